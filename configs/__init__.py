@@ -1,0 +1,1 @@
+"""Defaults, presets, demo data and schema, shipped as package data."""

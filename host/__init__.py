@@ -1,0 +1,1 @@
+"""Composes planner and link: files, commands, the daemon and the API."""

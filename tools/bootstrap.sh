@@ -1,0 +1,186 @@
+#!/usr/bin/env bash
+# Makes this checkout ready to use, on a fresh machine too: `make` calls it, people need not.
+#
+#   tools/bootstrap.sh run    Python, .venv, the product's locked packages
+#   tools/bootstrap.sh test   the same, what the tests need, and the firmware toolchain
+#
+# It is quick when there is nothing to do: .venv remembers which lock it was made from.
+# It installs Debian packages only as root or where `sudo` asks for no password; elsewhere it
+# says which ones are missing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+readonly VENV=.venv
+readonly OLDEST_PYTHON=3.11
+readonly FIRMWARE_PACKAGES=(gcc make gcc-avr avr-libc arduino-core-avr libsimavr-dev libelf-dev)
+
+say() { printf '%s\n' "$*" >&2; }
+
+fail() {
+    say "error: $*"
+    exit 1
+}
+
+# --- Debian packages ---------------------------------------------------------------------------
+
+is_debian() { command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; }
+
+# Prints how to become root ("" when we are), fails when we may not.
+root_prefix() {
+    if [ "$(id -u)" -eq 0 ]; then
+        echo ""
+    elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+        echo "sudo -n"
+    else
+        return 1
+    fi
+}
+
+missing_packages() {
+    local package
+    for package in "$@"; do
+        dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed ||
+            printf '%s ' "$package"
+    done
+}
+
+# install_packages PACKAGE...: quick when all are there; fails, with the reason, when it cannot.
+install_packages() {
+    local missing prefix
+    is_debian || {
+        say "These are needed, under the names that Debian gives them: $*"
+        return 1
+    }
+    missing=$(missing_packages "$@")
+    [ -n "$missing" ] || return 0
+    prefix=$(root_prefix) || {
+        say "Missing Debian packages. Install them with:  sudo apt-get install $missing"
+        return 1
+    }
+    say "Installing Debian packages: $missing"
+    # A fresh machine has no package lists, and an old one stale ones.
+    # shellcheck disable=SC2086  # both are lists of plain words
+    $prefix apt-get update -qq >&2 &&
+        $prefix env DEBIAN_FRONTEND=noninteractive \
+            apt-get install -qq -y --no-install-recommends $missing </dev/null >&2 ||
+        {
+            say "apt-get could not install: $missing"
+            return 1
+        }
+}
+
+# --- Python ------------------------------------------------------------------------------------
+
+# Debian ships a Python whose venv and pip are in a package of their own: ask for all of it.
+is_usable_python() {
+    "$1" -c "
+import sys, venv, ensurepip
+sys.exit(sys.version_info < tuple(map(int, '$OLDEST_PYTHON'.split('.'))))" >/dev/null 2>&1
+}
+
+find_python() {
+    local candidate
+    for candidate in ${PYTHON:-} python3 python3.14 python3.13 python3.12 python3.11 /usr/bin/python3; do
+        if command -v "$candidate" >/dev/null && is_usable_python "$candidate"; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    return 1
+}
+
+ensure_python() {
+    find_python && return
+    say "No Python $OLDEST_PYTHON or newer with venv and pip was found."
+    install_packages python3 python3-venv ||
+        fail "install Python $OLDEST_PYTHON or newer with venv (Debian: python3-venv), or set PYTHON."
+    find_python || fail "this system's python3 is older than $OLDEST_PYTHON: set PYTHON to a newer one."
+}
+
+# --- The virtual environment -------------------------------------------------------------------
+
+# A stamp holds all that an installation was made from: comparing it needs no hash, no parsing.
+# The folder is part of it, because a virtual environment cannot be moved.
+stamp_text() {
+    pwd
+    cat "$@"
+}
+
+is_current() {
+    local stamp=$1
+    shift
+    [ -f "$stamp" ] && stamp_text "$@" | cmp -s - "$stamp"
+}
+
+make_venv() {
+    local python
+    python=$(ensure_python)
+    say "Creating $VENV with $("$python" --version)"
+    "$python" -m venv --clear "$VENV"
+    pip_install -r requirements/installer.lock --only-binary :all: ||
+        say "Going on without uv: pip installs the same packages, in a minute instead of seconds."
+}
+
+pip_install() {
+    "$VENV/bin/pip" install -qq --disable-pip-version-check --require-hashes --no-deps "$@"
+}
+
+# Exactly the locked packages: what a lock no longer names goes away. uv is ten times faster than
+# pip, but does not read pip's settings, where a company may name its own index: then pip does it.
+install_locked() {
+    local lock=requirements/$1.lock
+    say "Installing the packages of $lock"
+    "$VENV/bin/uv" pip sync --quiet --python "$VENV/bin/python" --require-hashes "$lock" ||
+        pip_install -r "$lock" ||
+        fail "the packages of $lock could not be installed: is a package index reachable?"
+    rm -f "$VENV/stamp-project" # the project itself is not in its lock, so `sync` removed it
+    stamp_text "$lock" >"$VENV/stamp-$1"
+}
+
+# Editable: an edit is live, and no package is built or copied.
+install_project() {
+    "$VENV/bin/pip" install -qq --disable-pip-version-check --no-deps --no-build-isolation \
+        --editable .
+    stamp_text pyproject.toml >"$VENV/stamp-project"
+}
+
+ensure_venv() {
+    local set=$1
+    # A checkout that has run its tests keeps what they need: `make run` need not take it away.
+    [ ! -f "$VENV/stamp-dev" ] || set=dev
+    if ! { "$VENV/bin/python" -c '' && is_current "$VENV/stamp-venv" requirements/installer.lock; } \
+        2>/dev/null; then
+        make_venv
+        stamp_text requirements/installer.lock >"$VENV/stamp-venv"
+    fi
+    is_current "$VENV/stamp-$set" "requirements/$set.lock" || install_locked "$set"
+    is_current "$VENV/stamp-project" pyproject.toml || install_project
+}
+
+# Without the toolchain the tests that execute firmware are skipped, visibly. CI may not skip.
+ensure_firmware_toolchain() {
+    install_packages "${FIRMWARE_PACKAGES[@]}" && return
+    [ "${CI:-}" != true ] || fail "CI needs the firmware toolchain."
+    say "Going on without it: the tests that run the compiled firmware will be skipped."
+}
+
+# Two `make` in one checkout take turns.
+take_turns() {
+    command -v flock >/dev/null || return 0
+    exec 9>.bootstrap.lock
+    flock 9
+}
+
+main() {
+    take_turns
+    case "${1:-}" in
+    run) ensure_venv run ;;
+    test)
+        ensure_venv dev
+        ensure_firmware_toolchain
+        ;;
+    *) fail "usage: tools/bootstrap.sh run|test" ;;
+    esac
+}
+
+main "$@"
