@@ -1,0 +1,292 @@
+"""Every message of the link, typed, and the one table that PROTOCOL.md and protocol.h come from.
+
+A body is one msgpack array with exactly the fields below, in this order, every value in its
+shortest form, and not a byte more: each message has one encoding, and whatever else passes the CRC
+is refused. HELLO and HELLO_REPLY keep their layout for ever, so that two versions can still tell
+each other apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+from enum import Enum, IntEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, get_type_hints
+
+import msgpack  # type: ignore[import-untyped]
+
+from firmware_bridge.errors import MessageError, PacketError
+from firmware_bridge.fields import Choice, FieldKind, PackedLevels, Unsigned
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PROTOCOL_MIN = 1
+PROTOCOL_MAX = 1
+
+ROWS = 8
+COLUMNS = 13
+LEVELS = 8
+PACKED_SIZE = ROWS * COLUMNS // 2
+
+BODY_MAX = 120
+ARITY_MAX = 15  # an array of up to 15 has a header of one byte: the firmware reads no other
+BRIGHTNESS_MAX = 15
+BUTTONS_MAX = 8
+EVENT_QUEUE_SIZE = 16
+
+
+class Direction(Enum):
+    """Who may send a message."""
+
+    TO_BOARD = "host to board"
+    TO_HOST = "board to host"
+
+
+class Board(IntEnum):
+    """Kinds of board."""
+
+    VIRTUAL = 0
+    UNO_Q = 1
+    YUN = 2
+    PC = 3
+
+
+class Edge(IntEnum):
+    """What a button did."""
+
+    UP = 0
+    DOWN = 1
+
+
+class ErrorCode(IntEnum):
+    """Why the board refused a packet that arrived whole."""
+
+    NO_SESSION = 1
+    SESSION = 2
+    UNKNOWN_TYPE = 3
+    BODY = 4
+
+
+SessionId = Annotated[int, Unsigned(32, "session of the host process, random", minimum=1)]
+BootId = Annotated[int, Unsigned(32, "boot of the board: another value after each reset")]
+EventId = Annotated[int, Unsigned(32, "button event, counted from 1 in each boot", minimum=1)]
+Version = Annotated[int, Unsigned(32, "version of the display, grows within a session")]
+Brightness = Annotated[int, Unsigned(8, "0 is dark, 15 is full", maximum=BRIGHTNESS_MAX)]
+BoardTime = Annotated[int, Unsigned(32, "board clock, wraps after 49.7 days", unit="ms")]
+Counter = Annotated[int, Unsigned(16, "counter of this boot, stops at its largest value")]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message whose fields were checked against their kinds when it was built."""
+
+    def __post_init__(self) -> None:
+        """Refuse to exist with a field that could not be sent."""
+        for name, kind in fields_of(type(self)).items():
+            try:
+                kind.decode(getattr(self, name))
+            except PacketError as error:
+                raise MessageError(f"{type(self).__name__}.{name}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Hello(Message):
+    """Open or renew a session; the newest one owns the board. A new id resets the versions."""
+
+    session_id: SessionId
+    protocol_min: Annotated[int, Unsigned(8, "oldest protocol the host speaks", minimum=1)]
+    protocol_max: Annotated[int, Unsigned(8, "newest protocol the host speaks", minimum=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class HelloReply(Message):
+    """What the board is. Sent also when no version is shared: then no session was opened."""
+
+    session_id: SessionId
+    protocol_min: Annotated[int, Unsigned(8, "oldest protocol the firmware speaks", minimum=1)]
+    protocol_max: Annotated[int, Unsigned(8, "newest protocol the firmware speaks", minimum=1)]
+    board: Annotated[Board, Choice(Board, "kind of board")]
+    rows: Annotated[int, Unsigned(8, "rows of the display", minimum=1)]
+    columns: Annotated[int, Unsigned(8, "columns of the display", minimum=1)]
+    levels: Annotated[int, Unsigned(8, "brightness levels of a pixel", minimum=2)]
+    firmware_major: Annotated[int, Unsigned(8, "firmware version")]
+    firmware_minor: Annotated[int, Unsigned(8, "firmware version")]
+    firmware_patch: Annotated[int, Unsigned(8, "firmware version")]
+    boot_id: BootId
+    max_payload: Annotated[int, Unsigned(8, "largest body the board takes", "B", 16, BODY_MAX)]
+    version: Version
+    lost_overflow: Annotated[int, Unsigned(16, "button events lost to a full queue")]
+    lost_reset: Annotated[int, Unsigned(16, "button events lost to the last reset")]
+
+
+@dataclass(frozen=True, slots=True)
+class ShowFrame(Message):
+    """The whole state of the display. An older version than the shown one changes nothing."""
+
+    session_id: SessionId
+    version: Version
+    brightness: Brightness
+    levels: Annotated[bytes, PackedLevels(PACKED_SIZE, "row by row, two per byte, first one high")]
+
+
+@dataclass(frozen=True, slots=True)
+class FrameAck(Message):
+    """The display shows ``version`` now (which may be newer than the packet's)."""
+
+    session_id: SessionId
+    version: Version
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat(Message):
+    """The host is alive."""
+
+    session_id: SessionId
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatReply(Message):
+    """The board is alive, is still the same boot, and has lost so many events."""
+
+    session_id: SessionId
+    boot_id: BootId
+    now_ms: BoardTime
+    queued: Annotated[int, Unsigned(8, "button events waiting", maximum=EVENT_QUEUE_SIZE)]
+    lost_overflow: Annotated[int, Unsigned(16, "button events lost to a full queue")]
+    bad_packets: Counter
+
+
+@dataclass(frozen=True, slots=True)
+class ButtonEdge(Message):
+    """A debounced edge, sent again until acknowledged; ``now_ms - t_ms`` is its age."""
+
+    boot_id: BootId
+    event_id: EventId
+    button: Annotated[int, Unsigned(8, "which button", maximum=BUTTONS_MAX - 1)]
+    edge: Annotated[Edge, Choice(Edge, "what it did")]
+    t_ms: BoardTime
+    now_ms: BoardTime
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeAck(Message):
+    """The edge is in the host's journal: the board may forget it."""
+
+    session_id: SessionId
+    boot_id: BootId
+    event_id: EventId
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorReply(Message):
+    """The packet with this packet id was refused."""
+
+    code: Annotated[ErrorCode, Choice(ErrorCode, "why")]
+    session_id: Annotated[int, Unsigned(32, "session the refused packet named, 0 if none")]
+
+
+@dataclass(frozen=True, slots=True)
+class MessageSpec:
+    """One row of the protocol: a type byte, who sends it, and what answers it."""
+
+    type_byte: int
+    message: type[Message]
+    direction: Direction
+    answer: type[Message] | None
+
+    @property
+    def name(self) -> str:
+        """Name in PROTOCOL.md and protocol.h."""
+        words = "".join("_" + c if c.isupper() else c for c in self.message.__name__)
+        return words.lstrip("_").upper()
+
+
+# Type bytes below 0x80 go to the board, the others to the host. A number is never used again.
+MESSAGES: tuple[MessageSpec, ...] = (
+    MessageSpec(0x01, Hello, Direction.TO_BOARD, HelloReply),
+    MessageSpec(0x02, ShowFrame, Direction.TO_BOARD, FrameAck),
+    MessageSpec(0x03, Heartbeat, Direction.TO_BOARD, HeartbeatReply),
+    MessageSpec(0x04, EdgeAck, Direction.TO_BOARD, None),
+    MessageSpec(0x81, HelloReply, Direction.TO_HOST, None),
+    MessageSpec(0x82, FrameAck, Direction.TO_HOST, None),
+    MessageSpec(0x83, HeartbeatReply, Direction.TO_HOST, None),
+    MessageSpec(0x84, ButtonEdge, Direction.TO_HOST, EdgeAck),
+    MessageSpec(0x85, ErrorReply, Direction.TO_HOST, None),
+)
+BY_TYPE: Mapping[int, MessageSpec] = MappingProxyType({spec.type_byte: spec for spec in MESSAGES})
+BY_MESSAGE: Mapping[type[Message], MessageSpec] = MappingProxyType(
+    {spec.message: spec for spec in MESSAGES}
+)
+
+
+def _declared_fields(message: type[Message]) -> Mapping[str, FieldKind]:
+    hints = get_type_hints(message, include_extras=True)
+    return MappingProxyType({name: hint.__metadata__[0] for name, hint in hints.items()})
+
+
+_FIELDS: Mapping[type[Message], Mapping[str, FieldKind]] = MappingProxyType(
+    {spec.message: _declared_fields(spec.message) for spec in MESSAGES}
+)
+
+
+def fields_of(message: type[Message]) -> Mapping[str, FieldKind]:
+    """Return the fields of a message class by name, in the order of the body."""
+    return _FIELDS[message]
+
+
+def type_byte_of(message: Message) -> int:
+    """Return the type byte that announces this message."""
+    return BY_MESSAGE[type(message)].type_byte
+
+
+def encode_body(message: Message) -> bytes:
+    """Return the msgpack body of a message."""
+    body: bytes = msgpack.packb([_plain(value) for value in astuple(message)])
+    assert len(body) <= BODY_MAX, f"{type(message).__name__} can outgrow a packet"
+    return body
+
+
+def decode_body(type_byte: int, body: bytes, direction: Direction) -> Message:
+    """Return the message in a body, or raise PacketError saying what is wrong with it."""
+    spec = BY_TYPE.get(type_byte)
+    if spec is None:
+        raise PacketError(f"no message has type 0x{type_byte:02x}", code="unknown_type")
+    if spec.direction is not direction:
+        raise PacketError(f"{spec.name} goes {spec.direction.value}", code="wrong_direction")
+    values = _unpack(body)
+    fields = fields_of(spec.message)
+    if len(values) != len(fields):
+        raise PacketError(f"{spec.name} has {len(fields)} fields, not {len(values)}", code="arity")
+    decoded = [kind.decode(value) for kind, value in zip(fields.values(), values, strict=True)]
+    # Positional: the table's order is the order of the dataclass. The checks run twice, here to
+    # turn numbers into enum members and in __post_init__; that costs nothing at ten packets/s.
+    return spec.message(*decoded)
+
+
+def _plain(value: object) -> object:
+    return int(value) if isinstance(value, IntEnum) else value
+
+
+def _unpack(body: bytes) -> list[object]:
+    """Return the array in a body; only its one encoding is accepted."""
+    if len(body) > BODY_MAX:
+        raise PacketError(f"a body of {len(body)} bytes", code="too_long")
+    try:
+        values = msgpack.unpackb(
+            body,
+            raw=True,
+            strict_map_key=True,
+            max_array_len=ARITY_MAX,
+            max_bin_len=BODY_MAX,
+            max_str_len=0,
+            max_map_len=0,
+            max_ext_len=0,
+        )
+        canonical = isinstance(values, list) and msgpack.packb(values) == body
+    # msgpack raises these four for truncated, trailing, oversized, nested or unhashable content.
+    except (ValueError, TypeError, OverflowError, msgpack.UnpackException) as error:
+        raise PacketError(f"not a msgpack body: {error}", code="msgpack") from error
+    if not canonical:
+        raise PacketError("not one array in its shortest form", code="msgpack")
+    return list(values)
