@@ -8,11 +8,11 @@
 # It installs Debian packages only as root or where `sudo` asks for no password; elsewhere it
 # says which ones are missing.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly VENV=.venv
-readonly OLDEST_PYTHON=3.11
-readonly FIRMWARE_PACKAGES=(gcc make gcc-avr avr-libc arduino-core-avr libsimavr-dev libelf-dev)
+VENV=.venv
+OLDEST_PYTHON=3.11
+FIRMWARE_PACKAGES=(gcc make gcc-avr avr-libc arduino-core-avr libsimavr-dev libelf-dev)
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -46,7 +46,7 @@ missing_packages() {
 
 # install_packages PACKAGE...: quick when all are there; fails, with the reason, when it cannot.
 install_packages() {
-    local missing prefix
+    local missing prefix output
     is_debian || {
         say "These are needed, under the names that Debian gives them: $*"
         return 1
@@ -58,15 +58,14 @@ install_packages() {
         return 1
     }
     say "Installing Debian packages: $missing"
-    # A fresh machine has no package lists, and an old one stale ones.
+    # A fresh machine has no package lists. What apt says matters only when it fails.
     # shellcheck disable=SC2086  # both are lists of plain words
-    $prefix apt-get update -qq >&2 &&
-        $prefix env DEBIAN_FRONTEND=noninteractive \
-            apt-get install -qq -y --no-install-recommends $missing </dev/null >&2 ||
-        {
-            say "apt-get could not install: $missing"
-            return 1
-        }
+    output=$({ $prefix apt-get update -qq && $prefix env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -qq -y --no-install-recommends $missing; } </dev/null 2>&1) || {
+        say "$output"
+        say "apt-get could not install: $missing"
+        return 1
+    }
 }
 
 # --- Python ------------------------------------------------------------------------------------
@@ -183,4 +182,5 @@ main() {
     esac
 }
 
-main "$@"
+# A test sources this file, to try one function at a time.
+[ "${BASH_SOURCE[0]}" != "$0" ] || main "$@"

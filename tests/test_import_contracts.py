@@ -1,0 +1,89 @@
+"""Each import contract is kept here, and is seen to fail on every import that breaks it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("configs", "firmware_bridge", "host", "planner_core")
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+CONTRACTS = {contract["id"]: contract for contract in SETTINGS["contracts"]}
+FORBIDDEN = {name: contract.get("forbidden_modules", []) for name, contract in CONTRACTS.items()}
+
+# contract -> (module, what it may not import)
+BREACHES = {
+    "layers": [
+        (f"{package}.planted", other)
+        for package in ("configs", "firmware_bridge", "planner_core")
+        for other in PACKAGES
+        if other != package
+    ],
+    "pure-planner": [("planner_core.planted", name) for name in FORBIDDEN["pure-planner"]],
+    "sans-io-link": [
+        (pattern.replace("*", "firmware_bridge"), name)
+        for pattern in CONTRACTS["sans-io-link"]["source_modules"]
+        for name in FORBIDDEN["sans-io-link"]
+    ],
+    "product-alone": [
+        (f"{package}.planted", name) for package in PACKAGES for name in FORBIDDEN["product-alone"]
+    ],
+}
+
+
+def lint_imports(root: Path, contract: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [Path(sys.executable).parent / "lint-imports", "--no-logo", "--contract", contract],
+        cwd=root,
+        check=False,
+        capture_output=True,
+        text=True,
+        # The copy comes first on the path; a wide terminal keeps each finding on one line.
+        env={"PYTHONPATH": str(root), "COLUMNS": "200"},
+    )
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """Our packages, to plant something in."""
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for package in PACKAGES:
+        for source in (ROOT / package).rglob("*.py"):
+            target = tmp_path / source.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target)
+    return tmp_path
+
+
+def plant(root: Path, module: str, imported: str) -> None:
+    path = root / f"{module.replace('.', '/')}.py"
+    with path.open("a") as file:
+        file.write(f"\nimport {imported}\n")
+
+
+def test_every_contract_has_planted_breaches() -> None:
+    assert set(BREACHES) == set(CONTRACTS)
+    assert all(BREACHES.values())
+
+
+@pytest.mark.parametrize("contract", BREACHES)
+def test_a_contract_is_kept_and_names_every_import_that_breaks_it(
+    contract: str, copy: Path
+) -> None:
+    kept = lint_imports(copy, contract)
+    assert kept.returncode == 0, kept.stdout
+    for module, imported in BREACHES[contract]:
+        plant(copy, module, imported)
+    broken = lint_imports(copy, contract)
+    assert broken.returncode == 1, broken.stdout + broken.stderr
+    unseen = [
+        f"{module} -> {imported}"
+        for module, imported in BREACHES[contract]
+        if f"{module} -> {imported} (l." not in broken.stdout
+    ]
+    assert unseen == [], broken.stdout

@@ -1,0 +1,1 @@
+"""Developer tools: the check, generated files, benchmarks. The product needs none of them."""

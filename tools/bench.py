@@ -1,0 +1,108 @@
+"""Runs benchmarks, one file each in tools/benchmarks.
+
+python tools/bench.py NAME [--json]    a table, or one JSON object
+python tools/bench.py --all [--json]   every benchmark, one after the other
+python tools/bench.py --list           what there is
+
+Timings say little without the machine they were taken on: it is printed with them. For comparing
+machines use the ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import inspect
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # as a script, this file sees only its own folder
+
+from tools.measure import BenchmarkError, machine  # noqa: E402  # needs the path above
+
+FOLDER = ROOT / "tools" / "benchmarks"
+
+
+def names() -> list[str]:
+    """Every benchmark there is, by file name."""
+    return sorted(path.stem for path in FOLDER.glob("[!_]*.py"))
+
+
+def load(name: str) -> ModuleType:
+    """Import one benchmark; the others need not even be importable."""
+    return importlib.import_module(f"tools.benchmarks.{name}")
+
+
+def measure(name: str) -> dict[str, object]:
+    """Run one benchmark: its results, then the machine."""
+    results = load(name).run()
+    return {"benchmark": name, **results, "machine": machine()}
+
+
+def summary(name: str) -> str:
+    """First line of a benchmark's docstring."""
+    return (inspect.getdoc(load(name)) or "").partition("\n")[0]
+
+
+def table(result: Mapping[str, object]) -> str:
+    """Aligned `key value` lines; nested results are indented under their key."""
+    return "\n".join(rows(result, ""))
+
+
+def rows(result: Mapping[str, object], indent: str) -> list[str]:
+    """The lines of one level."""
+    width = max((len(key) for key in result), default=0)
+    lines = []
+    for key, value in result.items():
+        if isinstance(value, Mapping):
+            lines += [f"{indent}{key}", *rows(value, indent + "  ")]
+        else:
+            lines.append(f"{indent}{key:<{width}}  {shown(value)}")
+    return lines
+
+
+def shown(value: object) -> str:
+    """Four digits are as many as a timing deserves."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME", help=f"one of: {', '.join(names())}")
+    parser.add_argument("--all", action="store_true", help="every benchmark")
+    parser.add_argument("--list", action="store_true", help="say what there is")
+    parser.add_argument("--json", action="store_true", help="one JSON object per benchmark")
+    options = parser.parse_args(arguments)
+    if options.name is not None and options.name not in names():
+        parser.error(f"no benchmark {options.name}; there are: {', '.join(names())}")
+    if sum((options.name is not None, options.all, options.list)) != 1:
+        parser.error("say which: a NAME, --all, or --list")
+    return options
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run what was asked for."""
+    options = parse(arguments)
+    if options.list:
+        for name in names():
+            print(f"{name:<12} {summary(name)}")
+        return 0
+    for name in names() if options.all else [options.name]:
+        try:
+            result = measure(name)
+        except BenchmarkError as error:
+            print(f"error: {name}: {error}", file=sys.stderr)
+            return 1
+        print(json.dumps(result) if options.json else table(result))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""The rules of the house that no linter has: sizes, names, who may catch everything.
+
+python tools/house.py
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = ("configs", "firmware_bridge", "host", "planner_core", "tests", "tools")
+
+FUNCTION_LINES_MAX = 70
+FILE_LINES_MAX = 400
+FILE_LINES_GOOD = 300
+
+# Such a name says nothing about what is inside, so everything ends up there.
+EMPTY_NAMES = frozenset({"base", "common", "helper", "helpers", "manager", "util", "utils"})
+
+# Where a failure of anything at all is contained, and turned into an event.
+MAY_CATCH_EVERYTHING = frozenset(
+    {"planner_core/degradation.py", "host/worker.py", "host/daemon.py"}
+)
+EVERYTHING = frozenset({"Exception", "BaseException"})
+
+# The planner is lean: what it may import besides the standard library and itself.
+PLANNER_MAY_IMPORT = frozenset({"numpy", "pydantic", "pydantic_core", "planner_core"})
+
+Finding = tuple[int, str]
+
+
+def long_functions(tree: ast.Module) -> Iterator[Finding]:
+    """Functions that are longer than a screen; the docstring does not count, it is not logic."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1 - docstring_lines(node)
+            if lines > FUNCTION_LINES_MAX:
+                yield (
+                    node.lineno,
+                    f"function {node.name} has {lines} lines; {FUNCTION_LINES_MAX} at most",
+                )
+
+
+def docstring_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Count the lines of a function's docstring."""
+    if ast.get_docstring(node, clean=False) is None:
+        return 0
+    statement = node.body[0]
+    return (statement.end_lineno or statement.lineno) - statement.lineno + 1
+
+
+def broad_excepts(tree: ast.Module) -> Iterator[Finding]:
+    """Handlers that catch everything."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ExceptHandler) and catches_everything(node.type):
+            yield node.lineno, "`except Exception` belongs where failures are contained"
+
+
+def catches_everything(caught: ast.expr | None) -> bool:
+    """Whether a handler of this type catches any exception."""
+    if caught is None:
+        return True
+    types = caught.elts if isinstance(caught, ast.Tuple) else [caught]
+    return any(isinstance(type_, ast.Name) and type_.id in EVERYTHING for type_ in types)
+
+
+def foreign_imports(tree: ast.Module) -> Iterator[Finding]:
+    """Packages that the planner does without."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names = [node.module or ""]
+        else:
+            continue
+        for package in {name.partition(".")[0] for name in names}:
+            if package not in PLANNER_MAY_IMPORT | sys.stdlib_module_names:
+                yield node.lineno, f"planner_core needs numpy and pydantic only, not {package}"
+
+
+def findings(name: str, text: str) -> Iterator[Finding]:
+    """What is wrong with one file, given its path below the root and its text."""
+    path = Path(name)
+    if EMPTY_NAMES & {path.stem, *path.parent.parts}:
+        yield 1, "a name that says what is inside, please"
+    n_lines = text.count("\n")
+    if n_lines > FILE_LINES_MAX:
+        yield n_lines, f"the file has {n_lines} lines; {FILE_LINES_MAX} at most"
+    tree = ast.parse(text, name)
+    yield from long_functions(tree)
+    if name not in MAY_CATCH_EVERYTHING:
+        yield from broad_excepts(tree)
+    if path.parts[0] == "planner_core":
+        yield from foreign_imports(tree)
+
+
+def sources(root: Path) -> Iterator[tuple[str, str]]:
+    """Path below the root, and text, of every Python file of ours."""
+    for folder in FOLDERS:
+        for path in sorted((root / folder).rglob("*.py")):
+            yield path.relative_to(root).as_posix(), path.read_text(encoding="utf-8")
+
+
+def violations(root: Path) -> list[str]:
+    """Every broken rule, as `path:line: what`."""
+    return [
+        f"{name}:{line}: {what}"
+        for name, text in sources(root)
+        for line, what in findings(name, text)
+    ]
+
+
+def notes(root: Path) -> list[str]:
+    """Files that are still allowed, and better split soon."""
+    return [
+        f"{name}: note: {text.count(chr(10))} lines; better {FILE_LINES_GOOD} at most"
+        for name, text in sources(root)
+        if FILE_LINES_GOOD < text.count("\n") <= FILE_LINES_MAX
+    ]
+
+
+def main() -> int:
+    """Print notes and violations; only the latter fail."""
+    broken = violations(ROOT)
+    print("\n".join([*notes(ROOT), *broken, f"house: {len(broken)} broken rules"]))
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""What benchmarks measure with: child processes, calls, and the machine they ran on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+SPAWN = str(ROOT / "tools" / "spawn.py")
+
+
+class BenchmarkError(Exception):
+    """What was to be measured did not run."""
+
+
+@dataclass(frozen=True)
+class ChildRun:
+    """One process, from its start to its end."""
+
+    wall_s: float
+    peak_mb: float
+
+
+def child(command: Sequence[str]) -> ChildRun:
+    """Run a command that must succeed; peak memory is its own, not that of its children."""
+    done = subprocess.run(
+        [sys.executable, "-S", SPAWN, *command],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
+    exit_code, wall_s, peak_kib = done.stdout.split()
+    if int(exit_code) != 0:
+        raise BenchmarkError(f"{' '.join(command)} ended with {exit_code}:\n{done.stderr.rstrip()}")
+    return ChildRun(float(wall_s), int(peak_kib) / 1024)
+
+
+def median_child(command: Sequence[str], repeats: int) -> ChildRun:
+    """Medians over several runs, after one that only fills the caches."""
+    child(command)
+    runs = [child(command) for _ in range(repeats)]
+    return ChildRun(
+        statistics.median(run.wall_s for run in runs),
+        statistics.median(run.peak_mb for run in runs),
+    )
+
+
+def median_call_s(call: Callable[[], object], repeats: int) -> float:
+    """Median seconds of a call in this process, after one that only warms up."""
+    call()
+    times = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - begin)
+    return statistics.median(times)
+
+
+def machine() -> dict[str, object]:
+    """Where and when: a number without this is worth little."""
+    return {
+        "machine": platform.machine(),
+        "processor": processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": commit(),
+    }
+
+
+def processor() -> str:
+    """The processor's name, or "unknown": boards spell it differently or not at all."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return "unknown"
+    for line in text.splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() in {"model name", "Model"}:
+            return value.strip()
+    return "unknown"
+
+
+def commit() -> str:
+    """The commit that was measured; `+` says that files differed from it."""
+    command = ("git", "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*")
+    try:
+        done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return done.stdout.strip()
