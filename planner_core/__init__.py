@@ -1,0 +1,1 @@
+"""The planner: from a frozen context to a plan, without IO, clock or randomness."""
