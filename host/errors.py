@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from host.config_toml import FileProblem
+
 
 class HostError(Exception):
     """Root of the host's errors.
@@ -10,3 +16,49 @@ class HostError(Exception):
     """
 
     code = "host"
+
+
+class StorageError(HostError):
+    """The disk did not do what was asked: full, read-only, in the way, failing."""
+
+    code = "storage"
+
+
+class HomeError(HostError):
+    """There is no home there, or no such bucket in it: the command was given a wrong name."""
+
+    code = "home"
+
+
+class FileRefusedError(HostError):
+    """A file cannot be used; `problems` holds every reason, by position."""
+
+    code = "file"
+
+    def __init__(self, problems: Sequence[FileProblem]) -> None:
+        assert problems, "a refusal has a reason"
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.lines))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """One line per problem: `file:line:col: what, found, what to do`."""
+        return tuple(str(problem) for problem in self.problems)
+
+
+class PortfolioFileError(FileRefusedError):
+    """A portfolio file is wrong: its owner has to correct it (exit code 2)."""
+
+    code = "portfolio_file"
+
+
+class MarketDataError(FileRefusedError):
+    """Prices, rates or splits cannot carry a plan: it is held, with the first line as reason."""
+
+    code = "market_data"
+
+
+class LedgerError(FileRefusedError):
+    """The record of trades cannot be relied on: the planner holds."""
+
+    code = "ledger"

@@ -1,0 +1,54 @@
+"""Every limit on what comes from outside, in one place.
+
+A board has little memory and no one beside it: a file that is larger than any sensible one is
+refused before it is read, with a line that says so.
+"""
+
+from __future__ import annotations
+
+import re
+
+# --- names --------------------------------------------------------------------------------------
+
+BUCKET_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+"""A bucket names files, so its alphabet has no dot and no slash."""
+SECURITY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+CURRENCY = re.compile(r"[A-Z]{3}")
+GROUP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._&/-]{0,63}")
+
+# --- portfolios/<bucket>.toml -------------------------------------------------------------------
+
+PORTFOLIO_BYTES_MAX = 1024 * 1024
+"""2,000 securities of half a kilobyte each."""
+SECURITIES_MAX = 2_000
+LOTS_PER_SECURITY_MAX = 500
+CASH_ACCOUNTS_MAX = 50
+CASH_FLOWS_MAX = 1_000
+PENDING_ORDERS_MAX = 1_000
+ACCEPTED_PRICES_MAX = 5_000
+GROUPS_MAX = 500
+TEXT_LENGTH_MAX = 200
+QUANTITY_MAX = 1e12
+MONEY_MAX = 1e15
+"""Beyond these a figure is a typing error, and sums of squares would lose digits."""
+
+# --- market/*.csv and portfolios/<bucket>.trades.csv --------------------------------------------
+
+PRICES_BYTES_MAX = 64 * 1024 * 1024
+FX_BYTES_MAX = 16 * 1024 * 1024
+ACTIONS_BYTES_MAX = 1024 * 1024
+LEDGER_BYTES_MAX = 16 * 1024 * 1024
+TABLE_ROWS_MAX = 30_000
+"""A century of market days."""
+LEDGER_ROWS_MAX = 200_000
+COLUMNS_MAX = SECURITIES_MAX + 1
+CURRENCIES_MAX = 200
+CELL_LENGTH_MAX = 64
+SPLIT_RATIO_MAX = 1_000.0
+PRICE_MAX = 1e9
+
+# --- what is told -------------------------------------------------------------------------------
+
+PROBLEMS_SHOWN_MAX = 50
+"""Of one file; the rest is counted."""
+FINDINGS_PER_FILE_MAX = 20
