@@ -91,19 +91,24 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Hello(Message):
-    """Open or renew a session; the newest one owns the board. A new id resets the versions."""
+class SessionMessage(Message):
+    """A message that belongs to a session and begins with its id."""
 
     session_id: SessionId
+
+
+@dataclass(frozen=True, slots=True)
+class Hello(SessionMessage):
+    """Open or renew a session; the newest one owns the board. A new id resets the versions."""
+
     protocol_min: Annotated[int, Unsigned(8, "oldest protocol the host speaks", minimum=1)]
     protocol_max: Annotated[int, Unsigned(8, "newest protocol the host speaks", minimum=1)]
 
 
 @dataclass(frozen=True, slots=True)
-class HelloReply(Message):
+class HelloReply(SessionMessage):
     """What the board is. Sent also when no version is shared: then no session was opened."""
 
-    session_id: SessionId
     protocol_min: Annotated[int, Unsigned(8, "oldest protocol the firmware speaks", minimum=1)]
     protocol_max: Annotated[int, Unsigned(8, "newest protocol the firmware speaks", minimum=1)]
     board: Annotated[Board, Choice(Board, "kind of board")]
@@ -115,41 +120,36 @@ class HelloReply(Message):
     firmware_patch: Annotated[int, Unsigned(8, "firmware version")]
     boot_id: BootId
     max_payload: Annotated[int, Unsigned(8, "largest body the board takes", "B", 16, BODY_MAX)]
-    version: Version
+    shown_version: Version
     lost_overflow: Annotated[int, Unsigned(16, "button events lost to a full queue")]
     lost_reset: Annotated[int, Unsigned(16, "button events lost to the last reset")]
 
 
 @dataclass(frozen=True, slots=True)
-class ShowFrame(Message):
+class ShowFrame(SessionMessage):
     """The whole state of the display. An older version than the shown one changes nothing."""
 
-    session_id: SessionId
     version: Version
     brightness: Brightness
     levels: Annotated[bytes, PackedLevels(PACKED_SIZE, "row by row, two per byte, first one high")]
 
 
 @dataclass(frozen=True, slots=True)
-class FrameAck(Message):
+class FrameAck(SessionMessage):
     """The display shows ``version`` now (which may be newer than the packet's)."""
 
-    session_id: SessionId
     version: Version
 
 
 @dataclass(frozen=True, slots=True)
-class Heartbeat(Message):
+class Heartbeat(SessionMessage):
     """The host is alive."""
-
-    session_id: SessionId
 
 
 @dataclass(frozen=True, slots=True)
-class HeartbeatReply(Message):
+class HeartbeatReply(SessionMessage):
     """The board is alive, is still the same boot, and has lost so many events."""
 
-    session_id: SessionId
     boot_id: BootId
     now_ms: BoardTime
     queued: Annotated[int, Unsigned(8, "button events waiting", maximum=EVENT_QUEUE_SIZE)]
@@ -170,10 +170,9 @@ class ButtonEdge(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class EdgeAck(Message):
+class EdgeAck(SessionMessage):
     """The edge is in the host's journal: the board may forget it."""
 
-    session_id: SessionId
     boot_id: BootId
     event_id: EventId
 

@@ -1,0 +1,319 @@
+"""The board's end of the link, sans-IO: what the firmware does, for the virtual board and tests.
+
+Every request is idempotent and a duplicate is answered again: its answer may have been lost.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from firmware_bridge.edges import EdgeQueue
+from firmware_bridge.errors import PacketError
+from firmware_bridge.events import (
+    BoardEvent,
+    EdgeAcknowledged,
+    EdgeDropped,
+    FrameDisplayed,
+    HelloSeen,
+    SilenceBegan,
+    StaleDisplayed,
+)
+from firmware_bridge.messages import (
+    BODY_MAX,
+    COLUMNS,
+    LEVELS,
+    PROTOCOL_MAX,
+    PROTOCOL_MIN,
+    ROWS,
+    Board,
+    ButtonEdge,
+    Direction,
+    EdgeAck,
+    ErrorCode,
+    ErrorReply,
+    FrameAck,
+    Heartbeat,
+    HeartbeatReply,
+    Hello,
+    HelloReply,
+    Message,
+    SessionMessage,
+    ShowFrame,
+)
+from firmware_bridge.session import (
+    BOARD_TRANSITIONS,
+    BoardInput,
+    BoardState,
+    EventLog,
+    Machine,
+    Timing,
+    board_clock_ms,
+)
+from firmware_bridge.wire import PACKET_IDS, Carrier, CobsCarrier, Packet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from firmware_bridge.messages import Edge
+
+COUNTER_MAX: Final = 0xFFFF
+REPLACED_MAX: Final = 4  # older sessions that are remembered, so that a late HELLO of theirs fails
+
+
+@dataclass(frozen=True, slots=True)
+class BoardIdentity:
+    """What a board says of itself in HELLO_REPLY, apart from what changes while it runs."""
+
+    boot_id: int
+    board: Board = Board.VIRTUAL
+    firmware: tuple[int, int, int] = (0, 1, 0)
+    protocol: tuple[int, int] = (PROTOCOL_MIN, PROTOCOL_MAX)
+    clock_offset_ms: int = 0
+    lost_reset: int = 0
+
+
+class BoardSession:
+    """The board's end of the link; its state is what a reset of the board forgets."""
+
+    def __init__(
+        self,
+        identity: BoardIdentity,
+        *,
+        carrier: Carrier | None = None,
+        timing: Timing | None = None,
+    ) -> None:
+        self.identity = identity
+        self.edges = EdgeQueue()
+        self.carrier: Carrier = carrier or CobsCarrier()
+        self.frame: FrameDisplayed | None = None
+        self._timing = timing or Timing()
+        self._machine = Machine(BoardState.SILENT, BOARD_TRANSITIONS)
+        self._events: EventLog[BoardEvent] = EventLog()
+        self._outbox = bytearray()
+        self._owner: int | None = None
+        self._replaced: deque[int] = deque(maxlen=REPLACED_MAX)
+        self._version = 0
+        self._heard_s = 0.0
+        self._edge_due_s = 0.0
+        self._edge_packet_id = 0
+        self._bad_bodies = 0
+        self._now_s = 0.0
+        self._handlers: dict[type[Message], Callable[[Packet, Message], None]] = {
+            Hello: self._on_hello,
+            ShowFrame: self._on_show_frame,
+            Heartbeat: self._on_heartbeat,
+            EdgeAck: self._on_edge_ack,
+        }
+
+    @property
+    def state(self) -> BoardState:
+        """What the board knows of its host."""
+        return self._machine.state
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the display draws its own "no host" pattern."""
+        return self.state is not BoardState.FRESH or self.frame is None
+
+    def receive(self, data: bytes, now_s: float) -> None:
+        """Take bytes from the host; whatever is wrong with them is counted."""
+        self._now_s = now_s
+        self._age()
+        for packet in self.carrier.feed(data):
+            self._take(packet)
+
+    def tick(self, now_s: float) -> bytes:
+        """Do what is due and return the bytes to send."""
+        self._now_s = now_s
+        self._age()
+        if self._may_send_edge() and now_s >= self._edge_due_s:
+            self._send_edge()
+        data = bytes(self._outbox)
+        self._outbox.clear()
+        return data
+
+    def next_deadline(self) -> float | None:
+        """Return when `tick` has something to do, or None while only the host can change that."""
+        if self._outbox:
+            return self._now_s
+        if self.state is BoardState.SILENT:
+            return None
+        fresh = self.state is BoardState.FRESH
+        quiet_s = self._timing.stale_s if fresh else self._timing.silent_s
+        deadline_s = self._heard_s + quiet_s
+        return min(deadline_s, self._edge_due_s) if self._may_send_edge() else deadline_s
+
+    def events(self) -> list[BoardEvent]:
+        """Return what happened since the last call."""
+        return self._events.drain()
+
+    def change_button(self, button: int, edge: Edge, now_s: float) -> int | None:
+        """Queue a debounced edge; return its number, or None if the queue was full."""
+        self._now_s = now_s
+        waiting = len(self.edges)
+        queued = self.edges.push(button, edge, self._clock_ms())
+        if queued is None:
+            self._events.add(EdgeDropped(button))
+            return None
+        if not waiting:
+            self._next_edge()
+        return queued.event_id
+
+    # --- time and sending ------------------------------------------------------------------
+
+    def _clock_ms(self) -> int:
+        return board_clock_ms(self._now_s, self.identity.clock_offset_ms)
+
+    def _age(self) -> None:
+        """Notice a host that fell quiet."""
+        # Compared with the sums that next_deadline returns, so that a tick at a deadline acts.
+        if self._now_s >= self._heard_s + self._timing.silent_s:
+            self._advance(BoardInput.QUIET)
+            self._advance(BoardInput.QUIET_LONG)
+        elif self._now_s >= self._heard_s + self._timing.stale_s:
+            self._advance(BoardInput.QUIET)
+
+    def _may_send_edge(self) -> bool:
+        return self.state is not BoardState.SILENT and self.edges.oldest is not None
+
+    def _next_edge(self) -> None:
+        """Let the oldest edge be sent at once, under a packet id of its own."""
+        self._edge_due_s = self._now_s
+        self._edge_packet_id = (self._edge_packet_id + 1) % PACKET_IDS
+
+    def _send_edge(self) -> None:
+        edge = self.edges.oldest
+        assert edge is not None
+        self._edge_due_s = self._now_s + self._timing.edge_resend_s
+        message = ButtonEdge(
+            self.identity.boot_id,
+            edge.event_id,
+            edge.button,
+            edge.edge,
+            edge.t_ms,
+            self._clock_ms(),
+        )
+        self._send(message, self._edge_packet_id)
+
+    def _send(self, message: Message, packet_id: int) -> None:
+        self._outbox += self.carrier.encode(Packet.carrying(message, packet_id))
+
+    def _refuse(self, packet_id: int, code: ErrorCode, session_id: int = 0) -> None:
+        self._send(ErrorReply(code, session_id), packet_id)
+
+    # --- receiving -------------------------------------------------------------------------
+
+    def _take(self, packet: Packet) -> None:
+        try:
+            message = packet.message(Direction.TO_BOARD)
+        except PacketError as error:
+            self._bad_bodies += 1
+            if self.state is not BoardState.SILENT:
+                unknown = error.code in {"unknown_type", "wrong_direction"}
+                code = ErrorCode.UNKNOWN_TYPE if unknown else ErrorCode.BODY
+                self._refuse(packet.packet_id, code)
+            return
+        assert isinstance(message, SessionMessage), "every packet to the board names its session"
+        if not isinstance(message, Hello) and not self._is_owned(packet.packet_id, message):
+            return
+        self._handlers[type(message)](packet, message)
+
+    def _is_owned(self, packet_id: int, message: SessionMessage) -> bool:
+        """Tell whether a packet belongs to the session that is open; refuse it otherwise."""
+        # Hosts begin with HELLO, so whoever is not the owner was replaced by it.
+        replaced = message.session_id in self._replaced or self.state is not BoardState.SILENT
+        if message.session_id != self._owner and replaced:
+            self._refuse(packet_id, ErrorCode.SESSION, message.session_id)
+        elif self.state is BoardState.SILENT:
+            self._refuse(packet_id, ErrorCode.NO_SESSION, message.session_id)
+        else:
+            self._heard_s = self._now_s
+            self._advance(BoardInput.HEARD)
+            return True
+        return False
+
+    def _on_hello(self, packet: Packet, hello: Message) -> None:
+        assert isinstance(hello, Hello)
+        if hello.session_id in self._replaced:
+            self._refuse(packet.packet_id, ErrorCode.SESSION, hello.session_id)
+            return
+        oldest, newest = self.identity.protocol
+        accepted = hello.protocol_min <= newest and hello.protocol_max >= oldest
+        self._events.add(HelloSeen(hello.session_id, accepted))
+        if accepted:
+            self._adopt(hello.session_id)
+        self._send(self._hello_reply(hello.session_id), packet.packet_id)
+
+    def _adopt(self, session_id: int) -> None:
+        """Make a session the owner. A new one starts with a display of its own."""
+        if session_id != self._owner:
+            if self._owner is not None:
+                self._replaced.append(self._owner)
+            self._owner = session_id
+            self._version = 0
+            if self.frame is not None:
+                self.frame = None
+                self._events.add(StaleDisplayed())
+        self._heard_s = self._now_s
+        self._advance(BoardInput.GREETED)
+        self._next_edge()
+
+    def _hello_reply(self, session_id: int) -> HelloReply:
+        identity = self.identity
+        return HelloReply(
+            session_id,
+            *identity.protocol,
+            identity.board,
+            ROWS,
+            COLUMNS,
+            LEVELS,
+            *identity.firmware,
+            identity.boot_id,
+            BODY_MAX,
+            self._version if session_id == self._owner else 0,
+            self.edges.lost,
+            identity.lost_reset,
+        )
+
+    def _on_show_frame(self, packet: Packet, show: Message) -> None:
+        assert isinstance(show, ShowFrame)
+        if show.version > self._version:
+            self._version = show.version
+            self.frame = FrameDisplayed(show.version, show.brightness, show.levels)
+            self._events.add(self.frame)
+        self._send(FrameAck(show.session_id, self._version), packet.packet_id)
+
+    def _on_heartbeat(self, packet: Packet, beat: Message) -> None:
+        assert isinstance(beat, Heartbeat)
+        reply = HeartbeatReply(
+            beat.session_id,
+            self.identity.boot_id,
+            self._clock_ms(),
+            len(self.edges),
+            self.edges.lost,
+            min(self._bad_bodies + self.carrier.counters.bad_packets, COUNTER_MAX),
+        )
+        self._send(reply, packet.packet_id)
+
+    def _on_edge_ack(self, packet: Packet, ack: Message) -> None:
+        assert isinstance(ack, EdgeAck)
+        del packet  # the numbers decide: any copy of the edge may have been acknowledged
+        if ack.boot_id == self.identity.boot_id and self.edges.acknowledge(ack.event_id):
+            self._events.add(EdgeAcknowledged(ack.event_id))
+            self._next_edge()
+
+    # --- state -----------------------------------------------------------------------------
+
+    def _advance(self, what: BoardInput) -> None:
+        """Let the table change the state, and do what entering a state means."""
+        before, after = self._machine.take(what)
+        if before is after:
+            return
+        if after is BoardState.STALE:
+            self._events.add(StaleDisplayed())
+        elif after is BoardState.SILENT:
+            self._events.add(SilenceBegan())
+        elif self.frame is not None:
+            self._events.add(self.frame)  # the host is back: draw what it showed last

@@ -1,0 +1,389 @@
+"""The host's end of the link, sans-IO: greets, shows, listens, and survives whatever comes.
+
+One request is outstanding at a time. It is sent again after 100 ms, eight times; then the board
+counts as gone and HELLO is sent every 500 ms until it answers. The display is a snapshot with a
+version: only the newest is ever sent, so an old picture can never follow a new one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from firmware_bridge.edges import Arrival, EdgeId, EdgeInbox, LossLedger
+from firmware_bridge.errors import PacketError
+from firmware_bridge.events import (
+    ButtonChanged,
+    Connected,
+    Disconnected,
+    EventsLost,
+    FrameShown,
+    HostEvent,
+    PeerError,
+    PeerIncompatible,
+    Reason,
+)
+from firmware_bridge.messages import (
+    BRIGHTNESS_MAX,
+    PROTOCOL_MAX,
+    PROTOCOL_MIN,
+    ButtonEdge,
+    Direction,
+    EdgeAck,
+    ErrorCode,
+    ErrorReply,
+    FrameAck,
+    Heartbeat,
+    HeartbeatReply,
+    Hello,
+    HelloReply,
+    Message,
+    ShowFrame,
+)
+from firmware_bridge.session import (
+    HOST_TRANSITIONS,
+    EventLog,
+    HostInput,
+    HostState,
+    Machine,
+    Timing,
+    elapsed_ms,
+)
+from firmware_bridge.statistics import SessionCounters
+from firmware_bridge.wire import PACKET_IDS, Carrier, CobsCarrier, Packet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+_REASONS: Final[Mapping[HostInput, Reason]] = {
+    HostInput.LOST: Reason.PORT_LOST,
+    HostInput.UNANSWERED: Reason.NO_ANSWER,
+    HostInput.FORGOTTEN: Reason.BOARD_FORGOT,
+    HostInput.REPLACED: Reason.REPLACED,
+}
+
+
+@dataclass(slots=True)
+class _Request:
+    """The one request on its way."""
+
+    message: Message
+    packet_id: int
+    sent_s: float
+    deadline_s: float
+    retransmits: int = 0
+
+
+@dataclass(slots=True)
+class _Display:
+    """The newest snapshot, and the version that the board is known to show."""
+
+    version: int = 0
+    brightness: int = BRIGHTNESS_MAX
+    levels: bytes = b""
+    shown: int = 0
+
+    @property
+    def is_due(self) -> bool:
+        return self.version > self.shown
+
+    def change(self, levels: bytes, brightness: int) -> int:
+        """Replace the snapshot by a newer one."""
+        self.version += 1
+        self.levels = levels
+        self.brightness = brightness
+        return self.version
+
+
+class HostSession:
+    """The host's end of the link.
+
+    Parameters
+    ----------
+    session_id
+        Random, 1 to 2**32 - 1, another one in each process.
+    last_edge
+        The newest edge in the journal: it and older ones of its boot are acknowledged again but
+        not told again.
+    carrier
+        How packets travel; COBS on a raw line unless told otherwise.
+    timing
+        The intervals of the protocol.
+    """
+
+    def __init__(
+        self,
+        session_id: int,
+        *,
+        last_edge: EdgeId | None = None,
+        carrier: Carrier | None = None,
+        timing: Timing | None = None,
+    ) -> None:
+        self.session_id = session_id
+        self.counters = SessionCounters()
+        self.carrier: Carrier = carrier or CobsCarrier()
+        self.board: HelloReply | None = None
+        self._timing = timing or Timing()
+        self._machine = Machine(HostState.CLOSED, HOST_TRANSITIONS)
+        self._events: EventLog[HostEvent] = EventLog()
+        self._outbox = bytearray()
+        self._next_packet_id = 0
+        self._request: _Request | None = None
+        self._display = _Display()
+        self._inbox = EdgeInbox(last_edge)
+        self._edge_packet_id = 0
+        self._losses = LossLedger()
+        self._greet_s = 0.0
+        self._heartbeat_s = 0.0
+        self._now_s = 0.0
+        self._handlers: dict[type[Message], Callable[[int, Message], None]] = {
+            HelloReply: self._on_hello_reply,
+            FrameAck: self._on_frame_ack,
+            HeartbeatReply: self._on_heartbeat_reply,
+            ButtonEdge: self._on_edge,
+            ErrorReply: self._on_error,
+        }
+
+    # --- what the link calls ---------------------------------------------------------------
+
+    @property
+    def state(self) -> HostState:
+        """Where the host stands with the board."""
+        return self._machine.state
+
+    def opened(self, now_s: float) -> None:
+        """Begin to greet: the port is open."""
+        self._now_s = now_s
+        self.carrier.reset()
+        self._advance(HostInput.OPENED)
+
+    def lost(self, now_s: float) -> None:
+        """Stop sending: the port is gone."""
+        self._now_s = now_s
+        self._outbox.clear()
+        self._advance(HostInput.LOST)
+
+    def receive(self, data: bytes, now_s: float) -> None:
+        """Take bytes from the board; whatever is wrong with them is counted."""
+        self._now_s = now_s
+        for packet in self.carrier.feed(data):
+            try:
+                message = packet.message(Direction.TO_HOST)
+            except PacketError:
+                self.counters.bad_bodies += 1
+                continue
+            self._handlers[type(message)](packet.packet_id, message)
+
+    def tick(self, now_s: float) -> bytes:
+        """Do what is due and return the bytes to send."""
+        self._now_s = now_s
+        if self.state is HostState.READY:
+            self._tick_ready()
+        if self.state in {HostState.GREETING, HostState.INCOMPATIBLE} and now_s >= self._greet_s:
+            self._greet()
+        data = bytes(self._outbox)
+        self._outbox.clear()
+        return data
+
+    def next_deadline(self) -> float | None:
+        """Return when `tick` has something to do, or None while only the peer can change that."""
+        if self.state in {HostState.CLOSED, HostState.REPLACED}:
+            return None
+        if self._outbox:
+            return self._now_s
+        if self.state is not HostState.READY:
+            return self._greet_s
+        if self._request is not None:
+            return self._request.deadline_s
+        return self._now_s if self._display.is_due else self._heartbeat_s
+
+    def events(self) -> list[HostEvent]:
+        """Return what happened since the last call."""
+        return self._events.drain()
+
+    # --- what the application asks for -----------------------------------------------------
+
+    def show(self, levels: bytes, brightness: int = BRIGHTNESS_MAX) -> int:
+        """Make these packed levels the display's newest version and return its number."""
+        # Built once here so that a mistake raises where it was made, not in the IO loop.
+        ShowFrame(self.session_id, self._display.version + 1, brightness, levels)
+        return self._display.change(levels, brightness)
+
+    def confirm(self, edge_id: EdgeId) -> None:
+        """Acknowledge the edge that was told: it stands in the journal now."""
+        self._inbox.confirm(edge_id)
+        self._acknowledge(edge_id)
+
+    # --- sending ---------------------------------------------------------------------------
+
+    def _tick_ready(self) -> None:
+        request = self._request
+        if request is None:
+            self._start_due_request()
+        elif self._now_s >= request.deadline_s:
+            if request.retransmits >= self._timing.retransmits:
+                self._advance(HostInput.UNANSWERED)
+            else:
+                self._retry(request)
+
+    def _start_due_request(self) -> None:
+        # The heartbeat goes first: a host that redraws all the time must not starve it.
+        if self._now_s >= self._heartbeat_s:
+            self._heartbeat_s = self._now_s + self._timing.heartbeat_s
+            self._start(Heartbeat(self.session_id), self._timing.retransmit_s)
+        elif self._display.is_due:
+            self._start(self._newest_frame(), self._timing.retransmit_s)
+
+    def _retry(self, request: _Request) -> None:
+        """Send the request again, or in its place a newer picture than the one it carries."""
+        retransmits = request.retransmits + 1
+        self.counters.retransmits += 1
+        newest = self._newest_frame() if isinstance(request.message, ShowFrame) else None
+        if newest is not None and newest != request.message:
+            self._start(newest, self._timing.retransmit_s)
+        else:
+            request.deadline_s = self._now_s + self._timing.retransmit_s
+            self._send(request.message, request.packet_id, flush=True)
+        assert self._request is not None
+        self._request.retransmits = retransmits
+
+    def _newest_frame(self) -> ShowFrame:
+        display = self._display
+        return ShowFrame(self.session_id, display.version, display.brightness, display.levels)
+
+    def _greet(self) -> None:
+        mismatched = self.state is HostState.INCOMPATIBLE
+        wait_s = self._timing.incompatible_hello_s if mismatched else self._timing.hello_s
+        self._greet_s = self._now_s + wait_s
+        self.counters.hellos += 1
+        if self._request is None:
+            self._start(Hello(self.session_id, PROTOCOL_MIN, PROTOCOL_MAX), wait_s)
+        else:
+            self._request.retransmits += 1
+            self._send(self._request.message, self._request.packet_id, flush=True)
+
+    def _start(self, message: Message, wait_s: float) -> None:
+        """Make a message the one outstanding request."""
+        packet_id = self._next_packet_id
+        self._next_packet_id = (packet_id + 1) % PACKET_IDS
+        self._request = _Request(message, packet_id, self._now_s, self._now_s + wait_s)
+        self.counters.requests += 1
+        self._send(message, packet_id, flush=isinstance(message, Hello))
+
+    def _send(self, message: Message, packet_id: int, *, flush: bool = False) -> None:
+        self._outbox += self.carrier.encode(Packet.carrying(message, packet_id), flush=flush)
+        self.counters.packets_sent += 1
+
+    def _acknowledge(self, edge_id: EdgeId) -> None:
+        board = self.board
+        if self.state is HostState.READY and board is not None and board.boot_id == edge_id.boot_id:
+            self._send(EdgeAck(self.session_id, *edge_id), self._edge_packet_id)
+
+    # --- receiving -------------------------------------------------------------------------
+
+    def _answered(self, packet_id: int, asked: type[Message], session_id: int) -> bool:
+        """Tell whether this answers the outstanding request, and if so, close it."""
+        request = self._request
+        if (
+            request is None
+            or request.packet_id != packet_id
+            or not isinstance(request.message, asked)
+            or session_id != self.session_id
+        ):
+            self.counters.strays += 1
+            return False
+        if request.retransmits == 0:  # otherwise nobody knows which copy was answered
+            self.counters.rtt_last_s = self._now_s - request.sent_s
+            self.counters.rtt_max_s = max(self.counters.rtt_max_s, self.counters.rtt_last_s)
+        self._request = None
+        return True
+
+    def _on_hello_reply(self, packet_id: int, reply: Message) -> None:
+        assert isinstance(reply, HelloReply)
+        if not self._answered(packet_id, Hello, reply.session_id):
+            return
+        if reply.protocol_min > PROTOCOL_MAX or reply.protocol_max < PROTOCOL_MIN:
+            if self.state is not HostState.INCOMPATIBLE:
+                self._events.add(PeerIncompatible(reply))
+            self._advance(HostInput.MISMATCHED)
+            return
+        new_boot = self.board is None or self.board.boot_id != reply.boot_id
+        self.board = reply
+        self._display.shown = reply.shown_version
+        # Only a session id that was drawn twice can be ahead of us; stay ahead of it then.
+        self._display.version = max(self._display.version, reply.shown_version)
+        self._heartbeat_s = self._now_s + self._timing.heartbeat_s
+        self._advance(HostInput.GREETED)
+        self._events.add(Connected(reply, new_boot))
+        self._note_lost(reply.boot_id, reply.lost_overflow, reply.lost_reset)
+
+    def _on_frame_ack(self, packet_id: int, ack: Message) -> None:
+        assert isinstance(ack, FrameAck)
+        if self._answered(packet_id, ShowFrame, ack.session_id):
+            self._display.shown = ack.version
+            self._events.add(FrameShown(ack.version))
+
+    def _on_heartbeat_reply(self, packet_id: int, reply: Message) -> None:
+        assert isinstance(reply, HeartbeatReply)
+        if not self._answered(packet_id, Heartbeat, reply.session_id):
+            return
+        if self.board is None or reply.boot_id != self.board.boot_id:
+            # Our HELLO was answered twice, before and after a reset, and the old answer came.
+            self._advance(HostInput.FORGOTTEN)
+            return
+        self._note_lost(reply.boot_id, reply.lost_overflow, 0)
+
+    def _on_edge(self, packet_id: int, edge: Message) -> None:
+        assert isinstance(edge, ButtonEdge)
+        board = self.board
+        if self.state is not HostState.READY or board is None or board.boot_id != edge.boot_id:
+            self.counters.strays += 1  # a late copy from before a reset, or from before HELLO
+            return
+        edge_id = EdgeId(edge.boot_id, edge.event_id)
+        arrival = self._inbox.arrive(edge_id)
+        self._edge_packet_id = packet_id
+        if arrival is Arrival.NEW:
+            age_ms = elapsed_ms(edge.t_ms, edge.now_ms)
+            self._events.add(ButtonChanged(edge_id, edge.button, edge.edge, edge.t_ms, age_ms))
+            return
+        self.counters.duplicate_edges += 1
+        if arrival is Arrival.JOURNALED:
+            self._acknowledge(edge_id)
+
+    def _on_error(self, packet_id: int, error: Message) -> None:
+        assert isinstance(error, ErrorReply)
+        request = self._request
+        if request is None or request.packet_id != packet_id:
+            self.counters.strays += 1
+            return
+        self.counters.refused += 1
+        ours = error.session_id == self.session_id
+        if error.code is ErrorCode.NO_SESSION and ours:
+            self._advance(HostInput.FORGOTTEN)
+        elif error.code is ErrorCode.SESSION and ours:
+            self._advance(HostInput.REPLACED)
+        else:
+            # Reported, not obeyed: the retransmit goes on, since noise can forge a bad body.
+            self._events.add(PeerError(error.code))
+
+    def _note_lost(self, boot_id: int, overflow: int, reset: int) -> None:
+        new_overflow, new_reset = self._losses.note(boot_id, overflow, reset)
+        if new_overflow or new_reset:
+            self._events.add(EventsLost(boot_id, new_overflow, new_reset))
+
+    # --- state -----------------------------------------------------------------------------
+
+    def _advance(self, what: HostInput) -> None:
+        """Let the table change the state, and do what entering or leaving a state means."""
+        before, after = self._machine.take(what)
+        if before is after:
+            return
+        self._request = None
+        self._greet_s = self._now_s
+        if after is HostState.INCOMPATIBLE:
+            self._greet_s += self._timing.incompatible_hello_s
+        if before is HostState.READY:
+            self._events.add(Disconnected(_REASONS[what]))
+        elif after is HostState.REPLACED:
+            self._events.add(Disconnected(Reason.REPLACED))

@@ -1,0 +1,268 @@
+"""The only IO loop of the host's side: one port, one session, in asyncio, without polling.
+
+The loop sleeps until bytes arrive, a deadline of the session comes, or the port should be tried
+again. A port that is missing, vanishes or comes back is normal; it is tried at least once a
+second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from firmware_bridge.errors import LinkError
+from firmware_bridge.events import ButtonChanged, Connected, HostEvent, PortLost, PortOpened
+from firmware_bridge.host_session import HostSession
+from firmware_bridge.messages import BRIGHTNESS_MAX
+from firmware_bridge.session import HostState
+from firmware_bridge.statistics import LinkStatistics
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from firmware_bridge.edges import EdgeId
+    from firmware_bridge.matrix import Frame
+    from firmware_bridge.messages import HelloReply
+    from firmware_bridge.session import Timing
+    from firmware_bridge.transport import Port, Transport
+
+RETRY_MIN_S: Final = 0.05
+RETRY_MAX_S: Final = 0.8  # so that a port that comes back is served within 2 s
+UNSENT_MAX: Final = 1024  # bytes a stuck port may owe; beyond that the session retransmits anyway
+EVENTS_MAX: Final = 256
+
+
+class Link:
+    """A board on a port, for a host in asyncio.
+
+    Start it with ``async with``, read events with ``async for``, and call `show` and `confirm` at
+    any time, connected or not.
+
+    Parameters
+    ----------
+    port
+        What to open, for example ``SerialPort("/dev/ttyATH0")``.
+    last_edge
+        The newest button edge in the host's journal, so that it is not told twice.
+    timing
+        The intervals of the protocol; tests shorten them.
+    """
+
+    def __init__(
+        self,
+        port: Port,
+        *,
+        last_edge: EdgeId | None = None,
+        timing: Timing | None = None,
+    ) -> None:
+        self.port = port
+        self.session = HostSession(
+            secrets.randbelow(0xFFFF_FFFF) + 1, last_edge=last_edge, timing=timing
+        )
+        self.events_dropped = 0
+        self._events: deque[HostEvent] = deque()
+        self._has_events = asyncio.Event()
+        self._closed = False
+        self._transport: Transport | None = None
+        self._unsent = bytearray()
+        self._is_writing = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._retry_s = RETRY_MIN_S
+        self._reported_missing = False
+        self._openings = 0
+        self._bytes_out = 0
+        self._bytes_dropped = 0
+
+    # --- for the host ----------------------------------------------------------------------
+
+    async def __aenter__(self) -> Link:
+        """Start: the port is tried at once and again for ever."""
+        self._loop = asyncio.get_running_loop()
+        self._try_port()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
+
+    def __aiter__(self) -> AsyncIterator[HostEvent]:
+        """Iterate over the events, oldest first, until the link is closed."""
+        return self._iterate()
+
+    async def next_event(self) -> HostEvent | None:
+        """Wait for the next event; None once the link is closed and all were read."""
+        while not self._events:
+            if self._closed:
+                return None
+            self._has_events.clear()
+            await self._has_events.wait()
+        return self._events.popleft()
+
+    def show(self, frame: Frame, brightness: int = BRIGHTNESS_MAX) -> int:
+        """Show a frame as soon as possible, in place of any that is not shown yet.
+
+        Returns the version that a later ``FrameShown`` will name (or a newer one).
+        """
+        version = self.session.show(frame.packed(), brightness)
+        self._pump()
+        return version
+
+    def confirm(self, edge_id: EdgeId) -> None:
+        """Acknowledge an edge to the board; call it when the edge is safe in the journal."""
+        self.session.confirm(edge_id)
+        self._pump()
+
+    def close(self) -> None:
+        """Stop, give the port back and end the iteration; harmless when repeated."""
+        if self._closed:
+            return
+        self._closed = True
+        self._cancel_timer()
+        self._drop_port()
+        self._has_events.set()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a session with the board is open."""
+        return self.session.state is HostState.READY
+
+    @property
+    def board(self) -> HelloReply | None:
+        """What the board said of itself last; kept while it is away."""
+        return self.session.board
+
+    @property
+    def statistics(self) -> LinkStatistics:
+        """All counters of the link at this moment."""
+        return LinkStatistics.collect(
+            self.session.counters,
+            self.session.carrier.counters,
+            bytes_out=self._bytes_out,
+            bytes_dropped=self._bytes_dropped,
+            port_openings=self._openings,
+            events_dropped=self.events_dropped,
+        )
+
+    # --- the loop --------------------------------------------------------------------------
+
+    async def _iterate(self) -> AsyncIterator[HostEvent]:
+        while (event := await self.next_event()) is not None:
+            yield event
+
+    def _try_port(self) -> None:
+        """Open the port, or come back later."""
+        try:
+            self._transport = self.port.open()
+        except LinkError as error:
+            if not self._reported_missing:
+                self._reported_missing = True
+                self._publish(PortLost(self.port.name, str(error)))
+            self._try_port_later()
+            return
+        self._reported_missing = False
+        self._openings += 1
+        self._loop.add_reader(self._transport.fileno(), self._on_readable)
+        self._publish(PortOpened(self.port.name))
+        self.session.opened(self._loop.time())
+        self._pump()
+
+    def _on_readable(self) -> None:
+        assert self._transport is not None
+        try:
+            data = self._transport.read()
+        except LinkError as error:
+            self._lose_port(error)
+            return
+        self.session.receive(data, self._loop.time())
+        self._pump()
+
+    def _pump(self) -> None:
+        """Send what is due, tell what happened, and sleep until the next deadline."""
+        if self._transport is not None and not self._write(self.session.tick(self._loop.time())):
+            return  # the port is gone: told, and being looked for
+        self._tell()
+        if self._transport is None:
+            return
+        self._cancel_timer()
+        deadline_s = self.session.next_deadline()
+        if deadline_s is not None:
+            self._timer = self._loop.call_at(deadline_s, self._pump)
+
+    def _write(self, data: bytes) -> bool:
+        """Send bytes and tell whether the port is still there."""
+        if len(self._unsent) + len(data) > UNSENT_MAX:
+            # Whole packets, so that what is sent later still begins at a packet.
+            self._bytes_dropped += len(data)
+        else:
+            self._unsent += data
+        if self._unsent and not self._is_writing:
+            self._flush()
+        return self._transport is not None
+
+    def _flush(self) -> None:
+        """Hand bytes to the port; watch it for room only while it owes some."""
+        transport = self._transport
+        assert transport is not None
+        try:
+            sent = transport.write(bytes(self._unsent))
+        except LinkError as error:
+            self._lose_port(error)
+            return
+        self._bytes_out += sent
+        del self._unsent[:sent]
+        if self._unsent and not self._is_writing:
+            self._loop.add_writer(transport.fileno(), self._flush)
+        elif not self._unsent and self._is_writing:
+            self._loop.remove_writer(transport.fileno())
+        self._is_writing = bool(self._unsent)
+
+    def _lose_port(self, error: LinkError) -> None:
+        """Tell that the port went away and look for it again."""
+        self._cancel_timer()
+        self._drop_port()
+        self._reported_missing = True
+        self._tell()
+        self._publish(PortLost(self.port.name, str(error)))
+        self._try_port_later()
+
+    def _try_port_later(self) -> None:
+        self._timer = self._loop.call_later(self._retry_s, self._try_port)
+        self._retry_s = min(self._retry_s * 2, RETRY_MAX_S)
+
+    def _drop_port(self) -> None:
+        transport, self._transport = self._transport, None
+        if transport is None:
+            return
+        self._loop.remove_reader(transport.fileno())
+        self._loop.remove_writer(transport.fileno())
+        self._is_writing = False
+        self._unsent.clear()
+        with contextlib.suppress(OSError):  # closing a vanished tty may fail; it is gone anyway
+            transport.close()
+        self.session.lost(self._loop.time())
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # --- events ----------------------------------------------------------------------------
+
+    def _tell(self) -> None:
+        for event in self.session.events():
+            if isinstance(event, Connected):
+                # Not when the port opens: one that opens and fails at once must not be hammered.
+                self._retry_s = RETRY_MIN_S
+            self._publish(event)
+
+    def _publish(self, event: HostEvent) -> None:
+        """Queue an event for the host; a host that does not read loses old ones, never an edge."""
+        if len(self._events) >= EVENTS_MAX:
+            oldest = next(e for e in self._events if not isinstance(e, ButtonChanged))
+            self._events.remove(oldest)
+            self.events_dropped += 1
+        self._events.append(event)
+        self._has_events.set()

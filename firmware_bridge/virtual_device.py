@@ -1,0 +1,292 @@
+"""A board made of software, sans-IO: pins, debouncing, a reset, a bad line, and the protocol.
+
+It takes commands and makes reports as plain dictionaries; `virtual_board` carries both as lines of
+JSON. See README.md for the list.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
+
+from firmware_bridge.board_session import BoardIdentity, BoardSession
+from firmware_bridge.debounce import Debouncer
+from firmware_bridge.edges import LOST_MAX
+from firmware_bridge.errors import BridgeError
+from firmware_bridge.events import (
+    BoardEvent,
+    EdgeAcknowledged,
+    EdgeDropped,
+    FrameDisplayed,
+    HelloSeen,
+    SilenceBegan,
+    StaleDisplayed,
+)
+from firmware_bridge.glyphs import stale_frame
+from firmware_bridge.matrix import Frame
+from firmware_bridge.messages import BUTTONS_MAX, PROTOCOL_MAX, PROTOCOL_MIN, Edge
+from firmware_bridge.noise import Noise
+from firmware_bridge.session import CLOCK_MASK, MILLISECONDS, Timing
+
+Report: TypeAlias = dict[str, Any]
+Command: TypeAlias = Mapping[str, Any]
+
+PRESS_MS: Final = 120
+PRESS_MS_MAX: Final = 60_000
+GARBAGE_MAX: Final = 4096
+BOUNCES: Final = 6  # changes of the pin within the bounce time; even, so that it ends as it should
+
+
+class CommandError(BridgeError):
+    """A command that the virtual board does not understand."""
+
+    code = "bad_command"
+
+
+class VirtualDevice:
+    """A board with buttons and a display.
+
+    Parameters
+    ----------
+    boot_id
+        Of the first boot; each reset adds one.
+    now_s
+        The moment at which power came on.
+    protocol
+        Oldest and newest protocol of its firmware, to play a firmware of another version.
+    timing
+        The intervals of the protocol.
+    """
+
+    def __init__(
+        self,
+        boot_id: int,
+        now_s: float,
+        *,
+        protocol: tuple[int, int] = (PROTOCOL_MIN, PROTOCOL_MAX),
+        timing: Timing | None = None,
+    ) -> None:
+        self.is_plugged = True
+        self._protocol = protocol
+        self._timing = timing
+        self._now_s = now_s
+        self._reports: list[Report] = []
+        self._noise = Noise(0)
+        self._is_mute = False
+        self._unmute_s: float | None = None
+        self._plug_s: float | None = None
+        self._garbage = bytearray()
+        self._pins: list[tuple[float, int, int, Edge]] = []  # when, order, button, level
+        self._pin_order = 0
+        self._session = self._boot(boot_id, lost_reset=0)
+        self._debouncers = [Debouncer() for _ in range(BUTTONS_MAX)]
+        self._commands: dict[str, Callable[[Command], None]] = {
+            "press": self._press,
+            "down": lambda command: self._move(command, Edge.DOWN),
+            "up": lambda command: self._move(command, Edge.UP),
+            "reset": self._reset,
+            "silence": self._silence,
+            "noise": self._set_noise,
+            "garbage": self._send_garbage,
+            "unplug": self._unplug,
+            "plug": self._plug,
+            "status": self._status,
+        }
+
+    # --- for whoever runs it ---------------------------------------------------------------
+
+    @property
+    def boot_id(self) -> int:
+        """The number of the present boot."""
+        return self._session.identity.boot_id
+
+    def command(self, command: object, now_s: float) -> None:
+        """Obey a command; what it says wrongly becomes a report."""
+        self._now_s = now_s
+        try:
+            self._obey(command)
+        except CommandError as error:
+            self._report("error", message=str(error))
+
+    def receive(self, data: bytes, now_s: float) -> None:
+        """Take bytes from the host."""
+        self._now_s = now_s
+        if not self._is_mute:
+            self._session.receive(self._noise.damage(data), now_s)
+
+    def tick(self, now_s: float) -> bytes:
+        """Do what is due and return the bytes to send."""
+        self._now_s = now_s
+        self._run_schedule()
+        for button, debouncer in enumerate(self._debouncers):
+            edge = debouncer.tick(now_s)
+            if edge is not None:
+                self._tell_edge(button, edge)
+        data = self._noise.damage(self._session.tick(now_s))
+        self._collect()
+        data += bytes(self._garbage)
+        self._garbage.clear()
+        return b"" if self._is_mute else data
+
+    def next_deadline(self) -> float | None:
+        """Return when `tick` has something to do."""
+        deadlines = [
+            self._session.next_deadline(),
+            self._unmute_s,
+            self._plug_s,
+            self._pins[0][0] if self._pins else None,
+            self._now_s if self._garbage else None,
+            *(debouncer.next_deadline for debouncer in self._debouncers),
+        ]
+        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+
+    def reports(self) -> list[Report]:
+        """Return what happened since the last call."""
+        reports, self._reports = self._reports, []
+        return reports
+
+    # --- commands --------------------------------------------------------------------------
+
+    def _press(self, command: Command) -> None:
+        button = _whole(command, "button", 0, BUTTONS_MAX - 1)
+        held_s = _whole(command, "ms", PRESS_MS, PRESS_MS_MAX) / MILLISECONDS
+        bounce_s = _whole(command, "bounce_ms", 0, PRESS_MS_MAX) / MILLISECONDS
+        self._schedule_level(button, Edge.DOWN, self._now_s, bounce_s)
+        self._schedule_level(button, Edge.UP, self._now_s + held_s, bounce_s)
+
+    def _move(self, command: Command, level: Edge) -> None:
+        button = _whole(command, "button", 0, BUTTONS_MAX - 1)
+        self._schedule_level(button, level, self._now_s, 0)
+
+    def _reset(self, command: Command) -> None:
+        del command
+        lost = min(self._session.identity.lost_reset + len(self._session.edges), LOST_MAX)
+        self._session = self._boot((self.boot_id + 1) & CLOCK_MASK, lost_reset=lost)
+        self._debouncers = [Debouncer() for _ in range(BUTTONS_MAX)]
+        self._report("reset", boot_id=self.boot_id, lost_reset=lost)
+
+    def _silence(self, command: Command) -> None:
+        duration_ms = _whole(command, "ms", 0, PRESS_MS_MAX)
+        self._is_mute = bool(command.get("on", True))
+        timed = self._is_mute and duration_ms > 0
+        self._unmute_s = self._now_s + duration_ms / MILLISECONDS if timed else None
+        self._report("silence", on=self._is_mute)
+
+    def _set_noise(self, command: Command) -> None:
+        rate = command.get("rate", 0)
+        if not isinstance(rate, int | float) or not 0 <= rate <= 1:
+            raise CommandError('"rate" is a probability per byte, 0 to 1')
+        self._noise = Noise(rate, _whole(command, "seed", 0, CLOCK_MASK))
+        self._report("noise", rate=rate)
+
+    def _send_garbage(self, command: Command) -> None:
+        size = _whole(command, "bytes", 64, GARBAGE_MAX)
+        self._garbage += Noise(0, _whole(command, "seed", 0, CLOCK_MASK)).garbage(size)
+
+    def _unplug(self, command: Command) -> None:
+        duration_ms = _whole(command, "ms", 0, PRESS_MS_MAX)
+        self._plug_s = self._now_s + duration_ms / MILLISECONDS if duration_ms else None
+        self.is_plugged = False
+
+    def _plug(self, command: Command) -> None:
+        del command
+        self._plug_s = None
+        self.is_plugged = True
+
+    def _status(self, command: Command) -> None:
+        del command
+        session = self._session
+        self._report(
+            "status",
+            boot_id=self.boot_id,
+            state=session.state.name.lower(),
+            stale=session.is_stale,
+            version=0 if session.frame is None else session.frame.version,
+            queued=len(session.edges),
+            lost_overflow=session.edges.lost,
+            bad_packets=session.carrier.counters.bad_packets,
+        )
+
+    # --- inside ----------------------------------------------------------------------------
+
+    def _obey(self, command: object) -> None:
+        if not isinstance(command, Mapping):
+            raise CommandError("a command is a JSON object")
+        action = self._commands.get(str(command.get("do")))
+        if action is None:
+            raise CommandError(f'"do" must be one of {", ".join(self._commands)}')
+        action(command)
+
+    def _boot(self, boot_id: int, lost_reset: int) -> BoardSession:
+        """Start the firmware: its clock starts with it."""
+        identity = BoardIdentity(
+            boot_id,
+            protocol=self._protocol,
+            clock_offset_ms=-int(self._now_s * MILLISECONDS),
+            lost_reset=lost_reset,
+        )
+        return BoardSession(identity, timing=self._timing)
+
+    def _schedule_level(self, button: int, level: Edge, at_s: float, bounce_s: float) -> None:
+        """Let a pin reach a level, after bouncing between both for a while."""
+        other = Edge.UP if level is Edge.DOWN else Edge.DOWN
+        for bounce in range(BOUNCES if bounce_s else 0):
+            pin = other if bounce % 2 else level
+            self._schedule_pin(at_s + bounce_s * bounce / BOUNCES, button, pin)
+        self._schedule_pin(at_s + bounce_s, button, level)
+
+    def _schedule_pin(self, at_s: float, button: int, level: Edge) -> None:
+        self._pin_order += 1
+        heapq.heappush(self._pins, (at_s, self._pin_order, button, level))
+
+    def _run_schedule(self) -> None:
+        while self._pins and self._pins[0][0] <= self._now_s:
+            _, _, button, level = heapq.heappop(self._pins)
+            self._debouncers[button].set_pin(level, self._now_s)
+        if self._unmute_s is not None and self._now_s >= self._unmute_s:
+            self._silence({"on": False})
+        if self._plug_s is not None and self._now_s >= self._plug_s:
+            self._plug({})
+
+    def _tell_edge(self, button: int, edge: Edge) -> None:
+        event_id = self._session.change_button(button, edge, self._now_s)
+        if event_id is not None:
+            self._report("edge", event_id=event_id, button=button, edge=edge.name.lower())
+
+    def _collect(self) -> None:
+        for event in self._session.events():
+            self._reports.append(_report_of(event))
+
+    def _report(self, what: str, **details: object) -> None:
+        self._reports.append({"event": what, **details})
+
+
+def _whole(command: Command, key: str, default: int, largest: int) -> int:
+    """Return a whole number of a command, or raise CommandError."""
+    value = command.get(key, default)
+    if type(value) is not int or not 0 <= value <= largest:
+        raise CommandError(f'"{key}" is a whole number, 0 to {largest}')
+    return value
+
+
+def _report_of(event: BoardEvent) -> Report:
+    """Return an event of the session as a report."""
+    match event:
+        case HelloSeen():
+            return {"event": "hello", "session_id": event.session_id, "accepted": event.accepted}
+        case FrameDisplayed():
+            return {
+                "event": "frame",
+                "version": event.version,
+                "brightness": event.brightness,
+                "levels": Frame.from_packed(event.levels).rows(),
+            }
+        case StaleDisplayed():
+            return {"event": "stale", "levels": stale_frame().rows()}
+        case SilenceBegan():
+            return {"event": "silent"}
+        case EdgeAcknowledged():
+            return {"event": "edge_acked", "event_id": event.event_id}
+        case EdgeDropped():
+            return {"event": "edge_lost", "button": event.button}
