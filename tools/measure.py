@@ -17,6 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 SPAWN = str(ROOT / "tools" / "spawn.py")
 
+# Where Python may not keep its bytecode, every start would compile our code again: users' do not.
+NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
+
 
 class BenchmarkError(Exception):
     """What was to be measured did not run."""
@@ -39,6 +42,7 @@ def child(command: Sequence[str]) -> ChildRun:
         capture_output=True,
         text=True,
         errors="replace",
+        env={name: value for name, value in os.environ.items() if name != NO_BYTECODE},
     )
     exit_code, wall_s, peak_kib = done.stdout.split()
     if int(exit_code) != 0:
