@@ -39,9 +39,10 @@ FX_DECIMALS = 6
 
 PRICES_COMMENT = f"""\
 # Daily closes, adjusted for splits and dividends, {FIRST_DAY} to {LAST_DAY}; see PROVENANCE.md.
-# Real prices of 20 US stocks in USD, except {FOREIGN_SECURITY}: its real USD close divided by the synthetic
-# rate of fx.csv, as if it were quoted in EUR. For demonstration only: not for investment, trading
-# or commercial use, and survivor-biased, so no return in here says anything about the future.
+# Real prices of 20 US stocks in USD, except {FOREIGN_SECURITY}: its real USD close divided by the
+# synthetic rate of fx.csv, as if it were quoted in EUR. For demonstration only: not for
+# investment, trading or commercial use, and survivor-biased, so no return in here says anything
+# about the future.
 """
 FX_COMMENT = """\
 # SYNTHETIC: no such exchange rates were ever quoted. A random walk with a fixed seed, so that the
@@ -138,10 +139,10 @@ the returns anyone could have had, or will have.
 
 ## Synthetic: everything else
 
-- `market/fx.csv.gz`: EURUSD is a random walk with the fixed seed {FX_SEED} that begins at {FX_FIRST:.3f} and ends at
-  {FX_LAST:.3f}. No such rates were ever quoted.
-- `{FOREIGN_SECURITY}` is shown as if it were quoted in EUR: its real USD close divided by that synthetic rate,
-  with {FOREIGN_DECIMALS} decimals. Converted back to USD it is the real close again.
+- `market/fx.csv.gz`: EURUSD is a random walk with the fixed seed {FX_SEED} that begins at
+  {FX_FIRST:.3f} and ends at {FX_LAST:.3f}. No such rates were ever quoted.
+- `{FOREIGN_SECURITY}` is shown as if it were quoted in EUR: its real USD close divided by that
+  synthetic rate, with {FOREIGN_DECIMALS} decimals. Converted back to USD it is the real close.
 - Quality scores, targets, lots, cash, trades and the withdrawal in `portfolios/` are invented.
 
 ## Checksums (sha256)
