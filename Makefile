@@ -29,7 +29,8 @@ check: setup  ## Set up, then everything a change must pass: style, types, contr
 soak: setup  ## Run the long forms of the tests
 	@HYPOTHESIS_PROFILE=soak $(BIN)/pytest -m soak
 
-bench: setup  ## Run every benchmark (one: .venv/bin/python tools/bench.py NAME)
+bench:  ## Run every benchmark (one: .venv/bin/python tools/bench.py NAME)
+	@tools/bootstrap.sh bench
 	@$(BIN)/python tools/bench.py --all
 
 lock: setup  ## Lock the newest versions that pyproject.toml allows

@@ -3,6 +3,7 @@
 #
 #   tools/bootstrap.sh run    Python, .venv, the product's locked packages
 #   tools/bootstrap.sh test   the same, what the tests need, and the firmware toolchain
+#   tools/bootstrap.sh bench  the same, and the rival planners that the benchmarks compare with
 #
 # It is quick when there is nothing to do: .venv remembers which lock it was made from.
 # It installs Debian packages only as root or where `sudo` asks for no password; elsewhere it
@@ -146,10 +147,17 @@ install_project() {
     stamp_text pyproject.toml >"$VENV/stamp-project"
 }
 
-ensure_venv() {
+# Each set holds the one before: `make run` need not take away what `make test` has installed.
+largest_set() {
     local set=$1
-    # A checkout that has run its tests keeps what they need: `make run` need not take it away.
-    [ ! -f "$VENV/stamp-dev" ] || set=dev
+    [ "$set" != run ] || [ ! -f "$VENV/stamp-dev" ] || set=dev
+    [ ! -f "$VENV/stamp-bench" ] || set=bench
+    echo "$set"
+}
+
+ensure_venv() {
+    local set
+    set=$(largest_set "$1")
     if ! { "$VENV/bin/python" -c '' && is_current "$VENV/stamp-venv" requirements/installer.lock; } \
         2>/dev/null; then
         make_venv
@@ -177,11 +185,11 @@ main() {
     take_turns
     case "${1:-}" in
     run) ensure_venv run ;;
-    test)
-        ensure_venv dev
+    test | bench)
+        if [ "$1" = test ]; then ensure_venv dev; else ensure_venv bench; fi
         ensure_firmware_toolchain
         ;;
-    *) fail "usage: tools/bootstrap.sh run|test" ;;
+    *) fail "usage: tools/bootstrap.sh run|test|bench" ;;
     esac
 }
 

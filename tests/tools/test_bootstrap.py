@@ -31,7 +31,7 @@ def bash(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
 def test_it_says_how_it_is_used() -> None:
     done = bash("take_turns() { true; }; main nonsense")
     assert done.returncode == 1
-    assert done.stderr == "error: usage: tools/bootstrap.sh run|test\n"
+    assert done.stderr == "error: usage: tools/bootstrap.sh run|test|bench\n"
 
 
 def test_a_user_without_root_is_told_what_to_install_and_the_tests_go_on() -> None:
@@ -96,3 +96,22 @@ def test_an_installation_is_current_until_its_lock_or_its_folder_changes(tmp_pat
     assert bash(f"cd /; {current}").returncode == 1
     lock.write_text("two\n")
     assert bash(current).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "installed", "kept"),
+    [
+        ("run", [], "run"),
+        ("run", ["dev"], "dev"),
+        ("run", ["bench"], "bench"),
+        ("dev", ["run"], "dev"),
+        ("dev", ["dev", "bench"], "bench"),
+        ("bench", ["dev"], "bench"),
+    ],
+)
+def test_a_smaller_set_never_takes_away_a_larger_one(
+    asked: str, installed: list[str], kept: str, tmp_path: Path
+) -> None:
+    for name in installed:
+        (tmp_path / f"stamp-{name}").touch()
+    assert bash(f"VENV={tmp_path}; largest_set {asked}").stdout == f"{kept}\n"
