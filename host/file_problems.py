@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from host.errors import HostError
+from host.errors import FileRefusedError
 
 EXCERPT_WIDTH = 96
 LINE_LENGTH_MAX = 1000
@@ -31,20 +30,10 @@ class FileProblem:
         return f"{self}\n{self.excerpt}" if self.excerpt else str(self)
 
 
-class ConfigFileError(HostError):
-    """A file that a person edits was refused; `problems` holds every reason, by position."""
+class ConfigFileError(FileRefusedError):
+    """A file of settings was refused (exit code 2)."""
 
     code = "config_file"
-
-    def __init__(self, problems: Sequence[FileProblem]) -> None:
-        assert problems, "a refusal has a reason"
-        self.problems = tuple(problems)
-        super().__init__("\n".join(self.lines))
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """One line per problem."""
-        return tuple(str(problem) for problem in self.problems)
 
 
 def printable(text: str) -> str:

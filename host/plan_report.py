@@ -1,0 +1,201 @@
+"""A plan as plain data: what `trader plan --json` prints, the plan store keeps and the API sends.
+
+`docs/plan-json.md` explains every key with its unit. A key is never left out: what is not known is
+null, so that a reader asks for values and not for shapes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from planner_core.plan import (
+    Action,
+    Alternative,
+    ModuleAttempt,
+    Outcome,
+    Plan,
+    Rejection,
+    Score,
+    Step,
+)
+
+SCHEMA_VERSION = 1
+
+JsonObject = dict[str, object]
+
+
+def plan_to_json(
+    plan: Plan,
+    config_version: int,
+    config_sha256: str | None,
+    *,
+    created_at: datetime | None = None,
+    security_ids: Sequence[str] = (),
+) -> JsonObject:
+    """Return the plan in the form that others build on.
+
+    Parameters
+    ----------
+    plan : Plan
+    config_version : int
+        0: the configuration is not versioned yet.
+    config_sha256 : str, optional
+        Of the bytes of the configuration file; None when it was not read.
+    created_at : datetime, optional
+        When the plan was made, on the host's clock; `as_of` is the day it is made for.
+    security_ids : sequence of str
+        The columns of the context, to name the securities of alternatives by.
+    """
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "outcome": plan.outcome.value,
+        "reason": plan.reason or None,
+        "bucket_id": plan.bucket_id,
+        "as_of": plan.as_of.isoformat(),
+        "created_at": created_at.isoformat(timespec="seconds") if created_at else None,
+        "valid_until": plan.valid_until.isoformat() if plan.valid_until else None,
+        "trace_id": plan.trace_id,
+        "currency": plan.currency or None,
+        "nav": _number(plan.nav),
+        "nav_after": _number(plan.nav_after),
+        "cash_before": _number(plan.cash_before),
+        "cash_after": _number(plan.cash_after),
+        "cash_required": None if plan.cash_before is None else _number(plan.cash_required),
+        "score": _score(plan.score),
+        "violation": _violation(plan),
+        "steps": [_step(step) for step in plan.steps],
+        "metrics": _metrics(plan),
+        "modules": [_module(attempt) for attempt in plan.modules],
+        "findings": [
+            {
+                "id": finding.id,
+                "severity": finding.severity.value,
+                "message": finding.message,
+                "action": finding.action or None,
+                "security": finding.security,
+            }
+            for finding in plan.findings
+        ],
+        "rejected": [_rejection(rejection) for rejection in plan.rejected],
+        "alternatives": [_alternative(found, security_ids) for found in plan.alternatives],
+        "n_candidates": plan.n_candidates,
+        "n_sequences": plan.n_sequences,
+        "stopped_by": plan.stopped_by or None,
+        "config_version": config_version,
+        "config_sha256": config_sha256,
+        "context_digest": plan.context_digest or None,
+    }
+
+
+def plan_json_text(record: Mapping[str, object]) -> str:
+    """Return the record as JSON text for people and programs; never with NaN in it."""
+    return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _number(value: float | None) -> float | None:
+    """Return a JSON number: null for what is unknown, and no negative zero."""
+    if value is None or not math.isfinite(value):
+        return None
+    return float(value) + 0.0
+
+
+def _score(score: Score | None) -> JsonObject:
+    if score is None:
+        return {"before": None, "after": None, "gain": None, "terms": {}}
+    return {
+        "before": _number(score.before),
+        "after": _number(score.after),
+        "gain": _number(score.gain),
+        "terms": {
+            name: {
+                "before": _number(term.before),
+                "after": _number(term.after),
+                "change": _number(term.change),
+            }
+            for name, term in score.terms.items()
+        },
+    }
+
+
+def _violation(plan: Plan) -> JsonObject:
+    if plan.outcome is Outcome.HELD:
+        return {"before": None, "after": None}
+    return {"before": _number(plan.violation_before), "after": _number(plan.violation_after)}
+
+
+def _step(step: Step) -> JsonObject:
+    return {
+        "side": step.side.value,
+        "security": step.security,
+        "quantity": _number(abs(step.quantity)),
+        "price": _number(step.price),
+        "currency": step.currency,
+        "fx_rate": _number(step.fx_rate),
+        "value": _number(abs(step.value)),
+        "cost": _number(step.cost),
+        "tax": _number(step.tax),
+        "cash_after": _number(step.cash_after),
+        "settles_on": step.settles_on.isoformat(),
+        "weight_before": _number(step.weight_before),
+        "weight_after": _number(step.weight_after),
+        "sources": list(step.sources),
+        "reason": step.reason,
+    }
+
+
+def _metrics(plan: Plan) -> JsonObject:
+    names = [*plan.metrics_before, *(n for n in plan.metrics_after if n not in plan.metrics_before)]
+    return {
+        name: {
+            "before": _number(plan.metrics_before.get(name)),
+            "after": _number(plan.metrics_after.get(name)),
+        }
+        for name in names
+    }
+
+
+def _module(attempt: ModuleAttempt) -> JsonObject:
+    return {
+        "key": attempt.key,
+        "status": attempt.status.value,
+        "elapsed_s": _number(attempt.elapsed_s),
+        "message": attempt.message or None,
+    }
+
+
+def _rejection(rejection: Rejection) -> JsonObject:
+    return {
+        "side": rejection.side.value,
+        "security": rejection.security,
+        "value": _number(abs(rejection.value)),
+        "sources": list(rejection.sources),
+        "reason": rejection.reason,
+    }
+
+
+def _alternative(alternative: Alternative, security_ids: Sequence[str]) -> JsonObject:
+    return {
+        "gain": _number(alternative.gain),
+        "violation": _number(alternative.violation),
+        "steps": [_action(action, security_ids) for action in alternative.actions],
+    }
+
+
+def _action(action: Action, security_ids: Sequence[str]) -> JsonObject:
+    known = 0 <= action.security < len(security_ids)
+    return {
+        "side": action.side.value,
+        "security": security_ids[action.security] if known else None,
+        "quantity": _number(abs(action.quantity)),
+        "price": _number(action.price),
+        "currency": action.currency,
+        "fx_rate": _number(action.fx_rate),
+        "value": _number(abs(action.value)),
+        "cost": _number(action.cost),
+        "tax": _number(action.tax),
+        "sources": list(action.sources),
+        "reason": action.reason,
+    }

@@ -1,0 +1,141 @@
+"""A plan in plain words: the sentences that a table cannot say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from planner_core.context import Side
+from planner_core.plan import Outcome, Plan, Rejection, Step
+
+NAMED_STEPS_MAX = 6
+NAMED_SECURITIES_MAX = 5
+
+NUMBER = re.compile(r"[+-]?\d+(?:[.,:-]\d+)*(?: ?%)?")
+
+TERM_NAMES = {
+    "expected_return": "expected return",
+    "risk": "risk",
+    "concentration": "concentration",
+    "drift": "distance to targets",
+    "group_drift": "distance to group targets",
+    "tail_risk": "bad months (tail risk)",
+    "cost": "costs",
+    "tax": "tax",
+    "turnover": "turnover",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RejectionGroup:
+    """Ideas that were dropped for the same reason."""
+
+    count: int
+    reason: str
+    securities: tuple[str, ...]
+
+
+def headline(plan: Plan) -> str:
+    """Return what to do, in one sentence."""
+    if plan.outcome is Outcome.HELD:
+        return f"No plan: {plan.reason or 'no reason was given'}"
+    if plan.outcome is Outcome.NOTHING_TO_DO or not plan.steps:
+        return "Do nothing: no trade is worth its costs today."
+    sells = [step for step in plan.steps if step.side is Side.SELL]
+    buys = [step for step in plan.steps if step.side is Side.BUY]
+    briefly = len(plan.steps) > NAMED_STEPS_MAX
+    parts = [
+        f"{verb} {_listed(steps, briefly=briefly)}"
+        for verb, steps in (("sell", sells), ("buy", buys))
+        if steps
+    ]
+    sentence = ", then ".join(parts)
+    return f"{sentence[:1].upper()}{sentence[1:]}."
+
+
+def consequence(plan: Plan) -> str:
+    """Return what the plan is worth and costs, in a sentence or two; empty without a plan."""
+    if plan.outcome is Outcome.NOTHING_TO_DO:
+        return plan.reason
+    if plan.outcome is Outcome.HELD or plan.score is None:
+        return ""
+    sentences = []
+    costs = sum(step.cost for step in plan.steps)
+    tax = sum(step.tax for step in plan.steps)
+    paid = f"{money(costs, 2)} {plan.currency} of costs"
+    if tax > 0:
+        paid += f" and {money(tax, 2)} {plan.currency} of tax"
+    gain = plan.score.gain
+    if plan.violation_before > plan.violation_after:
+        sentences.append(
+            f"This repairs broken limits: {percent(plan.violation_before)} of NAV stand outside"
+            f" them, {percent(plan.violation_after)} afterwards."
+        )
+    amount = f" ({money(abs(gain) * plan.nav)} {plan.currency} a year)" if plan.nav else ""
+    better = "better" if gain >= 0 else "worse"
+    sentences.append(
+        f"By return, risk and targets together that is {percent(abs(gain))} of NAV a year"
+        f" {better}{amount}, after {paid}."
+    )
+    return " ".join(sentences)
+
+
+def grouped_rejections(rejected: Iterable[Rejection]) -> list[RejectionGroup]:
+    """Count rejections by reason, most frequent first; reasons may differ in their numbers."""
+    groups: dict[str, list[Rejection]] = {}
+    for rejection in rejected:
+        groups.setdefault(NUMBER.sub("#", rejection.reason), []).append(rejection)
+    ordered = sorted(groups.values(), key=len, reverse=True)
+    return [
+        RejectionGroup(
+            count=len(group),
+            reason=_shared_reason([rejection.reason for rejection in group]),
+            securities=tuple(dict.fromkeys(rejection.security for rejection in group)),
+        )
+        for group in ordered
+    ]
+
+
+def named(items: Sequence[str], limit: int = NAMED_SECURITIES_MAX) -> str:
+    """Join names with commas; count the ones that do not fit."""
+    if len(items) <= limit:
+        return ", ".join(items)
+    return f"{', '.join(items[: limit - 1])} and {len(items) - limit + 1} more"
+
+
+def money(value: float, decimals: int = 0) -> str:
+    """Format an amount with thousands apart; never minus zero."""
+    text = f"{value:,.{decimals}f}"
+    return text.removeprefix("-") if not text.strip("-0.,") else text
+
+
+def percent(value: float, decimals: int = 2, *, signed: bool = False) -> str:
+    """Format a fraction as percent; never minus zero."""
+    text = f"{value * 100:,.{decimals}f}"
+    if not text.strip("-0.,"):
+        return f"{text.removeprefix('-')} %"
+    return f"{'+' if signed and value > 0 else ''}{text} %"
+
+
+def units(value: float) -> str:
+    """Format a quantity: whole units as such, fractions with what they need."""
+    if abs(value - round(value)) < 1e-9:  # noqa: PLR2004 - below any tradable fraction
+        return f"{round(value):,}"
+    return f"{value:,.6f}".rstrip("0")
+
+
+def _listed(steps: Sequence[Step], *, briefly: bool) -> str:
+    if briefly:
+        return f"{len(steps)} ({named([step.security for step in steps])})"
+    parts = [f"{units(abs(step.quantity))} {step.security}" for step in steps]
+    if len(parts) == 1:
+        return parts[0]
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _shared_reason(reasons: Sequence[str]) -> str:
+    """Return the reason, with "..." for every number that differs."""
+    numbers = [NUMBER.findall(reason) for reason in reasons]
+    same = iter([len(set(column)) == 1 for column in zip(*numbers, strict=True)])
+    return NUMBER.sub(lambda match: match.group() if next(same) else "...", reasons[0])
