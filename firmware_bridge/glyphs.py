@@ -1,10 +1,102 @@
-"""Icons and whole status pictures. Under construction: the stale pattern only."""
+"""Icons for the matrix, drawn as text: ``.`` dark, ``#`` bright, ``1`` to ``6`` in between."""
 
 from __future__ import annotations
 
-from firmware_bridge.matrix import Frame
+from typing import Final
 
+from firmware_bridge.matrix import Bitmap
 
-def stale_frame() -> Frame:
-    """Return what the board draws by itself when no host was heard for 3 s."""
-    return Frame.blank().with_pixel(6, 3, 7)
+CHECK: Final = Bitmap.from_art(
+    ".......#",
+    "......##",
+    ".....##.",
+    "#...##..",
+    "##.##...",
+    ".###....",
+    "..#.....",
+)
+CROSS: Final = Bitmap.from_art(
+    "#...#",
+    "##.##",
+    ".###.",
+    "..#..",
+    ".###.",
+    "##.##",
+    "#...#",
+)
+CROSS_SMALL: Final = Bitmap.from_art(
+    "#...#",
+    ".#.#.",
+    "..#..",
+    ".#.#.",
+    "#...#",
+)
+PAGE: Final = Bitmap.from_art(
+    "4444..",
+    "4..44.",
+    "4...44",
+    "4.44.4",
+    "4....4",
+    "4.44.4",
+    "4....4",
+    "444444",
+)
+WARNING: Final = Bitmap.from_art(
+    ".....4.....",
+    "....4.4....",
+    "...4...4...",
+    "...4.#.4...",
+    "..4..#..4..",
+    ".4...#...4.",
+    ".4.......4.",
+    "4444.#.4444",
+)
+WARNING_MARK: Final = Bitmap.from_art("#", "#", ".", "#")
+PLUG: Final = Bitmap.from_art(
+    "..###...",
+    "..#####.",
+    "44###...",
+    "44###...",
+    "..#####.",
+    "..###...",
+)
+SOCKET: Final = Bitmap.from_art(
+    "###.",
+    "..#.",
+    "####",
+    "####",
+    "..#.",
+    "###.",
+)
+HEART: Final = Bitmap.from_art(
+    ".##.##.",
+    "#######",
+    "#######",
+    ".#####.",
+    "..###..",
+    "...#...",
+)
+HEART_SMALL: Final = Bitmap.from_art(
+    ".#.#.",
+    "#####",
+    ".###.",
+    "..#..",
+)
+HOURGLASS: Final = Bitmap.from_art(
+    "#####",
+    "#...#",
+    ".#.#.",
+    ".#.#.",
+    "#...#",
+    "#####",
+)
+ARROW_UP: Final = Bitmap.from_art(
+    "..#..",
+    ".###.",
+    "#####",
+    "..#..",
+    "..#..",
+    "..#..",
+    "..#..",
+)
+ARROW_DOWN: Final = Bitmap(5, b"".join(ARROW_UP.levels[at : at + 5] for at in range(30, -1, -5)))

@@ -1,7 +1,13 @@
-"""The LED matrix: immutable frames of 8 rows and 13 columns with 8 levels, and how to draw one."""
+"""The LED matrix: immutable frames of 8 rows and 13 columns with 8 levels, and how to draw one.
+
+``x`` counts columns from the left and ``y`` rows from the top. Whatever is drawn outside is cut
+off, so that things can slide in and out. A Yun lights a pixel from level 4 on: what must be read
+there is drawn at 4 or more.
+"""
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -9,11 +15,15 @@ from firmware_bridge.errors import MessageError
 from firmware_bridge.messages import COLUMNS, LEVELS, PACKED_SIZE, ROWS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 LEVEL_MAX: Final = LEVELS - 1
 PIXELS: Final = ROWS * COLUMNS
 NIBBLE: Final = 4
+TRACK_LEVEL: Final = 1  # of the part of a progress row that is not reached yet
+SCROLL_HOLD: Final = 8  # steps that a text rests before it scrolls, long enough to find its start
+SCROLL_GAP: Final = 5  # dark columns between its end and its next start
+UNKNOWN: Final = "?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +87,119 @@ class Frame:
         """Return this frame with every level scaled; what is lit stays lit."""
         scaled = (-(-level * numerator // denominator) for level in self.levels)
         return Frame(bytes(scaled))
+
+
+@dataclass(frozen=True, slots=True)
+class Bitmap:
+    """A small picture to be drawn on a canvas; level 0 is transparent."""
+
+    width: int
+    levels: bytes
+
+    @classmethod
+    def from_art(cls, *rows: str) -> Bitmap:
+        """Return the bitmap drawn as text: ``.`` dark, ``#`` bright, ``1`` to ``7`` levels."""
+        width = len(rows[0])
+        assert all(len(row) == width for row in rows), f"rows of different lengths: {rows}"
+        digits = "".join(rows).replace(".", "0").replace("#", str(LEVEL_MAX))
+        return cls(width, bytes(int(digit) for digit in digits))
+
+    @property
+    def height(self) -> int:
+        """Number of rows."""
+        return len(self.levels) // self.width
+
+
+@dataclass(frozen=True, slots=True)
+class Font:
+    """Bitmaps of one height by character; widths differ."""
+
+    height: int
+    glyphs: Mapping[str, Bitmap]
+
+    def glyph(self, character: str) -> Bitmap:
+        """Return the bitmap of a character, of its capital, of its bare letter, or of "?"."""
+        bare = unicodedata.normalize("NFKD", character)[:1]
+        for candidate in (character, character.upper(), bare, bare.upper()):
+            if candidate in self.glyphs:
+                return self.glyphs[candidate]
+        return self.glyphs[UNKNOWN]
+
+    def width(self, text: str) -> int:
+        """Return how many columns a text takes."""
+        return sum(self.glyph(character).width + 1 for character in text) - 1 if text else 0
+
+    def scroll_steps(self, text: str, columns: int = COLUMNS) -> int:
+        """Return after how many steps `Canvas.scrolling_text` begins again; 1 if it stands."""
+        width = self.width(text)
+        return 1 if width <= columns else SCROLL_HOLD + width + SCROLL_GAP
+
+
+class Canvas:
+    """Where a frame is drawn, starting dark or from another frame."""
+
+    def __init__(self, start: Frame | None = None) -> None:
+        self._levels = bytearray(PIXELS if start is None else start.levels)
+
+    def frame(self) -> Frame:
+        """Return what was drawn so far."""
+        return Frame(bytes(self._levels))
+
+    def pixel(self, x: int, y: int, level: int = LEVEL_MAX) -> None:
+        """Set one pixel."""
+        if 0 <= x < COLUMNS and 0 <= y < ROWS:
+            self._levels[y * COLUMNS + x] = level
+
+    def box(self, x: int, y: int, width: int, height: int, level: int = LEVEL_MAX) -> None:
+        """Fill a rectangle; lines are boxes of one column or row."""
+        for row in range(y, y + height):
+            for column in range(x, x + width):
+                self.pixel(column, row, level)
+
+    def bitmap(self, x: int, y: int, bitmap: Bitmap, level: int = LEVEL_MAX) -> None:
+        """Draw a bitmap, its brightest level becoming ``level``."""
+        for index, value in enumerate(bitmap.levels):
+            if value:
+                scaled = -(-value * level // LEVEL_MAX)
+                self.pixel(x + index % bitmap.width, y + index // bitmap.width, scaled)
+
+    def text(self, x: int, y: int, text: str, font: Font, level: int = LEVEL_MAX) -> int:
+        """Write a text and return the column after it, space included."""
+        for character in text:
+            glyph = font.glyph(character)
+            self.bitmap(x, y, glyph, level)
+            x += glyph.width + 1
+        return x
+
+    def centred_text(self, y: int, text: str, font: Font, level: int = LEVEL_MAX) -> None:
+        """Write a text in the middle of the row."""
+        self.text((COLUMNS - font.width(text)) // 2, y, text, font, level)
+
+    def scrolling_text(
+        self,
+        y: int,
+        text: str,
+        font: Font,
+        step: int,
+        level: int = LEVEL_MAX,
+    ) -> None:
+        """Write a text that moves one column to the left per step, or stands if it fits."""
+        steps = font.scroll_steps(text)
+        if steps == 1:
+            self.centred_text(y, text, font, level)
+            return
+        moved = max(step % steps - SCROLL_HOLD, 0)
+        self.text(-moved, y, text, font, level)
+        self.text(font.width(text) + SCROLL_GAP - moved, y, text, font, level)
+
+    def progress(self, y: int, fraction: float, level: int = LEVEL_MAX) -> None:
+        """Fill a row from the left, 0 to 1; the last pixel's level makes it finer than a pixel."""
+        parts = round(min(max(fraction, 0.0), 1.0) * COLUMNS * level)
+        for x in range(COLUMNS):
+            self.pixel(x, y, min(max(parts - x * level, TRACK_LEVEL), level))
+
+    def bar(self, x: int, bottom: int, height: float, width: int = 1) -> None:
+        """Draw a bar upwards from row ``bottom``; its top pixel's level is the fraction."""
+        parts = round(height * LEVEL_MAX)
+        for row in range(-(-parts // LEVEL_MAX)):
+            self.box(x, bottom - row, width, 1, min(parts - row * LEVEL_MAX, LEVEL_MAX))

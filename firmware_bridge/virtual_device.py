@@ -23,10 +23,10 @@ from firmware_bridge.events import (
     SilenceBegan,
     StaleDisplayed,
 )
-from firmware_bridge.glyphs import stale_frame
 from firmware_bridge.matrix import Frame
 from firmware_bridge.messages import BUTTONS_MAX, PROTOCOL_MAX, PROTOCOL_MIN, Edge
 from firmware_bridge.noise import Noise
+from firmware_bridge.patterns import stale_frame
 from firmware_bridge.session import CLOCK_MASK, MILLISECONDS, Timing
 
 Report: TypeAlias = dict[str, Any]
