@@ -1,0 +1,88 @@
+"""Every error the planner raises, under one root, each with a stable `code` for machines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class PlannerError(Exception):
+    """Root of the package's errors.
+
+    `code` names the kind of failure and never changes; the message is for people.
+    """
+
+    code = "planner"
+
+
+class ContextError(PlannerError):
+    """The snapshot handed to the planner contradicts itself or lacks something it needs."""
+
+    code = "context"
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigProblem:
+    """One thing that is wrong with a configuration, with the place it stands at.
+
+    `path` holds the keys from the root of the document down to the offending one.
+    """
+
+    path: tuple[str | int, ...]
+    message: str
+    value: object = None
+    allowed: str | None = None
+    suggestion: str | None = None
+
+    def sentence(self) -> str:
+        """Return the problem as one line, without its position in a file."""
+        where = ".".join(str(part) for part in self.path) or "(document)"
+        line = f"{where}: {self.message}"
+        if self.allowed:
+            line += f" (allowed: {self.allowed})"
+        if self.suggestion:
+            line += f" - did you mean `{self.suggestion}`?"
+        return line
+
+
+class ConfigError(PlannerError):
+    """A configuration was refused; `problems` holds all of them, never only the first."""
+
+    code = "config"
+
+    def __init__(self, problems: tuple[ConfigProblem, ...]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(problem.sentence() for problem in problems))
+
+
+class ModuleError(PlannerError):
+    """A module is at fault; `key` is its `kind.name`."""
+
+    code = "module"
+
+    def __init__(self, key: str, message: str) -> None:
+        self.key = key
+        super().__init__(f"{key}: {message}")
+
+
+class ModuleContractError(ModuleError):
+    """A module does not have, or did not return, what its kind promises."""
+
+    code = "module_contract"
+
+
+class ModuleDependencyError(ModuleError):
+    """A module needs another one that is absent, disabled or of the wrong version."""
+
+    code = "module_dependency"
+
+
+class ModuleRunError(ModuleError):
+    """A module raised while it ran."""
+
+    code = "module_run"
+
+
+class PlanningCancelledError(PlannerError):
+    """Whoever asked for the plan does not want it any more."""
+
+    code = "cancelled"

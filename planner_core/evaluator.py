@@ -1,0 +1,266 @@
+"""The vectorised evaluator: pair tables make a sequence's cost independent of n_securities.
+
+Over K candidates with weight changes d, everything but CVaR95 collapses to
+
+    score(set) = score(nothing) + sum_k lin[k] + sum_{k<l} pair[k, l]
+
+    lin[k]     = g[i_k] d_k - M[i_k, i_k] d_k^2 - (cost_k + tax_k)/V0 - rho |d_k|
+    pair[k, l] = -2 M[i_k, i_l] d_k d_l
+
+with g the gradient and M the matrix of the objective's smooth part. CVaR95 is convex, so its
+subgradient at any portfolio bounds it from below, and the score from above: it enters the scan as
+such bounds ("cuts"), and only sets whose bound reaches the best exact scores are evaluated exactly.
+
+Sets are scanned in blocks of shape (depth, n_sequences), int16, in float32; whatever is reported
+was scored again in float64. A place without an action holds the null id K, whose table rows are 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner_core.candidates import Candidates
+from planner_core.context import FloatArray
+from planner_core.history import BoolArray
+from planner_core.returns import cvar, tail_weights
+from planner_core.state import PlanningState
+
+IdBlock = NDArray[np.int16]
+"""Candidate ids, shape (depth, n_sequences)."""
+
+BLOCK_SEQUENCES = 8192
+"""Sequences scanned at a time: the gathered pairs then stay in the cache."""
+FLOAT32_MARGIN = 2e-6
+"""Room for float32 rounding when a bound is compared with an exact score."""
+LIMIT_TOLERANCE = 1e-9
+"""Binary dust forgiven when a limit is checked, as a fraction of NAV."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairTables:
+    """The collapsed objective; index K is the null action.
+
+    Parameters
+    ----------
+    lin : ndarray of shape (K + 1,), float64
+    pair : ndarray of shape (K + 1, K + 1), float64
+        Symmetric, zero diagonal.
+    score_before : float
+        Smooth score of doing nothing, without the CVaR term.
+    weight_change : ndarray of shape (K + 1,), float64
+    """
+
+    lin: FloatArray
+    pair: FloatArray
+    score_before: float
+    weight_change: FloatArray
+
+
+def build_pair_tables(state: PlanningState, candidates: Candidates) -> PairTables:
+    """Collapse the smooth objective over the candidates. O(K^2 + n^2)."""
+    objective, weight = state.objective, state.portfolio.weight
+    k = candidates.n
+    change = np.zeros(k + 1)
+    change[:k] = candidates.value / state.nav
+    quadratic = objective.quadratic()
+    security = np.append(candidates.security, 0)
+    gathered = quadratic[np.ix_(security, security)]
+    pair = -2.0 * gathered * np.outer(change, change)
+    np.fill_diagonal(pair, 0.0)
+    trading = np.zeros(k + 1)
+    trading[:k] = (candidates.cost + candidates.tax) / state.nav
+    lin = (
+        objective.gradient(weight)[security] * change
+        - np.diag(gathered) * change**2
+        - trading
+        - objective.weights.turnover_penalty * np.abs(change)
+    )
+    terms = objective.terms(weight)
+    smooth = sum(value for name, value in terms.items() if name != "tail_risk")
+    return PairTables(lin=lin, pair=pair, score_before=smooth, weight_change=change)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SetFeatures:
+    """What the limits look at, per sequence of a block; shape (n_sequences,)."""
+
+    legal: BoolArray
+    violation: FloatArray
+
+
+class Evaluator:
+    """Scores sets of candidates and checks them against every limit."""
+
+    def __init__(self, state: PlanningState, candidates: Candidates) -> None:
+        self.state = state
+        self.candidates = candidates
+        self.tables = build_pair_tables(state, candidates)
+        self._tail_base = -(state.objective.scenarios @ state.portfolio.weight)
+        self._lin32 = self._with_first_cut().astype(np.float32)
+        self._pair32 = self.tables.pair.astype(np.float32).ravel()
+        self._conflict = self._conflict_table().ravel()
+        self._columns = self._limit_columns()
+
+    @property
+    def null_id(self) -> int:
+        """The id of no action."""
+        return self.candidates.null_id
+
+    @cached_property
+    def score_before(self) -> float:
+        """Score of doing nothing, every term included."""
+        empty = np.full((1, 1), self.null_id, dtype=np.int16)
+        return float(self.exact_scores(empty)[0])
+
+    # -- the scan ---------------------------------------------------------------------------
+
+    def upper_scores(self, ids: IdBlock) -> NDArray[np.float32]:
+        """Return a bound from above on each sequence's score; float32, exact without CVaR."""
+        flat = ids.astype(np.int32)
+        scores = np.full(ids.shape[1], self._base_bound, dtype=np.float32)
+        for row in flat:
+            scores += np.take(self._lin32, row, mode="clip")
+        for left, right in _place_pairs(flat, self.null_id + 1):
+            scores += np.take(self._pair32, left + right, mode="clip")
+        return scores
+
+    def conflicting(self, ids: IdBlock) -> BoolArray:
+        """Tell which sequences hold two candidates that exclude each other; (n_sequences,)."""
+        flat = ids.astype(np.int32)
+        found = np.zeros(ids.shape[1], dtype=bool)
+        for left, right in _place_pairs(flat, self.null_id + 1):
+            found |= np.take(self._conflict, left + right, mode="clip")
+        return found
+
+    def check(self, ids: IdBlock) -> SetFeatures:
+        """Check the sequences against every limit that depends on the whole set.
+
+        Sells come first, so cash and groups are at their worst at the end: one check there covers
+        every step.
+        """
+        limits, nav = self.state.limits, self.state.nav
+        total = self._columns[ids[0]].copy()
+        for row in ids[1:]:
+            total += self._columns[row]
+        n_groups = len(limits.groups.names)
+        cash_delta, buys, relief, turnover, repair = total[:, :5].T
+        groups = limits.groups.weight + total[:, 5 : 5 + n_groups]
+        missing = (limits.cash_required - limits.cash_free) / nav - cash_delta
+        dust = LIMIT_TOLERANCE
+        charged = (
+            turnover
+            - np.minimum(repair, limits.repair_credit)
+            - np.minimum(buys, limits.deposit_credit)
+        )
+        legal = ~self.conflicting(ids)
+        legal &= (buys == 0) | (missing <= dust)
+        legal &= charged <= limits.turnover_left + dust
+        legal &= (buys == 0) | (buys <= limits.settled_budget / nav + dust)
+        allowed = np.maximum(limits.groups.cap, limits.groups.weight)
+        legal &= (groups <= allowed + dust).all(axis=1)
+        violation = (
+            np.maximum(missing, 0.0)
+            + (self._position_excess - relief)
+            + np.maximum(groups - limits.groups.cap, 0.0).sum(axis=1)
+        )
+        return SetFeatures(legal=legal, violation=np.maximum(violation, 0.0))
+
+    # -- exact scores -----------------------------------------------------------------------
+
+    def exact_scores(self, ids: IdBlock) -> FloatArray:
+        """Return the scores with every term, in float64; (n_sequences,)."""
+        wide = ids.astype(np.int64)
+        tables = self.tables
+        scores: FloatArray = tables.score_before + tables.lin[wide].sum(axis=0)
+        pair = tables.pair.ravel()
+        for left, right in _place_pairs(wide, self.null_id + 1):
+            scores += pair[left + right]
+        if self._tail_base.size:
+            losses = self._tail_base[:, None] + self._tail_of_action[:, wide].sum(axis=1)
+            scores -= self.state.objective.weights.tail_risk_penalty * cvar(losses)
+        return scores
+
+    def weights_after(self, chosen: Sequence[int]) -> FloatArray:
+        """Return the weights (of V0) once the chosen actions are done; (n_securities,)."""
+        weight = self.state.portfolio.weight.copy()
+        for candidate in chosen:
+            weight[self.candidates.security[candidate]] += self.tables.weight_change[candidate]
+        return weight
+
+    # -- tables -----------------------------------------------------------------------------
+
+    @cached_property
+    def _tail_of_action(self) -> FloatArray:
+        """Loss that each action adds in each 21-day window; (n_windows, K + 1)."""
+        columns = np.append(self.candidates.security, 0)
+        return -self.state.objective.scenarios[:, columns] * self.tables.weight_change
+
+    @property
+    def _base_bound(self) -> float:
+        return self.tables.score_before - self._cut_constant
+
+    def _with_first_cut(self) -> FloatArray:
+        """Fold the CVaR subgradient of the portfolio as it stands into the linear table."""
+        self._cut_constant = 0.0
+        if not self._tail_base.size:
+            return self.tables.lin
+        eta = self.state.objective.weights.tail_risk_penalty
+        weights = tail_weights(self._tail_base.size)
+        worst = np.argsort(-self._tail_base, kind="stable")[: weights.size]
+        self._cut_constant = eta * float(weights @ self._tail_base[worst])
+        return self.tables.lin - eta * weights @ self._tail_of_action[worst]
+
+    def _conflict_table(self) -> NDArray[np.bool_]:
+        k = self.candidates.n
+        table = np.zeros((k + 1, k + 1), dtype=bool)
+        table[:k, :k] = self.candidates.conflicts
+        return table
+
+    @cached_property
+    def _position_excess(self) -> float:
+        excess = self.state.portfolio.weight - self.state.limits.position_cap
+        return float(np.maximum(excess, 0.0).sum())
+
+    def _limit_columns(self) -> FloatArray:
+        """Return what each action adds to each limited sum; (K + 1, 5 + n_groups), of NAV."""
+        candidates, limits = self.candidates, self.state.limits
+        k = candidates.n
+        change = self.tables.weight_change[:k]
+        excess = np.maximum(self.state.portfolio.weight - limits.position_cap, 0.0)
+        relief = np.where(candidates.is_buy, 0.0, np.minimum(excess[candidates.security], -change))
+        columns = np.zeros((k + 1, 5 + len(limits.groups.names)))
+        columns[:k, 0] = candidates.cash_delta / self.state.nav
+        columns[:k, 1] = np.where(candidates.is_buy, change, 0.0)
+        columns[:k, 2] = relief
+        columns[:k, 3] = np.abs(change)
+        columns[:k, 4] = np.where(candidates.mandatory, np.abs(change), 0.0)
+        columns[:k, 5:] = (limits.groups.membership[:, candidates.security] * change).T
+        return columns
+
+
+def _place_pairs(
+    ids: NDArray[np.integer], width: int
+) -> Iterator[tuple[NDArray[np.integer], NDArray[np.integer]]]:
+    """Yield, for every two places, the flat row offset and the column of their table entry."""
+    offsets = ids * ids.dtype.type(width)
+    for first in range(len(ids)):
+        for second in range(first + 1, len(ids)):
+            yield offsets[first], ids[second]
+
+
+def as_block(sets: Sequence[Sequence[int]], depth: int, null_id: int) -> IdBlock:
+    """Return sets of ids as one padded block of shape (depth, n_sets)."""
+    block = np.full((depth, len(sets)), null_id, dtype=np.int16)
+    for column, chosen in enumerate(sets):
+        block[: len(chosen), column] = chosen
+    return block
+
+
+def as_set(column: NDArray[np.integer], null_id: int) -> tuple[int, ...]:
+    """Return one column of a block as a sorted set of ids."""
+    return tuple(sorted(int(i) for i in column if i != null_id))

@@ -1,0 +1,175 @@
+"""What the planner says while it works: typed, versioned events.
+
+The core has one output channel, `runtime.emit(event)`. Logs, metrics, the journal and the display
+subscribe in the host; nothing here knows them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import ClassVar
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What every event carries."""
+
+    timestamp: datetime
+    bucket_id: str
+    trace_id: str
+
+    schema_version: ClassVar[int] = SCHEMA_VERSION
+
+    @property
+    def event_type(self) -> str:
+        """The class name; stable, part of the contract."""
+        return type(self).__name__
+
+    def to_record(self) -> dict[str, object]:
+        """Return the event as plain data: envelope beside `data`."""
+        data = asdict(self)
+        envelope = {
+            "timestamp": data.pop("timestamp").isoformat(),
+            "bucket_id": data.pop("bucket_id"),
+            "trace_id": data.pop("trace_id"),
+            "event_type": self.event_type,
+            "schema_version": self.schema_version,
+        }
+        return {**envelope, "data": data}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanningStarted(Event):
+    """A plan was asked for and its input is complete."""
+
+    as_of: str
+    n_securities: int
+    max_plan_depth: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageCompleted(Event):
+    """A stage of the pipeline ended; for progress and the waterfall."""
+
+    stage: str
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleCompleted(Event):
+    """A module returned."""
+
+    key: str
+    operation: str
+    elapsed_s: float
+    n_results: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleFailed(Event):
+    """A module raised or broke its contract; planning goes on without it."""
+
+    key: str
+    operation: str
+    elapsed_s: float
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleOverran(Event):
+    """A module took longer than its budget; its result was dropped."""
+
+    key: str
+    operation: str
+    elapsed_s: float
+    budget_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleSkipped(Event):
+    """A module's circuit breaker is open; it was not called."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleLoadFailed(Event):
+    """A module could not be loaded or registered."""
+
+    key: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigurationChanged(Event):
+    """Another configuration version is active now."""
+
+    version: int
+    changed_by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidatesPrepared(Event):
+    """Opportunities became legal candidate actions."""
+
+    n_opportunities: int
+    n_candidates: int
+    n_rejected: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SequenceGenerationStarted(Event):
+    """Sets of candidates are about to be generated."""
+
+    n_candidates: int
+    generators: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SequenceGenerationCompleted(Event):
+    """All sets were generated."""
+
+    n_sequences: int
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SequenceEvaluationStarted(Event):
+    """Scoring begins."""
+
+    n_candidates: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SequenceEvaluationCompleted(Event):
+    """Scoring ended; `n_legal` sets satisfied every constraint."""
+
+    n_sequences: int
+    n_legal: int
+    best_gain: float
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BestSequenceUpdated(Event):
+    """A better set was found."""
+
+    gain: float
+    violation: float
+    n_steps: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanningCompleted(Event):
+    """The plan is made."""
+
+    outcome: str
+    gain: float
+    n_steps: int
+    elapsed_s: float
+    modules_failed: tuple[str, ...] = field(default=())

@@ -1,0 +1,155 @@
+"""From legal actions to the candidates that are searched: filters, conflicts, and the bound K."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner_core.candidates import Candidates, build_candidates, same_security_conflicts
+from planner_core.context import FloatArray
+from planner_core.contracts import checked_conflicts, checked_rejections
+from planner_core.degradation import Attempts
+from planner_core.evaluator import Evaluator, as_block
+from planner_core.module import Filter, ModuleKind, ModuleParameters
+from planner_core.plan import Action, Rejection
+from planner_core.ranking import RankedSet, Ranking
+from planner_core.runtime import Runtime
+from planner_core.state import PlanningState
+
+
+def narrow(
+    actions: list[Action], state: PlanningState, runtime: Runtime, attempts: Attempts
+) -> tuple[Candidates, list[Rejection]]:
+    """Apply the filters and the bound on K.
+
+    Returns
+    -------
+    candidates : Candidates
+        With the gain of each alone, and with all conflicts.
+    rejections : list of Rejection
+        What a filter or the bound dropped.
+    """
+    every = build_candidates(actions, np.zeros(len(actions)), same_security_conflicts(actions))
+    gain = single_gains(Evaluator(state, every))
+    dropped: dict[int, tuple[str, str]] = {}
+    for module, parameters in _filters(state, runtime):
+        candidates = build_candidates(actions, gain, every.conflicts)
+        for candidate, reason in attempts.run(
+            module, "reject", _rejected, module, candidates, state, parameters
+        ):
+            if not actions[candidate].mandatory:
+                dropped.setdefault(candidate, (module.key, reason))
+    kept = [i for i in range(len(actions)) if i not in dropped]
+    within = best_per_security(kept, gain, every.security, state.config.search.candidates_max)
+    for candidate in sorted(set(kept) - set(within)):
+        dropped[candidate] = ("search.candidates_max", "others for this security are better")
+    chosen = [actions[i] for i in within]
+    candidates = build_candidates(chosen, gain[within], same_security_conflicts(chosen))
+    return _with_conflicts(candidates, state, runtime, attempts), [
+        _rejection(actions[i], key, reason, state) for i, (key, reason) in sorted(dropped.items())
+    ]
+
+
+def single_gains(evaluator: Evaluator) -> FloatArray:
+    """Return the score of each candidate alone less that of doing nothing; (K,)."""
+    n = evaluator.candidates.n
+    singles = as_block([(i,) for i in range(n)], 1, evaluator.null_id)
+    gains: FloatArray = evaluator.exact_scores(singles) - evaluator.score_before
+    return gains
+
+
+def best_per_security(
+    ids: list[int], gain: FloatArray, security: NDArray[np.int64], limit: int
+) -> list[int]:
+    """Keep at most `limit` ids: each security's best, then each one's second best, and so on."""
+    if len(ids) <= limit:
+        return ids
+    place: dict[int, int] = {}
+    ranked = []
+    for i in sorted(ids, key=lambda i: (-gain[i], i)):
+        turn = place.get(int(security[i]), 0)
+        place[int(security[i])] = turn + 1
+        ranked.append((turn, -gain[i], i))
+    return sorted(i for _, _, i in sorted(ranked)[:limit])
+
+
+def pick_alternatives(
+    ranking: Ranking,
+    chosen: RankedSet,
+    state: PlanningState,
+    runtime: Runtime,
+    attempts: Attempts,
+) -> list[RankedSet]:
+    """Return the sets to report beside the chosen one, as the filters would have them."""
+    limit = state.config.search.alternatives
+    others = [ranked for ranked in ranking.sets if ranked.ids not in (chosen.ids, ())]
+    by_ids = {ranked.ids: ranked for ranked in others}
+    ids: Sequence[tuple[int, ...]] = (chosen.ids, *by_ids)
+    for module, parameters in _filters(state, runtime):
+        selected = attempts.run(
+            module, "select_alternatives", _selected, module, ids, limit, parameters
+        )
+        known = [i for i in selected if i in by_ids]
+        if known:
+            return [by_ids[i] for i in known[:limit]]
+    return others[:limit]
+
+
+def _filters(state: PlanningState, runtime: Runtime) -> list[tuple[Filter[Any], ModuleParameters]]:
+    enabled = state.config.enabled(ModuleKind.FILTER)
+    return [(runtime.registries.filters[name], enabled[name]) for name in enabled]
+
+
+def _selected(
+    module: Filter[Any],
+    ids: Sequence[tuple[int, ...]],
+    limit: int,
+    parameters: ModuleParameters,
+) -> Sequence[tuple[int, ...]]:
+    return module.select_alternatives(ids, limit, parameters) or ()
+
+
+def _rejected(
+    module: Filter[Any],
+    candidates: Candidates,
+    state: PlanningState,
+    parameters: ModuleParameters,
+) -> Sequence[tuple[int, str]]:
+    rejected = module.reject(candidates, state, parameters)
+    return tuple(checked_rejections(module.key, rejected, candidates.n).items())
+
+
+def _conflicting(
+    module: Filter[Any],
+    candidates: Candidates,
+    state: PlanningState,
+    parameters: ModuleParameters,
+) -> Sequence[NDArray[np.bool_]]:
+    conflicts = module.conflicts(candidates, state, parameters)
+    checked = checked_conflicts(module.key, conflicts, candidates.n)
+    return () if checked is None else (checked,)
+
+
+def _with_conflicts(
+    candidates: Candidates, state: PlanningState, runtime: Runtime, attempts: Attempts
+) -> Candidates:
+    conflicts = candidates.conflicts.copy()
+    for module, parameters in _filters(state, runtime):
+        for matrix in attempts.run(
+            module, "conflicts", _conflicting, module, candidates, state, parameters
+        ):
+            conflicts |= matrix
+    return build_candidates(list(candidates.actions), candidates.gain, conflicts)
+
+
+def _rejection(action: Action, key: str, reason: str, state: PlanningState) -> Rejection:
+    return Rejection(
+        security=state.context.securities[action.security].id,
+        side=action.side,
+        value=abs(action.value),
+        sources=action.sources,
+        reason=f"{reason} ({key})",
+    )

@@ -1,0 +1,68 @@
+"""Buy good businesses that trade well below their high, held or not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from planner_core.context import Side
+from planner_core.module import (
+    ModuleMetadata,
+    ModuleParameters,
+    OpportunityCalculator,
+    parameter,
+)
+from planner_core.plan import Opportunity
+from planner_core.state import PlanningState
+
+
+class OpportunityBuysParameters(ModuleParameters):
+    """The gate, and the ticket sizes."""
+
+    quality_min: float = parameter(
+        0.7, unit="score 0-1", ge=0, le=1, description="least quality; none given does not pass"
+    )
+    discount_min: float = parameter(
+        0.10, unit="fraction", ge=0, lt=1, description="least distance below the 252-day high"
+    )
+    tickets: tuple[float, ...] = parameter(
+        (0.02, 0.04, 0.08),
+        unit="fraction of NAV",
+        min_length=1,
+        max_length=8,
+        description="sizes to offer",
+    )
+
+
+class OpportunityBuys(OpportunityCalculator[OpportunityBuysParameters]):
+    """Buy where quality passes and `price <= (1 - discount_min) * high_252`; new names too."""
+
+    metadata = ModuleMetadata(
+        name="opportunity_buys",
+        version="1.0.0",
+        description="Buy good businesses that trade well below their high, held or not",
+        tags=("buy", "value"),
+    )
+    parameters_model = OpportunityBuysParameters
+
+    def calculate(
+        self, state: PlanningState, parameters: OpportunityBuysParameters
+    ) -> Sequence[Opportunity]:
+        """Return one buy per ticket size and security that qualifies."""
+        with np.errstate(invalid="ignore"):
+            discount = 1 - state.portfolio.unit_value / state.market.high
+            qualifies = (state.quality >= parameters.quality_min) & (
+                discount >= parameters.discount_min
+            )
+        return [
+            Opportunity(
+                security=int(column),
+                side=Side.BUY,
+                notional=ticket * state.nav,
+                reason=f"{discount[column]:.0%} below its 252-day high with quality"
+                f" {state.quality[column]:.2f}: a ticket of {ticket:.0%} of NAV",
+            )
+            for column in np.flatnonzero(qualifies)
+            for ticket in parameters.tickets
+        ]

@@ -1,0 +1,36 @@
+"""Add to quality that fell, funded where it must be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from planner_core.candidates import Candidates
+from planner_core.module import ModuleMetadata, PatternGenerator
+from planner_core.patterns.assembly import (
+    PatternParameters,
+    distinct,
+    fund_buys,
+    rotations,
+)
+from planner_core.state import PlanningState
+
+
+class AveragingDownPattern(PatternGenerator[PatternParameters]):
+    """Buys found by averaging_down, with as many sells as they need."""
+
+    metadata = ModuleMetadata(
+        name="averaging_down",
+        version="1.0.0",
+        description="Add to quality that fell, funded where it must be",
+        tags=("buy",),
+    )
+    parameters_model = PatternParameters
+
+    def generate(
+        self, candidates: Candidates, state: PlanningState, parameters: PatternParameters
+    ) -> Sequence[tuple[int, ...]]:
+        """Return the sets, best first."""
+        return distinct(
+            fund_buys(candidates, order, candidates.sells(), state)
+            for order in rotations(candidates.from_source("averaging_down"), parameters.variants)
+        )

@@ -1,0 +1,42 @@
+"""Largest trades first, sells and buys in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from planner_core.candidates import Candidates
+from planner_core.module import ModuleMetadata, PatternGenerator
+from planner_core.patterns.assembly import (
+    PatternParameters,
+    add_affordable_buys,
+    add_sells,
+    distinct,
+)
+from planner_core.state import PlanningState
+
+
+class DeepRebalance(PatternGenerator[PatternParameters]):
+    """Alternate the largest sells and buys that improve the score, as deep as allowed."""
+
+    metadata = ModuleMetadata(
+        name="deep_rebalance",
+        version="1.0.0",
+        description="Largest trades first, sells and buys in turn",
+        tags=("rebalance", "deep"),
+    )
+    parameters_model = PatternParameters
+
+    def generate(
+        self, candidates: Candidates, state: PlanningState, parameters: PatternParameters
+    ) -> Sequence[tuple[int, ...]]:
+        """Return the sets, best first."""
+        depth = state.config.max_plan_depth
+        by_size = sorted(range(candidates.n), key=lambda i: (-abs(candidates.value[i]), i))
+        improving = [i for i in by_size if candidates.gain[i] > 0]
+        sells = [i for i in improving if not candidates.is_buy[i]]
+        buys = [i for i in improving if candidates.is_buy[i]]
+        plans: list[list[int]] = []
+        for n_sells in range(1, min(parameters.variants, depth) + 1):
+            chosen = add_sells(candidates, [], sells, n_sells)
+            plans.append(add_affordable_buys(candidates, chosen, buys, state, depth))
+        return distinct(plans)

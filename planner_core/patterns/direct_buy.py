@@ -1,0 +1,37 @@
+"""Buys that the cash at hand pays for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from planner_core.candidates import Candidates
+from planner_core.module import ModuleMetadata, PatternGenerator
+from planner_core.patterns.assembly import (
+    PatternParameters,
+    add_affordable_buys,
+    distinct,
+    rotations,
+)
+from planner_core.state import PlanningState
+
+
+class DirectBuy(PatternGenerator[PatternParameters]):
+    """Affordable buys by gain, without selling anything."""
+
+    metadata = ModuleMetadata(
+        name="direct_buy",
+        version="1.0.0",
+        description="Buys that the cash at hand pays for",
+        tags=("buy",),
+    )
+    parameters_model = PatternParameters
+
+    def generate(
+        self, candidates: Candidates, state: PlanningState, parameters: PatternParameters
+    ) -> Sequence[tuple[int, ...]]:
+        """Return the sets, best first."""
+        depth = state.config.max_plan_depth
+        return distinct(
+            add_affordable_buys(candidates, [], order, state, depth)
+            for order in rotations(candidates.buys(), parameters.variants)
+        )

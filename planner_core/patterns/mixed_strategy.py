@@ -1,0 +1,38 @@
+"""The best sells fund the best buys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from planner_core.candidates import Candidates
+from planner_core.module import ModuleMetadata, PatternGenerator
+from planner_core.patterns.assembly import (
+    PatternParameters,
+    add_affordable_buys,
+    add_sells,
+    distinct,
+)
+from planner_core.state import PlanningState
+
+
+class MixedStrategy(PatternGenerator[PatternParameters]):
+    """One to depth - 1 of the best sells, then the best buys they pay for."""
+
+    metadata = ModuleMetadata(
+        name="mixed_strategy",
+        version="1.0.0",
+        description="The best sells fund the best buys",
+        tags=("sell", "buy"),
+    )
+    parameters_model = PatternParameters
+
+    def generate(
+        self, candidates: Candidates, state: PlanningState, parameters: PatternParameters
+    ) -> Sequence[tuple[int, ...]]:
+        """Return the sets, best first."""
+        depth = state.config.max_plan_depth
+        plans: list[list[int]] = []
+        for n_sells in range(depth):
+            chosen = add_sells(candidates, [], candidates.sells(), n_sells)
+            plans.append(add_affordable_buys(candidates, chosen, candidates.buys(), state, depth))
+        return distinct(plans)

@@ -1,0 +1,33 @@
+"""Several sells together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from planner_core.candidates import Candidates
+from planner_core.module import ModuleMetadata, PatternGenerator
+from planner_core.patterns.assembly import (
+    PatternParameters,
+    add_sells,
+    distinct,
+)
+from planner_core.state import PlanningState
+
+
+class MultiSell(PatternGenerator[PatternParameters]):
+    """The best compatible sells, from one up to the depth."""
+
+    metadata = ModuleMetadata(
+        name="multi_sell",
+        version="1.0.0",
+        description="Several sells together",
+        tags=("sell",),
+    )
+    parameters_model = PatternParameters
+
+    def generate(
+        self, candidates: Candidates, state: PlanningState, parameters: PatternParameters
+    ) -> Sequence[tuple[int, ...]]:
+        """Return the sets, best first."""
+        best = add_sells(candidates, [], candidates.sells(), state.config.max_plan_depth)
+        return distinct(best[:length] for length in range(1, len(best) + 1))

@@ -1,0 +1,31 @@
+"""The best single trades, each as a plan of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from planner_core.candidates import Candidates
+from planner_core.module import ModuleMetadata, PatternGenerator
+from planner_core.patterns.assembly import (
+    PatternParameters,
+)
+from planner_core.state import PlanningState
+
+
+class SingleBest(PatternGenerator[PatternParameters]):
+    """One candidate each, by gain alone: the least that can be done."""
+
+    metadata = ModuleMetadata(
+        name="single_best",
+        version="1.0.0",
+        description="The best single trades, each as a plan of its own",
+        tags=("simple",),
+    )
+    parameters_model = PatternParameters
+
+    def generate(
+        self, candidates: Candidates, state: PlanningState, parameters: PatternParameters
+    ) -> Sequence[tuple[int, ...]]:
+        """Return the sets, best first."""
+        every = candidates.by_gain(list(range(candidates.n)))
+        return [(candidate,) for candidate in every[: parameters.variants]]

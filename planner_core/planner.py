@@ -1,0 +1,193 @@
+"""The pipeline, from a snapshot to a plan. Read this first.
+
+    believe prices -> value the holdings -> assess -> find opportunities -> size them
+    -> narrow the candidates -> propose patterns -> search sequences -> decide -> report
+
+Each stage is a module of its own; this one only says in which order they speak and what happens
+when one of them has nothing to say. Nothing here raises for a reason that an owner could mend:
+that is what the outcome HELD is for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from planner_core.config import PlannerConfig
+from planner_core.context import LedgerStatus, PlanningContext
+from planner_core.contracts import checked_opportunities
+from planner_core.costs import BASIS_POINT
+from planner_core.degradation import Attempts
+from planner_core.errors import ContextError
+from planner_core.evaluator import Evaluator, as_block
+from planner_core.events import CandidatesPrepared, PlanningCompleted, PlanningStarted
+from planner_core.module import ModuleKind, ModuleParameters, OpportunityCalculator
+from planner_core.narrowing import narrow, pick_alternatives
+from planner_core.plan import Opportunity, Plan, Skip, StoppedBy
+from planner_core.portfolio import Portfolio
+from planner_core.ranking import RANKED_SETS, RankedSet, Ranking
+from planner_core.reporting import Found, held_plan, report_plan
+from planner_core.runtime import Runtime
+from planner_core.search import SearchSpace, propose_seeds, search_sequences
+from planner_core.sizing import size_opportunities
+from planner_core.state import PlanningState, assess, value
+
+
+def plan(context: PlanningContext, config: PlannerConfig, runtime: Runtime | None = None) -> Plan:
+    """Find the best sequence of trades for a snapshot.
+
+    Parameters
+    ----------
+    context : PlanningContext
+        Not changed. The same context, configuration and iteration budget give the same plan.
+    config : PlannerConfig
+        As `load_config` makes it.
+    runtime : Runtime, optional
+        Clocks, registries and the event channel; by default silent and timeless.
+
+    Returns
+    -------
+    Plan
+        PLANNED with steps, NOTHING_TO_DO, or HELD with the reason.
+
+    Raises
+    ------
+    PlanningCancelledError
+        When the runtime says that nobody waits for the plan any more.
+    """
+    runtime = runtime or Runtime()
+    runtime.bucket_id = context.bucket_id
+    attempts = Attempts(runtime)
+    started = runtime.monotonic()
+    runtime.tell(
+        PlanningStarted,
+        as_of=context.as_of.isoformat(),
+        n_securities=context.n_securities,
+        max_plan_depth=config.max_plan_depth,
+    )
+    note_disabled(config, attempts)
+    try:
+        result = _plan(context, config, runtime, attempts)
+    except ContextError as error:
+        result = held_plan(context, runtime, attempts, str(error))
+    runtime.tell(
+        PlanningCompleted,
+        outcome=result.outcome.value,
+        gain=result.score.gain if result.score else 0.0,
+        n_steps=len(result.steps),
+        elapsed_s=runtime.monotonic() - started,
+        modules_failed=attempts.failed([attempt.key for attempt in attempts.all]),
+    )
+    return result
+
+
+def _plan(
+    context: PlanningContext, config: PlannerConfig, runtime: Runtime, attempts: Attempts
+) -> Plan:
+    with runtime.stage("value"):
+        history, portfolio = value(context, config)
+    obstacle = why_hold(context, portfolio)
+    if obstacle:
+        return held_plan(context, runtime, attempts, obstacle, portfolio, history.findings)
+
+    with runtime.stage("assess"):
+        state = assess(context, config, history, portfolio)
+
+    with runtime.stage("opportunities"):
+        found, skipped = find_opportunities(state, runtime, attempts)
+    if every_calculator_failed(config, attempts):
+        obstacle = "every opportunity calculator failed; the events say how"
+        return held_plan(context, runtime, attempts, obstacle, portfolio, history.findings)
+
+    with runtime.stage("candidates"):
+        actions, rejected = size_opportunities(found, state)
+        candidates, narrowed = narrow(actions, state, runtime, attempts)
+    runtime.tell(
+        CandidatesPrepared,
+        n_opportunities=len(found),
+        n_candidates=candidates.n,
+        n_rejected=len(rejected) + len(narrowed),
+    )
+
+    with runtime.stage("search"):
+        evaluator = Evaluator(state, candidates)
+        ranking, stopped_by = search(state, evaluator, runtime, attempts)
+
+    with runtime.stage("report"):
+        chosen = decide(ranking, state)
+        others = pick_alternatives(ranking, chosen, state, runtime, attempts)
+        outcome = Found(evaluator, ranking, chosen, others, stopped_by)
+        return report_plan(state, runtime, attempts, outcome, [*rejected, *narrowed], skipped)
+
+
+def why_hold(context: PlanningContext, portfolio: Portfolio) -> str | None:
+    """Return why no plan can be made at all, before any market is looked at."""
+    if context.ledger_status is not LedgerStatus.VALID:
+        return (
+            f"the trade ledger is {context.ledger_status.value}: cool-downs could not be honoured;"
+            f" mend portfolios/{context.bucket_id}.trades.csv (only a header if you never traded)"
+        )
+    if not context.securities:
+        return f"no securities: add some to portfolios/{context.bucket_id}.toml"
+    if portfolio.nav <= 0:
+        return (
+            f"the bucket is worth {portfolio.nav:,.2f} {context.base_currency}: add holdings or"
+            f" cash to portfolios/{context.bucket_id}.toml"
+        )
+    return None
+
+
+def every_calculator_failed(config: PlannerConfig, attempts: Attempts) -> bool:
+    """Tell whether there are calculators, and none of them returned anything usable."""
+    keys = [f"{ModuleKind.OPPORTUNITY}.{name}" for name in config.enabled(ModuleKind.OPPORTUNITY)]
+    return bool(keys) and len(attempts.failed(keys)) == len(keys)
+
+
+def note_disabled(config: PlannerConfig, attempts: Attempts) -> None:
+    """Let the plan name every module that is switched off."""
+    for kind in ModuleKind:
+        for name in config.disabled(kind):
+            attempts.disabled(f"{kind}.{name}")
+
+
+def find_opportunities(
+    state: PlanningState, runtime: Runtime, attempts: Attempts
+) -> tuple[list[tuple[str, Opportunity]], list[tuple[str, Skip]]]:
+    """Ask every enabled calculator; return what they found and what they could not judge."""
+    found: list[tuple[str, Opportunity]] = []
+    skipped: list[tuple[str, Skip]] = []
+    for name, parameters in state.config.enabled(ModuleKind.OPPORTUNITY).items():
+        runtime.check_cancelled()
+        module = runtime.registries.opportunity_calculators[name]
+        for result in attempts.run(module, "calculate", _calculate, module, state, parameters):
+            if isinstance(result, Skip):
+                skipped.append((module.key, result))
+            else:
+                found.append((module.key, result))
+    return found, skipped
+
+
+def _calculate(
+    module: OpportunityCalculator[Any], state: PlanningState, parameters: ModuleParameters
+) -> Sequence[Opportunity | Skip]:
+    return checked_opportunities(module.key, module.calculate(state, parameters), state)
+
+
+def search(
+    state: PlanningState, evaluator: Evaluator, runtime: Runtime, attempts: Attempts
+) -> tuple[Ranking, StoppedBy]:
+    """Propose patterns, generate sequences and keep the best; doing nothing always competes."""
+    ranking = Ranking(evaluator, size=RANKED_SETS)
+    ranking.offer(as_block([()], 1, evaluator.null_id))
+    seeds = propose_seeds(state, evaluator.candidates, runtime, attempts)
+    space = SearchSpace(evaluator.candidates, evaluator, seeds, state.config.max_plan_depth)
+    return ranking, search_sequences(space, ranking, state, runtime, attempts)
+
+
+def decide(ranking: Ranking, state: PlanningState) -> RankedSet:
+    """Return the best set if it repairs a limit or gains enough, else doing nothing."""
+    best, nothing = ranking.best, ranking.nothing
+    if best.violation_level < nothing.violation_level:
+        return best
+    worth_it = best.score - nothing.score >= state.config.constraints.min_gain_bps * BASIS_POINT
+    return best if worth_it else nothing

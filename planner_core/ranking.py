@@ -1,0 +1,109 @@
+"""The best sets so far, by the two levels: least violation first, then the highest score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner_core.evaluator import FLOAT32_MARGIN, Evaluator, IdBlock, as_set
+from planner_core.limits import VIOLATION_TOLERANCE
+
+RANKED_SETS = 64
+"""Sets kept for the choice and its alternatives."""
+EXACT_CHUNK = 256
+"""Sets scored exactly at a time, best bound first."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RankedSet:
+    """A legal set; ordered so that the smallest is the best, ties broken for good."""
+
+    violation_level: int
+    negative_score: float
+    n_steps: int
+    ids: tuple[int, ...]
+
+    @property
+    def score(self) -> float:
+        """Exact score, every term included."""
+        return -self.negative_score
+
+    @property
+    def violation(self) -> float:
+        """Total violation that remains, a fraction of NAV."""
+        return self.violation_level * VIOLATION_TOLERANCE
+
+
+class Ranking:
+    """Keeps the best `size` legal sets of all blocks offered to it.
+
+    Parameters
+    ----------
+    evaluator : Evaluator
+    size : int
+        How many sets are kept exactly right: bounds only ever skip sets that cannot be among them.
+    """
+
+    def __init__(self, evaluator: Evaluator, size: int) -> None:
+        self.evaluator = evaluator
+        self.size = size
+        self.n_sequences = 0
+        self.n_legal = 0
+        self.n_exact = 0
+        self._best: dict[tuple[int, ...], RankedSet] = {}
+        self._nothing: RankedSet | None = None
+
+    @property
+    def sets(self) -> list[RankedSet]:
+        """The best sets, best first."""
+        return sorted(self._best.values())
+
+    @property
+    def best(self) -> RankedSet:
+        """The best set; `nothing` must have been offered."""
+        return min(self._best.values())
+
+    @property
+    def nothing(self) -> RankedSet:
+        """Doing nothing, as it was scored when it was offered."""
+        assert self._nothing is not None, "offer the empty set first"
+        return self._nothing
+
+    def offer(self, ids: IdBlock) -> bool:
+        """Look at a block of shape (depth, n_sequences); return whether the best set changed."""
+        before = min(self._best.values(), default=None)
+        self.n_sequences += ids.shape[1]
+        features = self.evaluator.check(ids)
+        self.n_legal += int(features.legal.sum())
+        level = np.rint(features.violation / VIOLATION_TOLERANCE).astype(np.int64)
+        upper = self.evaluator.upper_scores(ids).astype(np.float64) + FLOAT32_MARGIN
+        columns = np.flatnonzero(features.legal)
+        order = columns[np.lexsort((-upper[columns], level[columns]))]
+        for start in range(0, len(order), EXACT_CHUNK):
+            chunk = order[start : start + EXACT_CHUNK]
+            if not self._could_enter(int(level[chunk[0]]), float(upper[chunk[0]])):
+                # Within a level bounds only fall; a worse level cannot enter either.
+                break
+            self._admit(ids[:, chunk], level[chunk])
+        return min(self._best.values(), default=None) != before
+
+    def _could_enter(self, level: int, upper: float) -> bool:
+        if len(self._best) < self.size:
+            return True
+        last = max(self._best.values())
+        return (level, -upper) <= (last.violation_level, last.negative_score)
+
+    def _admit(self, ids: IdBlock, level: NDArray[np.int64]) -> None:
+        scores = self.evaluator.exact_scores(ids)
+        self.n_exact += ids.shape[1]
+        for column, score in enumerate(scores):
+            chosen = as_set(ids[:, column], self.evaluator.null_id)
+            ranked = RankedSet(int(level[column]), -round(float(score), 15), len(chosen), chosen)
+            self._best[chosen] = ranked
+            if not chosen:
+                self._nothing = ranked
+        if len(self._best) > self.size:
+            kept = sorted(self._best.values())[: self.size]
+            self._best = {ranked.ids: ranked for ranked in kept}

@@ -1,0 +1,171 @@
+"""Searching sequences: seeds from the patterns, blocks from the generators, one ranking."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from planner_core.candidates import Candidates
+from planner_core.contracts import checked_block, checked_sets
+from planner_core.degradation import Attempts
+from planner_core.evaluator import Evaluator, IdBlock, as_block
+from planner_core.events import (
+    BestSequenceUpdated,
+    SequenceEvaluationCompleted,
+    SequenceEvaluationStarted,
+    SequenceGenerationCompleted,
+    SequenceGenerationStarted,
+)
+from planner_core.module import (
+    ModuleKind,
+    ModuleParameters,
+    PatternGenerator,
+    SequenceGenerator,
+)
+from planner_core.plan import StoppedBy
+from planner_core.ranking import Ranking
+from planner_core.runtime import Runtime
+from planner_core.state import PlanningState
+
+
+@dataclass(frozen=True, eq=False)
+class SearchSpace:
+    """The candidates of a run with the seeds that the patterns proposed.
+
+    Parameters
+    ----------
+    candidates : Candidates
+    evaluator : Evaluator
+    seeds : tuple of tuple of int
+        Sets of candidate ids, at most `depth` long.
+    depth : int
+        Most steps of a sequence.
+    """
+
+    candidates: Candidates
+    evaluator: Evaluator
+    seeds: tuple[tuple[int, ...], ...]
+    depth: int
+
+    @property
+    def null_id(self) -> int:
+        """The id of no action."""
+        return self.candidates.null_id
+
+    @cached_property
+    def promising(self) -> tuple[int, ...]:
+        """All candidate ids: those in seeds first, each part by gain alone."""
+        seeded = {i for seed in self.seeds for i in seed}
+        return tuple(
+            sorted(
+                range(self.candidates.n),
+                key=lambda i: (i not in seeded, -self.candidates.gain[i], i),
+            )
+        )
+
+
+def propose_seeds(
+    state: PlanningState, candidates: Candidates, runtime: Runtime, attempts: Attempts
+) -> tuple[tuple[int, ...], ...]:
+    """Ask every enabled pattern generator; return the distinct sets in their order."""
+    seeds: dict[tuple[int, ...], None] = {}
+    for name, parameters in state.config.enabled(ModuleKind.PATTERN).items():
+        runtime.check_cancelled()
+        module = runtime.registries.pattern_generators[name]
+        for chosen in attempts.run(
+            module, "generate", _seeds_of, module, candidates, state, parameters
+        ):
+            seeds[tuple(sorted(chosen))] = None
+    return tuple(seeds)
+
+
+def _seeds_of(
+    module: PatternGenerator[Any],
+    candidates: Candidates,
+    state: PlanningState,
+    parameters: ModuleParameters,
+) -> Sequence[tuple[int, ...]]:
+    sets = module.generate(candidates, state, parameters)
+    return checked_sets(module.key, sets, candidates.n, state.config.max_plan_depth)
+
+
+def search_sequences(
+    space: SearchSpace,
+    ranking: Ranking,
+    state: PlanningState,
+    runtime: Runtime,
+    attempts: Attempts,
+) -> StoppedBy:
+    """Score the seeds, then everything the enabled sequence generators yield."""
+    enabled = state.config.enabled(ModuleKind.SEQUENCE)
+    scan = _Scan(space, ranking, runtime)
+    runtime.tell(
+        SequenceGenerationStarted,
+        n_candidates=space.candidates.n,
+        generators=tuple(f"{ModuleKind.SEQUENCE}.{name}" for name in enabled),
+    )
+    runtime.tell(SequenceEvaluationStarted, n_candidates=space.candidates.n)
+    started = runtime.monotonic()
+    scan.offer(as_block(space.seeds, space.depth, space.null_id), "patterns")
+    for name, parameters in enabled.items():
+        module = runtime.registries.sequence_generators[name]
+        attempts.run(module, "generate", scan.consume, module, state, parameters)
+    elapsed = runtime.monotonic() - started
+    runtime.tell(
+        SequenceGenerationCompleted,
+        n_sequences=ranking.n_sequences,
+        elapsed_s=max(0.0, elapsed - scan.evaluating_s),
+    )
+    runtime.tell(
+        SequenceEvaluationCompleted,
+        n_sequences=ranking.n_sequences,
+        n_legal=ranking.n_legal,
+        best_gain=ranking.best.score - ranking.nothing.score,
+        elapsed_s=scan.evaluating_s,
+    )
+    return StoppedBy.DEADLINE if scan.out_of_time else StoppedBy.COMPLETE
+
+
+class _Scan:
+    """Feeds blocks into the ranking until they end, the deadline comes or nobody waits any more."""
+
+    def __init__(self, space: SearchSpace, ranking: Ranking, runtime: Runtime) -> None:
+        self.space = space
+        self.ranking = ranking
+        self.runtime = runtime
+        self.out_of_time = False
+        self.evaluating_s = 0.0
+
+    def consume(
+        self, module: SequenceGenerator[Any], state: PlanningState, parameters: ModuleParameters
+    ) -> Sequence[int]:
+        """Offer every block of a generator; return their sizes."""
+        sizes: list[int] = []
+        for block in module.generate(self.space, state, parameters):
+            checked = checked_block(module.key, block, self.space.null_id, self.space.depth)
+            sizes.append(checked.shape[1])
+            self.offer(checked, module.key)
+            self.runtime.check_cancelled()
+            if self.runtime.out_of_time():
+                self.out_of_time = True
+                break
+        return sizes
+
+    def offer(self, block: IdBlock, source: str) -> None:
+        """Score a block, and tell when it holds a new best."""
+        if not block.shape[1]:
+            return
+        started = self.runtime.monotonic()
+        improved = self.ranking.offer(block)
+        self.evaluating_s += self.runtime.monotonic() - started
+        if improved:
+            best, nothing = self.ranking.best, self.ranking.nothing
+            self.runtime.tell(
+                BestSequenceUpdated,
+                gain=best.score - nothing.score,
+                violation=best.violation,
+                n_steps=best.n_steps,
+                source=source,
+            )
