@@ -1,0 +1,147 @@
+"""pydantic's complaints as problems that name the key, what was found and what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+import types
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from planner_core.errors import ConfigProblem
+
+SHOWN_LENGTH_MAX = 60
+
+WORDS = {
+    "date_type": "is no date (write 2022-12-28, without quotes or time)",
+    "date_from_datetime_inexact": "is a time, not a date (write 2022-12-28)",
+    "float_type": "is no number (write it without quotes, with a point)",
+    "bool_type": "is no switch (write true or false)",
+    "string_type": "is no text (write it in quotes)",
+    "list_type": "is no list (write [ ... ])",
+    "dict_type": "is no table (write [table] or { ... })",
+    "model_type": "is no table (write [table] or { ... })",
+    "model_attributes_type": "is no table (write [table] or { ... })",
+    "missing": "is missing",
+    "greater_than": "is out of bounds",
+    "greater_than_equal": "is out of bounds",
+    "less_than": "is out of bounds",
+    "less_than_equal": "is out of bounds",
+    "literal_error": "is none of the words that are allowed",
+    "too_long": "has too many entries",
+    "string_too_long": "is too long",
+    "finite_number": "is not a finite number",
+}
+
+Part = str | int
+
+
+def model_problems(error: ValidationError, model: type[BaseModel]) -> list[ConfigProblem]:
+    """Return one problem per complaint, with the path down to the offending key."""
+    problems = []
+    for detail in error.errors(include_url=False, include_context=True):
+        location: tuple[Part, ...] = tuple(part for part in detail["loc"] if part != "[key]")
+        table, field = _at(model, location)
+        if detail["type"] == "extra_forbidden" and table is not None:
+            problems.append(_unknown_key(location, detail["input"], table))
+            continue
+        message = _message(detail)
+        is_missing = detail["type"] == "missing"
+        allowed = bounds_text(field) if field is not None and not is_missing else None
+        problems.append(ConfigProblem(location, message, detail["input"], allowed))
+    return problems
+
+
+def bounds_text(field: FieldInfo) -> str | None:
+    """Return what a field allows, in words, None where nothing but the type limits it."""
+    parts = []
+    for item in _metadata(field):
+        for attribute, sign in (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<")):
+            bound = getattr(item, attribute, None)
+            if bound is not None:
+                parts.append(f"{sign} {bound:g}")
+    choices = _choices(field.annotation)
+    if choices:
+        parts.append(", ".join(choices))
+    return " and ".join(parts) or None
+
+
+def _unknown_key(
+    location: tuple[Part, ...], value: object, table: type[BaseModel]
+) -> ConfigProblem:
+    fields = list(table.model_fields)
+    close = difflib.get_close_matches(str(location[-1]), fields, n=1, cutoff=0.5)
+    return ConfigProblem(
+        location, "unknown key", value, ", ".join(fields), close[0] if close else None
+    )
+
+
+def _message(detail: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+    value = detail["input"]
+    kind = str(detail["type"])
+    if kind == "missing":
+        return WORDS[kind]
+    if isinstance(value, Mapping | list):
+        found = "a table" if isinstance(value, Mapping) else f"a list of {len(value)}"
+    else:
+        found = repr(value) if isinstance(value, str | bool | int | float) else str(value)
+    message = WORDS.get(kind) or str(detail["msg"])
+    if kind == "string_pattern_mismatch":
+        message = f"must look like {detail['ctx']['pattern'].strip('^$')}"
+    return f"{message[:1].lower()}{message[1:]}, found {found:.{SHOWN_LENGTH_MAX}}"
+
+
+def _at(
+    model: type[BaseModel], location: tuple[Part, ...]
+) -> tuple[type[BaseModel] | None, FieldInfo | None]:
+    """Return the table a location stands in, and the field it names, as far as they are known."""
+    table: type[BaseModel] | None = model
+    annotation: Any = model
+    field: FieldInfo | None = None
+    for part in location:
+        annotation = _plain(annotation)
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            table = annotation
+            field = table.model_fields.get(str(part))
+            annotation = field.annotation if field is not None else None
+        else:
+            arguments = get_args(annotation)
+            annotation = arguments[-1] if arguments else None
+            field = None
+    return table, field
+
+
+def _plain(annotation: Any) -> Any:  # noqa: ANN401 - any annotation
+    """Take off `Annotated` and `| None`."""
+    while True:
+        origin = get_origin(annotation)
+        if origin is Annotated:
+            annotation = get_args(annotation)[0]
+        elif origin in (Union, types.UnionType):
+            kept = [item for item in get_args(annotation) if item is not type(None)]
+            annotation = kept[0]
+        else:
+            return annotation
+
+
+def _metadata(field: FieldInfo) -> list[Any]:
+    """Return the bounds of a field, those inside `Annotated[...] | None` too."""
+    found = list(field.metadata)
+    pending: list[Any] = [field.annotation]
+    while pending:
+        annotation = pending.pop()
+        if get_origin(annotation) is Annotated:
+            base, *extra = get_args(annotation)
+            pending.append(base)
+            for item in extra:
+                found.extend(item.metadata if isinstance(item, FieldInfo) else [item])
+        elif get_origin(annotation) in (Union, types.UnionType):
+            pending.extend(get_args(annotation))
+    return found
+
+
+def _choices(annotation: Any) -> list[str]:  # noqa: ANN401 - any annotation
+    plain = _plain(annotation)
+    return [str(choice) for choice in get_args(plain)] if get_origin(plain) is Literal else []
