@@ -8,16 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from host.corporate_actions import adjust_for_splits, read_splits
 from host.errors import MarketDataError
 from host.file_problems import FileProblem
 from host.ledger import read_ledger
-from host.market_data import (
-    DailyTable,
-    adjust_for_splits,
-    read_prices,
-    read_rates,
-    read_splits,
-)
+from host.market_data import DailyTable, read_prices, read_rates
 from host.portfolio_files import Clock, PortfolioFile, read_portfolio, system_clock
 from host.portfolio_model import MINOR_UNITS, SecurityTable
 from planner_core.context import (
@@ -72,8 +67,30 @@ def take_snapshot(
     MarketDataError
         No plan can stand on this market data; with all problems.
     """
+    portfolio = open_portfolio(home, bucket_id, as_of, clock=clock)
+    return snapshot_of(home, bucket_id, portfolio, history_days=history_days)
+
+
+def open_portfolio(
+    home: Home,
+    bucket_id: str,
+    as_of: datetime.date | None = None,
+    *,
+    clock: Clock = system_clock,
+) -> PortfolioFile:
+    """Read a bucket's portfolio; its `as_of` is the day of the plan. See `take_snapshot`."""
     home.require_bucket(bucket_id)
-    portfolio = read_portfolio(home.portfolio_file(bucket_id), as_of, clock)
+    return read_portfolio(home.portfolio_file(bucket_id), as_of, clock)
+
+
+def snapshot_of(
+    home: Home,
+    bucket_id: str,
+    portfolio: PortfolioFile,
+    *,
+    history_days: int = HISTORY_DAYS,
+) -> PlanningContext:
+    """Join a portfolio with its ledger and the market data. See `take_snapshot`."""
     securities = portfolio.tables.securities
     rows = history_days + ROWS_BEYOND_HISTORY
     prices = read_prices(home.prices_file, tuple(securities), portfolio.as_of, rows)
