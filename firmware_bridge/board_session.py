@@ -113,6 +113,11 @@ class BoardSession:
         return self._machine.state
 
     @property
+    def owner(self) -> int | None:
+        """The session that owns the board, also while its host is quiet."""
+        return self._owner
+
+    @property
     def is_stale(self) -> bool:
         """Whether the display draws its own "no host" pattern."""
         return self.state is not BoardState.FRESH or self.frame is None
@@ -222,11 +227,10 @@ class BoardSession:
 
     def _is_owned(self, packet_id: int, message: SessionMessage) -> bool:
         """Tell whether a packet belongs to the session that is open; refuse it otherwise."""
-        # Hosts begin with HELLO, so whoever is not the owner was replaced by it.
-        replaced = message.session_id in self._replaced or self.state is not BoardState.SILENT
-        if message.session_id != self._owner and replaced:
+        if message.session_id in self._replaced:
             self._refuse(packet_id, ErrorCode.SESSION, message.session_id)
-        elif self.state is BoardState.SILENT:
+        elif message.session_id != self._owner or self.state is BoardState.SILENT:
+            # Also for a session that we never saw: it knew us before we restarted.
             self._refuse(packet_id, ErrorCode.NO_SESSION, message.session_id)
         else:
             self._heard_s = self._now_s

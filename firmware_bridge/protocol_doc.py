@@ -1,0 +1,72 @@
+"""The text of PROTOCOL.md, from the one table in `messages`."""
+
+from __future__ import annotations
+
+import inspect
+
+from firmware_bridge.messages import (
+    BODY_MAX,
+    BY_MESSAGE,
+    MESSAGES,
+    PROTOCOL_MAX,
+    PROTOCOL_MIN,
+    MessageSpec,
+    fields_of,
+)
+from firmware_bridge.session import Timing
+
+_HEAD = """\
+# The protocol between host and board
+
+Generated from `messages.py`; do not edit. Versions {oldest} to {newest}.
+
+A **Packet** is `type u8 | packet_id u8 | body | CRC16`, the body at most {body_max} bytes. The CRC
+is CRC-16/GENIBUS (polynomial 0x1021, start 0xFFFF, complemented; `123456789` gives `D64E`), high
+byte first. On a raw line a packet is COBS-encoded and ends with `00`; empty stretches between
+zeros mean nothing, and a sender may put a zero in front to end whatever garbage is under way.
+
+The body is one msgpack array with exactly the fields of its message, each value in its shortest
+form, and nothing after it. HELLO and HELLO_REPLY never change.
+
+A request is answered with its own packet id, a repeated one again. Per direction one request is
+outstanding. The host sends a request again after {retransmit_ms} ms, {retransmits} times, and then
+HELLO every {hello_ms} ms. The board sends the oldest button event again every {edge_ms} ms until
+it is acknowledged; the host acknowledges when it stands in its journal. Heartbeats come every
+{heartbeat_ms} ms; the board shows that it is alone after {stale_ms} ms without a packet of its
+session and sends nothing unasked before HELLO and after {silent_ms} ms.
+"""
+
+
+def protocol_markdown() -> str:
+    """Return PROTOCOL.md."""
+    timing = Timing()
+    head = _HEAD.format(
+        oldest=PROTOCOL_MIN,
+        newest=PROTOCOL_MAX,
+        body_max=BODY_MAX,
+        retransmit_ms=_ms(timing.retransmit_s),
+        retransmits=timing.retransmits,
+        hello_ms=_ms(timing.hello_s),
+        edge_ms=_ms(timing.edge_resend_s),
+        heartbeat_ms=_ms(timing.heartbeat_s),
+        stale_ms=_ms(timing.stale_s),
+        silent_ms=_ms(timing.silent_s),
+    )
+    return head + "".join(_section(spec) for spec in MESSAGES)
+
+
+def _section(spec: MessageSpec) -> str:
+    answer = "" if spec.answer is None else f", answered by {BY_MESSAGE[spec.answer].name}"
+    rows = "".join(
+        f"| {name} | {kind.msgpack_type} | {kind.allowed} | {kind.about} |\n"
+        for name, kind in fields_of(spec.message).items()
+    )
+    return (
+        f"\n## 0x{spec.type_byte:02x} {spec.name} ({spec.direction.value}{answer})\n\n"
+        f"{inspect.getdoc(spec.message)}\n\n"
+        f"| field | msgpack | allowed | meaning |\n|---|---|---|---|\n{rows}"
+    )
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
