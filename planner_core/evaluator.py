@@ -86,10 +86,21 @@ def build_pair_tables(state: PlanningState, candidates: Candidates) -> PairTable
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SetFeatures:
-    """What the limits look at, per sequence of a block; shape (n_sequences,)."""
+class Judgement:
+    """How sums over sets stand against the limits; arrays of any common shape, one entry a set.
+
+    Parameters
+    ----------
+    legal : ndarray of bool
+        Every limit that depends on the whole set is kept (conflicts are judged elsewhere).
+    repairable : ndarray of bool
+        Not legal, but one more sell could make it so.
+    violation : ndarray of float
+        Total violation that remains, a fraction of NAV.
+    """
 
     legal: BoolArray
+    repairable: BoolArray
     violation: FloatArray
 
 
@@ -101,10 +112,13 @@ class Evaluator:
         self.candidates = candidates
         self.tables = build_pair_tables(state, candidates)
         self._tail_base = -(state.objective.scenarios @ state.portfolio.weight)
-        self._lin32 = self._with_first_cut().astype(np.float32)
+        constant, per_action = self.tail_cut(())
+        self.bound_before = self.tables.score_before + constant
+        self.bound_lin = self.tables.lin + per_action
+        self._lin32 = self.bound_lin.astype(np.float32)
         self._pair32 = self.tables.pair.astype(np.float32).ravel()
         self._conflict = self._conflict_table().ravel()
-        self._columns = self._limit_columns()
+        self.columns = self._limit_columns()
 
     @property
     def null_id(self) -> int:
@@ -122,7 +136,7 @@ class Evaluator:
     def upper_scores(self, ids: IdBlock) -> NDArray[np.float32]:
         """Return a bound from above on each sequence's score; float32, exact without CVaR."""
         flat = ids.astype(np.int32)
-        scores = np.full(ids.shape[1], self._base_bound, dtype=np.float32)
+        scores = np.full(ids.shape[1], self.bound_before, dtype=np.float32)
         for row in flat:
             scores += np.take(self._lin32, row, mode="clip")
         for left, right in _place_pairs(flat, self.null_id + 1):
@@ -137,38 +151,46 @@ class Evaluator:
             found |= np.take(self._conflict, left + right, mode="clip")
         return found
 
-    def check(self, ids: IdBlock) -> SetFeatures:
-        """Check the sequences against every limit that depends on the whole set.
+    def check(self, ids: IdBlock) -> Judgement:
+        """Judge the sequences of a block by every limit, conflicts included."""
+        total = self.columns[ids[0]]
+        for row in ids[1:]:
+            total += self.columns[row]
+        judged = self.judge(total)
+        free = ~self.conflicting(ids)
+        return Judgement(judged.legal & free, judged.repairable & free, judged.violation)
+
+    def judge(self, total: FloatArray) -> Judgement:
+        """Judge sums of `columns` over sets, shape (..., n_columns).
 
         Sells come first, so cash and groups are at their worst at the end: one check there covers
         every step.
         """
-        limits, nav = self.state.limits, self.state.nav
-        total = self._columns[ids[0]].copy()
-        for row in ids[1:]:
-            total += self._columns[row]
-        n_groups = len(limits.groups.names)
-        cash_delta, buys, relief, turnover, repair = total[:, :5].T
-        groups = limits.groups.weight + total[:, 5 : 5 + n_groups]
+        limits, nav, dust = self.state.limits, self.state.nav, LIMIT_TOLERANCE
+        cash_delta, buys, relief, turnover, repair = (total[..., i] for i in range(5))
+        groups = limits.groups.weight + total[..., 5:]
         missing = (limits.cash_required - limits.cash_free) / nav - cash_delta
-        dust = LIMIT_TOLERANCE
         charged = (
             turnover
             - np.minimum(repair, limits.repair_credit)
             - np.minimum(buys, limits.deposit_credit)
         )
-        legal = ~self.conflicting(ids)
-        legal &= (buys == 0) | (missing <= dust)
-        legal &= charged <= limits.turnover_left + dust
-        legal &= (buys == 0) | (buys <= limits.settled_budget / nav + dust)
+        buys_nothing = buys == 0
+        settled = buys_nothing | (buys <= limits.settled_budget / nav + dust)
+        final = settled & (charged <= limits.turnover_left + dust)
+        covered = buys_nothing | (missing <= dust)
         allowed = np.maximum(limits.groups.cap, limits.groups.weight)
-        legal &= (groups <= allowed + dust).all(axis=1)
+        capped = (groups <= allowed + dust).all(axis=-1)
         violation = (
             np.maximum(missing, 0.0)
             + (self._position_excess - relief)
-            + np.maximum(groups - limits.groups.cap, 0.0).sum(axis=1)
+            + np.maximum(groups - limits.groups.cap, 0.0).sum(axis=-1)
         )
-        return SetFeatures(legal=legal, violation=np.maximum(violation, 0.0))
+        return Judgement(
+            legal=final & covered & capped,
+            repairable=final & ~(covered & capped),
+            violation=np.maximum(violation, 0.0),
+        )
 
     # -- exact scores -----------------------------------------------------------------------
 
@@ -185,6 +207,26 @@ class Evaluator:
             scores -= self.state.objective.weights.tail_risk_penalty * cvar(losses)
         return scores
 
+    def tail_cut(self, chosen: Sequence[int]) -> tuple[float, FloatArray]:
+        """Return the CVaR term's subgradient at a set: a bound from above on `-eta * CVaR95`.
+
+        Returns
+        -------
+        constant : float
+        per_action : ndarray of shape (K + 1,)
+            For every set, `-eta * CVaR95(set) <= constant + sum(per_action[set])`, with equality
+            at `chosen`.
+        """
+        if not self._tail_base.size:
+            return 0.0, np.zeros(self.null_id + 1)
+        eta = self.state.objective.weights.tail_risk_penalty
+        losses = self._tail_base + self._tail_of_action[:, list(chosen)].sum(axis=1)
+        weights = tail_weights(losses.size)
+        worst = np.argsort(-losses, kind="stable")[: weights.size]
+        constant = -eta * float(weights @ self._tail_base[worst])
+        per_action: FloatArray = -eta * (weights @ self._tail_of_action[worst])
+        return constant, per_action
+
     def weights_after(self, chosen: Sequence[int]) -> FloatArray:
         """Return the weights (of V0) once the chosen actions are done; (n_securities,)."""
         weight = self.state.portfolio.weight.copy()
@@ -199,21 +241,6 @@ class Evaluator:
         """Loss that each action adds in each 21-day window; (n_windows, K + 1)."""
         columns = np.append(self.candidates.security, 0)
         return -self.state.objective.scenarios[:, columns] * self.tables.weight_change
-
-    @property
-    def _base_bound(self) -> float:
-        return self.tables.score_before - self._cut_constant
-
-    def _with_first_cut(self) -> FloatArray:
-        """Fold the CVaR subgradient of the portfolio as it stands into the linear table."""
-        self._cut_constant = 0.0
-        if not self._tail_base.size:
-            return self.tables.lin
-        eta = self.state.objective.weights.tail_risk_penalty
-        weights = tail_weights(self._tail_base.size)
-        worst = np.argsort(-self._tail_base, kind="stable")[: weights.size]
-        self._cut_constant = eta * float(weights @ self._tail_base[worst])
-        return self.tables.lin - eta * weights @ self._tail_of_action[worst]
 
     def _conflict_table(self) -> NDArray[np.bool_]:
         k = self.candidates.n

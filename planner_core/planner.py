@@ -180,8 +180,9 @@ def search(
     ranking = Ranking(evaluator, size=RANKED_SETS)
     ranking.offer(as_block([()], 1, evaluator.null_id))
     seeds = propose_seeds(state, evaluator.candidates, runtime, attempts)
-    space = SearchSpace(evaluator.candidates, evaluator, seeds, state.config.max_plan_depth)
-    return ranking, search_sequences(space, ranking, state, runtime, attempts)
+    depth = state.config.max_plan_depth
+    space = SearchSpace(evaluator.candidates, evaluator, ranking, seeds, depth)
+    return ranking, search_sequences(space, state, runtime, attempts)
 
 
 def decide(ranking: Ranking, state: PlanningState) -> RankedSet:

@@ -38,6 +38,8 @@ class SearchSpace:
     ----------
     candidates : Candidates
     evaluator : Evaluator
+    ranking : Ranking
+        The best sets so far; a generator may start from them.
     seeds : tuple of tuple of int
         Sets of candidate ids, at most `depth` long.
     depth : int
@@ -46,6 +48,7 @@ class SearchSpace:
 
     candidates: Candidates
     evaluator: Evaluator
+    ranking: Ranking
     seeds: tuple[tuple[int, ...], ...]
     depth: int
 
@@ -93,14 +96,14 @@ def _seeds_of(
 
 def search_sequences(
     space: SearchSpace,
-    ranking: Ranking,
     state: PlanningState,
     runtime: Runtime,
     attempts: Attempts,
 ) -> StoppedBy:
     """Score the seeds, then everything the enabled sequence generators yield."""
     enabled = state.config.enabled(ModuleKind.SEQUENCE)
-    scan = _Scan(space, ranking, runtime)
+    ranking = space.ranking
+    scan = _Scan(space, runtime)
     runtime.tell(
         SequenceGenerationStarted,
         n_candidates=space.candidates.n,
@@ -131,9 +134,9 @@ def search_sequences(
 class _Scan:
     """Feeds blocks into the ranking until they end, the deadline comes or nobody waits any more."""
 
-    def __init__(self, space: SearchSpace, ranking: Ranking, runtime: Runtime) -> None:
+    def __init__(self, space: SearchSpace, runtime: Runtime) -> None:
         self.space = space
-        self.ranking = ranking
+        self.ranking = space.ranking
         self.runtime = runtime
         self.out_of_time = False
         self.evaluating_s = 0.0

@@ -1,5 +1,7 @@
 """Sequence generators: which sets the evaluator looks at, one file each."""
 
+from planner_core.sequences.beam import Beam
 from planner_core.sequences.combinatorial import Combinatorial
+from planner_core.sequences.swap import Swap
 
-BUILTIN_SEQUENCES = (Combinatorial(),)
+BUILTIN_SEQUENCES = (Combinatorial(), Beam(), Swap())
