@@ -37,7 +37,7 @@ class GestureTiming:
     Parameters
     ----------
     double_window_ms
-        From a release to the next press, at most, for a double press. With 0 a short press acts
+        A press sooner than this after a release makes it a double press. With 0 a short press acts
         at once and there are no double presses.
     hold_ms, long_hold_ms
         How long the button must be down.
@@ -139,7 +139,7 @@ class GestureRecognizer:
         edges: tuple[EdgeId, ...] = (changed.edge_id,)
         # A press that is still down lost its release: what it would have been is unknown.
         if press is not None and press.up_ms is not None:
-            second = elapsed_ms(press.up_ms, changed.t_ms) <= self.timing.double_window_ms
+            second = elapsed_ms(press.up_ms, changed.t_ms) < self.timing.double_window_ms
             if second:
                 edges = press.edges + edges
             else:
