@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 TOML_BYTES_MAX = 64 * 1024
+BYTE_ORDER_MARK = "\ufeff"
 INTEGER_MAX = 2**63 - 1
 
 
@@ -225,16 +226,17 @@ def _decode(data: bytes, source: str, max_bytes: int) -> str:
 
 
 def _refuse_control_characters(text: _Text) -> None:
+    if text.text.startswith(BYTE_ORDER_MARK):
+        message = "a byte order mark (save the file as UTF-8 without one)"
+        raise ConfigFileError([text.problem(0, message)])
     for offset, char in enumerate(text.text):
-        if (char < " " and char not in "\t\n") or char in "\x7f\ufeff":
+        if (char < " " and char not in "\t\n") or char == "\x7f":
             raise ConfigFileError([text.problem(offset, _named_character(char))])
 
 
 def _named_character(char: str) -> str:
     if char == "\0":
         return "a NUL byte, as a write that was cut off leaves it (restore the file)"
-    if char == "\ufeff":
-        return "a byte order mark (save the file as UTF-8 without one)"
     if char == "\r":
         return "a carriage return without a line feed (save with Unix line ends)"
     return f"the control character U+{ord(char):04X} (delete it)"

@@ -15,6 +15,8 @@ PERCENT = re.compile(r"[+-]?[\d.]+\s*%")
 BARE_FRACTION = re.compile(r"[+-]?(?:\.\d+|\d+\.(?!\d))")
 LEADING_ZERO = re.compile(r"[+-]?0\d+")
 WORD = re.compile(r"[A-Za-z_][\w./-]*")
+HEADER = re.compile(r"\s*\[\[?[\w.\"' -]+\]")
+HEADER_ADVICE = "a table's header stands alone in its line, like [costs]"
 COLON = re.compile(r"\s*[\w\"'.-]+\s*:")
 
 
@@ -29,6 +31,8 @@ def advice_for(message: str, line: str, column: int) -> str:
         return r"write \\ for a backslash, or use '...', which takes text as it is"
     if any(char in QUOTES for char in line):
         return "use straight quotes, \" or '"
+    if HEADER.match(line):
+        return HEADER_ADVICE
     key, equals, value = line.partition("=")
     if not equals:
         return _advice_without_value(line)
@@ -41,7 +45,7 @@ def _advice_without_value(line: str) -> str:
     if COLON.match(line):
         return "write `key = value`, not `key: value`"
     if line.lstrip().startswith("["):
-        return "a table's header stands alone in its line, like [costs]"
+        return HEADER_ADVICE
     return "write `key = value`, a [table] or a # comment"
 
 
