@@ -73,7 +73,7 @@ class EventLog(Generic[EventT]):
 
 def board_clock_ms(now_s: float, offset_ms: int = 0) -> int:
     """Return the u32 milliseconds of a board clock."""
-    return (int(now_s * MILLISECONDS) + offset_ms) & CLOCK_MASK
+    return (round(now_s * MILLISECONDS) + offset_ms) & CLOCK_MASK
 
 
 def elapsed_ms(since_ms: int, until_ms: int) -> int:

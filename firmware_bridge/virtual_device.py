@@ -223,7 +223,7 @@ class VirtualDevice:
         identity = BoardIdentity(
             boot_id,
             protocol=self._protocol,
-            clock_offset_ms=-int(self._now_s * MILLISECONDS),
+            clock_offset_ms=-round(self._now_s * MILLISECONDS),
             lost_reset=lost_reset,
         )
         return BoardSession(identity, timing=self._timing)
