@@ -89,5 +89,5 @@ def realised_gain(lots: Sequence[TaxLot], quantity: float, unit_value: float, me
 def in_selling_order(lots: Sequence[TaxLot], method: str) -> list[TaxLot]:
     """Return the lots in the order a sell takes them; ties by date, so that it is repeatable."""
     if method == "fifo":
-        return sorted(lots, key=lambda lot: (lot.acquired or date.min, lot.unit_cost))
+        return sorted(lots, key=lambda lot: (lot.acquired or date.min, lot.unit_cost * lot.fx_rate))
     return sorted(lots, key=lambda lot: (-lot.unit_cost * lot.fx_rate, lot.acquired or date.min))

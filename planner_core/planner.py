@@ -26,6 +26,7 @@ from planner_core.narrowing import narrow, pick_alternatives
 from planner_core.plan import Opportunity, Plan, Skip, StoppedBy
 from planner_core.portfolio import Portfolio
 from planner_core.ranking import RANKED_SETS, RankedSet, Ranking
+from planner_core.refinement import refine
 from planner_core.reporting import Found, held_plan, report_plan
 from planner_core.runtime import Runtime
 from planner_core.search import SearchSpace, propose_seeds, search_sequences
@@ -110,8 +111,10 @@ def _plan(
     )
 
     with runtime.stage("search"):
-        evaluator = Evaluator(state, candidates)
-        ranking, stopped_by = search(state, evaluator, runtime, attempts)
+        ranking, stopped_by = search(state, Evaluator(state, candidates), runtime, attempts)
+
+    with runtime.stage("refinement"):
+        evaluator, ranking = refine(ranking, state, runtime)
 
     with runtime.stage("report"):
         chosen = decide(ranking, state)

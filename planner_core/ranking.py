@@ -26,6 +26,11 @@ class RankedSet:
     ids: tuple[int, ...]
 
     @property
+    def rank(self) -> tuple[int, float]:
+        """The two levels; smaller is better."""
+        return self.violation_level, self.negative_score
+
+    @property
     def score(self) -> float:
         """Exact score, every term included."""
         return -self.negative_score

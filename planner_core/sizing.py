@@ -57,7 +57,7 @@ def size(opportunity: Opportunity, key: str, state: PlanningState) -> Action | R
     if quantity <= 0:
         return _reject(opportunity, key, state, _why_nothing(opportunity, state))
     action = price_trade(state, column, opportunity.side, quantity)
-    complaint = _complaint(action, state)
+    complaint = single_trade_complaint(action, state)
     if complaint:
         return _reject(opportunity, key, state, complaint)
     return replace(
@@ -139,7 +139,7 @@ def _why_nothing(opportunity: Opportunity, state: PlanningState) -> str:
     return "it is less than one lot"
 
 
-def _complaint(action: Action, state: PlanningState) -> str | None:
+def single_trade_complaint(action: Action, state: PlanningState) -> str | None:
     """Return which limit on a single trade the action breaks, if any."""
     limits = state.limits
     gross = abs(action.value)

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import combinations
+from collections.abc import Iterator
 
-import numpy as np
-from numpy.typing import NDArray
-
-from planner_core.context import FloatArray
-from planner_core.evaluator import Evaluator, IdBlock, as_block
-from planner_core.history import BoolArray
-from planner_core.limits import VIOLATION_TOLERANCE
+from planner_core.evaluator import IdBlock, as_block
+from planner_core.local_search import PAIR_CANDIDATES, STEPS_MAX, climb
 from planner_core.module import (
     ModuleMetadata,
     ModuleParameters,
@@ -21,11 +15,6 @@ from planner_core.module import (
 from planner_core.search import SearchSpace
 from planner_core.state import PlanningState
 
-EXACT_NEIGHBOURS = 48
-"""Neighbours per step that are scored exactly, best bound first."""
-SCORE_TOLERANCE = 1e-12
-"""A step must improve by more than rounding."""
-
 
 class SwapParameters(ModuleParameters):
     """How far to climb."""
@@ -34,10 +23,10 @@ class SwapParameters(ModuleParameters):
         4, unit="sets", ge=1, le=64, description="best sets so far that are climbed from"
     )
     steps_max: int = parameter(
-        60, unit="steps", ge=1, le=1000, description="most improvements per start"
+        STEPS_MAX, unit="steps", ge=1, le=1000, description="most improvements per start"
     )
     pair_candidates: int = parameter(
-        160,
+        PAIR_CANDIDATES,
         unit="candidates",
         ge=2,
         le=2048,
@@ -46,11 +35,9 @@ class SwapParameters(ModuleParameters):
 
 
 class Swap(SequenceGenerator[SwapParameters]):
-    """Best-improvement local search: add, drop, exchange one; when that ends, exchange two.
+    """Best-improvement local search from the best sets so far that differ in more than one place.
 
-    Neighbours are bounded from above on the pair tables, with the CVaR subgradient taken at the
-    set that is left, and the best bounds are scored exactly. Exchanging two for two is one K x K
-    table per pair that leaves: `gain[x] + gain[y] + pair[x, y]`.
+    Add, drop, exchange one; when that ends, exchange two: `planner_core/local_search.py`.
     """
 
     metadata = ModuleMetadata(
@@ -67,18 +54,19 @@ class Swap(SequenceGenerator[SwapParameters]):
         """Yield every improvement found, as blocks."""
         if not space.candidates.n:
             return
-        climbed: set[tuple[int, ...]] = set()
+        seen: set[tuple[int, ...]] = set()
         for start in _starts(space, parameters.starts):
-            current = start
-            for _ in range(parameters.steps_max):
-                if current in climbed:
+            for better in climb(
+                space.evaluator,
+                start,
+                space.depth,
+                steps_max=parameters.steps_max,
+                pair_candidates=parameters.pair_candidates,
+            ):
+                if better in seen:
                     break
-                climbed.add(current)
-                better = _best_step(space, current, parameters.pair_candidates)
-                if better is None:
-                    break
-                current = better
-                yield as_block([current], space.depth, space.null_id)
+                seen.add(better)
+                yield as_block([better], space.depth, space.null_id)
 
 
 def _starts(space: SearchSpace, limit: int) -> list[tuple[int, ...]]:
@@ -91,137 +79,3 @@ def _starts(space: SearchSpace, limit: int) -> list[tuple[int, ...]]:
         if len(starts) == limit:
             break
     return starts
-
-
-def _best_step(
-    space: SearchSpace, current: tuple[int, ...], pair_candidates: int
-) -> tuple[int, ...] | None:
-    """Return the best neighbour that improves on the current set, if there is one."""
-    hood = _Neighbourhood(space.evaluator, current, space.depth)
-    return hood.best(hood.exchanges_of_one()) or hood.best(hood.exchanges_of_two(pair_candidates))
-
-
-_Found = tuple[float, float, tuple[int, ...]]
-"""Violation (negative is better first), bound, set: as collected, before exact scoring."""
-
-
-class _Neighbourhood:
-    """The sets around one set, bounded from above."""
-
-    def __init__(self, evaluator: Evaluator, current: tuple[int, ...], depth: int) -> None:
-        self.evaluator = evaluator
-        self.current = current
-        self.depth = depth
-        self.k = evaluator.candidates.n
-        constant, per_action = evaluator.tail_cut(current)
-        self.lin = evaluator.tables.lin + per_action
-        self.before = evaluator.tables.score_before + constant
-        self.score, self.level = self._exact([current])[0]
-
-    def _exact(self, sets: Sequence[tuple[int, ...]]) -> list[tuple[float, int]]:
-        """Return exact score and violation level of sets; level -1 for those that are not legal."""
-        block = as_block(sets, self.depth, self.evaluator.null_id)
-        judged = self.evaluator.check(block)
-        levels = np.rint(judged.violation / VIOLATION_TOLERANCE).astype(np.int64)
-        levels[~judged.legal] = -1
-        scores = self.evaluator.exact_scores(block)
-        return [(float(s), int(level)) for s, level in zip(scores, levels, strict=True)]
-
-    def best(self, neighbours: list[_Found]) -> tuple[int, ...] | None:
-        """Return the best neighbour by exact score, if it improves."""
-        neighbours.sort()
-        promising = [chosen for _, _, chosen in neighbours[:EXACT_NEIGHBOURS]]
-        if not promising:
-            return None
-        improved = [
-            (level, -score, chosen)
-            for (score, level), chosen in zip(self._exact(promising), promising, strict=True)
-            if level >= 0 and (level, -score) < (self.level, -self.score - SCORE_TOLERANCE)
-        ]
-        return min(improved)[2] if improved else None
-
-    def exchanges_of_one(self) -> list[_Found]:
-        """Return neighbours with one candidate added, dropped or exchanged."""
-        found: list[_Found] = []
-        for rest in self._left_by_dropping(1):
-            base, gain, free, total = self._around(rest)
-            places = np.append(np.flatnonzero(free), self.k)
-            bound = base + np.append(gain, 0.0)[places]
-            judged = self.evaluator.judge(total + self.evaluator.columns[places])
-            keep = judged.legal & self._could_improve(bound, judged.violation)
-            found.extend(
-                (
-                    float(judged.violation[i]),
-                    -float(bound[i]),
-                    _joined(rest, places[i : i + 1], self.k),
-                )
-                for i in _leading(bound, judged.violation, keep)
-            )
-        return found
-
-    def exchanges_of_two(self, pair_candidates: int) -> list[_Found]:
-        """Return neighbours with two candidates added, or exchanged for one or two that leave."""
-        found: list[_Found] = []
-        pair = self.evaluator.tables.pair
-        for rest in self._left_by_dropping(2):
-            if len(rest) + 2 > self.depth:
-                continue
-            base, gain, free, total = self._around(rest)
-            places = np.flatnonzero(free)
-            places = places[np.argsort(-gain[places], kind="stable")][:pair_candidates]
-            bound = base + gain[places][:, None] + gain[places][None, :]
-            bound += pair[np.ix_(places, places)]
-            open_pairs = np.triu(~self.evaluator.candidates.conflicts[np.ix_(places, places)], 1)
-            if self.level == 0:
-                open_pairs &= bound > self.score
-            first, second = np.nonzero(open_pairs)
-            values = bound[first, second]
-            columns = self.evaluator.columns
-            judged = self.evaluator.judge(total + columns[places[first]] + columns[places[second]])
-            keep = judged.legal & self._could_improve(values, judged.violation)
-            found.extend(
-                (
-                    float(judged.violation[i]),
-                    -float(values[i]),
-                    _joined(rest, places[[first[i], second[i]]], self.k),
-                )
-                for i in _leading(values, judged.violation, keep)
-            )
-        return found
-
-    def _left_by_dropping(self, most: int) -> list[tuple[int, ...]]:
-        """Return what is left of the current set when up to `most` candidates leave."""
-        full = len(self.current)
-        return [
-            rest
-            for dropped in range(min(most, full) + 1)
-            for rest in combinations(self.current, full - dropped)
-            if len(rest) < self.depth
-        ]
-
-    def _around(self, rest: tuple[int, ...]) -> tuple[float, FloatArray, BoolArray, FloatArray]:
-        """Return a set's bound, what each candidate would add, which are free, and its sums."""
-        tables, members = self.evaluator.tables, list(rest)
-        inner = tables.pair[np.ix_(members, members)].sum() / 2
-        base = self.before + float(self.lin[members].sum() + inner)
-        gain: FloatArray = self.lin[: self.k] + tables.pair[members, : self.k].sum(axis=0)
-        free: BoolArray = ~self.evaluator.candidates.conflicts[members].any(axis=0)
-        return base, gain, free, self.evaluator.columns[members].sum(axis=0)
-
-    def _could_improve(self, bound: FloatArray, violation: FloatArray) -> BoolArray:
-        level = np.rint(violation / VIOLATION_TOLERANCE)
-        improves: BoolArray = (level < self.level) | (
-            (level == self.level) & (bound > self.score + SCORE_TOLERANCE)
-        )
-        return improves
-
-
-def _leading(bound: FloatArray, violation: FloatArray, keep: BoolArray) -> list[int]:
-    """Return the places of the kept entries that rank first, at most EXACT_NEIGHBOURS."""
-    places = np.flatnonzero(keep)
-    order = np.lexsort((places, -bound[places], violation[places]))
-    return [int(i) for i in places[order[:EXACT_NEIGHBOURS]]]
-
-
-def _joined(rest: tuple[int, ...], added: NDArray[np.intp], null_id: int) -> tuple[int, ...]:
-    return tuple(sorted([*rest, *(int(i) for i in added if i != null_id)]))
