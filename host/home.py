@@ -1,11 +1,15 @@
-"""Where everything of a user stands: `~/.arduino-trader`, or another root."""
+"""Where everything of a user stands: `~/.arduino-trader`, or another root; and how it is made."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import gzip
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from host.atomic_file import make_folder, write_new
 from host.errors import HomeError
 from host.limits import BUCKET_ID
 
@@ -13,6 +17,10 @@ HOME_VARIABLE = "ARDUINO_TRADER_HOME"
 DEFAULT_HOME = "~/.arduino-trader"
 PORTFOLIO_SUFFIX = ".toml"
 LEDGER_SUFFIX = ".trades.csv"
+DEMO_MARK = "PROVENANCE.md"
+"""Says where the demo data comes from, and by being there that it is demo data."""
+DEFAULT_BUCKET = "core"
+PACKED_SUFFIX = ".gz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +33,11 @@ class Home:
     def locate(cls, option: str | None, environ: Mapping[str, str]) -> Home:
         """Return the home that `--home` names, else the environment, else the default one."""
         return cls(Path(option or environ.get(HOME_VARIABLE) or DEFAULT_HOME).expanduser())
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether the data in it is the demo's."""
+        return (self.root / DEMO_MARK).is_file()
 
     @property
     def device_file(self) -> Path:
@@ -154,3 +167,68 @@ def check_bucket_id(bucket_id: str) -> str:
             f"{bucket_id!r:.80} is no bucket id (lower case letters, digits, - and _, at most 64)"
         )
     return bucket_id
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedHome:
+    """What `create_home` did.
+
+    `written` are new files, `kept` those that were there and were left alone.
+    """
+
+    home: Home
+    written: tuple[Path, ...]
+    kept: tuple[Path, ...]
+
+
+def create_home(root: Path, *, demo: bool) -> CreatedHome:
+    """Write the files of a home that are missing, with comments that explain them.
+
+    Parameters
+    ----------
+    root : Path
+    demo : bool
+        With real prices and two invented portfolios, instead of templates.
+
+    Raises
+    ------
+    HomeError
+        Somebody's own home stands there: demo data is not mixed into it.
+    StorageError
+        A folder or file could not be written.
+    """
+    home = Home(root)
+    if demo and home.bucket_ids() and not home.is_demo:
+        raise HomeError(
+            f"{root}: this home has portfolios of its own ({', '.join(home.bucket_ids())}); demo"
+            " data is not mixed into it (choose another one with --home)"
+        )
+    make_folder(root)
+    written: list[Path] = []
+    kept: list[Path] = []
+    for name, data in _shipped_files(demo=demo):
+        path = root / name
+        (written if write_new(path, data) else kept).append(path)
+    return CreatedHome(home, tuple(written), tuple(kept))
+
+
+def _shipped_files(*, demo: bool) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of every file, the demo's mark first."""
+    configs = resources.files("configs")
+    shipped = dict(_files_below(configs.joinpath("home")))
+    shipped[f"buckets/{DEFAULT_BUCKET}.toml"] = configs.joinpath("default_bucket.toml").read_bytes()
+    if demo:
+        shipped |= dict(_files_below(configs.joinpath("demo")))
+        yield DEMO_MARK, shipped.pop(DEMO_MARK)
+    yield from sorted(shipped.items())
+
+
+def _files_below(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, bytes]]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _files_below(entry, f"{prefix}{entry.name}/")
+        elif entry.name.endswith(PACKED_SUFFIX):
+            name = entry.name.removesuffix(PACKED_SUFFIX)
+            yield f"{prefix}{name}", gzip.decompress(entry.read_bytes())
+        else:
+            yield f"{prefix}{entry.name}", entry.read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import types
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -54,13 +55,16 @@ def model_problems(error: ValidationError, model: type[BaseModel]) -> list[Confi
     return problems
 
 
-def bounds_text(field: FieldInfo) -> str | None:
-    """Return what a field allows, in words, None where nothing but the type limits it."""
+def bounds_text(field: FieldInfo, told_below: float = math.inf) -> str | None:
+    """Return what a field allows, in words, None where nothing but the type limits it.
+
+    Bounds from `told_below` on are left out: nobody needs to know them beforehand.
+    """
     parts = []
     for item in _metadata(field):
         for attribute, sign in (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<")):
             bound = getattr(item, attribute, None)
-            if bound is not None:
+            if bound is not None and abs(bound) < told_below:
                 parts.append(f"{sign} {bound:g}")
     choices = _choices(field.annotation)
     if choices:

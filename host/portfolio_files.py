@@ -20,7 +20,7 @@ from host.config_toml import TomlDocument, locate_problems, parse_toml, read_tom
 from host.errors import PortfolioFileError
 from host.file_problems import ConfigFileError
 from host.model_problems import model_problems
-from host.portfolio_model import MINOR_UNITS, PortfolioTables
+from host.portfolio_model import MINOR_UNITS, PortfolioTables, SecurityTable
 from planner_core.errors import ConfigProblem
 
 if TYPE_CHECKING:
@@ -165,6 +165,10 @@ def _name_problems(mapping: Mapping[str, Any]) -> Iterator[ConfigProblem]:
         if not limits.SECURITY_ID.fullmatch(security):
             message = "is no security id (letters, digits and . _ -, at most 64)"
             yield ConfigProblem(("securities", security), message, security)
+        for key, value in table.items():
+            if isinstance(value, Mapping) and key not in SecurityTable.model_fields:
+                message = f'an id with a dot needs quotes: [securities."{security}.{key}"]'
+                yield ConfigProblem(("securities", security, key), message, key)
         groups = table.get("groups")
         for classification, group in groups.items() if isinstance(groups, Mapping) else ():
             for name in (classification, group):
