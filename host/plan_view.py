@@ -18,6 +18,7 @@ from host.file_problems import printable
 from host.plan_words import (
     TERM_NAMES,
     consequence,
+    grouped_findings,
     grouped_rejections,
     headline,
     money,
@@ -33,6 +34,9 @@ WIDE = 150
 MEDIUM = 96
 """From here on, weights do, and the two tables of figures stand beside each other."""
 BAR_WIDTH = 10
+EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
+EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
+EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 REJECTIONS_SHOWN = 6
 
 OUTCOME_STYLES = {
@@ -59,7 +63,7 @@ class ViewNotes:
     is_demo : bool
         The home holds the demo's data.
     stored_at : str, optional
-        Where the plan was saved.
+        Where in the home the plan was saved.
     """
 
     prices_until: date | None = None
@@ -73,6 +77,9 @@ def print_plan(console: Console, plan: Plan, notes: ViewNotes | None = None) -> 
         if number:
             console.print()
         console.print(part)
+    if notes is not None and notes.stored_at is not None:
+        # Unbroken, so that it can be copied.
+        console.print(_text(f"Kept as {notes.stored_at}", "dim"), soft_wrap=True)
 
 
 def _parts(plan: Plan, notes: ViewNotes, width: int) -> Iterator[RenderableType]:
@@ -81,7 +88,9 @@ def _parts(plan: Plan, notes: ViewNotes, width: int) -> Iterator[RenderableType]
         yield _steps_table(plan.steps, plan.currency, width)
         if width < WIDE:
             yield _reasons_table(plan.steps, with_weight=width < MEDIUM)
-    if plan.score is not None and plan.nav is not None:
+    if plan.nav is not None and not plan.steps:
+        yield _figures_table(plan)
+    elif plan.score is not None and plan.nav is not None:
         before_after = [_figures_table(plan), _terms_table(plan)]
         if width < MEDIUM:
             yield from before_after
@@ -167,7 +176,7 @@ def _steps_table(steps: Sequence[Step], base_currency: str, width: int) -> Table
 
 
 def _weight_change(step: Step) -> Text:
-    return Text(f"{step.weight_before * 100:.1f} → {step.weight_after * 100:.1f} %")
+    return Text(f"{step.weight_before * 100:.1f} → {step.weight_after * 100:.1f}%")
 
 
 def _reason(step: Step) -> Text:
@@ -195,12 +204,13 @@ def _reasons_table(steps: Sequence[Step], *, with_weight: bool) -> Table:
 
 
 def _figures_table(plan: Plan) -> Table:
-    table = _grid("Portfolio", "", "before", "after", "change")
+    """Show figures before and after; only as they are, when nothing changes."""
+    headers = ("before", "after", "change") if plan.steps else ("now",)
+    table = _grid("Portfolio", "", *headers)
     table.columns[0].justify = "left"
     for label, before, after, kind in _figures(plan):
-        if before is None or after is None:
-            continue
-        table.add_row(label, *_formatted(before, after, kind))
+        if before is not None and after is not None:
+            table.add_row(label, *_formatted(before, after, kind)[: len(headers)])
     return table
 
 
@@ -249,16 +259,16 @@ def _terms_table(plan: Plan) -> Table:
 def _points(before: float, after: float, change: float) -> tuple[str, str, str]:
     """Format percent without the sign, which stands in the title."""
     return (
-        percent(before).removesuffix(" %"),
-        percent(after).removesuffix(" %"),
-        percent(change, signed=True).removesuffix(" %"),
+        percent(before).removesuffix("%"),
+        percent(after).removesuffix("%"),
+        percent(change, signed=True).removesuffix("%"),
     )
 
 
 def _bar(share: float) -> Text:
-    """Draw a share in [-1, 1] as a bar; what helps is green."""
-    length = round(abs(share) * BAR_WIDTH)
-    return Text("█" * length, "green" if share > 0 else "red")
+    """Draw a share in [-1, 1] as a bar of eighths of a cell; what helps is green."""
+    whole, eighths = divmod(round(abs(share) * BAR_WIDTH * 8), 8)
+    return Text("█" * whole + EIGHTHS[eighths], "green" if share > 0 else "red")
 
 
 def _listing(title: str) -> Table:
@@ -269,16 +279,20 @@ def _listing(title: str) -> Table:
 
 
 def _findings(plan: Plan) -> Table | None:
-    if not plan.findings:
+    told_already = plan.reason if plan.outcome is Outcome.HELD else None
+    findings = [finding for finding in plan.findings if finding.message != told_already]
+    if not findings:
         return None
     table = _listing("To know")
     table.add_column(no_wrap=True)
     table.add_column(ratio=1)
-    for finding in plan.findings:
-        told = _text(finding.message)
-        if finding.action:
-            told = Text.assemble(told, "\n", _text(f"→ {finding.action}", "italic"))
-        table.add_row(Text(finding.severity.value, SEVERITY_STYLES[finding.severity]), told)
+    for group in grouped_findings(findings):
+        told = _text(group.message)
+        if group.securities:
+            told = Text.assemble(told, "  ", _text(named(group.securities), "bold"))
+        if group.action:
+            told = Text.assemble(told, "\n", _text(f"→ {group.action}", "italic"))
+        table.add_row(Text(group.severity.value, SEVERITY_STYLES[group.severity]), told)
     return table
 
 
@@ -327,7 +341,4 @@ def _footer(plan: Plan, notes: ViewNotes) -> Text:
     lines.append("This is advice; no order is sent.")
     if notes.is_demo:
         lines.append(DEMO_NOTE)
-    text = Text(" ".join(lines), "dim")
-    if notes.stored_at is not None:
-        text = Text.assemble(text, "\n", _text(f"Kept in {notes.stored_at}", "dim"))
-    return text
+    return Text(" ".join(lines), "dim")

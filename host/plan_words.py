@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from planner_core.context import Side
+from planner_core.context import Finding, Severity, Side
 from planner_core.plan import Outcome, Plan, Rejection, Step
 
 NAMED_STEPS_MAX = 6
@@ -28,6 +28,16 @@ TERM_NAMES = {
 
 
 @dataclass(frozen=True, slots=True)
+class FindingGroup:
+    """Findings that say the same of several securities; `message` without their names if so."""
+
+    severity: Severity
+    message: str
+    action: str
+    securities: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RejectionGroup:
     """Ideas that were dropped for the same reason."""
 
@@ -41,6 +51,8 @@ def headline(plan: Plan) -> str:
     if plan.outcome is Outcome.HELD:
         return f"No plan: {plan.reason or 'no reason was given'}"
     if plan.outcome is Outcome.NOTHING_TO_DO or not plan.steps:
+        if plan.n_candidates == 0:
+            return "Do nothing: there is no trade that may be made today."
         return "Do nothing: no trade is worth its costs today."
     sells = [step for step in plan.steps if step.side is Side.SELL]
     buys = [step for step in plan.steps if step.side is Side.BUY]
@@ -56,9 +68,7 @@ def headline(plan: Plan) -> str:
 
 def consequence(plan: Plan) -> str:
     """Return what the plan is worth and costs, in a sentence or two; empty without a plan."""
-    if plan.outcome is Outcome.NOTHING_TO_DO:
-        return plan.reason
-    if plan.outcome is Outcome.HELD or plan.score is None:
+    if plan.outcome is not Outcome.PLANNED or plan.score is None:
         return ""
     sentences = []
     costs = sum(step.cost for step in plan.steps)
@@ -69,13 +79,13 @@ def consequence(plan: Plan) -> str:
     gain = plan.score.gain
     if plan.violation_before > plan.violation_after:
         sentences.append(
-            f"This repairs broken limits: {percent(plan.violation_before)} of NAV stand outside"
-            f" them, {percent(plan.violation_after)} afterwards."
+            f"It repairs broken limits: {percent(plan.violation_before)} of NAV is outside them"
+            f" now, {percent(plan.violation_after)} afterwards."
         )
     amount = f" ({money(abs(gain) * plan.nav)} {plan.currency} a year)" if plan.nav else ""
     better = "better" if gain >= 0 else "worse"
     sentences.append(
-        f"By return, risk and targets together that is {percent(abs(gain))} of NAV a year"
+        f"By return, risk and targets together it is {percent(abs(gain))} of NAV a year"
         f" {better}{amount}, after {paid}."
     )
     return " ".join(sentences)
@@ -97,6 +107,24 @@ def grouped_rejections(rejected: Iterable[Rejection]) -> list[RejectionGroup]:
     ]
 
 
+def grouped_findings(findings: Iterable[Finding]) -> list[FindingGroup]:
+    """Join findings that differ in their security and numbers only; in order of appearance."""
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.id, NUMBER.sub("#", _without_name(finding))), []).append(finding)
+    return [
+        FindingGroup(group[0].severity, group[0].message, group[0].action, ())
+        if len(group) == 1
+        else FindingGroup(
+            group[0].severity,
+            _shared_reason([_without_name(finding) for finding in group]),
+            group[0].action,
+            tuple(dict.fromkeys(finding.security or "" for finding in group)),
+        )
+        for group in groups.values()
+    ]
+
+
 def named(items: Sequence[str], limit: int = NAMED_SECURITIES_MAX) -> str:
     """Join names with commas; count the ones that do not fit."""
     if len(items) <= limit:
@@ -114,8 +142,8 @@ def percent(value: float, decimals: int = 2, *, signed: bool = False) -> str:
     """Format a fraction as percent; never minus zero."""
     text = f"{value * 100:,.{decimals}f}"
     if not text.strip("-0.,"):
-        return f"{text.removeprefix('-')} %"
-    return f"{'+' if signed and value > 0 else ''}{text} %"
+        return f"{text.removeprefix('-')}%"
+    return f"{'+' if signed and value > 0 else ''}{text}%"
 
 
 def units(value: float) -> str:
@@ -132,6 +160,10 @@ def _listed(steps: Sequence[Step], *, briefly: bool) -> str:
     if len(parts) == 1:
         return parts[0]
     return f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _without_name(finding: Finding) -> str:
+    return finding.message.removeprefix(f"{finding.security}: ")
 
 
 def _shared_reason(reasons: Sequence[str]) -> str:

@@ -1,0 +1,197 @@
+"""The command `trader`: finds the command, runs it, and turns what fails into a line.
+
+A command is one module with two functions: `configure(parser)` adds its arguments, and
+`run(options, output)` does the work and returns the exit code. To add one, write
+`host/commands/NAME.py` and a line in COMMANDS. Only the module of the command that is asked for
+gets imported, so that `trader --help` answers at once on a small board.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NoReturn
+
+from host.cli_errors import (
+    EXIT_DONE,
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_USAGE,
+    UsageError,
+    did_you_mean,
+    error_lines,
+    exit_code_of,
+)
+from host.cli_output import Output
+from host.errors import HostError
+from planner_core.errors import PlannerError
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A row of `trader --help`."""
+
+    name: str
+    summary: str
+    module: str
+
+
+COMMANDS = (
+    Command("init", "write a home to edit; --demo: one with real prices", "host.commands.init"),
+    Command("plan", "say what to buy and sell next, and why", "host.commands.plan"),
+    Command("config", "check and show the configuration of buckets", "host.commands.config"),
+    Command("modules", "list the planner's modules, show one", "host.commands.modules"),
+)
+
+EPILOG = """\
+commands:
+{commands}
+
+exit codes:
+  0 done    1 failed, or no plan could be made    2 wrong command line or configuration
+
+`trader COMMAND --help` says more. This is advice; it sends no orders.
+"""
+
+
+class LineParser(argparse.ArgumentParser):
+    """A parser whose complaint is one line, and that takes the shared options anywhere."""
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - argparse's own
+        super().__init__(
+            formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **settings
+        )
+        add_shared_options(self)
+
+    def error(self, message: str) -> NoReturn:
+        """Complain and exit with 2."""
+        Output().error(f"{self.prog}: {message} (see `{self.prog} --help`)")
+        sys.exit(EXIT_USAGE)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit code."""
+    if arguments is None:
+        from host.crash_report import report_crashes
+
+        report_crashes()
+        arguments = sys.argv[1:]
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:  # a terminal without UTF-8 gets "?" rather than a traceback
+            reconfigure(errors="replace")
+    output = Output()
+    try:
+        try:
+            return _run(list(arguments), output)
+        finally:
+            output.flush()  # here, where a reader that went away can be dealt with
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Python flushes once more at exit: into nothing.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        output.error("trader: interrupted")
+        return EXIT_INTERRUPTED
+
+
+def _run(arguments: list[str], output: Output) -> int:
+    """Find the command, let it read its own arguments, run it."""
+    parser = _main_parser()
+    options, rest = _split(parser, arguments)
+    if options.command is None:
+        parser.print_help(sys.stderr)
+        return EXIT_USAGE
+    try:
+        command = find_command(options.command)
+        module = import_module(command.module)
+        own = LineParser(
+            prog=f"trader {command.name}",
+            description=module.__doc__,
+        )
+        own.set_defaults(run=getattr(module, "run", None))
+        module.configure(own)
+        own.parse_args(rest, namespace=options)
+        run: Callable[[argparse.Namespace, Output], int] = options.run
+        return run(options, output)
+    except (HostError, PlannerError) as error:
+        output.errors(error_lines(error))
+        return exit_code_of(error)
+
+
+def find_command(name: str) -> Command:
+    """Return the command of a name, or raise with the nearest one."""
+    names = [command.name for command in COMMANDS]
+    if name in names:
+        return COMMANDS[names.index(name)]
+    hint = did_you_mean(name, names, otherwise=f"there are: {', '.join(names)}")
+    raise UsageError(f"trader: no command `{name}` ({hint})")
+
+
+def add_shared_options(parser: argparse.ArgumentParser) -> None:
+    """Add what may stand before and after the name of a command."""
+    shared = parser.add_argument_group("everywhere")
+    shared.add_argument(
+        "--home",
+        metavar="DIR",
+        type=Path,
+        default=argparse.SUPPRESS,
+        help="another home than $ARDUINO_TRADER_HOME or ~/.arduino-trader",
+    )
+    shared.add_argument(
+        "--debug",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="show the traceback of an unexpected error",
+    )
+
+
+def _main_parser() -> LineParser:
+    width = max(len(command.name) for command in COMMANDS)
+    rows = "\n".join(f"  {command.name:<{width}}  {command.summary}" for command in COMMANDS)
+    parser = LineParser(
+        prog="trader",
+        usage="trader [--home DIR] COMMAND ...",
+        description="Plans the next trades of a portfolio, for an Arduino-class board.",
+        epilog=EPILOG.format(commands=rows),
+    )
+    parser.add_argument("--version", action="store_true", help="show the version and exit")
+    return parser
+
+
+def _split(parser: LineParser, arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Read the options before the command; return them, and what belongs to the command."""
+    at = 0
+    while at < len(arguments) and arguments[at].startswith("-"):
+        at += 2 if arguments[at] == "--home" else 1
+    options = parser.parse_args(
+        arguments[:at], namespace=argparse.Namespace(home=None, debug=False, command=None)
+    )
+    if options.version:
+        Output().line(f"trader {version()}")
+        sys.exit(EXIT_DONE)
+    if at < len(arguments):
+        options.command = arguments[at]
+    return options, arguments[at + 1 :]
+
+
+def version() -> str:
+    """Return the version of the installed distribution."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed_version
+
+    try:
+        return installed_version("arduino-trader")
+    except PackageNotFoundError:
+        return "unknown (not installed)"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

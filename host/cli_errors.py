@@ -1,0 +1,44 @@
+"""Exit codes, and how an expected error becomes lines on standard error."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from host.errors import FileRefusedError, HostError
+
+if TYPE_CHECKING:
+    from planner_core.errors import PlannerError
+
+EXIT_DONE = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+USAGE_ERRORS = frozenset({"config_file", "config", "portfolio_file", "home", "usage"})
+"""Codes of errors that the user corrects in what they typed or wrote: exit code 2."""
+
+
+class UsageError(HostError):
+    """The command line asks for something that is not there."""
+
+    code = "usage"
+
+
+def exit_code_of(error: HostError | PlannerError) -> int:
+    """Return 2 for what the user corrects in a command line or a file of settings, else 1."""
+    return EXIT_USAGE if error.code in USAGE_ERRORS else EXIT_FAILED
+
+
+def error_lines(error: HostError | PlannerError) -> list[str]:
+    """Return an expected error as the lines to print."""
+    if isinstance(error, FileRefusedError):
+        return list(error.lines)
+    return str(error).splitlines() or [type(error).__name__]
+
+
+def did_you_mean(name: str, known: Sequence[str], otherwise: str) -> str:
+    """Return a hint at the nearest known name, or else what is given."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean `{close[0]}`?" if close else otherwise
