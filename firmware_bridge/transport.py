@@ -139,9 +139,15 @@ class MemoryPort:
         """Open it, or raise LinkError while it is not present."""
         if not self.is_present:
             raise LinkError(f"cannot open {self.name}", port=self.name, code="port")
-        ours, theirs = memory_pair(self.name)
-        self.peer = theirs
+        self.hang_up()
+        ours, self.peer = memory_pair(self.name)
         return ours
+
+    def hang_up(self) -> None:
+        """Close the far end, as a board that vanishes does; harmless when repeated."""
+        if self.peer is not None:
+            self.peer.close()
+            self.peer = None
 
 
 def memory_pair(name: str = "memory") -> tuple[Transport, Transport]:
