@@ -1,0 +1,142 @@
+"""A stored plan in a few short words, for eight rows of LEDs.
+
+The record comes from a file that anything may have happened to: whatever is missing or odd becomes
+"?" here, and never an error.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+PlanRecord: TypeAlias = Mapping[str, object]
+"""A plan as in docs/plan-json.md."""
+
+PLANNED: Final = "PLANNED"
+NOTHING_TO_DO: Final = "NOTHING_TO_DO"
+HELD: Final = "HELD"
+BUY: Final = "buy"
+SELL: Final = "sell"
+
+STEPS_SHOWN_MAX: Final = 10
+NAME_LENGTH_MAX: Final = 16
+REASON_LENGTH_MAX: Final = 120
+UNKNOWN: Final = "?"
+CUT: Final = ".."
+
+EXACT_UNITS_MAX: Final = 1e6
+"""Up to here an order is read off the matrix, so every unit counts."""
+FRACTION_DIGITS: Final = 4
+SUFFIXES: Final = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
+BEYOND: Final = 1e15
+
+
+@dataclass(frozen=True, slots=True)
+class StepWords:
+    """A step as it is shown; `side` is "buy", "sell" or "?"."""
+
+    side: str
+    text: str
+    value: float
+
+
+def outcome(record: PlanRecord) -> str:
+    """Return the outcome; a plan that is not one counts as held."""
+    found = record.get("outcome")
+    return str(found) if found in {PLANNED, NOTHING_TO_DO} else HELD
+
+
+def reason(record: PlanRecord) -> str:
+    """Return why there is no plan, cut to what a patient reader reads."""
+    return shortened(record.get("reason"), REASON_LENGTH_MAX)
+
+
+def steps(record: PlanRecord) -> tuple[StepWords, ...]:
+    """Return the steps in their order."""
+    found = record.get("steps")
+    currency = shortened(record.get("currency"), 3)
+    if not isinstance(found, list | tuple):
+        return ()
+    return tuple(_step(step, currency) for step in found if isinstance(step, Mapping))
+
+
+def gain(record: PlanRecord) -> float | None:
+    """Return the gain of the score as a fraction; None when it is not known."""
+    score = record.get("score")
+    return _finite(score.get("gain")) if isinstance(score, Mapping) else None
+
+
+def shortened(text: object, length: int) -> str:
+    """Return a text of at most this length, on one line; "?" for none."""
+    words = " ".join(text[: 4 * length].split()) if isinstance(text, str) else ""
+    if not words:
+        return UNKNOWN
+    return words if len(words) <= length else words[: length - len(CUT)].rstrip() + CUT
+
+
+def units(value: float | None) -> str:
+    """Return a quantity: exact while it can be read at all."""
+    if value is None or abs(value) >= EXACT_UNITS_MAX:
+        return amount(value)
+    if value == round(value):
+        return f"{value:.0f}"
+    decimals = max(FRACTION_DIGITS - 1 - math.floor(math.log10(abs(value))), 0)
+    return f"{value:.{min(decimals, 8)}f}".rstrip("0").rstrip(".")
+
+
+def amount(value: float | None) -> str:
+    """Return an amount in two digits or three: 7.1K, 312K, 1.2M."""
+    if value is None:
+        return UNKNOWN
+    size = abs(value)
+    if size >= BEYOND:
+        return f"{value:.0E}".replace("+", "")
+    for unit, suffix in SUFFIXES:
+        # What rounds up to the next unit belongs to it: 999.9 K is 1.0 M.
+        if size >= unit * 0.9995:
+            return f"{_two_digits(value / unit)}{suffix}"
+    return f"{value:.0f}"
+
+
+def percent(value: float | None) -> str:
+    """Return a gain as percent that fits four characters where it can: .87%, 1.2%, 12%."""
+    if value is None:
+        return UNKNOWN
+    shown = value * 100
+    size = abs(shown)
+    if size >= 999.5:  # noqa: PLR2004 - the last one of three digits
+        return ">999%" if value > 0 else "<-999%"
+    if size >= 9.95:  # noqa: PLR2004 - from here one decimal would be the fourth digit
+        return f"{shown:.0f}%"
+    decimals = 1 if value < 0 or size >= 0.995 else 2  # noqa: PLR2004 - a sign takes a digit's room
+    text = f"{size:.{decimals}f}".lstrip("0")
+    if not text.strip(".0"):
+        return "0%"
+    return f"{'-' if value < 0 else ''}{text}%"
+
+
+def _two_digits(value: float) -> str:
+    return f"{value:.1f}" if abs(value) < 9.95 else f"{value:.0f}"  # noqa: PLR2004 - rounds to 10
+
+
+def _step(step: Mapping[object, object], currency: str) -> StepWords:
+    side = step.get("side")
+    known = str(side) if side in {BUY, SELL} else UNKNOWN
+    name = shortened(step.get("security"), NAME_LENGTH_MAX)
+    value = _finite(step.get("value"))
+    worth = f"{amount(value)} {currency}"
+    text = f"{known} {units(_finite(step.get('quantity')))} {name} {worth}"
+    return StepWords(known, text.upper(), abs(value or 0.0))
+
+
+def _finite(value: object) -> float | None:
+    """Return a number; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
