@@ -1,7 +1,8 @@
-"""Two fonts, drawn as text so that they can be read and corrected here.
+"""Three fonts, drawn as text so that they can be read and corrected here.
 
 SMALL is 5 rows high and about 3 columns wide: four characters fit the matrix. LARGE is 7 rows high
-and 5 columns wide: two digits fit, and it is what can be read across a room.
+and 5 columns wide: two digits fit, and it is what can be read across a room. TALL has digits of 7
+rows that are as narrow as SMALL ones, for a number that leaves room for something beside it.
 """
 
 from __future__ import annotations
@@ -78,6 +79,17 @@ N     O     P     Q     R     S     T     U     V     W     X     Y     Z
 ..... .... .... #  #. .  #. #  .  .# #. #.... ...# #... #### ..#.. ..#.. ..### #...#
 """
 
+TALL_ART: Final = """
+0   1   2   3   4   5   6   7   8   9   +   -   ?
+### .#. ### ### #.# ### ### ### ### ### ... ... ###
+#.# ##. ..# ..# #.# #.. #.. ..# #.# #.# ... ... ..#
+#.# .#. ..# ..# #.# #.. #.. ..# #.# #.# .#. ... ..#
+#.# .#. ### .## ### ### ### ..# ### ### ### ### .##
+#.# .#. #.. ..# ..# ..# #.# .#. #.# ..# .#. ... .#.
+#.# .#. #.. ..# ..# ..# #.# .#. #.# ..# ... ... ...
+### ### ### ### ..# ### ### .#. ### ### ... ... .#.
+"""
+
 
 def font_from_art(art: str, height: int, space: int) -> Font:
     """Return the font in ``art``: blocks of one line of characters and ``height`` lines of dots.
@@ -105,3 +117,4 @@ def font_from_art(art: str, height: int, space: int) -> Font:
 
 SMALL: Final = font_from_art(SMALL_ART, height=5, space=2)
 LARGE: Final = font_from_art(LARGE_ART, height=7, space=3)
+TALL: Final = font_from_art(TALL_ART, height=7, space=2)
