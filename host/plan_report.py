@@ -14,6 +14,7 @@ from datetime import datetime
 from planner_core.plan import (
     Action,
     Alternative,
+    Certificate,
     ModuleAttempt,
     Outcome,
     Plan,
@@ -66,6 +67,7 @@ def plan_to_json(
         "cash_required": None if plan.cash_before is None else _number(plan.cash_required),
         "score": _score(plan.score),
         "violation": _violation(plan),
+        "certificate": _certificate(plan.certificate),
         "steps": [_step(step) for step in plan.steps],
         "metrics": _metrics(plan),
         "modules": [_module(attempt) for attempt in plan.modules],
@@ -124,6 +126,18 @@ def _violation(plan: Plan) -> JsonObject:
     if plan.outcome is Outcome.HELD:
         return {"before": None, "after": None}
     return {"before": _number(plan.violation_before), "after": _number(plan.violation_after)}
+
+
+def _certificate(certificate: Certificate | None) -> JsonObject | None:
+    if certificate is None:
+        return None
+    return {
+        "upper_bound": _number(certificate.upper_bound),
+        "gap": _number(certificate.gap),
+        "exact": certificate.exact,
+        "nodes": certificate.nodes,
+        "elapsed_s": _number(certificate.elapsed_s),
+    }
 
 
 def _step(step: Step) -> JsonObject:

@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from host.atomic_file import storage_error, write_atomic
-from host.plan_report import plan_json_text
-from planner_core.context import Finding, Severity
 
 if TYPE_CHECKING:
     from host.home import Home
+    from planner_core.context import Finding
 
 PLANS_KEPT = 200
 CORRUPT_KEPT = 10
@@ -86,7 +85,8 @@ class PlanStore:
         """
         bucket_id, trace_id = str(record["bucket_id"]), str(record["trace_id"])
         path = self.home.plans_dir(bucket_id) / plan_name(created_at, trace_id)
-        write_atomic(path, (plan_json_text(record) + "\n").encode())
+        text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
+        write_atomic(path, f"{text}\n".encode())
         self._remove_old(path.parent)
         return PlanFile(bucket_id, created_at, trace_id, path)
 
@@ -127,6 +127,9 @@ class PlanStore:
             return None
 
     def _set_aside(self, path: Path, what: str) -> None:
+        # Here, and not above: the daemon keeps plans too, and has no numpy in memory.
+        from planner_core.context import Finding, Severity
+
         aside = path.with_name(f"{path.name}.corrupt.{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
         with suppress(OSError):  # a read-only disk: skipping it still works
             path.rename(aside)

@@ -1,0 +1,47 @@
+"""`trader init`: a home is written once, and never over something."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.host.conftest import Trader
+
+
+def test_init_writes_a_home_once_and_leaves_it_alone_then(trader: Trader, tmp_path: Path) -> None:
+    home = tmp_path / "new"
+    first = trader("init", "--home", home, "--json")
+    assert first.code == 0
+    assert "portfolios/core.toml" in first.json["written"]
+    second = trader("init", "--home", home)
+    assert (second.code, "were left alone" in second.out) == (0, True)
+    assert f"trader plan core --home {home}" in second.out
+
+
+def test_the_home_may_stand_before_and_after_the_command_and_in_the_environment(
+    trader: Trader,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for number, place in enumerate(("before", "equals", "after", "environment")):
+        home = tmp_path / place
+        arguments: list[object] = ["init"]
+        if place == "before":
+            arguments = ["--home", home, "init"]
+        elif place == "equals":
+            arguments = [f"--home={home}", "init"]
+        elif place == "after":
+            arguments = ["init", "--home", home]
+        else:
+            monkeypatch.setenv("ARDUINO_TRADER_HOME", str(home))
+        assert trader(*arguments).code == 0, number
+        assert (home / "portfolios" / "core.toml").exists()
+
+
+def test_demo_data_is_not_mixed_into_somebody_s_own_home(trader: Trader, tmp_path: Path) -> None:
+    home = tmp_path / "own"
+    trader("init", "--home", home)
+    said = trader("init", "--demo", "--home", home)
+    assert said.code == 2
+    assert "not mixed into it" in said.err

@@ -1,0 +1,63 @@
+"""What the tests of the host share: homes, and the command `trader` within this process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+from host.cli import main
+from host.home import Home, create_home
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a command printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401 - whatever was printed
+        return json.loads(self.out)
+
+
+Trader: TypeAlias = Callable[..., Said]
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test may see, or write to, the home of whoever runs it."""
+    monkeypatch.setenv("ARDUINO_TRADER_HOME", str(tmp_path / "nowhere"))
+    monkeypatch.setenv("COLUMNS", "100")
+
+
+@pytest.fixture(scope="session")
+def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A demo home to read from; tests that write take `own_home`."""
+    return create_home(tmp_path_factory.mktemp("demo") / "home", demo=True).home
+
+
+@pytest.fixture
+def own_home(tmp_path: Path) -> Home:
+    """A demo home that a test may change."""
+    return create_home(tmp_path / "home", demo=True).home
+
+
+@pytest.fixture
+def trader(capsys: pytest.CaptureFixture[str]) -> Trader:
+    """The command; it returns what was said, and the exit code."""
+
+    def run(*arguments: object) -> Said:
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as stopped:
+            code = int(str(stopped.code))
+        return Said(code, *capsys.readouterr())
+
+    return run
