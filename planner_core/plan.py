@@ -179,6 +179,21 @@ class Alternative:
 
 
 @dataclass(frozen=True, slots=True)
+class Certificate:
+    """A proven statement: no legal set of the same candidates scores above `upper_bound`.
+
+    `gap` is the bound less the plan's score, in score units. `exact`: the gap is closed, the plan
+    is the best there is. `nodes`: boxes of sets that were looked at.
+    """
+
+    upper_bound: float
+    gap: float
+    exact: bool
+    nodes: int
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """The answer. A plan is advice as of a day: execute step 1, then plan again.
 
@@ -208,6 +223,7 @@ class Plan:
     n_candidates: int = 0
     n_sequences: int = 0
     stopped_by: StoppedBy = StoppedBy.COMPLETE
+    certificate: Certificate | None = None
     context_digest: str = ""
     valid_until: date | None = None
 

@@ -11,8 +11,10 @@ that is what the outcome HELD is for.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+from planner_core.certificate import prove
 from planner_core.config import PlannerConfig
 from planner_core.context import LedgerStatus, PlanningContext
 from planner_core.contracts import checked_opportunities
@@ -23,7 +25,7 @@ from planner_core.evaluator import Evaluator, as_block
 from planner_core.events import CandidatesPrepared, PlanningCompleted, PlanningStarted
 from planner_core.module import ModuleKind, ModuleParameters, OpportunityCalculator
 from planner_core.narrowing import narrow, pick_alternatives
-from planner_core.plan import Opportunity, Plan, Skip, StoppedBy
+from planner_core.plan import Certificate, Opportunity, Plan, Skip, StoppedBy
 from planner_core.portfolio import Portfolio
 from planner_core.ranking import RANKED_SETS, RankedSet, Ranking
 from planner_core.refinement import refine
@@ -116,10 +118,12 @@ def _plan(
     with runtime.stage("refinement"):
         evaluator, ranking = refine(ranking, state, runtime)
 
+    certificate = certify(ranking, state, runtime)
+
     with runtime.stage("report"):
         chosen = decide(ranking, state)
         others = pick_alternatives(ranking, chosen, state, runtime, attempts)
-        outcome = Found(evaluator, ranking, chosen, others, stopped_by)
+        outcome = Found(evaluator, ranking, chosen, others, stopped_by, certificate)
         return report_plan(state, runtime, attempts, outcome, [*rejected, *narrowed], skipped)
 
 
@@ -186,6 +190,17 @@ def search(
     depth = state.config.max_plan_depth
     space = SearchSpace(evaluator.candidates, evaluator, ranking, seeds, depth)
     return ranking, search_sequences(space, state, runtime, attempts)
+
+
+def certify(ranking: Ranking, state: PlanningState, runtime: Runtime) -> Certificate | None:
+    """Prove how good the best set is, if that was asked for; a better one may turn up."""
+    if runtime.prove_s is None:
+        return None
+    started = runtime.monotonic()
+    with runtime.stage("proof"):
+        proven = prove(ranking, state.config.max_plan_depth, runtime.stopwatch(runtime.prove_s))
+    runtime.check_cancelled()
+    return replace(proven, elapsed_s=runtime.monotonic() - started)
 
 
 def decide(ranking: Ranking, state: PlanningState) -> RankedSet:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date
 
 import numpy as np
@@ -22,6 +22,7 @@ from planner_core.plan import (
     Action,
     ActionSequence,
     Alternative,
+    Certificate,
     Outcome,
     Plan,
     Rejection,
@@ -51,6 +52,7 @@ class Found:
     chosen: RankedSet
     others: Sequence[RankedSet]
     stopped_by: StoppedBy
+    certificate: Certificate | None = None
 
 
 def held_plan(
@@ -127,9 +129,19 @@ def report_plan(
         n_candidates=found.evaluator.candidates.n,
         n_sequences=found.ranking.n_sequences,
         stopped_by=found.stopped_by,
+        certificate=_certificate(found),
         context_digest=context_digest(state.context),
         valid_until=market_day_after(state.context.as_of, VALID_MARKET_DAYS),
     )
+
+
+def _certificate(found: Found) -> Certificate | None:
+    """Return the certificate for the set that was chosen: doing nothing may win by the rule."""
+    if found.certificate is None:
+        return None
+    gap = max(0.0, found.certificate.upper_bound - found.chosen.score)
+    exact = found.certificate.exact and found.chosen.rank == found.ranking.best.rank
+    return replace(found.certificate, gap=gap, exact=exact)
 
 
 def in_order(ids: Sequence[int], evaluator: Evaluator) -> ActionSequence:

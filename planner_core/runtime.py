@@ -53,6 +53,8 @@ class Runtime:
         On the monotonic clock; from then on the best so far is the answer.
     module_budget_s : float, optional
         A module that took longer has its result dropped.
+    prove_s : float, optional
+        Seconds for proving how good the plan is; None: no certificate.
     trace_id : str
         Joins the press, the events, the stored plan and the frame.
     """
@@ -64,6 +66,7 @@ class Runtime:
     is_cancelled: Callable[[], bool] = _never
     deadline_s: float | None = None
     module_budget_s: float | None = None
+    prove_s: float | None = None
     trace_id: str = "untraced"
     bucket_id: str = ""
 
@@ -82,6 +85,11 @@ class Runtime:
         """Raise PlanningCancelledError when nobody waits for the plan any more."""
         if self.is_cancelled():
             raise PlanningCancelledError("the plan was cancelled")
+
+    def stopwatch(self, seconds: float) -> Callable[[], bool]:
+        """Return a question to ask later: have so many seconds passed, or is nobody waiting?"""
+        end = self.monotonic() + seconds
+        return lambda: self.monotonic() >= end or self.is_cancelled()
 
     def out_of_time(self) -> bool:
         """Tell whether the deadline has passed."""
