@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from firmware_bridge.fonts import LARGE, SMALL
+from firmware_bridge.fonts import LARGE, SMALL, TALL
 from firmware_bridge.glyphs import (
     CROSS,
     CROSS_SMALL,
@@ -50,11 +50,12 @@ def fault_frame(code: int) -> Frame:
     """Return a fault with its code, 0 to 99."""
     assert 0 <= code <= FAULT_CODE_MAX
     canvas = Canvas()
-    canvas.bitmap(0, 0, CROSS)
     if code <= _DIGIT_MAX:
+        canvas.bitmap(0, 0, CROSS)
         canvas.text(8, 0, str(code), LARGE)
     else:
-        canvas.text(6, 1, str(code), SMALL)
+        canvas.bitmap(0, 0, CROSS, 4)  # close to the digits: another level keeps them apart
+        canvas.text(6, 0, str(code), TALL)
     return canvas.frame()
 
 
