@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from firmware_bridge.fonts import LARGE, SMALL
+from firmware_bridge.fonts import LARGE, SMALL, TALL
 from firmware_bridge.glyphs import ARROW_DOWN, ARROW_UP, CHECK
 from firmware_bridge.matrix import Bitmap, Canvas, Frame
 from firmware_bridge.messages import COLUMNS, ROWS
@@ -27,8 +27,10 @@ MID: Final = 4
 ARROWS_WIDTH: Final = 7
 HEAD: Final = 2
 """Rows of an arrow's head, and so the shortest arrow."""
+PLUS: Final = 3
+"""An arrow of this length would look like a plus sign."""
+COUNT_MAX: Final = 99
 TEN: Final = Bitmap.from_art("#.###", "#.#.#", "#.#.#", "#.#.#", "#.#.#", "#.#.#", "#.###")
-MANY: Final = LARGE.glyph("+")
 NO_ENTRY: Final = Bitmap.from_art(
     "..####..",
     ".######.",
@@ -79,34 +81,25 @@ def summary_film(record: PlanRecord, right: int = COLUMNS) -> Film:
     return Film(
         (
             *_count_shots(len(steps), bought, sold, right),
-            *Line(words.percent(gain), SMALL, 0, 0, right).shots(gain_frame(gain), GAIN_MS),
+            Shot(lambda _step: gain_frame(gain, right), GAIN_MS),
         )
     )
 
 
 def _count_shots(count: int, bought: float, sold: float, right: int) -> tuple[Shot, ...]:
     """Return the count and the arrows side by side, or one after the other if they do not fit."""
-    digits = _count_bitmap(count)
+    digits = str(min(count, COUNT_MAX))
+    width = TALL.width(digits)
     x = right - ARROWS_WIDTH
-    if digits.width >= x and count < len("0123456789"):
-        digits = SMALL.glyph(str(count))
     canvas = Canvas()
-    canvas.bitmap(0, (ROWS - digits.height) // 2, digits)
-    if digits.width < x:
+    if width < x:
+        canvas.text(0, 0, digits, TALL)
         _draw_arrows(canvas, x, bought, sold)
         return (still(canvas.frame(), COUNT_MS),)
+    canvas.text((right - width) // 2, 0, digits, TALL)
     arrows = Canvas()
     _draw_arrows(arrows, x // 2, bought, sold)
     return (still(canvas.frame(), COUNT_MS // 2), still(arrows.frame(), COUNT_MS // 2))
-
-
-def _count_bitmap(count: int) -> Bitmap:
-    if count > STEPS_TEN:
-        return MANY
-    return TEN if count == STEPS_TEN else LARGE.glyph(str(count))
-
-
-STEPS_TEN: Final = 10
 
 
 def _draw_arrows(canvas: Canvas, x: int, bought: float, sold: float) -> None:
@@ -116,21 +109,26 @@ def _draw_arrows(canvas: Canvas, x: int, bought: float, sold: float) -> None:
         if value <= 0:
             continue
         length = HEAD + round((ROWS - HEAD) * value / largest)
-        if side == words.BUY:
-            canvas.box(column + 1, ROWS - length, 1, length)
-            canvas.bitmap(column, ROWS - length, MARKS[side])
-        else:
-            canvas.box(column + 1, 0, 1, length)
-            canvas.bitmap(column, length - HEAD, MARKS[side])
+        if length == PLUS:
+            length = HEAD
+        top = ROWS - length if side == words.BUY else 0
+        head = top if side == words.BUY else length - HEAD
+        canvas.box(column + 1, top, 1, length, MID)
+        canvas.bitmap(column, head, MARKS[side], MID)
 
 
-def gain_frame(gain: float | None) -> Frame:
-    """Return the ground that the gain stands on: a step up, or down for a loss."""
+def gain_frame(gain: float | None, right: int = COLUMNS) -> Frame:
+    """Return the gain on a step up, or on a step down for a loss."""
     canvas = Canvas()
     middle = COLUMNS // 2
-    before, after = (ROWS - 2, ROWS - 1) if gain is not None and gain < 0 else (ROWS - 1, ROWS - 2)
-    canvas.box(0, before, middle + 1, 1, MID)
-    canvas.box(middle, after, COLUMNS - middle, 1, MID)
+    is_loss = gain is not None and gain < 0
+    canvas.box(0, ROWS - 2 if is_loss else ROWS - 1, middle + 1, 1, MID)
+    canvas.box(middle, ROWS - 1 if is_loss else ROWS - 2, COLUMNS - middle, 1, MID)
+    texts = [words.percent(gain, digits) for digits in (2, 1)]
+    texts += [(number, "") for number, _ in texts]
+    number, sign = next(text for text in texts if SMALL.width("".join(text)) <= right)
+    x = canvas.text((right - SMALL.width(number + sign)) // 2, 0, number, SMALL)
+    canvas.text(x, 0, sign, SMALL, MID)
     return canvas.frame()
 
 
@@ -147,7 +145,8 @@ def sign_frame(side: str, number: int) -> Frame:
     """Return the side as a large arrow, up for buying, and the number of the step."""
     canvas = Canvas()
     canvas.bitmap(0, 0, SIGNS[side])
-    canvas.bitmap(6, 0, _count_bitmap(number))
+    digits = TEN if number == words.STEPS_SHOWN_MAX else LARGE.glyph(str(number))
+    canvas.bitmap(6, 0, digits)
     return canvas.frame()
 
 

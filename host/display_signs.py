@@ -6,7 +6,6 @@ from enum import Enum
 from typing import Final
 
 from firmware_bridge.fonts import LARGE, SMALL
-from firmware_bridge.glyphs import CROSS
 from firmware_bridge.matrix import Bitmap, Canvas, Frame
 from firmware_bridge.messages import COLUMNS, ROWS
 from firmware_bridge.patterns import (
@@ -29,6 +28,10 @@ SAND_STEPS: Final = 5
 SWEEP_MS: Final = 200
 BREATH_MS: Final = 1000
 BREATH_STEPS: Final = 10
+
+NAME_STEP_MS: Final = 80
+NAME_REST_STEPS: Final = 5
+NAME_X: Final = 5
 
 CHEVRON: Final = Bitmap.from_art("#..", ".#.", "..#", ".#.", "#..")
 STOP: Final = Bitmap.from_art(*["######"] * 6)
@@ -101,34 +104,39 @@ def preview_film(intent: Intent, bucket: str, hold_s: float | None) -> Film:
     ----------
     intent : Intent
     bucket : str
-        The name that NEXT_BUCKET leads to.
+        The name that NEXT_BUCKET leads to; it moves if it does not fit.
     hold_s : float, optional
         How long the row takes to fill.
     """
-    if hold_s is None:
-        return Film((still(preview_frame(intent, bucket)),))
-    step_ms = max(round(hold_s * MILLISECONDS / COLUMNS), 1)
+    line = Line(shortened(bucket, NAME_LENGTH_MAX).upper(), SMALL, 0, NAME_X)
+    is_named = intent is Intent.NEXT_BUCKET
+    overhang = max(line.overhang, 0) if is_named else 0
+    picture = preview_frame(intent)
 
-    def draw(step: int) -> Frame:
-        canvas = Canvas(preview_frame(intent, bucket))
-        canvas.box(0, ROWS - 1, step + 1, 1)
+    def draw(step: int, fraction: float = 0.0) -> Frame:
+        moved = min(max(step - NAME_REST_STEPS, 0), overhang)
+        canvas = Canvas(line.over(picture, moved) if is_named else picture)
+        canvas.box(0, ROWS - 1, round(fraction * COLUMNS), 1)
         return canvas.frame()
 
-    row = Shot(draw, step_ms, COLUMNS)
-    return Film((row,), 1, still(draw(COLUMNS - 1)))
+    if hold_s is None:
+        last = NAME_REST_STEPS + overhang
+        return Film((Shot(draw, NAME_STEP_MS, last),), 1, still(draw(last)))
+    last = max(round(hold_s * MILLISECONDS / NAME_STEP_MS), 1)
+    row = Shot(lambda step: draw(step, (step + 1) / last), NAME_STEP_MS, last)
+    return Film((row,), 1, Shot(lambda _step: draw(last, 1.0), NAME_STEP_MS))
 
 
-def preview_frame(intent: Intent, bucket: str = "") -> Frame:
-    """Return what a release would do, without the row."""
+def preview_frame(intent: Intent) -> Frame:
+    """Return what a release would do, without a name and without the row."""
     canvas = Canvas()
     match intent:
         case Intent.NEXT_BUCKET:
-            canvas.bitmap(0, 0, CHEVRON)
-            canvas.text(4, 0, shortened(bucket, NAME_LENGTH_MAX).upper(), SMALL)
+            canvas.bitmap(0, 0, CHEVRON, 4)
         case Intent.CANCEL:
             canvas.bitmap(3, 0, STOP)
         case Intent.ACKNOWLEDGE:
             canvas.text(1, 0, "OK", LARGE)
         case Intent.NOTHING:
-            canvas.bitmap(4, 0, CROSS, 4)
+            canvas.box(3, 3, 7, 1)
     return canvas.frame()

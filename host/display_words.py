@@ -28,7 +28,8 @@ CUT: Final = ".."
 
 EXACT_UNITS_MAX: Final = 1e6
 """Up to here an order is read off the matrix, so every unit counts."""
-FRACTION_DIGITS: Final = 4
+FRACTION_DIGITS: Final = 6
+LEAST_UNITS: Final = 0.5e-6
 SUFFIXES: Final = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 BEYOND: Final = 1e15
 
@@ -80,10 +81,10 @@ def units(value: float | None) -> str:
     """Return a quantity: exact while it can be read at all."""
     if value is None or abs(value) >= EXACT_UNITS_MAX:
         return amount(value)
-    if value == round(value):
-        return f"{value:.0f}"
-    decimals = max(FRACTION_DIGITS - 1 - math.floor(math.log10(abs(value))), 0)
-    return f"{value:.{min(decimals, 8)}f}".rstrip("0").rstrip(".")
+    if value and abs(value) < LEAST_UNITS:
+        return f"{value:.0E}"
+    text = f"{value:.{FRACTION_DIGITS}f}"
+    return text.rstrip("0").rstrip(".")
 
 
 def amount(value: float | None) -> str:
@@ -100,21 +101,19 @@ def amount(value: float | None) -> str:
     return f"{value:.0f}"
 
 
-def percent(value: float | None) -> str:
-    """Return a gain as percent that fits four characters where it can: .87%, 1.2%, 12%."""
+def percent(value: float | None, digits: int = 2) -> tuple[str, str]:
+    """Return a gain in percent, and the sign for it: .87%, 1.6%, 12%; or .9%, 2%, 12%."""
     if value is None:
-        return UNKNOWN
-    shown = value * 100
-    size = abs(shown)
-    if size >= 999.5:  # noqa: PLR2004 - the last one of three digits
-        return ">999%" if value > 0 else "<-999%"
-    if size >= 9.95:  # noqa: PLR2004 - from here one decimal would be the fourth digit
-        return f"{shown:.0f}%"
-    decimals = 1 if value < 0 or size >= 0.995 else 2  # noqa: PLR2004 - a sign takes a digit's room
-    text = f"{size:.{decimals}f}".lstrip("0")
-    if not text.strip(".0"):
-        return "0%"
-    return f"{'-' if value < 0 else ''}{text}%"
+        return UNKNOWN, ""
+    size = min(abs(value) * 100, 1000.0)
+    minus = "-" if value < 0 else ""
+    if size >= 99.5:  # noqa: PLR2004 - what would round to three digits
+        return (f"{minus}99", "") if minus else (">99", "")
+    texts = [f"{size:.{decimals}f}".removeprefix("0") for decimals in range(digits, -1, -1)]
+    number = next((text for text in texts if sum(map(str.isdigit, text)) <= digits), texts[-1])
+    if not number.strip(".0"):
+        return "0", "%"
+    return f"{minus}{number}", "%"
 
 
 def _two_digits(value: float) -> str:
