@@ -86,6 +86,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:  # a terminal without UTF-8 gets "?" rather than a traceback
             reconfigure(errors="replace")
+    for library in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        # Our matrices are small: threads cost more than they bring (2.5 times the time of a proof
+        # on two busy cores), and each one takes memory. numpy reads this when it is imported.
+        os.environ.setdefault(library, "1")
     output = Output()
     try:
         try:

@@ -87,7 +87,7 @@ class Runtime:
             raise PlanningCancelledError("the plan was cancelled")
 
     def stopwatch(self, seconds: float) -> Callable[[], bool]:
-        """Return a question to ask later: have so many seconds passed, or is nobody waiting?"""
+        """Return a question for later: whether so many seconds passed or nobody waits."""
         end = self.monotonic() + seconds
         return lambda: self.monotonic() >= end or self.is_cancelled()
 
