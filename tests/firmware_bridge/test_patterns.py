@@ -69,7 +69,7 @@ def test_the_degraded_mark_stands_apart_from_what_it_marks() -> None:
 
 
 def test_plain_text_has_two_characters_per_pixel_and_no_escape() -> None:
-    lines = to_text(fault_frame(12)).split("\n")
+    lines = to_text(fault_frame(7)).split("\n")
     assert [len(line) for line in lines] == [26] * 8
     assert "\x1b" not in "".join(lines)
     assert lines[0].startswith("##")
