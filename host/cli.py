@@ -12,11 +12,8 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from host.cli_errors import (
     EXIT_DONE,
@@ -27,14 +24,15 @@ from host.cli_errors import (
     did_you_mean,
     error_lines,
     exit_code_of,
+    expected_errors,
 )
 from host.cli_output import Output
-from host.errors import HostError
-from planner_core.errors import PlannerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """A row of `trader --help`."""
 
     name: str
@@ -125,7 +123,7 @@ def _run(arguments: list[str], output: Output) -> int:
         own.parse_args(rest, namespace=options)
         run: Callable[[argparse.Namespace, Output], int] = options.run
         return run(options, output)
-    except (HostError, PlannerError) as error:
+    except expected_errors() as error:
         output.errors(error_lines(error))
         return exit_code_of(error)
 
@@ -145,7 +143,6 @@ def add_shared_options(parser: argparse.ArgumentParser) -> None:
     shared.add_argument(
         "--home",
         metavar="DIR",
-        type=Path,
         default=argparse.SUPPRESS,
         help="another home than $ARDUINO_TRADER_HOME or ~/.arduino-trader",
     )

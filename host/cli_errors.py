@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from host.errors import FileRefusedError, HostError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from planner_core.errors import PlannerError
 
 EXIT_DONE = 0
@@ -26,6 +26,16 @@ class UsageError(HostError):
     code = "usage"
 
 
+def expected_errors() -> tuple[type[HostError], type[PlannerError]]:
+    """Return the roots of all errors that are answered with a line.
+
+    Asked for only once something was raised: a command that works need not wait for the import.
+    """
+    from planner_core.errors import PlannerError
+
+    return HostError, PlannerError
+
+
 def exit_code_of(error: HostError | PlannerError) -> int:
     """Return 2 for what the user corrects in a command line or a file of settings, else 1."""
     return EXIT_USAGE if error.code in USAGE_ERRORS else EXIT_FAILED
@@ -40,5 +50,7 @@ def error_lines(error: HostError | PlannerError) -> list[str]:
 
 def did_you_mean(name: str, known: Sequence[str], otherwise: str) -> str:
     """Return a hint at the nearest known name, or else what is given."""
+    import difflib
+
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"did you mean `{close[0]}`?" if close else otherwise

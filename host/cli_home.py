@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
-from argparse import ArgumentParser
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from host.cli_errors import UsageError, did_you_mean
-from host.home import Home
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+    from host.home import Home
 
 
-def open_home(option: Path | None) -> Home:
+def open_home(option: str | None) -> Home:
     """Return the home of `--home`, of the environment, or the default one."""
-    return Home.locate(None if option is None else str(option), os.environ)
+    from host.home import Home
+
+    return Home.locate(option, os.environ)
 
 
-def open_bucket(option: Path | None, bucket_id: str) -> Home:
+def open_bucket(option: str | None, bucket_id: str) -> Home:
     """Return the home after checking that it has the bucket.
 
     Raises

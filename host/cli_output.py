@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
-from host.file_problems import printable
+from host.printable import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import TextIO
+
     from rich.console import Console
 
 
@@ -31,6 +32,8 @@ class Output:
 
     def json(self, record: Mapping[str, object]) -> None:
         """Print the result for a program: one object, never with NaN in it."""
+        import json
+
         self.line(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False))
 
     def console(self) -> Console:

@@ -6,6 +6,9 @@ import unicodedata
 from dataclasses import dataclass
 
 from host.errors import FileRefusedError
+from host.printable import printable
+
+__all__ = ["ConfigFileError", "FileProblem", "excerpt", "printable"]
 
 EXCERPT_WIDTH = 96
 LINE_LENGTH_MAX = 1000
@@ -34,13 +37,6 @@ class ConfigFileError(FileRefusedError):
     """A file of settings was refused (exit code 2)."""
 
     code = "config_file"
-
-
-def printable(text: str) -> str:
-    """Escape what could move a terminal's cursor or reverse its text."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def excerpt(line: str, number: int, column: int, width: int) -> str:

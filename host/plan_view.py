@@ -14,7 +14,6 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from host.file_problems import printable
 from host.plan_words import (
     TERM_NAMES,
     consequence,
@@ -26,6 +25,7 @@ from host.plan_words import (
     percent,
     units,
 )
+from host.printable import printable
 from planner_core.context import Severity, Side
 from planner_core.plan import ModuleStatus, Outcome, Plan, Step
 

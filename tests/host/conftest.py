@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,9 +45,9 @@ def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 
 @pytest.fixture
-def own_home(tmp_path: Path) -> Home:
+def own_home(tmp_path: Path, demo_home: Home) -> Home:
     """A demo home that a test may change."""
-    return create_home(tmp_path / "home", demo=True).home
+    return Home(shutil.copytree(demo_home.root, tmp_path / "home"))
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ def test_the_version_is_that_of_the_package(trader: Trader) -> None:
     ("arguments", "line"),
     [
         (["pla"], "trader: no command `pla` (did you mean `plan`?)"),
-        (["zzz"], "trader: no command `zzz` (there are: init, plan"),
+        (["zzz"], "trader: no command `zzz` (there are: init, "),
         (["--verbose", "plan"], "trader: unrecognized arguments: --verbose (see `trader --help`)"),
         (["plan"], "trader plan: the following arguments are required: BUCKET"),
         (["plan", "core", "--jso"], "trader plan: unrecognized arguments: --jso"),
