@@ -1,0 +1,394 @@
+"""The planner's rules once more: slow, plain, straight from the formula, to hold against the fast.
+
+    mu'w - (lambda/2) w'Sw - kappa*HHI - tau*|w-w*|^2 - gamma*sum_g (w_g-w*_g)^2
+         - eta*CVaR95 - cost/V0 - tax/V0 - rho*turnover
+
+Python floats and loops only. Trades are carried out one by one, lot by lot, on a book of what is
+held; nothing is collapsed, cached or vectorised, and nothing of the planner but its input types is
+imported. Estimates (mu, S, scenarios) and believed prices are input here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import combinations
+
+from planner_core.config import PlannerConfig
+from planner_core.context import GroupRule, PlanningContext, Side, TaxLot
+
+DUST = 1e-9
+"""Of NAV: limits forgive this much, and violations this close are equal."""
+
+
+@dataclass(frozen=True)
+class Market:
+    """Estimates and believed prices, per column of the context; plain lists."""
+
+    price: list[float]
+    rate: list[float]
+    mu: list[float]
+    covariance: list[list[float]]
+    scenarios: list[list[float]]
+    daily_volatility: list[float]
+    correlation_max: float = math.inf
+    """Two buys above it exclude each other."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A trade: column, signed quantity, and whether it repairs a limit."""
+
+    security: int
+    quantity: float
+    mandatory: bool = False
+
+    @property
+    def is_buy(self) -> bool:
+        return self.quantity > 0
+
+
+@dataclass
+class Book:
+    """What is held while a sequence is carried out; `spent` is costs and tax so far."""
+
+    quantity: list[float]
+    cash: float
+    spent: float = 0.0
+    cost: float = 0.0
+    tax: float = 0.0
+    turnover: float = 0.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the rules say about a set; `complaint` empty means legal."""
+
+    complaint: str
+    violation: float
+    score: float
+    cash_after_each: tuple[float, ...]
+    book: Book
+
+
+class Reference:
+    """The rules over one context, configuration and market."""
+
+    def __init__(self, context: PlanningContext, config: PlannerConfig, market: Market) -> None:
+        self.context = context
+        self.config = config
+        self.market = market
+        self.n = len(context.securities)
+        columns = {security.id: i for i, security in enumerate(context.securities)}
+        self.columns = columns
+        self.lots: list[list[TaxLot]] = [[] for _ in range(self.n)]
+        for lot in context.lots:
+            self.lots[columns[lot.security]].append(lot)
+        self.held = [math.fsum(lot.quantity for lot in lots) for lots in self.lots]
+        self.cash = math.fsum(
+            (balance.settled + balance.unsettled) * self.rate_of(balance.currency)
+            for balance in context.cash
+        )
+        self.nav = self.cash + math.fsum(
+            self.held[i] * self.unit(i) for i in range(self.n) if self.held[i] > 0
+        )
+        self.violation_before = self.violation(self.book())
+
+    # -- money -------------------------------------------------------------------------------
+
+    def rate_of(self, currency: str) -> float:
+        """Base units per unit of a currency: the last rate there is."""
+        if currency == self.context.base_currency:
+            return 1.0
+        known = [float(rate) for rate in self.context.fx_rates[currency] if not math.isnan(rate)]
+        return known[-1]
+
+    def unit(self, column: int) -> float:
+        """Base value of one unit."""
+        return self.market.price[column] * self.market.rate[column]
+
+    def value(self, wish: Wish) -> float:
+        return abs(wish.quantity) * self.unit(wish.security)
+
+    def cost(self, wish: Wish) -> float:
+        """Ticket, commission, half the spread, conversion, and square-root impact."""
+        c = self.config.costs
+        security = self.context.securities[wish.security]
+        value = self.value(wish)
+        spread = c.half_spread_bps if security.half_spread_bps is None else security.half_spread_bps
+        conversion = 0.0 if security.currency == self.context.base_currency else c.fx_bps
+        cost = c.fixed_cost + value * (c.cost_bps + spread + conversion) / 10_000
+        if security.adv_value:
+            sigma = self.market.daily_volatility[wish.security]
+            cost += value * c.impact_coefficient * sigma * math.sqrt(value / security.adv_value)
+        return cost
+
+    def tax(self, wish: Wish) -> float:
+        """Rate times the gain of the lots that go, highest cost or oldest first; never negative."""
+        if wish.is_buy:
+            return 0.0
+        lots = [lot for lot in self.lots[wish.security] if self.old_enough(lot)]
+        if self.config.costs.tax_lots == "fifo":
+            # Of one day's lots the cheaper goes first: tax is then never underestimated.
+            lots.sort(key=lambda lot: (lot.acquired or date.min, lot.unit_cost * lot.fx_rate))
+        else:
+            lots.sort(key=lambda lot: lot.unit_cost * lot.fx_rate, reverse=True)
+        left, gain = -wish.quantity, 0.0
+        for lot in lots:
+            taken = min(left, lot.quantity)
+            gain += taken * self.unit(wish.security) - taken * lot.unit_cost * lot.fx_rate
+            left -= taken
+        return self.config.costs.tax_rate * max(0.0, gain)
+
+    def required(self) -> float:
+        """The reserve, and withdrawals that fall due within the notice."""
+        c = self.config.constraints
+        last = self.context.as_of + timedelta(days=c.withdrawal_notice_days)
+        due = [
+            -flow.amount
+            for flow in self.context.cash_flows
+            if flow.amount < 0 and self.context.as_of <= flow.on <= last
+        ]
+        return c.cash_reserve * self.nav + math.fsum(due)
+
+    def promised(self) -> float:
+        """What pending buys will take."""
+        total = 0.0
+        for order in self.context.pending_orders:
+            if order.side is Side.BUY:
+                i = self.columns[order.security]
+                price = self.market.price[i] if order.limit_price is None else order.limit_price
+                total += order.quantity * price * self.market.rate[i]
+        return total
+
+    # -- limits ------------------------------------------------------------------------------
+
+    def old_enough(self, lot: TaxLot) -> bool:
+        least = self.config.constraints.lot_age_min
+        if least == 0:
+            return True
+        return lot.acquired is not None and (self.context.as_of - lot.acquired).days >= least
+
+    def sellable(self, column: int) -> float:
+        """Units in lots that are old enough, less what pending sells will take."""
+        units = math.fsum(lot.quantity for lot in self.lots[column] if self.old_enough(lot))
+        for order in self.context.pending_orders:
+            if order.side is Side.SELL and self.columns[order.security] == column:
+                units -= order.quantity
+        return max(0.0, units)
+
+    def cap(self, column: int) -> float:
+        own = self.context.securities[column].cap
+        general = self.config.constraints.position_weight_max
+        return general if own is None else min(own, general)
+
+    def weight(self, book: Book, column: int) -> float:
+        """Of the NAV before trading, whatever is spent."""
+        return book.quantity[column] * self.unit(column) / self.nav if book.quantity[column] else 0
+
+    def group_weight(self, book: Book, rule: GroupRule) -> float:
+        return math.fsum(
+            self.weight(book, i)
+            for i, security in enumerate(self.context.securities)
+            if security.groups.get(rule.classification) == rule.group
+        )
+
+    def violation(self, book: Book) -> float:
+        """Missing cash, and weight above caps of positions and of groups; fractions of NAV."""
+        total = max(0.0, self.required() - (book.cash - self.promised())) / self.nav
+        for i in range(self.n):
+            total += max(0.0, self.weight(book, i) - self.cap(i))
+        for rule in self.context.group_rules:
+            if rule.cap is not None:
+                total += max(0.0, self.group_weight(book, rule) - rule.cap)
+        return total
+
+    def blocked(self, wish: Wish) -> str:
+        """Say which rule on dates, switches or orders forbids the trade, if one does."""
+        c, security = self.config.constraints, self.context.securities[wish.security]
+        if not (security.allow_buy if wish.is_buy else security.allow_sell):
+            return "switched off"
+        if any(order.security == security.id for order in self.context.pending_orders):
+            return "an order is pending"
+        for trade in self.context.trades:
+            days = (self.context.as_of - trade.on).days
+            if trade.security != security.id:
+                continue
+            if wish.is_buy:
+                bought = trade.side is Side.BUY
+                quiet = c.buy_cooldown_days if bought else c.rebuy_after_sell_days
+            else:
+                quiet = c.sell_cooldown_days if trade.side is Side.SELL else 0
+            if days < quiet:
+                return f"{trade.side.value} {days} days ago"
+        return ""
+
+    def trade_complaint(self, wish: Wish) -> str:
+        """Say which limit on a single trade is broken, if one is."""
+        c, security = self.config.constraints, self.context.securities[wish.security]
+        step = 1e-6 if security.fractional else security.lot_size
+        steps = abs(wish.quantity) / step
+        value = self.value(wish)
+        smallest = max(min(c.min_trade_value, 0.01 * self.nav), security.min_trade_value)
+        weight = self.held[wish.security] * self.unit(wish.security) / self.nav
+        breaks = {
+            self.blocked(wish): bool(self.blocked(wish)),
+            "not whole lots": abs(steps - round(steps)) > 1e-6 * max(1.0, steps),
+            "too small": value < smallest * (1 - DUST),
+            "too dear": self.cost(wish) > c.cost_ratio_max * value * (1 + DUST),
+        }
+        if wish.is_buy:
+            breaks["above the cap"] = (
+                weight + value / self.nav > self.cap(wish.security) + DUST + step * DUST * weight
+            )
+        else:
+            units = self.sellable(wish.security)
+            breaks["oversold"] = -wish.quantity > units * (1 + DUST)
+            breaks["eaten by costs"] = value <= self.cost(wish) + self.tax(wish)
+        return next((complaint for complaint, broken in breaks.items() if broken), "")
+
+    def conflict(self, wishes: Sequence[Wish]) -> str:
+        """Say which two trades exclude each other, if any do."""
+        for one, other in combinations(wishes, 2):
+            if one.security == other.security:
+                return "two trades of one security"
+            if one.is_buy and other.is_buy:
+                s = self.market.covariance
+                i, j = one.security, other.security
+                scale = math.sqrt(max(s[i][i], 0.0)) * math.sqrt(max(s[j][j], 0.0))
+                if scale > 0 and s[i][j] / scale > self.market.correlation_max:
+                    return "two buys of one bet"
+        return ""
+
+    def turnover_complaint(self, wishes: Sequence[Wish]) -> str:
+        """Both sides, with recent fills; repairs and recent deposits are not counted."""
+        c = self.config.constraints
+        since = self.context.as_of - timedelta(days=c.turnover_window_days)
+        recent = [trade for trade in self.context.trades if trade.on > since]
+        bought = math.fsum(t.quantity * t.price * t.fx_rate for t in recent if t.side is Side.BUY)
+        sold = math.fsum(t.quantity * t.price * t.fx_rate for t in recent if t.side is Side.SELL)
+        deposits = math.fsum(
+            flow.amount
+            for flow in self.context.cash_flows
+            if flow.amount > 0 and since < flow.on <= self.context.as_of
+        )
+        deployed = min(deposits, bought)
+        left = max(0.0, c.turnover_max * self.nav - (bought + sold - deployed))
+        buys = math.fsum(self.value(wish) for wish in wishes if wish.is_buy)
+        sells = math.fsum(self.value(wish) for wish in wishes if not wish.is_buy)
+        repairs = math.fsum(self.value(wish) for wish in wishes if wish.mandatory)
+        charged = buys + sells
+        charged -= min(repairs, self.violation_before * self.nav)
+        charged -= min(buys, deposits - deployed)
+        return "turnover" if charged > left + DUST * self.nav else ""
+
+    # -- a set, carried out ------------------------------------------------------------------
+
+    def book(self) -> Book:
+        """What is held before trading."""
+        return Book(quantity=list(self.held), cash=self.cash)
+
+    def carry_out(self, book: Book, wish: Wish) -> None:
+        """Change what is held by one trade; costs and tax leave cash."""
+        cost, tax, value = self.cost(wish), self.tax(wish), self.value(wish)
+        book.quantity[wish.security] += wish.quantity
+        book.cash += (-value if wish.is_buy else value) - cost - tax
+        book.cost += cost
+        book.tax += tax
+        book.spent += cost + tax
+        book.turnover += value
+
+    def judge(self, wishes: Sequence[Wish]) -> Verdict:
+        """Carry out a set, sells first, looking at every limit after every step."""
+        complaint = self.conflict(wishes) or self.turnover_complaint(wishes)
+        book, start = self.book(), self.book()
+        cash_after: list[float] = []
+        settled = math.fsum(b.settled * self.rate_of(b.currency) for b in self.context.cash)
+        budget = settled - self.promised() - self.required()
+        for wish in sorted(wishes, key=lambda wish: wish.is_buy):
+            self.carry_out(book, wish)
+            cash_after.append(book.cash)
+            if wish.is_buy and book.cash - self.promised() < self.required() - DUST * self.nav:
+                complaint = complaint or "cash"
+            if wish.is_buy and self.config.constraints.settled_cash_only:
+                budget -= self.value(wish)
+                if budget < -DUST * self.nav:
+                    complaint = complaint or "settled cash"
+            for rule in self.context.group_rules:
+                if rule.cap is not None and self.group_weight(book, rule) > DUST + max(
+                    rule.cap, self.group_weight(start, rule)
+                ):
+                    complaint = complaint or "group cap"
+        return Verdict(complaint, self.violation(book), self.score(book), tuple(cash_after), book)
+
+    # -- the objective -----------------------------------------------------------------------
+
+    def terms(self, book: Book) -> dict[str, float]:
+        """Every term as its contribution; their sum is the score."""
+        c, m, n = self.config.objective, self.market, range(self.n)
+        w = [self.weight(book, i) for i in n]
+        drift = 0.0
+        for i, security in enumerate(self.context.securities):
+            if security.target is not None:
+                drift += (w[i] - security.target) ** 2
+        group_drift = 0.0
+        for rule in self.context.group_rules:
+            if rule.target is not None:
+                group_drift += (self.group_weight(book, rule) - rule.target) ** 2
+        variance = math.fsum(w[i] * m.covariance[i][j] * w[j] for i in n for j in n)
+        return {
+            "expected_return": math.fsum(m.mu[i] * w[i] for i in n),
+            "risk": -c.risk_aversion / 2 * variance,
+            "concentration": -c.concentration_penalty * math.fsum(x * x for x in w),
+            "drift": -c.drift_penalty * drift,
+            "group_drift": -c.group_drift_penalty * group_drift,
+            "tail_risk": -c.tail_risk_penalty * self.cvar95(w),
+            "cost": -book.cost / self.nav,
+            "tax": -book.tax / self.nav,
+            "turnover": -c.turnover_penalty * book.turnover / self.nav,
+        }
+
+    def score(self, book: Book) -> float:
+        return math.fsum(self.terms(book).values())
+
+    def cvar95(self, weight: Sequence[float]) -> float:
+        """Mean of the worst twentieth of the 21-day losses, the last one in part."""
+        if not self.market.scenarios:
+            return 0.0
+        losses = [
+            -math.fsum(r * w for r, w in zip(row, weight, strict=True))
+            for row in self.market.scenarios
+        ]
+        losses.sort(reverse=True)
+        whole, twentieths = divmod(len(losses), 20)
+        total = math.fsum(losses[:whole])
+        if twentieths:
+            total += losses[whole] * twentieths / 20
+        return total / (len(losses) / 20)
+
+    # -- the best of all sets ----------------------------------------------------------------
+
+    def all_sets(self, k: int, depth: int) -> Iterator[tuple[int, ...]]:
+        for length in range(min(k, depth) + 1):
+            yield from combinations(range(k), length)
+
+    def best_sets(
+        self, candidates: Sequence[Wish], depth: int
+    ) -> list[tuple[tuple[int, ...], Verdict]]:
+        """Return every legal set, best first: least violation, then the highest score."""
+        judged = []
+        for ids in self.all_sets(len(candidates), depth):
+            verdict = self.judge([candidates[i] for i in ids])
+            if not verdict.complaint:
+                judged.append((ids, verdict))
+        judged.sort(
+            key=lambda pair: (
+                round(pair[1].violation / DUST),
+                -pair[1].score,
+                len(pair[0]),
+                pair[0],
+            )
+        )
+        return judged

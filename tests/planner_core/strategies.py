@@ -1,0 +1,294 @@
+"""Whole portfolios for hypothesis: everything an owner may have, in every combination."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from planner_core.candidates import Candidates
+from planner_core.config import PlannerConfig
+from planner_core.context import (
+    CashBalance,
+    CashFlow,
+    FloatArray,
+    GroupRule,
+    PendingOrder,
+    PlanningContext,
+    Security,
+    Side,
+    TaxLot,
+    Trade,
+)
+from planner_core.degradation import Attempts
+from planner_core.evaluator import Evaluator
+from planner_core.module import ModuleKind
+from planner_core.narrowing import narrow
+from planner_core.plan import Action
+from planner_core.planner import find_opportunities
+from planner_core.sizing import size_opportunities
+from planner_core.state import PlanningState
+from tests.builders import AS_OF, days_ago, make_config, make_runtime, make_state, price_paths
+from tests.builders import weekdays as market_days
+from tests.planner_core.reference import Market, Reference, Wish
+
+RATES = {"USD": 0.9, "GBP": 1.2}
+"""EUR per unit on the last day."""
+INDUSTRIES = ("energy", "health", "tools")
+N_DAYS = (80, 130, 300)
+
+
+@dataclass(frozen=True)
+class Portfolio:
+    """A drawn context with its configuration."""
+
+    context: PlanningContext
+    config: PlannerConfig
+
+
+@st.composite
+def securities(draw: st.DrawFn, n: int) -> tuple[Security, ...]:
+    """Securities with targets that sum to at most 1, some without an opinion."""
+    shares = draw(st.lists(st.none() | st.integers(0, 6), min_size=n, max_size=n))
+    total = max(10, sum(share or 0 for share in shares))
+    return tuple(
+        Security(
+            id=f"S{i}",
+            name=f"S{i}",
+            currency=draw(st.sampled_from(["EUR", "EUR", "USD", "GBP"])),
+            lot_size=draw(st.sampled_from([1.0, 1.0, 5.0, 100.0])),
+            min_trade_value=draw(st.sampled_from([0.0, 0.0, 1_000.0])),
+            fractional=draw(st.sampled_from([False, False, True])),
+            groups={} if draw(st.integers(0, 4)) == 0 else {"industry": INDUSTRIES[i % 3]},
+            allow_buy=draw(st.integers(0, 11)) != 7,
+            allow_sell=draw(st.integers(0, 11)) != 7,
+            quality=draw(st.sampled_from([None, 0.65, 0.9, 0.9])),
+            half_spread_bps=draw(st.sampled_from([None, 0.0, 12.0])),
+            adv_value=draw(st.sampled_from([None, 1e5, 1e7])),
+            target=None if shares[i] is None else (shares[i] or 0) / total,
+            cap=draw(st.sampled_from([None, None, None, None, 0.1, 0.3])),
+        )
+        for i in range(n)
+    )
+
+
+@st.composite
+def tax_lots(draw: st.DrawFn, security: Security, price: float) -> list[TaxLot]:
+    """Nothing, or up to three lots of any age at a gain or a loss."""
+    rate = RATES.get(security.currency, 1.0)
+    lots = []
+    for _ in range(draw(st.sampled_from([1, 0, 1, 2, 3]))):
+        value = draw(st.sampled_from([2_000, 300, 5_000, 12_000]))
+        quantity = value / (price * rate)
+        age = draw(st.sampled_from([900, 200, 90, 89, 45, 3, None]))
+        lots.append(
+            TaxLot(
+                security=security.id,
+                quantity=quantity if security.fractional else max(1.0, float(round(quantity))),
+                unit_cost=price * draw(st.sampled_from([0.4, 0.7, 0.95, 1.1, 1.5])),
+                fx_rate=rate * draw(st.sampled_from([0.9, 1.0, 1.1])) if rate != 1.0 else 1.0,
+                acquired=None if age is None else days_ago(age),
+            )
+        )
+    return lots
+
+
+@st.composite
+def cash_accounts(draw: st.DrawFn, holdings: float) -> tuple[CashBalance, ...]:
+    """Cash from well below zero to far above, in one or two currencies, part of it unsettled."""
+    share = draw(st.sampled_from([0.1, -0.2, -0.02, 0.004, 0.02, 0.3, 0.5, 1.0]))
+    amount = max(share * holdings, -0.5 * holdings) if holdings else 30_000.0
+    unsettled = draw(st.sampled_from([0.0, 0.0, 0.3, 1.0])) * amount
+    accounts = [CashBalance("EUR", amount - unsettled, unsettled)]
+    if draw(st.integers(0, 3)) == 0:
+        accounts.append(CashBalance("USD", draw(st.sampled_from([-300.0, 500.0]))))
+    return tuple(accounts)
+
+
+@st.composite
+def ledgers(draw: st.DrawFn, names: list[str], prices: list[float]) -> tuple[Trade, ...]:
+    """A few fills, some recent enough to matter."""
+    fills = []
+    for _ in range(draw(st.integers(0, 3))):
+        i = draw(st.integers(0, len(names) - 1))
+        fills.append(
+            Trade(
+                on=days_ago(draw(st.sampled_from([0, 4, 29, 30, 31, 179, 180, 400]))),
+                security=names[i],
+                side=draw(st.sampled_from([Side.BUY, Side.SELL])),
+                quantity=draw(st.integers(100, 3_000)) / prices[i],
+                price=prices[i],
+            )
+        )
+    return tuple(fills)
+
+
+@st.composite
+def contexts(draw: st.DrawFn, max_securities: int = 8) -> PlanningContext:
+    """A snapshot that is consistent, whatever else it is."""
+    n = draw(st.sampled_from([size for size in (4, 1, 2, 6, 8) if size <= max_securities]))
+    members = draw(securities(n))
+    last = draw(st.lists(st.sampled_from([0.8, 9.5, 47.0, 310.0]), min_size=n, max_size=n))
+    n_days = draw(st.sampled_from(N_DAYS))
+    seed = draw(st.integers(0, 2**16))
+    lots = [lot for i in range(n) for lot in draw(tax_lots(members[i], last[i]))]
+    worth = dict(zip((s.id for s in members), last, strict=True))
+    rate = {s.id: RATES.get(s.currency, 1.0) for s in members}
+    holdings = sum(lot.quantity * worth[lot.security] * rate[lot.security] for lot in lots)
+    names = [s.id for s in members]
+    return PlanningContext(
+        bucket_id="drawn",
+        as_of=AS_OF,
+        base_currency="EUR",
+        securities=members,
+        dates=market_days(n_days),
+        prices=price_paths(n_days, last, seed=seed, common=draw(st.sampled_from([0.1, 0.5, 0.95]))),
+        fx_rates=rates(n_days, seed),
+        lots=tuple(lots),
+        cash=draw(cash_accounts(holdings)),
+        cash_flows=draw(cash_flows(holdings)),
+        trades=draw(ledgers(names, last)),
+        pending_orders=draw(pending_orders(names)),
+        group_rules=draw(group_rules()),
+    )
+
+
+def rates(n_days: int, seed: int) -> dict[str, FloatArray]:
+    """Currency series that end at RATES."""
+    paths = price_paths(n_days, list(RATES.values()), seed=seed + 1, drift=0.0, volatility=0.004)
+    return {name: paths[:, i].copy() for i, name in enumerate(RATES)}
+
+
+@st.composite
+def cash_flows(draw: st.DrawFn, holdings: float) -> tuple[CashFlow, ...]:
+    """A deposit some days ago, a withdrawal some days ahead, or neither."""
+    scale = holdings or 30_000.0
+    flows = []
+    if draw(st.integers(0, 3)) == 0:
+        flows.append(CashFlow(days_ago(draw(st.sampled_from([0, 29, 30]))), 0.15 * scale))
+    if draw(st.integers(0, 3)) == 0:
+        ahead = timedelta(days=draw(st.sampled_from([0, 30, 31])))
+        flows.append(CashFlow(AS_OF + ahead, -draw(st.sampled_from([0.01, 0.1])) * scale))
+    return tuple(flows)
+
+
+@st.composite
+def pending_orders(draw: st.DrawFn, names: list[str]) -> tuple[PendingOrder, ...]:
+    """Rarely one or two orders that are with the broker."""
+    return tuple(
+        PendingOrder(
+            security=draw(st.sampled_from(names)),
+            side=draw(st.sampled_from([Side.BUY, Side.SELL])),
+            quantity=draw(st.sampled_from([1.0, 7.0])),
+            limit_price=draw(st.sampled_from([None, 20.0])),
+        )
+        for _ in range(draw(st.sampled_from([0, 0, 0, 1, 2])))
+    )
+
+
+@st.composite
+def group_rules(draw: st.DrawFn) -> tuple[GroupRule, ...]:
+    """Targets and caps of some industries."""
+    return tuple(
+        GroupRule(
+            "industry",
+            name,
+            target=draw(st.sampled_from([None, 0.1, 0.3])),
+            cap=draw(st.sampled_from([None, 0.25, 0.5, 0.8])),
+        )
+        for name in INDUSTRIES
+        if draw(st.booleans())
+    )
+
+
+@st.composite
+def configs(draw: st.DrawFn) -> PlannerConfig:
+    """Every switch that changes what is legal or how it scores."""
+    windows_min, windows_max = draw(st.sampled_from([(40, 50), (40, 113), (200, 200)]))
+    document: dict[str, Any] = {
+        "max_plan_depth": draw(st.integers(1, 5)),
+        "objective": {"tail_risk_penalty": draw(st.sampled_from([0.0, 0.25, 2.0]))},
+        "estimation": {
+            "history_days_min": 60,
+            "tail_windows_min": windows_min,
+            "tail_windows_max": windows_max,
+        },
+        "costs": {
+            "fixed_cost": draw(st.sampled_from([0.0, 2.0])),
+            "tax_rate": draw(st.sampled_from([0.0, 0.25])),
+            "tax_lots": draw(st.sampled_from(["hifo", "fifo"])),
+        },
+        "constraints": {
+            "cash_reserve": draw(st.sampled_from([0.0, 0.005, 0.05])),
+            "lot_age_min": draw(st.sampled_from([0, 90, 90])),
+            "turnover_max": draw(st.sampled_from([0.2, 0.03, 1.0, 10.0])),
+            "min_trade_value": draw(st.sampled_from([400.0, 0.0, 0.0])),
+            "settled_cash_only": draw(st.sampled_from([False, False, True])),
+            "position_weight_max": draw(st.sampled_from([0.4, 0.15, 1.0])),
+        },
+        "opportunity_calculators": {"tax_loss_harvest": draw(st.booleans())},
+    }
+    return make_config(**document)
+
+
+@st.composite
+def portfolios(draw: st.DrawFn, max_securities: int = 8) -> Portfolio:
+    """A context and a configuration."""
+    return Portfolio(draw(contexts(max_securities)), draw(configs()))
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A portfolio worked up to the point where sets are searched, with its reference."""
+
+    state: PlanningState
+    evaluator: Evaluator
+    reference: Reference
+    wishes: tuple[Wish, ...]
+
+    @property
+    def candidates(self) -> Candidates:
+        return self.evaluator.candidates
+
+
+def prepare(portfolio: Portfolio, at_most: int | None = None) -> Prepared:
+    """Run the pipeline up to the evaluator; `at_most` thins the candidates out evenly."""
+    state = make_state(portfolio.context, portfolio.config)
+    runtime = make_runtime()
+    attempts = Attempts(runtime)
+    found, _ = find_opportunities(state, runtime, attempts)
+    actions, _ = size_opportunities(found, state)
+    if at_most is not None and len(actions) > at_most:
+        actions = [actions[i] for i in np.linspace(0, len(actions) - 1, at_most).astype(int)]
+    candidates, _ = narrow(actions, state, runtime, attempts)
+    assert not attempts.failed([a.key for a in attempts.all if a.status.value != "disabled"])
+    return Prepared(
+        state=state,
+        evaluator=Evaluator(state, candidates),
+        reference=reference_of(state),
+        wishes=tuple(map(wish_of, candidates.actions)),
+    )
+
+
+def reference_of(state: PlanningState) -> Reference:
+    """The slow rules over what the state estimated."""
+    filters = state.config.enabled(ModuleKind.FILTER)
+    limit = getattr(filters.get("correlation_aware"), "correlation_max", float("inf"))
+    market = Market(
+        price=state.history.price.tolist(),
+        rate=state.history.fx_rate.tolist(),
+        mu=state.market.mu.tolist(),
+        covariance=state.market.covariance.tolist(),
+        scenarios=state.market.scenarios.tolist(),
+        daily_volatility=state.market.daily_volatility.tolist(),
+        correlation_max=limit,
+    )
+    return Reference(state.context, state.config, market)
+
+
+def wish_of(action: Action) -> Wish:
+    """The bare trade of an action."""
+    return Wish(action.security, action.quantity, action.mandatory)
