@@ -52,3 +52,11 @@ PRICE_MAX = 1e9
 PROBLEMS_SHOWN_MAX = 50
 """Of one file; the rest is counted."""
 FINDINGS_PER_FILE_MAX = 20
+
+# --- the daemon ---------------------------------------------------------------------------------
+
+JOURNAL_LINE_BYTES_MAX = 64 * 1024
+WORKER_LINE_BYTES_MAX = 8 * 1024 * 1024
+"""A plan of a worker, as one line."""
+WORKER_REQUEST_BYTES_MAX = 4 * 1024
+DEVICE_PATH_LENGTH_MAX = 255
