@@ -132,6 +132,20 @@ class Home:
         stems = [name.removesuffix(PORTFOLIO_SUFFIX) for name in names if name.endswith(".toml")]
         return tuple(sorted(stem for stem in stems if BUCKET_ID.fullmatch(stem)))
 
+    def require_home(self) -> None:
+        """Check that there is a home.
+
+        Raises
+        ------
+        HomeError
+            Saying how to make one.
+        """
+        if not self.root.is_dir():
+            raise HomeError(
+                f"{self.root}: there is no home here (run: trader init --home {self.root}, or with"
+                " --demo for one with data)"
+            )
+
     def require_bucket(self, bucket_id: str) -> None:
         """Check that there is a home and the bucket in it.
 
@@ -141,11 +155,7 @@ class Home:
             Saying which buckets there are, or how to make a home.
         """
         check_bucket_id(bucket_id)
-        if not self.root.is_dir():
-            raise HomeError(
-                f"{self.root}: there is no home here (run: trader init --home {self.root}, or with"
-                " --demo for one with data)"
-            )
+        self.require_home()
         if bucket_id not in self.bucket_ids():
             known = ", ".join(self.bucket_ids()) or "none"
             raise HomeError(
