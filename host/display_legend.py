@@ -263,8 +263,8 @@ def _result_section() -> LegendSection:
             LegendEntry(
                 "summary_ten",
                 "Summary of ten steps, with more bought than sold",
-                "Two digits leave no room for the arrows: they follow. Gains below one percent have two"
-                " decimals and no leading zero.",
+                "Two digits leave no room for the arrows: they follow. A gain below one percent has"
+                " two decimals and no leading zero.",
                 "As above.",
                 _shots(DisplayState(result=TEN_STEPS), 0.0, 2.5, 4.5),
             ),
@@ -320,7 +320,7 @@ def _result_section() -> LegendSection:
 
 def _degraded_section() -> LegendSection:
     degraded = DisplayState(is_degraded=True)
-    action = "Run `trader health`: it names the part and what to do."
+    action = "Run `trader plan BUCKET`: it names what it had to do without."
     return LegendSection(
         "Degraded",
         "Something works without one of its parts: a module is left out, or data is old.",

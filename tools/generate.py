@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import sys
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -17,10 +18,30 @@ DIFF_LINES_SHOWN = 20
 
 # A pure function of the code: the same code gives the same text, on every machine.
 Generator = Callable[[], str]
+Painter = Callable[[], bytes]
+
+
+def display_markdown() -> str:
+    """The legend of the display."""
+    from tools.display_doc import display_markdown
+
+    return display_markdown()
+
 
 # Path below the root -> what writes it. Let each function import what it needs when it is called:
 # one module that does not import must not stop the other files.
-GENERATED: dict[str, Generator] = {}
+GENERATED: dict[str, Generator] = {"docs/display.md": display_markdown}
+
+
+def pictures() -> dict[str, Painter]:
+    """Path below the root -> what draws it, for every generated PNG."""
+    from tools.display_doc import display_pictures
+
+    return display_pictures()
+
+
+# Two machines may round a glow differently, and pack the same pixels into other bytes.
+PIXEL_TOLERANCE = 2
 
 
 def diff_head(path: str, found: str, wanted: str) -> str:
@@ -48,6 +69,64 @@ def stale(root: Path, generated: Mapping[str, Generator]) -> dict[str, str]:
     return found
 
 
+def stale_pictures(root: Path, painters: Mapping[str, Painter]) -> dict[str, str]:
+    """The PNGs that look different from what the code draws, and those nobody draws any more."""
+    found: dict[str, str] = {}
+    for name, paint in painters.items():
+        path = root / name
+        if not path.is_file():
+            found[name] = f"{name} is missing"
+        elif not same_picture(path.read_bytes(), paint()):
+            found[name] = f"{name} is not what the code draws"
+    for folder in {(root / name).parent for name in painters}:
+        for path in sorted(folder.glob("*.png")):
+            name = path.relative_to(root).as_posix()
+            if name not in painters:
+                found[name] = f"{name} is drawn by no code; delete it"
+    return found
+
+
+def same_picture(found: bytes, wanted: bytes) -> bool:
+    """Whether two PNGs as we write them show the same to the eye."""
+    if found == wanted:
+        return True
+    import numpy as np
+
+    (found_size, found_pixels), (wanted_size, wanted_pixels) = map(picture_lines, (found, wanted))
+    if found_size != wanted_size or len(found_pixels) != len(wanted_pixels):
+        return False
+    levels = [np.frombuffer(data, np.uint8).astype(int) for data in (found_pixels, wanted_pixels)]
+    return int(abs(levels[0] - levels[1]).max()) <= PIXEL_TOLERANCE
+
+
+def picture_lines(png: bytes) -> tuple[bytes, bytes]:
+    """The header and the unpacked lines of a PNG; empty if it is not one."""
+    at, header, packed = 8, b"", b""
+    while at + 8 <= len(png):
+        length = int.from_bytes(png[at : at + 4], "big")
+        kind, data = png[at + 4 : at + 8], png[at + 8 : at + 8 + length]
+        header = data if kind == b"IHDR" else header
+        packed += data if kind == b"IDAT" else b""
+        at += 12 + length
+    try:
+        return header, zlib.decompress(packed)
+    except zlib.error:
+        return b"", b""
+
+
+def write_pictures(root: Path, painters: Mapping[str, Painter]) -> list[str]:
+    """Draw what is stale, and delete what nobody draws."""
+    names = list(stale_pictures(root, painters))
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if name in painters:
+            path.write_bytes(painters[name]())
+        else:
+            path.unlink()
+    return names
+
+
 def write(root: Path, generated: Mapping[str, Generator]) -> list[str]:
     """Write what is stale, and nothing else: an untouched file keeps its time."""
     names = list(stale(root, generated))
@@ -62,6 +141,7 @@ def main(
     arguments: list[str] | None = None,
     root: Path = ROOT,
     generated: Mapping[str, Generator] = GENERATED,
+    painters: Mapping[str, Painter] | None = None,
 ) -> int:
     """Write or check."""
     parser = argparse.ArgumentParser(
@@ -69,11 +149,13 @@ def main(
     )
     parser.add_argument("--check", action="store_true", help="change nothing, fail if one is stale")
     options = parser.parse_args(arguments)
+    if painters is None:
+        painters = pictures() if generated is GENERATED else {}
     if not options.check:
-        for name in write(root, generated):
+        for name in [*write(root, generated), *write_pictures(root, painters)]:
             print(f"wrote {name}")
         return 0
-    differences = stale(root, generated)
+    differences = stale(root, generated) | stale_pictures(root, painters)
     for difference in differences.values():
         print(difference)
     if differences:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from firmware_bridge.render import encode_png
 from tools import generate
 
 
@@ -48,3 +50,39 @@ def test_an_up_to_date_file_is_not_touched(tmp_path: Path) -> None:
 def test_line_ends_count_so_a_check_out_that_changed_them_is_stale(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_bytes(b"same\r\n")
     assert list(generate.stale(tmp_path, {"a.md": lambda: "same\n"})) == ["a.md"]
+
+
+def test_the_generated_pictures_of_this_repository_are_up_to_date() -> None:
+    assert generate.stale_pictures(generate.ROOT, generate.pictures()) == {}
+
+
+def picture(level: int, size: int = 4) -> bytes:
+    return encode_png(np.full((size, size, 3), level, np.uint8))
+
+
+def test_a_picture_is_written_when_missing_or_different_and_deleted_when_nobody_draws_it(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/old.png").write_bytes(picture(1))
+    painters = {"docs/new.png": lambda: picture(100)}
+    assert generate.main(["--check"], tmp_path, {}, painters) == 1
+    assert generate.main([], tmp_path, {}, painters) == 0
+    assert [path.name for path in (tmp_path / "docs").iterdir()] == ["new.png"]
+    assert generate.main(["--check"], tmp_path, {}, painters) == 0
+
+
+@pytest.mark.parametrize(
+    ("found", "same"),
+    [
+        (picture(102), True),
+        (picture(103), False),
+        (picture(100, size=5), False),
+        (b"", False),
+        (picture(100)[:60], False),
+        (b"not a picture at all, but long enough to be read as one", False),
+    ],
+    ids=["rounded", "another", "larger", "empty", "torn", "text"],
+)
+def test_pictures_are_compared_by_what_the_eye_sees(found: bytes, *, same: bool) -> None:
+    assert generate.same_picture(found, picture(100)) is same
