@@ -189,11 +189,10 @@ def _currency_problems(mapping: Mapping[str, Any]) -> Iterator[ConfigProblem]:
     for security, table in _tables_at(mapping, "securities"):
         path = ("securities", security, "currency")
         currency, unit = table.get("currency"), table.get("price_unit")
-        if unit in MINOR_UNITS and isinstance(currency, str) and currency not in MINOR_UNITS:
-            major = MINOR_UNITS[unit][0]
-            if currency != major:
-                message = f"{unit} is a part of {major}, found {currency!r} (write {major})"
-                yield ConfigProblem(path, message, currency)
+        major = MINOR_UNITS[unit][0] if isinstance(unit, str) and unit in MINOR_UNITS else None
+        if major and isinstance(currency, str) and currency not in (major, *MINOR_UNITS):
+            message = f"{unit} is a part of {major}, found {currency!r} (write {major})"
+            yield ConfigProblem(path, message, currency)
         places.append((path, currency))
     for place, found in places:
         if isinstance(found, str) and found in MINOR_UNITS:
