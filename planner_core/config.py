@@ -10,22 +10,31 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from planner_core.errors import ConfigError, ConfigProblem
 from planner_core.module import AnyModule, ModuleKind, ModuleParameters, parameter
 from planner_core.registry import Registries, dependency_problems
 
 MODULE_SECTIONS = tuple(kind.value for kind in ModuleKind)
+PLAIN_WORDS = {
+    "tuple_type": "Must be a list",
+    "model_type": "Must be a table",
+    "bool_type": "Must be true or false",
+}
+"""What an owner of a TOML file calls a thing that pydantic names for programmers."""
 
 
 class ConfigSection(BaseModel):
-    """Base of the sections: frozen, nothing unknown, no NaN or infinity."""
+    """Base of the sections: frozen, nothing unknown, no NaN or infinity.
+
+    Strict: a switch is no number and `"5"` is no 5. An integer may stand for a float.
+    """
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True
     )
 
 
@@ -80,6 +89,14 @@ class EstimationConfig(ConfigSection):
     tail_windows_min: int = parameter(
         252, unit="windows", ge=20, le=2000, description="with fewer, the CVaR term is off"
     )
+
+    @model_validator(mode="after")
+    def _enough_is_possible(self) -> Self:
+        if self.history_days < self.history_days_min:
+            raise ValueError("history_days must not lie below history_days_min")
+        if self.tail_windows_max < self.tail_windows_min:
+            raise ValueError("tail_windows_max must not lie below tail_windows_min")
+        return self
 
 
 class CostsConfig(ConfigSection):
@@ -340,7 +357,10 @@ def _problems_of(
 
 
 def _plain_message(detail: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
-    message = str(detail["msg"])
+    if detail["type"] == "value_error":
+        # Raised by a rule of our own between several keys: its words say all.
+        return str(detail["ctx"]["error"])
+    message = PLAIN_WORDS.get(detail["type"], str(detail["msg"]))
     value = detail["input"]
     shown = f"{value!r}" if isinstance(value, str | int | float | bool) else type(value).__name__
     return f"{message[:1].lower()}{message[1:]}, found {shown:.80}"
@@ -371,6 +391,7 @@ def _bounds(field_info: Any) -> str | None:  # noqa: ANN401 - pydantic's FieldIn
             if bound is not None:
                 parts.append(f"{sign} {bound:g}")
     extra = field_info.json_schema_extra
-    if isinstance(extra, dict) and extra.get("unit") and parts:
-        return f"{' and '.join(parts)}, {extra['unit']}"
+    unit = extra.get("unit") if isinstance(extra, dict) else None
+    if parts and unit not in (None, "1"):
+        return f"{' and '.join(parts)}, {unit}"
     return " and ".join(parts) or None

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from planner_core.search import SearchSpace
     from planner_core.state import PlanningState
 
-SEMANTIC_VERSION = re.compile(r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$")
-MODULE_NAME = re.compile(r"^[a-z][a-z0-9_]{0,63}$")
+SEMANTIC_VERSION = re.compile(r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)\Z")
+MODULE_NAME = re.compile(r"^[a-z][a-z0-9_]{0,63}\Z")
 
 
 class ModuleKind(StrEnum):
@@ -76,17 +76,28 @@ class ModuleMetadata:
 
 
 class ModuleParameters(BaseModel):
-    """Base of every module's parameters: frozen, nothing unknown, no NaN or infinity."""
+    """Base of every module's parameters: frozen, nothing unknown, no NaN or infinity.
+
+    Strict: a switch is no number and `"5"` is no 5. An integer may stand for a float.
+    """
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=False, allow_inf_nan=False, validate_default=True
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True
     )
 
 
 def parameter(default: object, *, unit: str, description: str, **bounds: Any) -> Any:  # noqa: ANN401 - pydantic's Field is untyped too
-    """Declare a parameter with its unit and bounds (ge, gt, le, lt)."""
+    """Declare a parameter with its unit and bounds (ge, gt, le, lt).
+
+    The items of a tuple have their own: `tuple[Annotated[float, Field(gt=0, le=1)], ...]`.
+    """
     return Field(
-        default=default, description=description, json_schema_extra={"unit": unit}, **bounds
+        default=default,
+        description=description,
+        json_schema_extra={"unit": unit},
+        # TOML knows arrays only: what becomes a tuple comes as a list. Its items stay strict.
+        strict=False if isinstance(default, tuple) else None,
+        **bounds,
     )
 
 
