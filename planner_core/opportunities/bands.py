@@ -11,6 +11,9 @@ from planner_core.limits import group_membership
 from planner_core.module import ModuleParameters, parameter
 from planner_core.state import PlanningState
 
+WEIGHT_DUST = 1e-9
+"""Binary dust in a weight: 0.10 - 0.075 is a hair above 0.025."""
+
 
 class BandParameters(ModuleParameters):
     """The band is the smaller of an absolute and a relative width around the target."""
@@ -63,7 +66,7 @@ def _security_drifts(
         weight = float(state.portfolio.weight[column])
         half_width = parameters.half_width(security.target)
         gap = sign * (weight - security.target)
-        if gap > half_width:
+        if gap > half_width + WEIGHT_DUST:
             yield Drift(column, security.id, weight, security.target, gap - half_width, gap)
 
 
@@ -78,7 +81,7 @@ def _group_drifts(state: PlanningState, parameters: BandParameters, sign: float)
         weight = float(members @ state.portfolio.weight)
         half_width = parameters.half_width(target)
         gap = sign * (weight - target)
-        if gap <= half_width:
+        if gap <= half_width + WEIGHT_DUST:
             continue
         for column in np.flatnonzero(members):
             room = float(state.portfolio.weight[column]) if sign > 0 else np.inf

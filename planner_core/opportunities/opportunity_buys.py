@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
 from planner_core.context import Side
 from planner_core.module import (
@@ -26,7 +28,7 @@ class OpportunityBuysParameters(ModuleParameters):
     discount_min: float = parameter(
         0.10, unit="fraction", ge=0, lt=1, description="least distance below the 252-day high"
     )
-    tickets: tuple[float, ...] = parameter(
+    tickets: tuple[Annotated[float, Field(gt=0, le=1)], ...] = parameter(
         (0.02, 0.04, 0.08),
         unit="fraction of NAV",
         min_length=1,
@@ -52,9 +54,9 @@ class OpportunityBuys(OpportunityCalculator[OpportunityBuysParameters]):
         """Return one buy per ticket size and security that qualifies."""
         with np.errstate(invalid="ignore"):
             discount = 1 - state.portfolio.unit_value / state.market.high
-            qualifies = (state.quality >= parameters.quality_min) & (
-                discount >= parameters.discount_min
-            )
+            # As the formula says it: 1 - 90/100 is a hair below 0.10 in binary, 90 <= 0.9 * 100.
+            low = state.portfolio.unit_value <= (1 - parameters.discount_min) * state.market.high
+            qualifies = (state.quality >= parameters.quality_min) & low
         return [
             Opportunity(
                 security=int(column),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from planner_core.context import Side
+from planner_core.context import Side, TaxLot
+from planner_core.costs import in_selling_order
 from planner_core.module import (
     ModuleMetadata,
     ModuleParameters,
@@ -27,15 +28,17 @@ class TaxLossHarvestParameters(ModuleParameters):
         unit="days",
         ge=0,
         le=365,
-        description="no harvest within so many days after a buy of the same security",
+        description="no harvest up to and including so many days after a buy of the security",
     )
 
 
 class TaxLossHarvest(OpportunityCalculator[TaxLossHarvestParameters]):
     """Sell the lots of a security that stand at a loss of at least `loss_min`, if eligible by date.
 
-    The window looks back over the ledger and over lots; the window ahead is kept by
-    `rebuy_after_sell_days`. Source of the 30 days: 26 U.S.C. 1091 (wash sales).
+    Of the lots in the order in which a sell takes them, the first ones that stand at such a loss:
+    with FIFO a young loss may lie behind an old gain. The window looks back over the ledger and
+    over lots; the window ahead is kept by `rebuy_after_sell_days`. Source of the 30 days:
+    26 U.S.C. 1091 (wash sales), which counts the 30th day too.
     """
 
     metadata = ModuleMetadata(
@@ -55,11 +58,8 @@ class TaxLossHarvest(OpportunityCalculator[TaxLossHarvestParameters]):
         washed = _bought_within(state, parameters.wash_sale_days)
         for column, lots in enumerate(state.portfolio.sellable_lots):
             unit_value = float(state.portfolio.unit_value[column])
-            losing = [
-                lot
-                for lot in lots
-                if unit_value < (1 - parameters.loss_min) * lot.unit_cost * lot.fx_rate
-            ]
+            ordered = in_selling_order(lots, state.config.costs.tax_lots)
+            losing = _first_losing(ordered, unit_value, parameters.loss_min)
             if not losing:
                 continue
             security = state.context.securities[column].id
@@ -79,12 +79,21 @@ class TaxLossHarvest(OpportunityCalculator[TaxLossHarvestParameters]):
         return found
 
 
+def _first_losing(lots: Sequence[TaxLot], unit_value: float, loss_min: float) -> list[TaxLot]:
+    losing = []
+    for lot in lots:
+        if unit_value > (1 - loss_min) * lot.unit_cost * lot.fx_rate:
+            break
+        losing.append(lot)
+    return losing
+
+
 def _bought_within(state: PlanningState, days: int) -> set[str]:
     since = state.context.as_of - timedelta(days=days)
     by_ledger = {
         trade.security
         for trade in state.context.trades
-        if trade.side is Side.BUY and trade.on > since
+        if trade.side is Side.BUY and trade.on >= since
     }
-    by_lots = {lot.security for lot in state.context.lots if lot.acquired and lot.acquired > since}
+    by_lots = {lot.security for lot in state.context.lots if lot.acquired and lot.acquired >= since}
     return by_ledger | by_lots

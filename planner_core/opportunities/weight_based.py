@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
 from planner_core.context import Side
 from planner_core.continuous import solve_target_weights
@@ -21,7 +23,7 @@ from planner_core.state import PlanningState
 class WeightBasedParameters(ModuleParameters):
     """Which parts of the gap to offer, and which gaps are too small."""
 
-    gap_fractions: tuple[float, ...] = parameter(
+    gap_fractions: tuple[Annotated[float, Field(gt=0, le=2)], ...] = parameter(
         (0.5, 1.0, 1.5),
         unit="fraction of the gap",
         min_length=1,
@@ -65,6 +67,6 @@ class WeightBased(OpportunityCalculator[WeightBasedParameters]):
                 reason=f"the continuous optimum holds {optimum[column]:.1%} instead of"
                 f" {state.portfolio.weight[column]:.1%}: {fraction:.0%} of the gap",
             )
-            for column in np.flatnonzero(np.abs(gap) >= parameters.gap_min)
+            for column in np.flatnonzero((np.abs(gap) >= parameters.gap_min) & (gap != 0))
             for fraction in parameters.gap_fractions
         ]
