@@ -120,6 +120,19 @@ def test_edges_that_arrive_late_and_together_are_judged_by_their_own_times() -> 
     assert [kind for _, kind in hand.gestures] == [HOLD, SHORT]
 
 
+@pytest.mark.parametrize(
+    ("again_ms", "kinds"), [(379, [DOUBLE]), (380, [SHORT, SHORT]), (381, [SHORT, SHORT])]
+)
+def test_the_window_is_measured_by_the_board_when_both_taps_come_late(
+    again_ms: int, kinds: list[GestureKind]
+) -> None:
+    hand = Hand()
+    for number, t_ms in enumerate([0, 80, again_ms, again_ms + 20]):
+        hand.edge(Edge.UP if number % 2 else Edge.DOWN, t_ms, late_ms=1000 - t_ms)
+    hand.wait_until(5000)
+    assert [kind for _, kind in hand.gestures] == kinds
+
+
 def test_the_second_tap_may_be_as_late_as_the_window_is_long() -> None:
     hand = Hand()
     hand.edge(Edge.DOWN, 0)

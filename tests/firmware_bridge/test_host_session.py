@@ -21,6 +21,7 @@ from firmware_bridge.host_session import HostSession
 from firmware_bridge.messages import (
     EVENT_QUEUE_SIZE,
     PACKED_SIZE,
+    ButtonEdge,
     Direction,
     Edge,
     ErrorCode,
@@ -165,6 +166,21 @@ def test_an_edge_in_the_journal_is_acknowledged_again_and_not_told_again() -> No
     sim.run(1.0)
     assert [event.edge_id for event in sim.journal.edges] == [edge_id]
     assert sim.acknowledged == [edge_id]
+
+
+def test_a_late_copy_of_an_edge_from_before_a_reset_is_neither_told_nor_acknowledged() -> None:
+    sim = connected()
+    sim.press(Edge.DOWN)
+    sim.run(0.02)
+    sim.reset_board()
+    sim.run(1.5)
+    told = sim.press(Edge.DOWN)
+    sim.run(0.1)
+    late = Packet.carrying(ButtonEdge(1, 1, 0, Edge.DOWN, 0, 0), 1)
+    sim.host.receive(CobsCarrier().encode(late), sim.now_s)
+    assert sim.host.events() == []
+    assert sim.host.tick(sim.now_s) == b""
+    assert [event.edge_id for event in sim.journal.edges] == [EdgeId(1, 1), told]
 
 
 def test_an_edge_tells_its_age() -> None:

@@ -21,14 +21,16 @@ WEATHERS: Final = st.builds(
     loss=st.sampled_from([0.0, 0.1, 0.5, 1.0]),
     copies=st.sampled_from([0.0, 0.3]),
     damage=st.sampled_from([0.0, 0.005, 0.02, 0.1]),
-    delay_s=st.sampled_from([0.0, 0.02, 0.2]),
+    delay_s=st.sampled_from([0.0, 0.02, 0.2, 0.8]),
 )
 
 
 class Peers(RuleBasedStateMachine):
-    @initialize(seed=st.integers(0, 2**16))
-    def start(self, seed: int) -> None:
+    @initialize(seed=st.integers(0, 2**16), weather=WEATHERS)
+    def start(self, seed: int, weather: Weather) -> None:
         self.sim = Simulation(seed)
+        self.sim.run(0.1)
+        self.sim.weather(weather)
         self.is_plugged = True
         self.next_edge = Edge.DOWN
 
@@ -45,6 +47,12 @@ class Peers(RuleBasedStateMachine):
     @rule(level=st.integers(0, 7))
     def host_shows(self, level: int) -> None:
         self.sim.show(bytes([level << 4 | level]) * PACKED_SIZE)
+
+    @rule(pictures=st.integers(2, 12), gap_s=st.sampled_from([0.003, 0.06, 0.15]))
+    def host_animates(self, pictures: int, gap_s: float) -> None:
+        for number in range(pictures):
+            self.sim.show(bytes([number % 8]) * PACKED_SIZE)
+            self.sim.run(gap_s)
 
     @rule(times=st.integers(1, 20))
     def button_moves(self, times: int) -> None:
