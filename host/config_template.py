@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel
 
+from host.device_config import DeviceConfig
 from host.model_problems import bounds_text
 from host.portfolio_model import PortfolioTables
 from planner_core.config import ConfigSection, PlannerConfig
@@ -34,6 +35,10 @@ BUCKET_HEAD = """\
 # Every setting stands here with its default, behind a `#`. To change one, delete that `#` and edit
 # the value; what stays behind a `#` follows the defaults of the version that is installed.
 # Check your work with: trader config check {bucket}
+"""
+DEVICE_HEAD = """\
+# The board: link, display, buttons, limits. Every setting stands here with its default, behind a
+# `#`; to change one, delete that `#` and edit the value.
 """
 MODULES_HEAD = """\
 # NAME = true (on, as below), false (off), or { key = value } (on, with other parameters).
@@ -148,6 +153,20 @@ def demo_satellite_bucket() -> str:
         title="Demo: a satellite with fewer names, larger bets and a shorter memory.",
         settings=SATELLITE_SETTINGS,
     )
+
+
+def device_template() -> str:
+    """Return `configs/home/device.toml`: every setting of the appliance, commented out."""
+    parts = [DEVICE_HEAD]
+    for name, field in DeviceConfig.model_fields.items():
+        table = field.annotation
+        assert isinstance(table, type)
+        assert issubclass(table, BaseModel)
+        lines = [f"[{name}]  # {table.__doc__}"]
+        for key, setting in table.model_fields.items():
+            lines.extend(_setting(key, setting, {}))
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
 
 
 def home_readme() -> str:

@@ -6,6 +6,7 @@ import difflib
 import math
 import types
 from collections.abc import Mapping
+from enum import Enum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -148,4 +149,6 @@ def _metadata(field: FieldInfo) -> list[Any]:
 
 def _choices(annotation: Any) -> list[str]:  # noqa: ANN401 - any annotation
     plain = _plain(annotation)
+    if isinstance(plain, type) and issubclass(plain, Enum):
+        return [str(member.value) for member in plain]
     return [str(choice) for choice in get_args(plain)] if get_origin(plain) is Literal else []

@@ -12,6 +12,7 @@ from host import config_template
 from host.config_store import check_document
 from host.config_template import bucket_template, toml_value
 from host.config_toml import parse_toml
+from host.device_config import DeviceConfig, check_device_config
 from planner_core.config import PlannerConfig, load_config
 from planner_core.module import ModuleKind
 from planner_core.registry import builtin_registries
@@ -30,6 +31,7 @@ def config_of(text: str) -> PlannerConfig:
         ("default_bucket.toml", config_template.default_bucket),
         ("demo/buckets/core.toml", config_template.demo_core_bucket),
         ("demo/buckets/satellite_a.toml", config_template.demo_satellite_bucket),
+        ("home/device.toml", config_template.device_template),
         ("home/README.txt", config_template.home_readme),
     ],
 )
@@ -52,6 +54,13 @@ def test_taking_every_mark_away_changes_nothing_but_what_is_off() -> None:
             assert config.enabled(kind)[name] == parameters
     for section in ("max_plan_depth", "objective", "estimation", "costs", "constraints", "search"):
         assert getattr(config, section) == getattr(defaults, section)
+
+
+def test_the_settings_of_the_board_become_settings_by_taking_their_marks_away() -> None:
+    text, count = SETTING.subn("", config_template.device_template())
+    assert count > 10
+    for written in (text, config_template.device_template()):
+        assert check_device_config(parse_toml(written, "device.toml")) == DeviceConfig()
 
 
 def test_what_is_set_stands_there_without_its_mark() -> None:
