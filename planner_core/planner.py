@@ -23,6 +23,7 @@ from planner_core.degradation import Attempts
 from planner_core.errors import ContextError
 from planner_core.evaluator import Evaluator, as_block
 from planner_core.events import CandidatesPrepared, PlanningCompleted, PlanningStarted
+from planner_core.history import PriceHistory
 from planner_core.module import ModuleKind, ModuleParameters, OpportunityCalculator
 from planner_core.narrowing import narrow, pick_alternatives
 from planner_core.plan import Certificate, Opportunity, Plan, Skip, StoppedBy
@@ -89,7 +90,7 @@ def _plan(
 ) -> Plan:
     with runtime.stage("value"):
         history, portfolio = value(context, config)
-    obstacle = why_hold(context, portfolio)
+    obstacle = why_hold(context, portfolio) or why_not_today(context, config, history)
     if obstacle:
         return held_plan(context, runtime, attempts, obstacle, portfolio, history.findings)
 
@@ -142,6 +143,20 @@ def why_hold(context: PlanningContext, portfolio: Portfolio) -> str | None:
             f" cash to portfolios/{context.bucket_id}.toml"
         )
     return None
+
+
+def why_not_today(
+    context: PlanningContext, config: PlannerConfig, history: PriceHistory
+) -> str | None:
+    """Return why nothing at all can be traded today: prices that are all too old, or missing."""
+    oldest = config.constraints.price_age_days_max
+    if (history.age <= oldest).any():
+        return None
+    last = f"the last is of {context.dates[-1]}" if context.n_days else "there are none"
+    return (
+        f"no security has a close within {oldest} market days of {context.as_of} ({last});"
+        " add newer closes to market/prices.csv"
+    )
 
 
 def every_calculator_failed(config: PlannerConfig, attempts: Attempts) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from planner_core.context import FloatArray
 from planner_core.evaluator import Evaluator, IdBlock
@@ -29,7 +31,7 @@ OFFERED_PER_WIDTH = 4
 class BeamParameters(ModuleParameters):
     """The beams."""
 
-    widths: tuple[int, ...] = parameter(
+    widths: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = parameter(
         (1, 3, 10, 30),
         unit="sets",
         min_length=1,
