@@ -142,7 +142,7 @@ class Line:
     def over(self, background: Frame, moved: int = 0) -> Frame:
         """Return the background with the text on it, moved this many columns to the left."""
         if self.overhang <= 0:
-            x = self.left - self.overhang // 2
+            x = self.left + -self.overhang // 2
             moved = 0
         else:
             x = self.left

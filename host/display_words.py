@@ -46,7 +46,7 @@ class StepWords:
 def outcome(record: PlanRecord) -> str:
     """Return the outcome; a plan that is not one counts as held."""
     found = record.get("outcome")
-    return str(found) if found in {PLANNED, NOTHING_TO_DO} else HELD
+    return str(found) if found in (PLANNED, NOTHING_TO_DO) else HELD
 
 
 def reason(record: PlanRecord) -> str:
@@ -122,7 +122,7 @@ def _two_digits(value: float) -> str:
 
 def _step(step: Mapping[object, object], currency: str) -> StepWords:
     side = step.get("side")
-    known = str(side) if side in {BUY, SELL} else UNKNOWN
+    known = str(side) if side in (BUY, SELL) else UNKNOWN
     name = shortened(step.get("security"), NAME_LENGTH_MAX)
     value = _finite(step.get("value"))
     worth = f"{amount(value)} {currency}"

@@ -79,7 +79,7 @@ def test_a_picture_is_written_when_missing_or_different_and_deleted_when_nobody_
         (picture(103), False),
         (picture(100, size=5), False),
         (b"", False),
-        (picture(100)[:60], False),
+        (picture(100)[:50], False),
         (b"not a picture at all, but long enough to be read as one", False),
     ],
     ids=["rounded", "another", "larger", "empty", "torn", "text"],
