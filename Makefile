@@ -15,10 +15,10 @@ DEV_EXTRAS := --extra dev --extra docs --extra mqtt --extra plots --extra sweep 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run:  ## Set up, then plan the demo portfolio
+run:  ## Set up, then show the appliance: a board in the terminal, keys are its button
 	@tools/bootstrap.sh run
 	@test -e $(HOME_DIR) || $(BIN)/trader init --demo --home $(HOME_DIR)
-	@$(BIN)/trader plan core --home $(HOME_DIR)
+	@$(BIN)/trader demo --home $(HOME_DIR)
 
 test: setup  ## Set up, then run the tests
 	@$(BIN)/python tools/check.py tests

@@ -159,7 +159,9 @@ class Daemon:
                 self._config_rejected, self.screen.now_s()
             )
         )
-        news = WorkerNews(self._on_worker_start, self._on_worker_end, self._on_worker_line)
+        news = WorkerNews(
+            self._on_worker_start, self._on_worker_warm, self._on_worker_end, self._on_worker_line
+        )
         self.worker = await stack.enter_async_context(WorkerClient(self.home, news))
         limits, store = self.config.limits, PlanStore(self.home)
         self.store = store
@@ -369,6 +371,9 @@ class Daemon:
 
     def _on_worker_start(self, pid: int) -> None:
         self.log.tell("WorkerReady", pid=pid)
+
+    def _on_worker_warm(self, elapsed_s: float) -> None:
+        self.log.tell("WorkerWarm", elapsed_s=elapsed_s)
 
     def _on_worker_end(self, why: str) -> None:
         self.log.tell("WorkerEnded", severity="WARN", why=why, restarts=self.worker.restarts)

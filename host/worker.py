@@ -5,11 +5,13 @@ It is started by the daemon (`host.worker_client`) with a pipe on each end, a JS
     in   {"do": "plan", "trace_id": ..., "bucket_id": ..., "budget_s": ...}
          {"do": "cancel", "trace_id": ...}
     out  {"ready": {"pid": ...}}
+         {"warm": {"elapsed_s": ...}}
          {"event": <an event of the planner>}
          {"planned": {"trace_id": ..., "created_at": ..., "elapsed_s": ..., "plan": <plan-json>}}
          {"failed": {"trace_id": ..., "code": ..., "lines": [...]}}
 
-numpy and the planner are imported before "ready", so that a press finds them warm. Whatever a
+numpy and the planner are imported before "ready". Then, if nobody asks for anything else, a plan
+that nobody sees is made, because a first one takes twice as long as the next. Whatever a
 module prints goes to standard error, not into the answers. When the daemon is gone, however it
 ended, so is this process, at once and with what it was doing: only the daemon keeps plans.
 """
@@ -17,6 +19,7 @@ ended, so is this process, at once and with what it was doing: only the daemon k
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import json
 import os
@@ -24,6 +27,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -139,6 +143,7 @@ def serve(home: Home, inbox: Inbox, answers: Answers) -> None:
     import host.planning  # noqa: F401 - warm before the first press
 
     answers.send("ready", {"pid": os.getpid()})
+    warm_up(home, inbox, answers)
     while True:
         request = inbox.plans.get()
         trace_id = str(request.get("trace_id"))
@@ -151,6 +156,22 @@ def serve(home: Home, inbox: Inbox, answers: Answers) -> None:
             answers.send("failed", failed)
         finally:
             inbox.done(trace_id)
+
+
+def warm_up(home: Home, inbox: Inbox, answers: Answers) -> None:
+    """Plan for nobody; a request ends it, and what goes wrong will be told to the first press."""
+    from host.planning import make_plan
+    from planner_core.planner import plan
+
+    def planner(context: PlanningContext, config: PlannerConfig, runtime: Runtime) -> Plan:
+        runtime.is_cancelled = lambda: not inbox.plans.empty()
+        return plan(context, config, runtime)
+
+    began_s = time.monotonic()
+    for bucket_id in home.bucket_ids()[:1]:
+        with contextlib.suppress(Exception):
+            make_plan(home, bucket_id, planner=planner)
+    answers.send("warm", {"elapsed_s": time.monotonic() - began_s})
 
 
 def die_with_parent() -> None:

@@ -79,6 +79,7 @@ class WorkerNews:
     """Whom to tell what; each must not raise."""
 
     started: Callable[[int], None] = field(default=lambda _pid: None)
+    warmed: Callable[[float], None] = field(default=lambda _elapsed_s: None)
     ended: Callable[[str], None] = field(default=lambda _why: None)
     said: Callable[[str], None] = field(default=lambda _line: None)
 
@@ -280,6 +281,8 @@ class WorkerClient:
             if kind == "ready":
                 self._is_ready.set()
                 self._news.started(pid)
+            elif kind == "warm":
+                self._news.warmed(float(content["elapsed_s"]))
             elif asked is None or content["trace_id"] != asked.trace_id or asked.reply.done():
                 continue  # about a plan that nobody waits for any more
             elif kind == "event":
