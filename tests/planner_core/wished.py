@@ -1,0 +1,62 @@
+"""Plans of exactly the trades a test wishes for: one calculator that says what it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from planner_core.context import PlanningContext, Side
+from planner_core.plan import Opportunity, Plan
+from planner_core.planner import plan
+from planner_core.state import PlanningState
+from tests.builders import make_config, make_runtime, only, stub_calculator
+
+BUY, SELL = Side.BUY, Side.SELL
+
+COSTLESS = {"fixed_cost": 0.0, "cost_bps": 0.0, "half_spread_bps": 0.0, "fx_bps": 0.0}
+EAGER: dict[str, Any] = {
+    "constraints": {"turnover_max": 10.0, "min_gain_bps": 0.0, "position_weight_max": 1.0},
+    "costs": COSTLESS,
+    "objective": {
+        "risk_aversion": 0.0,
+        "concentration_penalty": 0.0,
+        "tail_risk_penalty": 0.0,
+        "turnover_penalty": 0.0,
+    },
+    "estimation": {"mean_min": 0.0, "mean_max": 0.0},
+}
+"""Nothing scores but the distance to targets: the best size is the one nearest to them."""
+
+Wished = tuple[str, Side, float]
+"""Security, side, notional in base currency."""
+
+
+def plan_of_wishes(
+    context: PlanningContext,
+    wishes: Sequence[Wished],
+    *,
+    mandatory: bool = False,
+    filters: dict[str, Any] | None = None,
+    **overrides: Any,  # noqa: ANN401 - the keys of a TOML document
+) -> Plan:
+    """Plan with a calculator that finds exactly the wishes; sections are merged over EAGER."""
+
+    def calculate(state: PlanningState) -> list[Opportunity]:
+        columns = state.context.security_index()
+        return [
+            Opportunity(columns[name], side, notional, "the test wishes it", mandatory)
+            for name, side, notional in wishes
+        ]
+
+    runtime = make_runtime(stub_calculator(calculate, "wishes"))
+    document: dict[str, Any] = only(
+        runtime.registries,
+        opportunity_calculators={"wishes": True},
+        pattern_generators={"single_best": True},
+        sequence_generators={"combinatorial": True},
+        filters=filters or {},
+    )
+    for section, keys in EAGER.items():
+        document[section] = {**keys, **overrides.pop(section, {})}
+    config = make_config(runtime.registries, **{**document, **overrides})
+    return plan(context, config, runtime)
