@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from planner_core.context import Side
 from planner_core.errors import ModuleContractError
 from planner_core.plan import Opportunity, Skip
 from planner_core.state import PlanningState
@@ -29,15 +30,36 @@ def checked_opportunities(
     for result in results:
         if not isinstance(result, Opportunity | Skip):
             raise ModuleContractError(key, f"returned a {type(result).__name__} among the results")
-        if not 0 <= result.security < state.context.n_securities:
-            raise ModuleContractError(key, f"named column {result.security}, which does not exist")
-        if isinstance(result, Opportunity) and not _positive(result.notional):
-            raise ModuleContractError(key, f"a notional must be positive, found {result.notional}")
+        complaint = _complaint(result, state.context.n_securities)
+        if complaint:
+            raise ModuleContractError(key, complaint)
     return results
 
 
-def _positive(number: float) -> bool:
-    return math.isfinite(number) and number > 0
+def _complaint(result: Opportunity | Skip, n_securities: int) -> str | None:
+    """Return what is wrong with a result; types too, because a plugin need not keep to any."""
+    side: object = result.side
+    reason: object = result.reason
+    if not (_is_id(result.security) and 0 <= result.security < n_securities):
+        return f"named column {result.security!r}, which does not exist"
+    if not any(side is wanted for wanted in (Side.BUY, Side.SELL)):
+        return f"a side is Side.BUY or Side.SELL, found {side!r}"
+    if not isinstance(reason, str) or not reason:
+        return f"a reason is a sentence, found {reason!r}"
+    return _wish_complaint(result) if isinstance(result, Opportunity) else None
+
+
+def _wish_complaint(result: Opportunity) -> str | None:
+    if not (math.isfinite(result.notional) and result.notional > 0):
+        return f"a notional must be positive, found {result.notional}"
+    if result.mandatory and result.side is Side.BUY:
+        return "only a sell can be mandatory: no limit demands a buy"
+    return None
+
+
+def _is_id(number: object) -> bool:
+    """Whether something is a whole number, numpy's included; a switch is none."""
+    return isinstance(number, int | np.integer) and not isinstance(number, bool)
 
 
 def checked_sets(
@@ -53,7 +75,8 @@ def checked_sets(
             raise ModuleContractError(
                 key, f"a set is a tuple of 1 to {depth} ids, found {chosen!r}"
             )
-        if len(set(chosen)) != len(chosen) or not all(0 <= i < n_candidates for i in chosen):
+        ids = set(chosen)
+        if len(ids) != len(chosen) or not all(_is_id(i) and 0 <= i < n_candidates for i in ids):
             raise ModuleContractError(
                 key, f"ids must differ and be below {n_candidates}: {chosen!r}"
             )
@@ -78,11 +101,11 @@ def checked_rejections(key: str, rejected: object, n_candidates: int) -> dict[in
     if not isinstance(rejected, Mapping):
         raise ModuleContractError(key, f"returned {type(rejected).__name__}, needs a mapping")
     for candidate, reason in rejected.items():
-        if not (isinstance(candidate, int) and 0 <= candidate < n_candidates):
+        if not (_is_id(candidate) and 0 <= candidate < n_candidates):
             raise ModuleContractError(key, f"rejected {candidate!r}, which is no candidate id")
         if not isinstance(reason, str) or not reason:
             raise ModuleContractError(key, f"gave no reason for rejecting {candidate}")
-    return dict(rejected)
+    return {int(candidate): reason for candidate, reason in rejected.items()}
 
 
 def checked_conflicts(key: str, conflicts: object, n_candidates: int) -> NDArray[np.bool_] | None:
@@ -94,3 +117,16 @@ def checked_conflicts(key: str, conflicts: object, n_candidates: int) -> NDArray
     if conflicts.shape != (n_candidates, n_candidates) or (conflicts != conflicts.T).any():
         raise ModuleContractError(key, f"conflicts need a symmetric ({n_candidates}, ...) matrix")
     return conflicts
+
+
+def checked_alternatives(
+    key: str, selected: object, ranked: Sequence[tuple[int, ...]]
+) -> Sequence[tuple[int, ...]] | None:
+    """Return a filter's alternatives, or raise ModuleContractError saying what is wrong."""
+    if selected is None:
+        return None
+    if not isinstance(selected, Sequence):
+        raise ModuleContractError(key, f"returned {type(selected).__name__}, needs a sequence")
+    if not all(isinstance(chosen, tuple) and chosen in ranked for chosen in selected):
+        raise ModuleContractError(key, "alternatives are some of the ranked sets, as they are")
+    return selected

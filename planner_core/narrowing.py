@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from planner_core.candidates import Candidates, build_candidates, same_security_conflicts
 from planner_core.context import FloatArray
-from planner_core.contracts import checked_conflicts, checked_rejections
+from planner_core.contracts import checked_alternatives, checked_conflicts, checked_rejections
 from planner_core.degradation import Attempts
 from planner_core.evaluator import Evaluator, as_block
 from planner_core.module import Filter, ModuleKind, ModuleParameters
@@ -83,18 +83,16 @@ def pick_alternatives(
     runtime: Runtime,
     attempts: Attempts,
 ) -> list[RankedSet]:
-    """Return the sets to report beside the chosen one, as the filters would have them."""
+    """Return the sets to report beside the chosen one, as the first filter with an opinion says."""
     limit = state.config.search.alternatives
     others = [ranked for ranked in ranking.sets if ranked.ids not in (chosen.ids, ())]
     by_ids = {ranked.ids: ranked for ranked in others}
     ids: Sequence[tuple[int, ...]] = (chosen.ids, *by_ids)
     for module, parameters in _filters(state, runtime):
-        selected = attempts.run(
+        for selected in attempts.run(
             module, "select_alternatives", _selected, module, ids, limit, parameters
-        )
-        known = [i for i in selected if i in by_ids]
-        if known:
-            return [by_ids[i] for i in known[:limit]]
+        ):
+            return [by_ids[i] for i in selected if i in by_ids][:limit]
     return others[:limit]
 
 
@@ -108,8 +106,10 @@ def _selected(
     ids: Sequence[tuple[int, ...]],
     limit: int,
     parameters: ModuleParameters,
-) -> Sequence[tuple[int, ...]]:
-    return module.select_alternatives(ids, limit, parameters) or ()
+) -> Sequence[Sequence[tuple[int, ...]]]:
+    selected = module.select_alternatives(ids, limit, parameters)
+    checked = checked_alternatives(module.key, selected, ids)
+    return () if checked is None else (checked,)
 
 
 def _rejected(
