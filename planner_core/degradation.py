@@ -28,11 +28,10 @@ class Attempts:
         return tuple(self._attempts.values())
 
     def failed(self, keys: Sequence[str]) -> tuple[str, ...]:
-        """Return those of the keys whose module did not return a usable result."""
+        """Return those of the keys whose module was wanted and did not return a usable result."""
+        fine = (ModuleStatus.OK, ModuleStatus.DISABLED)
         return tuple(
-            key
-            for key in keys
-            if key in self._attempts and self._attempts[key].status is not ModuleStatus.OK
+            key for key in keys if key in self._attempts and self._attempts[key].status not in fine
         )
 
     def disabled(self, key: str) -> None:
