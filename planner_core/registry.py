@@ -45,6 +45,8 @@ class Registry(Generic[ModuleT]):
             module has its name.
         """
         name = type(module).__name__
+        if isinstance(module, type):
+            raise ModuleContractError(module.__name__, "register an instance, not the class")
         if not isinstance(module, self._expected):
             raise ModuleContractError(name, f"is no {self._expected.__name__}")
         if not isinstance(getattr(module, "metadata", None), ModuleMetadata):
@@ -54,6 +56,8 @@ class Registry(Generic[ModuleT]):
             raise ModuleContractError(
                 name, "needs `parameters_model`, a subclass of ModuleParameters"
             )
+        for dependency in module.metadata.dependencies:
+            _check_range(name, dependency.version)
         taken = self._modules.get(module.metadata.name)
         if taken is not None and type(taken) is not type(module):
             raise ModuleContractError(module.key, "another module is registered by this name")
@@ -176,6 +180,15 @@ def _unmet(
     if not version_satisfies(version, dependency.version):
         return f"needs {dependency.kind}.{dependency.name} {dependency.version}, found {version}"
     return None
+
+
+def _check_range(name: str, wanted: str) -> None:
+    try:
+        # Clause by clause: a range is not read beyond the first that does not hold.
+        for clause in wanted.split(","):
+            version_satisfies("0.0.0", clause)
+    except ValueError as error:
+        raise ModuleContractError(name, str(error)) from None
 
 
 def version_satisfies(version: str, wanted: str) -> bool:
