@@ -227,10 +227,7 @@ class PlanningContext:
     findings: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:
-        _check_history(self)
-        _check_securities(self)
-        _check_holdings(self)
-        _check_targets(self)
+        check_context(self)
         for array in (self.dates, self.prices, *self.fx_rates.values()):
             array.flags.writeable = False
 
@@ -247,107 +244,3 @@ class PlanningContext:
     def security_index(self) -> dict[str, int]:
         """Return the column of each security id."""
         return {security.id: column for column, security in enumerate(self.securities)}
-
-
-def _refuse_unless(condition: object, message: str) -> None:
-    if not condition:
-        raise ContextError(message)
-
-
-def _check_history(context: PlanningContext) -> None:
-    n_days, n_securities = context.n_days, context.n_securities
-    _refuse_unless(
-        context.dates.ndim == 1 and context.dates.dtype == np.dtype("datetime64[D]"),
-        "dates: a one-dimensional array of days is needed",
-    )
-    _refuse_unless(
-        context.prices.shape == (n_days, n_securities),
-        f"prices: shape {context.prices.shape}, needed ({n_days}, {n_securities})",
-    )
-    if n_days:
-        steps = np.diff(context.dates.astype(np.int64))
-        _refuse_unless(
-            np.all(steps > 0), "dates: must be strictly increasing, oldest first, no day twice"
-        )
-        _refuse_unless(
-            context.dates[-1] <= np.datetime64(context.as_of),
-            f"dates: {context.dates[-1]} lies after as_of {context.as_of}",
-        )
-    for column, security in enumerate(context.securities):
-        known = context.prices[:, column][~np.isnan(context.prices[:, column])]
-        _refuse_unless(
-            np.all(np.isfinite(known)) and np.all(known > 0),
-            f"prices: {security.id} has a price that is not positive and finite",
-        )
-    for currency, rates in context.fx_rates.items():
-        known = rates[~np.isnan(rates)]
-        _refuse_unless(
-            rates.shape == (n_days,) and np.all(np.isfinite(known)) and np.all(known > 0),
-            f"fx_rates: {currency} needs {n_days} rates that are positive and finite",
-        )
-
-
-def _check_securities(context: PlanningContext) -> None:
-    ids = [security.id for security in context.securities]
-    _refuse_unless(len(set(ids)) == len(ids), "securities: an id stands twice")
-    for security in context.securities:
-        _refuse_unless(security.lot_size > 0, f"{security.id}: lot_size must be positive")
-        _refuse_unless(
-            security.quality is None or 0 <= security.quality <= 1,
-            f"{security.id}: quality must lie in [0, 1]",
-        )
-        _refuse_unless(
-            security.currency == context.base_currency or security.currency in context.fx_rates,
-            f"{security.id}: no fx rate for {security.currency} (base {context.base_currency});"
-            " add the currency to fx.csv",
-        )
-
-
-def _check_holdings(context: PlanningContext) -> None:
-    ids = set(context.security_index())
-    for lot in context.lots:
-        _refuse_unless(lot.security in ids, f"lots: unknown security {lot.security}")
-        _refuse_unless(
-            np.isfinite(lot.quantity) and lot.quantity > 0,
-            f"lots: {lot.security} has quantity {lot.quantity}; only what is owned can be a lot",
-        )
-        _refuse_unless(
-            np.isfinite(lot.unit_cost) and lot.unit_cost >= 0 and lot.fx_rate > 0,
-            f"lots: {lot.security} needs a unit cost >= 0 and an fx rate > 0",
-        )
-        _refuse_unless(
-            lot.acquired is None or lot.acquired <= context.as_of,
-            f"lots: {lot.security} acquired {lot.acquired}, after as_of {context.as_of}",
-        )
-    for balance in context.cash:
-        _refuse_unless(
-            balance.currency == context.base_currency or balance.currency in context.fx_rates,
-            f"cash: no fx rate for {balance.currency}; add the currency to fx.csv",
-        )
-        _refuse_unless(
-            np.isfinite(balance.settled) and np.isfinite(balance.unsettled),
-            f"cash: {balance.currency} is not a finite number",
-        )
-    for trade in context.trades:
-        _refuse_unless(
-            trade.on <= context.as_of, f"trades: {trade.security} on {trade.on}, after as_of"
-        )
-    for order in context.pending_orders:
-        _refuse_unless(order.security in ids, f"pending order: unknown security {order.security}")
-        _refuse_unless(order.quantity > 0, f"pending order: {order.security} needs a quantity > 0")
-
-
-def _check_targets(context: PlanningContext) -> None:
-    targets = [s.target for s in context.securities if s.target is not None]
-    _refuse_unless(all(0 <= target <= 1 for target in targets), "targets: each lies in [0, 1]")
-    _refuse_unless(
-        sum(targets) <= 1 + WEIGHT_SUM_TOLERANCE, f"targets: sum to {sum(targets):.4f}, above 1"
-    )
-    totals: dict[str, float] = {}
-    for rule in context.group_rules:
-        totals[rule.classification] = totals.get(rule.classification, 0.0) + (rule.target or 0.0)
-    for classification, total in totals.items():
-        _refuse_unless(
-            total <= 1 + WEIGHT_SUM_TOLERANCE,
-            f"group targets of {classification}: sum to {total:.4f}, above 1",
-        )
