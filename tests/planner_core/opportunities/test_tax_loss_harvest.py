@@ -25,7 +25,7 @@ from tests.builders import (
 
 
 def state_of(
-    *lots: TaxLot, price: float = 95.0, config: Any = None, **fields: Any
+    *lots: TaxLot, price: float = 95.0, config: PlannerConfig | None = None, **fields: Any
 ) -> PlanningState:
     context = make_context(
         securities=(make_security("AAA"),), last_prices=[price], lots=lots, **fields
