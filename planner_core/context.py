@@ -14,12 +14,10 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from planner_core.errors import ContextError
+from planner_core.context_checks import check_context
 
 FloatArray = NDArray[np.float64]
 DateArray = NDArray[np.datetime64]
-
-WEIGHT_SUM_TOLERANCE = 1e-9
 
 
 class Side(StrEnum):
