@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 
 from firmware_bridge.render import to_png
 from host.display_faults import FAULT_TEXTS
-from host.display_legend import LegendEntry, LegendSection, on_off, sections
+from host.display_legend import sections
+from host.display_strips import LegendEntry, LegendSection, on_off
 
 FOLDER = "docs/display"
 SCALE = 0.5

@@ -28,7 +28,7 @@ from host.display import (
     next_change_s,
     picture_at,
 )
-from host.display_legend import FIVE_STEPS, HELD, NOTHING, TEN_STEPS
+from host.display_legend_results import FIVE_STEPS, HELD, NOTHING, TEN_STEPS
 from host.display_state import AWAKE_S, PAGE_RETURN_S
 
 NOW_S = 1000.0

@@ -13,16 +13,9 @@ from firmware_bridge.messages import COLUMNS
 from host.display import DisplayState, Fault, Intent, Planning, Preview, frame_at, next_change_s
 from host.display_faults import FAULT_TEXTS
 from host.display_film import Line
-from host.display_legend import (
-    FIVE_STEPS,
-    HELD,
-    NOTHING,
-    TEN_STEPS,
-    LegendEntry,
-    on_off,
-    sample_plan,
-    sections,
-)
+from host.display_legend import sections
+from host.display_legend_results import FIVE_STEPS, HELD, NOTHING, TEN_STEPS, sample_plan
+from host.display_strips import LegendEntry, on_off
 from host.display_words import reason, steps
 from tests.host.pixel_art import art
 
@@ -292,6 +285,14 @@ def test_a_text_shows_all_its_columns_rests_at_both_ends_and_returns(right: int)
     assert columns_seen(frames, line) == set(range(SMALL.width(line.text)))
     assert frames.count(frames[0]) >= 2
     assert next_change_s(state, 1.6) == pytest.approx(1.6 + 0.9)
+
+
+def test_a_text_moves_one_column_at_a_time() -> None:
+    line = Line(steps(FIVE_STEPS)[0].text, SMALL, 0)
+    state = replace(FIVE, page=1)
+    one_round = played(state, 1.6, 1.6 + 0.9 + 0.09 * line.overhang)
+    shown = [Line(line.text, SMALL, 0).over(Frame.blank(), n) for n in range(line.overhang + 1)]
+    assert [art(frame)[:5] for frame in one_round] == [art(frame)[:5] for frame in shown]
 
 
 def test_after_three_rounds_a_step_rests_with_its_arrow() -> None:
