@@ -70,9 +70,10 @@ def build_history(context: PlanningContext, price_move_sigmas: float) -> PriceHi
     filled = forward_fill(believed, FILL_DAYS_MAX)
     last_row = _last_observed_row(believed)
     price = _take_rows(believed, last_row)
+    latest = _take_rows(context.prices, _last_observed_row(context.prices))
     for column in quarantined:
         # Prudent: an unbelieved price may lower the value shown, never raise it.
-        price[column] = np.fmin(price[column], context.prices[-1, column])
+        price[column] = np.fmin(price[column], latest[column])
     return PriceHistory(
         base=filled * rates,
         observed=~np.isnan(believed) & ~np.isnan(rates),
