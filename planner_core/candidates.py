@@ -20,7 +20,9 @@ class Candidates:
     ----------
     actions : tuple of Action
     security : ndarray of shape (K,), int
-    is_buy, mandatory : ndarray of shape (K,), bool
+        Column in the context; a negative number per pair of currencies for conversions, which
+        change no weight.
+    is_buy, is_sell, mandatory : ndarray of shape (K,), bool
     value : ndarray of shape (K,)
         Signed.
     cost, tax, cash_delta : ndarray of shape (K,)
@@ -33,6 +35,7 @@ class Candidates:
     actions: tuple[Action, ...]
     security: IntArray
     is_buy: BoolArray
+    is_sell: BoolArray
     mandatory: BoolArray
     value: FloatArray
     cost: FloatArray
@@ -71,7 +74,7 @@ class Candidates:
 
     def sells(self) -> list[int]:
         """Return the ids of sells, best gain first."""
-        return self.by_gain(list(map(int, np.flatnonzero(~self.is_buy))))
+        return self.by_gain(list(map(int, np.flatnonzero(self.is_sell))))
 
 
 def build_candidates(
@@ -84,8 +87,9 @@ def build_candidates(
 
     return Candidates(
         actions=tuple(actions),
-        security=np.array([action.security for action in actions], dtype=np.int64),
+        security=traded(actions),
         is_buy=np.array([action.side is Side.BUY for action in actions], dtype=bool),
+        is_sell=np.array([action.side is Side.SELL for action in actions], dtype=bool),
         mandatory=np.array([action.mandatory for action in actions], dtype=bool),
         value=column("value"),
         cost=column("cost"),
@@ -96,8 +100,26 @@ def build_candidates(
     )
 
 
+def traded(actions: list[Action]) -> IntArray:
+    """Return what each action trades: a column, or a negative number for a pair of currencies."""
+    pairs = sorted({_pair(action) for action in actions if action.convert_to})
+    return np.array(
+        [
+            -1 - pairs.index(_pair(action)) if action.convert_to else action.security
+            for action in actions
+        ],
+        dtype=np.int64,
+    )
+
+
+def _pair(action: Action) -> tuple[str, str]:
+    """Return the two currencies of a conversion, whichever way it goes."""
+    first, second = sorted((action.currency, action.convert_to))
+    return first, second
+
+
 def same_security_conflicts(actions: list[Action]) -> NDArray[np.bool_]:
     """Return the pairs that trade the same security, the diagonal included; (K, K)."""
-    security = np.array([action.security for action in actions], dtype=np.int64)
+    security = traded(actions)
     same: NDArray[np.bool_] = security[:, None] == security[None, :]
     return same

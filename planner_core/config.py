@@ -182,6 +182,11 @@ class ConstraintsConfig(ConfigSection):
     settled_cash_only: bool = parameter(
         False, unit="switch", description="buys use settled cash only, not this plan's proceeds"
     )
+    multi_currency: bool = parameter(
+        False,
+        unit="switch",
+        description="keep cash per currency: conversions are steps of the plan, none is implicit",
+    )
     settlement_days: int = parameter(
         2, unit="market days", ge=0, le=10, description="from trade to settlement"
     )

@@ -25,6 +25,8 @@ class Side(StrEnum):
 
     BUY = "buy"
     SELL = "sell"
+    CONVERT = "convert"
+    """One currency into another; only where cash is kept per currency."""
 
 
 class LedgerStatus(StrEnum):

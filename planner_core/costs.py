@@ -37,9 +37,13 @@ class CostModel:
 
 
 def build_costs(
-    context: PlanningContext, daily_volatility: FloatArray, config: CostsConfig
+    context: PlanningContext,
+    daily_volatility: FloatArray,
+    config: CostsConfig,
+    *,
+    converts: bool = True,
 ) -> CostModel:
-    """Build the cost model of a context.
+    """Build the cost model of a context; `converts`: a foreign trade pays for its conversion.
 
     Notes
     -----
@@ -50,7 +54,7 @@ def build_costs(
         [
             config.cost_bps
             + (config.half_spread_bps if s.half_spread_bps is None else s.half_spread_bps)
-            + (config.fx_bps if s.currency != context.base_currency else 0.0)
+            + (config.fx_bps if converts and s.currency != context.base_currency else 0.0)
             for s in context.securities
         ],
         dtype=np.float64,

@@ -163,13 +163,14 @@ class Evaluator:
     def judge(self, total: FloatArray) -> Judgement:
         """Judge sums of `columns` over sets, shape (..., n_columns).
 
-        Sells come first, so cash and groups are at their worst at the end: one check there covers
-        every step.
+        Sells come first and conversions before buys, so cash and groups are at their worst at the
+        end: one check there covers every step.
         """
         limits, nav, dust = self.state.limits, self.state.nav, LIMIT_TOLERANCE
-        cash_delta, buys, relief, turnover, repair = (total[..., i] for i in range(5))
-        groups = limits.groups.weight + total[..., 5:]
-        missing = (limits.cash_required - limits.cash_free) / nav - cash_delta
+        buys, relief, turnover, repair = (total[..., i] for i in range(4))
+        cash_delta, group_change = total[..., self.cash_columns], total[..., self.group_columns]
+        groups = limits.groups.weight + group_change
+        short = (limits.cash_rows.required - limits.cash_rows.free) / nav - cash_delta
         charged = (
             turnover
             - np.minimum(repair, limits.repair_credit)
@@ -178,11 +179,14 @@ class Evaluator:
         buys_nothing = buys == 0
         settled = buys_nothing | (buys <= limits.settled_budget / nav + dust)
         final = settled & (charged <= limits.turnover_left + dust)
-        covered = buys_nothing | (missing <= dust)
+        # A buy or a conversion may not take a row below what it needs, nor deeper if it is below.
+        needed = np.maximum(limits.cash_rows.missing / nav, 0.0)
+        covered = buys_nothing | (short <= dust).all(axis=-1)
+        covered &= (short <= needed + dust).all(axis=-1)
         allowed = np.maximum(limits.groups.cap, limits.groups.weight)
         capped = (groups <= allowed + dust).all(axis=-1)
         violation = (
-            np.maximum(missing, 0.0)
+            np.maximum(short, 0.0).sum(axis=-1)
             + (self._position_excess - relief)
             + np.maximum(groups - limits.groups.cap, 0.0).sum(axis=-1)
         )
@@ -231,6 +235,7 @@ class Evaluator:
         """Return the weights (of V0) once the chosen actions are done; (n_securities,)."""
         weight = self.state.portfolio.weight.copy()
         for candidate in chosen:
+            # A conversion's change is 0, wherever its negative number points.
             weight[self.candidates.security[candidate]] += self.tables.weight_change[candidate]
         return weight
 
@@ -253,21 +258,50 @@ class Evaluator:
         excess = self.state.portfolio.weight - self.state.limits.position_cap
         return float(np.maximum(excess, 0.0).sum())
 
+    @property
+    def cash_columns(self) -> slice:
+        """Where `columns` holds what each action adds to each cash row."""
+        return slice(4, 4 + len(self.state.limits.cash_rows.currencies))
+
+    @property
+    def group_columns(self) -> slice:
+        """Where `columns` holds what each action adds to each capped group."""
+        return slice(self.cash_columns.stop, None)
+
     def _limit_columns(self) -> FloatArray:
-        """Return what each action adds to each limited sum; (K + 1, 5 + n_groups), of NAV."""
+        """Return what each action adds to each limited sum, fractions of NAV; (K + 1, n_columns).
+
+        Buys, relief of position caps, turnover, mandatory turnover, then cash rows, then groups.
+        """
         candidates, limits = self.candidates, self.state.limits
         k = candidates.n
         change = self.tables.weight_change[:k]
         excess = np.maximum(self.state.portfolio.weight - limits.position_cap, 0.0)
-        relief = np.where(candidates.is_buy, 0.0, np.minimum(excess[candidates.security], -change))
-        columns = np.zeros((k + 1, 5 + len(limits.groups.names)))
-        columns[:k, 0] = candidates.cash_delta / self.state.nav
-        columns[:k, 1] = np.where(candidates.is_buy, change, 0.0)
-        columns[:k, 2] = relief
-        columns[:k, 3] = np.abs(change)
-        columns[:k, 4] = np.where(candidates.mandatory, np.abs(change), 0.0)
-        columns[:k, 5:] = (limits.groups.membership[:, candidates.security] * change).T
+        relief = np.where(candidates.is_sell, np.minimum(excess[candidates.security], -change), 0.0)
+        n_columns = self.cash_columns.stop + len(limits.groups.names)
+        columns = np.zeros((k + 1, n_columns))
+        columns[:k, 0] = np.where(candidates.is_buy, change, 0.0)
+        columns[:k, 1] = relief
+        columns[:k, 2] = np.abs(change)
+        columns[:k, 3] = np.where(candidates.mandatory, np.abs(change), 0.0)
+        columns[:k, self.cash_columns] = self._cash_flows() / self.state.nav
+        columns[:k, self.group_columns] = (
+            limits.groups.membership[:, candidates.security] * change
+        ).T
         return columns
+
+    def _cash_flows(self) -> FloatArray:
+        """Return what each action adds to each cash row, base currency; (K, n_rows)."""
+        rows = self.state.limits.cash_rows
+        flows = np.zeros((self.candidates.n, len(rows.currencies)))
+        for candidate, action in enumerate(self.candidates.actions):
+            if action.convert_to:
+                worth = action.quantity * action.fx_rate
+                flows[candidate, rows.row(action.currency)] -= worth
+                flows[candidate, rows.row(action.convert_to)] += worth - action.cost
+            else:
+                flows[candidate, rows.row(action.currency)] += action.cash_delta
+        return flows
 
 
 def _place_pairs(

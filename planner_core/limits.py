@@ -15,7 +15,7 @@ import numpy as np
 from planner_core.config import ConstraintsConfig
 from planner_core.context import FloatArray, PlanningContext, Side
 from planner_core.history import PriceHistory
-from planner_core.portfolio import Portfolio
+from planner_core.portfolio import Portfolio, latest_rate
 
 MIN_TRADE_NAV_FRACTION = 0.01
 VIOLATION_TOLERANCE = 1e-9
@@ -45,6 +45,32 @@ class GroupLimits:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class CashRows:
+    """Cash that must each suffice: one row, or one per currency; money in base currency.
+
+    Parameters
+    ----------
+    currencies : tuple of str
+        The base currency first; the only one unless cash is kept per currency.
+    free, required : ndarray of shape (n_rows,)
+        What is there less what pending buys will take; what must stay there.
+    """
+
+    currencies: tuple[str, ...]
+    free: FloatArray
+    required: FloatArray
+
+    @property
+    def missing(self) -> FloatArray:
+        """How much each row lacks, (n_rows,)."""
+        return np.maximum(self.required - self.free, 0.0)
+
+    def row(self, currency: str) -> int:
+        """Return the row that a trade in a currency settles in."""
+        return self.currencies.index(currency) if currency in self.currencies else 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Limits:
     """The limits of one run; fractions are of the NAV before trading.
 
@@ -54,8 +80,10 @@ class Limits:
         Reserve plus withdrawals that fall due.
     cash_free : float, base currency
         Cash of all accounts less what pending buys will take.
+    cash_rows : CashRows
+        The same, row by row.
     settled_budget : float, base currency
-        What buys may use in settled-cash mode; infinite otherwise.
+        What all buys together may use in settled-cash mode; infinite otherwise.
     position_cap : ndarray of shape (n_securities,), weight
     groups : GroupLimits
     turnover_left : float, fraction
@@ -72,6 +100,7 @@ class Limits:
 
     cash_required: float
     cash_free: float
+    cash_rows: CashRows
     settled_budget: float
     position_cap: FloatArray
     groups: GroupLimits
@@ -107,8 +136,9 @@ def build_limits(
         dtype=np.float64,
     )
     groups = _group_limits(context, portfolio.weight)
+    cash_rows = _cash_rows(context, portfolio, required, free, constraints)
     violation = (
-        max(0.0, required - free) / nav
+        float(cash_rows.missing.sum()) / nav
         + float(np.maximum(portfolio.weight - position_cap, 0.0).sum())
         + float(groups.excess.sum())
     )
@@ -117,6 +147,7 @@ def build_limits(
     return Limits(
         cash_required=required,
         cash_free=free,
+        cash_rows=cash_rows,
         settled_budget=(
             portfolio.cash_settled - portfolio.cash_pending - required
             if constraints.settled_cash_only
@@ -132,6 +163,29 @@ def build_limits(
         sell_block=sell_block,
         violation=violation,
     )
+
+
+def _cash_rows(
+    context: PlanningContext,
+    portfolio: Portfolio,
+    required: float,
+    free: float,
+    constraints: ConstraintsConfig,
+) -> CashRows:
+    """Return one row, or a row per currency in use; reserve and withdrawals are in the base."""
+    if not constraints.multi_currency:
+        return CashRows((context.base_currency,), np.array([free]), np.array([required]))
+    foreign = {security.currency for security in context.securities}
+    foreign |= {balance.currency for balance in context.cash}
+    currencies = (context.base_currency, *sorted(foreign - {context.base_currency}))
+    rows = CashRows(currencies, np.zeros(len(currencies)), np.zeros(len(currencies)))
+    for balance in context.cash:
+        rate = latest_rate(context, balance.currency)
+        rows.free[rows.row(balance.currency)] += (balance.settled + balance.unsettled) * rate
+    for currency, reserved in portfolio.pending_by_currency.items():
+        rows.free[rows.row(currency)] -= reserved
+    rows.required[0] = required
+    return rows
 
 
 def _withdrawals_due(context: PlanningContext, constraints: ConstraintsConfig) -> float:

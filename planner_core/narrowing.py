@@ -147,7 +147,7 @@ def _with_conflicts(
 
 def _rejection(action: Action, key: str, reason: str, state: PlanningState) -> Rejection:
     return Rejection(
-        security=state.context.securities[action.security].id,
+        security=action.name(state.context.securities),
         side=action.side,
         value=abs(action.value),
         sources=action.sources,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
-from planner_core.context import Finding, Side
+from planner_core.context import Finding, Security, Side
 
 
 class Outcome(StrEnum):
@@ -69,12 +69,19 @@ class Skip:
     reason: str
 
 
+NO_SECURITY = -1
+"""Column of an action that trades no security."""
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """A trade that is legal by itself: whole lots, priced, with costs and tax.
 
     `quantity` is signed (negative sells); `price` is in `currency`; `value` (signed), `cost`,
     `tax` and `cash_delta` are in base currency. `value + cash_delta = -(cost + tax)`.
+
+    A conversion has `convert_to`: `quantity` units of `currency` leave, their worth less the cost
+    arrives. It trades no security (`security` is NO_SECURITY) and its `value` is 0.
     """
 
     security: int
@@ -89,11 +96,20 @@ class Action:
     sources: tuple[str, ...]
     reason: str
     mandatory: bool = False
+    convert_to: str = ""
 
     @property
     def side(self) -> Side:
-        """Buy or sell, from the sign of the quantity."""
+        """Buy or sell, from the sign of the quantity; or a conversion."""
+        if self.convert_to:
+            return Side.CONVERT
         return Side.BUY if self.quantity > 0 else Side.SELL
+
+    def name(self, securities: Sequence[Security]) -> str:
+        """Return what is traded: a security's id, or two currencies such as `EUR>USD`."""
+        if self.convert_to:
+            return f"{self.currency}>{self.convert_to}"
+        return securities[self.security].id
 
 
 ActionSequence = tuple[Action, ...]

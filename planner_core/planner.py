@@ -18,6 +18,7 @@ from planner_core.certificate import prove
 from planner_core.config import PlannerConfig
 from planner_core.context import LedgerStatus, PlanningContext
 from planner_core.contracts import checked_opportunities
+from planner_core.conversion import conversions
 from planner_core.costs import BASIS_POINT
 from planner_core.degradation import Attempts
 from planner_core.errors import ContextError
@@ -105,6 +106,7 @@ def _plan(
 
     with runtime.stage("candidates"):
         actions, rejected = size_opportunities(found, state)
+        actions += conversions(actions, state)
         candidates, narrowed = narrow(actions, state, runtime, attempts)
     runtime.tell(
         CandidatesPrepared,

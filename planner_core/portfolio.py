@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -32,6 +33,8 @@ class Portfolio:
         `cash` counts every account, negative ones too.
     cash_pending : float, base currency
         Reserved by pending buys.
+    pending_by_currency : mapping of str to float, base currency
+        The same, by the currency it will be paid in.
     cost_basis : ndarray of shape (n_securities,), base currency
     gain : ndarray of shape (n_securities,)
         Unrealised gain as a fraction of the cost basis; NaN where nothing is held.
@@ -52,6 +55,7 @@ class Portfolio:
     cash: float
     cash_settled: float
     cash_pending: float
+    pending_by_currency: Mapping[str, float]
     cost_basis: FloatArray
     gain: FloatArray
     holding_years: FloatArray
@@ -74,6 +78,7 @@ def value_portfolio(
     unit_value = history.price * history.fx_rate
     value = np.where(quantity > 0, quantity * np.nan_to_num(unit_value), 0.0)
     cash, settled = _cash_in_base(context)
+    pending = _pending_buys(context, unit_value, history.fx_rate)
     nav = float(value.sum()) + cash
     cost_basis = np.array(
         [sum(lot.quantity * lot.unit_cost * lot.fx_rate for lot in held) for held in lots]
@@ -93,7 +98,8 @@ def value_portfolio(
         nav=nav,
         cash=cash,
         cash_settled=settled,
-        cash_pending=_pending_buys(context, unit_value, history.fx_rate),
+        cash_pending=sum(pending.values()),
+        pending_by_currency=pending,
         cost_basis=cost_basis,
         gain=np.divide(
             value - cost_basis,
@@ -173,18 +179,26 @@ def latest_rate(context: PlanningContext, currency: str) -> float:
     return float(known[-1])
 
 
-def _pending_buys(context: PlanningContext, unit_value: FloatArray, fx_rate: FloatArray) -> float:
+def _pending_buys(
+    context: PlanningContext, unit_value: FloatArray, fx_rate: FloatArray
+) -> dict[str, float]:
     columns = context.security_index()
-    reserved = 0.0
+    reserved: dict[str, float] = {}
     for order in context.pending_orders:
         if order.side is Side.BUY:
             column = columns[order.security]
-            price = (
+            price = float(
                 unit_value[column]
                 if order.limit_price is None
                 else order.limit_price * fx_rate[column]
             )
-            reserved += order.quantity * float(price)
+            if np.isnan(price):
+                raise ContextError(
+                    f"a buy of {order.security} is pending without a limit price, and"
+                    f" {order.security} has no price; add closes to market/prices.csv"
+                )
+            currency = context.securities[column].currency
+            reserved[currency] = reserved.get(currency, 0.0) + order.quantity * price
     return reserved
 
 

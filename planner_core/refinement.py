@@ -13,13 +13,20 @@ from dataclasses import replace
 
 import numpy as np
 
-from planner_core.candidates import Candidates, build_candidates
+from planner_core.candidates import Candidates, build_candidates, same_security_conflicts
 from planner_core.evaluator import Evaluator, as_block
 from planner_core.local_search import climb
 from planner_core.plan import Action
 from planner_core.ranking import Ranking
 from planner_core.runtime import Runtime
-from planner_core.sizing import lot_step, price_trade, round_down, single_trade_complaint
+from planner_core.sizing import (
+    Identity,
+    identity_of,
+    lot_step,
+    price_trade,
+    round_down,
+    single_trade_complaint,
+)
 from planner_core.state import PlanningState
 
 ROUNDS = 4
@@ -60,28 +67,28 @@ def refine(ranking: Ranking, state: PlanningState, runtime: Runtime) -> tuple[Ev
 
 def _with_neighbours(known: Candidates, ranking: Ranking, state: PlanningState) -> Candidates:
     """Return the known candidates with the best sets' actions and their neighbours in size."""
-    base = {(a.security, a.quantity): i for i, a in enumerate(known.actions)}
-    side = {(a.security, a.quantity > 0): i for i, a in enumerate(known.actions)}
-    added: dict[tuple[int, float], Action] = {}
+    base = {identity_of(a): i for i, a in enumerate(known.actions)}
+    side = {(a.security, a.side): i for i, a in enumerate(known.actions)}
+    added: dict[Identity, Action] = {}
     for ranked in ranking.sets[:REFINED_SETS]:
         for candidate in ranked.ids:
             action = ranking.evaluator.candidates.actions[candidate]
             for resized in (action, *_resized(action, state)):
-                identity = (resized.security, resized.quantity)
+                identity = identity_of(resized)
                 if identity not in base:
                     added.setdefault(identity, resized)
     origin = [*range(known.n)]
-    origin += [side[a.security, a.quantity > 0] for a in added.values()]
+    origin += [side[a.security, a.side] for a in added.values()]
     actions = [*known.actions, *added.values()]
-    security = np.array([action.security for action in actions], dtype=np.int64)
-    conflicts = known.conflicts[np.ix_(origin, origin)]
-    conflicts |= security[:, None] == security[None, :]
+    conflicts = known.conflicts[np.ix_(origin, origin)] | same_security_conflicts(actions)
     gain = np.append(known.gain, np.zeros(len(added)))
     return build_candidates(actions, gain, conflicts)
 
 
 def _resized(action: Action, state: PlanningState) -> Iterator[Action]:
     """Yield the action in other sizes: up to its limits, in steps that double from one lot."""
+    if action.convert_to:
+        return
     step = lot_step(state.context.securities[action.security])
     portfolio = state.portfolio
     unit_value = float(portfolio.unit_value[action.security])
@@ -114,9 +121,9 @@ def _resized(action: Action, state: PlanningState) -> Iterator[Action]:
 
 def _carried(ids: Sequence[int], ranking: Ranking, wider: Candidates) -> tuple[int, ...] | None:
     """Return a set of the old ranking in the ids of the wider candidates, if all are there."""
-    places = {(a.security, a.quantity): i for i, a in enumerate(wider.actions)}
+    places = {identity_of(a): i for i, a in enumerate(wider.actions)}
     actions = ranking.evaluator.candidates.actions
-    found = [places.get((actions[i].security, actions[i].quantity)) for i in ids]
+    found = [places.get(identity_of(actions[i])) for i in ids]
     known = [i for i in found if i is not None]
     return tuple(sorted(known)) if len(known) == len(found) else None
 

@@ -126,8 +126,11 @@ class Relaxation:
         self.violation_proven, self.options = build_options(evaluator, violation)
         objective = evaluator.state.objective
         security = self.options.security
-        quadratic = objective.quadratic()[np.ix_(security, security)]
-        self.diagonal = _diagonal_part(quadratic)
+        # A conversion (a negative number) changes no weight: it has no part in the risk.
+        moves = security >= 0
+        quadratic = objective.quadratic()[np.ix_(security, security)] * np.outer(moves, moves)
+        self.diagonal = np.zeros(security.size)
+        self.diagonal[moves] = _diagonal_part(quadratic[np.ix_(moves, moves)])
         self.coupling = quadratic - np.diag(self.diagonal)
         self.slope = objective.gradient(evaluator.state.portfolio.weight)[security]
         self.tail = objective.scenarios[:, security]
@@ -296,15 +299,15 @@ def build_options(evaluator: Evaluator, violation: float) -> tuple[bool, Options
     """
     candidates, state = evaluator.candidates, evaluator.state
     excess = np.maximum(state.portfolio.weight - state.limits.position_cap, 0.0)
-    relief = np.append(evaluator.columns[: candidates.n, 2], 0.0)
+    relief = np.append(evaluator.columns[: candidates.n, 1], 0.0)
     security = np.unique(candidates.security)
     most = np.zeros(excess.size)
-    np.maximum.at(most, candidates.security, relief[: candidates.n])
+    np.maximum.at(most, candidates.security[candidates.is_sell], relief[:-1][candidates.is_sell])
     proven = violation <= float((excess - most).sum()) + 2 * VIOLATION_TOLERANCE
     places = []
     for column in security:
         ids = [*np.flatnonzero(candidates.security == column), candidates.null_id]
-        if proven and excess[column] > 0:
+        if proven and column >= 0 and excess[column] > 0:
             ids = [i for i in ids if relief[i] >= most[column] - VIOLATION_TOLERANCE]
         places.append(sorted(ids, key=lambda i: (evaluator.tables.weight_change[i], i)))
     return proven, _lay_out(evaluator, security, places, 0.0 if proven else violation)
@@ -353,9 +356,10 @@ def _limit_rows(evaluator: Evaluator, slack: float) -> tuple[FloatArray, FloatAr
     of one of the two gives a valid linear row.
     """
     limits, nav = evaluator.state.limits, evaluator.state.nav
-    cash_delta, buys, _, turnover, repair = evaluator.columns[:, :5].T
-    rows = [-cash_delta]
-    room = [(limits.cash_free - limits.cash_required) / nav + slack]
+    buys, _, turnover, repair = evaluator.columns[:, :4].T
+    cash = limits.cash_rows
+    rows = list(-evaluator.columns[:, evaluator.cash_columns].T)
+    room = list((cash.free - cash.required) / nav + slack)
     for count_repair in (False, True) if limits.repair_credit > 0 else (False,):
         for count_deposit in (False, True) if limits.deposit_credit > 0 else (False,):
             rows.append(turnover - count_repair * repair - count_deposit * buys)
@@ -368,7 +372,7 @@ def _limit_rows(evaluator: Evaluator, slack: float) -> tuple[FloatArray, FloatAr
         rows.append(buys)
         room.append(max(limits.settled_budget, 0.0) / nav)
     for row in range(len(limits.groups.names)):
-        rows.append(evaluator.columns[:, 5 + row])
+        rows.append(evaluator.columns[:, evaluator.group_columns.start + row])
         excess = float(limits.groups.excess[row])
         allowed = slack if excess > 0 else 0.0
         room.append(float(limits.groups.cap[row] - limits.groups.weight[row]) + allowed)

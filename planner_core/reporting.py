@@ -14,9 +14,11 @@ from planner_core.context import (
     FloatArray,
     PlanningContext,
     Severity,
+    Side,
 )
 from planner_core.degradation import Attempts
 from planner_core.evaluator import Evaluator
+from planner_core.limits import VIOLATION_TOLERANCE
 from planner_core.objective import TERMS, portfolio_metrics
 from planner_core.plan import (
     Action,
@@ -37,6 +39,8 @@ from planner_core.ranking import RankedSet, Ranking
 from planner_core.runtime import Runtime
 from planner_core.state import PlanningState
 
+EXECUTION_ORDER = (Side.SELL, Side.CONVERT, Side.BUY)
+"""Money first comes in, then crosses, then goes out."""
 VALID_MARKET_DAYS = 5
 """A plan is advice for a week at most."""
 SCORE_AGREEMENT = 1e-9
@@ -150,7 +154,7 @@ def in_order(ids: Sequence[int], evaluator: Evaluator) -> ActionSequence:
     ordered = sorted(
         ids,
         key=lambda i: (
-            bool(candidates.is_buy[i]),
+            EXECUTION_ORDER.index(candidates.actions[i].side),
             not candidates.mandatory[i],
             -candidates.gain[i],
             i,
@@ -171,15 +175,15 @@ def build_steps(sequence: ActionSequence, state: PlanningState) -> tuple[Step, .
 
 
 def _step(action: Action, cash: float, settles_on: date, state: PlanningState) -> Step:
-    before = float(state.portfolio.weight[action.security])
+    before = 0.0 if action.convert_to else float(state.portfolio.weight[action.security])
     return Step(
         side=action.side,
-        security=state.context.securities[action.security].id,
+        security=action.name(state.context.securities),
         quantity=abs(action.quantity),
         price=action.price,
         currency=action.currency,
         fx_rate=action.fx_rate,
-        value=abs(action.value),
+        value=action.quantity * action.fx_rate if action.convert_to else abs(action.value),
         cost=action.cost,
         tax=action.tax,
         cash_after=cash,
@@ -202,7 +206,7 @@ def _outcome(state: PlanningState, chosen: RankedSet) -> tuple[Outcome, str]:
     if chosen.ids:
         return Outcome.PLANNED, ""
     deficit = state.limits.cash_deficit
-    if deficit > 0:
+    if deficit > VIOLATION_TOLERANCE * state.nav:
         currency = state.context.base_currency
         return (
             Outcome.HELD,

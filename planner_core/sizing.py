@@ -16,6 +16,15 @@ FRACTION_STEP = 1e-6
 LOT_TOLERANCE = 1e-9
 
 
+Identity = tuple[int, float, str, str]
+"""What makes two actions the same trade."""
+
+
+def identity_of(action: Action) -> Identity:
+    """Return what makes an action the trade that it is."""
+    return action.security, action.quantity, action.currency, action.convert_to
+
+
 def size_opportunities(
     found: Iterable[tuple[str, Opportunity]], state: PlanningState
 ) -> tuple[list[Action], list[Rejection]]:
@@ -32,14 +41,14 @@ def size_opportunities(
         In order of first appearance; a merged one names all its sources and reasons.
     rejections : list of Rejection
     """
-    actions: dict[tuple[int, float], Action] = {}
+    actions: dict[Identity, Action] = {}
     rejections: list[Rejection] = []
     for key, opportunity in found:
         sized = size(opportunity, key, state)
         if isinstance(sized, Rejection):
             rejections.append(sized)
             continue
-        identity = (sized.security, sized.quantity)
+        identity = identity_of(sized)
         known = actions.get(identity)
         actions[identity] = sized if known is None else _merge(known, sized)
     return list(actions.values()), rejections

@@ -75,7 +75,12 @@ def assess(
         market=market,
         portfolio=portfolio,
         limits=build_limits(context, history, portfolio, config.constraints),
-        costs=build_costs(context, market.daily_volatility, config.costs),
+        costs=build_costs(
+            context,
+            market.daily_volatility,
+            config.costs,
+            converts=not config.constraints.multi_currency,
+        ),
         objective=build_objective(context, market, config.objective),
     )
 

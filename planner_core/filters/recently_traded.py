@@ -39,7 +39,7 @@ class RecentlyTraded(Filter[RecentlyTradedParameters]):
             age[trade.security] = min(days, age.get(trade.security, days))
         rejected: dict[int, str] = {}
         for candidate, action in enumerate(candidates.actions):
-            days = age.get(state.context.securities[action.security].id, parameters.quiet_days)
+            days = age.get(action.name(state.context.securities), parameters.quiet_days)
             if days < parameters.quiet_days and not action.mandatory:
                 rejected[candidate] = f"traded {days} days ago"
         return rejected
