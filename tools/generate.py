@@ -28,9 +28,44 @@ def display_markdown() -> str:
     return display_markdown()
 
 
+def modules_markdown() -> str:
+    """The catalogue of the planner's modules."""
+    from tools.module_docs import modules_markdown
+
+    return modules_markdown()
+
+
+def protocol_markdown() -> str:
+    """The wire protocol."""
+    from firmware_bridge.protocol_doc import protocol_markdown
+
+    return protocol_markdown()
+
+
+def _config_template(name: str) -> Generator:
+    """One of the commented files that `trader init` writes."""
+
+    def text() -> str:
+        from host import config_template
+
+        written: str = getattr(config_template, name)()
+        return written
+
+    return text
+
+
 # Path below the root -> what writes it. Let each function import what it needs when it is called:
 # one module that does not import must not stop the other files.
-GENERATED: dict[str, Generator] = {"docs/display.md": display_markdown}
+GENERATED: dict[str, Generator] = {
+    "configs/default_bucket.toml": _config_template("default_bucket"),
+    "configs/demo/buckets/core.toml": _config_template("demo_core_bucket"),
+    "configs/demo/buckets/satellite_a.toml": _config_template("demo_satellite_bucket"),
+    "configs/home/README.txt": _config_template("home_readme"),
+    "configs/home/device.toml": _config_template("device_template"),
+    "docs/display.md": display_markdown,
+    "docs/modules.md": modules_markdown,
+    "firmware_bridge/PROTOCOL.md": protocol_markdown,
+}
 
 
 def pictures() -> dict[str, Painter]:
