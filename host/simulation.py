@@ -149,7 +149,7 @@ class Simulation:
         try:
             self.start_board()
             self.start_daemon()
-            self.wait_for("daemon", "WorkerWarm")
+            self.wait_until_ready()
         except BaseException:
             self.close()
             raise
@@ -184,6 +184,12 @@ class Simulation:
         assert self.daemon.stderr is not None
         self._watch("daemon", self.daemon.stderr)
 
+    def restart_daemon(self, daemon: Sequence[str] = DAEMON_COMMAND) -> None:
+        """Start another daemon after the last one ended, perhaps by another command."""
+        self._close_pipes(self.daemon)
+        self._commands = (self._commands[0], tuple(daemon))
+        self.start_daemon()
+
     def stop_daemon(self, *, kill: bool = False) -> int:
         """End the daemon, or kill it as a power cut would; return its exit code."""
         assert self.daemon is not None
@@ -196,7 +202,10 @@ class Simulation:
         deadline_s = time.monotonic() + timeout_s
         while "daemon" in self._lines and time.monotonic() < deadline_s:
             self.pump(deadline_s - time.monotonic())
-        return self.daemon.wait(max(deadline_s - time.monotonic(), 0.1))
+        try:
+            return self.daemon.wait(max(deadline_s - time.monotonic(), 0.1))
+        except subprocess.TimeoutExpired:
+            raise SimulationError(f"the daemon did not end within {timeout_s:g} s") from None
 
     def close(self) -> None:
         """End the daemon and the board, kindly if they listen."""
@@ -209,10 +218,7 @@ class Simulation:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-            for pipe in (process.stdin, process.stdout, process.stderr):
-                if pipe is not None:
-                    with suppress(BrokenPipeError):
-                        pipe.close()
+            self._close_pipes(process)
         self._selector.close()
         self._lines.clear()
         self._folder.cleanup()
@@ -286,6 +292,12 @@ class Simulation:
                 raise SimulationError(f"the {source} did not tell {' or '.join(kinds)} ({words})")
             self.pump(left_s)
 
+    def wait_until_ready(self, timeout_s: float = TIMEOUT_S) -> None:
+        """Wait until a press would be answered at once: the board is there, the planner warm."""
+        missing = {"BoardConnected", "WorkerWarm"}
+        while missing:
+            missing.discard(self.wait_for_any("daemon", missing, timeout_s).kind)
+
     def wait_for_answer(self, timeout_s: float = TIMEOUT_S) -> Answer:
         """Return the plan of the press and the frame that shows it.
 
@@ -347,6 +359,15 @@ class Simulation:
             self.pump(left_s) if self._lines else time.sleep(left_s)
 
     # --- inside ----------------------------------------------------------------------------
+
+    @staticmethod
+    def _close_pipes(process: subprocess.Popen[bytes] | None) -> None:
+        if process is None:
+            return
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                with suppress(BrokenPipeError):
+                    pipe.close()
 
     def _watch(self, source: str, pipe: IO[bytes]) -> None:
         self._lines[source] = _Lines(pipe)

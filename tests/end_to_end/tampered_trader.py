@@ -1,0 +1,118 @@
+"""`trader`, with a quick worker and a place to die at.
+
+Called as `tampered_trader.py TAMPER trader-arguments`. TAMPER is a JSON object: `plan_s`, how long
+the worker takes, and `kill`, a place where the process kills itself as kill -9 does, so that
+nothing it does there can be tidied up. The product knows nothing of this: its functions are wrapped
+from outside.
+"""
+
+# ruff: noqa: ANN401 - what is wrapped may take and return anything
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from firmware_bridge.link import Link
+from host import cli, worker_client
+from host.journal import Journal, JournalRecord
+from host.plan_store import PlanStore
+
+QUICK_WORKER = str(Path(__file__).with_name("quick_worker.py"))
+
+
+def die() -> None:
+    """End at once, as nothing but the kernel can stop."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Countdown:
+    """Dies at the n-th call."""
+
+    def __init__(self, n: int) -> None:
+        self.left = n
+
+    def __call__(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            die()
+
+
+def tamper_with_journal(kill: dict[str, Any], count: Countdown) -> None:
+    """Die before a record of a type is written, in the middle of it, or after it is on disk."""
+    append = Journal.append_now
+    write = Journal._write
+
+    def tampered(self: Journal, record: JournalRecord, durable: bool) -> None:
+        is_it = record.event_type == kill["type"]
+        if is_it and kill["at"] == "before_record":
+            count()
+        if is_it and kill["at"] == "torn_record":
+            count.left -= 1
+            if count.left == 0:
+                Journal._write = half  # type: ignore[method-assign]
+        append(self, record, durable)
+        if is_it and kill["at"] == "after_record":
+            count()
+
+    def half(self: Journal, data: bytes, *, durable: bool) -> None:
+        write(self, data[: len(data) // 2], durable=durable)
+        die()
+
+    Journal.append_now = tampered  # type: ignore[method-assign]
+
+
+def wrap(owner: type, name: str, *, before: Callable[[], None], after: Callable[[], None]) -> None:
+    """Call something before and after a method."""
+    method = getattr(owner, name)
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        before()
+        result = method(*args, **kwargs)
+        after()
+        return result
+
+    setattr(owner, name, wrapped)
+
+
+def nothing() -> None:
+    """Let it pass."""
+
+
+def tamper(settings: dict[str, Any]) -> None:
+    """Replace the worker, and lay the trap."""
+    plan_s = str(settings.get("plan_s", 0.0))
+    init = worker_client.WorkerClient.__init__
+
+    def with_quick_worker(self: Any, home: Any, news: Any = None, command: Any = None) -> None:
+        del command
+        quick = (sys.executable, QUICK_WORKER, plan_s, "--home", str(home.root))
+        init(self, home, news, quick)
+
+    worker_client.WorkerClient.__init__ = with_quick_worker  # type: ignore[method-assign]
+    kill = settings.get("kill")
+    if kill is None:
+        return
+    count = Countdown(int(kill.get("n", 1)))
+    where = kill["at"]
+    if where.endswith("_record"):
+        tamper_with_journal(kill, count)
+        return
+    moment, method = where.split("_", 1)
+    owner, name = {
+        "confirm": (Link, "confirm"),
+        "save": (PlanStore, "save"),
+        "ask": (worker_client.WorkerClient, "_send"),
+        "show": (Link, "show"),
+    }[method]
+    before, after = (count, nothing) if moment == "before" else (nothing, count)
+    wrap(owner, name, before=before, after=after)
+
+
+if __name__ == "__main__":
+    tamper(json.loads(sys.argv[1]))
+    sys.exit(cli.main(sys.argv[2:]))

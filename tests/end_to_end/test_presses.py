@@ -1,0 +1,233 @@
+"""What a press does in the whole appliance, with plans that take as long as the test needs."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+from tests.end_to_end.promises import (
+    assert_promises,
+    journal,
+    of_type,
+    plan_files,
+    quick,
+    small_home,
+    trader,
+    wait_until,
+)
+
+QUICK_HOLDS = "[buttons]\nhold_ms = 300\nlong_hold_ms = 1000\n"
+
+
+def test_a_press_during_a_plan_joins_it_with_one_answer_and_one_trace_id(tmp_path: Path) -> None:
+    home = small_home(tmp_path)
+    with quick(home, plan_s=2.0) as appliance:
+        appliance.press()
+        appliance.wait_for("daemon", "PlanRequested")
+        appliance.press()
+        joined = appliance.wait_for("daemon", "PressJoined")
+        appliance.wait_for("daemon", "FrameShown")
+        appliance.stop_daemon()
+    assert_promises(home)
+    (plan,) = plan_files(home)
+    assert plan.stem.endswith(joined.record["trace_id"])
+    assert joined.record["data"]["press_trace_id"] != joined.record["trace_id"]
+
+
+def test_a_press_that_arrives_late_is_recorded_and_not_executed(tmp_path: Path) -> None:
+    home = small_home(tmp_path, "[limits]\npress_age_s = 1\n")
+    with quick(home) as appliance:
+        appliance.tell_board("unplug", ms=2000)
+        appliance.wait_for("daemon", "PortMissing")
+        appliance.press()
+        appliance.wait_for("daemon", "PressExpired")
+        appliance.press()
+        appliance.wait_for("daemon", "PlanStored")
+        appliance.stop_daemon()
+    assert_promises(home)
+    assert len(plan_files(home)) == 1
+    assert len(of_type(home, "ButtonEdge")) == 4
+
+
+def test_a_press_whose_release_waits_on_the_board_is_a_press_and_not_a_hold(
+    tmp_path: Path,
+) -> None:
+    home = small_home(tmp_path, QUICK_HOLDS)
+    with quick(home) as appliance:
+        appliance.tell_board("down")
+        appliance.wait_for("board", "edge_acked")
+        appliance.tell_board("unplug", ms=1800)
+        appliance.tell_board("up")
+        appliance.wait_for("daemon", "PlanStored")
+        appliance.stop_daemon()
+    assert_promises(home)
+    assert [r.data["gesture"] for r in of_type(home, "PlanRequested")] == ["short"]
+
+
+def test_a_long_hold_cancels_the_plan_under_way(tmp_path: Path) -> None:
+    home = small_home(tmp_path, QUICK_HOLDS)
+    with quick(home, plan_s=60) as appliance:
+        appliance.press()
+        appliance.wait_for("daemon", "PlanRequested")
+        appliance.press(ms=1500)
+        appliance.wait_for("daemon", "PlanCancelled")
+        appliance.stop_daemon()
+    assert_promises(home)
+    assert plan_files(home) == []
+
+
+def test_a_hold_changes_the_bucket_and_a_restart_keeps_it(tmp_path: Path) -> None:
+    home = small_home(tmp_path, QUICK_HOLDS)
+    with quick(home) as appliance:
+        appliance.press(ms=500)
+        appliance.wait_for("daemon", "BucketSelected", where=lambda r: r["bucket_id"] == "other")
+        appliance.stop_daemon()
+        assert (home / "state" / "selected_bucket").read_text(encoding="utf-8") == "other\n"
+        appliance.restart_daemon(trader())
+        appliance.wait_until_ready()
+        appliance.press()
+        appliance.wait_for("daemon", "PlanStored")
+        appliance.stop_daemon()
+    assert_promises(home)
+    assert plan_files(home)[0].parent.name == "other"
+
+
+def test_the_next_page_is_shown_after_a_double_press(tmp_path: Path) -> None:
+    home = small_home(tmp_path)
+    with quick(home) as appliance:
+        appliance.press()
+        summary = appliance.wait_for_answer().frame
+        appliance.press_twice()
+        appliance.wait_for("daemon", "PageTurned")
+        wait_until(lambda: appliance.levels != summary, appliance)
+        appliance.stop_daemon()
+    assert len(of_type(home, "PlanRequested")) == 1
+
+
+def test_a_port_may_be_missing_at_the_start_vanish_and_come_back(tmp_path: Path) -> None:
+    home = small_home(tmp_path)
+    appliance = quick(home)
+    try:
+        appliance.start_daemon()
+        appliance.wait_for("daemon", "PortMissing")
+        appliance.start_board()
+        appliance.wait_for("daemon", "BoardConnected")
+        appliance.tell_board("unplug", ms=500)
+        appliance.wait_for("daemon", "PortMissing")
+        appliance.wait_for("daemon", "BoardConnected")
+        appliance.press()
+        assert appliance.wait_for_answer().plan["outcome"] == "PLANNED"
+        appliance.stop_daemon()
+    finally:
+        appliance.close()
+    assert_promises(home)
+
+
+def test_garbage_and_a_reset_of_the_board_cost_no_press(tmp_path: Path) -> None:
+    home = small_home(tmp_path)
+    with quick(home) as appliance:
+        appliance.tell_board("garbage", bytes=400)
+        appliance.press()
+        first = appliance.wait_for_answer()
+        appliance.tell_board("reset")
+        appliance.wait_for("daemon", "BoardConnected")
+        appliance.press()
+        second = appliance.wait_for_answer()
+        appliance.stop_daemon()
+    assert_promises(home)
+    assert first.trace_id != second.trace_id
+    assert len(plan_files(home)) == 2
+
+
+def test_a_reset_while_the_button_is_down_gives_the_press_up_and_says_so(tmp_path: Path) -> None:
+    home = small_home(tmp_path)
+    with quick(home) as appliance:
+        appliance.tell_board("down")
+        appliance.wait_for("board", "edge_acked")
+        appliance.tell_board("reset")
+        appliance.wait_for("daemon", "PressDropped")
+        appliance.tell_board("up")
+        appliance.press()
+        appliance.wait_for_answer()
+        appliance.stop_daemon()
+    assert_promises(home)
+    assert len(plan_files(home)) == 1
+
+
+def test_the_board_itself_shows_that_the_daemon_is_silent(tmp_path: Path) -> None:
+    home = small_home(tmp_path)
+    with quick(home) as appliance:
+        appliance.press()
+        appliance.wait_for_answer()
+        appliance.stop_daemon(kill=True)
+        stale = appliance.wait_for("board", "stale").record["levels"]
+        assert appliance.levels == stale
+        appliance.restart_daemon(trader())
+        appliance.wait_for("board", "frame")
+        assert appliance.levels != stale
+
+
+def test_a_plan_in_flight_does_not_keep_the_daemon_from_stopping(tmp_path: Path) -> None:
+    home = small_home(tmp_path)
+    with quick(home, plan_s=600) as appliance:
+        appliance.press()
+        appliance.wait_for("daemon", "PlanRequested")
+        assert appliance.daemon is not None
+        appliance.daemon.terminate()
+        assert appliance.wait_for_daemon_end(timeout_s=20) == 0
+        assert journal(home)[-1].event_type == "PlanRequested", "it is open, for the next start"
+
+
+def test_a_second_daemon_in_the_same_home_is_refused_with_a_clear_message(tmp_path: Path) -> None:
+    home = small_home(tmp_path)
+    with quick(home) as appliance:
+        assert appliance.daemon is not None
+        command = (*trader(), "--home", str(home), "run", "--port", appliance.port)
+        second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert second.returncode == 1
+        assert f"process {appliance.daemon.pid}" in second.stderr
+        assert len(second.stderr.strip().splitlines()) == 1
+
+
+def test_a_worker_that_dies_costs_one_plan_and_is_replaced(tmp_path: Path) -> None:
+    home = small_home(tmp_path)
+    with quick(home, plan_s=60) as appliance:
+        assert appliance.daemon is not None
+        appliance.press()
+        appliance.wait_for("daemon", "PlanRequested")
+        children = Path(f"/proc/{appliance.daemon.pid}/task/{appliance.daemon.pid}/children")
+        for pid in children.read_text(encoding="ascii").split():
+            subprocess.run(("kill", "-9", pid), check=True)
+        failed = appliance.wait_for("daemon", "PlanFailed")
+        appliance.wait_for("daemon", "WorkerReady")
+        appliance.stop_daemon()
+    assert_promises(home)
+    assert failed.record["data"]["code"] == "worker_died"
+
+
+def test_a_plan_beyond_its_deadline_is_stopped_and_said_to_be(tmp_path: Path) -> None:
+    home = small_home(tmp_path, "[limits]\nplan_deadline_s = 1\n")
+    with quick(home, plan_s=600) as appliance:
+        appliance.press()
+        failed = appliance.wait_for("daemon", "PlanFailed")
+        appliance.wait_for("daemon", "WorkerReady")
+        appliance.stop_daemon()
+    assert_promises(home)
+    assert failed.record["data"]["code"] == "overrun"
+
+
+def test_a_worker_does_not_outlive_its_daemon(tmp_path: Path) -> None:
+    home = small_home(tmp_path)
+    with quick(home, plan_s=600) as appliance:
+        assert appliance.daemon is not None
+        children = Path(f"/proc/{appliance.daemon.pid}/task/{appliance.daemon.pid}/children")
+        workers = [Path(f"/proc/{pid}") for pid in children.read_text(encoding="ascii").split()]
+        assert workers
+        appliance.press()
+        appliance.wait_for("daemon", "PlanRequested")
+        appliance.stop_daemon(kill=True)
+        deadline_s = time.monotonic() + 20
+        while any(worker.exists() for worker in workers) and time.monotonic() < deadline_s:
+            time.sleep(0.05)
+        assert not any(worker.exists() for worker in workers)
