@@ -113,11 +113,6 @@ class BoardSession:
         return self._machine.state
 
     @property
-    def owner(self) -> int | None:
-        """The session that owns the board, also while its host is quiet."""
-        return self._owner
-
-    @property
     def is_stale(self) -> bool:
         """Whether the display draws its own "no host" pattern."""
         return self.state is not BoardState.FRESH or self.frame is None

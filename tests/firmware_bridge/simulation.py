@@ -13,6 +13,7 @@ from firmware_bridge.events import (
     ButtonChanged,
     EdgeAcknowledged,
     FrameDisplayed,
+    HelloSeen,
     HostEvent,
 )
 from firmware_bridge.host_session import HostSession
@@ -129,6 +130,7 @@ class Simulation:
         self.host_events: list[HostEvent] = []
         self.board_events: list[BoardEvent] = []
         self.packets = 0
+        self._owner = 0  # the session whose pictures are shown
         self.host.opened(self.now_s)
 
     # --- what a test does ------------------------------------------------------------------
@@ -150,6 +152,7 @@ class Simulation:
         self._note_board_events()
         self.boot_id += 1
         self.board = BoardSession(BoardIdentity(self.boot_id))
+        self.to_board.tap.reset()  # half a packet is forgotten, as by the board itself
         self.board_window.restart()
 
     def kill_host(self) -> None:
@@ -160,7 +163,7 @@ class Simulation:
         self.journal.unconfirmed.clear()
         self.host = HostSession(self.session_id, last_edge=self.journal.last)
         self.host_window.restart()
-        self.host.opened(self.now_s)
+        self.plug()
 
     def unplug(self) -> None:
         self.to_board.drop_all()
@@ -169,6 +172,7 @@ class Simulation:
         self.host_window.restart()
 
     def plug(self) -> None:
+        self.to_host.tap.reset()
         self.host.opened(self.now_s)
 
     def weather(self, weather: Weather) -> None:
@@ -266,8 +270,12 @@ class Simulation:
             match event:
                 case EdgeAcknowledged():
                     self.acknowledged.append(EdgeId(self.boot_id, event.event_id))
+                case HelloSeen():
+                    # Not the board's owner of now: one read may end a picture of the old host
+                    # and bring the HELLO of the new one.
+                    self._owner = event.session_id
                 case FrameDisplayed():
-                    session_id = self.board.owner or 0
+                    session_id = self._owner
                     self.shown.append((self.boot_id, session_id, event.version))
                     if self.pictures.get((session_id, event.version)) != event.levels:
                         self.wrong_pictures.append(event)
