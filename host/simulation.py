@@ -79,12 +79,15 @@ class Answer:
         Levels 0 to 7, when the board first showed the plan.
     press_to_frame_s : float
         From the press to that moment.
+    shown_s : float
+        That moment, on the clock of the events.
     """
 
     trace_id: str
     plan: Record
     frame: list[list[int]]
     press_to_frame_s: float
+    shown_s: float
 
 
 class _Lines:
@@ -318,7 +321,14 @@ class Simulation:
         frame = self._frame(version, timeout_s)
         folder = self.home / "plans" / str(ended.record["bucket_id"])
         plan = json.loads((folder / str(ended.record["data"]["file"])).read_bytes())
-        return Answer(trace_id, plan, frame.record["levels"], frame.at_s - self._pressed_s)
+        return Answer(
+            trace_id, plan, frame.record["levels"], frame.at_s - self._pressed_s, frame.at_s
+        )
+
+    @staticmethod
+    def now_s() -> float:
+        """Return the time on the clock of the events."""
+        return time.monotonic()
 
     @property
     def is_running(self) -> bool:
