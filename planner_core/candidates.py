@@ -26,6 +26,8 @@ class Candidates:
     value : ndarray of shape (K,)
         Signed.
     cost, tax, cash_delta : ndarray of shape (K,)
+    tax_scored : ndarray of shape (K,)
+        Tax less the relief of realised losses, where that counts.
     gain : ndarray of shape (K,)
         Score of each action alone, less that of doing nothing.
     conflicts : ndarray of shape (K, K), bool
@@ -40,6 +42,7 @@ class Candidates:
     value: FloatArray
     cost: FloatArray
     tax: FloatArray
+    tax_scored: FloatArray
     cash_delta: FloatArray
     gain: FloatArray
     conflicts: NDArray[np.bool_]
@@ -94,6 +97,7 @@ def build_candidates(
         value=column("value"),
         cost=column("cost"),
         tax=column("tax"),
+        tax_scored=column("tax_scored"),
         cash_delta=column("cash_delta"),
         gain=gain,
         conflicts=conflicts,

@@ -7,24 +7,18 @@ modules, so that a plugin's parameters are treated like our own.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from planner_core.config_problems import problems_of
 from planner_core.errors import ConfigError, ConfigProblem
 from planner_core.module import AnyModule, ModuleKind, ModuleParameters, parameter
 from planner_core.registry import Registries, dependency_problems
 
 MODULE_SECTIONS = tuple(kind.value for kind in ModuleKind)
-PLAIN_WORDS = {
-    "tuple_type": "Must be a list",
-    "model_type": "Must be a table",
-    "bool_type": "Must be true or false",
-}
-"""What an owner of a TOML file calls a thing that pydantic names for programmers."""
 
 
 class ConfigSection(BaseModel):
@@ -123,6 +117,11 @@ class CostsConfig(ConfigSection):
     )
     tax_rate: float = parameter(
         0.0, unit="fraction of gain", ge=0, le=0.9, description="tax on a realised gain, per action"
+    )
+    loss_offset: bool = parameter(
+        False,
+        unit="switch",
+        description="count the tax that a realised loss may save, in the score; never as cash",
     )
     tax_lots: Literal["hifo", "fifo"] = parameter(
         "hifo", unit="method", description="which lots a sell takes: highest cost or oldest first"
@@ -273,7 +272,7 @@ def _load_plain(plain: Mapping[str, object], problems: list[ConfigProblem]) -> P
     try:
         return PlannerConfig.model_validate(plain)
     except ValidationError as error:
-        problems.extend(_problems_of(error, PlannerConfig))
+        problems.extend(problems_of(error, PlannerConfig))
         return None
 
 
@@ -327,76 +326,5 @@ def _module_parameters(
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        problems.extend(_problems_of(error, model, path))
+        problems.extend(problems_of(error, model, path))
         return model.model_construct()
-
-
-def _problems_of(
-    error: ValidationError, model: type[BaseModel], prefix: tuple[str | int, ...] = ()
-) -> list[ConfigProblem]:
-    problems = []
-    for detail in error.errors(include_url=False):
-        location = detail["loc"]
-        fields, field_info = _field_at(model, location)
-        if detail["type"] == "extra_forbidden":
-            close = difflib.get_close_matches(str(location[-1]), fields, n=1, cutoff=0.5)
-            problems.append(
-                ConfigProblem(
-                    (*prefix, *location),
-                    "unknown key",
-                    detail["input"],
-                    ", ".join(fields),
-                    close[0] if close else None,
-                )
-            )
-        else:
-            problems.append(
-                ConfigProblem(
-                    (*prefix, *location),
-                    _plain_message(detail),
-                    detail["input"],
-                    _bounds(field_info),
-                )
-            )
-    return problems
-
-
-def _plain_message(detail: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
-    if detail["type"] == "value_error":
-        # Raised by a rule of our own between several keys: its words say all.
-        return str(detail["ctx"]["error"])
-    message = PLAIN_WORDS.get(detail["type"], str(detail["msg"]))
-    value = detail["input"]
-    shown = f"{value!r}" if isinstance(value, str | int | float | bool) else type(value).__name__
-    return f"{message[:1].lower()}{message[1:]}, found {shown:.80}"
-
-
-def _field_at(model: type[BaseModel], location: tuple[str | int, ...]) -> tuple[list[str], Any]:
-    """Walk into nested sections; return the sibling keys and the field's own description."""
-    fields = model.model_fields
-    for part in location[:-1]:
-        section = fields.get(str(part))
-        annotation = section.annotation if section is not None else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            break
-        fields = annotation.model_fields
-    siblings = list(fields)
-    if model is PlannerConfig and len(location) == 1:
-        siblings = list(PlannerConfig.model_fields)
-    return siblings, fields.get(str(location[-1])) if location else None
-
-
-def _bounds(field_info: Any) -> str | None:  # noqa: ANN401 - pydantic's FieldInfo or None
-    if field_info is None:
-        return None
-    parts = []
-    for item in field_info.metadata:
-        for attribute, sign in (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<")):
-            bound = getattr(item, attribute, None)
-            if bound is not None:
-                parts.append(f"{sign} {bound:g}")
-    extra = field_info.json_schema_extra
-    unit = extra.get("unit") if isinstance(extra, dict) else None
-    if parts and unit not in (None, "1"):
-        return f"{' and '.join(parts)}, {unit}"
-    return " and ".join(parts) or None

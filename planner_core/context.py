@@ -175,6 +175,38 @@ class PendingOrder:
     limit_price: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedStep:
+    """A trade the owner does not want: not proposed again before `until`."""
+
+    security: str
+    side: Side
+    until: date
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IncumbentStep:
+    """A step of the accepted plan that is still to be done; `quantity` in units, positive."""
+
+    security: str
+    side: Side
+    quantity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Incumbent:
+    """What is left of the plan that the owner began to carry out.
+
+    Until it expires, another plan must beat it by the minimum gain; without that rule a lone
+    remaining buy, worth less than the minimum gain, would be stranded.
+    """
+
+    trace_id: str
+    valid_until: date
+    steps: tuple[IncumbentStep, ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PlanningContext:
     """All that a plan depends on besides the configuration.
@@ -198,6 +230,10 @@ class PlanningContext:
     lots, cash, cash_flows, trades, pending_orders, group_rules : tuples
     ledger_status : LedgerStatus
         Anything but VALID makes the planner hold: cool-downs could not be honoured.
+    related_trades : tuple of Trade
+        Fills in other buckets of the same tax entity: they open wash-sale windows here too.
+    refused : tuple of RefusedStep
+    incumbent : Incumbent, optional
     accepted_prices : frozenset of (security id, date)
         Price moves the owner has looked at and accepted.
     findings : tuple of Finding
@@ -223,6 +259,9 @@ class PlanningContext:
     ledger_status: LedgerStatus = LedgerStatus.VALID
     pending_orders: tuple[PendingOrder, ...] = ()
     group_rules: tuple[GroupRule, ...] = ()
+    related_trades: tuple[Trade, ...] = ()
+    refused: tuple[RefusedStep, ...] = ()
+    incumbent: Incumbent | None = None
     accepted_prices: frozenset[tuple[str, date]] = frozenset()
     findings: tuple[Finding, ...] = ()
 

@@ -73,7 +73,7 @@ def build_pair_tables(state: PlanningState, candidates: Candidates) -> PairTable
     pair = -2.0 * gathered * np.outer(change, change)
     np.fill_diagonal(pair, 0.0)
     trading = np.zeros(k + 1)
-    trading[:k] = (candidates.cost + candidates.tax) / state.nav
+    trading[:k] = (candidates.cost + candidates.tax_scored) / state.nav
     lin = (
         objective.gradient(weight)[security] * change
         - np.diag(gathered) * change**2

@@ -227,12 +227,17 @@ def risk_shares(weight: FloatArray, state: PlanningState) -> FloatArray:
 
 
 def runner_up(plan: Plan, state: PlanningState) -> RunnerUp | None:
-    """Return the best set of trades that was not chosen, of those the plan reports."""
-    best = _best(plan.alternatives)
+    """Return the best other choice of trades of those the plan reports; other sizes are no other."""
+    chosen = {(step.side, step.security) for step in plan.steps}
+    best = _best([other for other in plan.alternatives if _traded(other, state) != chosen])
     if best is None:
         return None
     verdict = Rescoring(state, best.actions).judge_all()
     return RunnerUp(best.actions, best.gain, best.violation, verdict.terms)
+
+
+def _traded(other: Alternative, state: PlanningState) -> set[tuple[Side, str]]:
+    return {(action.side, action.name(state.context.securities)) for action in other.actions}
 
 
 def _best(alternatives: Sequence[Alternative]) -> Alternative | None:

@@ -253,6 +253,11 @@ def _blocks(
     for order in context.pending_orders:
         reason = f"a {order.side.value} order for it is pending"
         buy[columns[order.security]] = sell[columns[order.security]] = reason
+    for step in context.refused:
+        if context.as_of < step.until and step.security in columns:
+            blocked = buy if step.side is Side.BUY else sell
+            why = f": {step.reason}" if step.reason else ""
+            blocked[columns[step.security]] = f"you refused it until {step.until}{why}"
     _block_cooldowns(context, constraints, columns, buy, sell)
     return buy, sell
 

@@ -80,6 +80,9 @@ class Action:
     `quantity` is signed (negative sells); `price` is in `currency`; `value` (signed), `cost`,
     `tax` and `cash_delta` are in base currency. `value + cash_delta = -(cost + tax)`.
 
+    `tax_relief` is tax that a realised loss may save elsewhere, if that is configured to count: it
+    enters the score, never cash.
+
     A conversion has `convert_to`: `quantity` units of `currency` leave, their worth less the cost
     arrives. It trades no security (`security` is NO_SECURITY) and its `value` is 0.
     """
@@ -97,6 +100,7 @@ class Action:
     reason: str
     mandatory: bool = False
     convert_to: str = ""
+    tax_relief: float = 0.0
 
     @property
     def side(self) -> Side:
@@ -104,6 +108,11 @@ class Action:
         if self.convert_to:
             return Side.CONVERT
         return Side.BUY if self.quantity > 0 else Side.SELL
+
+    @property
+    def tax_scored(self) -> float:
+        """Tax as the score counts it: less what a realised loss may save elsewhere."""
+        return self.tax - self.tax_relief
 
     def name(self, securities: Sequence[Security]) -> str:
         """Return what is traded: a security's id, or two currencies such as `EUR>USD`."""

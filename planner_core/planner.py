@@ -25,6 +25,7 @@ from planner_core.errors import ContextError
 from planner_core.evaluator import Evaluator, as_block
 from planner_core.events import CandidatesPrepared, PlanningCompleted, PlanningStarted
 from planner_core.history import PriceHistory
+from planner_core.incumbent import incumbent_actions, incumbent_ids
 from planner_core.module import ModuleKind, ModuleParameters, OpportunityCalculator
 from planner_core.narrowing import narrow, pick_alternatives
 from planner_core.plan import Certificate, Opportunity, Plan, Skip, StoppedBy
@@ -34,7 +35,7 @@ from planner_core.refinement import refine
 from planner_core.reporting import Found, held_plan, report_plan
 from planner_core.runtime import Runtime
 from planner_core.search import SearchSpace, propose_seeds, search_sequences
-from planner_core.sizing import size_opportunities
+from planner_core.sizing import merged, size_opportunities
 from planner_core.state import PlanningState, assess, value
 
 
@@ -106,6 +107,7 @@ def _plan(
 
     with runtime.stage("candidates"):
         actions, rejected = size_opportunities(found, state)
+        actions = merged([*actions, *incumbent_actions(state)])
         actions += conversions(actions, state)
         candidates, narrowed = narrow(actions, state, runtime, attempts)
     runtime.tell(
@@ -124,7 +126,7 @@ def _plan(
     certificate = certify(ranking, state, runtime)
 
     with runtime.stage("report"):
-        chosen = decide(ranking, state)
+        chosen = decide(ranking, state, incumbent_ids(state, evaluator.candidates))
         others = pick_alternatives(ranking, chosen, state, runtime, attempts)
         outcome = Found(evaluator, ranking, chosen, others, stopped_by, certificate)
         return report_plan(state, runtime, attempts, outcome, [*rejected, *narrowed], skipped)
@@ -220,10 +222,17 @@ def certify(ranking: Ranking, state: PlanningState, runtime: Runtime) -> Certifi
     return replace(proven, elapsed_s=runtime.monotonic() - started)
 
 
-def decide(ranking: Ranking, state: PlanningState) -> RankedSet:
-    """Return the best set if it repairs a limit or gains enough, else doing nothing."""
-    best, nothing = ranking.best, ranking.nothing
-    if best.violation_level < nothing.violation_level:
+def decide(
+    ranking: Ranking, state: PlanningState, accepted: tuple[int, ...] | None = None
+) -> RankedSet:
+    """Return the best set if it repairs a limit or gains enough over what would happen without it.
+
+    Without it, what is left of the accepted plan is carried out, or else nothing is done.
+    """
+    best, otherwise = ranking.best, ranking.nothing
+    if accepted:
+        otherwise = ranking.judged(accepted) or otherwise
+    if best.violation_level < otherwise.violation_level:
         return best
-    worth_it = best.score - nothing.score >= state.config.constraints.min_gain_bps * BASIS_POINT
-    return best if worth_it else nothing
+    worth_it = best.score - otherwise.score >= state.config.constraints.min_gain_bps * BASIS_POINT
+    return best if worth_it else otherwise

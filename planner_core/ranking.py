@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from planner_core.evaluator import FLOAT32_MARGIN, Evaluator, IdBlock, as_set
+from planner_core.evaluator import FLOAT32_MARGIN, Evaluator, IdBlock, as_block, as_set
 from planner_core.limits import VIOLATION_TOLERANCE
 
 RANKED_SETS = 64
@@ -75,6 +75,16 @@ class Ranking:
         """Doing nothing, as it was scored when it was offered."""
         assert self._nothing is not None, "offer the empty set first"
         return self._nothing
+
+    def judged(self, ids: tuple[int, ...]) -> RankedSet | None:
+        """Return how one set ranks, kept or not; None when it is not legal."""
+        block = as_block([ids], max(1, len(ids)), self.evaluator.null_id)
+        found = self.evaluator.check(block)
+        if not found.legal[0]:
+            return None
+        level = int(np.rint(found.violation[0] / VIOLATION_TOLERANCE))
+        score = float(self.evaluator.exact_scores(block)[0])
+        return RankedSet(level, -round(score, 15), len(ids), tuple(sorted(ids)))
 
     def offer(self, ids: IdBlock) -> bool:
         """Look at a block of shape (depth, n_sequences); return whether the best set changed."""

@@ -333,7 +333,7 @@ def _lay_out(
     tables, weights = evaluator.tables, evaluator.state.objective.weights
     spent = np.zeros(null + 1)
     spent[:null] = (
-        evaluator.candidates.cost + evaluator.candidates.tax
+        evaluator.candidates.cost + evaluator.candidates.tax_scored
     ) / evaluator.state.nav + weights.turnover_penalty * np.abs(tables.weight_change[:null])
     rows, room = _limit_rows(evaluator, slack)
     return Options(

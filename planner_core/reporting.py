@@ -224,7 +224,7 @@ def _score(
     after = state.objective.terms(
         weight_after,
         cost=sum(action.cost for action in sequence) / nav,
-        tax=sum(action.tax for action in sequence) / nav,
+        tax=sum(action.tax_scored for action in sequence) / nav,
         turnover=sum(abs(action.value) for action in sequence) / nav,
     )
     score = Score(

@@ -66,7 +66,7 @@ class Rescoring:
         after = self.state.objective.terms(
             self.weights_after(ids),
             cost=sum(action.cost for action in chosen) / nav,
-            tax=sum(action.tax for action in chosen) / nav,
+            tax=sum(action.tax_scored for action in chosen) / nav,
             turnover=sum(abs(action.value) for action in chosen) / nav,
         )
         return Verdict(

@@ -54,6 +54,15 @@ def size_opportunities(
     return list(actions.values()), rejections
 
 
+def merged(actions: Iterable[Action]) -> list[Action]:
+    """Return the actions with those that are the same trade made one."""
+    known: dict[Identity, Action] = {}
+    for action in actions:
+        identity = identity_of(action)
+        known[identity] = _merge(known[identity], action) if identity in known else action
+    return list(known.values())
+
+
 def size(opportunity: Opportunity, key: str, state: PlanningState) -> Action | Rejection:
     """Make one legal trade of an opportunity, or say why there is none."""
     column = opportunity.security
@@ -80,12 +89,12 @@ def price_trade(state: PlanningState, column: int, side: Side, quantity: float) 
     unit_value = float(portfolio.unit_value[column])
     gross = quantity * unit_value
     cost = state.costs.cost(column, gross)
-    tax = 0.0
+    rules = state.config.costs
+    tax = relief = 0.0
     if side is Side.SELL:
-        gain = realised_gain(
-            portfolio.sellable_lots[column], quantity, unit_value, state.config.costs.tax_lots
-        )
-        tax = state.config.costs.tax_rate * max(0.0, gain)
+        gain = realised_gain(portfolio.sellable_lots[column], quantity, unit_value, rules.tax_lots)
+        tax = rules.tax_rate * max(0.0, gain)
+        relief = rules.tax_rate * max(0.0, -gain) if rules.loss_offset else 0.0
     sign = 1.0 if side is Side.BUY else -1.0
     return Action(
         security=column,
@@ -97,6 +106,7 @@ def price_trade(state: PlanningState, column: int, side: Side, quantity: float) 
         cost=cost,
         tax=tax,
         cash_delta=-sign * gross - cost - tax,
+        tax_relief=relief,
         sources=(),
         reason="",
     )

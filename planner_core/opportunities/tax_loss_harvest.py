@@ -92,7 +92,7 @@ def _bought_within(state: PlanningState, days: int) -> set[str]:
     since = state.context.as_of - timedelta(days=days)
     by_ledger = {
         trade.security
-        for trade in state.context.trades
+        for trade in (*state.context.trades, *state.context.related_trades)
         if trade.side is Side.BUY and trade.on >= since
     }
     by_lots = {lot.security for lot in state.context.lots if lot.acquired and lot.acquired >= since}
