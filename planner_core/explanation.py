@@ -227,7 +227,7 @@ def risk_shares(weight: FloatArray, state: PlanningState) -> FloatArray:
 
 
 def runner_up(plan: Plan, state: PlanningState) -> RunnerUp | None:
-    """Return the best other choice of trades of those the plan reports; other sizes are no other."""
+    """Return the best choice of other trades (not just sizes) of those that the plan reports."""
     chosen = {(step.side, step.security) for step in plan.steps}
     best = _best([other for other in plan.alternatives if _traded(other, state) != chosen])
     if best is None:
