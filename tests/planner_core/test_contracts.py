@@ -219,7 +219,7 @@ def test_alternatives_that_a_filter_may_return() -> None:
 JUNK: list[Any] = [None, 3, "text", [None], [3], [[1, 2]], [(9_999,)], {"a": 1}, [(0.5,)], object()]
 
 
-@pytest.mark.parametrize("junk", JUNK, ids=repr)
+@pytest.mark.parametrize("junk", JUNK, ids=range(len(JUNK)))
 def test_whatever_a_module_of_any_kind_returns_the_plan_is_made_without_it(junk: object) -> None:
     modules = (
         stub_calculator(lambda _: junk),
