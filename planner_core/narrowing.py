@@ -19,6 +19,11 @@ from planner_core.ranking import RankedSet, Ranking
 from planner_core.runtime import Runtime
 from planner_core.state import PlanningState
 
+CONSIDERED_MAX = 4096
+"""Actions that the filters look at; more come only from a plugin that does not know when to end."""
+GAINS_AT_A_TIME = 256
+"""Actions that are scored alone at a time."""
+
 
 def narrow(
     actions: list[Action], state: PlanningState, runtime: Runtime, attempts: Attempts
@@ -32,25 +37,31 @@ def narrow(
     rejections : list of Rejection
         What a filter or the bound dropped.
     """
-    every = build_candidates(actions, np.zeros(len(actions)), same_security_conflicts(actions))
-    gain = single_gains(Evaluator(state, every))
-    dropped: dict[int, tuple[str, str]] = {}
-    for module, parameters in _filters(state, runtime):
-        candidates = build_candidates(actions, gain, every.conflicts)
-        for candidate, reason in attempts.run(
-            module, "reject", _rejected, module, candidates, state, parameters
-        ):
-            if not actions[candidate].mandatory:
-                dropped.setdefault(candidate, (module.key, reason))
-    kept = [i for i in range(len(actions)) if i not in dropped]
-    within = best_per_security(kept, gain, every.security, state.config.search.candidates_max)
-    for candidate in sorted(set(kept) - set(within)):
+    gain = gains_alone(actions, state)
+    considered = best_per_security(range(len(actions)), actions, gain, CONSIDERED_MAX)
+    dropped = _dropped_by_filters(considered, actions, gain, state, runtime, attempts)
+    kept = [i for i in considered if i not in dropped]
+    within = best_per_security(kept, actions, gain, state.config.search.candidates_max)
+    for candidate in set(range(len(actions))) - set(within) - set(dropped):
         dropped[candidate] = ("search.candidates_max", "others for this security are better")
     chosen = [actions[i] for i in within]
     candidates = build_candidates(chosen, gain[within], same_security_conflicts(chosen))
     return _with_conflicts(candidates, state, runtime, attempts), [
         _rejection(actions[i], key, reason, state) for i, (key, reason) in sorted(dropped.items())
     ]
+
+
+def gains_alone(actions: Sequence[Action], state: PlanningState) -> FloatArray:
+    """Return what each action alone adds to the score of doing nothing; (n_actions,).
+
+    A few hundred at a time: their pair tables grow with the square of their number.
+    """
+    gains = [np.zeros(0)]
+    for start in range(0, len(actions), GAINS_AT_A_TIME):
+        part = list(actions[start : start + GAINS_AT_A_TIME])
+        candidates = build_candidates(part, np.zeros(len(part)), same_security_conflicts(part))
+        gains.append(single_gains(Evaluator(state, candidates)))
+    return np.concatenate(gains)
 
 
 def single_gains(evaluator: Evaluator) -> FloatArray:
@@ -62,18 +73,42 @@ def single_gains(evaluator: Evaluator) -> FloatArray:
 
 
 def best_per_security(
-    ids: list[int], gain: FloatArray, security: NDArray[np.int64], limit: int
+    ids: Sequence[int], actions: Sequence[Action], gain: FloatArray, limit: int
 ) -> list[int]:
-    """Keep at most `limit` ids: each security's best, then each one's second best, and so on."""
+    """Keep at most `limit` ids: each security's best, then each one's second best, and so on.
+
+    Mandatory actions come before all others: what repairs a limit is never crowded out.
+    """
     if len(ids) <= limit:
-        return ids
+        return list(ids)
     place: dict[int, int] = {}
     ranked = []
-    for i in sorted(ids, key=lambda i: (-gain[i], i)):
-        turn = place.get(int(security[i]), 0)
-        place[int(security[i])] = turn + 1
-        ranked.append((turn, -gain[i], i))
-    return sorted(i for _, _, i in sorted(ranked)[:limit])
+    for i in sorted(ids, key=lambda i: (not actions[i].mandatory, -gain[i], i)):
+        turn = place.get(actions[i].security, 0)
+        place[actions[i].security] = turn + 1
+        ranked.append((not actions[i].mandatory, turn, -gain[i], i))
+    return sorted(i for *_, i in sorted(ranked)[:limit])
+
+
+def _dropped_by_filters(
+    considered: Sequence[int],
+    actions: Sequence[Action],
+    gain: FloatArray,
+    state: PlanningState,
+    runtime: Runtime,
+    attempts: Attempts,
+) -> dict[int, tuple[str, str]]:
+    """Return which actions a filter drops, with its key and reason; the first one to say so."""
+    known = [actions[i] for i in considered]
+    candidates = build_candidates(known, gain[list(considered)], same_security_conflicts(known))
+    dropped: dict[int, tuple[str, str]] = {}
+    for module, parameters in _filters(state, runtime):
+        for candidate, reason in attempts.run(
+            module, "reject", _rejected, module, candidates, state, parameters
+        ):
+            if not known[candidate].mandatory:
+                dropped.setdefault(considered[candidate], (module.key, reason))
+    return dropped
 
 
 def pick_alternatives(

@@ -38,6 +38,9 @@ from planner_core.search import SearchSpace, propose_seeds, search_sequences
 from planner_core.sizing import merged, size_opportunities
 from planner_core.state import PlanningState, assess, value
 
+LEVERAGE_MAX = 1_000.0
+"""Holdings per NAV up to which weights still have digits to be compared by."""
+
 
 def plan(context: PlanningContext, config: PlannerConfig, runtime: Runtime | None = None) -> Plan:
     """Find the best sequence of trades for a snapshot.
@@ -145,6 +148,12 @@ def why_hold(context: PlanningContext, portfolio: Portfolio) -> str | None:
         return (
             f"the bucket is worth {portfolio.nav:,.2f} {context.base_currency}: add holdings or"
             f" cash to portfolios/{context.bucket_id}.toml"
+        )
+    held = float(portfolio.value.sum())
+    if held > LEVERAGE_MAX * portfolio.nav:
+        return (
+            f"debt leaves {portfolio.nav:,.2f} {context.base_currency} of holdings worth"
+            f" {held:,.2f}: too little to judge a weight by; pay money in"
         )
     return None
 
