@@ -45,4 +45,4 @@ def test_what_is_not_known_is_none_and_not_nan() -> None:
     held = plan_of()
     unknown = (held.nav, held.nav_after, held.score, held.cash_before, held.valid_until)
     assert unknown == (None,) * 5
-    assert not (held.steps or held.alternatives or held.rejected)
+    assert not any((held.steps, held.alternatives, held.rejected))
