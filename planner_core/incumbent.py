@@ -6,19 +6,19 @@ with every other set, and the minimum gain applies only to a change of plan.
 
 from __future__ import annotations
 
-from dataclasses import replace
+import numpy as np
 
 from planner_core.candidates import Candidates
 from planner_core.context import Incumbent
-from planner_core.plan import Action
-from planner_core.sizing import price_trade, single_trade_complaint
+from planner_core.plan import Action, Opportunity
+from planner_core.sizing import size
 from planner_core.state import PlanningState
 
 SOURCE = "plan.incumbent"
 
 
 def incumbent_actions(state: PlanningState) -> list[Action]:
-    """Return the remaining steps that are still legal by themselves, at today's prices."""
+    """Return the remaining steps as far as they are still legal, at today's prices."""
     incumbent = _in_force(state)
     if incumbent is None:
         return []
@@ -28,13 +28,13 @@ def incumbent_actions(state: PlanningState) -> list[Action]:
         column = columns.get(step.security)
         if column is None:
             continue
-        possible = state.can_buy(column) if step.side.value == "buy" else state.can_sell(column)
-        if not possible:
-            continue
-        action = price_trade(state, column, step.side, step.quantity)
-        if single_trade_complaint(action, state) is None:
-            reason = f"what is left of the plan you accepted ({incumbent.trace_id[:8]})"
-            found.append(replace(action, sources=(SOURCE,), reason=reason))
+        # Sized like any wish: units may be gone meanwhile, and a cap may have come near.
+        reason = f"what is left of the plan you accepted ({incumbent.trace_id[:8]})"
+        unit_value = float(np.nan_to_num(state.portfolio.unit_value[column]))
+        wish = Opportunity(column, step.side, step.quantity * unit_value, reason)
+        action = size(wish, SOURCE, state)
+        if isinstance(action, Action):
+            found.append(action)
     return found
 
 

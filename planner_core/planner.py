@@ -129,7 +129,7 @@ def _plan(
     certificate = certify(ranking, state, runtime)
 
     with runtime.stage("report"):
-        chosen = decide(ranking, state, incumbent_ids(state, evaluator.candidates))
+        chosen = decide(ranking, state, incumbent_ids(state, candidates))
         others = pick_alternatives(ranking, chosen, state, runtime, attempts)
         outcome = Found(evaluator, ranking, chosen, others, stopped_by, certificate)
         return report_plan(state, runtime, attempts, outcome, [*rejected, *narrowed], skipped)

@@ -11,7 +11,7 @@ imported. Estimates (mu, S, scenarios) and believed prices are input here.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import combinations
@@ -59,6 +59,7 @@ class Book:
     spent: float = 0.0
     cost: float = 0.0
     tax: float = 0.0
+    relief: float = 0.0
     turnover: float = 0.0
 
 
@@ -96,8 +97,6 @@ class Reference:
         )
         self.violation_before = self.violation(self.book())
 
-    # -- money -------------------------------------------------------------------------------
-
     def rate_of(self, currency: str) -> float:
         """Base units per unit of a currency: the last rate there is."""
         if currency == self.context.base_currency:
@@ -126,7 +125,16 @@ class Reference:
         return cost
 
     def tax(self, wish: Wish) -> float:
-        """Rate times the gain of the lots that go, highest cost or oldest first; never negative."""
+        """Rate times the gain; a loss pays nothing back."""
+        return self.config.costs.tax_rate * max(0.0, self.gain(wish))
+
+    def relief(self, wish: Wish) -> float:
+        """Tax that a loss may save elsewhere, where that is to count: in the score, not in cash."""
+        costs = self.config.costs
+        return costs.tax_rate * max(0.0, -self.gain(wish)) if costs.loss_offset else 0.0
+
+    def gain(self, wish: Wish) -> float:
+        """What the lots that go have gained: highest cost first, or oldest first."""
         if wish.is_buy:
             return 0.0
         lots = [lot for lot in self.lots[wish.security] if self.old_enough(lot)]
@@ -140,7 +148,7 @@ class Reference:
             taken = min(left, lot.quantity)
             gain += taken * self.unit(wish.security) - taken * lot.unit_cost * lot.fx_rate
             left -= taken
-        return self.config.costs.tax_rate * max(0.0, gain)
+        return gain
 
     def required(self) -> float:
         """The reserve, and withdrawals that fall due within the notice."""
@@ -212,6 +220,10 @@ class Reference:
             return "switched off"
         if any(order.security == security.id for order in self.context.pending_orders):
             return "an order is pending"
+        for step in self.context.refused:
+            same = step.security == security.id and (step.side is Side.BUY) == wish.is_buy
+            if same and self.context.as_of < step.until:
+                return "refused"
         for trade in self.context.trades:
             days = (self.context.as_of - trade.on).days
             if trade.security != security.id:
@@ -284,10 +296,7 @@ class Reference:
         charged -= min(buys, deposits - deployed)
         return "turnover" if charged > left + DUST * self.nav else ""
 
-    # -- a set, carried out ------------------------------------------------------------------
-
     def book(self) -> Book:
-        """What is held before trading."""
         return Book(quantity=list(self.held), cash=self.cash)
 
     def carry_out(self, book: Book, wish: Wish) -> None:
@@ -297,6 +306,7 @@ class Reference:
         book.cash += (-value if wish.is_buy else value) - cost - tax
         book.cost += cost
         book.tax += tax
+        book.relief += self.relief(wish)
         book.spent += cost + tax
         book.turnover += value
 
@@ -346,7 +356,7 @@ class Reference:
             "group_drift": -c.group_drift_penalty * group_drift,
             "tail_risk": -c.tail_risk_penalty * self.cvar95(w),
             "cost": -book.cost / self.nav,
-            "tax": -book.tax / self.nav,
+            "tax": -(book.tax - book.relief) / self.nav,
             "turnover": -c.turnover_penalty * book.turnover / self.nav,
         }
 
@@ -368,18 +378,13 @@ class Reference:
             total += losses[whole] * twentieths / 20
         return total / (len(losses) / 20)
 
-    # -- the best of all sets ----------------------------------------------------------------
-
-    def all_sets(self, k: int, depth: int) -> Iterator[tuple[int, ...]]:
-        for length in range(min(k, depth) + 1):
-            yield from combinations(range(k), length)
-
     def best_sets(
         self, candidates: Sequence[Wish], depth: int
     ) -> list[tuple[tuple[int, ...], Verdict]]:
         """Return every legal set, best first: least violation, then the highest score."""
         judged = []
-        for ids in self.all_sets(len(candidates), depth):
+        k = len(candidates)
+        for ids in [ids for n in range(min(k, depth) + 1) for ids in combinations(range(k), n)]:
             verdict = self.judge([candidates[i] for i in ids])
             if not verdict.complaint:
                 judged.append((ids, verdict))

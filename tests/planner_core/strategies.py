@@ -16,8 +16,11 @@ from planner_core.context import (
     CashFlow,
     FloatArray,
     GroupRule,
+    Incumbent,
+    IncumbentStep,
     PendingOrder,
     PlanningContext,
+    RefusedStep,
     Security,
     Side,
     TaxLot,
@@ -25,11 +28,12 @@ from planner_core.context import (
 )
 from planner_core.degradation import Attempts
 from planner_core.evaluator import Evaluator
+from planner_core.incumbent import incumbent_actions
 from planner_core.module import ModuleKind
 from planner_core.narrowing import narrow
 from planner_core.plan import Action
 from planner_core.planner import find_opportunities
-from planner_core.sizing import size_opportunities
+from planner_core.sizing import merged, size_opportunities
 from planner_core.state import PlanningState
 from tests.builders import AS_OF, days_ago, make_config, make_runtime, make_state, price_paths
 from tests.builders import weekdays as market_days
@@ -153,6 +157,8 @@ def contexts(draw: st.DrawFn, max_securities: int = 8) -> PlanningContext:
         trades=draw(ledgers(names, last)),
         pending_orders=draw(pending_orders(names)),
         group_rules=draw(group_rules()),
+        refused=draw(refusals(names)),
+        incumbent=draw(incumbents(names, last)),
     )
 
 
@@ -190,6 +196,41 @@ def pending_orders(draw: st.DrawFn, names: list[str]) -> tuple[PendingOrder, ...
 
 
 @st.composite
+def refusals(draw: st.DrawFn, names: list[str]) -> tuple[RefusedStep, ...]:
+    """Rarely a trade that the owner does not want, until today or later."""
+    return tuple(
+        RefusedStep(
+            security=draw(st.sampled_from(names)),
+            side=draw(st.sampled_from([Side.BUY, Side.SELL])),
+            until=AS_OF + timedelta(days=draw(st.sampled_from([0, 1]))),
+        )
+        for _ in range(draw(st.sampled_from([0, 0, 0, 1])))
+    )
+
+
+@st.composite
+def incumbents(draw: st.DrawFn, names: list[str], prices: list[float]) -> Incumbent | None:
+    """Rarely what is left of an accepted plan; much may have changed since it was made."""
+    if draw(st.integers(0, 3)) != 3:
+        return None
+    chosen = draw(st.lists(st.integers(0, len(names) - 1), min_size=1, max_size=3, unique=True))
+    return Incumbent(
+        trace_id="accepted",
+        valid_until=AS_OF + timedelta(days=draw(st.sampled_from([3, 0, -1]))),
+        steps=tuple(
+            IncumbentStep(
+                security=names[i],
+                side=draw(st.sampled_from([Side.SELL, Side.BUY])),
+                quantity=float(
+                    max(1, round(draw(st.sampled_from([500, 3_000, 20_000])) / prices[i]))
+                ),
+            )
+            for i in chosen
+        ),
+    )
+
+
+@st.composite
 def group_rules(draw: st.DrawFn) -> tuple[GroupRule, ...]:
     """Targets and caps of some industries."""
     return tuple(
@@ -220,6 +261,7 @@ def configs(draw: st.DrawFn) -> PlannerConfig:
             "fixed_cost": draw(st.sampled_from([0.0, 2.0])),
             "tax_rate": draw(st.sampled_from([0.0, 0.25])),
             "tax_lots": draw(st.sampled_from(["hifo", "fifo"])),
+            "loss_offset": draw(st.booleans()),
         },
         "constraints": {
             "cash_reserve": draw(st.sampled_from([0.0, 0.005, 0.05])),
@@ -261,6 +303,7 @@ def prepare(portfolio: Portfolio, at_most: int | None = None) -> Prepared:
     attempts = Attempts(runtime)
     found, _ = find_opportunities(state, runtime, attempts)
     actions, _ = size_opportunities(found, state)
+    actions = merged([*actions, *incumbent_actions(state)])
     if at_most is not None and len(actions) > at_most:
         actions = [actions[i] for i in np.linspace(0, len(actions) - 1, at_most).astype(int)]
     candidates, _ = narrow(actions, state, runtime, attempts)

@@ -148,6 +148,9 @@ def check_a_change_is_worth_it(case: Planned) -> None:
     made, config = case.plan, case.state.config
     assert len(made.steps) <= config.max_plan_depth
     assert bool(made.steps) == (made.outcome is Outcome.PLANNED)
+    accepted = case.state.context.incumbent
+    if accepted and accepted.valid_until >= case.state.context.as_of:
+        return  # the minimum gain then guards the accepted plan, not doing nothing
     if made.steps and made.violation_after >= made.violation_before - DUST:
         assert made.score is not None
         assert made.score.gain >= config.constraints.min_gain_bps / 10_000 - 1e-12

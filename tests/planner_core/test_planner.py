@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from typing import Any
 
 import numpy as np
 import pytest
 
-from planner_core.context import Finding, LedgerStatus, PlanningContext, Severity, Side
+from planner_core.context import (
+    Finding,
+    LedgerStatus,
+    PlanningContext,
+    Severity,
+    Side,
+)
 from planner_core.errors import PlanningCancelledError
-from planner_core.module import AnyModule, ModuleKind
-from planner_core.plan import ModuleStatus, Opportunity, Outcome, Plan, Skip, StoppedBy
+from planner_core.module import ModuleKind
+from planner_core.plan import ModuleStatus, Outcome, Plan, Skip, StoppedBy
 from planner_core.planner import plan
 from planner_core.registry import builtin_registries
 from planner_core.state import PlanningState
@@ -22,43 +26,20 @@ from tests.builders import (
     Recorder,
     make_config,
     make_context,
-    make_lot,
     make_runtime,
     make_securities,
-    make_security,
     only,
     stub_calculator,
-    stub_filter,
-    stub_pattern,
-    stub_sequence,
 )
-from tests.planner_core.wished import SELL, plan_of_wishes
+from tests.planner_core.wished import (
+    SELL,
+    drifted_context,
+    plan_of_wishes,
+    run_with,
+    status_of,
+)
 
 STAGES = ["value", "assess", "opportunities", "candidates", "search", "refinement", "report"]
-
-
-def drifted_context(**overrides: Any) -> PlanningContext:  # noqa: ANN401 - the context's fields
-    """Two holdings far from their targets: there is something to do on both sides."""
-    securities = (make_security("AAA", target=0.05), make_security("BBB", target=0.25))
-    lots = (make_lot("AAA", 100.0), make_lot("BBB", 20.0))
-    fields: dict[str, Any] = {"securities": securities, "lots": lots, "cash": 30_000.0, "seed": 4}
-    return make_context(**{**fields, **overrides})
-
-
-def run_with(
-    *modules: AnyModule,
-    context: PlanningContext | None = None,
-    recorder: Recorder | None = None,
-    runtime: dict[str, Any] | None = None,
-    **overrides: Any,  # noqa: ANN401 - the keys of a TOML document
-) -> Plan:
-    """Plan with the shipped modules and the given ones."""
-    lent = make_runtime(*modules, recorder=recorder, **(runtime or {}))
-    return plan(context or drifted_context(), make_config(lent.registries, **overrides), lent)
-
-
-def status_of(made: Plan, key: str) -> ModuleStatus:
-    return next(attempt.status for attempt in made.modules if attempt.key == key)
 
 
 def without(made: Plan, *keys: str) -> Plan:
@@ -261,162 +242,6 @@ def test_a_disabled_module_is_listed_never_called_and_never_counted_as_failed() 
     called = {event["key"] for event in recorder.of("ModuleCompleted")}
     assert "pattern_generators.multi_sell" not in called
     assert recorder.of("PlanningCompleted")[0]["modules_failed"] == ()
-
-
-# -- a broken module costs only its own contribution ----------------------------------------------
-
-
-def fails(*_args: object) -> Any:  # noqa: ANN401 - it never returns
-    raise RuntimeError("out of order\nand on two lines")
-
-
-def fails_later(_space: object) -> Iterator[Any]:
-    yield np.zeros((1, 1), dtype=np.int16)
-    raise RuntimeError("out of order")
-
-
-def wish(state: PlanningState, **changes: Any) -> list[Any]:  # noqa: ANN401 - an Opportunity's fields
-    fields = {"security": 0, "side": Side.SELL, "notional": 1_000.0, "reason": "a wish"}
-    assert state.nav
-    return [Opportunity(**{**fields, **changes})]
-
-
-BROKEN_CALCULATORS: dict[str, Callable[[PlanningState], Any]] = {
-    "raises": fails,
-    "not a sequence": lambda _: 7,
-    "a generator": lambda state: iter(wish(state)),
-    "a NaN notional": lambda state: wish(state, notional=float("nan")),
-    "an infinite notional": lambda state: wish(state, notional=float("inf")),
-    "a negative notional": lambda state: wish(state, notional=-1.0),
-    "a notional of text": lambda state: wish(state, notional="much"),
-    "a column too far": lambda state: wish(state, security=2),
-    "a column below zero": lambda state: wish(state, security=-1),
-    "half a column": lambda state: wish(state, security=0.5),
-    "a side of text": lambda state: wish(state, side="buy"),
-    "something else": lambda _: ["sell everything"],
-    "far too many": lambda state: wish(state) * 20_001,
-}
-BROKEN_PATTERNS: dict[str, Callable[[Any], Any]] = {
-    "raises": fails,
-    "not a sequence": lambda _: 7,
-    "an empty set": lambda _: [()],
-    "an unknown id": lambda candidates: [(candidates.n,)],
-    "an id below zero": lambda _: [(-1,)],
-    "half an id": lambda _: [(0.5,)],
-    "an id twice": lambda _: [(0, 0)],
-    "too long a set": lambda _: [tuple(range(6))],
-    "lists for tuples": lambda _: [[0]],
-}
-BROKEN_SEQUENCES: dict[str, Callable[[Any], Any]] = {
-    "raises": fails,
-    "raises later": fails_later,
-    "not iterable": lambda _: 7,
-    "wrong type": lambda _: iter([np.zeros((1, 1))]),
-    "wrong shape": lambda _: iter([np.zeros(3, dtype=np.int16)]),
-    "too deep": lambda space: iter([np.zeros((space.depth + 1, 1), dtype=np.int16)]),
-    "unknown id": lambda space: iter([np.full((1, 1), space.null_id + 1, dtype=np.int16)]),
-    "id below zero": lambda _: iter([np.full((1, 1), -1, dtype=np.int16)]),
-}
-BROKEN_FILTERS: dict[str, dict[str, Any]] = {
-    "reject raises": {"reject": fails},
-    "reject no mapping": {"reject": lambda _: [0]},
-    "reject unknown id": {"reject": lambda candidates: {candidates.n: "gone"}},
-    "reject no reason": {"reject": lambda _: {0: ""}},
-    "conflicts raise": {"conflicts": fails},
-    "conflicts of floats": {"conflicts": lambda candidates: np.zeros((candidates.n,) * 2)},
-    "conflicts too small": {"conflicts": lambda _: np.zeros((1, 1), dtype=bool)},
-    "conflicts one way": {
-        "conflicts": lambda candidates: np.triu(np.ones((candidates.n,) * 2, dtype=bool))
-    },
-    "select raises": {"select": fails},
-    "select a number": {"select": lambda _: 7},
-    "select lists": {"select": lambda _: [[0]]},
-    "select a generator": {"select": iter},
-}
-BROKEN: list[Any] = [
-    *(
-        pytest.param(stub_calculator(f), id=f"calculator: {n}")
-        for n, f in BROKEN_CALCULATORS.items()
-    ),
-    *(pytest.param(stub_pattern(f), id=f"pattern: {n}") for n, f in BROKEN_PATTERNS.items()),
-    *(pytest.param(stub_sequence(f), id=f"sequence: {n}") for n, f in BROKEN_SEQUENCES.items()),
-    *(pytest.param(stub_filter(**hooks), id=f"filter: {n}") for n, hooks in BROKEN_FILTERS.items()),
-]
-
-
-NO_OPINION = {"diversity": False}
-"""The first filter with an opinion on alternatives is the last that is asked."""
-
-
-@pytest.fixture(scope="module")
-def healthy() -> Plan:
-    return run_with(filters=NO_OPINION)
-
-
-@pytest.mark.parametrize("broken", BROKEN)
-def test_a_broken_module_costs_only_its_own_contribution(broken: AnyModule, healthy: Plan) -> None:
-    recorder = Recorder()
-    made = run_with(broken, recorder=recorder, filters=NO_OPINION)
-    assert status_of(made, broken.key) is ModuleStatus.FAILED
-    attempt = next(attempt for attempt in made.modules if attempt.key == broken.key)
-    assert attempt.message
-    assert "\n" not in attempt.message
-    assert recorder.of("PlanningCompleted")[0]["modules_failed"] == (broken.key,)
-    (failure,) = recorder.of("ModuleFailed")
-    assert failure["key"] == broken.key
-    assert failure["error"] == attempt.message
-    assert made.steps == healthy.steps
-    assert made.score == healthy.score
-
-
-def test_when_every_calculator_fails_the_plan_is_held() -> None:
-    made = run_with(stub_calculator(fails), **only(opportunity_calculators={}) | {"filters": {}})
-    assert made.outcome is Outcome.HELD
-    assert made.reason == "every opportunity calculator failed; the events say how"
-    assert made.nav == 42_000.0
-    assert made.cash_before == 30_000.0
-
-
-def test_when_every_pattern_and_generator_fails_there_is_nothing_to_do() -> None:
-    lent = make_runtime(stub_pattern(fails), stub_sequence(fails))
-    document = only(
-        lent.registries,
-        opportunity_calculators={"weight_based": True},
-        pattern_generators={"stub": True},
-        sequence_generators={"stub": True},
-    )
-    made = plan(drifted_context(), make_config(lent.registries, **document), lent)
-    assert made.outcome is Outcome.NOTHING_TO_DO
-    assert made.n_candidates > 0
-    assert made.n_sequences == 1
-
-
-def test_a_module_over_its_time_budget_is_dropped_and_named() -> None:
-    clock = FakeClock()
-
-    def dawdles(state: PlanningState) -> list[Any]:
-        clock.advance(2.5)
-        return wish(state)
-
-    recorder = Recorder()
-    lent = {"monotonic": clock, "module_budget_s": 1.0}
-    made = run_with(stub_calculator(dawdles), recorder=recorder, runtime=lent)
-    attempt = next(a for a in made.modules if a.key == "opportunity_calculators.stub")
-    assert attempt.status is ModuleStatus.TIMED_OUT
-    assert attempt.elapsed_s == 2.5
-    (overrun,) = recorder.of("ModuleOverran")
-    assert (overrun["elapsed_s"], overrun["budget_s"]) == (2.5, 1.0)
-    assert not any("a wish" in step.reason for step in made.steps)
-    assert made.outcome is Outcome.PLANNED
-
-
-def test_elapsed_times_are_those_of_the_clock() -> None:
-    recorder = Recorder()
-    made = run_with(recorder=recorder, runtime={"monotonic": FakeClock(tick_s=0.001)})
-    (completed,) = recorder.of("PlanningCompleted")
-    stages = sum(event["elapsed_s"] for event in recorder.of("StageCompleted"))
-    assert 0 < stages < completed["elapsed_s"]
-    assert all(a.elapsed_s > 0 for a in made.modules if a.status is ModuleStatus.OK)
 
 
 # -- stopping -------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Plans of exactly the trades a test wishes for: one calculator that says what it is told."""
+"""Plans for tests: of a drifted portfolio, and of exactly the trades a test wishes for."""
 
 from __future__ import annotations
 
@@ -6,10 +6,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from planner_core.context import PlanningContext, Side
-from planner_core.plan import Opportunity, Plan
+from planner_core.module import AnyModule
+from planner_core.plan import ModuleStatus, Opportunity, Plan
 from planner_core.planner import plan
 from planner_core.state import PlanningState
-from tests.builders import make_config, make_runtime, only, stub_calculator
+from tests.builders import (
+    Recorder,
+    make_config,
+    make_context,
+    make_lot,
+    make_runtime,
+    make_security,
+    only,
+    stub_calculator,
+)
 
 BUY, SELL = Side.BUY, Side.SELL
 
@@ -60,3 +70,27 @@ def plan_of_wishes(
         document[section] = {**keys, **overrides.pop(section, {})}
     config = make_config(runtime.registries, **{**document, **overrides})
     return plan(context, config, runtime)
+
+
+def drifted_context(**overrides: Any) -> PlanningContext:  # noqa: ANN401 - the context's fields
+    """Two holdings far from their targets: there is something to do on both sides."""
+    securities = (make_security("AAA", target=0.05), make_security("BBB", target=0.25))
+    lots = (make_lot("AAA", 100.0), make_lot("BBB", 20.0))
+    fields: dict[str, Any] = {"securities": securities, "lots": lots, "cash": 30_000.0, "seed": 4}
+    return make_context(**{**fields, **overrides})
+
+
+def run_with(
+    *modules: AnyModule,
+    context: PlanningContext | None = None,
+    recorder: Recorder | None = None,
+    runtime: dict[str, Any] | None = None,
+    **overrides: Any,  # noqa: ANN401 - the keys of a TOML document
+) -> Plan:
+    """Plan with the shipped modules and the given ones."""
+    lent = make_runtime(*modules, recorder=recorder, **(runtime or {}))
+    return plan(context or drifted_context(), make_config(lent.registries, **overrides), lent)
+
+
+def status_of(made: Plan, key: str) -> ModuleStatus:
+    return next(attempt.status for attempt in made.modules if attempt.key == key)

@@ -1,0 +1,68 @@
+"""What the owner said to earlier plans: accepted and begun, or refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+from planner_core.context import Incumbent, IncumbentStep, RefusedStep, Side
+from planner_core.plan import Outcome
+from tests.builders import AS_OF, make_context, make_lot, make_securities
+from tests.planner_core.wished import run_with
+
+
+def accepted(*steps: IncumbentStep, days: int = 3) -> Incumbent:
+    return Incumbent("trace-0", AS_OF + timedelta(days=days), steps)
+
+
+def test_a_remaining_step_below_the_minimum_gain_is_still_advised() -> None:
+    context = make_context(securities=make_securities(4, target=0.19))
+    strict = {"min_gain_bps": 1_000.0}
+    left = IncumbentStep("AAA", Side.SELL, 5.0)
+    assert run_with(context=context, constraints=strict).outcome is Outcome.NOTHING_TO_DO
+    for days, outcome in ((0, Outcome.PLANNED), (-1, Outcome.NOTHING_TO_DO)):
+        begun = replace(context, incumbent=accepted(left, days=days))
+        made = run_with(context=begun, constraints=strict)
+        assert made.outcome is outcome
+    made = run_with(context=replace(context, incumbent=accepted(left)), constraints=strict)
+    assert [(s.security, s.side, s.quantity) for s in made.steps] == [("AAA", Side.SELL, 5.0)]
+    assert "what is left of the plan you accepted" in made.steps[0].reason
+
+
+def test_an_accepted_plan_never_sells_what_is_gone_meanwhile() -> None:
+    lots = (make_lot("AAA", 50.0), make_lot("BBB", 70.0), make_lot("BBB", 9.0, acquired=AS_OF))
+    context = make_context(n_securities=2, lots=lots)
+    steps = [IncumbentStep("AAA", Side.SELL, 55.0), IncumbentStep("BBB", Side.SELL, 75.0)]
+    made = run_with(
+        context=replace(context, incumbent=accepted(*steps)),
+        constraints={"turnover_max": 10.0, "min_gain_bps": 1_000.0, "position_weight_max": 1.0},
+    )
+    assert {s.security: s.quantity for s in made.steps} == {"AAA": 50.0, "BBB": 70.0}
+
+
+def test_an_accepted_buy_stops_at_the_cap() -> None:
+    context = make_context(securities=make_securities(4, target=0.2))
+    made = run_with(
+        context=replace(context, incumbent=accepted(IncumbentStep("AAA", Side.BUY, 90.0))),
+        constraints={"min_gain_bps": 1_000.0},
+    )
+    assert all(step.weight_after <= 0.25 for step in made.steps)
+
+
+def test_a_refused_trade_is_not_advised_until_its_day() -> None:
+    context = make_context(securities=make_securities(2, target=0.05))
+    for days, traded in ((1, {"BBB"}), (0, {"AAA", "BBB"})):
+        refused = (RefusedStep("AAA", Side.SELL, AS_OF + timedelta(days=days), "I like it"),)
+        made = run_with(
+            context=replace(context, refused=refused), constraints={"turnover_max": 5.0}
+        )
+        assert {step.security for step in made.steps} == traded
+    reasons = {
+        r.reason
+        for r in run_with(
+            context=replace(
+                context, refused=(RefusedStep("AAA", Side.SELL, date(2024, 7, 9), "mine"),)
+            )
+        ).rejected
+    }
+    assert "you refused it until 2024-07-09: mine" in reasons
