@@ -45,6 +45,8 @@ COMMANDS = (
     Command("demo", "see it work without a board: button and matrix here", "host.commands.demo"),
     Command("run", "serve the board: button, plan, matrix", "host.commands.run"),
     Command("plan", "say what to buy and sell next, and why", "host.commands.plan"),
+    Command("refuse", "plan without a trade you do not want", "host.commands.refuse"),
+    Command("dismiss", "give up the plan you began to carry out", "host.commands.dismiss"),
     Command("config", "check and show the configuration of buckets", "host.commands.config"),
     Command("modules", "list the planner's modules, show one", "host.commands.modules"),
     Command("board", "ask the board what it is", "host.commands.board"),

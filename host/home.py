@@ -115,6 +115,10 @@ class Home:
         """Return where the plans of a bucket are kept."""
         return self.root / "plans" / check_bucket_id(bucket_id)
 
+    def advice_file(self, bucket_id: str) -> Path:
+        """Return where refused steps and dismissed plans of a bucket are kept."""
+        return self.state_dir / "advice" / f"{check_bucket_id(bucket_id)}.json"
+
     def config_history_dir(self, bucket_id: str) -> Path:
         """Return where the versions of a bucket's configuration are kept."""
         return self.root / "history" / "config" / check_bucket_id(bucket_id)

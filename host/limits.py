@@ -47,6 +47,16 @@ CELL_LENGTH_MAX = 64
 SPLIT_RATIO_MAX = 1_000.0
 PRICE_MAX = 1e9
 
+# --- state/advice/<bucket>.json ------------------------------------------------------------------
+
+ADVICE_BYTES_MAX = 1024 * 1024
+REFUSED_MAX = 500
+DISMISSED_MAX = 20
+REFUSED_DAYS_MAX = 3_650
+PLAN_STEPS_MAX = 100
+PLAN_VALID_DAYS_MAX = 31
+"""No plan is valid for longer, so no older fill can have accepted one."""
+
 # --- what is told -------------------------------------------------------------------------------
 
 PROBLEMS_SHOWN_MAX = 50

@@ -74,6 +74,11 @@ class SecurityTable(PortfolioTable):
         description="what is held, per purchase",
     )
 
+    @property
+    def price_divisor(self) -> float:
+        """How many price units make one unit of the currency."""
+        return MINOR_UNITS[self.price_unit][1] if self.price_unit else 1.0
+
 
 class CashTable(PortfolioTable):
     """An account; either part may be negative."""
@@ -121,6 +126,9 @@ class PortfolioTables(PortfolioTable):
     base_currency: Currency = Field(description="what everything is added up in")
     as_of: datetime.date | None = Field(None, description="plan as of this day; none: today")
     timezone: Text = Field("UTC", description="where `today` is told, such as Europe/Berlin")
+    tax_entity: Annotated[str, Field(pattern=f"^{limits.GROUP_NAME.pattern}$")] | None = Field(
+        None, description='whose taxes, such as "me": buckets of one share wash-sale windows'
+    )
     securities: dict[str, SecurityTable] = Field(
         default_factory=dict, max_length=limits.SECURITIES_MAX, description="by id"
     )

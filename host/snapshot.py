@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from host.advice import standing_of
 from host.corporate_actions import adjust_for_splits, read_splits
 from host.errors import MarketDataError
 from host.file_problems import FileProblem
 from host.ledger import read_ledger
 from host.market_data import DailyTable, read_prices, read_rates
 from host.portfolio_files import Clock, PortfolioFile, read_portfolio, system_clock
-from host.portfolio_model import MINOR_UNITS, SecurityTable
+from host.related_trades import read_related_trades
 from planner_core.context import (
     CashBalance,
     CashFlow,
@@ -31,6 +32,7 @@ from planner_core.context import (
 
 if TYPE_CHECKING:
     from host.home import Home
+    from host.portfolio_model import SecurityTable
 
 HISTORY_DAYS = 756
 ROWS_BEYOND_HISTORY = 260 + 60
@@ -107,15 +109,19 @@ def snapshot_of(
     ledger = read_ledger(
         home.ledger_file(bucket_id),
         portfolio.as_of,
-        {key: price_divisor(table) for key, table in securities.items()},
+        {key: table.price_divisor for key, table in securities.items()},
         reader.rate_of_security,
     )
+    related = read_related_trades(home, bucket_id, portfolio, reader.rate_of_security)
+    standing = standing_of(home, bucket_id, portfolio.as_of, ledger.trades)
     findings = [
         *prices.findings,
         *(rates.findings if rates is not None else ()),
         *split_findings,
         *_missing_columns(portfolio, prices),
         *ledger.findings,
+        *related.findings,
+        *standing.findings,
     ]
     return PlanningContext(
         bucket_id=bucket_id,
@@ -141,6 +147,9 @@ def snapshot_of(
             for classification, groups in portfolio.tables.groups.items()
             for group, table in groups.items()
         ),
+        related_trades=related.trades,
+        refused=standing.refused,
+        incumbent=standing.incumbent,
         accepted_prices=frozenset(
             (table.security, table.date) for table in portfolio.tables.accepted_prices
         ),
@@ -168,11 +177,6 @@ def security_of(security_id: str, table: SecurityTable) -> Security:
     )
 
 
-def price_divisor(table: SecurityTable) -> float:
-    """Return how many price units make one unit of the currency."""
-    return MINOR_UNITS[table.price_unit][1] if table.price_unit else 1.0
-
-
 @dataclass(slots=True)
 class _Reader:
     """Joins portfolio and rates; collects what does not fit together."""
@@ -185,7 +189,7 @@ class _Reader:
         """Return every tax lot, in trade currency, with the rate of its purchase."""
         lots = []
         for security, table in self.portfolio.tables.securities.items():
-            divisor = price_divisor(table)
+            divisor = table.price_divisor
             for index, lot in enumerate(table.lots):
                 rate = lot.fx_rate
                 if rate is None and table.currency == self.portfolio.tables.base_currency:
@@ -280,7 +284,7 @@ def _closes_in_major_units(
     at = {security: column for column, security in enumerate(prices.columns)}
     for column, (security, table) in enumerate(tables.items()):
         if security in at:
-            closes[:, column] = adjusted[:, at[security]] / price_divisor(table)
+            closes[:, column] = adjusted[:, at[security]] / table.price_divisor
     return closes
 
 
@@ -314,7 +318,7 @@ def _aligned_rates(
 def _pending_orders(portfolio: PortfolioFile) -> tuple[PendingOrder, ...]:
     orders = []
     for table in portfolio.tables.pending_orders:
-        divisor = price_divisor(portfolio.tables.securities[table.security])
+        divisor = portfolio.tables.securities[table.security].price_divisor
         limit = None if table.limit_price is None else table.limit_price / divisor
         orders.append(PendingOrder(table.security, Side(table.side), table.quantity, limit))
     return tuple(orders)
