@@ -116,7 +116,6 @@ class Evaluator:
         self.bound_before = self.tables.score_before + constant
         self.bound_lin = self.tables.lin + per_action
         self._lin32 = self.bound_lin.astype(np.float32)
-        self._pair32 = self.tables.pair.astype(np.float32).ravel()
         self._conflict = self._conflict_table().ravel()
         self.columns = self._limit_columns()
 
@@ -135,21 +134,25 @@ class Evaluator:
 
     def upper_scores(self, ids: IdBlock) -> NDArray[np.float32]:
         """Return a bound from above on each sequence's score; float32, exact without CVaR."""
-        flat = ids.astype(np.int32)
+        # Full-depth blocks are nearly all there are: their table has the linear part in it.
+        folded = len(ids) == self.state.config.max_plan_depth > 1
+        wide = ids.astype(np.intp)
         scores = np.full(ids.shape[1], self.bound_before, dtype=np.float32)
-        for row in flat:
-            scores += np.take(self._lin32, row, mode="clip")
-        for left, right in _place_pairs(flat, self.null_id + 1):
-            scores += np.take(self._pair32, left + right, mode="clip")
+        found = np.empty_like(scores)
+        for row in () if folded else wide:
+            scores += np.take(self._lin32, row, out=found, mode="clip")
+        table = self._folded32 if folded else self._pair32
+        for places in _place_pairs(wide, self.null_id + 1):
+            scores += np.take(table, places, out=found, mode="clip")
         return scores
 
     def conflicting(self, ids: IdBlock) -> BoolArray:
         """Tell which sequences hold two candidates that exclude each other; (n_sequences,)."""
-        flat = ids.astype(np.int32)
-        found = np.zeros(ids.shape[1], dtype=bool)
-        for left, right in _place_pairs(flat, self.null_id + 1):
-            found |= np.take(self._conflict, left + right, mode="clip")
-        return found
+        conflicts = np.zeros(ids.shape[1], dtype=bool)
+        found = np.empty_like(conflicts)
+        for places in _place_pairs(ids.astype(np.intp), self.null_id + 1):
+            conflicts |= np.take(self._conflict, places, out=found, mode="clip")
+        return conflicts
 
     def check(self, ids: IdBlock) -> Judgement:
         """Judge the sequences of a block by every limit, conflicts included."""
@@ -200,12 +203,12 @@ class Evaluator:
 
     def exact_scores(self, ids: IdBlock) -> FloatArray:
         """Return the scores with every term, in float64; (n_sequences,)."""
-        wide = ids.astype(np.int64)
+        wide = ids.astype(np.intp)
         tables = self.tables
         scores: FloatArray = tables.score_before + tables.lin[wide].sum(axis=0)
         pair = tables.pair.ravel()
-        for left, right in _place_pairs(wide, self.null_id + 1):
-            scores += pair[left + right]
+        for places in _place_pairs(wide, self.null_id + 1):
+            scores += pair[places]
         if self._tail_base.size:
             losses = self._tail_base[:, None] + self._tail_of_action[:, wide].sum(axis=1)
             scores -= self.state.objective.weights.tail_risk_penalty * cvar(losses)
@@ -240,6 +243,18 @@ class Evaluator:
         return weight
 
     # -- tables -----------------------------------------------------------------------------
+
+    @cached_property
+    def _pair32(self) -> NDArray[np.float32]:
+        return self.tables.pair.astype(np.float32).ravel()
+
+    @cached_property
+    def _folded32(self) -> NDArray[np.float32]:
+        """The pairs with the linear part shared out: each place meets all others, depth - 1."""
+        shared = self.bound_lin / (self.state.config.max_plan_depth - 1)
+        folded = self.tables.pair + shared[:, None]
+        folded += shared
+        return folded.astype(np.float32).ravel()
 
     @cached_property
     def _tail_of_action(self) -> FloatArray:
@@ -304,14 +319,16 @@ class Evaluator:
         return flows
 
 
-def _place_pairs(
-    ids: NDArray[np.integer], width: int
-) -> Iterator[tuple[NDArray[np.integer], NDArray[np.integer]]]:
-    """Yield, for every two places, the flat row offset and the column of their table entry."""
-    offsets = ids * ids.dtype.type(width)
-    for first in range(len(ids)):
+def _place_pairs(ids: NDArray[np.intp], width: int) -> Iterator[NDArray[np.intp]]:
+    """Yield, for every two places, where each sequence's entry of a flat table lies.
+
+    As `intp`, which `np.take` would convert anything else to, and each time in the same memory.
+    """
+    places = np.empty(ids.shape[1], dtype=np.intp)
+    for first in range(len(ids) - 1):
+        offset = ids[first] * width
         for second in range(first + 1, len(ids)):
-            yield offsets[first], ids[second]
+            yield np.add(offset, ids[second], out=places)
 
 
 def as_block(sets: Sequence[Sequence[int]], depth: int, null_id: int) -> IdBlock:
