@@ -16,6 +16,7 @@ import numpy as np
 from planner_core.candidates import Candidates, build_candidates, same_security_conflicts
 from planner_core.evaluator import Evaluator, as_block
 from planner_core.local_search import climb
+from planner_core.narrowing import gains_alone
 from planner_core.plan import Action
 from planner_core.ranking import Ranking
 from planner_core.runtime import Runtime
@@ -81,7 +82,7 @@ def _with_neighbours(known: Candidates, ranking: Ranking, state: PlanningState) 
     origin += [side[a.security, a.side] for a in added.values()]
     actions = [*known.actions, *added.values()]
     conflicts = known.conflicts[np.ix_(origin, origin)] | same_security_conflicts(actions)
-    gain = np.append(known.gain, np.zeros(len(added)))
+    gain = np.append(known.gain, gains_alone(list(added.values()), state))
     return build_candidates(actions, gain, conflicts)
 
 
