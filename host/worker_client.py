@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -22,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from host.errors import HostError
 from host.limits import WORKER_LINE_BYTES_MAX
+from host.worker_process import WorkerProcess
 
 if TYPE_CHECKING:
     from host.home import Home
@@ -34,6 +33,8 @@ CANCEL_GRACE_S: Final = 1.0
 """After a cancel the planner may end by itself for so long."""
 SOFT_DEADLINE: Final = 0.8
 """At this part of the deadline the planner is told to answer with the best it has."""
+LAST_WORDS_S: Final = 0.2
+"""What a process said before it died is in its pipes already."""
 STDERR_CHUNK: Final = 4096
 
 
@@ -95,7 +96,7 @@ class WorkerClient:
         self.command = tuple(command or ours)
         self.restarts = 0
         self._news = news or WorkerNews()
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: WorkerProcess | None = None
         self._is_ready = asyncio.Event()
         self._asked: _Asked | None = None
         self._failures = 0
@@ -113,19 +114,16 @@ class WorkerClient:
         self.kill()
         with suppress(asyncio.CancelledError):
             await self._supervision
-        if self._process is not None:
-            await self._process.wait()
 
     @property
     def pid(self) -> int | None:
         """The process, while there is one."""
-        alive = self._process is not None and self._process.returncode is None
-        return self._process.pid if self._process is not None and alive else None
+        return None if self._process is None else self._process.pid
 
     @property
-    def is_ready(self) -> bool:
-        """Whether a plan would begin at once."""
-        return self._is_ready.is_set() and self._asked is None
+    def is_busy(self) -> bool:
+        """Whether the process is at work on a plan."""
+        return self._is_ready.is_set() and self._asked is not None
 
     async def plan(
         self,
@@ -175,10 +173,8 @@ class WorkerClient:
 
     def kill(self) -> None:
         """Kill the process and everything it started."""
-        process = self._process
-        if process is not None and process.returncode is None:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
+        if self._process is not None:
+            self._process.kill()
 
     async def _wait_until_ready(self, asked: _Asked) -> None:
         """Wait for a process that can plan, or for the end of the request."""
@@ -209,9 +205,9 @@ class WorkerClient:
         return error
 
     def _send(self, **request: object) -> None:
-        process = self._process
-        if process is not None and process.stdin is not None and not process.stdin.is_closing():
-            process.stdin.write(json.dumps(request).encode() + b"\n")
+        line = json.dumps(request).encode() + b"\n"
+        if self._process is not None and not self._process.send(line):
+            self._process.kill()  # it does not listen: it is gone, or as good as
 
     # --- supervision -----------------------------------------------------------------------
 
@@ -229,47 +225,49 @@ class WorkerClient:
     async def _run_once(self) -> str:
         """Run one process to its end and return how it ended."""
         try:
-            process = await asyncio.create_subprocess_exec(
-                *self.command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                limit=WORKER_LINE_BYTES_MAX,
-                start_new_session=True,  # a group of its own, and no signals of our terminal
-            )
+            process = WorkerProcess(self.command, WORKER_LINE_BYTES_MAX)
         except OSError as error:
             return f"could not be started: {error.strerror}"
         self._process = process
         starting = asyncio.get_running_loop().call_later(START_MAX_S, self._give_up_starting)
-        stderr = asyncio.create_task(self._relay_stderr(process))
         try:
-            await self._read_answers(process)
+            await process.connect()
+            await self._converse(process)
         finally:
             starting.cancel()
             self._is_ready.clear()
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)  # what it left behind, too
-            stderr.cancel()
-        code = await process.wait()
-        why = f"ended with code {code}" if code >= 0 else f"ended by {signal.Signals(-code).name}"
+            self._process = None
+            why = process.end()
         if self._asked is not None and not self._asked.reply.done():
             lines = [f"the planner's process {why}"]
             self._asked.reply.set_exception(PlanFailedError(DIED, lines))
         return why
 
+    async def _converse(self, process: WorkerProcess) -> None:
+        """Listen until the process has ended, or said what no worker says."""
+        relay = asyncio.create_task(self._relay_complaints(process))
+        reading = asyncio.create_task(self._read_answers(process))
+        ended = asyncio.create_task(process.has_ended.wait())
+        try:
+            await asyncio.wait((reading, ended), return_when=asyncio.FIRST_COMPLETED)
+            process.kill()  # what it left behind, too: then its last words end as well
+            await asyncio.wait((reading, relay), timeout=LAST_WORDS_S)
+        finally:
+            for task in (reading, relay, ended):
+                task.cancel()
+            await asyncio.gather(reading, relay, ended, return_exceptions=True)
+
     def _give_up_starting(self) -> None:
         if not self._is_ready.is_set():
             self.kill()
 
-    async def _read_answers(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None
+    async def _read_answers(self, process: WorkerProcess) -> None:
         while True:
             try:
-                line = await process.stdout.readline()
+                line = await process.answers.readline()
                 if not line:
                     return
-                message = json.loads(line)
-                self._take(message, process.pid)
+                self._take(json.loads(line), process.pid)
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 # Too long, no JSON, not what was agreed: a process gone mad is a process to end.
                 self._news.said(f"unreadable answer of the planner's process: {error}"[:200])
@@ -293,10 +291,9 @@ class WorkerClient:
             elif kind == "planned":
                 asked.reply.set_result(_reply(content))
 
-    async def _relay_stderr(self, process: asyncio.subprocess.Process) -> None:
+    async def _relay_complaints(self, process: WorkerProcess) -> None:
         """Pass on what it complains of, a bounded piece at a time."""
-        assert process.stderr is not None
-        while data := await process.stderr.read(STDERR_CHUNK):
+        while data := await process.complaints.read(STDERR_CHUNK):
             for line in data.decode("utf-8", "replace").splitlines():
                 self._news.said(line)
 

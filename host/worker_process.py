@@ -1,0 +1,103 @@
+"""A child process in a group of its own, with its pipes as streams, whose end is never missed.
+
+asyncio's own subprocesses count as ended when their pipes are closed, and a pipe stays open for as
+long as anybody holds it: what a crashed child had started itself, for example. Here the kernel says
+when the process itself is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import IO, Final
+
+STDERR_BYTES_MAX: Final = 64 * 1024
+
+
+class WorkerProcess:
+    """A process that was started; `connect` it before reading, and always `end` it.
+
+    Raises
+    ------
+    OSError
+        When it cannot be started.
+    """
+
+    def __init__(self, command: Sequence[str], line_bytes_max: int) -> None:
+        self._child = subprocess.Popen(  # noqa: S603 - our own worker, no shell
+            command,
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # a group of its own, and no signals of our terminal
+        )
+        assert self._child.stdin is not None
+        os.set_blocking(self._child.stdin.fileno(), False)
+        self.pid = self._child.pid
+        self.answers = asyncio.StreamReader(line_bytes_max)
+        self.complaints = asyncio.StreamReader(STDERR_BYTES_MAX)
+        self.has_ended = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._pipes: list[asyncio.ReadTransport] = []
+        self._watched: int | None = os.pidfd_open(self.pid)
+        self._loop.add_reader(self._watched, self._on_end)
+
+    async def connect(self) -> None:
+        """Begin to read what it says."""
+        await self._connect(self._child.stdout, self.answers)
+        await self._connect(self._child.stderr, self.complaints)
+
+    def send(self, line: bytes) -> bool:
+        """Send a line at once; False when the process does not take it."""
+        assert self._child.stdin is not None
+        try:
+            return os.write(self._child.stdin.fileno(), line) == len(line)
+        except (OSError, ValueError):  # gone, stuck, or closed by us
+            return False
+
+    def kill(self) -> None:
+        """Kill the whole group, also when only what the process left behind is alive."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def end(self) -> str:
+        """Kill what is left, take back the pipes, and say how the process ended."""
+        self.kill()
+        self._stop_watching()
+        for pipe in self._pipes:
+            pipe.close()
+        for stream in (self._child.stdin, self._child.stdout, self._child.stderr):
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()
+        code = self._child.wait()  # at once: it was killed
+        return f"ended with code {code}" if code >= 0 else f"ended by {_signal_name(-code)}"
+
+    async def _connect(self, pipe: IO[bytes] | None, reader: asyncio.StreamReader) -> None:
+        assert pipe is not None
+        transport, _ = await self._loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), pipe
+        )
+        self._pipes.append(transport)
+
+    def _on_end(self) -> None:
+        self._stop_watching()
+        self.has_ended.set()
+
+    def _stop_watching(self) -> None:
+        watched, self._watched = self._watched, None
+        if watched is not None:
+            self._loop.remove_reader(watched)
+            os.close(watched)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
