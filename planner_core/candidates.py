@@ -53,6 +53,11 @@ class Candidates:
         return len(self.actions)
 
     @property
+    def column(self) -> IntArray:
+        """`security` as a column; a conversion points at the first one, with a change of 0."""
+        return np.maximum(self.security, 0)
+
+    @property
     def null_id(self) -> int:
         """The id that stands for no action in a block of sequences."""
         return len(self.actions)

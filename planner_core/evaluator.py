@@ -68,7 +68,7 @@ def build_pair_tables(state: PlanningState, candidates: Candidates) -> PairTable
     change = np.zeros(k + 1)
     change[:k] = candidates.value / state.nav
     quadratic = objective.quadratic()
-    security = np.append(candidates.security, 0)
+    security = np.append(candidates.column, 0)
     gathered = quadratic[np.ix_(security, security)]
     pair = -2.0 * gathered * np.outer(change, change)
     np.fill_diagonal(pair, 0.0)
@@ -238,8 +238,7 @@ class Evaluator:
         """Return the weights (of V0) once the chosen actions are done; (n_securities,)."""
         weight = self.state.portfolio.weight.copy()
         for candidate in chosen:
-            # A conversion's change is 0, wherever its negative number points.
-            weight[self.candidates.security[candidate]] += self.tables.weight_change[candidate]
+            weight[self.candidates.column[candidate]] += self.tables.weight_change[candidate]
         return weight
 
     # -- tables -----------------------------------------------------------------------------
@@ -259,7 +258,7 @@ class Evaluator:
     @cached_property
     def _tail_of_action(self) -> FloatArray:
         """Loss that each action adds in each 21-day window; (n_windows, K + 1)."""
-        columns = np.append(self.candidates.security, 0)
+        columns = np.append(self.candidates.column, 0)
         return -self.state.objective.scenarios[:, columns] * self.tables.weight_change
 
     def _conflict_table(self) -> NDArray[np.bool_]:
@@ -292,7 +291,7 @@ class Evaluator:
         k = candidates.n
         change = self.tables.weight_change[:k]
         excess = np.maximum(self.state.portfolio.weight - limits.position_cap, 0.0)
-        relief = np.where(candidates.is_sell, np.minimum(excess[candidates.security], -change), 0.0)
+        relief = np.where(candidates.is_sell, np.minimum(excess[candidates.column], -change), 0.0)
         n_columns = self.cash_columns.stop + len(limits.groups.names)
         columns = np.zeros((k + 1, n_columns))
         columns[:k, 0] = np.where(candidates.is_buy, change, 0.0)
@@ -301,7 +300,7 @@ class Evaluator:
         columns[:k, 3] = np.where(candidates.mandatory, np.abs(change), 0.0)
         columns[:k, self.cash_columns] = self._cash_flows() / self.state.nav
         columns[:k, self.group_columns] = (
-            limits.groups.membership[:, candidates.security] * change
+            limits.groups.membership[:, candidates.column] * change
         ).T
         return columns
 

@@ -41,7 +41,7 @@ class CorrelationAware(Filter[CorrelationAwareParameters]):
         correlation = np.divide(
             state.market.covariance, scale, out=np.zeros_like(scale), where=scale > 0
         )
-        close = correlation[np.ix_(candidates.security, candidates.security)]
+        close = correlation[np.ix_(candidates.column, candidates.column)]
         both_buy = np.outer(candidates.is_buy, candidates.is_buy)
         different = candidates.security[:, None] != candidates.security[None, :]
         excluded: NDArray[np.bool_] = (close > parameters.correlation_max) & both_buy & different

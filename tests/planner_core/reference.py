@@ -117,7 +117,8 @@ class Reference:
         security = self.context.securities[wish.security]
         value = self.value(wish)
         spread = c.half_spread_bps if security.half_spread_bps is None else security.half_spread_bps
-        conversion = 0.0 if security.currency == self.context.base_currency else c.fx_bps
+        at_home = security.currency == self.context.base_currency
+        conversion = 0.0 if at_home or self.config.constraints.multi_currency else c.fx_bps
         cost = c.fixed_cost + value * (c.cost_bps + spread + conversion) / 10_000
         if security.adv_value:
             sigma = self.market.daily_volatility[wish.security]

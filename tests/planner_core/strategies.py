@@ -246,7 +246,7 @@ def group_rules(draw: st.DrawFn) -> tuple[GroupRule, ...]:
 
 
 @st.composite
-def configs(draw: st.DrawFn) -> PlannerConfig:
+def configs(draw: st.DrawFn, *, multi_currency: bool = False) -> PlannerConfig:
     """Every switch that changes what is legal or how it scores."""
     windows_min, windows_max = draw(st.sampled_from([(40, 50), (40, 113), (200, 200)]))
     document: dict[str, Any] = {
@@ -268,6 +268,7 @@ def configs(draw: st.DrawFn) -> PlannerConfig:
             "lot_age_min": draw(st.sampled_from([0, 90, 90])),
             "turnover_max": draw(st.sampled_from([0.2, 0.03, 1.0, 10.0])),
             "min_trade_value": draw(st.sampled_from([400.0, 0.0, 0.0])),
+            "multi_currency": multi_currency,
             "settled_cash_only": draw(st.sampled_from([False, False, True])),
             "position_weight_max": draw(st.sampled_from([0.4, 0.15, 1.0])),
         },
@@ -277,9 +278,11 @@ def configs(draw: st.DrawFn) -> PlannerConfig:
 
 
 @st.composite
-def portfolios(draw: st.DrawFn, max_securities: int = 8) -> Portfolio:
+def portfolios(
+    draw: st.DrawFn, max_securities: int = 8, *, multi_currency: bool = False
+) -> Portfolio:
     """A context and a configuration."""
-    return Portfolio(draw(contexts(max_securities)), draw(configs()))
+    return Portfolio(draw(contexts(max_securities)), draw(configs(multi_currency=multi_currency)))
 
 
 @dataclass(frozen=True)
