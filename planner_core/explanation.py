@@ -68,9 +68,13 @@ class HoldingChange:
 
 @dataclass(frozen=True, slots=True)
 class RunnerUp:
-    """The best other set of trades, and by which terms it differs from doing nothing."""
+    """The best other set of trades, and by which terms it differs from doing nothing.
+
+    `names` are what each action trades: a security, or two currencies such as `EUR>USD`.
+    """
 
     actions: tuple[Action, ...]
+    names: tuple[str, ...]
     gain: float
     violation: float
     terms: Mapping[str, float]
@@ -105,7 +109,12 @@ class Explanation:
 
 
 def explain(
-    context: PlanningContext, config: PlannerConfig, plan: Plan, runtime: Runtime | None = None
+    context: PlanningContext,
+    config: PlannerConfig,
+    plan: Plan,
+    runtime: Runtime | None = None,
+    *,
+    ask_what_if: bool = True,
 ) -> Explanation:
     """Explain a plan that was made from this context and configuration.
 
@@ -116,6 +125,8 @@ def explain(
     plan : Plan
     runtime : Runtime, optional
         Registries, clock and cancellation of the what-if plans; their events are not emitted.
+    ask_what_if : bool
+        Without it, all but `what_if` and `better_gain`, in a moment.
 
     Returns
     -------
@@ -132,7 +143,9 @@ def explain(
     state = assess(context, config, history, portfolio)
     rescoring = _rescoring(plan, state)
     limits = limits_used(rescoring)
-    answers, best_gain = what_if(state, plan, limits, runtime or Runtime())
+    answers, best_gain = (
+        what_if(state, plan, limits, runtime or Runtime()) if ask_what_if else ((), plan.score.gain)
+    )
     return Explanation(
         steps=step_effects(plan, rescoring),
         limits=limits,
@@ -233,7 +246,8 @@ def runner_up(plan: Plan, state: PlanningState) -> RunnerUp | None:
     if best is None:
         return None
     verdict = Rescoring(state, best.actions).judge_all()
-    return RunnerUp(best.actions, best.gain, best.violation, verdict.terms)
+    names = tuple(action.name(state.context.securities) for action in best.actions)
+    return RunnerUp(best.actions, names, best.gain, best.violation, verdict.terms)
 
 
 def _traded(other: Alternative, state: PlanningState) -> set[tuple[Side, str]]:

@@ -100,8 +100,8 @@ def what_if(
 def _answer(question: Question, plan: Plan, other: Plan) -> WhatIf:
     """Return the better of planning anew and of staying with today's steps."""
     gain = other.score.gain if other.score else None
-    stay = _staying(question, plan)
-    if stay is not None and _stays(stay, other):
+    stay, is_worth = _staying(question, plan) or (None, False)
+    if stay is not None and (is_worth or other.steps) and _stays(stay, other):
         other, gain = replace(other, outcome=plan.outcome, steps=plan.steps), stay.gain
     now, then = _trades(plan), _trades(other)
     comparable = question.comparable and gain is not None and plan.score is not None
@@ -124,8 +124,15 @@ def _answer(question: Question, plan: Plan, other: Plan) -> WhatIf:
     )
 
 
-def _staying(question: Question, plan: Plan) -> Verdict | None:
-    """Judge today's steps under the other setting; None where they may not be done."""
+def _staying(question: Question, plan: Plan) -> tuple[Verdict, bool] | None:
+    """Judge today's steps under the other setting; None where they may not be done.
+
+    Returns
+    -------
+    verdict : Verdict
+    is_worth : bool
+        By the planner's own rule they would be chosen over doing nothing.
+    """
     if len(plan.steps) > question.config.max_plan_depth:
         return None
     history, portfolio = value(question.context, question.config)
@@ -134,9 +141,7 @@ def _staying(question: Question, plan: Plan) -> Verdict | None:
     if actions is None:
         return None
     verdict = Rescoring(other, actions).judge_all()
-    if not plan.steps:
-        return verdict
-    return verdict if is_worth_doing(verdict, other) else None
+    return (verdict, is_worth_doing(verdict, other)) if verdict.legal else None
 
 
 def _stays(stay: Verdict, other: Plan) -> bool:
@@ -156,7 +161,7 @@ def _gain_today(other: Plan, state: PlanningState, plan: Plan) -> float:
         return 0.0
     verdict = Rescoring(state, actions).judge_all()
     as_repaired = level_of(verdict.violation) <= level_of(plan.violation_after)
-    return verdict.gain if verdict.legal and as_repaired else 0.0
+    return verdict.gain if as_repaired and is_worth_doing(verdict, state) else 0.0
 
 
 def _trades(plan: Plan) -> dict[tuple[str, str], float]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from planner_core.config import PlannerConfig
 from planner_core.context import PlanningContext
 from planner_core.history import BoolArray
@@ -62,7 +64,7 @@ def _limit_questions(
     if _lacks_little(state, plan):
         text = "even the smallest gain were worth a trade"
         yield _asked(state, "constraints", "min_gain_bps", 0.0, text)
-    if "turnover" in near and plan.n_candidates:
+    if plan.n_candidates and ("turnover" in near or _is_beyond_reach(state)):
         yield from _turnover_question(state)
     if plan.n_candidates:
         yield from _depth_questions(state, plan)
@@ -72,6 +74,12 @@ def _limit_questions(
         if use.binds:
             yield from _cap_question(state, use)
     yield from _waiting_questions(state)
+
+
+def _is_beyond_reach(state: PlanningState) -> bool:
+    """Tell whether a single way to a target is longer than what may be traded."""
+    away = np.abs(np.nan_to_num(state.targets - state.portfolio.weight))
+    return bool(away.size and away.max() > state.limits.turnover_left)
 
 
 def _lacks_little(state: PlanningState, plan: Plan) -> bool:
@@ -212,4 +220,4 @@ def _asked(
 
 
 def _percent(fraction: float) -> str:
-    return f"{fraction * 100:.4g} %"
+    return f"{fraction * 100:.4g}%"
