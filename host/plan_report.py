@@ -7,12 +7,15 @@ null, so that a reader asks for values and not for shapes.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from host.explanation_report import (
+    JsonObject,
+    action_to_json,
+    number_or_null,
+)
 from planner_core.plan import (
-    Action,
     Alternative,
     Certificate,
     ModuleAttempt,
@@ -24,8 +27,6 @@ from planner_core.plan import (
 )
 
 SCHEMA_VERSION = 1
-
-JsonObject = dict[str, object]
 
 
 def plan_to_json(
@@ -60,11 +61,11 @@ def plan_to_json(
         "valid_until": plan.valid_until.isoformat() if plan.valid_until else None,
         "trace_id": plan.trace_id,
         "currency": plan.currency or None,
-        "nav": _number(plan.nav),
-        "nav_after": _number(plan.nav_after),
-        "cash_before": _number(plan.cash_before),
-        "cash_after": _number(plan.cash_after),
-        "cash_required": None if plan.cash_before is None else _number(plan.cash_required),
+        "nav": number_or_null(plan.nav),
+        "nav_after": number_or_null(plan.nav_after),
+        "cash_before": number_or_null(plan.cash_before),
+        "cash_after": number_or_null(plan.cash_after),
+        "cash_required": None if plan.cash_before is None else number_or_null(plan.cash_required),
         "score": _score(plan.score),
         "violation": _violation(plan),
         "certificate": _certificate(plan.certificate),
@@ -89,6 +90,7 @@ def plan_to_json(
         "config_version": config_version,
         "config_sha256": config_sha256,
         "context_digest": plan.context_digest or None,
+        "explanation": None,  # the host adds the reasons when they are asked for
     }
 
 
@@ -97,25 +99,18 @@ def plan_json_text(record: Mapping[str, object]) -> str:
     return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def _number(value: float | None) -> float | None:
-    """Return a JSON number: null for what is unknown, and no negative zero."""
-    if value is None or not math.isfinite(value):
-        return None
-    return float(value) + 0.0
-
-
 def _score(score: Score | None) -> JsonObject:
     if score is None:
         return {"before": None, "after": None, "gain": None, "terms": {}}
     return {
-        "before": _number(score.before),
-        "after": _number(score.after),
-        "gain": _number(score.gain),
+        "before": number_or_null(score.before),
+        "after": number_or_null(score.after),
+        "gain": number_or_null(score.gain),
         "terms": {
             name: {
-                "before": _number(term.before),
-                "after": _number(term.after),
-                "change": _number(term.change),
+                "before": number_or_null(term.before),
+                "after": number_or_null(term.after),
+                "change": number_or_null(term.change),
             }
             for name, term in score.terms.items()
         },
@@ -125,18 +120,21 @@ def _score(score: Score | None) -> JsonObject:
 def _violation(plan: Plan) -> JsonObject:
     if plan.outcome is Outcome.HELD:
         return {"before": None, "after": None}
-    return {"before": _number(plan.violation_before), "after": _number(plan.violation_after)}
+    return {
+        "before": number_or_null(plan.violation_before),
+        "after": number_or_null(plan.violation_after),
+    }
 
 
 def _certificate(certificate: Certificate | None) -> JsonObject | None:
     if certificate is None:
         return None
     return {
-        "upper_bound": _number(certificate.upper_bound),
-        "gap": _number(certificate.gap),
+        "upper_bound": number_or_null(certificate.upper_bound),
+        "gap": number_or_null(certificate.gap),
         "exact": certificate.exact,
         "nodes": certificate.nodes,
-        "elapsed_s": _number(certificate.elapsed_s),
+        "elapsed_s": number_or_null(certificate.elapsed_s),
     }
 
 
@@ -144,17 +142,17 @@ def _step(step: Step) -> JsonObject:
     return {
         "side": step.side.value,
         "security": step.security,
-        "quantity": _number(abs(step.quantity)),
-        "price": _number(step.price),
+        "quantity": number_or_null(abs(step.quantity)),
+        "price": number_or_null(step.price),
         "currency": step.currency,
-        "fx_rate": _number(step.fx_rate),
-        "value": _number(abs(step.value)),
-        "cost": _number(step.cost),
-        "tax": _number(step.tax),
-        "cash_after": _number(step.cash_after),
+        "fx_rate": number_or_null(step.fx_rate),
+        "value": number_or_null(abs(step.value)),
+        "cost": number_or_null(step.cost),
+        "tax": number_or_null(step.tax),
+        "cash_after": number_or_null(step.cash_after),
         "settles_on": step.settles_on.isoformat(),
-        "weight_before": _number(step.weight_before),
-        "weight_after": _number(step.weight_after),
+        "weight_before": number_or_null(step.weight_before),
+        "weight_after": number_or_null(step.weight_after),
         "sources": list(step.sources),
         "reason": step.reason,
     }
@@ -164,8 +162,8 @@ def _metrics(plan: Plan) -> JsonObject:
     names = [*plan.metrics_before, *(n for n in plan.metrics_after if n not in plan.metrics_before)]
     return {
         name: {
-            "before": _number(plan.metrics_before.get(name)),
-            "after": _number(plan.metrics_after.get(name)),
+            "before": number_or_null(plan.metrics_before.get(name)),
+            "after": number_or_null(plan.metrics_after.get(name)),
         }
         for name in names
     }
@@ -175,7 +173,7 @@ def _module(attempt: ModuleAttempt) -> JsonObject:
     return {
         "key": attempt.key,
         "status": attempt.status.value,
-        "elapsed_s": _number(attempt.elapsed_s),
+        "elapsed_s": number_or_null(attempt.elapsed_s),
         "message": attempt.message or None,
     }
 
@@ -184,7 +182,7 @@ def _rejection(rejection: Rejection) -> JsonObject:
     return {
         "side": rejection.side.value,
         "security": rejection.security,
-        "value": _number(abs(rejection.value)),
+        "value": number_or_null(abs(rejection.value)),
         "sources": list(rejection.sources),
         "reason": rejection.reason,
     }
@@ -192,24 +190,7 @@ def _rejection(rejection: Rejection) -> JsonObject:
 
 def _alternative(alternative: Alternative, security_ids: Sequence[str]) -> JsonObject:
     return {
-        "gain": _number(alternative.gain),
-        "violation": _number(alternative.violation),
-        "steps": [_action(action, security_ids) for action in alternative.actions],
-    }
-
-
-def _action(action: Action, security_ids: Sequence[str]) -> JsonObject:
-    known = 0 <= action.security < len(security_ids)
-    return {
-        "side": action.side.value,
-        "security": security_ids[action.security] if known else None,
-        "quantity": _number(abs(action.quantity)),
-        "price": _number(action.price),
-        "currency": action.currency,
-        "fx_rate": _number(action.fx_rate),
-        "value": _number(abs(action.value)),
-        "cost": _number(action.cost),
-        "tax": _number(action.tax),
-        "sources": list(action.sources),
-        "reason": action.reason,
+        "gain": number_or_null(alternative.gain),
+        "violation": number_or_null(alternative.violation),
+        "steps": [action_to_json(action, security_ids) for action in alternative.actions],
     }

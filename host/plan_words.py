@@ -54,12 +54,14 @@ def headline(plan: Plan) -> str:
         if plan.n_candidates == 0:
             return "Do nothing: there is no trade that may be made today."
         return "Do nothing: no trade is worth its costs today."
-    sells = [step for step in plan.steps if step.side is Side.SELL]
-    buys = [step for step in plan.steps if step.side is Side.BUY]
+    by_side = {
+        side: [step for step in plan.steps if step.side is side]
+        for side in (Side.SELL, Side.CONVERT, Side.BUY)
+    }
     briefly = len(plan.steps) > NAMED_STEPS_MAX
     parts = [
-        f"{verb} {_listed(steps, briefly=briefly)}"
-        for verb, steps in (("sell", sells), ("buy", buys))
+        f"{side.value} {_listed(steps, briefly=briefly)}"
+        for side, steps in by_side.items()
         if steps
     ]
     sentence = ", then ".join(parts)
@@ -151,6 +153,11 @@ def units(value: float) -> str:
     if abs(value - round(value)) < 1e-9:  # noqa: PLR2004 - below any tradable fraction
         return f"{round(value):,}"
     return f"{value:,.6f}".rstrip("0")
+
+
+def short_source(key: str) -> str:
+    """Return the short name of a module, as displays show it."""
+    return key.rsplit(".", 1)[-1]
 
 
 def _listed(steps: Sequence[Step], *, briefly: bool) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from host.home import Home
     from planner_core.config import PlannerConfig
     from planner_core.events import Event
+    from planner_core.explanation import Explanation
     from planner_core.registry import Registries
 
 Planner = Callable[["PlanningContext", "PlannerConfig", Runtime], Plan]
@@ -66,6 +67,8 @@ class PlannedRun:
         From reading the configuration to the plan.
     record : dict
         The plan as in `docs/plan-json.md`.
+    explanation : Explanation, optional
+        None when it was not asked for, or when nothing was weighed.
     """
 
     plan: Plan
@@ -74,6 +77,7 @@ class PlannedRun:
     created_at: datetime
     elapsed_s: float
     record: PlanRecord
+    explanation: Explanation | None = None
 
     @property
     def prices_until(self) -> date | None:
@@ -151,6 +155,49 @@ def make_plan(
     )
     elapsed_s = clock.monotonic() - started
     return PlannedRun(plan, config, context, created_at, elapsed_s, record)
+
+
+def proving(seconds: float | None) -> Planner:
+    """Return the planner, given so many seconds to prove how good its plan is; None: no proof."""
+
+    def prove(context: PlanningContext, config: PlannerConfig, runtime: Runtime) -> Plan:
+        runtime.prove_s = seconds
+        return plan_context(context, config, runtime)
+
+    return prove
+
+
+def reasons_of(
+    run: PlannedRun,
+    *,
+    ask_what_if: bool = True,
+    clock: Clock = SYSTEM_CLOCK,
+    registries: Registries | None = None,
+) -> Explanation | None:
+    """Return the reasons of a run's plan; None when nothing was weighed.
+
+    Asking what would change the answer takes up to ten times as long as the plan itself.
+    """
+    if run.context is None or run.plan.score is None:
+        return None
+    from planner_core.explanation import explain
+
+    runtime = Runtime(monotonic=clock.monotonic)
+    if registries is not None:
+        runtime.registries = registries
+    config = run.config.config
+    return explain(run.context, config, run.plan, runtime, ask_what_if=ask_what_if)
+
+
+def with_reasons(run: PlannedRun, found: Explanation | None) -> PlannedRun:
+    """Return the run with the reasons of its plan, in its record too."""
+    if run.context is None or found is None:
+        return run
+    from host.explanation_report import explanation_to_json
+
+    ids = [security.id for security in run.context.securities]
+    record = {**run.record, "explanation": explanation_to_json(found, ids)}
+    return replace(run, explanation=found, record=record)
 
 
 def store_plan(home: Home, run: PlannedRun) -> PlanFile:
