@@ -8,35 +8,37 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from host.explain_view import SIDE_STYLES, explanation_parts
+from host.explain_words import proven
+from host.plan_figures import figures_table, terms_table
 from host.plan_words import (
-    TERM_NAMES,
     consequence,
     grouped_findings,
     grouped_rejections,
     headline,
     money,
     named,
-    percent,
+    short_source,
     units,
 )
 from host.printable import printable
-from planner_core.context import Severity, Side
+from planner_core.context import Severity
 from planner_core.plan import ModuleStatus, Outcome, Plan, Step
+
+if TYPE_CHECKING:
+    from planner_core.explanation import Explanation
 
 WIDE = 150
 """From here on, the reasons stand in the table of steps."""
 MEDIUM = 96
 """From here on, weights do, and the two tables of figures stand beside each other."""
-BAR_WIDTH = 10
-EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
-EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
-EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 REJECTIONS_SHOWN = 6
 
 OUTCOME_STYLES = {
@@ -45,7 +47,6 @@ OUTCOME_STYLES = {
     Outcome.HELD: "bold red",
 }
 SEVERITY_STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
-SIDE_STYLES = {Side.BUY: "green", Side.SELL: "magenta"}
 
 DEMO_NOTE = (
     "Demo data: 20 survivors of the US market, picked with hindsight; their past flatters any plan."
@@ -64,11 +65,20 @@ class ViewNotes:
         The home holds the demo's data.
     stored_at : str, optional
         Where in the home the plan was saved.
+    explanation : Explanation, optional
+        The reasons; None when they were not asked for.
+    depth : int
+        Most steps in a plan.
+    min_gain : float, fraction of NAV
+        The smallest gain that is worth a trade.
     """
 
     prices_until: date | None = None
     is_demo: bool = False
     stored_at: str | None = None
+    explanation: Explanation | None = None
+    depth: int = 5
+    min_gain: float = 0.0005
 
 
 def print_plan(console: Console, plan: Plan, notes: ViewNotes | None = None) -> None:
@@ -83,20 +93,23 @@ def print_plan(console: Console, plan: Plan, notes: ViewNotes | None = None) -> 
 
 
 def _parts(plan: Plan, notes: ViewNotes, width: int) -> Iterator[RenderableType]:
-    yield _title(plan)
+    yield _title(plan, notes)
     if plan.steps:
-        yield _steps_table(plan.steps, plan.currency, width)
-        if width < WIDE:
+        told_below = notes.explanation is not None
+        yield _steps_table(plan.steps, plan.currency, width, with_reasons=not told_below)
+        if width < WIDE and not told_below:
             yield _reasons_table(plan.steps, with_weight=width < MEDIUM)
     if plan.nav is not None and not plan.steps:
-        yield _figures_table(plan)
+        yield figures_table(plan)
     elif plan.score is not None and plan.nav is not None:
-        before_after = [_figures_table(plan), _terms_table(plan)]
+        before_after = [figures_table(plan), terms_table(plan)]
         if width < MEDIUM:
             yield from before_after
         else:
             yield Columns(before_after, padding=(0, 6))
-    for section in (_findings(plan), _modules(plan), _rejections(plan)):
+    if notes.explanation is not None:
+        yield from explanation_parts(plan, notes.explanation, notes.min_gain, width)
+    for section in (_findings(plan), _modules(plan), _rejections(plan, notes)):
         if section is not None:
             yield section
     yield _footer(plan, notes)
@@ -107,7 +120,7 @@ def _text(text: str, style: str = "") -> Text:
     return Text(printable(text), style)
 
 
-def _title(plan: Plan) -> Group:
+def _title(plan: Plan, notes: ViewNotes) -> Group:
     place = Text.assemble((printable(plan.bucket_id), "bold"), (f"  as of {plan.as_of}", "dim"))
     if plan.valid_until is not None:
         place.append(f", valid until {plan.valid_until}", "dim")
@@ -116,30 +129,17 @@ def _title(plan: Plan) -> Group:
         Text(),
         _text(headline(plan), OUTCOME_STYLES[plan.outcome]),
     ]
-    worth = consequence(plan)
-    if worth:
-        lines.append(_text(worth))
+    lines += [
+        _text(told)
+        for told in (consequence(plan), proven(plan, notes.depth, notes.min_gain))
+        if told
+    ]
     return Group(*lines)
 
 
-def _grid(title: str, *headers: str) -> Table:
-    """Make a table without lines: the title and dim headers carry it."""
-    table = Table(
-        title=title or None,
-        title_style="bold",
-        title_justify="left",
-        box=None,
-        pad_edge=False,
-        padding=(0, 2, 0, 0),
-        header_style="dim",
-        show_header=bool(headers),
-    )
-    for header in headers:
-        table.add_column(header, justify="right", no_wrap=True)
-    return table
-
-
-def _steps_table(steps: Sequence[Step], base_currency: str, width: int) -> Table:
+def _steps_table(
+    steps: Sequence[Step], base_currency: str, width: int, *, with_reasons: bool
+) -> Table:
     foreign = any(step.currency != base_currency for step in steps)
     table = Table(
         box=None, pad_edge=False, padding=(0, 2 if width >= MEDIUM else 1, 0, 0), header_style="dim"
@@ -152,7 +152,8 @@ def _steps_table(steps: Sequence[Step], base_currency: str, width: int) -> Table
     table.add_column("settles", no_wrap=True)
     if width >= MEDIUM:
         table.add_column("weight", justify="right", no_wrap=True)
-    if width >= WIDE:
+    with_reasons = with_reasons and width >= WIDE
+    if with_reasons:
         table.add_column("why", ratio=1)
     for number, step in enumerate(steps, start=1):
         price = f"{step.price:,.2f}" + (f" {step.currency}" if foreign else "")
@@ -169,7 +170,7 @@ def _steps_table(steps: Sequence[Step], base_currency: str, width: int) -> Table
         ]
         if width >= MEDIUM:
             row.append(_weight_change(step))
-        if width >= WIDE:
+        if with_reasons:
             row.append(_reason(step))
         table.add_row(*row)
     return table
@@ -184,7 +185,7 @@ def _reason(step: Step) -> Text:
 
 
 def _module_names(step: Step) -> str:
-    return printable(", ".join(source.rsplit(".", 1)[-1] for source in step.sources))
+    return printable(", ".join(map(short_source, step.sources)))
 
 
 def _reasons_table(steps: Sequence[Step], *, with_weight: bool) -> Table:
@@ -201,74 +202,6 @@ def _reasons_table(steps: Sequence[Step], *, with_weight: bool) -> Table:
         weight = [_weight_change(step)] if with_weight else []
         table.add_row(str(number), _text(step.security), *weight, _reason(step))
     return table
-
-
-def _figures_table(plan: Plan) -> Table:
-    """Show figures before and after; only as they are, when nothing changes."""
-    headers = ("before", "after", "change") if plan.steps else ("now",)
-    table = _grid("Portfolio", "", *headers)
-    table.columns[0].justify = "left"
-    for label, before, after, kind in _figures(plan):
-        if before is not None and after is not None:
-            table.add_row(label, *_formatted(before, after, kind)[: len(headers)])
-    return table
-
-
-def _figures(plan: Plan) -> Iterator[tuple[str, float | None, float | None, str]]:
-    yield f"NAV, {plan.currency}", plan.nav, plan.nav_after, "money"
-    yield f"cash, {plan.currency}", plan.cash_before, plan.cash_after, "money"
-    for name, label, kind in (
-        ("expected_return", "expected return a year", "percent"),
-        ("volatility", "volatility a year", "percent"),
-        ("cvar95_21d", "loss in a bad month", "percent"),
-        ("effective_n", "effective holdings", "count"),
-        ("largest_weight", "largest weight", "percent"),
-    ):
-        yield label, plan.metrics_before.get(name), plan.metrics_after.get(name), kind
-
-
-def _formatted(before: float, after: float, kind: str) -> tuple[str, str, str]:
-    change = after - before
-    if kind == "percent":
-        return percent(before, 1), percent(after, 1), percent(change, 1, signed=True)
-    decimals = 1 if kind == "count" else 0
-    shown = money(change, decimals)
-    return money(before, decimals), money(after, decimals), f"+{shown}" if change > 0 else shown
-
-
-def _terms_table(plan: Plan) -> Table:
-    assert plan.score is not None, "without a score there is nothing to break down"
-    table = _grid("Score, % of NAV a year", "", "before", "after", "change", "")
-    table.columns[0].justify = "left"
-    table.columns[4].justify = "left"
-    rows = [
-        (TERM_NAMES.get(name, name.replace("_", " ")), term)
-        for name, term in plan.score.terms.items()
-        if term.before or term.after
-    ]
-    largest = max((abs(term.change) for _, term in rows), default=0.0)
-    for label, term in rows:
-        bar = _bar(term.change / largest if largest else 0.0)
-        table.add_row(_text(label), *_points(term.before, term.after, term.change), bar)
-    score = plan.score
-    total = [Text(text, "bold") for text in _points(score.before, score.after, score.gain)]
-    table.add_row(Text("score", "bold"), *total, Text())
-    return table
-
-
-def _points(before: float, after: float, change: float) -> tuple[str, str, str]:
-    """Format percent without the sign, which stands in the title."""
-    return (
-        percent(before).removesuffix("%"),
-        percent(after).removesuffix("%"),
-        percent(change, signed=True).removesuffix("%"),
-    )
-
-
-def _bar(share: float) -> Text:
-    """Draw a share in [-1, 1] as a bar of eighths of a cell; what helps is green."""
-    whole, eighths = divmod(round(abs(share) * BAR_WIDTH * 8), 8)
-    return Text("█" * whole + EIGHTHS[eighths], "green" if share > 0 else "red")
 
 
 def _listing(title: str) -> Table:
@@ -313,18 +246,19 @@ def _modules(plan: Plan) -> Table | None:
     return table
 
 
-def _rejections(plan: Plan) -> Table | None:
+def _rejections(plan: Plan, notes: ViewNotes) -> Table | None:
     if not plan.rejected:
         return None
     groups = grouped_rejections(plan.rejected)
     table = _listing(f"Not taken: {len(plan.rejected)} ideas")
     table.add_column(justify="right")
     table.add_column(ratio=1)
-    for group in groups[:REJECTIONS_SHOWN]:
+    shown = len(groups) if notes.explanation is not None else REJECTIONS_SHOWN
+    for group in groups[:shown]:
         told = _text(group.reason)
         told.append_text(_text(f"  {named(group.securities)}", "dim"))
         table.add_row(f"{group.count} ×", told)
-    rest = sum(group.count for group in groups[REJECTIONS_SHOWN:])
+    rest = sum(group.count for group in groups[shown:])
     if rest:
         table.add_row(f"{rest} ×", Text("for other reasons (--json lists them)", "dim"))
     return table

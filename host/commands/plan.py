@@ -1,12 +1,17 @@
 """Say what to buy and sell next, and why. It is advice; no order is sent.
 
-Exit code 0: a plan, or nothing to do. 1: no plan could be made (HELD), or it could not be kept.
-2: the command line, the configuration or the portfolio is wrong.
+--prove bounds every set of the trades that were considered: how much better a plan could be.
+--explain tells what each step does, which limits bind, and what would change the answer.
+--plot draws weights, risk and score before and after.
+
+Exit code 0: a plan, or nothing to do. 1: no plan could be made (HELD), or something could not be
+written. 2: the command line, the configuration or the portfolio is wrong.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -15,15 +20,42 @@ from host.cli_home import add_bucket_argument, open_bucket
 from host.errors import StorageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from host.cli_output import Output
     from host.home import Home
+    from host.plan_progress import Tell
     from host.planning import PlannedRun
+    from planner_core.events import Event
+
+PROVE_S = 10.0
+PROVE_S_MAX = 3600.0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     add_bucket_argument(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--prove",
+        metavar="SECONDS",
+        type=parse_seconds,
+        nargs="?",
+        const=PROVE_S,
+        help=f"prove how good the plan is, in {PROVE_S:.0f} s at most if nothing else is said",
+    )
+    parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="tell what each step does, what binds, and what would change the answer",
+    )
+    parser.add_argument(
+        "--plot",
+        metavar="FILE",
+        type=parse_plot_path,
+        help="draw the plan into a .png or .svg (needs matplotlib)",
+    )
     parser.add_argument(
         "--as-of",
         metavar="DATE",
@@ -38,27 +70,33 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, output: Output) -> int:
     """Plan, keep the plan, show it."""
     home = open_bucket(options.home, options.bucket)
-    from host.planning import make_plan, store_plan
+    if options.plot is not None:
+        from host.plan_plot import check_plotting
+
+        check_plotting(options.plot)  # before a minute of work, not after it
+    from host.planning import store_plan
     from planner_core.plan import Outcome
 
-    planned = make_plan(home, options.bucket, as_of=options.as_of)
+    planned = _planned(home, options, output)
     stored_at = None
-    failure: StorageError | None = None
+    failures: list[str] = []
     if not options.no_store:
         try:
             stored_at = str(store_plan(home, planned).path.relative_to(home.root))
         except StorageError as error:
-            failure = error  # the plan is worth showing all the same
+            failures.append(f"the plan was not kept: {error}")  # worth showing all the same
     if options.json:
         output.json(planned.record)
     else:
         _show(planned, home, stored_at, output)
     held = planned.plan.outcome is Outcome.HELD
+    if options.plot is not None:
+        failures.extend(_plot(planned, home, options.plot, output, quiet=options.json))
     if held and not output.is_seen:
         output.error(f"trader plan: no plan for {options.bucket}: {planned.plan.reason}")
-    if failure is not None:
-        output.error(f"trader plan: the plan was not kept: {failure}")
-    return EXIT_FAILED if held or failure is not None else EXIT_DONE
+    for failure in failures:
+        output.error(f"trader plan: {failure}")
+    return EXIT_FAILED if held or failures else EXIT_DONE
 
 
 def parse_date(text: str) -> date:
@@ -70,12 +108,87 @@ def parse_date(text: str) -> date:
         raise argparse.ArgumentTypeError(message) from None
 
 
+def parse_seconds(text: str) -> float:
+    """Read how long a proof may take."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        message = f"{text[:40]!r} is no number of seconds (BUCKET goes before --prove)"
+        raise argparse.ArgumentTypeError(message) from None
+    if not math.isfinite(seconds) or not 0 < seconds <= PROVE_S_MAX:
+        message = f"{text[:40]} s: say more than 0 and at most {PROVE_S_MAX:.0f} s"
+        raise argparse.ArgumentTypeError(message)
+    return seconds
+
+
+def parse_plot_path(text: str) -> Path:
+    """Read where to draw to; only formats that can be drawn."""
+    from pathlib import Path
+
+    path = Path(text).expanduser()
+    if path.suffix.lower() not in (".png", ".svg"):
+        message = f"{text[-60:]!r}: a plot is a .png or an .svg file"
+        raise argparse.ArgumentTypeError(message)
+    return path
+
+
+def _planned(home: Home, options: argparse.Namespace, output: Output) -> PlannedRun:
+    """Plan, and prove and explain what was asked for, with progress for whoever looks."""
+    from host.plan_progress import shown_progress
+    from host.planning import make_plan, proving, reasons_of, with_reasons
+
+    with shown_progress(output.stderr) as tell:
+        planned = make_plan(
+            home,
+            options.bucket,
+            as_of=options.as_of,
+            emit=_progress_of(tell, options.prove),
+            planner=proving(options.prove),
+        )
+        if options.explain:
+            tell("asking what would change the answer", None)
+            planned = with_reasons(planned, reasons_of(planned))
+    return planned
+
+
+def _progress_of(tell: Tell, prove_s: float | None) -> Callable[[Event], None]:
+    """Return a subscriber that says when the proof begins: after the refinement."""
+
+    def hear(event: Event) -> None:
+        if prove_s is not None and getattr(event, "stage", None) == "refinement":
+            tell("proving", prove_s)
+
+    return hear
+
+
+def _plot(planned: PlannedRun, home: Home, path: Path, output: Output, *, quiet: bool) -> list[str]:
+    """Draw the plan; return what went wrong."""
+    from host.plan_plot import draw_plan
+    from host.planning import reasons_of
+
+    reasons = planned.explanation or reasons_of(planned, ask_what_if=False)
+    if reasons is None:
+        return [f"nothing was drawn: {planned.plan.reason}"]
+    try:
+        draw_plan(planned.plan, reasons, path, is_demo=home.is_demo)
+    except StorageError as error:
+        return [f"the plot was not written: {error}"]
+    if not quiet:
+        output.line(f"Drawn to {path}")
+    return []
+
+
 def _show(planned: PlannedRun, home: Home, stored_at: str | None, output: Output) -> None:
     from host.plan_view import ViewNotes, print_plan
+    from planner_core.costs import BASIS_POINT
 
+    config = planned.config.config
     notes = ViewNotes(
         prices_until=planned.prices_until,
         is_demo=home.is_demo,
         stored_at=stored_at,
+        explanation=planned.explanation,
+        depth=config.max_plan_depth,
+        min_gain=config.constraints.min_gain_bps * BASIS_POINT,
     )
     print_plan(output.console(), planned.plan, notes)
