@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.plan_report import JsonObject, plan_json_text, plan_to_json
+from host.explanation_report import JsonObject
+from host.plan_report import plan_json_text, plan_to_json
 from planner_core.context import Side
 from planner_core.plan import Certificate, Plan
 from tests.host.sample_plans import SHA256, TRACE_ID, held, nothing_to_do, planned, step
