@@ -14,6 +14,8 @@ MARKET_DAYS_PER_YEAR = 252
 TAIL_HORIZON_DAYS = 21
 TAIL_LEVEL = 0.95
 MOMENTUM_DAYS = 60
+LONG_HISTORY = 0.8
+"""A history shorter than this part of the longest does not shorten the others'."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,13 +67,21 @@ def estimate_market(
     security with fewer than `history_days_min` returns is left out alone; the others keep all of
     their common days. Covariance: Ledoit and Wolf (2004), toward a scaled identity, x 252. Mean: x
     252, `1 - mean_shrinkage` of its own and the rest of the cross-section mean. O(days x n^2).
+
+    A history that is long enough but much shorter than the others must not shorten theirs: such a
+    security is described by its beta to the equally weighted others and what is left over, after
+    R. Stambaugh, "Analyzing investments whose histories differ in length", Journal of Financial
+    Economics 45 (1997), 285-331.
     """
     returns = daily_returns(history)[-config.history_days :]
-    has_history = (~np.isnan(returns)).sum(axis=0) >= config.history_days_min
-    common = _common_days(returns, has_history, config.history_days_min)
-    has_history &= common.kept
-    mu, covariance, volatility = _moments(common.returns, has_history, config)
-    scenarios = _tail_scenarios(history.base, has_history, config)
+    n_returns = (~np.isnan(returns)).sum(axis=0)
+    enough = n_returns >= config.history_days_min
+    long = enough & (n_returns >= LONG_HISTORY * n_returns.max(initial=0))
+    common = _common_days(returns, long, config.history_days_min)
+    loadings = _loadings(returns, common, enough & ~long, config.history_days_min)
+    has_history = loadings.has_history
+    mu, covariance, volatility = _moments(common.returns, loadings, config)
+    scenarios = _tail_scenarios(history.base, loadings, config)
     findings = [*_history_findings(context, has_history)]
     if has_history.any() and not len(scenarios):
         findings.append(
@@ -128,26 +138,71 @@ def _common_days(returns: FloatArray, has_history: BoolArray, days_min: int) -> 
     return _CommonDays(returns[:0], kept)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Loadings:
+    """How every security follows those with a long history.
+
+    `on_long` (n, n_long): the identity for those; a beta to their mean for a shorter history; their
+    mean itself without history. `residual` (n,): daily variance of its own on top. `extra_mean`
+    (n,): daily mean of its own on top.
+    """
+
+    on_long: FloatArray
+    residual: FloatArray
+    extra_mean: FloatArray
+    long: BoolArray
+    has_history: BoolArray
+
+
+def _loadings(
+    returns: FloatArray, common: _CommonDays, short: BoolArray, days_min: int
+) -> _Loadings:
+    n, long = common.kept.size, common.kept
+    n_long = int(long.sum())
+    on_long = np.zeros((n, n_long))
+    residual, extra_mean, has_history = np.zeros(n), np.zeros(n), long.copy()
+    if not n_long:
+        return _Loadings(on_long, residual, extra_mean, long, has_history)
+    on_long[long] = np.eye(n_long)
+    on_long[~long] = 1 / n_long
+    market = returns[:, long].mean(axis=1)
+    for column in np.flatnonzero(short & ~long):
+        shared = ~np.isnan(returns[:, column]) & ~np.isnan(market)
+        if shared.sum() < days_min:
+            continue
+        own, others = returns[shared, column], market[shared]
+        variance = float(others.var())
+        centred = others - others.mean()
+        beta = float(centred @ (own - own.mean())) / shared.sum() / variance if variance else 0.0
+        on_long[column] = beta / n_long
+        residual[column] = float((own - beta * others).var())
+        extra_mean[column] = float((own - beta * others).mean())
+        has_history[column] = True
+    return _Loadings(on_long, residual, extra_mean, long, has_history)
+
+
 def _moments(
-    returns: FloatArray, has_history: BoolArray, config: EstimationConfig
+    returns: FloatArray, loadings: _Loadings, config: EstimationConfig
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return mu, covariance and daily volatility; the market's for those without history."""
-    n = has_history.size
+    n = loadings.long.size
     mu, covariance, volatility = np.zeros(n), np.zeros((n, n)), np.zeros(n)
-    if not has_history.any():
+    if not loadings.long.any():
         return mu, covariance, volatility
-    own = returns[:, has_history]
-    mean = own.mean(axis=0) * MARKET_DAYS_PER_YEAR
-    shrunk = (1 - config.mean_shrinkage) * mean + config.mean_shrinkage * mean.mean()
-    shrunk = np.clip(shrunk, config.mean_min, config.mean_max)
-    # A security without history moves like the equally weighted market: P maps all to the known.
-    proxy = np.zeros((n, own.shape[1]))
-    proxy[has_history] = np.eye(own.shape[1])
-    proxy[~has_history] = 1 / own.shape[1]
-    daily = ledoit_wolf(own)
-    covariance = proxy @ (daily * MARKET_DAYS_PER_YEAR) @ proxy.T
+    known = returns[:, loadings.long]
+    daily_mean = loadings.on_long @ known.mean(axis=0) + loadings.extra_mean
+    mean = daily_mean * MARKET_DAYS_PER_YEAR
+    typical = mean[loadings.has_history].mean()
+    own = np.where(loadings.has_history, mean, typical)
+    mu = np.clip(
+        (1 - config.mean_shrinkage) * own + config.mean_shrinkage * typical,
+        config.mean_min,
+        config.mean_max,
+    )
+    daily = loadings.on_long @ ledoit_wolf(known) @ loadings.on_long.T
+    covariance = (daily + np.diag(loadings.residual)) * MARKET_DAYS_PER_YEAR
     volatility = np.sqrt(np.maximum(np.diag(covariance), 0) / MARKET_DAYS_PER_YEAR)
-    return proxy @ shrunk, (covariance + covariance.T) / 2, volatility
+    return mu, (covariance + covariance.T) / 2, volatility
 
 
 def ledoit_wolf(returns: FloatArray) -> FloatArray:
@@ -180,22 +235,21 @@ def ledoit_wolf(returns: FloatArray) -> FloatArray:
     return shrunk
 
 
-def _tail_scenarios(
-    base: FloatArray, has_history: BoolArray, config: EstimationConfig
-) -> FloatArray:
+def _tail_scenarios(base: FloatArray, loadings: _Loadings, config: EstimationConfig) -> FloatArray:
     """Return overlapping 21-day returns, newest last; empty when there are too few windows."""
-    n = has_history.size
+    n, long = loadings.long.size, loadings.long
     n_windows = min(config.tail_windows_max, base.shape[0] - TAIL_HORIZON_DAYS)
-    if n_windows < config.tail_windows_min or not has_history.any():
+    if n_windows < config.tail_windows_min or not long.any():
         return np.empty((0, n))
     start = base[-n_windows - TAIL_HORIZON_DAYS : -TAIL_HORIZON_DAYS]
     windows = base[-n_windows:] / start - 1
-    complete = ~np.isnan(windows[:, has_history]).any(axis=1)
+    complete = ~np.isnan(windows[:, long]).any(axis=1)
     if complete.sum() < config.tail_windows_min:
         return np.empty((0, n))
     windows = windows[complete]
-    windows[:, ~has_history] = windows[:, has_history].mean(axis=1, keepdims=True)
-    return np.ascontiguousarray(windows)
+    followed = windows[:, long] @ loadings.on_long.T
+    unknown = np.isnan(windows) | ~loadings.has_history
+    return np.ascontiguousarray(np.where(unknown, followed, windows))
 
 
 def cvar(losses: FloatArray, level: float = TAIL_LEVEL) -> FloatArray:

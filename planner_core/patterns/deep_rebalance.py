@@ -1,4 +1,4 @@
-"""Largest trades first, sells and buys in turn."""
+"""Largest trades first, sells before the buys they pay for."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from planner_core.state import PlanningState
 
 
 class DeepRebalance(PatternGenerator[PatternParameters]):
-    """Alternate the largest sells and buys that improve the score, as deep as allowed."""
+    """One, two, ... of the largest sells that improve the score, then the largest such buys."""
 
     metadata = ModuleMetadata(
         name="deep_rebalance",
         version="1.0.0",
-        description="Largest trades first, sells and buys in turn",
+        description="Largest trades first, sells before the buys they pay for",
         tags=("rebalance", "deep"),
     )
     parameters_model = PatternParameters

@@ -66,7 +66,7 @@ def plan_depths(n_candidates: int, depth: int, sets_max: int) -> list[tuple[int,
     >>> plan_depths(100, 3, 200_000)
     [(1, 100), (2, 100), (3, 100)]
     >>> plan_depths(100, 5, 200_000)
-    [(1, 100), (2, 100), (3, 100), (4, 25), (5, 17)]
+    [(1, 100), (2, 100), (3, 100), (4, 26), (5, 20)]
     """
     planned: list[tuple[int, int]] = []
     left = sets_max

@@ -24,7 +24,7 @@ from planner_core.returns import (
     ledoit_wolf,
     tail_weights,
 )
-from tests.builders import make_context, price_paths
+from tests.builders import make_context, make_securities, make_state, price_paths
 
 NAN = float("nan")
 
@@ -286,3 +286,23 @@ def test_growth_needs_a_year_and_momentum_sixty_days() -> None:
     assert np.isnan(less.cagr).all()
     assert np.isnan(market_of(make_context(n_days=60)).momentum).all()
     assert not np.isnan(market_of(make_context(n_days=61)).momentum).any()
+
+
+def test_a_young_history_shortens_nobody_and_is_described_by_its_beta() -> None:
+    prices = price_paths(800, [100.0] * 4, seed=3)
+    alone = make_state(make_context(prices=prices[:, :3], securities=make_securities(3)))
+    market = prices[:, :3] / prices[0, :3]
+    young = market.mean(axis=1) ** 1.5
+    young[:500] = np.nan
+    joined = np.column_stack([prices[:, :3], 100 * young])
+    state = make_state(make_context(prices=joined, securities=make_securities(4)))
+    assert state.market.has_history.all()
+    np.testing.assert_allclose(
+        state.market.covariance[:3, :3], alone.market.covariance, rtol=1e-9, atol=0
+    )
+    assert len(state.market.scenarios) == len(alone.market.scenarios)
+    assert np.isfinite(state.market.scenarios).all()
+    own = state.market.covariance[:3, :3]
+    beta = state.market.covariance[3, :3].sum() / own.mean() / 3
+    assert 1.2 < beta < 1.8
+    assert np.linalg.eigvalsh(state.market.covariance)[0] > 0
