@@ -14,7 +14,6 @@ serial line. Nothing here runs beside the caller: events are read while somethin
 from __future__ import annotations
 
 import json
-import os
 import selectors
 import subprocess
 import sys
@@ -22,14 +21,19 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import IO, Any, Final, Self
+from typing import IO, Final, Self
 
-from host.errors import HostError
+from host.simulated_events import (
+    Answer,
+    EventLines,
+    Record,
+    SimulatedEvent,
+    SimulationError,
+    event_of,
+)
 
-READ_BYTES: Final = 65_536
 EVENTS_KEPT: Final = 2_000
 TIMEOUT_S: Final = 60.0
 FRAMES_KEPT: Final = 200
@@ -45,69 +49,6 @@ ENDINGS: Final = frozenset({"PlanStored", "PlanFailed", "PlanCancelled", "PlanEx
 
 BOARD_COMMAND: Final = (sys.executable, "-P", "-m", "firmware_bridge.virtual_board")
 DAEMON_COMMAND: Final = (sys.executable, "-P", "-m", "host.cli")
-
-Record = dict[str, Any]
-
-
-class SimulationError(HostError):
-    """The board, the daemon or the answer did not come."""
-
-    code = "simulation"
-
-
-@dataclass(frozen=True, slots=True)
-class SimulatedEvent:
-    """A line of the board or of the daemon; `at_s` is when it was read."""
-
-    source: str
-    kind: str
-    record: Record
-    at_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a press led to.
-
-    Parameters
-    ----------
-    trace_id : str
-        The same in the press, the journal, the plan and the frame.
-    plan : dict
-        As in `docs/plan-json.md`.
-    frame : list of 8 lists of 13 ints
-        Levels 0 to 7, when the board first showed the plan.
-    press_to_frame_s : float
-        From the press to that moment.
-    shown_s : float
-        That moment, on the clock of the events.
-    """
-
-    trace_id: str
-    plan: Record
-    frame: list[list[int]]
-    press_to_frame_s: float
-    shown_s: float
-
-
-class _Lines:
-    """The lines of a pipe, without ever waiting for one."""
-
-    def __init__(self, pipe: IO[bytes]) -> None:
-        self.descriptor = pipe.fileno()
-        os.set_blocking(self.descriptor, False)
-        self._rest = b""
-        self.is_open = True
-
-    def read(self) -> list[str]:
-        """Return the whole lines that have come."""
-        try:
-            data = os.read(self.descriptor, READ_BYTES)
-        except BlockingIOError:
-            return []
-        self.is_open = bool(data)
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        return [line.decode("utf-8", "replace") for line in lines]
 
 
 class Simulation:
@@ -141,7 +82,7 @@ class Simulation:
         self._folder = tempfile.TemporaryDirectory(prefix="arduino-trader-board-")
         self.port = str(Path(self._folder.name) / "board")
         self._selector = selectors.DefaultSelector()
-        self._lines: dict[str, _Lines] = {}
+        self._lines: dict[str, EventLines] = {}
         self._pressed_s = 0.0
         self._follower: Callable[[SimulatedEvent], None] = lambda _event: None
         self._unread: dict[str, deque[SimulatedEvent]] = {}
@@ -149,13 +90,12 @@ class Simulation:
 
     def __enter__(self) -> Self:
         """Start the board, then the daemon, and wait until a press would be answered."""
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.close)
             self.start_board()
             self.start_daemon()
             self.wait_until_ready()
-        except BaseException:
-            self.close()
-            raise
+            undo.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -380,7 +320,7 @@ class Simulation:
                     pipe.close()
 
     def _watch(self, source: str, pipe: IO[bytes]) -> None:
-        self._lines[source] = _Lines(pipe)
+        self._lines[source] = EventLines(pipe)
         self._unread[source] = deque(maxlen=EVENTS_KEPT)
         self._selector.register(pipe, selectors.EVENT_READ)
 
@@ -397,10 +337,10 @@ class Simulation:
             "board", "frame", timeout_s, lambda record: record["version"] == version
         )
 
-    def _take(self, source: str, lines: _Lines) -> None:
+    def _take(self, source: str, lines: EventLines) -> None:
         now_s = time.monotonic()
         for line in lines.read():
-            event = _event(source, line, now_s)
+            event = event_of(source, line, now_s)
             if event is None:
                 self.last_words.append(line[:300])
                 continue
@@ -416,13 +356,3 @@ class Simulation:
         if not lines.is_open:
             self._selector.unregister(lines.descriptor)
             del self._lines[source]
-
-
-def _event(source: str, line: str, now_s: float) -> SimulatedEvent | None:
-    """Return a line as an event; None for words that are none."""
-    try:
-        record = json.loads(line)
-        kind = record["event" if source == "board" else "event_type"]
-    except (ValueError, KeyError, TypeError):
-        return None
-    return SimulatedEvent(source, str(kind), record, now_s)

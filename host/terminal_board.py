@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Final, NoReturn, Self, TextIO
 from host.demo_view import DemoView, Style, screen_lines
 
 if TYPE_CHECKING:
-    from host.simulation import SimulatedEvent, Simulation
+    from host.simulated_events import SimulatedEvent
+    from host.simulation import Simulation
 
 ENTER_SCREEN: Final = "\x1b[?1049h\x1b[?25l\x1b[2J"
 LEAVE_SCREEN: Final = "\x1b[?25h\x1b[?1049l"

@@ -292,10 +292,16 @@ class WorkerClient:
                 asked.reply.set_result(_reply(content))
 
     async def _relay_complaints(self, process: WorkerProcess) -> None:
-        """Pass on what it complains of, a bounded piece at a time."""
+        """Pass on what it complains of line by line, cutting a line that has no end."""
+        rest = b""
         while data := await process.complaints.read(STDERR_CHUNK):
-            for line in data.decode("utf-8", "replace").splitlines():
-                self._news.said(line)
+            *lines, rest = (rest + data).split(b"\n")
+            if len(rest) > STDERR_CHUNK:
+                lines, rest = [*lines, rest], b""
+            for line in lines:
+                self._news.said(line.decode("utf-8", "replace"))
+        if rest:
+            self._news.said(rest.decode("utf-8", "replace"))
 
 
 def _reply(content: dict[str, Any]) -> PlanReply:

@@ -21,26 +21,43 @@ from tests.end_to_end.promises import (
 )
 
 PLACES: list[dict[str, Any]] = [
-    {"at": "before_record", "type": "ButtonEdge", "n": 1},
     {"at": "torn_record", "type": "ButtonEdge", "n": 1},
     {"at": "after_record", "type": "ButtonEdge", "n": 1},
     {"at": "before_confirm", "n": 1},
-    {"at": "after_confirm", "n": 1},
-    {"at": "torn_record", "type": "ButtonEdge", "n": 2},
     {"at": "after_record", "type": "ButtonEdge", "n": 2},
     {"at": "after_confirm", "n": 2},
     {"at": "before_record", "type": "PlanRequested"},
-    {"at": "torn_record", "type": "PlanRequested"},
     {"at": "after_record", "type": "PlanRequested"},
     {"at": "after_ask", "n": 1},
     {"at": "before_save", "n": 1},
     {"at": "after_save", "n": 1},
-    {"at": "torn_record", "type": "PlanStored"},
     {"at": "after_record", "type": "PlanStored"},
 ]
+BETWEEN: list[dict[str, Any]] = [
+    {"at": "before_record", "type": "ButtonEdge", "n": 1},
+    {"at": "after_confirm", "n": 1},
+    {"at": "before_record", "type": "ButtonEdge", "n": 2},
+    {"at": "torn_record", "type": "ButtonEdge", "n": 2},
+    {"at": "before_confirm", "n": 2},
+    {"at": "torn_record", "type": "PlanRequested"},
+    {"at": "before_record", "type": "PlanStored"},
+    {"at": "torn_record", "type": "PlanStored"},
+    {"at": "before_show", "n": 4},
+]
+"""Places that lie so near to another one that they are left to `make soak`."""
 
 
-@pytest.mark.parametrize("kill", PLACES, ids=lambda kill: "-".join(map(str, kill.values())))
+def place(kill: dict[str, Any]) -> str:
+    return "-".join(map(str, kill.values()))
+
+
+@pytest.mark.parametrize(
+    "kill",
+    [
+        *(pytest.param(kill, id=place(kill)) for kill in PLACES),
+        *(pytest.param(kill, id=place(kill), marks=pytest.mark.soak) for kill in BETWEEN),
+    ],
+)
 def test_a_press_is_executed_once_wherever_the_daemon_is_killed(
     tmp_path: Path, kill: dict[str, Any]
 ) -> None:

@@ -45,9 +45,10 @@ HANGS = (
     + """
 send("ready", pid=os.getpid())
 for request in requests():
-    if request["do"] == "plan" and request["trace_id"].startswith("hang"):
-        time.sleep(600)
-    planned(request)
+    if request["do"] == "plan":
+        if request["trace_id"].startswith("hang"):
+            time.sleep(600)
+        planned(request)
 """
 )
 LEAVES_A_CHILD = (
