@@ -2,6 +2,7 @@
 
 python tools/bench.py NAME [--json]    a table, or one JSON object
 python tools/bench.py --all [--json]   every benchmark, one after the other
+python tools/bench.py NAME --save      and keep the results for docs/benchmarks.md
 python tools/bench.py --list           what there is
 
 Timings say little without the machine they were taken on: it is printed with them. For comparing
@@ -14,6 +15,7 @@ import argparse
 import importlib
 import inspect
 import json
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,10 +23,14 @@ from types import ModuleType
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # as a script, this file sees only its own folder
+for library in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+    # As `trader` runs: numpy reads it when it is imported, here and in child processes.
+    os.environ.setdefault(library, "1")
 
 from tools.measure import BenchmarkError, machine  # noqa: E402  # needs the path above
 
 FOLDER = ROOT / "tools" / "benchmarks"
+SAVED = ROOT / "docs" / "benchmarks.json"
 
 
 def names() -> list[str]:
@@ -46,6 +52,21 @@ def measure(name: str) -> dict[str, object]:
 def summary(name: str) -> str:
     """First line of a benchmark's docstring."""
     return (inspect.getdoc(load(name)) or "").partition("\n")[0]
+
+
+def save(result: Mapping[str, object], file: Path) -> None:
+    """Put a result into the file of all results, in the place of the last one of its name."""
+    known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    known[str(result["benchmark"])] = rounded(result)
+    text = json.dumps(dict(sorted(known.items())), indent=1)
+    file.write_text(text + "\n", encoding="utf-8")
+
+
+def rounded(value: object) -> object:
+    """The value with floats to six digits: more would only make differences."""
+    if isinstance(value, Mapping):
+        return {key: rounded(inner) for key, inner in value.items()}
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def table(result: Mapping[str, object]) -> str:
@@ -79,6 +100,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--all", action="store_true", help="every benchmark")
     parser.add_argument("--list", action="store_true", help="say what there is")
     parser.add_argument("--json", action="store_true", help="one JSON object per benchmark")
+    parser.add_argument("--save", action="store_true", help=f"keep it in {SAVED.name} of docs")
     options = parser.parse_args(arguments)
     if options.name is not None and options.name not in names():
         parser.error(f"no benchmark {options.name}; there are: {', '.join(names())}")
@@ -100,6 +122,8 @@ def main(arguments: list[str] | None = None) -> int:
         except BenchmarkError as error:
             print(f"error: {name}: {error}", file=sys.stderr)
             return 1
+        if options.save:
+            save(result, SAVED)
         print(json.dumps(result) if options.json else table(result))
     return 0
 

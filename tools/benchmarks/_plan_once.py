@@ -1,0 +1,50 @@
+"""Plans one stored context and writes how long that took: the process whose memory is measured.
+
+python -m tools.benchmarks._plan_once CONTEXT DEPTH REPEATS RESULT
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from planner_core.config import load_config
+from planner_core.planner import plan
+from planner_core.registry import builtin_registries
+from planner_core.runtime import Runtime
+
+if TYPE_CHECKING:
+    from planner_core.plan import Plan
+
+
+def main(context_file: str, depth: str, repeats: str, result_file: str) -> None:
+    """Plan once to warm up, then so many times."""
+    context = pickle.loads(Path(context_file).read_bytes())  # noqa: S301 - the parent's own file
+    config = load_config({"max_plan_depth": int(depth)}, builtin_registries())
+
+    def planned() -> Plan:
+        return plan(context, config, Runtime(monotonic=time.perf_counter))
+
+    found = planned()
+    seconds = []
+    for _ in range(int(repeats)):
+        begin = time.perf_counter()
+        planned()
+        seconds.append(time.perf_counter() - begin)
+    result = {
+        "wall_s": statistics.median(seconds),
+        "candidates": found.n_candidates,
+        "sequences": found.n_sequences,
+        "steps": len(found.steps),
+        "gain": found.score.gain if found.score else 0.0,
+    }
+    Path(result_file).write_text(json.dumps(result), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
