@@ -14,11 +14,12 @@ from dataclasses import replace
 import numpy as np
 
 from planner_core.candidates import Candidates, build_candidates, same_security_conflicts
+from planner_core.context import Side
 from planner_core.evaluator import Evaluator, as_block
 from planner_core.local_search import climb
 from planner_core.narrowing import gains_alone
 from planner_core.plan import Action
-from planner_core.ranking import Ranking
+from planner_core.ranking import RankedSet, Ranking
 from planner_core.runtime import Runtime
 from planner_core.sizing import (
     Identity,
@@ -32,8 +33,8 @@ from planner_core.state import PlanningState
 
 ROUNDS = 4
 """Most times the sizes are spread again around what was found."""
-REFINED_SETS = 2
-"""Best sets whose sizes are tuned."""
+REFINED_SETS = 3
+"""Best sets, of different trades, whose sizes are tuned."""
 LOTS_AWAY_MAX = 2**12
 """Furthest neighbour in size, in lots; steps double from one lot."""
 
@@ -58,7 +59,7 @@ def refine(ranking: Ranking, state: PlanningState, runtime: Runtime) -> tuple[Ev
         evaluator = Evaluator(state, wider)
         carried = [_carried(ranked.ids, ranking, wider) for ranked in ranking.sets]
         ranking = _restarted(evaluator, ranking, [ids for ids in carried if ids is not None])
-        for start in [ranked.ids for ranked in ranking.sets[:REFINED_SETS]]:
+        for start in [ranked.ids for ranked in _different(ranking)]:
             for found in climb(evaluator, start, depth):
                 ranking.offer(as_block([found], depth, evaluator.null_id))
         if ranking.best.rank >= best.rank:
@@ -66,12 +67,24 @@ def refine(ranking: Ranking, state: PlanningState, runtime: Runtime) -> tuple[Ev
     return evaluator, ranking
 
 
+def _different(ranking: Ranking) -> list[RankedSet]:
+    """Return the best sets that trade something else, not the same in other sizes."""
+    actions = ranking.evaluator.candidates.actions
+    found: dict[frozenset[tuple[int, Side]], RankedSet] = {}
+    for ranked in ranking.sets:
+        traded = frozenset((actions[i].security, actions[i].side) for i in ranked.ids)
+        found.setdefault(traded, ranked)
+        if len(found) == REFINED_SETS:
+            break
+    return list(found.values())
+
+
 def _with_neighbours(known: Candidates, ranking: Ranking, state: PlanningState) -> Candidates:
     """Return the known candidates with the best sets' actions and their neighbours in size."""
     base = {identity_of(a): i for i, a in enumerate(known.actions)}
     side = {(a.security, a.side): i for i, a in enumerate(known.actions)}
     added: dict[Identity, Action] = {}
-    for ranked in ranking.sets[:REFINED_SETS]:
+    for ranked in _different(ranking):
         for candidate in ranked.ids:
             action = ranking.evaluator.candidates.actions[candidate]
             for resized in (action, *_resized(action, state)):

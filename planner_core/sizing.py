@@ -131,7 +131,7 @@ def _quantity(opportunity: Opportunity, state: PlanningState) -> float:
     column = opportunity.security
     step = lot_step(state.context.securities[column])
     unit_value = float(state.portfolio.unit_value[column])
-    wanted = opportunity.notional / unit_value
+    wanted = min(opportunity.notional, turnover_room(opportunity, state)) / unit_value
     if opportunity.side is Side.BUY:
         room = state.limits.position_cap[column] * state.nav - state.portfolio.value[column]
         return round_down(min(wanted, room / unit_value), step)
@@ -139,6 +139,20 @@ def _quantity(opportunity: Opportunity, state: PlanningState) -> float:
     # A repair that falls short by a lot has repaired nothing: round it up.
     rounded = round_up(wanted, step) if opportunity.mandatory else round_down(wanted, step)
     return min(rounded, sellable)
+
+
+def turnover_room(opportunity: Opportunity, state: PlanningState) -> float:
+    """Return the most that the turnover cap lets a single trade move, base currency.
+
+    A wish beyond it is cut to it: a large overweight is then sold in part rather than not at all.
+    """
+    limits = state.limits
+    room = limits.turnover_left
+    if opportunity.side is Side.BUY:
+        room += limits.deposit_credit
+    if opportunity.mandatory:
+        room += limits.repair_credit
+    return room * state.nav
 
 
 def _why_nothing(opportunity: Opportunity, state: PlanningState) -> str:
@@ -155,6 +169,8 @@ def _why_nothing(opportunity: Opportunity, state: PlanningState) -> str:
         portfolio.weight[column] >= state.limits.position_cap[column]
     ):
         return f"it is at its cap of {state.limits.position_cap[column]:.0%}"
+    if turnover_room(opportunity, state) < opportunity.notional:
+        return "the turnover of this window is used up"
     return "it is less than one lot"
 
 

@@ -114,7 +114,11 @@ def test_fractions_are_traded_in_millionths() -> None:
 
 
 def test_an_odd_rest_below_a_lot_stays() -> None:
-    state = state_of(securities=make_securities(4, lot_size=100.0), lots=(make_lot("AAA", 150.0),))
+    state = state_of(
+        {"constraints": {"turnover_max": 10.0}},
+        securities=make_securities(4, lot_size=100.0),
+        lots=(make_lot("AAA", 150.0),),
+    )
     assert sized(state, Side.SELL, 1e9).quantity == -100
 
 
@@ -191,11 +195,25 @@ def test_exactly_the_smallest_trade_is_legal() -> None:
 def test_a_sell_must_leave_something_after_costs_and_tax() -> None:
     config = {
         "costs": {"fixed_cost": 500.0, "tax_rate": 0.9},
-        "constraints": {"cost_ratio_max": 1.0},
+        "constraints": {"cost_ratio_max": 1.0, "turnover_max": 10.0},
     }
     state = state_of(config, lots=(make_lot("AAA", unit_cost=0.0),))
     assert refused(state, Side.SELL, 1_000.0) == "costs and tax eat its proceeds"
     assert sized(state, Side.SELL, 9_000.0).cash_delta > 0
+
+
+def test_a_trade_beyond_the_turnover_cap_is_cut_to_it() -> None:
+    # 67 % of NAV in one name and a cap of 20 %: it is sold in part rather than not at all.
+    state = state_of(lots=(make_lot("AAA", 670.0),), cash=33_000.0)
+    sell = sized(state, Side.SELL, 43_000.0)
+    assert sell.quantity == -200
+    repair = sized(state, Side.SELL, 43_000.0, mandatory=True)
+    assert repair.quantity == -430
+
+
+def test_nothing_is_traded_when_the_turnover_is_used_up() -> None:
+    state = state_of({"constraints": {"turnover_max": 0.0}})
+    assert refused(state, Side.SELL, 1_000.0) == "the turnover of this window is used up"
 
 
 def test_a_short_history_does_not_forbid_a_sell() -> None:
