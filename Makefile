@@ -46,6 +46,6 @@ setup:  ## Set up only: Python, packages, firmware toolchain
 	@tools/bootstrap.sh test
 
 clean:  ## Remove what the commands above made, the demo home included
-	rm -rf .venv .bootstrap.lock $(HOME_DIR) build dist .pytest_cache .mypy_cache .ruff_cache \
+	rm -rf .venv .build .bootstrap.lock $(HOME_DIR) build dist .pytest_cache .mypy_cache .ruff_cache \
 		.import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
