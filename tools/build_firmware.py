@@ -209,6 +209,37 @@ def _build_yun(folder: Path, core: Iterable[Path]) -> Report:
     return _report(elf, parts)
 
 
+def build_fuzzer(target: Path) -> Path:
+    """Build the fuzz target for libFuzzer, which finds its way by coverage and needs clang."""
+    core = sorted((SOURCES / "core").glob("*.c"))
+    _run(["clang", "-std=c99", *WARNINGS, "-O1", "-g", "-DPD_LIBFUZZER",
+          "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all",
+          SOURCES / "pc" / "fuzz.c", SOURCES / "pc" / "pc_board.c", *core,
+          "-o", target])  # fmt: skip
+    return target
+
+
+def seeds() -> dict[str, bytes]:
+    """Return where fuzzing starts: each golden vector, in a session, as a script of fuzz.c.
+
+    A script is pairs of what and how much: 0 raw bytes, 2 a packet that arrives whole, 5 a pin,
+    6 time, 7 a reset. They follow messages.py by themselves, so no corpus can grow stale.
+    """
+    from firmware_bridge.messages import Hello
+    from firmware_bridge.vectors import vectors
+    from firmware_bridge.wire import Packet, seal
+
+    hello = seal(Packet.carrying(Hello(7, 1, 1), 1))[:-2]
+    greeting = bytes((2, len(hello))) + hello
+    press = bytes((5, 0x80, 6, 1, 6, 9, 5, 0x00, 6, 9, 6, 200))
+    room = 122  # of what fuzz.c sends at once
+    return {
+        name: greeting + press + bytes((0, len(line))) + line + bytes((6, 255, 7, 0))
+        for name, vector in vectors().items()
+        for line in [vector.wire[:room]]
+    }
+
+
 def _avr_compiler(path: Path) -> list[str | Path]:
     if path.suffix == ".c":
         return ["avr-gcc", *MCU, *BOARD, *INCLUDES, "-std=gnu11"]
