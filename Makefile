@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.1
 # All extras but the rival planners of `make bench`, which would double the installation.
 DEV_EXTRAS := --extra dev --extra docs --extra mqtt --extra plots --extra sweep --extra web
 
-.PHONY: help run test check soak bench lock setup clean
+.PHONY: help run test check soak bench firmware lock setup clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -33,6 +33,9 @@ bench:  ## Run every benchmark (one: .venv/bin/python tools/bench.py NAME)
 	@tools/bootstrap.sh bench
 	@$(BIN)/python tools/bench.py --all
 
+firmware: setup  ## Compile the firmware, report its size, renew the images that are shipped
+	@$(BIN)/python tools/build_firmware.py --images
+
 lock: setup  ## Lock the newest versions that pyproject.toml allows
 	$(LOCK) requirements/installer.in -o requirements/installer.lock
 	$(LOCK) pyproject.toml requirements/build.in requirements/installer.in \
@@ -46,6 +49,6 @@ setup:  ## Set up only: Python, packages, firmware toolchain
 	@tools/bootstrap.sh test
 
 clean:  ## Remove what the commands above made, the demo home included
-	rm -rf .venv .bootstrap.lock $(HOME_DIR) build dist .pytest_cache .mypy_cache .ruff_cache \
+	rm -rf .venv .build .bootstrap.lock $(HOME_DIR) build dist .pytest_cache .mypy_cache .ruff_cache \
 		.import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -17,6 +17,7 @@ from firmware_bridge.events import (
     EdgeDropped,
     FrameDisplayed,
     HelloSeen,
+    IncompatibleDisplayed,
     SilenceBegan,
     StaleDisplayed,
 )
@@ -94,6 +95,7 @@ class BoardSession:
         self._outbox = bytearray()
         self._owner: int | None = None
         self._replaced: deque[int] = deque(maxlen=REPLACED_MAX)
+        self._shows_incompatible = False
         self._version = 0
         self._heard_s = 0.0
         self._edge_due_s = 0.0
@@ -243,6 +245,9 @@ class BoardSession:
         self._events.add(HelloSeen(hello.session_id, accepted))
         if accepted:
             self._adopt(hello.session_id)
+        elif self.state is not BoardState.FRESH:  # never over the picture of a host that is served
+            self._shows_incompatible = True
+            self._events.add(IncompatibleDisplayed())
         self._send(self._hello_reply(hello.session_id), packet.packet_id)
 
     def _adopt(self, session_id: int) -> None:
@@ -257,6 +262,9 @@ class BoardSession:
                 self._events.add(StaleDisplayed())
         self._heard_s = self._now_s
         self._advance(BoardInput.GREETED)
+        if self._shows_incompatible and self.frame is None:
+            self._events.add(StaleDisplayed())
+        self._shows_incompatible = False
         self._next_edge()
 
     def _hello_reply(self, session_id: int) -> HelloReply:

@@ -127,6 +127,11 @@ class StaleDisplayed:
 
 
 @dataclass(frozen=True, slots=True)
+class IncompatibleDisplayed:
+    """Board side: a host greeted that shares no version, and the display says so."""
+
+
+@dataclass(frozen=True, slots=True)
 class SilenceBegan:
     """Board side: no host for so long that nothing is sent unasked any more."""
 
@@ -146,5 +151,11 @@ class EdgeDropped:
 
 
 BoardEvent: TypeAlias = (
-    HelloSeen | FrameDisplayed | StaleDisplayed | SilenceBegan | EdgeAcknowledged | EdgeDropped
+    HelloSeen
+    | FrameDisplayed
+    | StaleDisplayed
+    | IncompatibleDisplayed
+    | SilenceBegan
+    | EdgeAcknowledged
+    | EdgeDropped
 )

@@ -20,13 +20,14 @@ from firmware_bridge.events import (
     EdgeDropped,
     FrameDisplayed,
     HelloSeen,
+    IncompatibleDisplayed,
     SilenceBegan,
     StaleDisplayed,
 )
 from firmware_bridge.matrix import Frame
 from firmware_bridge.messages import BUTTONS_MAX, PROTOCOL_MAX, PROTOCOL_MIN, Edge
 from firmware_bridge.noise import Noise
-from firmware_bridge.patterns import stale_frame
+from firmware_bridge.patterns import incompatible_frame, stale_frame
 from firmware_bridge.session import CLOCK_MASK, MILLISECONDS, Timing
 
 Report: TypeAlias = dict[str, Any]
@@ -282,11 +283,18 @@ def _report_of(event: BoardEvent) -> Report:
                 "brightness": event.brightness,
                 "levels": Frame.from_packed(event.levels).rows(),
             }
-        case StaleDisplayed():
-            return {"event": "stale", "levels": stale_frame().rows()}
+        case StaleDisplayed() | IncompatibleDisplayed():
+            return _own_picture(event)
         case SilenceBegan():
             return {"event": "silent"}
         case EdgeAcknowledged():
             return {"event": "edge_acked", "event_id": event.event_id}
         case EdgeDropped():
             return {"event": "edge_lost", "button": event.button}
+
+
+def _own_picture(event: StaleDisplayed | IncompatibleDisplayed) -> Report:
+    """Return what the board draws by itself as a report."""
+    if isinstance(event, StaleDisplayed):
+        return {"event": "stale", "levels": stale_frame().rows()}
+    return {"event": "incompatible", "levels": incompatible_frame().rows()}

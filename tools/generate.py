@@ -42,6 +42,18 @@ def protocol_markdown() -> str:
     return protocol_markdown()
 
 
+def _firmware(name: str) -> Generator:
+    """One of the C files that hold the protocol's table and the board's own pictures."""
+
+    def text() -> str:
+        from firmware_bridge import protocol_c
+
+        written: str = getattr(protocol_c, name)()
+        return written
+
+    return text
+
+
 def _config_template(name: str) -> Generator:
     """One of the commented files that `trader init` writes."""
 
@@ -65,6 +77,9 @@ GENERATED: dict[str, Generator] = {
     "docs/display.md": display_markdown,
     "docs/modules.md": modules_markdown,
     "firmware_bridge/PROTOCOL.md": protocol_markdown,
+    "firmware_bridge/firmware/core/pictures.h": _firmware("pictures_header"),
+    "firmware_bridge/firmware/core/protocol.c": _firmware("protocol_source"),
+    "firmware_bridge/firmware/core/protocol.h": _firmware("protocol_header"),
 }
 
 

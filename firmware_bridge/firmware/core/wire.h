@@ -1,0 +1,54 @@
+/* Packets and how they travel on a raw serial line.
+ *
+ *   type | packet id | msgpack body, <= 120 B | CRC16, BE   --> COBS, then one 00
+ *
+ * A packet without COBS is "sealed"; the router carries sealed packets as they are. */
+#ifndef PD_WIRE_H
+#define PD_WIRE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "protocol.h"
+
+#define PD_HEAD_SIZE 2
+#define PD_CRC_SIZE 2
+#define PD_PACKET_MAX (PD_HEAD_SIZE + PD_BODY_MAX + PD_CRC_SIZE)
+#define PD_ANSWER_PACKET_MAX (PD_HEAD_SIZE + PD_ANSWER_MAX + PD_CRC_SIZE)
+#define PD_ENCODED_MAX (PD_PACKET_MAX + 1) /* COBS adds one byte to anything below 255 */
+
+/* What a byte, or a stretch of bytes, turned out to be. */
+typedef enum {
+    PD_PENDING, /* nothing yet, or nothing at all between two zeros */
+    PD_PACKET,
+    PD_BAD_CRC,
+    PD_BAD_CODING,
+    PD_TOO_SHORT,
+    PD_TOO_LONG
+} pd_verdict_t;
+
+typedef struct {
+    uint8_t bytes[PD_ENCODED_MAX]; /* after PD_PACKET: the packet without its CRC */
+    uint8_t size;
+    bool skipping; /* too long already: drop until the next delimiter */
+    bool taken;    /* the packet in `bytes` was told; the next byte starts anew */
+} pd_receiver_t;
+
+/* CRC-16/GENIBUS: 0x1021 from 0xFFFF, complemented. "123456789" gives 0xD64E. */
+uint16_t pd_crc16(const uint8_t *data, uint8_t size);
+
+/* Adds the CRC to a packet; returns its new size. */
+uint8_t pd_seal(uint8_t *packet, uint8_t size);
+
+/* Checks length and CRC of a sealed packet. */
+pd_verdict_t pd_unseal(const uint8_t *packet, uint8_t size);
+
+void pd_receiver_reset(pd_receiver_t *receiver);
+
+/* Takes one byte from the line. A stretch that is too long is told when it becomes so. */
+pd_verdict_t pd_receive(pd_receiver_t *receiver, uint8_t byte);
+
+/* Writes COBS and the delimiter to `line`, which holds size + 2 bytes; returns how many. */
+uint8_t pd_encode(const uint8_t *packet, uint8_t size, uint8_t *line);
+
+#endif

@@ -1,0 +1,146 @@
+/* Fuzzing the core: an input is a script of what the line, the clock, the pins and a reset do.
+ *
+ * With clang, libFuzzer drives LLVMFuzzerTestOneInput and finds its way by coverage. Without it,
+ * this file's main replays the files it is given (the corpus, in CI) or, as "fuzz random SEED
+ * COUNT", makes inputs of its own; either way under ASan and UBSan. */
+#include <assert.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pc_board.h"
+
+#define INPUT_MAX 512
+
+/* What must hold whatever came: sizes within their bounds, and every answer whole. */
+static void check(pc_board_t *board)
+{
+    static uint8_t sent[PC_SENT_MAX];
+    static pd_receiver_t host;
+    size_t size = pc_board_fetch(board, sent);
+    uint8_t picture[PC_PIXELS + 1];
+
+    assert(board->app.edges.size <= PD_EVENT_QUEUE_SIZE);
+    assert(board->receiver.size <= PD_ENCODED_MAX);
+    pd_receiver_reset(&host);
+    for (size_t index = 0; index < size; index++) {
+        pd_verdict_t verdict = pd_receive(&host, sent[index]);
+
+        assert(verdict == PD_PENDING || verdict == PD_PACKET);
+        assert(verdict != PD_PACKET || (host.bytes[0] & 0x80));
+    }
+    pc_board_picture(board, picture);
+    for (size_t index = 0; index < PC_PIXELS; index++) {
+        assert(picture[index] < PD_LEVELS);
+    }
+    assert(picture[PC_PIXELS] <= PD_BRIGHTNESS_MAX);
+}
+
+/* Sends `size` bytes as a packet that arrives whole, so that bodies are reached at all. */
+static void receive_sealed(pc_board_t *board, const uint8_t *data, uint8_t size, uint32_t now_ms)
+{
+    uint8_t packet[PD_PACKET_MAX];
+    uint8_t line[PD_PACKET_MAX + 2];
+
+    memcpy(packet, data, size);
+    pc_board_receive(board, line, pd_encode(packet, pd_seal(packet, size), line), now_ms);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static pc_board_t board;
+    uint32_t now_ms = 0xffffff00u; /* the clock wraps on the way */
+
+    pc_board_begin(&board, 1, 0, now_ms);
+    while (size >= 2) {
+        uint8_t what = data[0] % 8;
+        uint8_t amount = data[1];
+
+        data += 2;
+        size -= 2;
+        if (what <= 4) { /* bytes, raw or sealed; as many as there are */
+            uint8_t length = amount % (PD_PACKET_MAX - PD_CRC_SIZE + 1);
+
+            length = length > size ? (uint8_t)size : length;
+            if (what <= 1) {
+                pc_board_receive(&board, data, length, now_ms);
+            } else {
+                receive_sealed(&board, data, length, now_ms);
+            }
+            data += length;
+            size -= length;
+        } else if (what == 5) {
+            pc_board_pin(&board, amount % PD_BUTTONS_MAX, amount & 0x80);
+        } else if (what == 6) {
+            now_ms += (uint32_t)amount * amount / 8;
+        } else if (amount < 16) {
+            pc_board_reset(&board, now_ms);
+        }
+        pc_board_tick(&board, now_ms);
+        check(&board);
+    }
+    return 0;
+}
+
+#ifndef PD_LIBFUZZER
+static int replay(const char *path)
+{
+    static uint8_t data[INPUT_MAX * 16];
+    FILE *file = fopen(path, "rb");
+    size_t size;
+
+    if (file == NULL) {
+        perror(path);
+        return 1;
+    }
+    size = fread(data, 1, sizeof(data), file);
+    fclose(file);
+    LLVMFuzzerTestOneInput(data, size);
+    return 0;
+}
+
+static uint32_t draw_number(uint32_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 17;
+    *state ^= *state << 5;
+    return *state;
+}
+
+/* Half of the inputs begin with a HELLO, so that they get beyond "no session". */
+static void random_inputs(uint32_t seed, unsigned long count)
+{
+    static const uint8_t HELLO[] = {2, 6, PD_TYPE_HELLO, 1, 0x93, 7, 1, 1};
+    static uint8_t data[INPUT_MAX];
+    uint32_t state = seed | 1;
+
+    while (count-- > 0) {
+        size_t size = draw_number(&state) % INPUT_MAX;
+
+        for (size_t index = 0; index < size; index++) {
+            data[index] = (uint8_t)(draw_number(&state) >> 8);
+        }
+        if (size >= sizeof(HELLO) && count % 2) {
+            memcpy(data, HELLO, sizeof(HELLO));
+        }
+        LLVMFuzzerTestOneInput(data, size);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    int failed = 0;
+
+    if (argc == 4 && strcmp(argv[1], "random") == 0) {
+        random_inputs((uint32_t)strtoul(argv[2], NULL, 10), strtoul(argv[3], NULL, 10));
+        printf("%s inputs\n", argv[3]);
+        return 0;
+    }
+    for (int index = 1; index < argc; index++) {
+        failed |= replay(argv[index]);
+    }
+    printf("%d inputs\n", argc - 1);
+    return failed;
+}
+#endif

@@ -1,0 +1,70 @@
+"""Two MAX7219 LED drivers in a chain, sans-IO: the Yun's SPI transfers back into a picture.
+
+The simulated board has no LEDs; what its firmware sends to the drivers is what it shows. An LED is
+on or off: a lit one is told as the largest level.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from firmware_bridge.matrix import LEVEL_MAX, Frame
+from firmware_bridge.messages import COLUMNS, ROWS
+
+MODULES: Final = 2
+LIT_LEVEL: Final = 4
+"""From this level of a frame on the firmware lights an LED."""
+
+_DECODE, _INTENSITY, _SCAN_LIMIT, _SHUTDOWN, _TEST = 0x09, 0x0A, 0x0B, 0x0C, 0x0F
+_MODULE_COLUMNS: Final = 8
+_TRANSFER_SIZE: Final = 2 * MODULES
+
+
+class Max7219Chain:
+    """The registers of both drivers."""
+
+    def __init__(self) -> None:
+        # As after power-up: dark, and everything else undefined; zeros will do.
+        self._registers = [bytearray(16) for _ in range(MODULES)]
+        self._shifted = bytes(_TRANSFER_SIZE)
+
+    def transfer(self, data: bytes) -> None:
+        """Take over what was shifted in when the select line rose.
+
+        A transfer that a reset cut short is taken over as well, as the chips do: they only see
+        their last 16 bits.
+        """
+        self._shifted = (self._shifted + data)[-_TRANSFER_SIZE:]
+        # What is sent first ends up in the module furthest away, the right one.
+        for registers, at in zip(reversed(self._registers), (0, 2), strict=True):
+            registers[self._shifted[at] & 0x0F] = self._shifted[at + 1]
+
+    @property
+    def is_set_up(self) -> bool:
+        """Whether both drivers show raw rows, all eight of them, and no test picture."""
+        return all(
+            not registers[_DECODE]
+            and not registers[_TEST] & 1
+            and registers[_SCAN_LIMIT] == ROWS - 1
+            for registers in self._registers
+        )
+
+    @property
+    def brightness(self) -> int:
+        """0 for dark, to 15."""
+        left = self._registers[0]
+        return left[_INTENSITY] if left[_SHUTDOWN] & 1 else 0
+
+    def frame(self) -> Frame:
+        """Return what the LEDs show, whether or not they are switched off."""
+        rows = []
+        for row in range(ROWS):
+            left, right = (registers[row + 1] for registers in self._registers)
+            bits = left << _MODULE_COLUMNS | right
+            rows.append([LEVEL_MAX if bits & 0x8000 >> column else 0 for column in range(COLUMNS)])
+        return Frame.from_rows(rows)
+
+
+def lit(frame: Frame) -> Frame:
+    """Return a frame as LEDs that are on or off show it."""
+    return Frame(bytes(LEVEL_MAX if level >= LIT_LEVEL else 0 for level in frame.levels))
