@@ -31,17 +31,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="plan for this day, with nothing younger (default: the portfolio's, else today)",
     )
     parser.add_argument(
-        "--no-store", action="store_true", help="do not keep the plan in plans/BUCKET"
+        "--no-store", action="store_true", help="write nothing: neither the plan nor a version"
     )
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
     """Plan, keep the plan, show it."""
     home = open_bucket(options.home, options.bucket)
+    from host.config_active import load_file, peek
     from host.planning import make_plan, store_plan
     from planner_core.plan import Outcome
 
-    planned = make_plan(home, options.bucket, as_of=options.as_of)
+    load = peek if options.no_store else load_file
+    planned = make_plan(home, options.bucket, as_of=options.as_of, load=load)
     stored_at = None
     failure: StorageError | None = None
     if not options.no_store:
