@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import dataclass
 from dataclasses import replace as replaced
 from typing import TYPE_CHECKING
 
-from host.atomic_file import write_atomic
+from host.atomic_file import storage_error, write_atomic
 from host.config_history import ConfigHistory
 from host.config_store import LoadedConfig, check_document, load_config_file
-from host.config_toml import ConfigFileError, parse_toml, read_toml
+from host.config_toml import TOML_BYTES_MAX, ConfigFileError, parse_toml, read_toml
 from host.errors import LostUpdateError, StorageError
 
 if TYPE_CHECKING:
@@ -33,6 +34,23 @@ REASON_LINES = 10
 VERSIONS_TRIED = 20
 FIRST = "first version"
 EDITED = "edited on disk"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The active version and the file's hash, as they were when a change began."""
+
+    version: int
+    sha256: str
+    text: str
+
+
+def look(home: Home, bucket_id: str) -> Seen:
+    """Remember what a change begins with; the file may be missing or wrong."""
+    active = open_history(home, bucket_id).active()
+    found = _file_bytes(home.bucket_file(bucket_id))
+    digest = hashlib.sha256(found).hexdigest()
+    return Seen(active.meta.version if active else 0, digest, found.decode("utf-8", "replace"))
 
 
 def open_history(home: Home, bucket_id: str) -> ConfigHistory:
@@ -118,7 +136,7 @@ def replace(
     text: str,
     *,
     reason: str,
-    seen: LoadedConfig | None,
+    seen: Seen,
     changed_by: ChangedBy = "user",
 ) -> ConfigVersion:
     """Write a bucket's file and commit it, if both are still as they were seen.
@@ -128,8 +146,8 @@ def replace(
     text : str
         Checked here again, by the one load path.
     reason : str
-    seen : LoadedConfig, optional
-        What the change was made from; None: the file could not be loaded, only the history counts.
+    seen : Seen
+        What the change was made from. A file that no version holds is set aside in the history.
 
     Raises
     ------
@@ -142,14 +160,16 @@ def replace(
     history = open_history(home, bucket_id)
     with history.locked():
         active = history.active()
-        if seen is not None:
-            if (active.meta.version if active else 0) != seen.version:
-                raise history.lost_update(seen.version, active)
-            if _file_sha(path) != seen.sha256:
-                raise LostUpdateError(
-                    f"{path}: was edited meanwhile (keep that with `trader config commit"
-                    f" {bucket_id}`, then do it again)"
-                )
+        if (active.meta.version if active else 0) != seen.version:
+            raise history.lost_update(seen.version, active)
+        found = _file_bytes(path)
+        if hashlib.sha256(found).hexdigest() != seen.sha256:
+            raise LostUpdateError(
+                f"{path}: was edited meanwhile (keep that with `trader config commit"
+                f" {bucket_id}`, then do it again)"
+            )
+        if found and (active is None or active.meta.sha256 != seen.sha256):
+            history.set_aside_text(found)
         write_atomic(path, data)
         return history.commit_locked(data, reason=reason, changed_by=changed_by)
 
@@ -179,8 +199,11 @@ def _in_history(home: Home, bucket_id: str, loaded: LoadedConfig) -> LoadedConfi
     return replaced(loaded, version=active.meta.version)
 
 
-def _file_sha(path: Path) -> str:
+def _file_bytes(path: Path) -> bytes:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""
+        with path.open("rb") as file:
+            return file.read(TOML_BYTES_MAX + 1)
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise storage_error(path, "cannot be read", error) from error

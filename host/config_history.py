@@ -296,6 +296,10 @@ class ConfigHistory:
     def _promise(self, meta: ConfigVersion) -> None:
         write_atomic(self.folder / HEAD_NAME, f"{meta.version} {meta.sha256}\n".encode())
 
+    def set_aside_text(self, data: bytes) -> None:
+        """Keep a text that no version holds and that is about to be written over."""
+        write_new(self.folder / f"edit.corrupt.{self._now():%Y%m%dT%H%M%S.%fZ}", data)
+
     def _set_aside(self, path: Path) -> None:
         aside = path.with_name(f"{path.name}.corrupt.{self._now():%Y%m%dT%H%M%SZ}")
         with suppress(OSError):  # a read-only disk: it is skipped all the same

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from host.config_active import load_active, open_history, peek, pick_up, replace
+from host.config_active import load_active, look, open_history, peek, pick_up, replace
 from host.config_toml import ConfigFileError
 from host.errors import LostUpdateError
 from host.home import Home
@@ -79,14 +79,16 @@ def test_a_version_that_no_longer_loads_gives_way_to_an_older_one(home: Home) ->
 
 
 def test_a_command_replaces_file_and_version_together(home: Home) -> None:
-    seen = pick_up(home, "core")
+    pick_up(home, "core")
+    seen = look(home, "core")
     meta = replace(home, "core", "max_plan_depth = 4\n", reason="deeper", seen=seen)
     assert home.bucket_file("core").read_text() == "max_plan_depth = 4\n"
     assert pick_up(home, "core").version == meta.version == 2
 
 
 def test_a_command_never_writes_over_an_edit_or_a_version_it_has_not_seen(home: Home) -> None:
-    seen = pick_up(home, "core")
+    pick_up(home, "core")
+    seen = look(home, "core")
     write(home, "max_plan_depth = 2\n")
     with pytest.raises(LostUpdateError, match=r"was edited meanwhile .*config commit core"):
         replace(home, "core", "max_plan_depth = 4\n", reason="deeper", seen=seen)
@@ -97,7 +99,16 @@ def test_a_command_never_writes_over_an_edit_or_a_version_it_has_not_seen(home: 
 
 
 def test_a_command_never_writes_what_the_loader_refuses(home: Home) -> None:
-    seen = pick_up(home, "core")
+    pick_up(home, "core")
+    seen = look(home, "core")
     with pytest.raises(ConfigFileError):
         replace(home, "core", "max_plan_depth = 11\n", reason="deeper", seen=seen)
     assert load_active(home, "core").version == 1
+
+
+def test_a_bad_edit_that_a_command_writes_over_is_kept_aside(home: Home) -> None:
+    pick_up(home, "core")
+    write(home, "max_plan_depth = 99\n")
+    replace(home, "core", "max_plan_depth = 4\n", reason="back", seen=look(home, "core"))
+    (aside,) = home.config_history_dir("core").glob("edit.corrupt.*")
+    assert aside.read_text() == "max_plan_depth = 99\n"
