@@ -45,7 +45,8 @@ COMMANDS = (
     Command("demo", "see it work without a board: button and matrix here", "host.commands.demo"),
     Command("run", "serve the board: button, plan, matrix", "host.commands.run"),
     Command("plan", "say what to buy and sell next, and why", "host.commands.plan"),
-    Command("config", "check and show the configuration of buckets", "host.commands.config"),
+    Command("dry-run", "try a configuration: what it loads and counts", "host.commands.dry_run"),
+    Command("config", "check, show, edit, compare and roll back", "host.commands.config"),
     Command("modules", "list the planner's modules, show one", "host.commands.modules"),
     Command("board", "ask the board what it is", "host.commands.board"),
 )

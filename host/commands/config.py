@@ -30,6 +30,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     show.add_argument("--json", action="store_true", help="print one JSON object")
     show.set_defaults(run=show_config)
     config_versions.configure(actions)
+    schema = actions.add_parser("schema", help="the JSON Schema of a bucket's file, for editors")
+    schema.set_defaults(run=show_schema)
 
 
 def check_configs(options: argparse.Namespace, output: Output) -> int:
@@ -71,6 +73,14 @@ def show_config(options: argparse.Namespace, output: Output) -> int:
         output.line(f"# {loaded.path}, version {loaded.version}, sha256 {loaded.sha256}")
         output.line("# Every setting in force; a module that is false is off.\n")
         output.line(effective_toml(loaded.config).rstrip("\n"))
+    return EXIT_DONE
+
+
+def show_schema(options: argparse.Namespace, output: Output) -> int:  # noqa: ARG001 - as any command
+    """Print the schema."""
+    from planner_core.config_schema import config_schema
+
+    output.json(config_schema())
     return EXIT_DONE
 
 

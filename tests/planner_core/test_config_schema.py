@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import jsonschema
@@ -22,7 +23,9 @@ from planner_core.registry import builtin_registries
 
 SCHEMA = config_schema()
 VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
-BEYOND_SCHEMA = ("needs ", "must not lie below", "valid integer", "must lie", "must be less")
+BEYOND_SCHEMA = re.compile(
+    r"^needs |must lie above|must not lie below|valid integer, found -?\d+\.0$"
+)
 """Rules between keys, needs of modules, and 5.0 for 5."""
 
 
@@ -53,7 +56,7 @@ def test_parameters_of_a_plugin_are_in_it() -> None:
         metadata = ModuleMetadata("mine", "1.0.0", "Of a user")
         parameters_model = Parameters
 
-        def generate(self, candidates: Any, state: Any, parameters: Parameters) -> Any:  # noqa: ANN401
+        def generate(self, candidates: Any, state: Any, parameters: Parameters) -> Any:  # noqa: ANN401, ARG002 - the kind's own signature
             return ()
 
     registries = builtin_registries().copy()
@@ -114,9 +117,7 @@ def test_what_the_schema_accepts_the_loader_accepts_and_the_reverse(
     result = loaded(document)
     if isinstance(result, ConfigError):
         sayable = [
-            problem
-            for problem in result.problems
-            if not any(words in problem.message for words in BEYOND_SCHEMA)
+            problem for problem in result.problems if not BEYOND_SCHEMA.search(problem.message)
         ]
         assert bool(sayable) == (not is_valid), result
     else:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
+import jsonschema
 import pytest
 
+from host.config_toml import read_toml
 from host.home import Home
 from tests.host.conftest import Trader
 
@@ -124,3 +127,14 @@ def test_verify_finds_damage_sets_it_aside_and_planning_goes_on(
     assert (found.code, found.json["buckets"][0]["active"]) == (1, 1)
     assert trader("config", "verify", CORE, "--home", own_home.root).code == 0
     assert trader("plan", CORE, "--home", own_home.root).code == 0
+
+
+def test_the_schema_is_the_one_that_shipped_files_name(trader: Trader, own_home: Home) -> None:
+    printed = trader("config", "schema").json
+    for bucket_id in own_home.bucket_ids():
+        path = own_home.bucket_file(bucket_id)
+        first, *_ = path.read_text().splitlines()
+        named = path.parent / first.removeprefix("#:schema ")
+        assert json.loads(named.read_text()) == printed
+        mapping = read_toml(path).mapping
+        jsonschema.Draft7Validator(printed).validate(mapping)
