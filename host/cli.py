@@ -47,6 +47,7 @@ COMMANDS = (
     Command("plan", "say what to buy and sell next, and why", "host.commands.plan"),
     Command("dry-run", "try a configuration: what it loads and counts", "host.commands.dry_run"),
     Command("config", "check, show, edit, compare and roll back", "host.commands.config"),
+    Command("preset", "named configurations: list, apply, save, pass on", "host.commands.preset"),
     Command("modules", "list the planner's modules, show one", "host.commands.modules"),
     Command("board", "ask the board what it is", "host.commands.board"),
 )

@@ -64,5 +64,7 @@ DEVICE_PATH_LENGTH_MAX = 255
 # --- versions, presets, backups -----------------------------------------------------------------
 
 CONFIG_REASON_LENGTH_MAX = 200
+PRESETS_MAX = 500
+PRESET_BYTES_MAX = 64 * 1024
 CONFIG_VERSION_BYTES_MAX = 66 * 1024
 """A configuration of 64 KB, and the line of metadata before it."""
