@@ -157,9 +157,33 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextmanager
+def locked_file(path: Path) -> Iterator[None]:
+    """Hold a lock over several writes; its file is made when it is missing, and stays.
+
+    Raises
+    ------
+    StorageError
+        When it cannot be made, or another process sits on it.
+    """
+    make_folder(path.parent)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE)
+    except OSError as error:
+        raise storage_error(path, "cannot be opened", error) from error
+    with _held(descriptor, path.parent):
+        yield
+
+
+@contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Hold the folder's lock; give up when another process sits on it."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    with _held(descriptor, folder):
+        yield
+
+
+@contextmanager
+def _held(descriptor: int, folder: Path) -> Iterator[None]:
     try:
         deadline = time.monotonic() + LOCK_WAIT_S
         while True:

@@ -47,7 +47,9 @@ COMMANDS = (
     Command("plan", "say what to buy and sell next, and why", "host.commands.plan"),
     Command("refuse", "plan without a trade you do not want", "host.commands.refuse"),
     Command("dismiss", "give up the plan you began to carry out", "host.commands.dismiss"),
-    Command("config", "check and show the configuration of buckets", "host.commands.config"),
+    Command("dry-run", "try a configuration: what it loads and counts", "host.commands.dry_run"),
+    Command("config", "check, show, edit, compare and roll back", "host.commands.config"),
+    Command("preset", "named configurations: list, apply, save, pass on", "host.commands.preset"),
     Command("modules", "list the planner's modules, show one", "host.commands.modules"),
     Command("board", "ask the board what it is", "host.commands.board"),
 )

@@ -30,6 +30,7 @@ LINE_LENGTH = 100
 BOUNDS_TOLD_BELOW = 1e9
 
 BUCKET_HEAD = """\
+#:schema ../schema/bucket.json
 # {title}
 #
 # Every setting stands here with its default, behind a `#`. To change one, delete that `#` and edit

@@ -80,16 +80,19 @@ class TomlDocument:
         As the parser gives it.
     source : str
         The path, as it is shown in messages.
+    data : bytes
+        What the text was read from, line ends and all.
     sha256 : str
-        Of the bytes the text was read from.
+        Of these bytes.
     """
 
     def __init__(
-        self, text: _Text, mapping: dict[str, Any], spans: Mapping[TomlPath, Span], sha256: str
+        self, text: _Text, mapping: dict[str, Any], spans: Mapping[TomlPath, Span], data: bytes
     ) -> None:
         self.mapping = mapping
         self.source = text.source
-        self.sha256 = sha256
+        self.data = data
+        self.sha256 = hashlib.sha256(data).hexdigest()
         self._text = text
         self._spans = spans
 
@@ -192,7 +195,7 @@ def _parse_bytes(data: bytes, source: str, max_bytes: int) -> TomlDocument:
         offset, what = positions.excess
         raise ConfigFileError([text.problem(offset, f"{what} (no setting needs that)")])
     mapping = _parse(text, positions)
-    document = TomlDocument(text, mapping, positions.spans, hashlib.sha256(data).hexdigest())
+    document = TomlDocument(text, mapping, positions.spans, data)
     unusable = [document.problem(*found) for found in _unusable_numbers(mapping)]
     if unusable:
         raise ConfigFileError(unusable)

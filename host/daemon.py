@@ -34,6 +34,7 @@ from firmware_bridge.events import (
 )
 from firmware_bridge.link import Link
 from host.atomic_file import write_atomic
+from host.config_desk import ConfigDesk
 from host.controls import Controls
 from host.display import Fault, Lighting
 from host.errors import StorageError
@@ -131,7 +132,7 @@ class Daemon:
             await self._open(stack)
             tasks = [
                 asyncio.create_task(self._keep_on(part), name=part.__name__)
-                for part in (self._listen, self._work, self._plan)
+                for part in (self._listen, self._work, self._plan, self._configure)
             ]
             try:
                 await self._stop.wait()
@@ -168,6 +169,7 @@ class Daemon:
         self.plans = PlanDesk(
             self.recorder, self.screen, self.worker, store, limits.plan_deadline_s
         )
+        self.configs = ConfigDesk(self.home, self.recorder, self.screen, self._config_rejected)
         controls = Controls(self.config.buttons, limits.press_age_s)
         self.presses = PressDesk(self.home, self.recorder, self.screen, controls, self)
         self._reading = reading
@@ -236,6 +238,11 @@ class Daemon:
         """Answer requests, once it is known what the last daemon left."""
         await self._has_recovered.wait()
         await self.plans.serve()
+
+    async def _configure(self) -> None:
+        """Pick up edited configurations."""
+        await self._has_recovered.wait()
+        await self.configs.serve()
 
     async def _work(self) -> None:
         """Take events one after the other, and look after presses under way."""

@@ -30,6 +30,18 @@ class HomeError(HostError):
     code = "home"
 
 
+class HistoryError(HostError):
+    """There is no such version, or none that can be read."""
+
+    code = "history"
+
+
+class LostUpdateError(HostError):
+    """Somebody else changed the configuration meanwhile; writing would undo that unseen."""
+
+    code = "lost_update"
+
+
 class FileRefusedError(HostError):
     """A file cannot be used; `problems` holds every reason, by position."""
 

@@ -70,3 +70,11 @@ WORKER_LINE_BYTES_MAX = 8 * 1024 * 1024
 """A plan of a worker, as one line."""
 WORKER_REQUEST_BYTES_MAX = 4 * 1024
 DEVICE_PATH_LENGTH_MAX = 255
+
+# --- versions, presets, backups -----------------------------------------------------------------
+
+CONFIG_REASON_LENGTH_MAX = 200
+PRESETS_MAX = 500
+PRESET_BYTES_MAX = 64 * 1024
+CONFIG_VERSION_BYTES_MAX = 66 * 1024
+"""A configuration of 64 KB, and the line of metadata before it."""

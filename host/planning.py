@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from host.config_store import LoadedConfig, load_config_file
+from host.config_active import load_file
+from host.config_store import LoadedConfig
 from host.errors import LedgerError, MarketDataError
 from host.plan_report import plan_to_json
 from host.plan_store import PlanFile, PlanRecord, PlanStore
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from planner_core.registry import Registries
 
 Planner = Callable[["PlanningContext", "PlannerConfig", Runtime], Plan]
+ConfigLoader = Callable[["Home", str, "Registries | None"], LoadedConfig]
 
 
 def _utc_now() -> datetime:
@@ -87,7 +89,7 @@ class PlannedRun:
         return date.fromisoformat(str(self.context.dates[-1]))
 
 
-def make_plan(
+def make_plan(  # noqa: PLR0913 - each is a seam that the worker or a test takes
     home: Home,
     bucket_id: str,
     *,
@@ -97,8 +99,9 @@ def make_plan(
     trace_id: str | None = None,
     registries: Registries | None = None,
     planner: Planner = plan_context,
+    load: ConfigLoader = load_file,
 ) -> PlannedRun:
-    """Plan a bucket; nothing is stored.
+    """Plan a bucket; the plan is not stored.
 
     Parameters
     ----------
@@ -114,6 +117,9 @@ def make_plan(
         By default the modules shipped with the planner.
     planner : callable
         Another one than `planner_core.planner.plan`, for tests.
+    load : callable
+        Which configuration: by default the file, kept as a version if it is a new one. See
+        `host.config_active`.
 
     Raises
     ------
@@ -125,7 +131,7 @@ def make_plan(
     started = clock.monotonic()
     created_at = clock.now()
     home.require_bucket(bucket_id)
-    config = load_config_file(home.bucket_file(bucket_id), registries)
+    config = load(home, bucket_id, registries)
     runtime = Runtime(
         monotonic=clock.monotonic,
         now=clock.now,

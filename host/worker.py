@@ -107,6 +107,7 @@ class Inbox:
 
 def answer(home: Home, request: Request, inbox: Inbox, answers: Answers) -> None:
     """Plan and answer; whatever goes wrong is the answer."""
+    from host.config_active import load_active
     from host.planning import make_plan
     from planner_core.planner import plan
 
@@ -123,7 +124,12 @@ def answer(home: Home, request: Request, inbox: Inbox, answers: Answers) -> None
 
     try:
         run = make_plan(
-            home, str(request["bucket_id"]), emit=emit, trace_id=trace_id, planner=planner
+            home,
+            str(request["bucket_id"]),
+            emit=emit,
+            trace_id=trace_id,
+            planner=planner,
+            load=load_active,
         )
     except (HostError, PlannerError) as error:
         failed = {"trace_id": trace_id, "code": error.code, "lines": error_lines(error)}
@@ -160,6 +166,7 @@ def serve(home: Home, inbox: Inbox, answers: Answers) -> None:
 
 def warm_up(home: Home, inbox: Inbox, answers: Answers) -> None:
     """Plan for nobody; a request ends it, and what goes wrong will be told to the first press."""
+    from host.config_active import load_active
     from host.planning import make_plan
     from planner_core.planner import plan
 
@@ -170,7 +177,7 @@ def warm_up(home: Home, inbox: Inbox, answers: Answers) -> None:
     began_s = time.monotonic()
     for bucket_id in home.bucket_ids()[:1]:
         with contextlib.suppress(Exception):
-            make_plan(home, bucket_id, planner=planner)
+            make_plan(home, bucket_id, planner=planner, load=load_active)
     answers.send("warm", {"elapsed_s": time.monotonic() - began_s})
 
 

@@ -54,6 +54,15 @@ def _firmware(name: str) -> Generator:
     return text
 
 
+def config_schema_json() -> str:
+    """The JSON Schema of a bucket's configuration."""
+    import json
+
+    from planner_core.config_schema import config_schema
+
+    return json.dumps(config_schema(), indent=2) + "\n"
+
+
 def _config_template(name: str) -> Generator:
     """One of the commented files that `trader init` writes."""
 
@@ -73,6 +82,7 @@ GENERATED: dict[str, Generator] = {
     "configs/demo/buckets/core.toml": _config_template("demo_core_bucket"),
     "configs/demo/buckets/satellite_a.toml": _config_template("demo_satellite_bucket"),
     "configs/home/README.txt": _config_template("home_readme"),
+    "configs/home/schema/bucket.json": config_schema_json,
     "configs/home/device.toml": _config_template("device_template"),
     "docs/display.md": display_markdown,
     "docs/modules.md": modules_markdown,

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from host.cli_errors import EXIT_DONE, EXIT_USAGE
 from host.cli_home import add_bucket_argument, open_bucket, open_home
+from host.commands import config_versions
 from host.errors import HomeError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from host.cli_output import Output
     from host.config_store import LoadedConfig
     from host.file_problems import FileProblem
+    from host.home import Home
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -24,10 +24,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_bucket_argument(check, optional=True)
     check.add_argument("--json", action="store_true", help="print one JSON object")
     check.set_defaults(run=check_configs)
-    show = actions.add_parser("show", help="every setting in force, with its unit")
+    show = actions.add_parser("show", help="every setting in force, with its unit; or a version")
     add_bucket_argument(show)
+    show.add_argument("number", metavar="N", nargs="?", type=int, help="the text of a version")
     show.add_argument("--json", action="store_true", help="print one JSON object")
     show.set_defaults(run=show_config)
+    config_versions.configure(actions)
+    schema = actions.add_parser("schema", help="the JSON Schema of a bucket's file, for editors")
+    schema.set_defaults(run=show_schema)
 
 
 def check_configs(options: argparse.Namespace, output: Output) -> int:
@@ -41,7 +45,7 @@ def check_configs(options: argparse.Namespace, output: Output) -> int:
     else:
         home = open_bucket(options.home, options.bucket)
         buckets = (options.bucket,)
-    reports = [_report(bucket, home.bucket_file(bucket), options, output) for bucket in buckets]
+    reports = [_report(bucket, home, options, output) for bucket in buckets]
     valid = all(report["valid"] for report in reports)
     if options.json:
         output.json({"valid": valid, "buckets": reports})
@@ -50,11 +54,13 @@ def check_configs(options: argparse.Namespace, output: Output) -> int:
 
 def show_config(options: argparse.Namespace, output: Output) -> int:
     """Print the settings in force: those of the file, and the defaults for the rest."""
+    if options.number is not None:
+        return config_versions.show_version(options, output)
     home = open_bucket(options.home, options.bucket)
-    from host.config_store import load_config_file
+    from host.config_active import peek
     from host.config_text import effective_mapping, effective_toml
 
-    loaded = load_config_file(home.bucket_file(options.bucket))
+    loaded = peek(home, options.bucket)
     if options.json:
         output.json(
             {
@@ -70,15 +76,24 @@ def show_config(options: argparse.Namespace, output: Output) -> int:
     return EXIT_DONE
 
 
+def show_schema(options: argparse.Namespace, output: Output) -> int:  # noqa: ARG001 - as any command
+    """Print the schema."""
+    from planner_core.config_schema import config_schema
+
+    output.json(config_schema())
+    return EXIT_DONE
+
+
 def _report(
-    bucket_id: str, path: Path, options: argparse.Namespace, output: Output
+    bucket_id: str, home: Home, options: argparse.Namespace, output: Output
 ) -> dict[str, object]:
     """Check one file, say what is wrong, and return it as plain data."""
-    from host.config_store import load_config_file
+    from host.config_active import peek
     from host.config_toml import ConfigFileError
 
+    path = home.bucket_file(bucket_id)
     try:
-        loaded = load_config_file(path)
+        loaded = peek(home, bucket_id)
     except ConfigFileError as error:
         if not options.json:
             for problem in error.problems:

@@ -63,7 +63,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="plan for this day, with nothing younger (default: the portfolio's, else today)",
     )
     parser.add_argument(
-        "--no-store", action="store_true", help="do not keep the plan in plans/BUCKET"
+        "--no-store", action="store_true", help="write nothing: neither the plan nor a version"
     )
 
 
@@ -134,6 +134,7 @@ def parse_plot_path(text: str) -> Path:
 
 def _planned(home: Home, options: argparse.Namespace, output: Output) -> PlannedRun:
     """Plan, and prove and explain what was asked for, with progress for whoever looks."""
+    from host.config_active import load_file, peek
     from host.plan_progress import shown_progress
     from host.planning import make_plan, proving, reasons_of, with_reasons
 
@@ -144,6 +145,7 @@ def _planned(home: Home, options: argparse.Namespace, output: Output) -> Planned
             as_of=options.as_of,
             emit=_progress_of(tell, options.prove),
             planner=proving(options.prove),
+            load=peek if options.no_store else load_file,
         )
         if options.explain:
             tell("asking what would change the answer", None)

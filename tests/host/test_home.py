@@ -49,6 +49,7 @@ def test_a_new_home_has_files_for_people_that_only_they_can_read(tmp_path: Path)
         "README.txt",
         "device.toml",
         "buckets/core.toml",
+        "schema/bucket.json",
         "portfolios/core.toml",
         "portfolios/core.trades.csv",
         "market/prices.csv",
@@ -58,7 +59,9 @@ def test_a_new_home_has_files_for_people_that_only_they_can_read(tmp_path: Path)
     for path in created.written:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700, path
-        assert path.read_text(encoding="utf-8").startswith(("#", "The home of")), path
+        assert path.read_text(encoding="utf-8").startswith(
+            ("#", "The home of", '{\n  "$schema"')
+        ), path
     assert not created.home.is_demo
 
 

@@ -58,7 +58,7 @@ def test_a_run_carries_its_configuration_its_time_and_its_record(own_home: Home)
     assert made.elapsed_s == 1.0
     assert made.record["trace_id"] == TRACE_ID
     assert made.record["created_at"] == "2023-01-02T09:30:00+00:00"
-    assert made.record["config_version"] == 0
+    assert made.record["config_version"] == made.config.version == 1
     assert made.record["config_sha256"] == made.config.sha256
     assert made.record["alternatives"]
 
