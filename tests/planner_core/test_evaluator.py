@@ -82,7 +82,7 @@ def test_every_set_scores_and_judges_as_the_slow_reference_does(
 
 
 @pytest.mark.soak
-@settings(max_examples=2_000)
+@settings(max_examples=1_000)
 @given(portfolios(), st.integers(0, 2**16))
 def test_every_set_scores_and_judges_as_the_slow_reference_does_for_long(
     portfolio: Portfolio, seed: int

@@ -186,7 +186,7 @@ def test_every_plan_keeps_every_promise(portfolio: Portfolio) -> None:
 
 
 @pytest.mark.soak
-@settings(max_examples=5_000)
+@settings(max_examples=1_500)
 @given(portfolios())
 def test_every_plan_keeps_every_promise_for_long(portfolio: Portfolio) -> None:
     check_all(portfolio)
