@@ -18,6 +18,8 @@ from planner_core.history import PriceHistory
 from planner_core.portfolio import Portfolio, latest_rate
 
 MIN_TRADE_NAV_FRACTION = 0.01
+REPAIR_COSTS = 0.02
+"""Part of a repair's value that its costs are taken to be, if they may be that high."""
 VIOLATION_TOLERANCE = 1e-9
 """Violations closer than this fraction of NAV count as equal."""
 
@@ -89,7 +91,8 @@ class Limits:
     turnover_left : float, fraction
         Discretionary turnover still allowed in the window.
     repair_credit : float, fraction
-        Turnover of mandatory sells that does not count: what the violations need.
+        Turnover of mandatory sells that does not count: what the violations need, with costs, tax
+        and the last lot.
     deposit_credit : float, fraction
         Turnover of buys that does not count: recent deposits not yet deployed.
     min_trade_value : float, base currency
@@ -123,6 +126,7 @@ def build_limits(
     history: PriceHistory,
     portfolio: Portfolio,
     constraints: ConstraintsConfig,
+    tax_rate: float = 0.0,
 ) -> Limits:
     """Turn constraints and circumstances into numbers. Needs a positive NAV."""
     nav = portfolio.nav
@@ -156,7 +160,7 @@ def build_limits(
         position_cap=position_cap,
         groups=groups,
         turnover_left=turnover_left,
-        repair_credit=violation,
+        repair_credit=_repair_credit(context, portfolio, violation, constraints, tax_rate),
         deposit_credit=deposit_credit,
         min_trade_value=min(constraints.min_trade_value, MIN_TRADE_NAV_FRACTION * nav),
         buy_block=buy_block,
@@ -186,6 +190,32 @@ def _cash_rows(
         rows.free[rows.row(currency)] -= reserved
     rows.required[0] = required
     return rows
+
+
+def _repair_credit(
+    context: PlanningContext,
+    portfolio: Portfolio,
+    violation: float,
+    constraints: ConstraintsConfig,
+    tax_rate: float,
+) -> float:
+    """Return the turnover that repairing a violation can take, as a fraction of NAV.
+
+    Proceeds come after costs and tax, and the last lot or the smallest trade may overshoot: with
+    the bare violation as credit, a used-up turnover cap would leave an account below zero.
+    """
+    if violation <= 0:
+        return 0.0
+    costs = min(constraints.cost_ratio_max, REPAIR_COSTS)
+    net = max(1 - costs - tax_rate, 0.05)
+    last = min(constraints.min_trade_value, MIN_TRADE_NAV_FRACTION * portfolio.nav)
+    for security, sellable, unit in zip(
+        context.securities, portfolio.sellable, portfolio.unit_value, strict=True
+    ):
+        if sellable > 0:
+            lot = 0.0 if security.fractional else security.lot_size
+            last = max(last, security.min_trade_value, lot * float(unit))
+    return violation / net + last / portfolio.nav
 
 
 def _withdrawals_due(context: PlanningContext, constraints: ConstraintsConfig) -> float:
@@ -282,12 +312,16 @@ def _block_cooldowns(
     buy: dict[int, str],
     sell: dict[int, str],
 ) -> None:
+    # The rest of a step that was filled in part goes on: the accepted plan passed its cool-downs.
+    accepted = context.incumbent
+    begun = {(step.security, step.side) for step in accepted.steps} if accepted else set()
     for trade in context.trades:
         column = columns.get(trade.security)
         if column is None:
             continue
         days = (context.as_of - trade.on).days
-        if trade.side is Side.BUY and days < constraints.buy_cooldown_days:
+        goes_on = (trade.security, trade.side) in begun
+        if trade.side is Side.BUY and days < constraints.buy_cooldown_days and not goes_on:
             buy.setdefault(
                 column,
                 f"bought {days} days ago (buy_cooldown_days = {constraints.buy_cooldown_days})",
@@ -298,7 +332,7 @@ def _block_cooldowns(
                 f"sold {days} days ago"
                 f" (rebuy_after_sell_days = {constraints.rebuy_after_sell_days})",
             )
-        if trade.side is Side.SELL and days < constraints.sell_cooldown_days:
+        if trade.side is Side.SELL and days < constraints.sell_cooldown_days and not goes_on:
             sell.setdefault(
                 column,
                 f"sold {days} days ago (sell_cooldown_days = {constraints.sell_cooldown_days})",

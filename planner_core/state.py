@@ -74,7 +74,7 @@ def assess(
         history=history,
         market=market,
         portfolio=portfolio,
-        limits=build_limits(context, history, portfolio, config.constraints),
+        limits=build_limits(context, history, portfolio, config.constraints, config.costs.tax_rate),
         costs=build_costs(
             context,
             market.daily_volatility,

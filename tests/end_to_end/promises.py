@@ -75,12 +75,8 @@ def assert_promises(home: Path) -> None:
     assert len(edges) == len(set(edges)), "an edge was journaled twice"
     judged = Counter(edge for r in records if r.event_type in VERDICTS for edge in edge_ids(r.data))
     assert all(count == 1 for count in judged.values()), "an edge was judged twice"
-    downs = {
-        edge_of(record)
-        for record in records
-        if record.event_type == "ButtonEdge" and record.data["edge"] == "down"
-    }
-    assert downs <= set(judged), f"presses without a verdict: {downs - set(judged)}"
+    missing = presses_without_verdict(records)
+    assert not missing, f"presses without a verdict: {missing}"
 
     asked = Counter(r.trace_id for r in records if r.event_type == "PlanRequested")
     answered = Counter(r.trace_id for r in records if r.event_type in ANSWERS)
@@ -88,6 +84,16 @@ def assert_promises(home: Path) -> None:
     assert asked == answered, "each request has one answer"
     stored = [r.data["file"] for r in records if r.event_type == "PlanStored"]
     assert sorted(map(str, stored)) == sorted(path.name for path in plan_files(home))
+
+
+def presses_without_verdict(records: list[JournalRecord]) -> set[EdgeId]:
+    """Return the presses that were acknowledged and that nothing was made of."""
+    downs = {
+        edge_of(record)
+        for record in records
+        if record.event_type == "ButtonEdge" and record.data["edge"] == "down"
+    }
+    return downs - {edge for r in records if r.event_type in VERDICTS for edge in edge_ids(r.data)}
 
 
 def edge_of(record: JournalRecord) -> EdgeId:

@@ -96,14 +96,15 @@ def test_what_is_left_is_each_step_less_its_fills(home: Home) -> None:
 
 
 def test_tenths_that_do_not_add_up_in_binary_leave_no_dust(home: Home) -> None:
-    keep_plan(home, steps=[("buy", "AAA", 0.3), ("buy", "BBB", 1.0)])
-    assert left(home, *[fill(BUY, "AAA", 0.1)] * 3) == [("buy", "BBB", 1.0)]
+    keep_plan(home, steps=[("buy", "AAA", 0.8), ("buy", "BBB", 1.0)])
+    assert left(home, *[fill(BUY, "AAA", 0.1)] * 8) == [("buy", "BBB", 1.0)]
 
 
 def test_fills_before_the_plan_or_after_the_day_do_not_count(home: Home) -> None:
     keep_plan(home)
     day = timedelta(days=1)
     assert left(home, fill(SELL, "AAA", 10, DAY - day)) is None
+    assert left(home, fill(SELL, "AAA", 10, DAY - day), fill(BUY, "BBB", 1)) is None
     later = fill(SELL, "AAA", 10, DAY + 2 * day)
     assert left(home, later, as_of=DAY + day) is None
     assert left(home, later, as_of=DAY + 2 * day) is not None
@@ -226,7 +227,7 @@ WHOLE = {"schema_version": 1, "refused": [ENTRY], "dismissed": []}
         "{",
         "[]",
         "[" * 100_000,
-        " " * (limits.ADVICE_BYTES_MAX + 1),
+        json.dumps(WHOLE) + " " * limits.ADVICE_BYTES_MAX,
         json.dumps({**WHOLE, "schema_version": 2}),
         json.dumps({**WHOLE, "refused": {}}),
         json.dumps({**WHOLE, "refused": [ENTRY] * (limits.REFUSED_MAX + 1)}),

@@ -293,9 +293,22 @@ class Reference:
         sells = math.fsum(self.value(wish) for wish in wishes if not wish.is_buy)
         repairs = math.fsum(self.value(wish) for wish in wishes if wish.mandatory)
         charged = buys + sells
-        charged -= min(repairs, self.violation_before * self.nav)
+        charged -= min(repairs, self.repair_credit())
         charged -= min(buys, deposits - deployed)
         return "turnover" if charged > left + DUST * self.nav else ""
+
+    def repair_credit(self) -> float:
+        """What repairing takes: the violation, costs and tax on it, and the last lot or trade."""
+        if self.violation_before <= 0:
+            return 0.0
+        c = self.config.constraints
+        net = max(1 - min(c.cost_ratio_max, 0.02) - self.config.costs.tax_rate, 0.05)
+        last = min(c.min_trade_value, 0.01 * self.nav)
+        for i, security in enumerate(self.context.securities):
+            if self.sellable(i) > 0:
+                lot = 0.0 if security.fractional else security.lot_size * self.unit(i)
+                last = max(last, security.min_trade_value, lot)
+        return self.violation_before * self.nav / net + last
 
     def book(self) -> Book:
         return Book(quantity=list(self.held), cash=self.cash)

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner_core.context import Side
+from planner_core.context import Side, Trade
 from planner_core.plan import Alternative, Outcome, Plan, Step
 from planner_core.planner import plan
 from planner_core.reporting import context_digest
 from planner_core.state import PlanningState
-from tests.builders import make_state
+from tests.builders import days_ago, make_config, make_context, make_securities, make_state
 from tests.planner_core.reference import DUST, Reference, Wish
 from tests.planner_core.strategies import Portfolio, portfolios, reference_of, wish_of
 
@@ -186,7 +186,7 @@ def test_every_plan_keeps_every_promise(portfolio: Portfolio) -> None:
 
 
 @pytest.mark.soak
-@settings(max_examples=5_000)
+@settings(max_examples=1_500)
 @given(portfolios())
 def test_every_plan_keeps_every_promise_for_long(portfolio: Portfolio) -> None:
     check_all(portfolio)
@@ -231,3 +231,17 @@ def test_the_order_of_entries_in_the_files_does_not_matter(
         assert left.quantity == pytest.approx(right.quantity, rel=1e-9)
         assert left.tax == pytest.approx(right.tax, abs=1e-6)
         assert left.cash_after == pytest.approx(right.cash_after, abs=1e-6)
+
+
+@pytest.mark.parametrize("lot_size", [1.0, 30.0])
+def test_an_account_below_zero_is_repaired_when_the_turnover_is_used_up(lot_size: float) -> None:
+    context = make_context(
+        securities=make_securities(4, lot_size=lot_size),
+        cash=-1_000.0,
+        trades=(Trade(days_ago(10), "AAA", Side.BUY, 100.0, 100.0),),
+    )
+    made = plan(context, make_config(constraints={"position_weight_max": 1.0}))
+    assert made.outcome is Outcome.PLANNED
+    assert made.violation_after == 0
+    assert made.cash_after is not None
+    assert made.cash_after >= 0

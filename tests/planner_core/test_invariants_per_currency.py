@@ -97,7 +97,7 @@ def test_every_plan_keeps_every_account(portfolio: Portfolio) -> None:
 
 
 @pytest.mark.soak
-@settings(max_examples=2_000)
+@settings(max_examples=1_000)
 @given(portfolios(multi_currency=True))
 def test_every_plan_keeps_every_account_for_long(portfolio: Portfolio) -> None:
     check_all(portfolio)

@@ -145,6 +145,20 @@ def test_a_repair_outranks_every_score() -> None:
     assert decide(ranking, state).ids == (0,)
 
 
+def test_a_repair_enters_a_ranking_that_is_full_of_better_scores() -> None:
+    config = make_config(constraints={"turnover_max": 1.0, "position_weight_max": 1.0})
+    state = make_state(make_context(cash=-5_000.0), config)
+    actions = [make_action(state, "AAA", -60, mandatory=True)]
+    actions += [make_action(state, "BBB", -1.0 - i) for i in range(8)]
+    evaluator = make_evaluator(state, actions)
+    others = [(i,) for i in range(1, 9)]
+    ranking = ranked(evaluator, others, 1, size=4)
+    repair, worst = (0,), ranking.sets[-1]
+    assert evaluator.exact_scores(as_block([repair], 1, evaluator.null_id))[0] < worst.score
+    ranking.offer(as_block([repair], 1, evaluator.null_id))
+    assert ranking.best.ids == repair
+
+
 def test_doing_nothing_is_kept_aside_when_better_sets_crowd_it_out() -> None:
     evaluator = crowded()
     sets = every_set(evaluator.candidates.n, 3)

@@ -41,7 +41,7 @@ def record_fill(home: Home, step: dict[str, Any]) -> None:
     sign = 1 if step["side"] == "sell" else -1
     cash = portfolio["cash"]["USD"]
     gained = sign * step["value"] - step["cost"] - step["tax"]
-    cash["unsettled"] = round(float(cash["unsettled"]) + gained, 2)
+    cash["unsettled"] = round(float(cash.get("unsettled", 0.0)) + gained, 2)
     home.portfolio_file("core").write_text(tomlkit.dumps(portfolio))
 
 
