@@ -75,7 +75,7 @@ def test_an_explanation_is_printed_kept_and_changes_no_other_key(
     said = trader("plan", "satellite_a", *place, "--explain", "--json")
     assert (said.code, said.err) == (0, "")
     assert list(said.json["explanation"]) == EXPLANATION_KEYS
-    changing = {"explanation", "trace_id", "created_at", "modules"}
+    changing = {"explanation", "trace_id", "created_at", "modules", "config_version"}
     assert {k: v for k, v in said.json.items() if k not in changing} == {
         k: v for k, v in plain.items() if k not in changing
     }
