@@ -18,6 +18,7 @@ from itertools import combinations
 
 from planner_core.config import PlannerConfig
 from planner_core.context import GroupRule, PlanningContext, Side, TaxLot
+from tests.planner_core.repair_rule import repair_credit
 
 DUST = 1e-9
 """Of NAV: limits forgive this much, and violations this close are equal."""
@@ -293,22 +294,9 @@ class Reference:
         sells = math.fsum(self.value(wish) for wish in wishes if not wish.is_buy)
         repairs = math.fsum(self.value(wish) for wish in wishes if wish.mandatory)
         charged = buys + sells
-        charged -= min(repairs, self.repair_credit())
+        charged -= min(repairs, repair_credit(self))
         charged -= min(buys, deposits - deployed)
         return "turnover" if charged > left + DUST * self.nav else ""
-
-    def repair_credit(self) -> float:
-        """What repairing takes: the violation, costs and tax on it, and the last lot or trade."""
-        if self.violation_before <= 0:
-            return 0.0
-        c = self.config.constraints
-        net = max(1 - min(c.cost_ratio_max, 0.02) - self.config.costs.tax_rate, 0.05)
-        last = min(c.min_trade_value, 0.01 * self.nav)
-        for i, security in enumerate(self.context.securities):
-            if self.sellable(i) > 0:
-                lot = 0.0 if security.fractional else security.lot_size * self.unit(i)
-                last = max(last, security.min_trade_value, lot)
-        return self.violation_before * self.nav / net + last
 
     def book(self) -> Book:
         return Book(quantity=list(self.held), cash=self.cash)

@@ -1,0 +1,27 @@
+"""How much turnover a repair may take, written straight from the rule."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.planner_core.reference import Reference
+
+REPAIR_COSTS = 0.02
+NET_MIN = 0.05
+SMALLEST_OF_NAV = 0.01
+
+
+def repair_credit(reference: Reference) -> float:
+    """What repairing takes: the violation, costs and tax on it, and the last lot or trade."""
+    if reference.violation_before <= 0:
+        return 0.0
+    c = reference.config.constraints
+    tax_rate = reference.config.costs.tax_rate
+    net = max(1 - min(c.cost_ratio_max, REPAIR_COSTS) - tax_rate, NET_MIN)
+    last = min(c.min_trade_value, SMALLEST_OF_NAV * reference.nav)
+    for i, security in enumerate(reference.context.securities):
+        if reference.sellable(i) > 0:
+            lot = 0.0 if security.fractional else security.lot_size * reference.unit(i)
+            last = max(last, security.min_trade_value, lot)
+    return reference.violation_before * reference.nav / net + last
