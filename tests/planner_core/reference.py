@@ -293,8 +293,7 @@ class Reference:
         buys = math.fsum(self.value(wish) for wish in wishes if wish.is_buy)
         sells = math.fsum(self.value(wish) for wish in wishes if not wish.is_buy)
         repairs = math.fsum(self.value(wish) for wish in wishes if wish.mandatory)
-        charged = buys + sells
-        charged -= min(repairs, repair_credit(self))
+        charged = buys + sells - min(repairs, repair_credit(self))
         charged -= min(buys, deposits - deployed)
         return "turnover" if charged > left + DUST * self.nav else ""
 
