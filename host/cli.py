@@ -15,7 +15,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from host.cli_errors import (
+from host.terminal.errors import (
     EXIT_DONE,
     EXIT_FAILED,
     EXIT_INTERRUPTED,
@@ -26,7 +26,7 @@ from host.cli_errors import (
     exit_code_of,
     expected_errors,
 )
-from host.cli_output import Output
+from host.terminal.output import Output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from host.file_problems import FileProblem
+    from host.files.problems import FileProblem
 
 
 class HostError(Exception):

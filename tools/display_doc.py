@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from firmware_bridge.render import to_png
-from host.display_faults import FAULT_TEXTS
-from host.display_legend import sections
-from host.display_strips import LegendEntry, LegendSection, on_off
+from host.display.faults import FAULT_TEXTS
+from host.display.legend import sections
+from host.display.strips import LegendEntry, LegendSection, on_off
 
 FOLDER = "docs/display"
 SCALE = 0.5
@@ -16,7 +16,7 @@ HEAD = """\
 # The display
 
 What the matrix shows, the most important first: a picture hides all that stand below it here.
-Generated from `host/display_legend.py` by `python tools/generate.py`, with the code that draws on
+Generated from `host/display/legend.py` by `python tools/generate.py`, with the code that draws on
 the board.
 
 Each picture has two rows. Above: the matrix of an Uno Q, with 8 levels. Below: the same on a Yun,

@@ -67,7 +67,7 @@ def _config_template(name: str) -> Generator:
     """One of the commented files that `trader init` writes."""
 
     def text() -> str:
-        from host import config_template
+        from host.configuration import template as config_template
 
         written: str = getattr(config_template, name)()
         return written

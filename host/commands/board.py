@@ -10,14 +10,14 @@ import asyncio
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from host.cli_errors import EXIT_DONE, EXIT_FAILED
-from host.cli_home import open_home
 from host.errors import HostError
+from host.terminal.errors import EXIT_DONE, EXIT_FAILED
+from host.terminal.home import open_home
 
 if TYPE_CHECKING:
     from firmware_bridge.link import Link
     from firmware_bridge.messages import HelloReply
-    from host.cli_output import Output
+    from host.terminal.output import Output
 
 ANSWER_S = 5.0
 """A board that is there answers sooner, the boot of an MCU included."""
@@ -42,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def show_info(options: argparse.Namespace, output: Output) -> int:
     """Greet the board and print what it says of itself."""
-    from host.device_config import load_device_config
+    from host.configuration.device import load_device_config
 
     link = load_device_config(open_home(options.home)).link
     board, statistics = asyncio.run(_ask(options.port or link.port, link.baud))

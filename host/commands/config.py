@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from host.cli_errors import EXIT_DONE, EXIT_USAGE
-from host.cli_home import add_bucket_argument, open_bucket, open_home
 from host.commands import config_versions
 from host.errors import HomeError
+from host.terminal.errors import EXIT_DONE, EXIT_USAGE
+from host.terminal.home import add_bucket_argument, open_bucket, open_home
 
 if TYPE_CHECKING:
-    from host.cli_output import Output
-    from host.config_store import LoadedConfig
-    from host.file_problems import FileProblem
-    from host.home import Home
+    from host.configuration.store import LoadedConfig
+    from host.files.home import Home
+    from host.files.problems import FileProblem
+    from host.terminal.output import Output
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -57,8 +57,8 @@ def show_config(options: argparse.Namespace, output: Output) -> int:
     if options.number is not None:
         return config_versions.show_version(options, output)
     home = open_bucket(options.home, options.bucket)
-    from host.config_active import peek
-    from host.config_text import effective_mapping, effective_toml
+    from host.configuration.active import peek
+    from host.configuration.text import effective_mapping, effective_toml
 
     loaded = peek(home, options.bucket)
     if options.json:
@@ -88,8 +88,8 @@ def _report(
     bucket_id: str, home: Home, options: argparse.Namespace, output: Output
 ) -> dict[str, object]:
     """Check one file, say what is wrong, and return it as plain data."""
-    from host.config_active import peek
-    from host.config_toml import ConfigFileError
+    from host.configuration.active import peek
+    from host.configuration.toml_file import ConfigFileError
 
     path = home.bucket_file(bucket_id)
     try:

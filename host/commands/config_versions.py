@@ -11,14 +11,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from host.cli_errors import EXIT_DONE, EXIT_FAILED, UsageError
-from host.cli_home import add_bucket_argument, open_bucket, open_home
 from host.errors import HistoryError, HomeError
+from host.terminal.errors import EXIT_DONE, EXIT_FAILED, UsageError
+from host.terminal.home import add_bucket_argument, open_bucket, open_home
 
 if TYPE_CHECKING:
-    from host.cli_output import Output
-    from host.config_store import LoadedConfig
-    from host.home import Home
+    from host.configuration.store import LoadedConfig
+    from host.files.home import Home
+    from host.terminal.output import Output
 
 FILE = "file"
 Actions = Any  # argparse does not name the type of its sub-parsers
@@ -59,7 +59,7 @@ def _action(actions: Actions, name: str, help_text: str, run: object) -> argpars
 def show_version(options: argparse.Namespace, output: Output) -> int:
     """Print the text of a version."""
     home = open_bucket(options.home, options.bucket)
-    from host.config_active import open_history
+    from host.configuration.active import open_history
 
     stored = open_history(home, options.bucket).read(options.number)
     if options.json:
@@ -72,7 +72,7 @@ def show_version(options: argparse.Namespace, output: Output) -> int:
 def show_log(options: argparse.Namespace, output: Output) -> int:
     """List the versions, newest first."""
     home = open_bucket(options.home, options.bucket)
-    from host.config_active import open_history
+    from host.configuration.active import open_history
 
     metas = [stored.meta for stored in open_history(home, options.bucket).newest_first()]
     if options.json:
@@ -92,7 +92,7 @@ def show_log(options: argparse.Namespace, output: Output) -> int:
 def commit_file(options: argparse.Namespace, output: Output) -> int:
     """Pick up the edited file."""
     home = open_bucket(options.home, options.bucket)
-    from host.config_active import look, pick_up
+    from host.configuration.active import look, pick_up
 
     before = look(home, options.bucket).version
     loaded = pick_up(home, options.bucket, reason=options.reason)
@@ -115,7 +115,7 @@ def commit_file(options: argparse.Namespace, output: Output) -> int:
 def show_diff(options: argparse.Namespace, output: Output) -> int:
     """Show what differs; nothing is written."""
     home = open_bucket(options.home, options.bucket)
-    from host.config_review import plans_of, show_meaning, show_plans, show_texts
+    from host.configuration.review import plans_of, show_meaning, show_plans, show_texts
     from planner_core.config_diff import semantic_diff, unified_diff
 
     names = _names(options, home)
@@ -137,7 +137,7 @@ def show_diff(options: argparse.Namespace, output: Output) -> int:
 def roll_back(options: argparse.Namespace, output: Output) -> int:
     """Make the text of an old version the newest one."""
     home = open_bucket(options.home, options.bucket)
-    from host.config_active import open_history
+    from host.configuration.active import open_history
 
     stored = open_history(home, options.bucket).read(options.number)
     otherwise = f"rollback to {options.number}"
@@ -147,7 +147,7 @@ def roll_back(options: argparse.Namespace, output: Output) -> int:
 def edit_config(options: argparse.Namespace, output: Output) -> int:
     """Edit a copy, show what changes, and save it."""
     home = open_bucket(options.home, options.bucket)
-    from host.config_active import look
+    from host.configuration.active import look
     from host.errors import HostError
 
     seen = look(home, options.bucket)
@@ -178,10 +178,10 @@ def propose(
 
     `options` has bucket, reason, yes and json.
     """
-    from host.config_active import load_active, look, replace
-    from host.config_review import ask_reason, ask_to_save, show_meaning, show_texts
-    from host.config_store import check_document
-    from host.config_toml import ConfigFileError, parse_toml
+    from host.configuration.active import load_active, look, replace
+    from host.configuration.review import ask_reason, ask_to_save, show_meaning, show_texts
+    from host.configuration.store import check_document
+    from host.configuration.toml_file import ConfigFileError, parse_toml
     from planner_core.config_diff import semantic_diff
 
     seen = look(home, options.bucket)
@@ -219,7 +219,7 @@ def verify_all(options: argparse.Namespace, output: Output) -> int:
             raise HomeError(f"{home.root}: no bucket to verify (run: trader init)")
     else:
         home, buckets = open_bucket(options.home, options.bucket), (options.bucket,)
-    from host.config_active import open_history
+    from host.configuration.active import open_history
 
     reports: list[dict[str, object]] = []
     for bucket_id in buckets:
@@ -240,7 +240,7 @@ def _names(options: argparse.Namespace, home: Home) -> tuple[str, str]:
     """Return what is compared: A with B, A with the file, or the active version with the file."""
     if options.a is not None:
         return options.a, options.b or FILE
-    from host.config_active import open_history
+    from host.configuration.active import open_history
 
     active = open_history(home, options.bucket).active()
     if active is None:
@@ -253,7 +253,7 @@ def _names(options: argparse.Namespace, home: Home) -> tuple[str, str]:
 
 def _side(home: Home, bucket_id: str, name: str) -> tuple[str, LoadedConfig]:
     """Return text and configuration of a version, or of the file."""
-    from host.config_active import load_version, look, open_history, peek
+    from host.configuration.active import load_version, look, open_history, peek
 
     if name == FILE:
         return look(home, bucket_id).text, peek(home, bucket_id)

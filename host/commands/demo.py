@@ -17,13 +17,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from host.cli_errors import EXIT_DONE, EXIT_FAILED
-from host.cli_home import open_home
+from host.terminal.errors import EXIT_DONE, EXIT_FAILED
+from host.terminal.home import open_home
 
 if TYPE_CHECKING:
-    from host.cli_output import Output
-    from host.home import Home
-    from host.simulation import Simulation
+    from host.files.home import Home
+    from host.simulation.appliance import Simulation
+    from host.terminal.output import Output
 
 HOLDS = "HELD"
 
@@ -36,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, output: Output) -> int:
     """Show the appliance, or press once."""
-    from host.simulation import Simulation
+    from host.simulation.appliance import Simulation
 
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     with _home(options) as home, Simulation(home.root) as appliance:
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
 @contextmanager
 def _home(options: argparse.Namespace) -> Iterator[Home]:
     """Lend the home that was named, or else a demo home for a while."""
-    from host.home import HOME_VARIABLE, create_home
+    from host.files.home import HOME_VARIABLE, create_home
 
     if options.home is not None or os.environ.get(HOME_VARIABLE):
         home = open_home(options.home)
@@ -61,7 +61,7 @@ def _home(options: argparse.Namespace) -> Iterator[Home]:
 
 def press_once(appliance: Simulation, output: Output, *, as_json: bool) -> int:
     """Press the button and print what the matrix shows, and the plan."""
-    from host.demo_view import Style, matrix_lines, plan_lines
+    from host.simulation.view import Style, matrix_lines, plan_lines
 
     appliance.press()
     answer = appliance.wait_for_answer()
@@ -83,7 +83,7 @@ def press_once(appliance: Simulation, output: Output, *, as_json: bool) -> int:
 
 def _show(appliance: Simulation, home: Home) -> int:
     """Draw the board until the user quits."""
-    from host.terminal_board import Terminal, TerminalBoard
+    from host.simulation.terminal_board import Terminal, TerminalBoard
 
     def read_plan(bucket_id: str, name: str) -> object:
         try:

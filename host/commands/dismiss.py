@@ -9,15 +9,15 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from host.cli_errors import EXIT_DONE
-from host.cli_home import add_bucket_argument, open_bucket
+from host.terminal.errors import EXIT_DONE
+from host.terminal.home import add_bucket_argument, open_bucket
 
 if TYPE_CHECKING:
     import datetime
 
-    from host.cli_output import Output
-    from host.home import Home
-    from host.portfolio_files import PortfolioFile
+    from host.files.home import Home
+    from host.portfolio.portfolio_files import PortfolioFile
+    from host.terminal.output import Output
     from planner_core.context import Incumbent
 
 
@@ -30,8 +30,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, output: Output) -> int:
     """Dismiss the accepted plan, if there is one; print it."""
     home = open_bucket(options.home, options.bucket)
-    from host.advice_file import dismiss
-    from host.portfolio_files import read_portfolio
+    from host.portfolio.advice_file import dismiss
+    from host.portfolio.portfolio_files import read_portfolio
 
     portfolio = read_portfolio(home.portfolio_file(options.bucket))
     incumbent = _incumbent(home, options.bucket, portfolio, output)
@@ -62,8 +62,8 @@ def _incumbent(
     home: Home, bucket_id: str, portfolio: PortfolioFile, output: Output
 ) -> Incumbent | None:
     """Return what is left of the accepted plan, telling what got in the way."""
-    from host.advice import standing_of
-    from host.ledger import read_ledger
+    from host.portfolio.advice import standing_of
+    from host.portfolio.ledger import read_ledger
 
     def rate_on(_security: str, _day: datetime.date) -> float:
         return 1.0  # who dismisses asks what was traded, not what it was worth

@@ -10,14 +10,14 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from host.cli_errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
-from host.cli_home import add_bucket_argument, open_bucket
+from host.terminal.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
+from host.terminal.home import add_bucket_argument, open_bucket
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from host.cli_output import Output
-    from host.home import Home
+    from host.files.home import Home
+    from host.terminal.output import Output
     from planner_core.config import PlannerConfig
 
 BUDGET_S = 20.0
@@ -36,8 +36,8 @@ def run(options: argparse.Namespace, output: Output) -> int:
     sys.dont_write_bytecode = True
     from pathlib import Path
 
-    from host.config_store import load_config_file
-    from host.config_toml import ConfigFileError
+    from host.configuration.store import load_config_file
+    from host.configuration.toml_file import ConfigFileError
 
     home = open_bucket(options.home, options.bucket)
     path = Path(options.file) if options.file else home.bucket_file(options.bucket)
@@ -81,7 +81,7 @@ def _tried(home: Home, options: argparse.Namespace, config: PlannerConfig) -> di
     import time
 
     from host.errors import LedgerError, MarketDataError
-    from host.snapshot import take_snapshot
+    from host.portfolio.snapshot import take_snapshot
     from planner_core.dry_run import describe_modules, dry_run
     from planner_core.errors import ContextError
     from planner_core.registry import builtin_registries

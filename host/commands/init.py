@@ -8,11 +8,11 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from host.cli_errors import EXIT_DONE
-from host.cli_home import open_home
+from host.terminal.errors import EXIT_DONE
+from host.terminal.home import open_home
 
 if TYPE_CHECKING:
-    from host.cli_output import Output
+    from host.terminal.output import Output
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, output: Output) -> int:
     """Write what is missing, and say what comes next."""
-    from host.home import create_home
+    from host.files.home import create_home
 
     home = open_home(options.home)
     created = create_home(home.root, demo=options.demo)

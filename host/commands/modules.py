@@ -6,10 +6,10 @@ import argparse
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from host.cli_errors import UsageError, did_you_mean
+from host.terminal.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from host.cli_output import Output
+    from host.terminal.output import Output
     from planner_core.module import AnyModule
     from planner_core.registry import Registries
 

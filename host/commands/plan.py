@@ -15,18 +15,18 @@ import math
 from datetime import date
 from typing import TYPE_CHECKING
 
-from host.cli_errors import EXIT_DONE, EXIT_FAILED
-from host.cli_home import add_bucket_argument, open_bucket
 from host.errors import StorageError
+from host.terminal.errors import EXIT_DONE, EXIT_FAILED
+from host.terminal.home import add_bucket_argument, open_bucket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from host.cli_output import Output
-    from host.home import Home
-    from host.plan_progress import Tell
-    from host.planning import PlannedRun
+    from host.files.home import Home
+    from host.plans.planning import PlannedRun
+    from host.terminal.output import Output
+    from host.views.plan_progress import Tell
     from planner_core.events import Event
 
 PROVE_S = 10.0
@@ -71,10 +71,10 @@ def run(options: argparse.Namespace, output: Output) -> int:
     """Plan, keep the plan, show it."""
     home = open_bucket(options.home, options.bucket)
     if options.plot is not None:
-        from host.plan_plot import check_plotting
+        from host.views.plan_plot import check_plotting
 
         check_plotting(options.plot)  # before a minute of work, not after it
-    from host.planning import store_plan
+    from host.plans.planning import store_plan
     from planner_core.plan import Outcome
 
     planned = _planned(home, options, output)
@@ -134,9 +134,9 @@ def parse_plot_path(text: str) -> Path:
 
 def _planned(home: Home, options: argparse.Namespace, output: Output) -> PlannedRun:
     """Plan, and prove and explain what was asked for, with progress for whoever looks."""
-    from host.config_active import load_file, peek
-    from host.plan_progress import shown_progress
-    from host.planning import make_plan, proving, reasons_of, with_reasons
+    from host.configuration.active import load_file, peek
+    from host.plans.planning import make_plan, proving, reasons_of, with_reasons
+    from host.views.plan_progress import shown_progress
 
     with shown_progress(output.stderr) as tell:
         planned = make_plan(
@@ -165,8 +165,8 @@ def _progress_of(tell: Tell, prove_s: float | None) -> Callable[[Event], None]:
 
 def _plot(planned: PlannedRun, home: Home, path: Path, output: Output, *, quiet: bool) -> list[str]:
     """Draw the plan; return what went wrong."""
-    from host.plan_plot import draw_plan
-    from host.planning import reasons_of
+    from host.plans.planning import reasons_of
+    from host.views.plan_plot import draw_plan
 
     reasons = planned.explanation or reasons_of(planned, ask_what_if=False)
     if reasons is None:
@@ -181,7 +181,7 @@ def _plot(planned: PlannedRun, home: Home, path: Path, output: Output, *, quiet:
 
 
 def _show(planned: PlannedRun, home: Home, stored_at: str | None, output: Output) -> None:
-    from host.plan_view import ViewNotes, print_plan
+    from host.views.plan_view import ViewNotes, print_plan
     from planner_core.costs import BASIS_POINT
 
     config = planned.config.config

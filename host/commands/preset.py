@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from host.cli_errors import EXIT_DONE
-from host.cli_home import add_bucket_argument, open_bucket, open_home
+from host.terminal.errors import EXIT_DONE
+from host.terminal.home import add_bucket_argument, open_bucket, open_home
 
 if TYPE_CHECKING:
-    from host.cli_output import Output
+    from host.terminal.output import Output
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def list_presets(options: argparse.Namespace, output: Output) -> int:
     """List id, rating, uses, name."""
-    from host.presets import PresetLibrary
+    from host.configuration.presets import PresetLibrary
 
     library = PresetLibrary(open_home(options.home))
     presets = library.list(options.tag)
@@ -63,7 +63,7 @@ def list_presets(options: argparse.Namespace, output: Output) -> int:
 
 def show_preset(options: argparse.Namespace, output: Output) -> int:
     """Print metadata and configuration."""
-    from host.presets import PresetLibrary
+    from host.configuration.presets import PresetLibrary
 
     preset = PresetLibrary(open_home(options.home)).get(options.id)
     if options.json:
@@ -78,8 +78,8 @@ def show_preset(options: argparse.Namespace, output: Output) -> int:
 def save_preset(options: argparse.Namespace, output: Output) -> int:
     """Keep the configuration of a bucket, as its file says it."""
     home = open_bucket(options.home, options.bucket)
-    from host.config_active import look, peek
-    from host.presets import PresetLibrary, preset_text
+    from host.configuration.active import look, peek
+    from host.configuration.presets import PresetLibrary, preset_text
 
     peek(home, options.bucket)  # a file that is wrong is refused with its places
     text = preset_text(
@@ -98,8 +98,8 @@ def apply_preset(options: argparse.Namespace, output: Output) -> int:
     """Show what changes, ask, and make it a version."""
     home = open_bucket(options.home, options.bucket)
     from host.commands.config_versions import propose
-    from host.config_active import look
-    from host.presets import PresetLibrary
+    from host.configuration.active import look
+    from host.configuration.presets import PresetLibrary
 
     library = PresetLibrary(home)
     preset = library.get(options.id)
@@ -112,8 +112,8 @@ def apply_preset(options: argparse.Namespace, output: Output) -> int:
 
 def import_preset(options: argparse.Namespace, output: Output) -> int:
     """Check a file and add it."""
-    from host.config_toml import read_toml
-    from host.presets import PresetLibrary
+    from host.configuration.presets import PresetLibrary
+    from host.configuration.toml_file import read_toml
 
     home = open_home(options.home)
     home.require_home()
@@ -124,8 +124,8 @@ def import_preset(options: argparse.Namespace, output: Output) -> int:
 
 def export_preset(options: argparse.Namespace, output: Output) -> int:
     """Write a file that can be imported elsewhere."""
-    from host.atomic_file import write_new
-    from host.presets import PresetError, PresetLibrary, preset_text
+    from host.configuration.presets import PresetError, PresetLibrary, preset_text
+    from host.files.atomic_file import write_new
 
     preset = PresetLibrary(open_home(options.home)).get(options.id)
     about = preset.to_record() | {"tags": preset.tags}
@@ -138,7 +138,7 @@ def export_preset(options: argparse.Namespace, output: Output) -> int:
 
 def rate_preset(options: argparse.Namespace, output: Output) -> int:
     """Keep a rating."""
-    from host.presets import PresetLibrary
+    from host.configuration.presets import PresetLibrary
 
     home = open_home(options.home)
     home.require_home()

@@ -12,13 +12,13 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from host import limits
-from host.cli_errors import EXIT_DONE, UsageError
-from host.cli_home import add_bucket_argument, open_bucket
 from host.printable import printable
+from host.terminal.errors import EXIT_DONE, UsageError
+from host.terminal.home import add_bucket_argument, open_bucket
 
 if TYPE_CHECKING:
-    from host.cli_output import Output
-    from host.home import Home
+    from host.files.home import Home
+    from host.terminal.output import Output
     from planner_core.context import RefusedStep, Side
 
 DAYS = 30
@@ -50,8 +50,8 @@ def run(options: argparse.Namespace, output: Output) -> int:
     if options.security is None and not options.list:
         raise UsageError("trader refuse: which SECURITY? (or --list shows what is refused)")
     home = open_bucket(options.home, options.bucket)
-    from host.advice_file import allow, read_advice, refusal_to_json, refuse
-    from host.portfolio_files import read_portfolio
+    from host.portfolio.advice_file import allow, read_advice, refusal_to_json, refuse
+    from host.portfolio.portfolio_files import read_portfolio
     from planner_core.context import RefusedStep
 
     portfolio = read_portfolio(home.portfolio_file(options.bucket))
@@ -123,7 +123,7 @@ def _sides(side: str | None) -> tuple[Side, ...]:
 
 def _wanted_sides(home: Home, options: argparse.Namespace) -> tuple[Side, ...]:
     """Return the sides on which the newest plan trades the security; both if it does not."""
-    from host.plan_store import PlanStore
+    from host.plans.store import PlanStore
 
     newest = PlanStore(home).latest(options.bucket)
     steps = newest.record.get("steps") if newest else None

@@ -12,13 +12,13 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from host.cli_errors import EXIT_DONE
-from host.cli_home import open_home
+from host.terminal.errors import EXIT_DONE
+from host.terminal.home import open_home
 
 if TYPE_CHECKING:
-    from host.cli_output import Output
-    from host.device_config import DeviceConfig
-    from host.home import Home
+    from host.configuration.device import DeviceConfig
+    from host.files.home import Home
+    from host.terminal.output import Output
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,8 +43,8 @@ def device_config(home: Home, output: Output) -> tuple[DeviceConfig, str | None]
 
     A board that nobody sits at must not stay dark because of a typing error.
     """
-    from host.device_config import DeviceConfig, load_device_config
-    from host.file_problems import ConfigFileError
+    from host.configuration.device import DeviceConfig, load_device_config
+    from host.files.problems import ConfigFileError
 
     try:
         return load_device_config(home), None
@@ -59,8 +59,8 @@ async def _serve(
     options: argparse.Namespace, home: Home, config: DeviceConfig, rejected: str | None
 ) -> None:
     from firmware_bridge.transport import SerialPort
-    from host.daemon import Daemon
-    from host.daemon_log import DaemonLog
+    from host.daemon.daemon import Daemon
+    from host.daemon.log import DaemonLog
 
     port = SerialPort(options.port or config.link.port, baud=config.link.baud)
     log = DaemonLog(sys.stderr, as_json=options.json, now=lambda: datetime.now(UTC))

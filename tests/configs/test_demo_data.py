@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from host.config_store import load_config_file
-from host.home import Home, create_home
-from host.snapshot import take_snapshot
+from host.configuration.store import load_config_file
+from host.files.home import Home, create_home
+from host.portfolio.snapshot import take_snapshot
 from planner_core.config import PlannerConfig, load_config
 from planner_core.context import PlanningContext, Side
 from planner_core.module import ModuleKind

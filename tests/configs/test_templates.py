@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from host import config_template
-from host.config_store import check_document
-from host.config_template import bucket_template, toml_value
-from host.config_toml import parse_toml
-from host.device_config import DeviceConfig, check_device_config
+from host.configuration import template as config_template
+from host.configuration.device import DeviceConfig, check_device_config
+from host.configuration.store import check_document
+from host.configuration.template import bucket_template, toml_value
+from host.configuration.toml_file import parse_toml
 from planner_core.config import PlannerConfig, load_config
 from planner_core.module import ModuleKind
 from planner_core.registry import builtin_registries

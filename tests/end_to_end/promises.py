@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from firmware_bridge.edges import EdgeId
-from host.journal import JOURNAL_NAME, JournalRecord, read_journal
-from host.presses import ANSWERS, VERDICTS, edge_ids
-from host.simulation import Simulation
+from host.daemon.presses import ANSWERS, VERDICTS, edge_ids
+from host.files.journal import JOURNAL_NAME, JournalRecord, read_journal
+from host.simulation.appliance import Simulation
 
 TAMPERED = str(Path(__file__).with_name("tampered_trader.py"))
 PATIENCE_S = 30.0

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from firmware_bridge.link import Link
-from host import cli, worker_client
-from host.journal import Journal, JournalRecord
-from host.plan_store import PlanStore
+from host import cli
+from host.files.journal import Journal, JournalRecord
+from host.plans.store import PlanStore
+from host.worker import client as worker_client
 
 QUICK_WORKER = str(Path(__file__).with_name("quick_worker.py"))
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from host.simulation import Simulation
+from host.simulation.appliance import Simulation
 from tests.end_to_end.promises import quick, small_home, trader
 
 TRADER = (sys.executable, "-P", "-m", "host.cli")

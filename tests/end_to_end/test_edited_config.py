@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from host.config_active import open_history
-from host.home import Home
+from host.configuration.active import open_history
+from host.files.home import Home
 from tests.end_to_end.promises import assert_promises, of_type, quick, small_home, wait_until
 
 

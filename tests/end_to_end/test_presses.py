@@ -6,8 +6,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from host.home import create_home
-from host.simulation import Simulation
+from host.files.home import create_home
+from host.simulation.appliance import Simulation
 from tests.end_to_end.promises import (
     assert_promises,
     journal,

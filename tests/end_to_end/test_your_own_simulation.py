@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from host.home import create_home
-from host.simulation import Simulation
+from host.files.home import create_home
+from host.simulation.appliance import Simulation
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from host.cli import main
-from host.home import Home, create_home
+from host.files.home import Home, create_home
 
 
 @dataclass(frozen=True, slots=True)

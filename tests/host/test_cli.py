@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from host import cli, planning
+from host import cli
 from host.cli import COMMANDS
-from host.home import Home
+from host.files.home import Home
+from host.plans import planning
 from tests.host.conftest import Trader
 
 TRADER = Path(sys.executable).parent / "trader"

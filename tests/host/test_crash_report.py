@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from host.crash_report import report_crashes
-from host.home import Home
+from host.files.home import Home
 
 
 def test_an_unexpected_error_is_one_line_and_a_file_with_the_details(
@@ -18,9 +18,9 @@ def test_an_unexpected_error_is_one_line_and_a_file_with_the_details(
 ) -> None:
     broken = (
         "import sys; sys.argv = ['trader', 'plan', 'core', '--home', {home!r}{debug}]\n"
-        "import host.planning\n"
+        "import host.plans.planning\n"
         "def fail(*_, **__): raise RuntimeError('out of luck\\nand \\x1b[31mred')\n"
-        "host.planning.make_plan = fail\n"
+        "host.plans.planning.make_plan = fail\n"
         "from host.cli import main\n"
         "sys.exit(main())\n"
     )

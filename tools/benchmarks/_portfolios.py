@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from host.home import Home
-from host.snapshot import take_snapshot
+from host.files.home import Home
+from host.portfolio.snapshot import take_snapshot
 from planner_core.config import PlannerConfig, load_config
 from planner_core.context import (
     CashBalance,

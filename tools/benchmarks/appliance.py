@@ -7,8 +7,8 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from host.home import create_home
-from host.simulation import Simulation
+from host.files.home import create_home
+from host.simulation.appliance import Simulation
 from tools.measure import NO_BYTECODE, BenchmarkError
 
 PRESSES = 9

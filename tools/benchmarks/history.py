@@ -7,7 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from host.config_history import ConfigHistory
+from host.configuration.history import ConfigHistory
 from tests.host.crash.injected import sweep
 
 COMMITS = 100

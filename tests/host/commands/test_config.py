@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from host.home import Home
+from host.files.home import Home
 from tests.host.conftest import Trader
 
 BAD_CONFIGS = {

@@ -9,8 +9,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from host.config_toml import read_toml
-from host.home import Home
+from host.configuration.toml_file import read_toml
+from host.files.home import Home
 from tests.host.conftest import Trader
 
 CORE = "core"

@@ -7,7 +7,7 @@ from typing import Any
 
 import tomlkit
 
-from host.home import Home
+from host.files.home import Home
 from tests.host.conftest import Trader
 
 

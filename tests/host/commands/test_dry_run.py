@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from host.home import Home
+from host.files.home import Home
 from tests.host.conftest import Trader
 
 WRITING = re.compile(

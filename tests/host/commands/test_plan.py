@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from host.home import Home
+from host.files.home import Home
 from tests.host.conftest import Trader
-from tests.host.test_plan_report import TOP_KEYS
+from tests.host.plans.test_report import TOP_KEYS
 
 
 def test_the_demo_plan_in_json_has_the_keys_of_the_contract_and_is_stored(

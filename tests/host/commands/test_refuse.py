@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from host.home import Home
+from host.files.home import Home
 from tests.host.conftest import Trader
 
 KEYS = ["bucket_id", "as_of", "changed", "refused"]

@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from host.config_history import ConfigHistory
+from host.configuration.history import ConfigHistory
 
 SYSCALLS = ("openat", "write", "fsync", "close", "link", "linkat", "rename", "unlink", "flock")
 FAULTS = ("signal=SIGKILL", "error=EIO", "error=ENOSPC", "error=EINTR")
@@ -21,9 +21,9 @@ COMMITS = 2
 WRITER = """
 import sys
 from pathlib import Path
-from host.config_history import ConfigHistory
+from host.configuration.history import ConfigHistory
 from host.errors import HostError
-from host.atomic_file import FILE_MODE
+from host.files.atomic_file import FILE_MODE
 history = ConfigHistory(Path(sys.argv[1]))
 {prelude}
 Path(sys.argv[1] + '.start').touch()
@@ -36,7 +36,7 @@ for number in range({commits}):
 """
 NAIVE = """
 import os
-import host.config_history as h
+import host.configuration.history as h
 def naive(path, data):
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open('wb') as file:

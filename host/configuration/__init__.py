@@ -1,0 +1,1 @@
+"""Configurations that people edit: read, checked, kept as versions, shared as presets."""

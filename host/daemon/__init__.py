@@ -1,0 +1,1 @@
+"""The process that serves the board: presses in, plans out, everything recorded."""

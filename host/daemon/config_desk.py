@@ -1,0 +1,122 @@
+"""Edited configurations go live, or are refused, while the daemon runs.
+
+A change of `buckets/` that has been quiet for 2 s is checked and committed by a process of its own
+(`trader config commit`), so that the daemon needs neither numpy nor trust in the file. The worker
+asks for the newest version when it begins a plan: a new one is swapped in between two plans.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from host.files.folder_watch import FolderWatch
+from host.terminal.errors import EXIT_DONE, EXIT_USAGE
+
+if TYPE_CHECKING:
+    from host.daemon.recorder import Recorder
+    from host.daemon.screen import Screen
+    from host.files.home import Home
+
+QUIET_S: Final = 2.0
+COMMIT_MAX_S: Final = 60.0
+LINES_KEPT: Final = 20
+PLACE = re.compile(r"([^/:]+\.toml:\d+):\d+: ")
+
+Signature = tuple[int, int, int] | None
+
+
+class ConfigDesk:
+    """Picks up what is edited in a home."""
+
+    def __init__(
+        self, home: Home, recorder: Recorder, screen: Screen, device_rejected: str | None = None
+    ) -> None:
+        self._home = home
+        self._recorder = recorder
+        self._screen = screen
+        self._device_rejected = device_rejected
+        self._seen: dict[str, Signature] = {}
+        self._rejected: dict[str, str] = {}
+        self.quiet_s = QUIET_S
+
+    async def serve(self) -> None:
+        """Look now, and after every change, for ever."""
+        with FolderWatch(self._home.buckets_dir) as watch:
+            while True:
+                await self.look()
+                await watch.change(self.quiet_s)
+
+    async def look(self) -> None:
+        """Pick up every file that is not as it was when it was last looked at."""
+        for bucket_id in self._home.bucket_ids():
+            signature = self._signature(bucket_id)
+            is_known = bucket_id in self._seen
+            if is_known and self._seen[bucket_id] == signature:
+                continue
+            if not is_known and signature is None:
+                continue  # never had a configuration: the first plan will say so
+            self._seen[bucket_id] = signature
+            await self._pick_up(bucket_id)
+
+    async def _pick_up(self, bucket_id: str) -> None:
+        code, said, complaints = await self._commit(bucket_id)
+        if code == EXIT_DONE:
+            with suppress(ValueError, KeyError, TypeError):
+                answer = json.loads(said)
+                if answer["is_new"]:
+                    version, digest = answer["config_version"], answer["config_sha256"]
+                    names = {"config_version": version, "config_sha256": digest}
+                    await self._recorder.record("ConfigurationChanged", "", bucket_id, **names)
+            self._rejected.pop(bucket_id, None)
+        elif code == EXIT_USAGE:
+            lines = complaints[:LINES_KEPT]
+            await self._recorder.record("ConfigurationRejected", "", bucket_id, problems=lines)
+            place = PLACE.search("\n".join(lines))
+            self._rejected[bucket_id] = place[1] if place else f"{bucket_id}.toml"
+        else:
+            self._seen.pop(bucket_id, None)  # a full disk, or an edit just now: look again later
+            self._recorder.log.tell(
+                "ConfigurationNotKept", severity="WARN", problem=" ".join(complaints)[:500]
+            )
+        shown = next(iter(self._rejected.values()), self._device_rejected)
+        state = self._screen.state.with_config_rejected(shown, self._screen.now_s())
+        self._screen.update(state)
+
+    async def _commit(self, bucket_id: str) -> tuple[int, str, list[str]]:
+        """Run `trader config commit`; return its exit code, answer and complaints."""
+        arguments = ("--home", str(self._home.root), "config", "commit", bucket_id, "--json")
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "host.cli", *arguments),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            async with asyncio.timeout(COMMIT_MAX_S):
+                said, complaints = await process.communicate()
+        except TimeoutError:
+            return -1, "", [f"took longer than {COMMIT_MAX_S:.0f} s"]
+        finally:
+            if process.returncode is None:
+                with suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+        code = process.returncode if process.returncode is not None else -1
+        return (
+            code,
+            said.decode("utf-8", "replace"),
+            complaints.decode(errors="replace").split("\n"),
+        )
+
+    def _signature(self, bucket_id: str) -> Signature:
+        try:
+            found = self._home.bucket_file(bucket_id).stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino

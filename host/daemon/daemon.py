@@ -1,0 +1,389 @@
+"""The daemon: one asyncio loop that owns the board, the journal and the planner's process.
+
+    link event -> press desk (journal, confirm, gesture, verdict) -> ledger
+    ledger -> plan desk (worker, plan store, answer) -> screen -> link
+
+Everything is put together here. Presses are taken one after the other; planning goes on beside
+them in a process of its own, and writing in threads, so that the loop is always free for the next
+press. What goes wrong unexpectedly costs the step it went wrong in: it is shown, logged, and the
+daemon goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import traceback
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from firmware_bridge.events import (
+    ButtonChanged,
+    Connected,
+    Disconnected,
+    EventsLost,
+    FrameShown,
+    HostEvent,
+    PeerError,
+    PeerIncompatible,
+    PortLost,
+    PortOpened,
+)
+from firmware_bridge.link import Link
+from host.daemon.config_desk import ConfigDesk
+from host.daemon.controls import Controls
+from host.daemon.plan_desk import PlanDesk, is_degraded
+from host.daemon.press_desk import PressDesk
+from host.daemon.presses import PressEvent, PressLedger
+from host.daemon.recorder import Recorder
+from host.daemon.screen import Screen
+from host.display.picture import Fault, Lighting
+from host.errors import StorageError
+from host.files.atomic_file import write_atomic
+from host.files.instance_lock import InstanceLock
+from host.files.journal import Journal, Reading
+from host.plans.store import PlanStore
+from host.worker.client import WorkerClient, WorkerNews
+
+if TYPE_CHECKING:
+    from firmware_bridge.edges import EdgeId
+    from firmware_bridge.matrix import Frame
+    from firmware_bridge.transport import Port
+    from host.configuration.device import DeviceConfig
+    from host.daemon.log import DaemonLog
+    from host.files.home import Home
+    from host.plans.store import PlanRecord
+
+SELECTED_NAME: Final = "selected_bucket"
+INBOX_MAX: Final = 64
+RESTART_S: Final = 1.0
+"""A part that failed unexpectedly is begun again after so long."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The time of a press has come."""
+
+
+class Daemon:
+    """The appliance of one home on one board.
+
+    Parameters
+    ----------
+    home : Home
+    config : DeviceConfig
+    port : Port
+        Where the board is; it may be missing, vanish and come back.
+    log : DaemonLog
+    config_rejected : str, optional
+        What of `device.toml` was refused, for the matrix.
+    now : callable returning an aware datetime
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        config: DeviceConfig,
+        port: Port,
+        log: DaemonLog,
+        *,
+        config_rejected: str | None = None,
+        now: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        self.home = home
+        self.config = config
+        self.log = log
+        self._port = port
+        self._config_rejected = config_rejected
+        self._now = now
+        self._stop = asyncio.Event()
+        self._inbox: asyncio.Queue[HostEvent | Tick] = asyncio.Queue(INBOX_MAX)
+        self._has_recovered = asyncio.Event()
+        self._reading = Reading()
+        self._timer: asyncio.TimerHandle | None = None
+        self._background: set[asyncio.Task[None]] = set()
+
+    def stop(self) -> None:
+        """End `run` soon."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Serve until told to stop; SIGTERM and SIGINT do that.
+
+        Raises
+        ------
+        InstanceError
+            When another daemon serves this home.
+        StorageError
+            When the home cannot be written at all.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        async with AsyncExitStack() as stack:
+            stack.enter_context(InstanceLock(self.home.state_dir))
+            await self._open(stack)
+            tasks = [
+                asyncio.create_task(self._keep_on(part), name=part.__name__)
+                for part in (self._listen, self._work, self._plan, self._configure)
+            ]
+            try:
+                await self._stop.wait()
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+        self.log.tell("DaemonStopped")
+
+    # --- putting it together ---------------------------------------------------------------
+
+    async def _open(self, stack: AsyncExitStack) -> None:
+        """Open everything; what the last daemon left unfinished is settled on the way."""
+        ledger = PressLedger()
+        journal = Journal(self.home.journal_dir)
+        reading = await asyncio.to_thread(journal.open, ledger.note)
+        stack.callback(journal.close)
+        self.recorder = Recorder(journal, ledger, self.log, self._now, self._on_storage)
+        self.link = Link(self._port, last_edge=ledger.last_edge)
+        self.screen = Screen(self._show)
+        stack.callback(self.screen.close)
+        lighting = Lighting(brightness=self.config.display.brightness)
+        self.screen.update(
+            self.screen.state.with_lighting(lighting).with_config_rejected(
+                self._config_rejected, self.screen.now_s()
+            )
+        )
+        news = WorkerNews(
+            self._on_worker_start, self._on_worker_warm, self._on_worker_end, self._on_worker_line
+        )
+        self.worker = await stack.enter_async_context(WorkerClient(self.home, news))
+        limits, store = self.config.limits, PlanStore(self.home)
+        self.store = store
+        self.plans = PlanDesk(
+            self.recorder, self.screen, self.worker, store, limits.plan_deadline_s
+        )
+        self.configs = ConfigDesk(self.home, self.recorder, self.screen, self._config_rejected)
+        controls = Controls(self.config.buttons, limits.press_age_s)
+        self.presses = PressDesk(self.home, self.recorder, self.screen, controls, self)
+        self._reading = reading
+        await stack.enter_async_context(self.link)
+
+    async def _recover(self) -> None:
+        """Settle what the journal holds open, then stand where the last daemon stood.
+
+        It takes as long as the disk takes, a full one for ever; the display lives meanwhile.
+        """
+        reading = self._reading
+        await self.recorder.mention("DaemonStarted", port=self._port.name, records=reading.count)
+        if reading.bytes_cut or reading.lines_damaged or reading.links_broken:
+            await self.recorder.record(
+                "JournalRepaired",
+                bytes_cut=reading.bytes_cut,
+                lines_damaged=reading.lines_damaged,
+                links_broken=reading.links_broken,
+            )
+        await self._restore_selection()
+        await self.plans.recover(self.config.limits.press_age_s)
+        await self.presses.replay()
+        self._has_recovered.set()
+
+    async def _restore_selection(self) -> None:
+        """Select what was selected; the journal knows, the file is for a journal that is gone."""
+        ledger = self.recorder.ledger
+        known = await self.presses.look_at_buckets()
+        if ledger.selected_bucket not in known and known:
+            kept = await asyncio.to_thread(self._kept_selection)
+            bucket_id = kept if kept in known else known[0]
+            await self.recorder.record(PressEvent.BUCKET_SELECTED, "", bucket_id, why="at start")
+        if ledger.selected_bucket is not None:
+            await self._show_bucket(ledger.selected_bucket)
+
+    def _kept_selection(self) -> str:
+        with suppress(OSError, UnicodeDecodeError):
+            return (self.home.state_dir / SELECTED_NAME).read_text("utf-8").strip()
+        return ""
+
+    # --- the loops -------------------------------------------------------------------------
+
+    async def _keep_on(self, part: Callable[[], Awaitable[None]]) -> None:
+        """Run a part for ever; a failure that nobody foresaw is shown, and costs a second."""
+        while not self._stop.is_set():
+            try:
+                return await part()
+            except Exception as error:  # noqa: BLE001 - the daemon's loop: it goes on
+                trace = traceback.format_exc()
+                self.log.tell(
+                    "InternalError", severity="ERROR", problem=repr(error), traceback=trace
+                )
+                self.screen.add_fault(Fault.INTERNAL)
+                await asyncio.sleep(RESTART_S)
+        return None
+
+    async def _listen(self) -> None:
+        """Move events from the link to the inbox; a full inbox makes the link wait."""
+        async for event in self.link:
+            if isinstance(event, Connected | Disconnected):
+                is_linked = isinstance(event, Connected)
+                self.screen.update(self.screen.state.with_link(is_linked=is_linked))
+            await self._inbox.put(event)
+
+    async def _plan(self) -> None:
+        """Answer requests, once it is known what the last daemon left."""
+        await self._has_recovered.wait()
+        await self.plans.serve()
+
+    async def _configure(self) -> None:
+        """Pick up edited configurations."""
+        await self._has_recovered.wait()
+        await self.configs.serve()
+
+    async def _work(self) -> None:
+        """Take events one after the other, and look after presses under way."""
+        if not self._has_recovered.is_set():
+            await self._recover()
+        while True:
+            self._set_timer()
+            event = await self._inbox.get()
+            await self._take(event)
+            await self.presses.tick()
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        deadline_s = self.presses.reader.next_deadline()
+        loop = asyncio.get_running_loop()
+        self._timer = None if deadline_s is None else loop.call_at(deadline_s, self._on_timer)
+
+    def _on_timer(self) -> None:
+        with suppress(asyncio.QueueFull):  # then the loop turns, and looks at the time, anyway
+            self._inbox.put_nowait(Tick())
+
+    async def _take(self, event: HostEvent | Tick) -> None:
+        match event:
+            case ButtonChanged():
+                await self.presses.take(event, self.confirm)
+            case FrameShown():
+                await self.plans.frame_shown(event.version)
+            case Connected():
+                await self._connected(event)
+            case Disconnected():
+                self._disconnected(event.reason.value)
+            case EventsLost():
+                await self.presses.events_lost(event)
+            case PeerIncompatible():
+                self._incompatible(event)
+            case PeerError() | PortOpened() | PortLost():
+                self._tell_of_link(event)
+            case Tick():
+                pass
+
+    def _tell_of_link(self, event: PeerError | PortOpened | PortLost) -> None:
+        if isinstance(event, PortOpened):
+            self.log.tell("PortOpened", port=event.port)
+        elif isinstance(event, PortLost):
+            self.log.tell("PortMissing", severity="WARN", port=event.port, why=event.why)
+        else:
+            self.log.tell("BoardRefused", severity="WARN", code=event.code.name)
+
+    def _incompatible(self, event: PeerIncompatible) -> None:
+        board = event.board
+        self.log.tell(
+            "FirmwareIncompatible",
+            severity="ERROR",
+            board=board.board.name.lower(),
+            protocol=f"{board.protocol_min} to {board.protocol_max}",
+        )
+        self.screen.add_fault(Fault.FIRMWARE)
+
+    # --- what the parts call ---------------------------------------------------------------
+
+    def confirm(self, edge_id: EdgeId) -> None:
+        """Acknowledge an edge to the board: it stands in the journal."""
+        self.link.confirm(edge_id)
+
+    def plan_requested(self, trace_id: str, pressed_s: float) -> None:
+        """Begin to plan."""
+        self.plans.requested(trace_id, pressed_s)
+
+    def cancel_requested(self, trace_id: str) -> None:
+        """Stop a plan."""
+        self.plans.cancel(trace_id)
+
+    def bucket_selected(self, bucket_id: str) -> None:
+        """Show another bucket, and keep which one."""
+        self._in_background(self._show_bucket(bucket_id))
+
+    async def _show_bucket(self, bucket_id: str) -> None:
+        record = await asyncio.to_thread(self._latest_plan, bucket_id)
+        if bucket_id == self.recorder.ledger.selected_bucket:
+            degraded = record is not None and is_degraded(record)
+            state = self.screen.state.with_bucket(bucket_id, self.screen.now_s(), record)
+            self.screen.update(state.with_degraded(is_degraded=degraded))
+            self.plans.show_planning()
+        await asyncio.to_thread(self._keep_selection, bucket_id)
+
+    def _latest_plan(self, bucket_id: str) -> PlanRecord | None:
+        try:
+            stored = self.store.latest(bucket_id)
+        except StorageError as error:
+            self.log.tell("PlanUnreadable", severity="WARN", problem=str(error))
+            return None
+        return None if stored is None else stored.record
+
+    def _keep_selection(self, bucket_id: str) -> None:
+        """Write what the journal says, for other programs; the journal stays the truth."""
+        try:
+            write_atomic(self.home.state_dir / SELECTED_NAME, f"{bucket_id}\n".encode())
+        except StorageError as error:
+            self.log.tell("StateNotKept", severity="WARN", problem=str(error))
+
+    def _in_background(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(self._once(work))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _once(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - as in `_keep_on`
+            self.log.tell("InternalError", severity="ERROR", problem=repr(error))
+            self.screen.add_fault(Fault.INTERNAL)
+
+    def _show(self, frame: Frame, brightness: int) -> int:
+        return self.link.show(frame, brightness)
+
+    async def _connected(self, event: Connected) -> None:
+        board = event.board
+        self.log.tell("BoardConnected", board=board.board.name.lower(), boot_id=board.boot_id)
+        self.screen.clear_faults(Fault.FIRMWARE)
+        await self.presses.board_connected(board.boot_id)
+
+    def _disconnected(self, reason: str) -> None:
+        self.log.tell("BoardDisconnected", severity="WARN", reason=reason)
+        self.presses.reader.unlinked()
+        self.screen.update(self.screen.state.with_preview(None))
+
+    def _on_storage(self, is_failing: bool) -> None:
+        if is_failing:
+            self.screen.add_fault(Fault.STORAGE)
+        else:
+            self.screen.clear_faults(Fault.STORAGE)
+
+    def _on_worker_start(self, pid: int) -> None:
+        self.log.tell("WorkerReady", pid=pid)
+
+    def _on_worker_warm(self, elapsed_s: float) -> None:
+        self.log.tell("WorkerWarm", elapsed_s=elapsed_s)
+
+    def _on_worker_end(self, why: str) -> None:
+        self.log.tell("WorkerEnded", severity="WARN", why=why, restarts=self.worker.restarts)
+
+    def _on_worker_line(self, line: str) -> None:
+        self.log.tell("WorkerSaid", severity="WARN", line=line)

@@ -1,0 +1,1 @@
+"""What the LED matrix shows, and the legend that explains it."""

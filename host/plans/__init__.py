@@ -1,0 +1,1 @@
+"""A plan as data: made from the files of a home, reported, and stored."""

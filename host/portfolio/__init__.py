@@ -1,0 +1,1 @@
+"""From the owner's files to the snapshot that a plan is made from."""

@@ -1,0 +1,1 @@
+"""The whole appliance on this computer, for people and for tests."""

@@ -1,0 +1,161 @@
+"""The demo's screen as lines of text: matrix, keys, and the plan below; no IO.
+
+80 columns and 24 rows are enough; what does not fit is cut, never wrapped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from firmware_bridge.matrix import Frame
+from firmware_bridge.messages import COLUMNS
+from host.display import words
+from host.printable import printable
+
+KEYS: Final = (
+    ("space", "press: plan the bucket"),
+    ("d", "double press: next page of the plan"),
+    ("b", "hold 1.5 s: next bucket"),
+    ("c", "hold 5 s: cancel, or acknowledge a fault"),
+    ("q", "quit"),
+)
+BORDER: Final = 3
+"""Columns that the frame around the matrix adds."""
+GAP: Final = 3
+NEWS_KEPT: Final = 4
+
+BOLD: Final = "\x1b[1m"
+DIM: Final = "\x1b[2m"
+GREEN: Final = "\x1b[32m"
+MAGENTA: Final = "\x1b[35m"
+RESET: Final = "\x1b[0m"
+
+
+@dataclass(slots=True)
+class DemoView:
+    """What the screen tells."""
+
+    bucket: str = ""
+    levels: Sequence[Sequence[int]] | None = None
+    plan: Mapping[str, object] | None = None
+    news: list[str] = field(default_factory=list)
+    note: str = ""
+
+    def tell(self, line: str) -> None:
+        """Add a line to what happened last."""
+        self.news = [*self.news, line][-NEWS_KEPT:]
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """Whether there are colours, and how large the screen is."""
+
+    colours: bool = True
+    columns: int = 80
+    rows: int = 24
+
+
+def screen_lines(view: DemoView, style: Style) -> list[str]:
+    """Return the lines of the screen, each no wider than it."""
+    matrix = matrix_lines(view.levels, style)
+    beside = _beside(view, style)
+    width = 2 * COLUMNS + BORDER
+    room = style.columns - width - GAP
+    lines = []
+    for number in range(max(len(matrix), len(beside))):
+        left = matrix[number] if number < len(matrix) else " " * width
+        right = beside[number] if number < len(beside) else ""
+        lines.append(left + " " * GAP + _cut(right, room, style))
+    lines.append("")
+    if view.plan is not None:
+        lines += plan_lines(view.plan, style)
+    return lines[: style.rows - 1]
+
+
+def matrix_lines(levels: Sequence[Sequence[int]] | None, style: Style) -> list[str]:
+    """Return the matrix in its frame, two columns per pixel."""
+    from firmware_bridge.render import to_ansi, to_text
+
+    frame = Frame.blank() if levels is None else Frame.from_rows(levels)
+    edge = "+" + "-" * (2 * COLUMNS + 1) + "+"
+    if style.colours:
+        inside = [f"| {row} |" for row in to_ansi(frame).split("\n")]
+    else:
+        inside = [f"| {row}|" for row in to_text(frame).split("\n")]
+    return [edge, *inside, edge]
+
+
+def plan_lines(plan: Mapping[str, object], style: Style) -> list[str]:
+    """Return a plan as a headline and a row per step."""
+    bucket, as_of = str(plan.get("bucket_id")), str(plan.get("as_of"))
+    outcome, gain = words.outcome(plan), words.gain(plan)
+    title = printable(f"{bucket}, as of {as_of}: {headline(outcome, gain, plan)}")
+    lines = [_in(BOLD, title[: style.columns], style)]
+    steps = plan.get("steps")
+    rows = [step for step in steps if isinstance(step, Mapping)] if isinstance(steps, list) else []
+    if rows:
+        lines.append(_in(DIM, _row("#", "", "security", "quantity", "value", "cost", "why"), style))
+    for number, step in enumerate(rows, start=1):
+        lines.append(_step_line(number, step, style))
+    return lines
+
+
+def headline(outcome: str, gain: float | None, plan: Mapping[str, object]) -> str:
+    """Return what came out, in a sentence."""
+    if outcome == words.PLANNED and gain is not None:
+        steps = plan.get("steps")
+        count = len(steps) if isinstance(steps, list) else 0
+        what = "1 step" if count == 1 else f"{count} steps"
+        return f"{what}, better by {gain * 100:.2f} % of NAV a year"
+    if outcome == words.NOTHING_TO_DO:
+        return "nothing to do"
+    return f"no plan: {plan.get('reason')}"
+
+
+def _step_line(number: int, step: Mapping[str, object], style: Style) -> str:
+    side = str(step.get("side"))
+    row = _row(
+        str(number),
+        side,
+        str(step.get("security")),
+        _number(step.get("quantity")),
+        _number(step.get("value")),
+        _number(step.get("cost"), 2),
+        str(step.get("reason")),
+    )
+    row = printable(row)[: style.columns]
+    return row.replace(side, _in(GREEN if side == words.BUY else MAGENTA, side, style), 1)
+
+
+def _row(number: str, side: str, security: str, *rest: str) -> str:
+    quantity, value, cost, why = rest
+    return f"{number:>2} {side:<4} {security:<8} {quantity:>9} {value:>10} {cost:>7}  {why}"
+
+
+def _number(value: object, decimals: int = 0) -> str:
+    if not isinstance(value, int | float):
+        return words.UNKNOWN
+    text = f"{value:,.{decimals}f}"
+    return text if decimals or value == int(value) or abs(value) >= 1 else f"{value:g}"
+
+
+def _beside(view: DemoView, style: Style) -> list[str]:
+    """Return what stands to the right of the matrix."""
+    lines = [_in(BOLD, f"bucket {view.bucket or '?'}", style), ""]
+    lines += [f"{key:<6} {what}" for key, what in KEYS]
+    lines += ["", *[_in(DIM, printable(line), style) for line in view.news[-2:]]]
+    return lines
+
+
+def _in(code: str, text: str, style: Style) -> str:
+    return f"{code}{text}{RESET}" if style.colours else text
+
+
+def _cut(line: str, width: int, style: Style) -> str:
+    """Cut a line; one with colours is known to begin and end with them."""
+    if not style.colours or not line.startswith("\x1b"):
+        return line[:width]
+    begin = line.index("m") + 1
+    return line[:begin] + line[begin : -len(RESET)][:width] + RESET

@@ -1,0 +1,1 @@
+"""What the commands share: which home, where words go, how errors end."""

@@ -1,0 +1,48 @@
+"""Which home and which bucket a command is about."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from host.terminal.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+    from host.files.home import Home
+
+
+def open_home(option: str | None) -> Home:
+    """Return the home of `--home`, of the environment, or the default one."""
+    from host.files.home import Home
+
+    return Home.locate(option, os.environ)
+
+
+def open_bucket(option: str | None, bucket_id: str) -> Home:
+    """Return the home after checking that it has the bucket.
+
+    Raises
+    ------
+    HomeError, UsageError
+        When there is no home, or no such bucket: with the nearest one, and all there are.
+    """
+    home = open_home(option)
+    known = home.bucket_ids()
+    if known and bucket_id not in known:
+        hint = did_you_mean(bucket_id, known, otherwise="see the names")
+        names = ", ".join(known)
+        raise UsageError(f"no bucket {bucket_id!r:.80} in {home.root} ({hint} Buckets: {names})")
+    home.require_bucket(bucket_id)
+    return home
+
+
+def add_bucket_argument(parser: ArgumentParser, *, optional: bool = False) -> None:
+    """Add the positional argument BUCKET."""
+    parser.add_argument(
+        "bucket",
+        metavar="BUCKET",
+        nargs="?" if optional else None,
+        help="a bucket of the home, such as core" + (" (default: all of them)" if optional else ""),
+    )

@@ -1,0 +1,1 @@
+"""A plan for people: sentences, tables, bars and a figure."""

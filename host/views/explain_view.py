@@ -1,0 +1,234 @@
+"""An explanation for a terminal: the sections that `trader plan --explain` adds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from host.printable import printable
+from host.views.explain_words import (
+    THEMES,
+    answered,
+    basis_points,
+    by_theme,
+    left_out,
+    limit_name,
+    told_runner_up,
+    why_it_pays,
+    worth_until,
+)
+from host.views.plan_words import money, short_source, units
+from host.views.weight_bars import weights_table
+from planner_core.context import Side
+from planner_core.costs import BASIS_POINT
+
+if TYPE_CHECKING:
+    from planner_core.explanation import Explanation
+    from planner_core.limit_use import LimitUse
+    from planner_core.plan import Plan
+    from planner_core.what_if import WhatIf
+
+LIMIT_CELLS = 10
+WHOLE_FROM = 10.0
+"""Smaller amounts are told with cents."""
+FINE_BELOW = 20 * BASIS_POINT
+"""A smaller gain is shown with decimals."""
+HEADERS = (
+    "expected\nreturn",
+    "less\nrisk",
+    "more even\nspread",
+    "closer to\ntargets",
+    "costs\nand tax",
+)
+SIDE_STYLES = {Side.BUY: "green", Side.SELL: "magenta", Side.CONVERT: "cyan"}
+
+
+def explanation_parts(
+    plan: Plan, explanation: Explanation, min_gain: float, width: int
+) -> Iterator[RenderableType]:
+    """Yield the sections, as wide as the console."""
+    if explanation.steps:
+        yield _reasons(plan, explanation)
+        yield _effects(plan, explanation)
+    if explanation.holdings:
+        yield weights_table(plan, explanation.holdings, width)
+    if explanation.limits:
+        yield _limits(explanation.limits)
+    if explanation.runner_up is not None:
+        yield _runner_up(plan, explanation, min_gain)
+    if explanation.what_if:
+        yield _what_ifs(explanation.what_if)
+    if explanation.better_gain is not None:
+        yield _better(explanation.better_gain)
+
+
+def _text(text: str, style: str = "") -> Text:
+    return Text(printable(text), style)
+
+
+def _titled(title: Text | str, *parts: RenderableType) -> Group:
+    return Group(Text(title, "bold") if isinstance(title, str) else title, *parts)
+
+
+def _reasons(plan: Plan, explanation: Explanation) -> Group:
+    """Tell of each step why, what it does, and what would be without it."""
+    parts: list[RenderableType] = []
+    for number, (step, effect) in enumerate(
+        zip(plan.steps, explanation.steps, strict=True), start=1
+    ):
+        head = Text.assemble(
+            (f"{number}  ", "dim"),
+            (step.side.value, SIDE_STYLES[step.side]),
+            " ",
+            (f"{units(abs(step.quantity))} {printable(step.security)}", "bold"),
+            (f"  {basis_points(effect.gain)} bp", "green" if effect.gain > 0 else "red"),
+        )
+        sources = ", ".join(short_source(source) for source in step.sources)
+        lines = [
+            Text.assemble(_text(_sentence(step.reason)), (f" ({printable(sources)})", "dim")),
+            _text(why_it_pays(effect.terms)),
+            _text(" ".join(filter(None, (left_out(effect, plan), worth_until(effect, step))))),
+        ]
+        parts.append(head)
+        parts.append(Padding(Group(*(line for line in lines if line.plain)), (0, 0, 0, 3)))
+    return _titled(Text.assemble(("Why each step", "bold"), (_unit(plan), "dim")), *parts)
+
+
+def _unit(plan: Plan) -> str:
+    if plan.nav is None:
+        return ""
+    one = plan.nav * BASIS_POINT
+    worth = money(one, 0 if one >= WHOLE_FROM else 2)
+    return f"   1 bp is 0.01% of NAV a year, {worth} {printable(plan.currency)}"
+
+
+def _sentence(reason: str) -> str:
+    text = f"{reason[:1].upper()}{reason[1:]}"
+    return text if text.endswith(".") else f"{text}."
+
+
+def _effects(plan: Plan, explanation: Explanation) -> Table:
+    """Show what each step does, by theme; the last row is the plan."""
+    assert plan.score is not None, "effects come with a score"
+    table = Table(
+        title=Text.assemble(
+            ("What each step does, bp", "bold"), ("   a plus is good; the rows add up", "dim")
+        ),
+        title_justify="left", box=None, pad_edge=False,
+        padding=(0, 1, 0, 0), header_style="dim", show_footer=False,
+    )  # fmt: skip
+    table.add_column("", justify="right", style="dim")
+    table.add_column("")
+    table.add_column("", style="bold", overflow="fold")
+    for header in (*HEADERS, "in all", "plan\nwithout"):
+        table.add_column(header, justify="right", no_wrap=True, vertical="bottom")
+    decimals = 0 if abs(plan.score.gain) >= FINE_BELOW else 1
+    for number, effect in enumerate(explanation.steps, start=1):
+        without = effect.gain_without
+        table.add_row(
+            str(number),
+            Text(effect.side.value, SIDE_STYLES[effect.side]),
+            _text(effect.security),
+            *_figures(effect.terms, decimals),
+            Text(basis_points(effect.gain, decimals=decimals), "bold"),
+            "-" if without is None else basis_points(without, signed=False, decimals=decimals),
+        )
+    whole = {name: term.change for name, term in plan.score.terms.items()}
+    total = Text(basis_points(plan.score.gain, decimals=decimals), "bold")
+    table.add_row("", "", "plan", *_figures(whole, decimals), total, "", style="bold")
+    return table
+
+
+def _figures(terms: Mapping[str, float], decimals: int) -> list[Text]:
+    themes = by_theme(terms)
+    shown = [themes[theme] for theme in THEMES]
+    shown[-1] += sum(change for theme, change in themes.items() if theme not in THEMES)
+    return [_signed(change, decimals) for change in shown]
+
+
+def _signed(change: float, decimals: int) -> Text:
+    text = basis_points(change, decimals=decimals)
+    style = "dim" if text == "0" else "green" if change > 0 else "red"
+    return Text(text, style)
+
+
+def _limits(limits: Sequence[LimitUse]) -> Table:
+    table = Table(
+        title="Limits", title_style="bold", title_justify="left", box=None, pad_edge=False,
+        padding=(0, 2, 0, 0), header_style="dim",
+    )  # fmt: skip
+    table.add_column("", no_wrap=True)
+    table.add_column("used", justify="right", no_wrap=True)
+    table.add_column("of", justify="right", no_wrap=True)
+    table.add_column("")
+    table.add_column("")
+    for use in sorted(limits, key=lambda use: -use.share):
+        style = "bold" if use.binds else "dim"
+        full = min(LIMIT_CELLS, round(use.share * LIMIT_CELLS))
+        bar = Text("█" * full, "yellow" if use.binds else "blue")
+        bar.append("·" * (LIMIT_CELLS - full), "dim")
+        note = "holds it back" if use.binds else ""
+        table.add_row(
+            Text(printable(limit_name(use)), style), Text(_amount(use.used, use), style),
+            Text(_amount(use.limit, use), style), bar, note,
+        )  # fmt: skip
+    return table
+
+
+def _amount(value: float, use: LimitUse) -> str:
+    if use.unit == "of NAV":
+        return f"{value * 100:.1f}%"
+    return f"{value:.0f}" if use.unit == "steps" else f"{money(value)} {use.unit}"
+
+
+def _runner_up(plan: Plan, explanation: Explanation, min_gain: float) -> Group:
+    found = explanation.runner_up
+    assert found is not None, "asked for only when there is one"
+    names = [
+        f"{action.side.value} {units(abs(action.quantity))} {name}"
+        for action, name in zip(found.actions, found.names, strict=True)
+    ]
+    told = told_runner_up(found, plan, names, min_gain)
+    title = "The next best choice" if plan.steps else "The nearest alternative"
+    lines = [_text(_sentence(told))]
+    if not plan.steps:
+        lines.append(_text(why_it_pays(found.terms)))
+    return _titled(title, *(Padding(line, (0, 0, 0, 3)) for line in lines))
+
+
+def _what_ifs(answers: Sequence[WhatIf]) -> Table:
+    table = Table(
+        title="What would change the answer", title_style="bold", title_justify="left", box=None,
+        show_header=False, pad_edge=False, padding=(0, 2, 0, 0),
+    )  # fmt: skip
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(ratio=1)
+    for answer in answers:
+        told = Text.assemble(
+            _text(f"If {answer.question}: "), _text(f"{answered(answer)}.", "bold"),
+            (f"  {answer.setting} {answer.value_now} → {answer.value_then}", "dim"),
+        )  # fmt: skip
+        table.add_row(_verdict(answer), told)
+    return table
+
+
+def _verdict(answer: WhatIf) -> Text:
+    if answer.same_steps:
+        return Text("the same", "dim")
+    if answer.gain_change is None:
+        return Text("another", "yellow")
+    change = basis_points(answer.gain_change)
+    return Text(f"{change} bp", "green" if answer.gain_change > 0 else "red")
+
+
+def _better(gain: float) -> Text:
+    told = (
+        f"Planning under other settings met a plan that today's allow and that gains"
+        f" {basis_points(gain, signed=False)} bp: `trader plan --prove` looks for it."
+    )
+    return Text(told, "yellow")

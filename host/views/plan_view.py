@@ -1,0 +1,278 @@
+"""A plan for a terminal: one sentence, the steps, what they change, and what to know about it.
+
+Rich is imported here, and this module only by commands that print a plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from rich.columns import Columns
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from host.printable import printable
+from host.views.explain_view import SIDE_STYLES, explanation_parts
+from host.views.explain_words import proven
+from host.views.plan_figures import figures_table, terms_table
+from host.views.plan_words import (
+    consequence,
+    grouped_findings,
+    grouped_rejections,
+    headline,
+    money,
+    named,
+    short_source,
+    units,
+)
+from planner_core.context import Severity
+from planner_core.plan import ModuleStatus, Outcome, Plan, Step
+
+if TYPE_CHECKING:
+    from planner_core.explanation import Explanation
+
+WIDE = 150
+"""From here on, the reasons stand in the table of steps."""
+MEDIUM = 96
+"""From here on, weights do, and the two tables of figures stand beside each other."""
+REJECTIONS_SHOWN = 6
+
+OUTCOME_STYLES = {
+    Outcome.PLANNED: "bold green",
+    Outcome.NOTHING_TO_DO: "bold cyan",
+    Outcome.HELD: "bold red",
+}
+SEVERITY_STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+
+DEMO_NOTE = (
+    "Demo data: 20 survivors of the US market, picked with hindsight; their past flatters any plan."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ViewNotes:
+    """What a view tells besides the plan.
+
+    Parameters
+    ----------
+    prices_until : date, optional
+        The youngest close that was used.
+    is_demo : bool
+        The home holds the demo's data.
+    stored_at : str, optional
+        Where in the home the plan was saved.
+    explanation : Explanation, optional
+        The reasons; None when they were not asked for.
+    depth : int
+        Most steps in a plan.
+    min_gain : float, fraction of NAV
+        The smallest gain that is worth a trade.
+    """
+
+    prices_until: date | None = None
+    is_demo: bool = False
+    stored_at: str | None = None
+    explanation: Explanation | None = None
+    depth: int = 5
+    min_gain: float = 0.0005
+
+
+def print_plan(console: Console, plan: Plan, notes: ViewNotes | None = None) -> None:
+    """Print a plan, as wide as the console."""
+    for number, part in enumerate(_parts(plan, notes or ViewNotes(), console.width)):
+        if number:
+            console.print()
+        console.print(part)
+    if notes is not None and notes.stored_at is not None:
+        # Unbroken, so that it can be copied.
+        console.print(_text(f"Kept as {notes.stored_at}", "dim"), soft_wrap=True)
+
+
+def _parts(plan: Plan, notes: ViewNotes, width: int) -> Iterator[RenderableType]:
+    yield _title(plan, notes)
+    if plan.steps:
+        told_below = notes.explanation is not None
+        yield _steps_table(plan.steps, plan.currency, width, with_reasons=not told_below)
+        if width < WIDE and not told_below:
+            yield _reasons_table(plan.steps, with_weight=width < MEDIUM)
+    if plan.nav is not None and not plan.steps:
+        yield figures_table(plan)
+    elif plan.score is not None and plan.nav is not None:
+        before_after = [figures_table(plan), terms_table(plan)]
+        if width < MEDIUM:
+            yield from before_after
+        else:
+            yield Columns(before_after, padding=(0, 6))
+    if notes.explanation is not None:
+        yield from explanation_parts(plan, notes.explanation, notes.min_gain, width)
+    for section in (_findings(plan), _modules(plan), _rejections(plan, notes)):
+        if section is not None:
+            yield section
+    yield _footer(plan, notes)
+
+
+def _text(text: str, style: str = "") -> Text:
+    """Make text of words from outside: no markup, no control characters."""
+    return Text(printable(text), style)
+
+
+def _title(plan: Plan, notes: ViewNotes) -> Group:
+    place = Text.assemble((printable(plan.bucket_id), "bold"), (f"  as of {plan.as_of}", "dim"))
+    if plan.valid_until is not None:
+        place.append(f", valid until {plan.valid_until}", "dim")
+    lines: list[RenderableType] = [
+        place,
+        Text(),
+        _text(headline(plan), OUTCOME_STYLES[plan.outcome]),
+    ]
+    lines += [
+        _text(told)
+        for told in (consequence(plan), proven(plan, notes.depth, notes.min_gain))
+        if told
+    ]
+    return Group(*lines)
+
+
+def _steps_table(
+    steps: Sequence[Step], base_currency: str, width: int, *, with_reasons: bool
+) -> Table:
+    foreign = any(step.currency != base_currency for step in steps)
+    table = Table(
+        box=None, pad_edge=False, padding=(0, 2 if width >= MEDIUM else 1, 0, 0), header_style="dim"
+    )
+    table.add_column("#", justify="right", style="dim")
+    table.add_column("side")
+    table.add_column("security", style="bold", overflow="fold")
+    for header in ("quantity", "price", f"value {base_currency}", "cost+tax", "cash after"):
+        table.add_column(header, justify="right", no_wrap=True)
+    table.add_column("settles", no_wrap=True)
+    if width >= MEDIUM:
+        table.add_column("weight", justify="right", no_wrap=True)
+    with_reasons = with_reasons and width >= WIDE
+    if with_reasons:
+        table.add_column("why", ratio=1)
+    for number, step in enumerate(steps, start=1):
+        price = f"{step.price:,.2f}" + (f" {step.currency}" if foreign else "")
+        row = [
+            Text(str(number)),
+            Text(step.side.value, SIDE_STYLES[step.side]),
+            _text(step.security),
+            Text(units(abs(step.quantity))),
+            Text(price),
+            Text(money(abs(step.value))),
+            Text(money(step.cost + step.tax, 2)),
+            Text(money(step.cash_after)),
+            Text(f"{step.settles_on:%d %b}".lstrip("0")),
+        ]
+        if width >= MEDIUM:
+            row.append(_weight_change(step))
+        if with_reasons:
+            row.append(_reason(step))
+        table.add_row(*row)
+    return table
+
+
+def _weight_change(step: Step) -> Text:
+    return Text(f"{step.weight_before * 100:.1f} → {step.weight_after * 100:.1f}%")
+
+
+def _reason(step: Step) -> Text:
+    return Text.assemble(_text(step.reason), (f" ({_module_names(step)})", "dim"))
+
+
+def _module_names(step: Step) -> str:
+    return printable(", ".join(map(short_source, step.sources)))
+
+
+def _reasons_table(steps: Sequence[Step], *, with_weight: bool) -> Table:
+    table = Table(
+        title="Why", title_style="bold", title_justify="left", box=None, show_header=False,
+        pad_edge=False, padding=(0, 1, 0, 0),
+    )  # fmt: skip
+    table.add_column(justify="right", style="dim")
+    table.add_column(style="bold", no_wrap=True)
+    if with_weight:
+        table.add_column(justify="right", no_wrap=True)
+    table.add_column(ratio=1)
+    for number, step in enumerate(steps, start=1):
+        weight = [_weight_change(step)] if with_weight else []
+        table.add_row(str(number), _text(step.security), *weight, _reason(step))
+    return table
+
+
+def _listing(title: str) -> Table:
+    return Table(
+        title=title, title_style="bold", title_justify="left", box=None, show_header=False,
+        pad_edge=False, padding=(0, 2, 0, 0),
+    )  # fmt: skip
+
+
+def _findings(plan: Plan) -> Table | None:
+    told_already = plan.reason if plan.outcome is Outcome.HELD else None
+    findings = [finding for finding in plan.findings if finding.message != told_already]
+    if not findings:
+        return None
+    table = _listing("To know")
+    table.add_column(no_wrap=True)
+    table.add_column(ratio=1)
+    for group in grouped_findings(findings):
+        told = _text(group.message)
+        if group.securities:
+            told = Text.assemble(told, "  ", _text(named(group.securities), "bold"))
+        if group.action:
+            told = Text.assemble(told, "\n", _text(f"→ {group.action}", "italic"))
+        table.add_row(Text(group.severity.value, SEVERITY_STYLES[group.severity]), told)
+    return table
+
+
+def _modules(plan: Plan) -> Table | None:
+    """List the modules that the plan had to do without."""
+    usual = (ModuleStatus.OK, ModuleStatus.DISABLED)
+    missing = [attempt for attempt in plan.modules if attempt.status not in usual]
+    if not missing:
+        return None
+    table = _listing("Planned without")
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(ratio=1)
+    for attempt in missing:
+        told = attempt.status.value.replace("_", " ")
+        if attempt.message:
+            told += f": {attempt.message}"
+        table.add_row(_text(attempt.key), _text(told))
+    return table
+
+
+def _rejections(plan: Plan, notes: ViewNotes) -> Table | None:
+    if not plan.rejected:
+        return None
+    groups = grouped_rejections(plan.rejected)
+    table = _listing(f"Not taken: {len(plan.rejected)} ideas")
+    table.add_column(justify="right")
+    table.add_column(ratio=1)
+    shown = len(groups) if notes.explanation is not None else REJECTIONS_SHOWN
+    for group in groups[:shown]:
+        told = _text(group.reason)
+        told.append_text(_text(f"  {named(group.securities)}", "dim"))
+        table.add_row(f"{group.count} ×", told)
+    rest = sum(group.count for group in groups[shown:])
+    if rest:
+        table.add_row(f"{rest} ×", Text("for other reasons (--json lists them)", "dim"))
+    return table
+
+
+def _footer(plan: Plan, notes: ViewNotes) -> Text:
+    lines = []
+    if notes.prices_until is not None:
+        lines.append(f"Prices until {notes.prices_until}.")
+    if plan.stopped_by not in ("", "complete"):
+        lines.append(f"The search was stopped by its {plan.stopped_by}: the best so far.")
+    if plan.n_candidates:
+        lines.append(f"{plan.n_candidates:,} trades, {plan.n_sequences:,} sets of them compared.")
+    lines.append("This is advice; no order is sent.")
+    if notes.is_demo:
+        lines.append(DEMO_NOTE)
+    return Text(" ".join(lines), "dim")

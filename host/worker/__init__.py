@@ -1,0 +1,1 @@
+"""The planner's process, and the daemon's side of it."""

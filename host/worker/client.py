@@ -1,0 +1,312 @@
+"""The daemon's side of the planner's process: starts it, asks it, and replaces it when it fails.
+
+The process has a group of its own. A plan that takes longer than its deadline costs the whole
+group: whatever a module started dies with it. A process that died is started again at once, and
+then after ever longer waits while it keeps dying. What is asked meanwhile waits.
+
+Between two plans this costs nothing: there is no polling, only a read that waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from host.errors import HostError
+from host.limits import WORKER_LINE_BYTES_MAX
+from host.worker.process import WorkerProcess
+
+if TYPE_CHECKING:
+    from host.files.home import Home
+
+BACKOFF_MIN_S: Final = 0.5
+BACKOFF_MAX_S: Final = 30.0
+START_MAX_S: Final = 60.0
+"""Importing numpy takes a board a few seconds; a process that needs longer hangs."""
+CANCEL_GRACE_S: Final = 1.0
+"""After a cancel the planner may end by itself for so long."""
+SOFT_DEADLINE: Final = 0.8
+"""At this part of the deadline the planner is told to answer with the best it has."""
+LAST_WORDS_S: Final = 0.2
+"""What a process said before it died is in its pipes already."""
+STDERR_CHUNK: Final = 4096
+
+
+class PlanFailedError(HostError):
+    """There is no plan; `failure` says which way it failed, `lines` why."""
+
+    code = "plan_failed"
+
+    def __init__(self, failure: str, lines: Sequence[str]) -> None:
+        self.failure = failure
+        self.lines = tuple(lines) or (failure,)
+        super().__init__("\n".join(self.lines))
+
+
+DIED: Final = "worker_died"
+OVERRAN: Final = "overrun"
+CANCELLED: Final = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class PlanReply:
+    """A plan as it came from the worker; it is not on disk yet."""
+
+    trace_id: str
+    created_at: datetime
+    elapsed_s: float
+    record: dict[str, object]
+
+
+@dataclass(slots=True)
+class _Asked:
+    """The request under way."""
+
+    trace_id: str
+    reply: asyncio.Future[PlanReply]
+    on_event: Callable[[dict[str, Any]], None]
+    is_cancelled: bool = False
+    overran: bool = False
+
+
+@dataclass(slots=True)
+class WorkerNews:
+    """Whom to tell what; each must not raise."""
+
+    started: Callable[[int], None] = field(default=lambda _pid: None)
+    warmed: Callable[[float], None] = field(default=lambda _elapsed_s: None)
+    ended: Callable[[str], None] = field(default=lambda _why: None)
+    said: Callable[[str], None] = field(default=lambda _line: None)
+
+
+class WorkerClient:
+    """A planner's process under supervision: ``async with``, then `plan` again and again."""
+
+    def __init__(
+        self, home: Home, news: WorkerNews | None = None, command: Sequence[str] | None = None
+    ) -> None:
+        # -P: a folder called `host` where the daemon was started must not be taken for ours.
+        ours = (sys.executable, "-P", "-m", "host.worker.main", "--home", str(home.root.absolute()))
+        self.command = tuple(command or ours)
+        self.restarts = 0
+        self._news = news or WorkerNews()
+        self._process: WorkerProcess | None = None
+        self._is_ready = asyncio.Event()
+        self._asked: _Asked | None = None
+        self._failures = 0
+        self._supervision: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> WorkerClient:
+        """Start it, without waiting for it."""
+        self._supervision = asyncio.create_task(self._supervise(), name="worker")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Kill it; what it was doing is lost, and stands in the journal as asked for."""
+        assert self._supervision is not None
+        self._supervision.cancel()
+        self.kill()
+        with suppress(asyncio.CancelledError):
+            await self._supervision
+
+    @property
+    def pid(self) -> int | None:
+        """The process, while there is one."""
+        return None if self._process is None else self._process.pid
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the process is at work on a plan."""
+        return self._is_ready.is_set() and self._asked is not None
+
+    async def plan(
+        self,
+        trace_id: str,
+        bucket_id: str,
+        deadline_s: float,
+        on_event: Callable[[dict[str, Any]], None],
+    ) -> PlanReply:
+        """Ask for a plan and wait for it; one at a time.
+
+        Raises
+        ------
+        PlanFailedError
+            With the code of what was wrong, or DIED, OVERRAN or CANCELLED.
+        """
+        assert self._asked is None, "one plan at a time"
+        loop = asyncio.get_running_loop()
+        asked = _Asked(trace_id, loop.create_future(), on_event)
+        self._asked = asked
+        try:
+            await self._wait_until_ready(asked)
+            budget_s = deadline_s * SOFT_DEADLINE
+            self._send(do="plan", trace_id=trace_id, bucket_id=bucket_id, budget_s=budget_s)
+            timer = loop.call_later(deadline_s, self._overrun, asked)
+            try:
+                reply = await asked.reply
+            except PlanFailedError as error:
+                raise self._explained(error, asked, deadline_s) from None
+            finally:
+                timer.cancel()
+        finally:
+            self._asked = None
+        self._failures = 0
+        return reply
+
+    def cancel(self, trace_id: str) -> None:
+        """Stop this plan if it is the one under way: kindly, then by force."""
+        asked = self._asked
+        if asked is None or asked.trace_id != trace_id or asked.is_cancelled:
+            return
+        asked.is_cancelled = True
+        if not self._is_ready.is_set() and not asked.reply.done():
+            asked.reply.set_exception(PlanFailedError(CANCELLED, ["cancelled before it began"]))
+            return
+        self._send(do="cancel", trace_id=trace_id)
+        asyncio.get_running_loop().call_later(CANCEL_GRACE_S, self._enforce_cancel, asked)
+
+    def kill(self) -> None:
+        """Kill the process and everything it started."""
+        if self._process is not None:
+            self._process.kill()
+
+    async def _wait_until_ready(self, asked: _Asked) -> None:
+        """Wait for a process that can plan, or for the end of the request."""
+        if self._is_ready.is_set():
+            return
+        ready = asyncio.create_task(self._is_ready.wait())
+        await asyncio.wait((ready, asked.reply), return_when=asyncio.FIRST_COMPLETED)
+        if asked.reply.done():
+            ready.cancel()
+            await asked.reply  # raises: cancelled, or the process died while it started
+
+    def _enforce_cancel(self, asked: _Asked) -> None:
+        if self._asked is asked and not asked.reply.done():
+            self.kill()
+
+    def _overrun(self, asked: _Asked) -> None:
+        if self._asked is asked and not asked.reply.done():
+            asked.overran = True
+            self.kill()
+
+    def _explained(self, error: PlanFailedError, asked: _Asked, deadline_s: float) -> Exception:
+        """Tell a process that we killed from one that died."""
+        if asked.is_cancelled:
+            return PlanFailedError(CANCELLED, ["cancelled"])
+        if asked.overran:
+            what = f"planning took longer than {deadline_s:g} s (plan_deadline_s in device.toml)"
+            return PlanFailedError(OVERRAN, [what])
+        return error
+
+    def _send(self, **request: object) -> None:
+        line = json.dumps(request).encode() + b"\n"
+        if self._process is not None and not self._process.send(line):
+            self._process.kill()  # it does not listen: it is gone, or as good as
+
+    # --- supervision -----------------------------------------------------------------------
+
+    async def _supervise(self) -> None:
+        """Keep a process running, for ever."""
+        while True:
+            why = await self._run_once()
+            self._news.ended(why)
+            self.restarts += 1
+            self._failures += 1
+            if self._failures > 1:  # the first time at once: a press may be waiting
+                backoff_s = BACKOFF_MIN_S * 2 ** min(self._failures - 2, 10)
+                await asyncio.sleep(min(backoff_s, BACKOFF_MAX_S))
+
+    async def _run_once(self) -> str:
+        """Run one process to its end and return how it ended."""
+        try:
+            process = WorkerProcess(self.command, WORKER_LINE_BYTES_MAX)
+        except OSError as error:
+            return f"could not be started: {error.strerror}"
+        self._process = process
+        starting = asyncio.get_running_loop().call_later(START_MAX_S, self._give_up_starting)
+        try:
+            await process.connect()
+            await self._converse(process)
+        finally:
+            starting.cancel()
+            self._is_ready.clear()
+            self._process = None
+            why = process.end()
+        if self._asked is not None and not self._asked.reply.done():
+            lines = [f"the planner's process {why}"]
+            self._asked.reply.set_exception(PlanFailedError(DIED, lines))
+        return why
+
+    async def _converse(self, process: WorkerProcess) -> None:
+        """Listen until the process has ended, or said what no worker says."""
+        relay = asyncio.create_task(self._relay_complaints(process))
+        reading = asyncio.create_task(self._read_answers(process))
+        ended = asyncio.create_task(process.has_ended.wait())
+        try:
+            await asyncio.wait((reading, ended), return_when=asyncio.FIRST_COMPLETED)
+            process.kill()  # what it left behind, too: then its last words end as well
+            await asyncio.wait((reading, relay), timeout=LAST_WORDS_S)
+        finally:
+            for task in (reading, relay, ended):
+                task.cancel()
+            await asyncio.gather(reading, relay, ended, return_exceptions=True)
+
+    def _give_up_starting(self) -> None:
+        if not self._is_ready.is_set():
+            self.kill()
+
+    async def _read_answers(self, process: WorkerProcess) -> None:
+        while True:
+            try:
+                line = await process.answers.readline()
+                if not line:
+                    return
+                self._take(json.loads(line), process.pid)
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+                # Too long, no JSON, not what was agreed: a process gone mad is a process to end.
+                self._news.said(f"unreadable answer of the planner's process: {error}"[:200])
+                return
+
+    def _take(self, message: dict[str, Any], pid: int) -> None:
+        asked = self._asked
+        for kind, content in message.items():
+            if kind == "ready":
+                self._is_ready.set()
+                self._news.started(pid)
+            elif kind == "warm":
+                self._news.warmed(float(content["elapsed_s"]))
+            elif asked is None or content["trace_id"] != asked.trace_id or asked.reply.done():
+                continue  # about a plan that nobody waits for any more
+            elif kind == "event":
+                asked.on_event(content)
+            elif kind == "failed":
+                lines = [str(line) for line in content["lines"]]
+                asked.reply.set_exception(PlanFailedError(str(content["code"]), lines))
+            elif kind == "planned":
+                asked.reply.set_result(_reply(content))
+
+    async def _relay_complaints(self, process: WorkerProcess) -> None:
+        """Pass on what it complains of line by line, cutting a line that has no end."""
+        rest = b""
+        while data := await process.complaints.read(STDERR_CHUNK):
+            *lines, rest = (rest + data).split(b"\n")
+            if len(rest) > STDERR_CHUNK:
+                lines, rest = [*lines, rest], b""
+            for line in lines:
+                self._news.said(line.decode("utf-8", "replace"))
+        if rest:
+            self._news.said(rest.decode("utf-8", "replace"))
+
+
+def _reply(content: dict[str, Any]) -> PlanReply:
+    created_at = datetime.fromisoformat(content["created_at"]).astimezone(UTC)
+    record = content["plan"]
+    if not isinstance(record, dict) or record["trace_id"] != content["trace_id"]:
+        raise ValueError("a plan of another trace")
+    return PlanReply(content["trace_id"], created_at, float(content["elapsed_s"]), record)

@@ -1,0 +1,74 @@
+"""`device.toml`: defaults, and all errors at once with their places."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from host.configuration.device import DeviceConfig, load_device_config
+from host.daemon.controls import Command
+from host.files.home import Home
+from host.files.problems import ConfigFileError
+
+
+def load(folder: Path, text: str) -> DeviceConfig:
+    (folder / "device.toml").write_text(text, encoding="utf-8")
+    return load_device_config(Home(folder))
+
+
+def test_without_a_file_or_with_a_comment_alone_the_defaults_hold(tmp_path: Path) -> None:
+    assert load_device_config(Home(tmp_path)) == DeviceConfig()
+    assert load(tmp_path, "# nothing\n") == DeviceConfig()
+
+
+def test_every_key_can_be_set(tmp_path: Path) -> None:
+    found = load(
+        tmp_path,
+        """
+        [link]
+        port = "/dev/ttyS0"
+        baud = 115200
+        [display]
+        brightness = 3
+        [buttons]
+        short = "next_page"
+        double = "nothing"
+        hold = "plan"
+        long_hold = "next_bucket"
+        double_window_ms = 0
+        hold_ms = 800
+        long_hold_ms = 3000
+        [limits]
+        press_age_s = 5
+        plan_deadline_s = 90.5
+        """,
+    )
+    assert found.link.port == "/dev/ttyS0"
+    assert found.buttons.hold is Command.PLAN
+    assert found.limits.plan_deadline_s == 90.5
+    assert len(found.model_dump()["buttons"]) == 7
+
+
+def test_all_errors_are_told_at_once_each_with_its_place(tmp_path: Path) -> None:
+    with pytest.raises(ConfigFileError) as caught:
+        load(
+            tmp_path,
+            '[link]\nprot = "/dev/ttyS0"\n[buttons]\nshort = "dance"\n[display]\nbrightness = 16\n',
+        )
+    lines = [line.rpartition("device.toml:")[2] for line in caught.value.lines]
+    assert [line.split(": ")[0] for line in lines] == ["2:1", "4:1", "6:1"]
+    assert "did you mean `port`" in lines[0]
+    assert "next_bucket" in lines[1]
+    assert "<= 15" in lines[2]
+
+
+def test_times_that_make_a_gesture_impossible_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigFileError, match="have to grow"):
+        load(tmp_path, "[buttons]\nhold_ms = 6000\n")
+
+
+@pytest.mark.parametrize("text", ["[limits]\npress_age_s = nan\n", "[link]\nport = 5\n", "x = 1\n"])
+def test_what_is_no_setting_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigFileError):
+        load(tmp_path, text)

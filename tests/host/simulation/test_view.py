@@ -1,0 +1,60 @@
+"""The demo's screen: fits the terminal, says what it must, and believes nothing it reads."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from host.plans.report import plan_to_json
+from host.simulation.view import DemoView, Style, matrix_lines, plan_lines, screen_lines
+from tests.host.sample_plans import held, nothing_to_do, planned
+
+CODES = re.compile(r"\x1b\[[0-9;]*m")
+LEVELS = [[(x + y) % 8 for x in range(13)] for y in range(8)]
+
+
+def view_of(plan: object) -> DemoView:
+    view = DemoView(bucket="core", levels=LEVELS, plan=plan if isinstance(plan, dict) else None)
+    view.tell("planning")
+    return view
+
+
+@pytest.mark.parametrize("plan", [planned(), nothing_to_do(), held()])
+@pytest.mark.parametrize("colours", [True, False])
+def test_the_screen_fits_80_columns_and_24_rows(plan: object, colours: bool) -> None:
+    view = view_of(plan_to_json(plan, 0, None))  # type: ignore[arg-type]  # each is a Plan
+    lines = screen_lines(view, Style(colours, 80, 24))
+    assert len(lines) <= 23
+    assert max(len(CODES.sub("", line)) for line in lines) <= 80
+    assert colours == any("\x1b" in line for line in lines)
+
+
+def test_a_plan_is_a_headline_and_a_row_per_step() -> None:
+    record = plan_to_json(planned(), 0, None)
+    steps = record["steps"]
+    assert isinstance(steps, list)
+    lines = plan_lines(record, Style(colours=False))
+    assert lines[0].startswith(f"core, as of 2022-12-28: {len(steps)} steps")
+    for number, (step, line) in enumerate(zip(steps, lines[2:], strict=True), start=1):
+        assert line.split()[:3] == [str(number), step["side"], step["security"]]
+
+
+def test_a_plan_that_is_held_says_why() -> None:
+    lines = plan_lines(plan_to_json(held("no closes"), 0, None), Style(colours=False))
+    assert "no plan: no closes" in lines[0]
+
+
+def test_the_matrix_has_a_frame_and_eight_rows() -> None:
+    lines = matrix_lines(LEVELS, Style(colours=False))
+    assert len(lines) == 10
+    assert {len(line) for line in lines} == {29}
+    assert {len(line) for line in matrix_lines(None, Style(colours=False))} == {29}
+
+
+@pytest.mark.parametrize(
+    "plan", [{}, {"steps": 5}, {"steps": [None, 5, {}]}, {"steps": [{"security": "\x1b[2J\n"}]}]
+)
+def test_a_plan_file_of_nonsense_is_shown_without_harm(plan: dict[str, object]) -> None:
+    lines = screen_lines(view_of(plan), Style(False, 80, 24))
+    assert all(line.isprintable() for line in lines)
