@@ -146,9 +146,11 @@ class SequenceEvaluationStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SequenceEvaluationCompleted(Event):
-    """Scoring ended; `n_legal` sets satisfied every constraint."""
+    """Scoring ended: `n_pruned` sets could not be among the best by a bound on their score, and
+    were not judged; `n_legal` of the others satisfied every constraint."""
 
     n_sequences: int
+    n_pruned: int
     n_legal: int
     best_gain: float
     elapsed_s: float

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from planner_core.context import FloatArray
 from planner_core.evaluator import FLOAT32_MARGIN, Evaluator, IdBlock, as_block, as_set
 from planner_core.limits import VIOLATION_TOLERANCE
 
@@ -14,6 +15,8 @@ RANKED_SETS = 64
 """Sets kept for the choice and its alternatives."""
 EXACT_CHUNK = 256
 """Sets scored exactly at a time, best bound first."""
+SCORE_DIGITS = 12
+"""Scores that differ less are equal: sums of other batches differ by more than a float's last bit."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -55,6 +58,7 @@ class Ranking:
         self.evaluator = evaluator
         self.size = size
         self.n_sequences = 0
+        self.n_pruned = 0
         self.n_legal = 0
         self.n_exact = 0
         self._best: dict[tuple[int, ...], RankedSet] = {}
@@ -84,18 +88,22 @@ class Ranking:
             return None
         level = int(np.rint(found.violation[0] / VIOLATION_TOLERANCE))
         score = float(self.evaluator.exact_scores(block)[0])
-        return RankedSet(level, -round(score, 15), len(ids), tuple(sorted(ids)))
+        return RankedSet(level, -round(score, SCORE_DIGITS), len(ids), tuple(sorted(ids)))
 
     def offer(self, ids: IdBlock) -> bool:
         """Look at a block of shape (depth, n_sequences); return whether the best set changed."""
         before = min(self._best.values(), default=None)
         self.n_sequences += ids.shape[1]
-        features = self.evaluator.check(ids)
-        self.n_legal += int(features.legal.sum())
-        level = np.rint(features.violation / VIOLATION_TOLERANCE).astype(np.int64)
         upper = self.evaluator.upper_scores(ids).astype(np.float64) + FLOAT32_MARGIN
-        columns = np.flatnonzero(features.legal)
-        order = columns[np.lexsort((-upper[columns], level[columns]))]
+        columns = self._promising(upper)
+        if columns.size < ids.shape[1]:
+            self.n_pruned += ids.shape[1] - columns.size
+            ids, upper = np.ascontiguousarray(ids[:, columns]), upper[columns]
+        judged = self.evaluator.check(ids)
+        self.n_legal += int(judged.legal.sum())
+        level = np.rint(judged.violation / VIOLATION_TOLERANCE).astype(np.int64)
+        legal = np.flatnonzero(judged.legal)
+        order = legal[np.lexsort((-upper[legal], level[legal]))]
         for start in range(0, len(order), EXACT_CHUNK):
             chunk = order[start : start + EXACT_CHUNK]
             if not self._could_enter(int(level[chunk[0]]), float(upper[chunk[0]])):
@@ -103,6 +111,13 @@ class Ranking:
                 break
             self._admit(ids[:, chunk], level[chunk])
         return min(self._best.values(), default=None) != before
+
+    def _promising(self, upper: FloatArray) -> NDArray[np.intp]:
+        """Return which sets are worth judging: without a violation to beat, the score decides."""
+        last = max(self._best.values(), default=None)
+        if last is None or len(self._best) < self.size or last.violation_level > 0:
+            return np.arange(upper.size)
+        return np.flatnonzero(upper >= last.score)
 
     def _could_enter(self, level: int, upper: float) -> bool:
         if len(self._best) < self.size:
@@ -115,7 +130,9 @@ class Ranking:
         self.n_exact += ids.shape[1]
         for column, score in enumerate(scores):
             chosen = as_set(ids[:, column], self.evaluator.null_id)
-            ranked = RankedSet(int(level[column]), -round(float(score), 15), len(chosen), chosen)
+            ranked = RankedSet(
+                int(level[column]), -round(float(score), SCORE_DIGITS), len(chosen), chosen
+            )
             self._best[chosen] = ranked
             if not chosen:
                 self._nothing = ranked

@@ -147,6 +147,6 @@ def _restarted(evaluator: Evaluator, ranking: Ranking, sets: list[tuple[int, ...
     fresh = Ranking(evaluator, ranking.size)
     depth = max((len(ids) for ids in sets), default=1) or 1
     fresh.offer(as_block([(), *sets], depth, evaluator.null_id))
-    fresh.n_sequences, fresh.n_legal = ranking.n_sequences, ranking.n_legal
-    fresh.n_exact = ranking.n_exact
+    fresh.n_sequences, fresh.n_pruned = ranking.n_sequences, ranking.n_pruned
+    fresh.n_legal, fresh.n_exact = ranking.n_legal, ranking.n_exact
     return fresh

@@ -124,6 +124,7 @@ def search_sequences(
     runtime.tell(
         SequenceEvaluationCompleted,
         n_sequences=ranking.n_sequences,
+        n_pruned=ranking.n_pruned,
         n_legal=ranking.n_legal,
         best_gain=ranking.best.score - ranking.nothing.score,
         elapsed_s=scan.evaluating_s,
