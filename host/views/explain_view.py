@@ -64,7 +64,7 @@ def explanation_parts(
     if explanation.what_if:
         yield _what_ifs(explanation.what_if)
     if explanation.better_gain is not None:
-        yield _better(explanation.better_gain)
+        yield _better(explanation.better_gain, proven=_is_proven(plan))
 
 
 def _text(text: str, style: str = "") -> Text:
@@ -226,9 +226,19 @@ def _verdict(answer: WhatIf) -> Text:
     return Text(f"{change} bp", "green" if answer.gain_change > 0 else "red")
 
 
-def _better(gain: float) -> Text:
+def _better(gain: float, *, proven: bool) -> Text:
+    """Tell of a better plan; one that a proof does not know is made of other sizes."""
+    where = (
+        "its sizes are not among those of the proof."
+        if proven
+        else "`trader plan --prove` looks for it."
+    )
     told = (
-        f"Planning under other settings met a plan that today's allow and that gains"
-        f" {basis_points(gain, signed=False)} bp: `trader plan --prove` looks for it."
+        "Planning under other settings met a plan that today's allow and that gains"
+        f" {basis_points(gain, signed=False)} bp: {where}"
     )
     return Text(told, "yellow")
+
+
+def _is_proven(plan: Plan) -> bool:
+    return plan.certificate is not None and plan.certificate.exact

@@ -6,6 +6,7 @@ import io
 import json
 import math
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,7 @@ from host.plans.explanation_report import explanation_to_json
 from host.views.plan_view import ViewNotes, print_plan
 from host.views.weight_bars import BOUGHT, KEPT, SOLD, TARGET, weight_bar
 from planner_core.explanation import Explanation, HoldingChange
-from planner_core.plan import Plan
+from planner_core.plan import Certificate, Plan
 from tests.host.sample_explanations import answer, explanation
 from tests.host.sample_plans import nothing_to_do, planned
 
@@ -71,6 +72,13 @@ def test_when_nothing_is_to_be_done_the_nearest_alternative_and_a_miss_are_told(
     assert "The nearest alternative" in text
     assert "Why each step" not in text
     assert "gains 200 bp: `trader plan --prove` looks for it" in text
+
+
+def test_a_proof_that_missed_other_sizes_is_not_asked_for_again() -> None:
+    proof = Certificate(upper_bound=0.1, gap=0.0, exact=True, nodes=9, elapsed_s=1.0)
+    proven = replace(nothing_to_do(), certificate=proof)
+    text = " ".join(shown(proven, IDLE, 100).split())
+    assert "gains 200 bp: its sizes are not among those of the proof" in text
 
 
 def test_what_comes_from_outside_cannot_style_the_text() -> None:
