@@ -256,6 +256,12 @@ class Evaluator:
         return folded.astype(np.float32).ravel()
 
     @cached_property
+    def compatible_pair(self) -> FloatArray:
+        """The pairs of K candidates, minus infinity where they exclude each other; for bounds."""
+        k = self.candidates.n
+        return np.where(self.candidates.conflicts, -np.inf, self.tables.pair[:k, :k])
+
+    @cached_property
     def _tail_of_action(self) -> FloatArray:
         """Loss that each action adds in each 21-day window; (n_windows, K + 1)."""
         columns = np.append(self.candidates.column, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
@@ -126,19 +127,20 @@ class _Neighbourhood:
     def exchanges_of_two(self, pair_candidates: int) -> list[_Found]:
         """Return neighbours with two candidates added, or exchanged for one or two that leave."""
         found: list[_Found] = []
-        pair = self.evaluator.tables.pair
         for rest in self._left_by_dropping(2):
             if len(rest) + 2 > self.depth:
                 continue
             base, gain, free, total = self._around(rest)
             places = np.flatnonzero(free)
             places = places[np.argsort(-gain[places], kind="stable")][:pair_candidates]
-            bound = base + gain[places][:, None] + gain[places][None, :]
-            bound += pair[np.ix_(places, places)]
-            open_pairs = np.triu(~self.evaluator.candidates.conflicts[np.ix_(places, places)], 1)
-            if self.level == 0:
-                open_pairs &= bound > self.score
-            first, second = np.nonzero(open_pairs)
+            bound = self.evaluator.compatible_pair.take(places, 0).take(places, 1)
+            bound += gain[places][:, None]
+            bound += base + gain[places]
+            first, second = np.nonzero(bound > self._to_beat(found))
+            ordered = first < second
+            first, second = first[ordered], second[ordered]
+            if not first.size:
+                continue
             values = bound[first, second]
             columns = self.evaluator.columns
             judged = self.evaluator.judge(total + columns[places[first]] + columns[places[second]])
@@ -152,6 +154,14 @@ class _Neighbourhood:
                 for i in _leading(values, judged.violation, keep)
             )
         return found
+
+    def _to_beat(self, found: list[_Found]) -> float:
+        """Return the bound below which a neighbour cannot be among those scored exactly."""
+        if self.level > 0:
+            return -np.inf  # a repair may cost any score
+        if len(found) < EXACT_NEIGHBOURS:
+            return self.score
+        return -heapq.nsmallest(EXACT_NEIGHBOURS, (negative for _, negative, _ in found))[-1]
 
     def _left_by_dropping(self, most: int) -> list[tuple[int, ...]]:
         """Return what is left of the current set when up to `most` candidates leave."""

@@ -35,6 +35,13 @@ def modules_markdown() -> str:
     return modules_markdown()
 
 
+def benchmarks_markdown() -> str:
+    """What the benchmarks measured."""
+    from tools.benchmarks_doc import benchmarks_markdown
+
+    return benchmarks_markdown()
+
+
 def protocol_markdown() -> str:
     """The wire protocol."""
     from firmware_bridge.protocol_doc import protocol_markdown
@@ -84,6 +91,7 @@ GENERATED: dict[str, Generator] = {
     "configs/home/README.txt": _config_template("home_readme"),
     "configs/home/schema/bucket.json": config_schema_json,
     "configs/home/device.toml": _config_template("device_template"),
+    "docs/benchmarks.md": benchmarks_markdown,
     "docs/display.md": display_markdown,
     "docs/modules.md": modules_markdown,
     "firmware_bridge/PROTOCOL.md": protocol_markdown,
