@@ -146,8 +146,10 @@ class SequenceEvaluationStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SequenceEvaluationCompleted(Event):
-    """Scoring ended: `n_pruned` sets could not be among the best by a bound on their score, and
-    were not judged; `n_legal` of the others satisfied every constraint.
+    """Scoring ended.
+
+    `n_pruned` sets could not be among the best by a bound on their score and were not judged;
+    `n_legal` of the others satisfied every constraint.
     """
 
     n_sequences: int

@@ -16,7 +16,7 @@ RANKED_SETS = 64
 EXACT_CHUNK = 256
 """Sets scored exactly at a time, best bound first."""
 SCORE_DIGITS = 12
-"""Scores that differ less are equal: sums of other batches differ by more than a float's last bit."""
+"""Scores that differ less are equal: sums of another batch differ in more than the last bit."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
