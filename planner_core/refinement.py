@@ -145,8 +145,9 @@ def _carried(ids: Sequence[int], ranking: Ranking, wider: Candidates) -> tuple[i
 def _restarted(evaluator: Evaluator, ranking: Ranking, sets: list[tuple[int, ...]]) -> Ranking:
     """Return a ranking over other candidates that knows the same sets."""
     fresh = Ranking(evaluator, ranking.size)
+    fresh.offer(as_block([()], 1, evaluator.null_id))
     depth = max((len(ids) for ids in sets), default=1) or 1
-    fresh.offer(as_block([(), *sets], depth, evaluator.null_id))
+    fresh.offer(as_block(sets, depth, evaluator.null_id))
     fresh.n_sequences, fresh.n_pruned = ranking.n_sequences, ranking.n_pruned
     fresh.n_legal, fresh.n_exact = ranking.n_legal, ranking.n_exact
     return fresh
