@@ -170,7 +170,7 @@ class Evaluator:
         end: one check there covers every step.
         """
         limits, nav, dust = self.state.limits, self.state.nav, LIMIT_TOLERANCE
-        buys, relief, turnover, repair = (total[..., i] for i in range(4))
+        buys, relief, turnover, repair, paid = (total[..., i] for i in range(5))
         cash_delta, group_change = total[..., self.cash_columns], total[..., self.group_columns]
         groups = limits.groups.weight + group_change
         short = (limits.cash_rows.required - limits.cash_rows.free) / nav - cash_delta
@@ -180,7 +180,7 @@ class Evaluator:
             - np.minimum(buys, limits.deposit_credit)
         )
         buys_nothing = buys == 0
-        settled = buys_nothing | (buys <= limits.settled_budget / nav + dust)
+        settled = buys_nothing | (paid <= limits.settled_budget / nav + dust)
         final = settled & (charged <= limits.turnover_left + dust)
         # A buy or a conversion may not take a row below what it needs, nor deeper if it is below.
         needed = np.maximum(limits.cash_rows.missing / nav, 0.0)
@@ -210,10 +210,8 @@ class Evaluator:
         for places in _place_pairs(wide, self.null_id + 1):
             scores += pair[places]
         if self._tail_base.size:
-            losses = self._tail_base + self._tail_of_action[wide[0]]
-            for row in wide[1:]:
-                losses += self._tail_of_action[row]
-            scores -= self.state.objective.weights.tail_risk_penalty * cvar(losses.T)
+            losses = self._tail_base[:, None] + self._tail_of_action[:, wide].sum(axis=1)
+            scores -= self.state.objective.weights.tail_risk_penalty * cvar(losses)
         return scores
 
     def tail_cut(self, chosen: Sequence[int]) -> tuple[float, FloatArray]:
@@ -229,11 +227,11 @@ class Evaluator:
         if not self._tail_base.size:
             return 0.0, np.zeros(self.null_id + 1)
         eta = self.state.objective.weights.tail_risk_penalty
-        losses = self._tail_base + self._tail_of_action[list(chosen)].sum(axis=0)
+        losses = self._tail_base + self._tail_of_action[:, list(chosen)].sum(axis=1)
         weights = tail_weights(losses.size)
         worst = np.argsort(-losses, kind="stable")[: weights.size]
         constant = -eta * float(weights @ self._tail_base[worst])
-        per_action: FloatArray = -eta * (self._tail_of_action[:, worst] @ weights)
+        per_action: FloatArray = -eta * (weights @ self._tail_of_action[worst])
         return constant, per_action
 
     def weights_after(self, chosen: Sequence[int]) -> FloatArray:
@@ -265,10 +263,9 @@ class Evaluator:
 
     @cached_property
     def _tail_of_action(self) -> FloatArray:
-        """Loss that each action adds in each 21-day window; (K + 1, n_windows)."""
+        """Loss that each action adds in each 21-day window; (n_windows, K + 1)."""
         columns = np.append(self.candidates.column, 0)
-        loss = -self.state.objective.scenarios.T[columns]
-        return np.ascontiguousarray(loss * self.tables.weight_change[:, None])
+        return -self.state.objective.scenarios[:, columns] * self.tables.weight_change
 
     def _conflict_table(self) -> NDArray[np.bool_]:
         k = self.candidates.n
@@ -284,7 +281,7 @@ class Evaluator:
     @property
     def cash_columns(self) -> slice:
         """Where `columns` holds what each action adds to each cash row."""
-        return slice(4, 4 + len(self.state.limits.cash_rows.currencies))
+        return slice(5, 5 + len(self.state.limits.cash_rows.currencies))
 
     @property
     def group_columns(self) -> slice:
@@ -294,7 +291,8 @@ class Evaluator:
     def _limit_columns(self) -> FloatArray:
         """Return what each action adds to each limited sum, fractions of NAV; (K + 1, n_columns).
 
-        Buys, relief of position caps, turnover, mandatory turnover, then cash rows, then groups.
+        Buys, relief of position caps, turnover, mandatory turnover, cash that buys take, then cash
+        rows, then groups.
         """
         candidates, limits = self.candidates, self.state.limits
         k = candidates.n
@@ -307,6 +305,7 @@ class Evaluator:
         columns[:k, 1] = relief
         columns[:k, 2] = np.abs(change)
         columns[:k, 3] = np.where(candidates.mandatory, np.abs(change), 0.0)
+        columns[:k, 4] = np.where(candidates.is_buy, -candidates.cash_delta / self.state.nav, 0.0)
         columns[:k, self.cash_columns] = self._cash_flows() / self.state.nav
         columns[:k, self.group_columns] = (
             limits.groups.membership[:, candidates.column] * change
