@@ -136,7 +136,7 @@ def test_a_python_range_that_cannot_be_read_is_refused() -> None:
 
 
 def test_modules_that_need_each_other_in_a_circle_are_refused() -> None:
-    def needing(name: str, other: str) -> Any:  # noqa: ANN401 - the stub's class is local
+    def needing(name: str, other: str) -> Any:
         module = stub_filter(name=name)
         needed = (Dependency(ModuleKind.FILTER, other),)
         type(module).metadata = metadata(name, dependencies=needed)
