@@ -210,8 +210,10 @@ class Evaluator:
         for places in _place_pairs(wide, self.null_id + 1):
             scores += pair[places]
         if self._tail_base.size:
-            losses = self._tail_base[:, None] + self._tail_of_action[:, wide].sum(axis=1)
-            scores -= self.state.objective.weights.tail_risk_penalty * cvar(losses)
+            losses = self._tail_base + self._tail_of_action[wide[0]]
+            for row in wide[1:]:
+                losses += self._tail_of_action[row]
+            scores -= self.state.objective.weights.tail_risk_penalty * cvar(losses.T)
         return scores
 
     def tail_cut(self, chosen: Sequence[int]) -> tuple[float, FloatArray]:
@@ -227,11 +229,11 @@ class Evaluator:
         if not self._tail_base.size:
             return 0.0, np.zeros(self.null_id + 1)
         eta = self.state.objective.weights.tail_risk_penalty
-        losses = self._tail_base + self._tail_of_action[:, list(chosen)].sum(axis=1)
+        losses = self._tail_base + self._tail_of_action[list(chosen)].sum(axis=0)
         weights = tail_weights(losses.size)
         worst = np.argsort(-losses, kind="stable")[: weights.size]
         constant = -eta * float(weights @ self._tail_base[worst])
-        per_action: FloatArray = -eta * (weights @ self._tail_of_action[worst])
+        per_action: FloatArray = -eta * (self._tail_of_action[:, worst] @ weights)
         return constant, per_action
 
     def weights_after(self, chosen: Sequence[int]) -> FloatArray:
@@ -263,9 +265,10 @@ class Evaluator:
 
     @cached_property
     def _tail_of_action(self) -> FloatArray:
-        """Loss that each action adds in each 21-day window; (n_windows, K + 1)."""
+        """Loss that each action adds in each 21-day window; (K + 1, n_windows)."""
         columns = np.append(self.candidates.column, 0)
-        return -self.state.objective.scenarios[:, columns] * self.tables.weight_change
+        loss = -self.state.objective.scenarios.T[columns]
+        return np.ascontiguousarray(loss * self.tables.weight_change[:, None])
 
     def _conflict_table(self) -> NDArray[np.bool_]:
         k = self.candidates.n

@@ -1,4 +1,4 @@
-"""Climbing from a set by exchanging one or two of its candidates."""
+"""Climbing from a set: one or two of its candidates exchanged, or several in other sizes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from planner_core.context import FloatArray
 from planner_core.evaluator import Evaluator, as_block
 from planner_core.history import BoolArray
 from planner_core.limits import VIOLATION_TOLERANCE
+from planner_core.ranking import Ranking
+from planner_core.resizing import resized_sets as sets_in_other_sizes
 
 EXACT_NEIGHBOURS = 48
 """Neighbours per step that are scored exactly, best bound first."""
 SCORE_TOLERANCE = 1e-12
 """A step must improve by more than rounding."""
 STEPS_MAX = 60
-PAIR_CANDIDATES = 160
+PAIR_CANDIDATES = 80
+RESIZED_SETS = 20_000
 
 
 def climb(
@@ -29,6 +32,7 @@ def climb(
     *,
     steps_max: int = STEPS_MAX,
     pair_candidates: int = PAIR_CANDIDATES,
+    resized_sets: int = RESIZED_SETS,
 ) -> Iterator[tuple[int, ...]]:
     """Yield ever better sets, from a start to where no exchange of one or two improves.
 
@@ -42,35 +46,35 @@ def climb(
     steps_max : int
     pair_candidates : int
         Candidates tried in exchanges of two, most promising first.
+    resized_sets : int
+        Most sets tried in which several trades change their size at once.
 
     Notes
     -----
     Neighbours are bounded from above on the pair tables, with the CVaR subgradient taken at the
     current set, and the best bounds are scored exactly. Exchanging two for two is one table per
-    pair that leaves: `gain[x] + gain[y] + pair[x, y]`.
+    pair that leaves: `gain[x] + gain[y] + pair[x, y]`. Where neither improves, sizes are changed
+    together: `planner_core/resizing.py`.
     """
     current = start
     for _ in range(steps_max):
-        better = _best_step(evaluator, current, depth, pair_candidates)
+        hood = Neighbourhood(evaluator, current, depth)
+        better = (
+            hood.best(hood.exchanges_of_one())
+            or hood.best(hood.exchanges_of_two(pair_candidates))
+            or hood.best_resized(resized_sets)
+        )
         if better is None:
             return
         current = better
         yield current
 
 
-def _best_step(
-    evaluator: Evaluator, current: tuple[int, ...], depth: int, pair_candidates: int
-) -> tuple[int, ...] | None:
-    """Return the best neighbour that improves on the current set, if there is one."""
-    hood = _Neighbourhood(evaluator, current, depth)
-    return hood.best(hood.exchanges_of_one()) or hood.best(hood.exchanges_of_two(pair_candidates))
-
-
 _Found = tuple[float, float, tuple[int, ...]]
 """Violation (negative is better first), bound, set: as collected, before exact scoring."""
 
 
-class _Neighbourhood:
+class Neighbourhood:
     """The sets around one set, bounded from above."""
 
     def __init__(self, evaluator: Evaluator, current: tuple[int, ...], depth: int) -> None:
@@ -154,6 +158,18 @@ class _Neighbourhood:
                 for i in _leading(values, judged.violation, keep)
             )
         return found
+
+    def best_resized(self, sets_max: int) -> tuple[int, ...] | None:
+        """Return the best set of the same trades in other sizes, if it improves."""
+        if not self.current:
+            return None
+        ranking = Ranking(self.evaluator, size=1)
+        ranking.offer(as_block([self.current], len(self.current), self.evaluator.null_id))
+        for block in sets_in_other_sizes(self.evaluator.candidates, self.current, sets_max):
+            ranking.offer(block)
+        best = ranking.best
+        improves = best.rank < (self.level, -self.score - SCORE_TOLERANCE)
+        return best.ids if improves else None
 
     def _to_beat(self, found: list[_Found]) -> float:
         """Return the bound below which a neighbour cannot be among those scored exactly."""

@@ -13,7 +13,7 @@ from planner_core.limits import VIOLATION_TOLERANCE
 
 RANKED_SETS = 64
 """Sets kept for the choice and its alternatives."""
-EXACT_CHUNK = 256
+EXACT_CHUNK = 64
 """Sets scored exactly at a time, best bound first."""
 SCORE_DIGITS = 12
 """Scores that differ less are equal: sums of another batch differ in more than the last bit."""
@@ -61,18 +61,18 @@ class Ranking:
         self.n_pruned = 0
         self.n_legal = 0
         self.n_exact = 0
-        self._best: dict[tuple[int, ...], RankedSet] = {}
+        self._best: list[RankedSet] = []  # in order
         self._nothing: RankedSet | None = None
 
     @property
     def sets(self) -> list[RankedSet]:
         """The best sets, best first."""
-        return sorted(self._best.values())
+        return list(self._best)
 
     @property
     def best(self) -> RankedSet:
         """The best set; `nothing` must have been offered."""
-        return min(self._best.values())
+        return self._best[0]
 
     @property
     def nothing(self) -> RankedSet:
@@ -92,7 +92,7 @@ class Ranking:
 
     def offer(self, ids: IdBlock) -> bool:
         """Look at a block of shape (depth, n_sequences); return whether the best set changed."""
-        before = min(self._best.values(), default=None)
+        before = self._best[:1]
         self.n_sequences += ids.shape[1]
         upper = self.evaluator.upper_scores(ids).astype(np.float64) + FLOAT32_MARGIN
         columns = self._promising(upper)
@@ -110,32 +110,28 @@ class Ranking:
                 # Within a level bounds only fall; a worse level cannot enter either.
                 break
             self._admit(ids[:, chunk], level[chunk])
-        return min(self._best.values(), default=None) != before
+        return self._best[:1] != before
 
     def _promising(self, upper: FloatArray) -> NDArray[np.intp]:
         """Return which sets are worth judging: without a violation to beat, the score decides."""
-        last = max(self._best.values(), default=None)
-        if last is None or len(self._best) < self.size or last.violation_level > 0:
+        if len(self._best) < self.size or self._best[-1].violation_level > 0:
             return np.arange(upper.size)
-        return np.flatnonzero(upper >= last.score)
+        return np.flatnonzero(upper >= self._best[-1].score)
 
     def _could_enter(self, level: int, upper: float) -> bool:
         if len(self._best) < self.size:
             return True
-        last = max(self._best.values())
+        last = self._best[-1]
         return (level, -upper) <= (last.violation_level, last.negative_score)
 
     def _admit(self, ids: IdBlock, level: NDArray[np.int64]) -> None:
         scores = self.evaluator.exact_scores(ids)
         self.n_exact += ids.shape[1]
+        known = {ranked.ids: ranked for ranked in self._best}
         for column, score in enumerate(scores):
             chosen = as_set(ids[:, column], self.evaluator.null_id)
-            ranked = RankedSet(
-                int(level[column]), -round(float(score), SCORE_DIGITS), len(chosen), chosen
-            )
-            self._best[chosen] = ranked
+            rounded = round(float(score), SCORE_DIGITS)
+            known[chosen] = RankedSet(int(level[column]), -rounded, len(chosen), chosen)
             if not chosen:
-                self._nothing = ranked
-        if len(self._best) > self.size:
-            kept = sorted(self._best.values())[: self.size]
-            self._best = {ranked.ids: ranked for ranked in kept}
+                self._nothing = known[chosen]
+        self._best = sorted(known.values())[: self.size]

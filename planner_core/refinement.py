@@ -197,8 +197,9 @@ def _with_reason_of(action: Action, near: Action) -> Action:
 def _restarted(evaluator: Evaluator, ranking: Ranking, sets: list[tuple[int, ...]]) -> Ranking:
     """Return a ranking over more candidates that knows the same sets, and some more."""
     fresh = Ranking(evaluator, ranking.size)
-    every = [(), *(ranked.ids for ranked in ranking.sets), *sets]
-    depth = max(map(len, every)) or 1
+    fresh.offer(as_block([()], 1, evaluator.null_id))
+    every = [*(ranked.ids for ranked in ranking.sets), *sets]
+    depth = max(map(len, every), default=1) or 1
     fresh.offer(as_block(every, depth, evaluator.null_id))
     fresh.n_sequences, fresh.n_pruned = ranking.n_sequences, ranking.n_pruned
     fresh.n_legal, fresh.n_exact = ranking.n_legal, ranking.n_exact

@@ -1,4 +1,4 @@
-"""Grow sets one candidate at a time, keeping only the most promising."""
+"""Grow sets one candidate at a time, keeping only the most promising, at prices of the limits."""
 
 from __future__ import annotations
 
@@ -31,12 +31,8 @@ OFFERED_PER_WIDTH = 4
 class BeamParameters(ModuleParameters):
     """The beams."""
 
-    widths: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = parameter(
-        (1, 3, 10, 30),
-        unit="sets",
-        min_length=1,
-        max_length=8,
-        description="one beam per width; narrow ones find what wide ones crowd out",
+    width: int = parameter(
+        10, unit="sets", ge=1, le=1000, description="sets kept at each depth of a beam"
     )
     repairable_fraction: float = parameter(
         0.34,
@@ -45,10 +41,32 @@ class BeamParameters(ModuleParameters):
         le=1,
         description="places for sets that still need a sell to be legal",
     )
+    cash_prices: tuple[Annotated[float, Field(ge=0, le=1)], ...] = parameter(
+        (0.25, 0.5, 0.75),
+        unit="fraction",
+        min_length=1,
+        max_length=8,
+        description="prices of cash, one beam each: 0 is what the median sell costs, 1 what the"
+        " median buy earns",
+    )
+    turnover_prices: tuple[Annotated[float, Field(ge=0, le=1)], ...] = parameter(
+        (0.0, 0.35),
+        unit="fraction",
+        min_length=1,
+        max_length=8,
+        description="prices of turnover for each price of cash: at 1 the median sell and buy gain"
+        " nothing together",
+    )
 
 
 class Beam(SequenceGenerator[BeamParameters]):
-    """Several beams over sets of candidates, scored incrementally on the pair tables.
+    """Beams over sets of candidates, scored incrementally on the pair tables, at several prices.
+
+    A buy needs cash that only a sell brings, and a sell alone rarely pays: grown by score alone a
+    beam sells nothing. So each beam pays a price for cash and takes one for turnover, as a
+    Lagrangian relaxation of the limits would (M. L. Fisher, Management Science 27 (1981), 1-18).
+    The price of cash lies between the marginal scores of the median sell and the median buy. What
+    is offered to the ranking is scored without prices.
 
     A level grows every set of the beam by every candidate: O(width * K) sums, not O(depth^2). Part
     of the beam is kept for sets that a later sell makes legal, because the best plans often begin
@@ -57,8 +75,8 @@ class Beam(SequenceGenerator[BeamParameters]):
 
     metadata = ModuleMetadata(
         name="beam",
-        version="1.0.0",
-        description="Grow sets one candidate at a time, keeping only the most promising",
+        version="2.0.0",
+        description="Grow sets one candidate at a time, with prices on cash and turnover",
         tags=("heuristic",),
     )
     parameters_model = BeamParameters
@@ -67,17 +85,36 @@ class Beam(SequenceGenerator[BeamParameters]):
         self, space: SearchSpace, state: PlanningState, parameters: BeamParameters
     ) -> Iterator[IdBlock]:
         """Yield the legal sets that each level of each beam found best."""
-        for width in parameters.widths:
-            places = int(np.ceil(width * parameters.repairable_fraction))
-            yield from _grow(space, width, places)
+        places = int(np.ceil(parameters.width * parameters.repairable_fraction))
+        for growth in _priced(space.evaluator, parameters):
+            yield from _grow(space, growth, parameters.width, places)
+
+
+def _priced(evaluator: Evaluator, parameters: BeamParameters) -> Iterator[FloatArray]:
+    """Yield what each candidate adds to the score alone, at each pair of prices; (K,)."""
+    k, columns = evaluator.candidates.n, evaluator.columns
+    change, alone = evaluator.tables.weight_change[:k], evaluator.bound_lin[:k]
+    sells, buys = change < 0, change > 0
+    if not (sells.any() and buys.any()):
+        yield alone  # nothing is exchanged: no price leads anywhere
+        return
+    cheapest = float(np.median(alone[sells] / change[sells]))
+    dearest = float(np.median(alone[buys] / change[buys]))
+    cash = columns[:k, evaluator.cash_columns].sum(axis=1)
+    for of_cash in parameters.cash_prices:
+        for of_turnover in parameters.turnover_prices:
+            cash_price = max(0.0, cheapest + of_cash * (dearest - cheapest))
+            turnover_price = max(0.0, of_turnover * (dearest - cheapest) / 2)
+            yield alone + cash_price * cash - turnover_price * columns[:k, 2]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Level:
     """The sets of a beam at one depth.
 
-    `ids` (depth, W); `score` (W,); `growth` (W, K), what adding each candidate adds to the score;
-    `blocked` (W, K), which cannot be added; `total` (W, n_columns), the sums the limits look at.
+    `ids` (depth, W); `score` (W,) and what adding each candidate adds to it, `growth` (W, K), both
+    with prices; `blocked` (W, K), which cannot be added; `total` (W, n_columns), the sums the
+    limits look at.
     """
 
     ids: IdBlock
@@ -87,14 +124,17 @@ class _Level:
     total: FloatArray
 
 
-def _grow(space: SearchSpace, width: int, repairable_places: int) -> Iterator[IdBlock]:
+def _grow(
+    space: SearchSpace, alone: FloatArray, width: int, repairable_places: int
+) -> Iterator[IdBlock]:
+    """Yield the best legal sets of each level; `alone` (K,): each candidate's priced score."""
     evaluator, k = space.evaluator, space.candidates.n
     if k == 0:
         return
     level = _Level(
         ids=np.full((space.depth, 1), space.null_id, dtype=np.int16),
         score=np.array([evaluator.bound_before]),
-        growth=evaluator.bound_lin[None, :k].copy(),
+        growth=alone[None, :].copy(),
         blocked=np.zeros((1, k), dtype=bool),
         total=np.zeros((1, evaluator.columns.shape[1])),
     )

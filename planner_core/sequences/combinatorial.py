@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from math import comb
 
 import numpy as np
-from numpy.typing import NDArray
 
 from planner_core.evaluator import BLOCK_SEQUENCES, IdBlock
 from planner_core.module import (
@@ -53,9 +52,7 @@ class Combinatorial(SequenceGenerator[CombinatorialParameters]):
         order = np.array(space.promising, dtype=np.int16)
         for length, width in plan_depths(space.candidates.n, space.depth, parameters.sets_max):
             for block in combinations_in_blocks(width, length):
-                ids = np.full((space.depth, block.shape[1]), space.null_id, dtype=np.int16)
-                ids[:length] = order[block]
-                yield ids
+                yield order[block]
 
 
 def plan_depths(n_candidates: int, depth: int, sets_max: int) -> list[tuple[int, int]]:
@@ -97,18 +94,18 @@ def _widest(length: int, n_candidates: int, share: int) -> int:
     return width
 
 
-def combinations_in_blocks(width: int, length: int) -> Iterator[NDArray[np.intp]]:
+def combinations_in_blocks(width: int, length: int) -> Iterator[IdBlock]:
     """Yield all increasing index sets, shape (length, up to BLOCK_SEQUENCES), in fixed order.
 
     Notes
     -----
     Grown place by place with `np.repeat`: each prefix is followed by every larger index.
     """
-    prefixes = np.arange(width - length + 1, dtype=np.intp)[None, :]
+    prefixes = np.arange(width - length + 1, dtype=np.int16)[None, :]
     yield from _grow(prefixes, width, length)
 
 
-def _grow(prefixes: NDArray[np.intp], width: int, length: int) -> Iterator[NDArray[np.intp]]:
+def _grow(prefixes: IdBlock, width: int, length: int) -> Iterator[IdBlock]:
     if len(prefixes) == length:
         for start in range(0, prefixes.shape[1], BLOCK_SEQUENCES):
             yield prefixes[:, start : start + BLOCK_SEQUENCES]
@@ -125,4 +122,5 @@ def _grow(prefixes: NDArray[np.intp], width: int, length: int) -> Iterator[NDArr
         grown = np.repeat(part, numbers, axis=1)
         first = np.cumsum(numbers) - numbers
         last = np.arange(grown.shape[1]) - np.repeat(first, numbers) + grown[-1] + 1
-        yield from _grow(np.vstack([grown, last[None, :]]), width, length)
+        longer = np.concatenate([grown, last[None, :].astype(np.int16)])
+        yield from _grow(longer, width, length)

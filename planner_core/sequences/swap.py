@@ -1,11 +1,11 @@
-"""Climb from good sets by exchanging one or two candidates."""
+"""Climb from good sets: exchange one or two candidates, or change several sizes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from planner_core.evaluator import IdBlock, as_block
-from planner_core.local_search import PAIR_CANDIDATES, STEPS_MAX, climb
+from planner_core.local_search import PAIR_CANDIDATES, RESIZED_SETS, STEPS_MAX, climb
 from planner_core.module import (
     ModuleMetadata,
     ModuleParameters,
@@ -20,7 +20,7 @@ class SwapParameters(ModuleParameters):
     """How far to climb."""
 
     starts: int = parameter(
-        4, unit="sets", ge=1, le=64, description="best sets so far that are climbed from"
+        6, unit="sets", ge=1, le=64, description="best sets so far that are climbed from"
     )
     steps_max: int = parameter(
         STEPS_MAX, unit="steps", ge=1, le=1000, description="most improvements per start"
@@ -32,18 +32,26 @@ class SwapParameters(ModuleParameters):
         le=2048,
         description="candidates tried in exchanges of two, most promising first",
     )
+    resized_sets: int = parameter(
+        RESIZED_SETS,
+        unit="sets",
+        ge=0,
+        le=1_000_000,
+        description="most sets tried in which several trades change their size at once",
+    )
 
 
 class Swap(SequenceGenerator[SwapParameters]):
-    """Best-improvement local search from the best sets so far that differ in more than one place.
+    """Best-improvement local search from the best sets so far that trade something else.
 
-    Add, drop, exchange one; when that ends, exchange two: `planner_core/local_search.py`.
+    Add, drop, exchange one; when that ends, exchange two; when that ends, change several sizes at
+    once: `planner_core/local_search.py`.
     """
 
     metadata = ModuleMetadata(
         name="swap",
-        version="1.0.0",
-        description="Climb from good sets by exchanging one or two candidates",
+        version="1.1.0",
+        description="Climb from good sets: exchange one or two candidates, or change sizes",
         tags=("heuristic", "local search"),
     )
     parameters_model = SwapParameters
@@ -62,6 +70,7 @@ class Swap(SequenceGenerator[SwapParameters]):
                 space.depth,
                 steps_max=parameters.steps_max,
                 pair_candidates=parameters.pair_candidates,
+                resized_sets=parameters.resized_sets,
             ):
                 if better in seen:
                     break
@@ -70,12 +79,14 @@ class Swap(SequenceGenerator[SwapParameters]):
 
 
 def _starts(space: SearchSpace, limit: int) -> list[tuple[int, ...]]:
-    """Return the best sets so far that do not merely differ in one candidate."""
-    starts: list[tuple[int, ...]] = []
+    """Return the best sets so far that trade something else, not the same in other sizes."""
+    candidates = space.candidates
+    starts: dict[frozenset[tuple[int, bool]], tuple[int, ...]] = {}
     for ranked in space.ranking.sets:
-        chosen = ranked.ids
-        if all(len(set(chosen) ^ set(other)) > 2 for other in starts):  # noqa: PLR2004 - one swap
-            starts.append(chosen)
+        traded = frozenset(
+            (int(candidates.security[i]), bool(candidates.is_buy[i])) for i in ranked.ids
+        )
+        starts.setdefault(traded, ranked.ids)
         if len(starts) == limit:
             break
-    return starts
+    return list(starts.values())

@@ -55,7 +55,7 @@ def sets_of(
         CombinatorialParameters(sets_max=sets_max),
     ):
         assert block.dtype == np.int16
-        assert block.shape[0] == depth
+        assert 0 < block.shape[0] <= depth
         assert 0 < block.shape[1] <= BLOCK_SEQUENCES
         found += [tuple(int(i) for i in column if i != n) for column in block.T]
     return found
