@@ -182,7 +182,7 @@ class HostSession:
             self._tick_ready()
         if self.state in {HostState.GREETING, HostState.INCOMPATIBLE} and now_s >= self._greet_s:
             self._greet()
-        data = bytes(self._outbox)
+        data = self.carrier.unasked() + bytes(self._outbox)
         self._outbox.clear()
         return data
 

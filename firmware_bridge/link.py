@@ -60,7 +60,10 @@ class Link:
     ) -> None:
         self.port = port
         self.session = HostSession(
-            secrets.randbelow(0xFFFF_FFFF) + 1, last_edge=last_edge, timing=timing
+            secrets.randbelow(0xFFFF_FFFF) + 1,
+            last_edge=last_edge,
+            carrier=port.carrier(),
+            timing=timing,
         )
         self.events_dropped = 0
         self._events: deque[HostEvent] = deque()

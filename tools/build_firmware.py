@@ -65,6 +65,8 @@ INCLUDES = tuple(
     )
 )
 CPP = ("-std=gnu++11", "-fno-exceptions", "-fno-threadsafe-statics")
+# The Uno Q's core is compiled as C++17. Its headers are not here: those in pc/arduino are ours.
+STRICT_CPP = ("-std=gnu++17", *WARNINGS, "-Wconversion", "-Wpedantic")
 
 
 class BuildError(Exception):
@@ -99,6 +101,11 @@ class Built:
     def core_library(self) -> Path:
         """The core for ctypes."""
         return self.folder / "libpd.so"
+
+    @property
+    def uno_q_library(self) -> Path:
+        """The Uno Q's sketch for ctypes, with a PC in the place of its board."""
+        return self.folder / "libunoq.so"
 
     @property
     def sanitized_runner(self) -> Path:
@@ -151,7 +158,8 @@ def build() -> Built:
 def source_hash() -> str:
     """Return a name for all that a build depends on in this repository."""
     digest = hashlib.sha256()
-    files = sorted([*SOURCES.rglob("*.[ch]"), *SOURCES.rglob("*.cpp"), *SOURCES.rglob("*.ino")])
+    kinds = ("*.[ch]", "*.cpp", "*.ino", "*.yaml", "*.py")
+    files = sorted(path for kind in kinds for path in SOURCES.rglob(kind))
     for path in [Path(__file__), *files]:
         digest.update(f"{path.name}\n".encode() + path.read_bytes())
     return digest.hexdigest()[:16]
@@ -178,8 +186,10 @@ def _build_all(folder: Path) -> None:
     ]
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         yun = pool.submit(_build_yun, folder, core)
+        uno_q = pool.submit(_build_uno_q, folder)
         list(pool.map(_run, jobs))
         report = yun.result()
+        uno_q.result()
     (folder / "report.json").write_text(json.dumps(asdict(report)), encoding="utf-8")
 
 
@@ -207,6 +217,21 @@ def _build_yun(folder: Path, core: Iterable[Path]) -> Report:
     for path in ours:
         _run([*_avr_compiler(path), *STACK, path, "-o", parts / f"{path.name}.stack.o"])
     return _report(elf, parts)
+
+
+def _build_uno_q(folder: Path) -> None:
+    """Compile the App Lab app as it is handed out, its core from its own folder."""
+    from firmware_bridge.app_lab import write_app
+
+    app = folder / "uno_q"
+    objects = []
+    for path in write_app(app):
+        if path.suffix == ".c":
+            objects.append(path.with_suffix(".o"))
+            _run(["gcc", *STRICT_C, "-O2", "-fPIC", "-c", path, "-o", objects[-1]])
+    arduino = SOURCES / "pc" / "arduino"
+    _run(["g++", *STRICT_CPP, "-O2", "-fPIC", "-shared", f"-I{arduino}", f"-I{app / 'sketch'}",
+          arduino / "board.cpp", *objects, "-o", folder / "libunoq.so"])  # fmt: skip
 
 
 def build_fuzzer(target: Path) -> Path:
