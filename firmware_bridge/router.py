@@ -37,9 +37,13 @@ REQUEST_ARITY: Final = 4
 NOTICE_ARITY: Final = 3
 NOT_AVAILABLE: Final = 2  # the router's code: nobody has registered this method
 
-# So many HELLOs in a row that got not even an error: the router waits for the end of a message that
-# noise made endless, and hears nothing of what the board says. At two a second, 1.5 s.
+# A message that noise made endless leaves the router waiting for its end: it hears nothing more of
+# what the board says, and only opening the line anew helps. The sign of it is that HELLOs, two a
+# second, bring not even an error, or, if the route went too, that the board does not ask for it.
 DEAF_HELLOS: Final = 4
+UNROUTED_HELLOS: Final = 8
+# That line may belong to another app's sketch by now, whose routes go with each opening.
+REOPENINGS_MAX: Final = 5
 IDS: Final = 1 << 31  # a negative id gets no answer
 BUFFER_MAX: Final = 1 << 16
 _HELLO: Final = BY_MESSAGE[Hello].type_byte
@@ -76,7 +80,10 @@ class RouterCarrier:
         self._has_events = False
         self._events_id: int | None = None
         self._close_id: int | None = None
-        self._unheard_hellos = 0
+        self._hellos = 0  # since the board was heard
+        self._reopenings = 0  # likewise
+        self._is_unrouted = False
+        self._has_met = False  # the board, since we exist
         self._unasked = bytearray()
 
     def encode(self, packet: Packet, *, flush: bool = False) -> bytes:
@@ -85,8 +92,8 @@ class RouterCarrier:
         is_asking = self._has_events or self._events_id is not None
         data = b"" if is_asking else self._ask_for_events()
         if packet.type_byte == _HELLO:
-            self._unheard_hellos += 1
-            if self._unheard_hellos % DEAF_HELLOS == 0:
+            self._hellos += 1
+            if self._is_deaf():
                 data += self._close_serial()
         _, call = self._request(CALL, seal(packet))
         return data + call
@@ -112,7 +119,8 @@ class RouterCarrier:
         self._has_events = False
         self._events_id = None
         self._close_id = None
-        self._unheard_hellos = 0
+        self._hellos = self._reopenings = 0
+        self._is_unrouted = False
         self._unasked.clear()
 
     def unasked(self) -> bytes:
@@ -135,8 +143,15 @@ class RouterCarrier:
         self._events_id, call = self._request(REGISTER, EVENTS.decode())
         return call
 
+    def _is_deaf(self) -> bool:
+        """Tell whether the router should open the board's line anew, as far as one can know."""
+        if self._reopenings >= REOPENINGS_MAX or (self._is_unrouted and not self._has_met):
+            return False
+        return self._hellos % (UNROUTED_HELLOS if self._is_unrouted else DEAF_HELLOS) == 0
+
     def _close_serial(self) -> bytes:
         """Make the router drop what it believes to be reading; opening follows the answer."""
+        self._reopenings += 1
         self._close_id, call = self._request(SERIAL_CLOSE, self._serial)
         return call
 
@@ -173,7 +188,7 @@ class RouterCarrier:
     def _note_error(self, error: object) -> None:
         if isinstance(error, list) and error and error[0] == NOT_AVAILABLE:
             self.router.no_route += 1
-            self._unheard_hellos = 0  # the router is not deaf, the board has not registered
+            self._is_unrouted = True
         else:
             self.router.refusals += 1
 
@@ -184,7 +199,9 @@ class RouterCarrier:
             # Every code of unseal is the name of a counter.
             setattr(self.counters, error.code, getattr(self.counters, error.code) + 1)
             return
-        self._unheard_hellos = 0
+        self._hellos = self._reopenings = 0
+        self._is_unrouted = False
+        self._has_met = True
         self.counters.packets += 1
         packets.append(packet)
 

@@ -12,6 +12,7 @@ from firmware_bridge.matrix import Frame
 from firmware_bridge.messages import PACKED_SIZE, Edge
 from firmware_bridge.noise import Noise
 from firmware_bridge.patterns import stale_frame
+from firmware_bridge.wire import Carrier
 from tests.firmware_bridge.board_peers import BoardPeer
 
 STEP_S = 0.002
@@ -34,12 +35,20 @@ class Outcome:
 class NoisyLine:
     """A host and a board with damage on every byte in between."""
 
-    def __init__(self, peer: BoardPeer, rate: float, seed: int, *, pause_s: float = 0.08) -> None:
+    def __init__(
+        self,
+        peer: BoardPeer,
+        rate: float,
+        seed: int,
+        *,
+        pause_s: float = 0.08,
+        carrier: Carrier | None = None,
+    ) -> None:
         self.outcome = Outcome()
         self._peer = peer
         self._to_board, self._to_host = Noise(rate, seed), Noise(rate, seed + 1)
         self._random = Random(seed)  # noqa: S311 - repeatable, not secret
-        self._host = HostSession(seed + 1)
+        self._host = HostSession(seed + 1, carrier=carrier)
         self._host.opened(peer.now_s)
         self._pause_s = pause_s  # at most, between two edges
         self.picture = Frame.blank()
