@@ -58,10 +58,10 @@ def device_config(home: Home, output: Output) -> tuple[DeviceConfig, str | None]
 async def _serve(
     options: argparse.Namespace, home: Home, config: DeviceConfig, rejected: str | None
 ) -> None:
-    from firmware_bridge.transport import SerialPort
+    from firmware_bridge.transport import port_at
     from host.daemon.daemon import Daemon
     from host.daemon.log import DaemonLog
 
-    port = SerialPort(options.port or config.link.port, baud=config.link.baud)
+    port = port_at(options.port or config.link.port, baud=config.link.baud)
     log = DaemonLog(sys.stderr, as_json=options.json, now=lambda: datetime.now(UTC))
     await Daemon(home, config, port, log, config_rejected=rejected).run()
