@@ -5,7 +5,7 @@ python tools/build_firmware.py --images   then also renew firmware_bridge/firmwa
 
 Everything goes to a folder named by the hash of all sources and of this file, so nothing is built
 twice and nothing stale is ever run. Debian packages: gcc gcc-avr avr-libc arduino-core-avr
-libsimavr-dev libelf-dev.
+libsimavr-dev libelf-dev g++.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ SOURCES = ROOT / "firmware_bridge" / "firmware"
 IMAGES = SOURCES / "images"
 BUILD = ROOT / ".build" / "firmware"
 ARDUINO = Path("/usr/share/arduino/hardware/arduino/avr")
+
+FUZZ_TARGETS = ("serial", "router")
 
 # The card for this product: what the ATmega32u4 may be filled with.
 FLASH_BYTES_MAX = 14 * 1024
@@ -112,10 +114,9 @@ class Built:
         """The core as a process, under ASan and UBSan."""
         return self.folder / "pc_runner"
 
-    @property
-    def fuzzer(self) -> Path:
+    def fuzzer(self, target: str) -> Path:
         """Replays a corpus, or makes random inputs, under ASan and UBSan."""
-        return self.folder / "fuzz"
+        return self.folder / f"fuzz_{target}"
 
     @property
     def simulator(self) -> Path:
@@ -168,15 +169,11 @@ def source_hash() -> str:
 def _build_all(folder: Path) -> None:
     core = sorted((SOURCES / "core").glob("*.c"))
     pc_board = [SOURCES / "pc" / "pc_board.c", *core]
-    jobs = [
+    jobs: list[list[str | Path]] = [
         ["gcc", *STRICT_C, "-O2", "-fPIC", "-shared", *pc_board, "-o", folder / "libpd.so"],
         [
             *("gcc", *STRICT_C, "-O1", "-g", *SANITIZERS),
             *(SOURCES / "pc" / "runner.c", *pc_board, "-o", folder / "pc_runner"),
-        ],
-        [
-            *("gcc", *STRICT_C, "-O1", "-g", *SANITIZERS),
-            *(SOURCES / "pc" / "fuzz.c", *pc_board, "-o", folder / "fuzz"),
         ],
         [
             *("gcc", "-std=c99", *WARNINGS, "-O2", "-I/usr/include/simavr"),
@@ -184,6 +181,10 @@ def _build_all(folder: Path) -> None:
             *("-lsimavr", "-lelf", "-lutil"),
         ],
     ]
+    for target in FUZZ_TARGETS:
+        sources = [*_fuzz_sources(target), SOURCES / "pc" / "fuzz_main.c"]
+        sanitized = ["gcc", *STRICT_C, "-O1", "-g", *SANITIZERS]
+        jobs.append([*sanitized, *sources, "-o", folder / f"fuzz_{target}"])
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         yun = pool.submit(_build_yun, folder, core)
         uno_q = pool.submit(_build_uno_q, folder)
@@ -234,21 +235,24 @@ def _build_uno_q(folder: Path) -> None:
           arduino / "board.cpp", *objects, "-o", folder / "libunoq.so"])  # fmt: skip
 
 
-def build_fuzzer(target: Path) -> Path:
-    """Build the fuzz target for libFuzzer, which finds its way by coverage and needs clang."""
+def _fuzz_sources(target: str) -> list[str | Path]:
     core = sorted((SOURCES / "core").glob("*.c"))
-    _run(["clang", "-std=c99", *WARNINGS, "-O1", "-g", "-DPD_LIBFUZZER",
-          "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all",
-          SOURCES / "pc" / "fuzz.c", SOURCES / "pc" / "pc_board.c", *core,
-          "-o", target])  # fmt: skip
-    return target
+    return [SOURCES / "pc" / f"fuzz_{target}.c", SOURCES / "pc" / "pc_board.c", *core]
+
+
+def build_fuzzer(target: str, program: Path) -> Path:
+    """Build a fuzz target for libFuzzer, which finds its way by coverage and needs clang."""
+    _run(["clang", "-std=c99", *WARNINGS, "-O2", "-g", "-fsanitize=fuzzer,address,undefined",
+          "-fno-sanitize-recover=all", *_fuzz_sources(target), "-o", program])  # fmt: skip
+    return program
 
 
 def seeds() -> dict[str, bytes]:
-    """Return where fuzzing starts: each golden vector, in a session, as a script of fuzz.c.
+    """Return where fuzzing starts: each golden vector, in a session, as a script of both targets.
 
     A script is pairs of what and how much: 0 raw bytes, 2 a packet that arrives whole, 5 a pin,
-    6 time, 7 a reset. They follow messages.py by themselves, so no corpus can grow stale.
+    6 time, 7 a reset. They follow messages.py by themselves and cannot grow stale, as the inputs
+    that libFuzzer found may, in tests/corpora.
     """
     from firmware_bridge.messages import Hello
     from firmware_bridge.vectors import vectors
@@ -257,7 +261,7 @@ def seeds() -> dict[str, bytes]:
     hello = seal(Packet.carrying(Hello(7, 1, 1), 1))[:-2]
     greeting = bytes((2, len(hello))) + hello
     press = bytes((5, 0x80, 6, 1, 6, 9, 5, 0x00, 6, 9, 6, 200))
-    room = 122  # of what fuzz.c sends at once
+    room = 122  # of what a target sends at once
     return {
         name: greeting + press + bytes((0, len(line))) + line + bytes((6, 255, 7, 0))
         for name, vector in vectors().items()
@@ -312,7 +316,8 @@ def _worst_stack(parts: Path) -> int:
 def _run(command: Iterable[str | Path]) -> str:
     words = [str(word) for word in command]
     if shutil.which(words[0]) is None:
-        raise BuildError(f"{words[0]} is missing; `make setup` installs the firmware toolchain")
+        target = "soak" if words[0] == "clang" else "setup"
+        raise BuildError(f"{words[0]} is missing; `make {target}` installs what is needed")
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise BuildError(f"{' '.join(words)}\n{done.stdout}{done.stderr}")

@@ -12,7 +12,7 @@ from tests.firmware_bridge.all_peers import PEERS, make_peer
 from tests.firmware_bridge.conformance_bench import Bench
 from tools.build_firmware import Built, build
 
-TOOLS = ("gcc", "avr-gcc")
+TOOLS = ("gcc", "g++", "avr-gcc")
 
 
 @pytest.fixture(scope="session")
