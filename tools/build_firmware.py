@@ -169,21 +169,16 @@ def source_hash() -> str:
 def _build_all(folder: Path) -> None:
     core = sorted((SOURCES / "core").glob("*.c"))
     pc_board = [SOURCES / "pc" / "pc_board.c", *core]
+    simulator = sorted((SOURCES / "sim").glob("*.c"))
+    sanitized = ["gcc", *STRICT_C, "-O1", "-g", *SANITIZERS]
     jobs: list[list[str | Path]] = [
         ["gcc", *STRICT_C, "-O2", "-fPIC", "-shared", *pc_board, "-o", folder / "libpd.so"],
-        [
-            *("gcc", *STRICT_C, "-O1", "-g", *SANITIZERS),
-            *(SOURCES / "pc" / "runner.c", *pc_board, "-o", folder / "pc_runner"),
-        ],
-        [
-            *("gcc", "-std=c99", *WARNINGS, "-O2", "-I/usr/include/simavr"),
-            *(SOURCES / "sim" / "runner.c", "-o", folder / "sim_runner"),
-            *("-lsimavr", "-lelf", "-lutil"),
-        ],
-    ]
+        [*sanitized, SOURCES / "pc" / "runner.c", *pc_board, "-o", folder / "pc_runner"],
+        ["gcc", "-std=c99", *WARNINGS, "-O2", "-I/usr/include/simavr", *simulator,
+         "-o", folder / "sim_runner", "-lsimavr", "-lelf", "-lutil"],
+    ]  # fmt: skip
     for target in FUZZ_TARGETS:
         sources = [*_fuzz_sources(target), SOURCES / "pc" / "fuzz_main.c"]
-        sanitized = ["gcc", *STRICT_C, "-O1", "-g", *SANITIZERS]
         jobs.append([*sanitized, *sources, "-o", folder / f"fuzz_{target}"])
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         yun = pool.submit(_build_yun, folder, core)

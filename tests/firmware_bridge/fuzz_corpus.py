@@ -43,8 +43,8 @@ def keep(target: str, seconds: int) -> int:
         write_inputs(target, work)
         fuzzer = build_fuzzer(target, Path(scratch, "fuzz"))
         limit = f"-max_len={INPUT_BYTES_MAX}"
-        searching = [fuzzer, limit, f"-max_total_time={seconds}", work]
-        merging = [fuzzer, limit, "-merge=1", least, work]
+        searching: list[str | Path] = [fuzzer, limit, f"-max_total_time={seconds}", work]
+        merging: list[str | Path] = [fuzzer, limit, "-merge=1", least, work]
         for command in (searching, merging):
             subprocess.run(command, check=True, cwd=scratch, env=ENVIRONMENT)
         inputs = sorted((path.read_bytes() for path in least.iterdir()), key=lambda d: (len(d), d))

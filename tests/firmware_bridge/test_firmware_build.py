@@ -44,7 +44,5 @@ def test_the_core_has_no_heap_no_clock_and_no_arduino(path: Path) -> None:
 
 def test_c_files_are_small() -> None:
     files = [path for end in ("c", "h", "cpp", "ino") for path in SOURCES.rglob(f"*.{end}")]
-    generated = {"protocol.c", "protocol.h", "pictures.h"}
-    long = {p.name: n for p in files if (n := p.read_text().count("\n")) > LINES_MAX}
-    assert long.keys() - generated - {"runner.c"} == set()
-    assert all(lines < 500 for lines in long.values())
+    assert len(files) > 20
+    assert {p.name: n for p in files if (n := p.read_text().count("\n")) > LINES_MAX} == {}
