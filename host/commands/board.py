@@ -34,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     info = actions.add_parser("info", help="kind, firmware, display, link")
     info.add_argument(
-        "--port", metavar="PATH", help="the board's serial device (default: link.port, device.toml)"
+        "--port", metavar="PATH", help="serial device or router's socket (default: link.port)"
     )
     info.add_argument("--json", action="store_true", help="print one JSON object")
     info.set_defaults(run=show_info)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument(
-        "--port", metavar="PATH", help="the board's serial device (default: link.port, device.toml)"
+        "--port", metavar="PATH", help="serial device or router's socket (default: link.port)"
     )
     parser.add_argument("--json", action="store_true", help="tell what happens as JSON lines")
 
