@@ -37,11 +37,12 @@ it is acknowledged; the host acknowledges when it stands in its journal. Heartbe
 session and sends nothing unasked before HELLO and after {silent_ms} ms.
 
 Through arduino-router the same packets travel without COBS, each as the one `bin` of a
-MessagePack-RPC call: `[0, id, "{call}", [packet]]`, answered with `[1, id, nil, packet]`, or with nil
-for a packet that has no answer or was damaged. Button events are notices `[2, "{events}", [packet]]`.
-Both ends register their method with `$/register`: the board again after {stale_ms} ms in which no
-packet but HELLO came, the host with every packet until the router agrees. `$/cancelRequest` is never
-sent. After {deaf} HELLOs without any answer the host lets the router close and open the serial line.
+MessagePack-RPC call: `[0, id, "{call}", [packet]]`, answered with `[1, id, nil, packet]`, or with
+nil for a packet that has no answer or was damaged. Button events are notices
+`[2, "{events}", [packet]]`. Both ends register their method with `$/register`: the board again
+after {stale_ms} ms in which no packet but HELLO came, the host with every packet until the router
+agrees. `$/cancelRequest` is never sent. After {deaf} HELLOs without any answer the host lets the
+router close and open the serial line.
 """
 
 

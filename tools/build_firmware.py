@@ -242,28 +242,6 @@ def build_fuzzer(target: str, program: Path) -> Path:
     return program
 
 
-def seeds() -> dict[str, bytes]:
-    """Return where fuzzing starts: each golden vector, in a session, as a script of both targets.
-
-    A script is pairs of what and how much: 0 raw bytes, 2 a packet that arrives whole, 5 a pin,
-    6 time, 7 a reset. They follow messages.py by themselves and cannot grow stale, as the inputs
-    that libFuzzer found may, in tests/corpora.
-    """
-    from firmware_bridge.messages import Hello
-    from firmware_bridge.vectors import vectors
-    from firmware_bridge.wire import Packet, seal
-
-    hello = seal(Packet.carrying(Hello(7, 1, 1), 1))[:-2]
-    greeting = bytes((2, len(hello))) + hello
-    press = bytes((5, 0x80, 6, 1, 6, 9, 5, 0x00, 6, 9, 6, 200))
-    room = 122  # of what a target sends at once
-    return {
-        name: greeting + press + bytes((0, len(line))) + line + bytes((6, 255, 7, 0))
-        for name, vector in vectors().items()
-        for line in [vector.wire[:room]]
-    }
-
-
 def _avr_compiler(path: Path) -> list[str | Path]:
     if path.suffix == ".c":
         return ["avr-gcc", *MCU, *BOARD, *INCLUDES, "-std=gnu11"]

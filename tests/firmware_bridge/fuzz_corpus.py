@@ -13,11 +13,43 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tools.build_firmware import FUZZ_TARGETS, build_fuzzer, seeds
+import msgpack  # type: ignore[import-untyped]
+
+from firmware_bridge.messages import Hello
+from firmware_bridge.vectors import vectors
+from firmware_bridge.wire import Packet, seal
+from tools.build_firmware import FUZZ_TARGETS, build_fuzzer
 
 FOLDER = Path(__file__).parent.parent / "corpora"
 INPUT_BYTES_MAX = 512
+RAW_MAX = 122  # of what a target takes at once
+LONG_CALLS = (123, 124, 125, 150, 151, 152, 153, 170, 190, 240, 255)
 ENVIRONMENT = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}  # no heap; leaks need ptrace
+
+
+def script(line: bytes) -> bytes:
+    """Return an input in which these bytes come to a board with a session and a press waiting.
+
+    A script is pairs of what and how much: 0 raw bytes, 2 a packet that arrives whole, 5 a pin,
+    6 time, 7 a reset.
+    """
+    hello = seal(Packet.carrying(Hello(7, 1, 1), 1))[:-2]
+    greeting = bytes((2, len(hello))) + hello
+    press = bytes((5, 0x80, 6, 1, 6, 9, 5, 0x00, 6, 9, 6, 200))
+    pieces = [line[at : at + RAW_MAX] for at in range(0, len(line), RAW_MAX)]
+    raw = b"".join(bytes((0, len(piece))) + piece for piece in pieces)
+    return greeting + press + raw + bytes((6, 255, 7, 0))
+
+
+def seeds() -> dict[str, bytes]:
+    """Return where fuzzing starts; these follow messages.py, and cannot grow stale as others may.
+
+    They are the golden vectors, and calls through the router around the longest that is taken.
+    """
+    lines = {name: vector.wire for name, vector in vectors().items()}
+    for size in LONG_CALLS:
+        lines[f"call_{size}"] = msgpack.packb([0, 5, "pd", [bytes(size)]]) + b"\x94"
+    return {name: script(line) for name, line in lines.items()}
 
 
 def found(target: str) -> list[bytes]:

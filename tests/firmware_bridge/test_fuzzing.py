@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from firmware_bridge.vectors import vectors
 from tests.firmware_bridge.fuzz_corpus import (
     ENVIRONMENT,
     INPUT_BYTES_MAX,
     found,
+    seeds,
     write_inputs,
 )
 from tools.build_firmware import FUZZ_TARGETS, Built, build_fuzzer
@@ -40,7 +40,7 @@ def test_the_corpus_is_replayed_without_a_complaint(
 ) -> None:
     inputs = write_inputs(target, tmp_path)
     assert fuzz(built, target, *inputs) == f"{len(inputs)} inputs\n"
-    assert len(inputs) == len(vectors()) + len(found(target))
+    assert len(inputs) == len(seeds()) + len(found(target))
     assert len(found(target)) >= CORPUS_MIN
 
 
