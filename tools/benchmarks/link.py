@@ -179,11 +179,11 @@ def frame_update_s(board: Board, version: int) -> float:
     return took_s
 
 
-def press_times_s(board: Board) -> list[float]:
+def press_times_s(board: Board, presses: int = PRESSES) -> list[float]:
     """From the pin to the event, at moments that have nothing to do with the board's loop."""
     random = Random(1)  # noqa: S311 - repeatable, not secret
     times = []
-    for number in range(PRESSES):
+    for number in range(presses):
         board.call(Heartbeat(SESSION))
         board.peer.run(0.02 + random.random() * 0.01)
         board.peer.fetch()
