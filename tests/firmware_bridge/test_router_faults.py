@@ -14,7 +14,7 @@ from tools.build_firmware import Built
 RATES = (0.001, 0.005, 0.02)
 # The router's connection breaks with the noise, and comes back after seconds: presses of a human
 # pace, or the queue of 16 runs over.
-PAUSE_S = {0.001: 0.2, 0.005: 1.0, 0.02: 4.0}
+PAUSE_S = {0.001: 0.5, 0.005: 1.0, 0.02: 4.0}
 PRESSES = 60
 SOAK = 10
 # What overflows is counted. With every fiftieth byte damaged the router's connection breaks faster
