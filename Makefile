@@ -26,7 +26,8 @@ test: setup  ## Set up, then run the tests
 check: setup  ## Set up, then everything a change must pass: style, types, contracts, tests
 	@$(BIN)/python tools/check.py
 
-soak: setup  ## Run the long forms of the tests
+soak:  ## Run the long forms of the tests
+	@tools/bootstrap.sh soak
 	@HYPOTHESIS_PROFILE=soak $(BIN)/pytest -m soak
 
 bench:  ## Run every benchmark (one: .venv/bin/python tools/bench.py NAME)

@@ -3,7 +3,8 @@
 #
 #   tools/bootstrap.sh run    Python, .venv, the product's locked packages
 #   tools/bootstrap.sh test   the same, what the tests need, and the firmware toolchain
-#   tools/bootstrap.sh bench  the same, and the rival planners that the benchmarks compare with
+#   tools/bootstrap.sh soak   the same, and clang, whose fuzzer finds its way by coverage
+#   tools/bootstrap.sh bench  what `test` needs, and the rival planners that the benchmarks compare with
 #
 # It is quick when there is nothing to do: .venv remembers which lock it was made from.
 # It installs Debian packages only as root or where `sudo` asks for no password; elsewhere it
@@ -13,7 +14,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 VENV=.venv
 OLDEST_PYTHON=3.11
-FIRMWARE_PACKAGES=(gcc make gcc-avr avr-libc arduino-core-avr libsimavr-dev libelf-dev)
+FIRMWARE_PACKAGES=(gcc make gcc-avr avr-libc arduino-core-avr libsimavr-dev libelf-dev g++)
+FUZZER_PACKAGES=(clang libclang-rt-dev)
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -174,6 +176,10 @@ ensure_firmware_toolchain() {
     say "Going on without it: the tests that run the compiled firmware will be skipped."
 }
 
+ensure_fuzzer() {
+    install_packages "${FUZZER_PACKAGES[@]}" || fail "the long tests need clang and its fuzzer."
+}
+
 # Two `make` in one checkout take turns.
 take_turns() {
     command -v flock >/dev/null || return 0
@@ -185,11 +191,12 @@ main() {
     take_turns
     case "${1:-}" in
     run) ensure_venv run ;;
-    test | bench)
-        if [ "$1" = test ]; then ensure_venv dev; else ensure_venv bench; fi
+    test | soak | bench)
+        if [ "$1" = bench ]; then ensure_venv bench; else ensure_venv dev; fi
         ensure_firmware_toolchain
+        [ "$1" != soak ] || ensure_fuzzer
         ;;
-    *) fail "usage: tools/bootstrap.sh run|test|bench" ;;
+    *) fail "usage: tools/bootstrap.sh run|test|soak|bench" ;;
     esac
 }
 

@@ -34,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     info = actions.add_parser("info", help="kind, firmware, display, link")
     info.add_argument(
-        "--port", metavar="PATH", help="the board's serial device (default: link.port, device.toml)"
+        "--port", metavar="PATH", help="serial device or router's socket (default: link.port)"
     )
     info.add_argument("--json", action="store_true", help="print one JSON object")
     info.set_defaults(run=show_info)
@@ -92,9 +92,9 @@ def _lines(described: dict[str, object]) -> list[str]:
 async def _ask(port: str, baud: int) -> tuple[HelloReply, dict[str, object]]:
     """Greet the board; BoardError when it does not answer."""
     from firmware_bridge.link import Link
-    from firmware_bridge.transport import SerialPort
+    from firmware_bridge.transport import port_at
 
-    async with Link(SerialPort(port, baud=baud)) as link:
+    async with Link(port_at(port, baud=baud)) as link:
         try:
             async with asyncio.timeout(ANSWER_S):
                 return await _greeted(link), asdict(link.statistics)

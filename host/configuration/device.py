@@ -32,7 +32,9 @@ class DeviceTable(BaseModel):
 class LinkTable(DeviceTable):
     """Where the board is."""
 
-    port: Name = Field("/dev/ttyATH0", description="the serial device that the board is on")
+    port: Name = Field(
+        "/dev/ttyATH0", description="the serial device of the board, or the socket of its router"
+    )
     baud: int = Field(250_000, ge=1_200, le=4_000_000, description="bits per second")
 
 

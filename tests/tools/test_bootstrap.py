@@ -31,7 +31,7 @@ def bash(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
 def test_it_says_how_it_is_used() -> None:
     done = bash("take_turns() { true; }; main nonsense")
     assert done.returncode == 1
-    assert done.stderr == "error: usage: tools/bootstrap.sh run|test|bench\n"
+    assert done.stderr == "error: usage: tools/bootstrap.sh run|test|soak|bench\n"
 
 
 def test_a_user_without_root_is_told_what_to_install_and_the_tests_go_on() -> None:
@@ -45,6 +45,13 @@ def test_ci_may_not_go_on_without_the_toolchain() -> None:
     done = bash(DEBIAN + USER + "ensure_firmware_toolchain", CI="true")
     assert done.returncode == 1
     assert "error: CI needs the firmware toolchain." in done.stderr
+
+
+def test_the_long_tests_say_that_they_need_the_fuzzer() -> None:
+    done = bash(DEBIAN + USER + "ensure_fuzzer")
+    assert done.returncode == 1
+    assert "sudo apt-get install clang libclang-rt-dev" in done.stderr
+    assert done.stderr.endswith("error: the long tests need clang and its fuzzer.\n")
 
 
 def test_another_system_is_told_the_names_that_debian_has() -> None:
