@@ -1,7 +1,7 @@
 /* The Yun's firmware, executed: an ATmega32u4 in libsimavr with the outside world on stdin and
  * stdout.
  *
- *   runner FIRMWARE.elf [--lockstep] [--eeprom FILE]
+ *   runner FIRMWARE.elf|FIRMWARE.hex [--lockstep] [--eeprom FILE]
  *
  * In real time UART1 is a pty, whose path is told first. With --lockstep there is no pty and time
  * passes only by "run": a test is then as repeatable as one of a function.
@@ -74,7 +74,7 @@ int main(int argc, char **argv)
         }
     }
     if (argc < 2) {
-        fprintf(stderr, "usage: runner FIRMWARE.elf [--lockstep] [--eeprom FILE]\n");
+        fprintf(stderr, "usage: runner FIRMWARE.elf|FIRMWARE.hex [--lockstep] [--eeprom FILE]\n");
         return 2;
     }
     mcu_load(argv[1], lockstep ? say_uart : real_time_take_uart);
