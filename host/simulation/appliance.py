@@ -120,6 +120,17 @@ class Simulation:
         self._watch("board", self.board.stdout)
         self.wait_for("board", "plugged")
 
+    def restart_board(self, board: Sequence[str] = BOARD_COMMAND) -> None:
+        """Unplug the board and plug in another one, perhaps by another command."""
+        assert self.board is not None
+        self.board.terminate()
+        self.board.wait(STOP_S)
+        if "board" in self._lines:
+            self._selector.unregister(self._lines.pop("board").descriptor)
+        self._close_pipes(self.board)
+        self._commands = (tuple(board), self._commands[1])
+        self.start_board()
+
     def start_daemon(self) -> None:
         """Start `trader run`; its log is read as events."""
         arguments = ("--home", str(self.home), "run", "--port", self.port, "--json")
