@@ -93,7 +93,8 @@ def matrix_lines(
 
 def led_line(leds: Mapping[str, bool]) -> str:
     """Return the LEDs beside the matrix, of a board that has some."""
-    return "   ".join(f"{'*' if is_lit else 'o'} {name}" for name, is_lit in leds.items())
+    lights = (f"{'*' if leds[name] else 'o'} {name}" for name in sorted(leds))
+    return f"LEDs: {'   '.join(lights)}" if leds else ""
 
 
 def plan_lines(plan: Mapping[str, object], style: Style) -> list[str]:
