@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Final
 
 from firmware_bridge.events import Connected, HostEvent, PeerIncompatible, PortLost
 from firmware_bridge.messages import PROTOCOL_MAX, PROTOCOL_MIN
-from firmware_bridge.transport import SerialPort
+from firmware_bridge.transport import RouterPort, port_at
+from host.configuration.device import CarrierKind, load_device_config
 from host.errors import HostError
+from host.files.instance_lock import LOCK_NAME
 
 if TYPE_CHECKING:
     from firmware_bridge.link import Link
     from firmware_bridge.messages import HelloReply
     from firmware_bridge.transport import Port
     from host.configuration.device import LinkTable
+    from host.files.home import Home
 
 ANSWER_S: Final = 5.0
 """A board that is there answers sooner, the boot of an MCU included."""
@@ -32,7 +35,32 @@ class BoardError(HostError):
 
 def board_port(named: str | None, link: LinkTable) -> Port:
     """Return the port of `--port`, or else that of `device.toml`."""
-    return SerialPort(named or link.port, baud=link.baud)
+    if named is None and link.carrier is CarrierKind.ROUTER:
+        return RouterPort(link.socket)
+    return port_at(named or link.port, baud=link.baud)
+
+
+def free_port(named: str | None, home: Home) -> Port:
+    """Return the port, unless a daemon is served there that would lose its board to us.
+
+    A serial port can be locked; through a router the newest host gets the board, so there the
+    daemon's own lock is looked at.
+
+    Raises
+    ------
+    BoardError
+        When a daemon of this home runs and the board is behind a router.
+    ConfigFileError
+        When `device.toml` is wrong.
+    """
+    port = board_port(named, load_device_config(home).link)
+    pid = lock_holder(home.state_dir / LOCK_NAME) if isinstance(port, RouterPort) else None
+    if pid is not None:
+        raise BoardError(
+            f"{port.name}: the board is served by process {pid}, {process_name(pid)} (through a"
+            f" router we would take it away: stop that with `kill {pid}` first)"
+        )
+    return port
 
 
 def is_compatible(board: HelloReply) -> bool:

@@ -80,6 +80,10 @@ class TracingCarrier:
         """Forget a half-received packet."""
         self._inner.reset()
 
+    def unasked(self) -> bytes:
+        """Return what the carrier itself has to say."""
+        return self._inner.unasked()
+
 
 def passed(packet: Packet, direction: Direction) -> Passed:
     """Return a packet as what it says; one that says nothing sensible by its bytes."""

@@ -58,9 +58,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     monitor.set_defaults(run=_run_monitor)
     flash = actions.add_parser("flash", help="install the firmware that came with this version")
-    flash.add_argument("--board", choices=("yun", "uno-q"), help="default: by link in device.toml")
+    flash.add_argument(
+        "--board", choices=("yun", "uno-q"), help="default: by link.carrier, device.toml"
+    )
     flash.add_argument("--port", metavar="PATH", help="the Yun on USB (default: the one there is)")
     flash.add_argument("--image", metavar="FILE", help="another Intel HEX file than ours")
+    flash.add_argument("--app", metavar="DIR", help="Uno Q: write the app to this new folder")
     flash.add_argument("--dry-run", action="store_true", help="say what would be done")
     flash.add_argument("--yes", action="store_true", help="do not ask before writing")
     flash.add_argument("--json", action="store_true", help="print one JSON object")
@@ -69,7 +72,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def _add_port(parser: argparse.ArgumentParser, json: str = "print one JSON object") -> None:
     parser.add_argument(
-        "--port", metavar="PATH", help="the board's serial device (default: link.port, device.toml)"
+        "--port",
+        metavar="PATH",
+        help="serial device, or a router's .sock (default: link, device.toml)",
     )
     parser.add_argument("--json", action="store_true", help=json)
 
@@ -113,10 +118,9 @@ def _run_flash(options: argparse.Namespace, output: Output) -> int:
 def show_info(options: argparse.Namespace, output: Output) -> int:
     """Greet the board and print what it says of itself."""
     from firmware_bridge.messages import PROTOCOL_MAX, PROTOCOL_MIN
-    from host.board.access import board_port, incompatible_line, is_compatible
-    from host.configuration.device import load_device_config
+    from host.board.access import free_port, incompatible_line, is_compatible
 
-    port = board_port(options.port, load_device_config(open_home(options.home)).link)
+    port = free_port(options.port, open_home(options.home))
     board, measured = asyncio.run(_ask(port))
     described = {
         "port": port.name,

@@ -7,10 +7,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from firmware_bridge.app_lab import write_app
 from host.board import flash as flashing
 from host.board.image import Image, read_image
+from host.configuration.device import CarrierKind, load_device_config
+from host.errors import StorageError
 from host.simulation.avr_build import yun_image
 from host.terminal.errors import EXIT_DONE, UsageError
+from host.terminal.home import open_home
 
 if TYPE_CHECKING:
     import argparse
@@ -31,8 +35,8 @@ UNO_Q_STEPS: Final = (
 
 def flash(options: argparse.Namespace, output: Output) -> int:
     """Install the firmware, or say how."""
-    if options.board == "uno-q":
-        return _explain_uno_q(options, output)
+    if options.app is not None or _board(options) == "uno-q":
+        return _uno_q(options, output)
     image = read_image(Path(options.image) if options.image else yun_image())
     programmer = flashing.find_programmer()
     port = options.port or flashing.find_yun()
@@ -87,11 +91,42 @@ def _may_write(options: argparse.Namespace, output: Output, port: str) -> bool:
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
-def _explain_uno_q(options: argparse.Namespace, output: Output) -> int:
-    """Print the steps: the tool that writes an Uno Q's sketch runs on the board itself."""
+def _board(options: argparse.Namespace) -> str:
+    """Return which board is meant: one behind a router is an Uno Q."""
+    if options.board is not None:
+        return str(options.board)
+    if options.port is not None or options.image is not None:
+        return "yun"
+    carrier = load_device_config(open_home(options.home)).link.carrier
+    return "uno-q" if carrier is CarrierKind.ROUTER else "yun"
+
+
+def _uno_q(options: argparse.Namespace, output: Output) -> int:
+    """Write the app if that was asked for, else print the steps.
+
+    What builds and writes an Uno Q's sketch runs on the board itself, as part of App Lab.
+    """
+    if options.app is not None and options.board == "yun":
+        raise UsageError("trader board flash: --app is for an Uno Q, and --board says yun")
+    files: list[Path] = []
+    if options.app is not None:
+        files = _write_app(Path(options.app))
     if options.json:
-        output.json({"board": "uno-q", "steps": list(UNO_Q_STEPS), "written": False})
+        names = [str(path) for path in files]
+        output.json({"board": "uno-q", "steps": list(UNO_Q_STEPS), "app": names, "written": False})
+    elif files:
+        output.line(f"wrote the app to {options.app}: {len(files)} files")
+        output.line("now copy it to the board and start it (`trader board flash --board uno-q`)")
     else:
         for line in UNO_Q_STEPS:
             output.line(line)
     return EXIT_DONE
+
+
+def _write_app(folder: Path) -> list[Path]:
+    try:
+        return write_app(folder)
+    except FileExistsError as error:
+        raise UsageError(f"trader board flash: {error}") from None
+    except OSError as error:
+        raise StorageError(f"{error.filename or folder}: {error.strerror}") from error

@@ -19,9 +19,8 @@ from firmware_bridge.events import (
 )
 from firmware_bridge.link import Link
 from firmware_bridge.patterns import heartbeat_frame
-from host.board.access import board_port, greet, incompatible_line, is_compatible
+from host.board.access import free_port, greet, incompatible_line, is_compatible
 from host.board.trace import Passed, TracingCarrier
-from host.configuration.device import load_device_config
 from host.terminal.errors import EXIT_DONE, EXIT_FAILED
 from host.terminal.home import open_home
 
@@ -40,9 +39,9 @@ HEAD: Final = (
 
 def monitor(options: argparse.Namespace, output: Output) -> int:
     """Trace a board until time or count are up, or for ever."""
-    link = load_device_config(open_home(options.home)).link
+    port = free_port(options.port, open_home(options.home))
     trace = Trace(output, as_json=options.json, count=options.count)
-    return asyncio.run(_serve(board_port(options.port, link), trace, options.seconds))
+    return asyncio.run(_serve(port, trace, options.seconds))
 
 
 class Trace:

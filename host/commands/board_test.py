@@ -7,9 +7,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
-from host.board.access import board_port
+from host.board.access import free_port
 from host.board.walk import Result, Walk
-from host.configuration.device import load_device_config
 from host.terminal.errors import EXIT_DONE, EXIT_FAILED
 from host.terminal.home import open_home
 
@@ -24,7 +23,7 @@ NAME_WIDTH: Final = 18
 
 def test(options: argparse.Namespace, output: Output) -> int:
     """Walk through the board and sum up."""
-    port = board_port(options.port, load_device_config(open_home(options.home)).link)
+    port = free_port(options.port, open_home(options.home))
     person = Person(output, None if options.unattended else sys.stdin.fileno(), options.timeout)
     walk = Walk(port, person, buttons=options.buttons, timeout_s=options.timeout)
     asyncio.run(walk.run())

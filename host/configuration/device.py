@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import time
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -72,13 +73,26 @@ class DeviceTable(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
 
+class CarrierKind(StrEnum):
+    """How packets travel to the board."""
+
+    RAW = "raw"
+    ROUTER = "router"
+
+
 class LinkTable(DeviceTable):
     """Where the board is."""
 
-    port: Name = Field(
-        "/dev/ttyATH0", description="the serial device of the board, or the socket of its router"
+    carrier: CarrierKind = Field(
+        CarrierKind.RAW, strict=False, description="how to reach it; router: on an Uno Q itself"
     )
-    baud: int = Field(250_000, ge=1_200, le=4_000_000, description="bits per second")
+    port: Name = Field(
+        "/dev/ttyATH0", description="raw: the serial device; one that ends in .sock is a router's"
+    )
+    baud: int = Field(250_000, ge=1_200, le=4_000_000, description="raw: bits per second")
+    socket: Name = Field(
+        "/var/run/arduino-router.sock", description="router: where arduino-router listens"
+    )
 
 
 class DisplayTable(DeviceTable):

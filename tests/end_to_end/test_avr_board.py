@@ -47,9 +47,8 @@ def test_a_press_on_the_pin_shows_the_plan_on_the_led_drivers(tmp_path: Path) ->
         answer = appliance.wait_for_answer()
         appliance.stop_daemon()
         assert shows_its_plan(answer)
-        stale = appliance.wait_for("board", "stale", where=lambda r: r["levels"] != answer.frame)
-        assert Frame.from_rows(stale.record["levels"]) == lit(stale_frame())
-        assert appliance.leds["alone"]
+        stale = lit(stale_frame()).rows()
+        wait_until(lambda: appliance.levels == stale and appliance.leds["alone"], appliance)
     assert_promises(home)
 
 

@@ -6,7 +6,15 @@ import fcntl
 import os
 from pathlib import Path
 
-from host.board.access import lock_holder, port_error
+import pytest
+
+from firmware_bridge.router import RouterCarrier
+from firmware_bridge.transport import ROUTER_SOCKET, RouterPort, SerialPort
+from firmware_bridge.wire import CobsCarrier
+from host.board.access import BoardError, board_port, free_port, lock_holder, port_error
+from host.configuration.device import CarrierKind, LinkTable
+from host.files.home import Home
+from host.files.instance_lock import InstanceLock
 
 
 def test_the_process_that_holds_a_port_is_named_without_trying_its_lock(tmp_path: Path) -> None:
@@ -37,3 +45,31 @@ def test_a_port_locked_by_nobody_we_can_see_is_in_use_all_the_same() -> None:
 
 def test_a_port_that_is_missing_is_asked_about() -> None:
     assert "is it plugged in" in str(port_error("/dev/none", "cannot open /dev/none: No such file"))
+
+
+def test_the_settings_say_how_to_reach_the_board_and_a_named_port_goes_first() -> None:
+    raw, router = LinkTable(port="/dev/ttyS9"), LinkTable(carrier=CarrierKind.ROUTER)
+    assert isinstance(board_port(None, raw), SerialPort)
+    assert board_port(None, raw).name == "/dev/ttyS9"
+    assert isinstance(board_port(None, raw).carrier(), CobsCarrier)
+    assert isinstance(board_port(None, router), RouterPort)
+    assert board_port(None, router).name == ROUTER_SOCKET
+    assert isinstance(board_port(None, router).carrier(), RouterCarrier)
+    assert board_port("/dev/ttyS1", router).name == "/dev/ttyS1"
+    assert isinstance(board_port("/dev/ttyS1", router), SerialPort)
+    assert isinstance(board_port("/tmp/other.sock", raw), RouterPort)  # noqa: S108 - only a name
+    named = LinkTable(carrier=CarrierKind.ROUTER, socket="/run/router")
+    assert board_port(None, named).name == "/run/router"
+
+
+def test_behind_a_router_a_running_daemon_keeps_its_board(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.device_file.write_text('[link]\ncarrier = "router"\n', encoding="utf-8")
+    assert free_port(None, home).name == ROUTER_SOCKET
+    with (
+        InstanceLock(home.state_dir),
+        pytest.raises(BoardError, match=f"served by process {os.getpid()}"),
+    ):
+        free_port(None, home)
+    with InstanceLock(home.state_dir):  # a raw line has a lock of its own
+        assert free_port("/dev/ttyS1", home).name == "/dev/ttyS1"

@@ -13,6 +13,7 @@ import pytest
 from serial.tools import list_ports
 
 from host.board import flash
+from host.files.home import Home
 from host.simulation.avr_build import yun_image
 from tests.host.conftest import Trader
 
@@ -202,3 +203,21 @@ def test_for_an_uno_q_the_steps_are_told(trader: Trader) -> None:
     assert said.code == 0
     assert "arduino-app-cli app start" in said.out
     assert trader("board", "flash", "--board", "uno-q", "--json").json["written"] is False
+
+
+def test_the_uno_qs_app_is_written_and_never_over_something(trader: Trader, tmp_path: Path) -> None:
+    folder = tmp_path / "app"
+    said = trader("board", "flash", "--board", "uno-q", "--app", folder)
+    assert said.code == 0, said.err
+    assert (folder / "app.yaml").is_file()
+    assert (folder / "sketch" / "sketch.ino").is_file()
+    assert list((folder / "sketch").rglob("protocol.c"))
+    again = trader("board", "flash", "--app", folder)
+    assert again.code == 2
+    assert "not empty" in again.err
+    assert trader("board", "flash", "--app", tmp_path / "x", "--board", "yun").code == 2
+
+
+def test_behind_a_router_the_board_is_an_uno_q(trader: Trader, own_home: Home) -> None:
+    own_home.device_file.write_text('[link]\ncarrier = "router"\n', encoding="utf-8")
+    assert "arduino-app-cli" in trader("--home", own_home.root, "board", "flash").out

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from host.configuration.device import DeviceConfig, load_device_config
+from host.configuration.device import CarrierKind, DeviceConfig, load_device_config
 from host.daemon.controls import Command
 from host.display.daylight import Night
 from host.display.state import Light
@@ -31,8 +31,10 @@ def test_every_key_can_be_set(tmp_path: Path) -> None:
         tmp_path,
         """
         [link]
+        carrier = "router"
         port = "/dev/ttyS0"
         baud = 115200
+        socket = "/run/router.sock"
         [display]
         brightness = 3
         night = "off_but_faults"
@@ -54,6 +56,7 @@ def test_every_key_can_be_set(tmp_path: Path) -> None:
         """,
     )
     assert found.link.port == "/dev/ttyS0"
+    assert (found.link.carrier, found.link.socket) == (CarrierKind.ROUTER, "/run/router.sock")
     assert found.display.hours() == Night(
         Light.OFF_BUT_FAULTS, time(23, 30), time(6, 15), ZoneInfo("Europe/Zurich")
     )
