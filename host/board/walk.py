@@ -34,7 +34,8 @@ CHATTER_MS: Final = 40
 EVENT_LED_S: Final = 1.0
 DIM: Final = 1
 RETRANSMITS_SHARE_MAX: Final = 0.1
-YUN_BUTTONS: Final = 2
+BUTTONS: Final = {Board.YUN: 2, Board.UNO_Q: 2}
+"""How many a board of ours has; any other kind has one."""
 
 
 class Result(StrEnum):
@@ -160,7 +161,8 @@ class Walk:
     async def _press_buttons(self, link: Link) -> None:
         assert self.board is not None
         is_yun = self.board.board is Board.YUN
-        count = (YUN_BUTTONS if is_yun else 1) if self._buttons is None else self._buttons
+        known = BUTTONS.get(self.board.board, 1)
+        count = known if self._buttons is None else self._buttons
         for number in range(count):
             await self._shown(link, button_frame(number))
             self._onlooker.tell(f"button {number}: press and release it now")

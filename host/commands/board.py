@@ -40,7 +40,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--unattended", action="store_true", help="ask nothing; look at what the board confirms"
     )
     test.add_argument(
-        "--buttons", type=_count(0, BUTTONS_MAX), metavar="N", help="how many (default: 2 on a Yun)"
+        "--buttons",
+        type=_count(0, BUTTONS_MAX),
+        metavar="N",
+        help="how many (default: 2 on a Yun or Uno Q)",
     )
     test.add_argument(
         "--timeout",
