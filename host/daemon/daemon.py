@@ -175,7 +175,9 @@ class Daemon:
         )
         self.configs = ConfigDesk(self.home, self.recorder, self.screen, self._config_rejected)
         controls = Controls(self.config.buttons, limits.press_age_s)
-        self.presses = PressDesk(self.home, self.recorder, self.screen, controls, self)
+        self.presses = PressDesk(
+            self.home, self.recorder, self.screen, controls, self, self.plans.head_start
+        )
         self._reading = reading
         await stack.enter_async_context(self.link)
 
