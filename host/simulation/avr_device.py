@@ -55,6 +55,9 @@ EEPROM_SIZE: Final = 1024
 SHUTDOWN: Final = 0x0C
 """The register that the firmware writes last: the picture is whole."""
 EDGES_KEPT: Final = 64
+LEVEL_US: Final = 50_000
+"""How long a level stands at least, on the MCU's clock: a simulator that got no time for a while
+reads the press and the release at once, and the firmware would see neither."""
 
 
 class AvrProcess:
@@ -297,10 +300,11 @@ class AvrDevice:
         other = Edge.UP if level is Edge.DOWN else Edge.DOWN
         for bounce in range(BOUNCES if bounce_s else 0):
             self._pin(at_s + bounce_s * bounce / BOUNCES, button, other if bounce % 2 else level)
-        self._pin(at_s + bounce_s, button, level)
+        self._pin(at_s + bounce_s, button, level, f"run {LEVEL_US}")
 
-    def _pin(self, at_s: float, button: int, level: Edge) -> None:
-        self._at(at_s, lambda: self._process.tell(f"pin {button} {int(level)}"))
+    def _pin(self, at_s: float, button: int, level: Edge, *then: str) -> None:
+        lines = "\n".join((f"pin {button} {int(level)}", *then))
+        self._at(at_s, lambda: self._process.tell(lines))
 
     def _silence(self, command: Mapping[str, Any]) -> None:
         duration_ms = whole_number(command, "ms", 0, PRESS_MS_MAX)

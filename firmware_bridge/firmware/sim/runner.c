@@ -11,7 +11,7 @@
  *   pin BUTTON 0|1          {"t_us":1000,"led":"host","level":1}
  *   reset                   {"t_us":1000,"spi":"0100010f"}             one latched transfer
  *   send HEX                {"t_us":1000,"uart":"0a01..."}             lockstep only
- *   run MICROSECONDS        {"t_us":2000,"done":"run"}                 lockstep only
+ *   run MICROSECONDS        {"t_us":2000,"done":"run"}                 at once, also in real time
  *
  * The eeprom file, if given, holds the board's memory between two runs. It ends at the end of
  * stdin. simavr's own UART flags are cleared: STDIO would print the line's bytes among ours, and
