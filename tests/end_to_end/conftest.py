@@ -1,4 +1,4 @@
-"""The AVR simulator, built once for all tests that execute the Yun's firmware."""
+"""What executes the firmware: built once, for all tests that need it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from host.simulation.avr_build import PACKAGES, ToolchainError, build_simulator
+from tests.firmware_bridge.conftest import built
+
+__all__ = ["built"]
 
 
 @pytest.fixture(scope="session")
