@@ -18,7 +18,7 @@ from firmware_bridge.link import Link
 from firmware_bridge.matrix import LEVEL_MAX, Canvas, Frame
 from firmware_bridge.messages import BRIGHTNESS_MAX, COLUMNS, ROWS, Board, Edge
 from firmware_bridge.session import elapsed_ms
-from host.board.access import greet
+from host.board.access import BoardError, greet, incompatible_line, is_compatible
 
 if TYPE_CHECKING:
     from firmware_bridge.messages import HelloReply
@@ -100,10 +100,12 @@ class Walk:
         Raises
         ------
         BoardError
-            When there is no board to begin with, or it is gone in the middle.
+            When there is no board to begin with, it speaks another protocol, or is gone at the end.
         """
         async with Link(self._port) as link:
             self.board = await greet(link)
+            if not is_compatible(self.board):
+                raise BoardError(incompatible_line(self.board))
             await self._matrix(link)
             if self.board.board is Board.YUN:
                 await self._seen(

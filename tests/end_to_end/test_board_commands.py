@@ -15,20 +15,21 @@ from firmware_bridge.transport import SerialPort
 from host.board import walk as walking
 from host.board.access import BoardError
 from host.board.walk import Result, Walk
+from host.cli import main
 from host.simulation.appliance import AVR_COMMAND, BOARD_COMMAND, Simulation
 from tests.end_to_end.promises import quick, small_home
 
 TRADER = (sys.executable, "-P", "-m", "host.cli")
 
 
-def run(*arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         (*TRADER, "board", *arguments),
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
-        input=typed,
+        stdin=subprocess.DEVNULL,
     )
 
 
@@ -151,30 +152,61 @@ def test_a_board_that_hangs_in_the_middle_fails_and_the_walk_ends(
     assert any("matrix sweep: failed" in text for text in finger.told)
 
 
+@pytest.fixture
+def typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Run a command in this process, with this on its standard input."""
+
+    def run_here(text: str, *arguments: str) -> tuple[int, str, str]:
+        (tmp_path / "typed").write_text(text, encoding="utf-8")
+        with (tmp_path / "typed").open(encoding="utf-8") as stdin:
+            monkeypatch.setattr("sys.stdin", stdin)
+            code = main(["--home", str(tmp_path), "board", *arguments])
+        return code, *capsys.readouterr()
+
+    return run_here
+
+
+@pytest.mark.usefixtures("hasty")
 def test_the_walk_in_the_terminal_takes_answers_and_sums_up(
-    plug: Callable[[Sequence[str]], Simulation],
+    plug: Callable[[Sequence[str]], Simulation], typed: Callable[..., tuple[int, str, str]]
 ) -> None:
     port = plug(BOARD_COMMAND).port
-    typed = "y\n\nn\ny\ny\ny\n"
-    done = run("test", "--port", port, "--buttons", "0", "--json", typed=typed)
-    assert done.returncode == 1
-    found = json.loads(done.stdout)
+    answers = "y\n\nn\ny\ny\ny\n"
+    code, out, err = typed(answers, "test", "--port", port, "--buttons", "0", "--json")
+    assert code == 1
+    found = json.loads(out)
     assert found["passed"] is False
     by_name = {step["name"]: step["result"] for step in found["steps"]}
     assert by_name["matrix all"] == by_name["matrix sweep"] == "passed"
     assert by_name["matrix order"] == "failed"
     assert by_name["back again"] == "passed"
-    assert "Are all 104 LEDs lit? [Y/n]" in done.stderr
+    assert "Are all 104 LEDs lit? [Y/n]" in err
+    code, out, _ = typed("y\n" * 6, "test", "--port", port, "--buttons", "0")
+    assert code == 0
+    assert "nothing failed" in out
 
 
+@pytest.mark.usefixtures("hasty")
 def test_a_walk_that_nobody_watches_passes_only_if_that_was_asked_for(
-    plug: Callable[[Sequence[str]], Simulation],
+    plug: Callable[[Sequence[str]], Simulation], typed: Callable[..., tuple[int, str, str]]
 ) -> None:
     port = plug(BOARD_COMMAND).port
-    alone = run("test", "--port", port, "--buttons", "0", "--unattended")
-    assert alone.returncode == 0, alone.stderr
-    assert "nobody looked at 6 of 8 steps" in alone.stdout
-    assert run("test", "--port", port, "--buttons", "0").returncode == 1
+    code, out, _ = typed("", "test", "--port", port, "--buttons", "0", "--unattended")
+    assert code == 0
+    assert "nobody looked at 6 of 8 steps" in out
+    assert typed("", "test", "--port", port, "--buttons", "0")[0] == 1
+
+
+def test_a_walk_with_a_firmware_of_another_protocol_says_what_mends_it(
+    plug: Callable[[Sequence[str]], Simulation],
+) -> None:
+    port = plug((*BOARD_COMMAND, "--protocol", "9")).port
+    done = run("test", "--port", port, "--unattended")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "trader board flash" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_info_tries_the_link_and_tells_its_counters(bench: Simulation) -> None:
