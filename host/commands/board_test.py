@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import termios
 from typing import TYPE_CHECKING, Final
 
 from host.board.access import free_port
@@ -81,6 +82,9 @@ class Person:
         """Return yes or no; None when nobody answers in time."""
         if self._keyboard is None:
             return None
+        if os.isatty(self._keyboard):  # what was typed before the question is no answer to it
+            termios.tcflush(self._keyboard, termios.TCIFLUSH)
+            self._typed = b""
         self._output.error(f"{question} [Y/n]")
         try:
             async with asyncio.timeout(self._timeout_s):
