@@ -70,6 +70,8 @@ WORKER_LINE_BYTES_MAX = 8 * 1024 * 1024
 """A plan of a worker, as one line."""
 WORKER_REQUEST_BYTES_MAX = 4 * 1024
 DEVICE_PATH_LENGTH_MAX = 255
+FIRMWARE_IMAGE_BYTES_MAX = 128 * 1024
+"""As Intel HEX, which takes 2.8 characters for each byte of the 28 KiB that fit."""
 
 # --- versions, presets, backups -----------------------------------------------------------------
 

@@ -313,6 +313,8 @@ def main() -> int:
     if options.images:
         IMAGES.mkdir(exist_ok=True)
         shutil.copyfile(built.yun_hex, IMAGES / "yun.hex")
+        digest = hashlib.sha256(built.yun_hex.read_bytes()).hexdigest()
+        (IMAGES / "SHA256SUMS").write_text(f"{digest}  yun.hex\n", encoding="ascii")
     return 0
 
 

@@ -12,6 +12,7 @@
 #include <avr_uart.h>
 #include <sim_avr.h>
 #include <sim_elf.h>
+#include <sim_hex.h>
 
 #define FREQUENCY_HZ 16000000
 #define CYCLES_PER_US (FREQUENCY_HZ / 1000000)
@@ -155,13 +156,25 @@ static void log_errors(avr_t *from, const int level, const char *format, va_list
     }
 }
 
+/* A .hex is what avrdude writes to a board: it holds the flash and nothing else. */
+static bool read_firmware(const char *path, elf_firmware_t *firmware)
+{
+    size_t length = strlen(path);
+
+    if (length < 4 || strcmp(path + length - 4, ".hex") != 0) {
+        return elf_read_firmware(path, firmware) == 0;
+    }
+    firmware->flash = read_ihex_file(path, &firmware->flashsize, &firmware->flashbase);
+    return firmware->flash != NULL;
+}
+
 void mcu_load(const char *path, void (*take_uart)(const uint8_t *data, size_t size))
 {
     elf_firmware_t firmware = {0};
 
     take_output = take_uart;
     avr_global_logger_set(log_errors);
-    if (elf_read_firmware(path, &firmware) != 0) {
+    if (!read_firmware(path, &firmware)) {
         fprintf(stderr, "%s is not a firmware\n", path);
         exit(1);
     }

@@ -20,6 +20,7 @@ static int pty_near = -1;
 
 void real_time_take_uart(const uint8_t *data, size_t size)
 {
+    fflush(stdout); /* what was drawn before an answer is told before it */
     (void)!write(pty_near, data, size); /* unread bytes are lost, as on a wire */
 }
 

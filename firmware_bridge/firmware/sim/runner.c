@@ -1,7 +1,7 @@
 /* The Yun's firmware, executed: an ATmega32u4 in libsimavr with the outside world on stdin and
  * stdout.
  *
- *   runner FIRMWARE.elf [--lockstep] [--eeprom FILE]
+ *   runner FIRMWARE.elf|FIRMWARE.hex [--lockstep] [--eeprom FILE]
  *
  * In real time UART1 is a pty, whose path is told first. With --lockstep there is no pty and time
  * passes only by "run": a test is then as repeatable as one of a function.
@@ -11,7 +11,7 @@
  *   pin BUTTON 0|1          {"t_us":1000,"led":"host","level":1}
  *   reset                   {"t_us":1000,"spi":"0100010f"}             one latched transfer
  *   send HEX                {"t_us":1000,"uart":"0a01..."}             lockstep only
- *   run MICROSECONDS        {"t_us":2000,"done":"run"}                 lockstep only
+ *   run MICROSECONDS        {"t_us":2000,"done":"run"}                 at once, also in real time
  *
  * The eeprom file, if given, holds the board's memory between two runs. It ends at the end of
  * stdin. simavr's own UART flags are cleared: STDIO would print the line's bytes among ours, and
@@ -74,7 +74,7 @@ int main(int argc, char **argv)
         }
     }
     if (argc < 2) {
-        fprintf(stderr, "usage: runner FIRMWARE.elf [--lockstep] [--eeprom FILE]\n");
+        fprintf(stderr, "usage: runner FIRMWARE.elf|FIRMWARE.hex [--lockstep] [--eeprom FILE]\n");
         return 2;
     }
     mcu_load(argv[1], lockstep ? say_uart : real_time_take_uart);
