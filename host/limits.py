@@ -16,6 +16,14 @@ SECURITY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 CURRENCY = re.compile(r"[A-Z]{3}")
 GROUP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._&/-]{0,63}")
 
+# --- any TOML ------------------------------------------------------------------------------------
+
+TOML_BYTES_MAX = 64 * 1024
+"""Of a configuration; portfolios may be larger."""
+TOML_KEY_PARTS_MAX = 8
+TOML_NESTING_MAX = 16
+TOML_TOKEN_LENGTH_MAX = 256
+
 # --- portfolios/<bucket>.toml -------------------------------------------------------------------
 
 PORTFOLIO_BYTES_MAX = 1024 * 1024
@@ -63,12 +71,17 @@ PROBLEMS_SHOWN_MAX = 50
 """Of one file; the rest is counted."""
 FINDINGS_PER_FILE_MAX = 20
 
+# --- plans/<bucket>/*.json -----------------------------------------------------------------------
+
+PLAN_BYTES_MAX = 4 * 1024 * 1024
+
 # --- the daemon ---------------------------------------------------------------------------------
 
 JOURNAL_LINE_BYTES_MAX = 64 * 1024
 WORKER_LINE_BYTES_MAX = 8 * 1024 * 1024
 """A plan of a worker, as one line."""
 WORKER_REQUEST_BYTES_MAX = 4 * 1024
+WORKER_STDERR_BYTES_MAX = 64 * 1024
 DEVICE_PATH_LENGTH_MAX = 255
 
 # --- versions, presets, backups -----------------------------------------------------------------
@@ -76,5 +89,5 @@ DEVICE_PATH_LENGTH_MAX = 255
 CONFIG_REASON_LENGTH_MAX = 200
 PRESETS_MAX = 500
 PRESET_BYTES_MAX = 64 * 1024
-CONFIG_VERSION_BYTES_MAX = 66 * 1024
+CONFIG_VERSION_BYTES_MAX = TOML_BYTES_MAX + 2 * 1024
 """A configuration of 64 KB, and the line of metadata before it."""

@@ -20,12 +20,12 @@ import tomli
 from host.configuration.toml_hints import advice_for, is_name_clash
 from host.configuration.toml_positions import Positions, Span, TomlPath, scan_positions
 from host.files.problems import ConfigFileError, FileProblem, excerpt
+from host.limits import TOML_BYTES_MAX
 
 if TYPE_CHECKING:
     from planner_core.errors import ConfigProblem
 
 __all__ = [
-    "TOML_BYTES_MAX",
     "ConfigFileError",
     "FileProblem",
     "TomlDocument",
@@ -36,7 +36,6 @@ __all__ = [
     "render_problems",
 ]
 
-TOML_BYTES_MAX = 64 * 1024
 BYTE_ORDER_MARK = "\ufeff"
 INTEGER_MAX = 2**63 - 1
 
