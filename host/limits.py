@@ -86,6 +86,14 @@ DEVICE_PATH_LENGTH_MAX = 255
 
 # --- versions, presets, backups -----------------------------------------------------------------
 
+BACKUP_BYTES_MAX = 1024 * 1024 * 1024
+BACKUP_UNPACKED_BYTES_MAX = 2 * BACKUP_BYTES_MAX
+BACKUP_FILE_BYTES_MAX = 512 * 1024 * 1024
+BACKUP_FILES_MAX = 60_000
+"""Fewer than the 65,535 that the plain form of a ZIP counts to."""
+BACKUP_MANIFEST_BYTES_MAX = 32 * 1024 * 1024
+BACKUP_PATH_BYTES_MAX = 400
+BACKUP_PATH_PARTS_MAX = 16
 CONFIG_REASON_LENGTH_MAX = 200
 PRESETS_MAX = 500
 PRESET_BYTES_MAX = 64 * 1024

@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from host.errors import StorageError
 
@@ -34,6 +35,7 @@ ADVICE = {
     errno.EPERM: "not permitted: check owner and rights",
     errno.ENOTDIR: "a part of the path is a file, not a folder",
     errno.EISDIR: "there is a folder of that name",
+    errno.ENOENT: "there is no such folder: make it first",
     errno.EIO: "the disk reports an error: check it, and restore from a backup",
 }
 
@@ -60,6 +62,39 @@ def write_new(path: Path, data: bytes) -> bool:
     return not os.path.lexists(path) and _write(path, data, replace=False)
 
 
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """Write a long file; it gets its name at the end, when it is whole and on disk.
+
+    Raises
+    ------
+    StorageError
+        When something of that name is there already, or it could not be written. Nothing is left.
+    """
+    temporary = path.parent / f"{TEMPORARY_PREFIX}{os.getpid()}-{os.urandom(6).hex()}"
+    is_taken = StorageError(f"{path}: is there already (choose another name)")
+    if os.path.lexists(path):
+        raise is_taken
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        descriptor = os.open(temporary, flags, FILE_MODE)
+        try:
+            with os.fdopen(descriptor, "w+b") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            with _locked(path.parent):
+                _place_new(temporary, path)
+        finally:
+            with suppress(OSError):
+                temporary.unlink()
+        sync_folder(path.parent)
+    except FileExistsError:
+        raise is_taken from None
+    except OSError as error:
+        raise storage_error(path, "cannot be written", error) from error
+
+
 def make_folder(path: Path) -> None:
     """Make a folder and what is missing above it, for its owner only.
 
@@ -77,7 +112,7 @@ def make_folder(path: Path) -> None:
         for folder in reversed(missing):
             with suppress(FileExistsError):
                 folder.mkdir(FOLDER_MODE)
-            _sync_folder(folder.parent)
+            sync_folder(folder.parent)
     except OSError as error:
         raise storage_error(path, "cannot be made", error) from error
     if not path.is_dir():
@@ -118,7 +153,7 @@ def _write(path: Path, data: bytes, *, replace: bool) -> bool:
             finally:
                 with suppress(OSError):
                     temporary.unlink()
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
     except OSError as error:
         raise storage_error(path, "cannot be written", error) from error
     return True
@@ -148,7 +183,8 @@ def _place_new(temporary: Path, path: Path) -> None:
         temporary.replace(path)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
