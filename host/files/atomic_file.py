@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +25,8 @@ from host.errors import StorageError
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
 TEMPORARY_PREFIX = ".tmp-"
+TEMPORARY_NAME = re.compile(r"\.tmp-\d+-[0-9a-f]{12}")
+"""Of which process, and random: nobody else's file is called so."""
 LOCK_WAIT_S = 5.0
 LOCK_RETRY_S = 0.01
 
@@ -124,11 +127,16 @@ def sweep_temporaries(folder: Path) -> int:
     removed = 0
     with suppress(OSError), _locked(folder):
         for entry in folder.iterdir():
-            if entry.name.startswith(TEMPORARY_PREFIX):
+            if TEMPORARY_NAME.fullmatch(entry.name):
                 with suppress(OSError):
                     entry.unlink()
                     removed += 1
     return removed
+
+
+def sweep_tree(root: Path) -> int:
+    """Do the same in a folder and in all below it; links are not followed."""
+    return sum(sweep_temporaries(Path(folder)) for folder, _, _ in os.walk(root))
 
 
 def storage_error(path: Path, what: str, error: OSError) -> StorageError:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from host.errors import BackupError
 from host.files.archive import CHUNK_BYTES, Archive, ArchiveWriter
-from host.files.atomic_file import TEMPORARY_PREFIX, new_file, storage_error
+from host.files.atomic_file import TEMPORARY_NAME, new_file, storage_error
 from host.limits import BACKUP_FILES_MAX, BACKUP_PATH_PARTS_MAX, JOURNAL_LINE_BYTES_MAX
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def _walk(
         raise BackupError(f"{folder}: leads back to itself, or too deep (remove the link)")
     for path in entries:
         name = prefix + path.name
-        if path.name.startswith(TEMPORARY_PREFIX) or path.name in FOLDERS_LEFT_OUT:
+        if TEMPORARY_NAME.fullmatch(path.name) or path.name in FOLDERS_LEFT_OUT:
             continue
         try:
             status = path.stat()
