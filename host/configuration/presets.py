@@ -31,6 +31,7 @@ ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 STATE_NAME: Final = "presets.json"
 RATINGS: Final = range(1, 6)
 TEXT_KEYS: Final = ("name", "description", "author", "created_at")
+SCHEMA_LINE: Final = "#:schema ../schema/bucket.json"
 CONFIG_MARK: Final = "# --- configuration ---\n"
 """What follows it in a preset's file is a bucket's file, byte for byte."""
 
@@ -194,7 +195,7 @@ def preset_text(preset_id: str, config_text: str, **about: object) -> str:
         "sha256": _digest(config_text),
     }
     lines = [f"# {key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
-    return "\n".join(["#:preset", *lines, CONFIG_MARK]) + config_text
+    return "\n".join([SCHEMA_LINE, "#:preset", *lines, CONFIG_MARK]) + config_text
 
 
 def _head(document: TomlDocument) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Edited configurations go live, or are refused, while the daemon runs.
 
-At its start, what a crash left of their history is cleared up. A change of `buckets/` that has been quiet for 2 s is checked and committed by a process of its own
-(`trader config commit`), so that the daemon needs neither numpy nor trust in the file. The worker
-asks for the newest version when it begins a plan: a new one is swapped in between two plans.
+A start clears up what a crash left of their history. A change of `buckets/` that has been quiet for
+2 s is checked and committed by a process of its own (`trader config commit`), so that the daemon
+needs neither numpy nor trust in the file. The worker asks for the newest version when it begins a
+plan: a new one is swapped in between two plans.
 """
 
 from __future__ import annotations

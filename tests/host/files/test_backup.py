@@ -81,12 +81,8 @@ def test_links_are_followed_and_what_cannot_be_saved_is_named(home: Home, tmp_pa
     home.market_dir.symlink_to(other / "market")
     (home.root / ".#core.toml").symlink_to("nobody@nowhere")
     os.mkfifo(home.root / "pipe")
-    for name in (
-        ".tmp-1-0123456789ab",
-        "state/daemon.lock",
-        "state/advice/core.lock",
-        "history/x/lock",
-    ):
+    locks = ("state/daemon.lock", "state/advice/core.lock", "history/config/core/lock")
+    for name in (".tmp-1-0123456789ab", *locks):
         (home.root / name).parent.mkdir(parents=True, exist_ok=True)
         (home.root / name).touch()
     made = create_backup(home, tmp_path / "a.zip")
