@@ -31,6 +31,7 @@ __all__ = [
     "TomlDocument",
     "explain_problems",
     "locate_problems",
+    "parse_bytes",
     "parse_toml",
     "read_toml",
     "render_problems",
@@ -131,7 +132,7 @@ def read_toml(path: Path, max_bytes: int = TOML_BYTES_MAX) -> TomlDocument:
     ConfigFileError
         With every line that says what is wrong with it.
     """
-    return _parse_bytes(_read_bytes(path, max_bytes), str(path), max_bytes)
+    return parse_bytes(_read_bytes(path, max_bytes), str(path), max_bytes)
 
 
 def parse_toml(text: str, source: str, max_bytes: int = TOML_BYTES_MAX) -> TomlDocument:
@@ -142,7 +143,29 @@ def parse_toml(text: str, source: str, max_bytes: int = TOML_BYTES_MAX) -> TomlD
     ConfigFileError
         With every line that says what is wrong with it.
     """
-    return _parse_bytes(text.encode("utf-8", "surrogatepass"), source, max_bytes)
+    return parse_bytes(text.encode("utf-8", "surrogatepass"), source, max_bytes)
+
+
+def parse_bytes(data: bytes, source: str, max_bytes: int = TOML_BYTES_MAX) -> TomlDocument:
+    """Parse the bytes of a TOML file; `source` is what messages call it.
+
+    Raises
+    ------
+    ConfigFileError
+        With every line that says what is wrong with it.
+    """
+    text = _Text(_decode(data, source, max_bytes), source)
+    _refuse_control_characters(text)
+    positions = scan_positions(text.text)
+    if positions.excess is not None:
+        offset, what = positions.excess
+        raise ConfigFileError([text.problem(offset, f"{what} (no setting needs that)")])
+    mapping = _parse(text, positions)
+    document = TomlDocument(text, mapping, positions.spans, data)
+    unusable = [document.problem(*found) for found in _unusable_numbers(mapping)]
+    if unusable:
+        raise ConfigFileError(unusable)
+    return document
 
 
 def locate_problems(
@@ -184,21 +207,6 @@ def _open_at_once(path: str, flags: int) -> int:
 
 def _refused(path: Path, message: str) -> ConfigFileError:
     return ConfigFileError([FileProblem(str(path), None, None, message)])
-
-
-def _parse_bytes(data: bytes, source: str, max_bytes: int) -> TomlDocument:
-    text = _Text(_decode(data, source, max_bytes), source)
-    _refuse_control_characters(text)
-    positions = scan_positions(text.text)
-    if positions.excess is not None:
-        offset, what = positions.excess
-        raise ConfigFileError([text.problem(offset, f"{what} (no setting needs that)")])
-    mapping = _parse(text, positions)
-    document = TomlDocument(text, mapping, positions.spans, data)
-    unusable = [document.problem(*found) for found in _unusable_numbers(mapping)]
-    if unusable:
-        raise ConfigFileError(unusable)
-    return document
 
 
 def _decode(data: bytes, source: str, max_bytes: int) -> str:
