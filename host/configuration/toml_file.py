@@ -33,6 +33,7 @@ __all__ = [
     "locate_problems",
     "parse_bytes",
     "parse_toml",
+    "read_bytes",
     "read_toml",
     "render_problems",
 ]
@@ -132,7 +133,7 @@ def read_toml(path: Path, max_bytes: int = TOML_BYTES_MAX) -> TomlDocument:
     ConfigFileError
         With every line that says what is wrong with it.
     """
-    return parse_bytes(_read_bytes(path, max_bytes), str(path), max_bytes)
+    return parse_bytes(read_bytes(path, max_bytes), str(path), max_bytes)
 
 
 def parse_toml(text: str, source: str, max_bytes: int = TOML_BYTES_MAX) -> TomlDocument:
@@ -186,8 +187,14 @@ def explain_problems(document: TomlDocument, problems: Sequence[ConfigProblem]) 
     return [problem.explained() for problem in locate_problems(document, problems)]
 
 
-def _read_bytes(path: Path, max_bytes: int) -> bytes:
-    """Read a little more than allowed at most; never wait on a pipe or a device."""
+def read_bytes(path: Path, max_bytes: int) -> bytes:
+    """Read a little more than allowed at most; never wait on a pipe or a device.
+
+    Raises
+    ------
+    ConfigFileError
+        When it is not a file that can be read.
+    """
     try:
         with open(path, "rb", opener=_open_at_once) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
