@@ -80,8 +80,11 @@ def restore_backup(
     BackupError, HomeError, InstanceError, StorageError
         The home that was there is as it was.
     """
-    root = root.resolve()
-    _refuse_full(root, replace=replace)
+    try:
+        root = root.resolve()
+        _refuse_full(root, replace=replace)
+    except OSError as error:
+        raise storage_error(root, "cannot be read", error) from error
     with ExitStack() as stack:
         archive = stack.enter_context(open_archive(path))
         make_folder(root.parent)
