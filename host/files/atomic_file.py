@@ -122,6 +122,21 @@ def make_folder(path: Path) -> None:
         raise StorageError(f"{path}: is not a folder (move the file away, or choose another home)")
 
 
+def settle_folders(folder: Path, count: int) -> None:
+    """Make the names of a folder and of those above it, `count` in all, survive a power cut.
+
+    Raises
+    ------
+    StorageError
+        When the disk refuses.
+    """
+    try:
+        for above in folder.parents[:count]:
+            sync_folder(above)
+    except OSError as error:
+        raise storage_error(folder, "cannot be made", error) from error
+
+
 def sweep_temporaries(folder: Path) -> int:
     """Remove what writes that were cut off left in a folder; return how many files."""
     removed = 0

@@ -45,6 +45,8 @@ class Op:
     data: bytes = b""
     names: tuple[tuple[int, str, int | None], ...] = ()
     promised: tuple[tuple[int, str], ...] = ()
+    made: int | None = None
+    """The folder that the name leads to, if it is a new one."""
 
 
 @dataclass(slots=True)
@@ -66,6 +68,8 @@ class Disk:
             self.files[op.node] = old[: op.offset] + op.data + old[op.offset + len(op.data) :]
         elif op.kind == "cut":
             self.files[op.node] = self.files.get(op.node, b"")[: op.offset].ljust(op.offset, b"\0")
+        if op.made is not None:
+            self.folders.setdefault(op.made, {})
         for folder, name, node in op.names:
             entries = self.folders.setdefault(folder, {})
             if node is None:
@@ -158,21 +162,20 @@ class _Reader:
         if call == "openat":
             self._take_open(paths[0], arguments, result)
         elif call in {"link", "linkat"}:
-            self._names("name", (paths[1], self._node(paths[0])))
+            self._names((paths[1], self._node(paths[0])))
         elif call == "rename":
-            self._names("name", (paths[1], self._node(paths[0])), (paths[0], None))
+            self._names((paths[1], self._node(paths[0])), (paths[0], None))
         elif call == "mkdir":
-            self._live.folders[self._count] = {}
-            self._names("name", (paths[0], self._count))
+            self._names((paths[0], self._count), made=self._count)
             self._count += 1
         else:
-            self._names("name", (paths[0], None))
+            self._names((paths[0], None))
 
     def _take_open(self, path: str, flags: str, descriptor: int) -> None:
         node = self._node(path)
         if node is None:
             node, self._count = self._count, self._count + 1
-            self._names("name", (path, node))
+            self._names((path, node))
         elif "O_TRUNC" in flags:
             self._add(Op("cut", node))
         end = len(self._live.files.get(node, b"")) if "O_APPEND" in flags else 0
@@ -195,7 +198,7 @@ class _Reader:
         else:
             raise AssertionError(f"{call}: not understood")
 
-    def _names(self, kind: str, *names: tuple[str, int | None]) -> None:
+    def _names(self, *names: tuple[str, int | None], made: int | None = None) -> None:
         """Add names that change together; they are those of the first one's folder."""
         entries = []
         for path, node in names:
@@ -203,7 +206,7 @@ class _Reader:
             folder = self._node(parent)
             assert folder is not None, path
             entries.append((folder, name, node))
-        self._add(Op(kind, entries[0][0], names=tuple(entries)))
+        self._add(Op("name", entries[0][0], names=tuple(entries), made=made))
 
     def _node(self, path: str) -> int | None:
         """Return the number that a path leads to now."""
