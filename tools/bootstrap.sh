@@ -2,9 +2,9 @@
 # Makes this checkout ready to use, on a fresh machine too: `make` calls it, people need not.
 #
 #   tools/bootstrap.sh run    Python, .venv, the product's locked packages
-#   tools/bootstrap.sh test   the same, what the tests need, and the firmware toolchain
-#   tools/bootstrap.sh soak   the same, and clang, whose fuzzer finds its way by coverage
-#   tools/bootstrap.sh bench  what `test` needs, and the rival planners that the benchmarks compare with
+#   tools/bootstrap.sh test   the same, what the tests need: firmware toolchain, strace
+#   tools/bootstrap.sh soak   the same, and the fuzzers of the long tests
+#   tools/bootstrap.sh bench  the same, and the rival planners that the benchmarks compare with
 #
 # It is quick when there is nothing to do: .venv remembers which lock it was made from.
 # It installs Debian packages only as root or where `sudo` asks for no password; elsewhere it
@@ -14,7 +14,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 VENV=.venv
 OLDEST_PYTHON=3.11
-FIRMWARE_PACKAGES=(gcc make gcc-avr avr-libc arduino-core-avr libsimavr-dev libelf-dev g++)
+# The firmware's toolchain, and what makes disks fail in the crash tests.
+TEST_PACKAGES=(gcc g++ make gcc-avr avr-libc arduino-core-avr libsimavr-dev libelf-dev strace)
 FUZZER_PACKAGES=(clang libclang-rt-dev)
 
 say() { printf '%s\n' "$*" >&2; }
@@ -153,6 +154,7 @@ install_project() {
 largest_set() {
     local set=$1
     [ "$set" != run ] || [ ! -f "$VENV/stamp-dev" ] || set=dev
+    [ "$set" = bench ] || [ ! -f "$VENV/stamp-soak" ] || set=soak
     [ ! -f "$VENV/stamp-bench" ] || set=bench
     echo "$set"
 }
@@ -169,11 +171,11 @@ ensure_venv() {
     is_current "$VENV/stamp-project" pyproject.toml || install_project
 }
 
-# Without the toolchain the tests that execute firmware are skipped, visibly. CI may not skip.
-ensure_firmware_toolchain() {
-    install_packages "${FIRMWARE_PACKAGES[@]}" && return
-    [ "${CI:-}" != true ] || fail "CI needs the firmware toolchain."
-    say "Going on without it: the tests that run the compiled firmware will be skipped."
+# Without them the tests that run firmware or make disks fail are skipped, visibly. CI may not skip.
+ensure_test_packages() {
+    install_packages "${TEST_PACKAGES[@]}" && return
+    [ "${CI:-}" != true ] || fail "CI needs these packages."
+    say "Going on without: tests that run the compiled firmware or make disks fail will be skipped."
 }
 
 ensure_fuzzer() {
@@ -192,8 +194,8 @@ main() {
     case "${1:-}" in
     run) ensure_venv run ;;
     test | soak | bench)
-        if [ "$1" = bench ]; then ensure_venv bench; else ensure_venv dev; fi
-        ensure_firmware_toolchain
+        if [ "$1" = test ]; then ensure_venv dev; else ensure_venv "$1"; fi
+        ensure_test_packages
         [ "$1" != soak ] || ensure_fuzzer
         ;;
     *) fail "usage: tools/bootstrap.sh run|test|soak|bench" ;;

@@ -195,6 +195,7 @@ class Daemon:
                 lines_damaged=reading.lines_damaged,
                 links_broken=reading.links_broken,
             )
+        await self.configs.recover()
         await self._restore_selection()
         await self.plans.recover(self.config.limits.press_age_s)
         await self.presses.replay()
