@@ -136,17 +136,23 @@ def _planned(home: Home, options: argparse.Namespace, output: Output) -> Planned
     """Plan, and prove and explain what was asked for, with progress for whoever looks."""
     from host.configuration.active import load_file, peek
     from host.plans.planning import make_plan, proving, reasons_of, with_reasons
+    from host.terminal.interrupts import first_interrupt_asks
     from host.views.plan_progress import shown_progress
+    from planner_core.errors import PlanningCancelledError
 
     with shown_progress(output.stderr) as tell:
-        planned = make_plan(
-            home,
-            options.bucket,
-            as_of=options.as_of,
-            emit=_progress_of(tell, options.prove),
-            planner=proving(options.prove),
-            load=peek if options.no_store else load_file,
-        )
+        try:
+            with first_interrupt_asks() as is_cancelled:
+                planned = make_plan(
+                    home,
+                    options.bucket,
+                    as_of=options.as_of,
+                    emit=_progress_of(tell, options.prove),
+                    planner=proving(options.prove, is_cancelled),
+                    load=peek if options.no_store else load_file,
+                )
+        except PlanningCancelledError:
+            raise KeyboardInterrupt from None
         if options.explain:
             tell("asking what would change the answer", None)
             planned = with_reasons(planned, reasons_of(planned))

@@ -58,6 +58,7 @@ def action_to_json(action: Action, security_ids: Sequence[str]) -> JsonObject:
         "tax": number_or_null(action.tax),
         "sources": list(action.sources),
         "reason": action.reason,
+        "mandatory": action.mandatory,
     }
 
 

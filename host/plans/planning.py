@@ -163,11 +163,17 @@ def make_plan(  # noqa: PLR0913 - each is a seam that the worker or a test takes
     return PlannedRun(plan, config, context, created_at, elapsed_s, record)
 
 
-def proving(seconds: float | None) -> Planner:
-    """Return the planner, given so many seconds to prove how good its plan is; None: no proof."""
+def proving(seconds: float | None, is_cancelled: Callable[[], bool] | None = None) -> Planner:
+    """Return the planner, given so many seconds to prove how good its plan is; None: no proof.
+
+    Cancelled while it proves, it returns the plan and the bound so far; before that, it raises
+    PlanningCancelledError.
+    """
 
     def prove(context: PlanningContext, config: PlannerConfig, runtime: Runtime) -> Plan:
         runtime.prove_s = seconds
+        if is_cancelled is not None:
+            runtime.is_cancelled = is_cancelled
         return plan_context(context, config, runtime)
 
     return prove

@@ -85,6 +85,7 @@ def plan_to_json(
         "rejected": [_rejection(rejection) for rejection in plan.rejected],
         "alternatives": [_alternative(found, security_ids) for found in plan.alternatives],
         "n_candidates": plan.n_candidates,
+        "n_sizes": plan.n_sizes,
         "n_sequences": plan.n_sequences,
         "stopped_by": plan.stopped_by or None,
         "config_version": config_version,
@@ -155,6 +156,7 @@ def _step(step: Step) -> JsonObject:
         "weight_after": number_or_null(step.weight_after),
         "sources": list(step.sources),
         "reason": step.reason,
+        "mandatory": step.mandatory,
     }
 
 

@@ -105,6 +105,7 @@ def _accepted(
             continue
         try:
             made_for, valid_until, steps = _read_steps(stored.record)
+            repaired = _repaired(stored.record, made_for, as_of, trades)
         except ValueError as error:
             store.findings.append(_odd_plan(file.path, error))
             continue
@@ -112,18 +113,30 @@ def _accepted(
             continue
         left = _what_is_left(steps, made_for, as_of, trades)
         if left is not None:
-            return Incumbent(file.trace_id, valid_until, left)
+            return Incumbent(file.trace_id, valid_until, left, repaired)
     return None
+
+
+def _repaired(record: PlanRecord, since: date, as_of: date, trades: Sequence[Trade]) -> float:
+    """Return the value, as planned, of what was filled of the steps that repair a limit."""
+    filled = _filled(since, as_of, trades)
+    value = 0.0
+    for entry in checked_value(record, "steps", list)[: limits.PLAN_STEPS_MAX]:
+        side = Side(checked_value(entry, "side", str))
+        # A plan of an older version does not say what is mandatory: then nothing is forgiven.
+        if side is Side.CONVERT or entry.get("mandatory") is not True:
+            continue
+        done = filled[checked_value(entry, "security", str), side]
+        share = min(1.0, done / checked_value(entry, "quantity", int, float))
+        value += share * checked_value(entry, "value", int, float)
+    return value
 
 
 def _what_is_left(
     steps: Sequence[IncumbentStep], since: date, as_of: date, trades: Sequence[Trade]
 ) -> tuple[IncumbentStep, ...] | None:
     """Return the steps less what was filled; None when the first one was not begun."""
-    filled: dict[tuple[str, Side], float] = defaultdict(float)
-    for trade in trades:
-        if since <= trade.on <= as_of:
-            filled[trade.security, trade.side] += trade.quantity
+    filled = _filled(since, as_of, trades)
     if (steps[0].security, steps[0].side) not in filled:
         return None
     left = []
@@ -132,6 +145,15 @@ def _what_is_left(
         if rest > DUST * step.quantity:
             left.append(replace(step, quantity=rest))
     return tuple(left)
+
+
+def _filled(since: date, as_of: date, trades: Sequence[Trade]) -> dict[tuple[str, Side], float]:
+    """Return the units traded of each security and side within the days; 0 for all others."""
+    filled: dict[tuple[str, Side], float] = defaultdict(float)
+    for trade in trades:
+        if since <= trade.on <= as_of:
+            filled[trade.security, trade.side] += trade.quantity
+    return filled
 
 
 def _read_steps(record: PlanRecord) -> tuple[date, date, tuple[IncumbentStep, ...]]:

@@ -166,10 +166,11 @@ def proven(plan: Plan, depth: int, min_gain: float) -> str:
     found = plan.certificate
     if found is None or plan.score is None:
         return ""
-    sets = f"the {counted(number_of_sets(plan.n_candidates, depth))} sets of"
+    trades = plan.n_candidates + plan.n_sizes
+    sets = f"the {counted(number_of_sets(trades, depth))} sets of"
     sets += f" up to {depth}" if depth > 1 else " one"
-    sets += f" of these {plan.n_candidates:,} trades"
-    if plan.n_candidates == 0:
+    sets += f" of these {trades:,} trades"
+    if trades == 0:
         return "Proven: there is no trade to choose from."
     if plan.outcome is not Outcome.PLANNED:
         return _proven_nothing(found, plan.score.before, sets, min_gain)

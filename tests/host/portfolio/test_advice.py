@@ -100,6 +100,22 @@ def test_tenths_that_do_not_add_up_in_binary_leave_no_dust(home: Home) -> None:
     assert left(home, *[fill(BUY, "AAA", 0.1)] * 8) == [("buy", "BBB", 1.0)]
 
 
+@pytest.mark.parametrize(
+    ("mandatory", "filled", "repaired"),
+    [(True, 4.0, 360.0), (True, 12.0, 900.0), (False, 4.0, 0.0), (None, 4.0, 0.0)],
+)
+def test_what_was_filled_of_a_repair_is_told_at_its_planned_value(
+    home: Home, mandatory: object, filled: float, repaired: float
+) -> None:
+    sell = {"side": "sell", "security": "AAA", "quantity": 10.0, "value": 900.0}
+    buy = {"side": "buy", "security": "BBB", "quantity": 8.0, "value": 400.0}
+    marked = {} if mandatory is None else {"mandatory": mandatory}
+    keep_plan(home, steps=({**sell, **marked}, buy))
+    found = incumbent_of(home, "core", DAY, [fill(SELL, "AAA", filled)])
+    assert found is not None
+    assert found.repaired == pytest.approx(repaired)
+
+
 def test_fills_before_the_plan_or_after_the_day_do_not_count(home: Home) -> None:
     keep_plan(home)
     day = timedelta(days=1)
