@@ -1,15 +1,17 @@
 """Serve the board: take presses, plan, show the plan on the matrix. Ends on SIGTERM or Ctrl-C.
 
 The port may be missing, vanish and come back; it is looked for once a second. What happens is told
-on standard error, a line each.
+on standard error, a line each; systemd is told too, if it asks (see docs/service.md).
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from host.terminal.errors import EXIT_DONE
@@ -26,15 +28,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", metavar="PATH", help="the board's serial device (default: link.port, device.toml)"
     )
+    parser.add_argument(
+        "--wait",
+        action="store_true",
+        help="wait for a home that is missing or cannot be written, and show that on the matrix",
+    )
     parser.add_argument("--json", action="store_true", help="tell what happens as JSON lines")
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
     """Run the daemon until it is told to stop."""
-    home = open_home(options.home)
-    home.require_home()
-    config, rejected = device_config(home, output)
-    asyncio.run(_serve(options, home, config, rejected))
+    asyncio.run(_serve(options, open_home(options.home), output))
     return EXIT_DONE
 
 
@@ -55,13 +59,19 @@ def device_config(home: Home, output: Output) -> tuple[DeviceConfig, str | None]
         return DeviceConfig(), home.device_file.name + ("" if line is None else f":{line}")
 
 
-async def _serve(
-    options: argparse.Namespace, home: Home, config: DeviceConfig, rejected: str | None
-) -> None:
+async def _serve(options: argparse.Namespace, home: Home, output: Output) -> None:
     from firmware_bridge.transport import SerialPort
-    from host.daemon.daemon import Daemon
     from host.daemon.log import DaemonLog
+    from host.daemon.notify import ServiceNotifier
+    from host.daemon.waiting import serve
 
-    port = SerialPort(options.port or config.link.port, baud=config.link.baud)
+    def open_port(config: DeviceConfig) -> SerialPort:
+        return SerialPort(options.port or config.link.port, baud=config.link.baud)
+
     log = DaemonLog(sys.stderr, as_json=options.json, now=lambda: datetime.now(UTC))
-    await Daemon(home, config, port, log, config_rejected=rejected).run()
+    notifier = ServiceNotifier(os.environ)
+    try:
+        settings = partial(device_config, home, output)
+        await serve(home, settings, open_port, log, notifier, waits=options.wait)
+    finally:
+        notifier.close()

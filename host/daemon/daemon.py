@@ -35,6 +35,8 @@ from firmware_bridge.events import (
 from firmware_bridge.link import Link
 from host.daemon.config_desk import ConfigDesk
 from host.daemon.controls import Controls
+from host.daemon.health_desk import HealthDesk
+from host.daemon.notify import SILENT, ServiceNotifier
 from host.daemon.plan_desk import PlanDesk, is_degraded
 from host.daemon.press_desk import PressDesk
 from host.daemon.presses import PressEvent, PressLedger
@@ -96,6 +98,7 @@ class Daemon:
         *,
         config_rejected: str | None = None,
         now: Callable[[], datetime] = _utc_now,
+        notifier: ServiceNotifier = SILENT,
     ) -> None:
         self.home = home
         self.config = config
@@ -103,6 +106,7 @@ class Daemon:
         self._port = port
         self._config_rejected = config_rejected
         self._now = now
+        self._notifier = notifier
         self._stop = asyncio.Event()
         self._inbox: asyncio.Queue[HostEvent | Tick] = asyncio.Queue(INBOX_MAX)
         self._has_recovered = asyncio.Event()
@@ -134,9 +138,11 @@ class Daemon:
                 asyncio.create_task(self._keep_on(part), name=part.__name__)
                 for part in (self._listen, self._work, self._plan, self._configure)
             ]
+            tasks.append(asyncio.create_task(self._keep_on(self.health.serve), name="health"))
             try:
                 await self._stop.wait()
             finally:
+                self._notifier.stopping()
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
@@ -173,6 +179,9 @@ class Daemon:
         controls = Controls(self.config.buttons, limits.press_age_s)
         self.presses = PressDesk(self.home, self.recorder, self.screen, controls, self)
         self._reading = reading
+        desk = (self.home, self.screen, self.worker, self.log, self._notifier, self._now)
+        self.health = HealthDesk(*desk, port=self._port.name, silence_h=limits.plan_silence_h)
+        stack.callback(self.health.stopped)
         await stack.enter_async_context(self.link)
 
     async def _recover(self) -> None:

@@ -24,6 +24,7 @@ class Fault(IntEnum):
     NO_PLAN = 8
     INTERNAL = 9
     FIRMWARE = 10
+    CLOCK = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,5 +86,10 @@ FAULT_TEXTS: Final[Mapping[Fault, FaultText]] = {
         "firmware",
         "The board's firmware speaks another version of the link's protocol.",
         "Install the firmware that came with this version of the host.",
+    ),
+    Fault.CLOCK: FaultText(
+        "wrong clock",
+        "The clock shows a time that has been already: what is today cannot be known.",
+        "Set it: `timedatectl set-ntp true`, or `date -s`; then restart the daemon.",
     ),
 }
