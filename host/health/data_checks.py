@@ -6,6 +6,7 @@ keeps the id that it has in a plan.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,8 @@ from host.health.finding import Blocks, HealthFinding, Level
 from host.portfolio.snapshot import take_snapshot
 from planner_core.errors import ContextError
 from planner_core.planner import why_hold, why_not_today
-from planner_core.state import value
+from planner_core.reporting import data_findings
+from planner_core.state import assess, value
 
 if TYPE_CHECKING:
     from host.health.look import Findings, Look
@@ -42,20 +44,23 @@ def check_data(look: Look, bucket_id: str) -> Findings:
         return
     if context.n_days:
         look.bucket(bucket_id).prices_until = str(context.dates[-1])
-    yield from _doubts(context.findings, bucket_id)
     yield from _behind_ledger(look, bucket_id, context)
+    doubts: Sequence[Finding] = context.findings
+    obstacle: str | None
     try:
         history, portfolio = value(context, config)
+        obstacle = why_hold(context, portfolio) or why_not_today(context, config, history)
+        doubts = (*doubts, *history.findings)
+        if obstacle is None:
+            doubts = data_findings(assess(context, config, history, portfolio))
     except ContextError as error:
-        yield look.found("data_unusable", str(error), bucket_id=bucket_id)
-        return
-    obstacle = why_hold(context, portfolio) or why_not_today(context, config, history)
-    if obstacle:
+        obstacle = str(error)
+    if obstacle is not None:
         yield look.found("data_unusable", obstacle, bucket_id=bucket_id)
-    yield from _doubts(history.findings, bucket_id)
+    yield from _doubts(doubts, bucket_id)
 
 
-def _doubts(findings: tuple[Finding, ...], bucket_id: str) -> Findings:
+def _doubts(findings: Sequence[Finding], bucket_id: str) -> Findings:
     """Yield what a plan would say of its data; what only informs is the plan's to say."""
     for found in findings:
         if found.severity.value == Level.INFO.value:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from host.health.clock import PLANNED_AT
+from host.health.finding import HealthFinding, Level
 from host.plans.store import PLAN_BYTES_MAX, PlanFile, PlanStore
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 SUCCESSES: Final = frozenset({"PLANNED", "NOTHING_TO_DO"})
 LEFT_OUT: Final = frozenset({"failed", "timed_out", "skipped_open"})
+LIMIT_VIOLATED: Final = "limit_violated"
+"""Of what a plan says of itself, this alone is about the state of the portfolio."""
 PLANS_READ_MAX: Final = 50
 """So many failures in a row are looked through for a success before them."""
 
@@ -117,6 +120,16 @@ def _latest(look: Look, bucket_id: str, record: Mapping[str, Any]) -> Findings:
         if until < look.now.date().isoformat() and known.outcome == "PLANNED":
             what = f"the latest plan was valid until {until}"
             yield look.found("plan_past_its_day", what, bucket_id=bucket_id)
+    for doubt in _dicts(record.get("findings")):
+        if doubt.get("id") == LIMIT_VIOLATED:
+            yield HealthFinding(
+                id=LIMIT_VIOLATED,
+                severity=Level.WARNING,
+                what=str(doubt.get("message")),
+                action=str(doubt.get("action") or "See what the plan rejected, and why."),
+                bucket_id=bucket_id,
+                since=since,
+            )
     for module in _dicts(record.get("modules")):
         key, status = str(module.get("key")), str(module.get("status"))
         message = module.get("message")
