@@ -49,9 +49,13 @@ a day.
 | `status` | `ok`, `degraded`, `failed` |
 | `live`, `ready` | as above; `ready` is about the selected bucket |
 | `checked_at`, `home` | when, and where |
-| `daemon` | `running` (it holds the home), `pid`, `started_at`, `linked` (the board answers), `planner_running`, `selected_bucket`, `faults` (numbers on the matrix); null: nobody says |
+| `daemon` | `running` (it holds the home), `pid`, `started_at`, `linked` (the board answers), \
+`planner_running`, `selected_bucket`, `faults` (numbers on the matrix); null: nobody says |
 | `findings` | all of them, the worst first |
-| `buckets` | by id: `status`, `ready`, `can_plan`, `config_version`, `config_in_force` (the file is what is in force), `prices_until`, `last_success`, `last_attempt`, `outcome` and `valid_until` of the latest plan, `modules` (each with status and message in the latest plan), `errors` and `warnings` (findings) |
+| `buckets` | by id: `status`, `ready`, `can_plan`, `config_version`, `config_in_force` (the file \
+is what is in force), `prices_until`, `last_success`, `last_attempt`, `outcome` and `valid_until` \
+of the latest plan, `modules` (each with status and message in the latest plan), `errors` and \
+`warnings` (findings) |
 
 A finding has `id`, `severity` (`info`, `warning`, `error`), `bucket_id`, `subject` (which security,
 module or check), `what`, `action`, `since`, `fixable`, `fix` (a command that mends it by itself),

@@ -62,7 +62,7 @@ def device_config(home: Home, output: Output) -> tuple[DeviceConfig, str | None]
 async def _serve(options: argparse.Namespace, home: Home, output: Output) -> None:
     from firmware_bridge.transport import SerialPort
     from host.daemon.log import DaemonLog
-    from host.daemon.notify import ServiceNotifier
+    from host.daemon.notify import MANAGER_VARIABLES, ServiceNotifier
     from host.daemon.waiting import serve
 
     def open_port(config: DeviceConfig) -> SerialPort:
@@ -70,6 +70,8 @@ async def _serve(options: argparse.Namespace, home: Home, output: Output) -> Non
 
     log = DaemonLog(sys.stderr, as_json=options.json, now=lambda: datetime.now(UTC))
     notifier = ServiceNotifier(os.environ)
+    for name in MANAGER_VARIABLES:
+        os.environ.pop(name, None)  # they are meant for this process, and for none it starts
     try:
         settings = partial(device_config, home, output)
         await serve(home, settings, open_port, log, notifier, waits=options.wait)

@@ -12,7 +12,6 @@ daemon goes on.
 from __future__ import annotations
 
 import asyncio
-import signal
 import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
@@ -119,7 +118,7 @@ class Daemon:
         self._stop.set()
 
     async def run(self) -> None:
-        """Serve until told to stop; SIGTERM and SIGINT do that.
+        """Serve until told to stop.
 
         Raises
         ------
@@ -128,9 +127,6 @@ class Daemon:
         StorageError
             When the home cannot be written at all.
         """
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop)
         async with AsyncExitStack() as stack:
             stack.enter_context(InstanceLock(self.home.state_dir))
             await self._open(stack)

@@ -15,6 +15,7 @@ from typing import Final
 
 STATUS_LENGTH_MAX: Final = 300
 MICROSECOND: Final = 1e-6
+MANAGER_VARIABLES: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 
 
 class ServiceNotifier:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from firmware_bridge.link import Link
@@ -61,14 +61,15 @@ async def serve(
         When it cannot be served and nobody wants to wait.
     """
     notifier.feed_watchdog()
-    told = ""
-    while True:
+    stop, told = _stop_on_signals(), ""
+    while not stop.is_set():
         config, rejected = settings()
         port = open_port(config)
         daemon = Daemon(home, config, port, log, config_rejected=rejected, notifier=notifier)
         try:
             home.require_home()
-            return await daemon.run()
+            async with _passed_on(stop, daemon):
+                return await daemon.run()
         except (HomeError, StorageError) as error:
             if not waits:
                 raise
@@ -78,17 +79,37 @@ async def serve(
                 log.tell("WaitingForHome", severity="ERROR", fault=fault.value, problem=told)
             notifier.status(f"degraded (fault {fault.value} {FAULT_TEXTS[fault].words}): {error}")
             notifier.ready()
-            if await _wait(home, open_port(config), fault):
-                notifier.stopping()
-                log.tell("DaemonStopped")
-                return None
+            await _wait(home, open_port(config), fault, stop)
+    notifier.stopping()
+    log.tell("DaemonStopped")
+    return None
 
 
-async def _wait(home: Home, port: Port, fault: Fault) -> bool:
-    """Show the fault until it is worth another try; tell whether a signal came first."""
+def _stop_on_signals() -> asyncio.Event:
+    """Return what SIGTERM and SIGINT set, from now on and whatever is going on."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+@asynccontextmanager
+async def _passed_on(stop: asyncio.Event, daemon: Daemon) -> AsyncIterator[None]:
+    """Stop the daemon when a signal says so."""
+
+    async def pass_on() -> None:
+        await stop.wait()
+        daemon.stop()
+
+    passing = asyncio.create_task(pass_on(), name="stop on signals")
+    try:
+        yield
+    finally:
+        passing.cancel()
+
+
+async def _wait(home: Home, port: Port, fault: Fault, stop: asyncio.Event) -> None:
+    """Show the fault until it is worth another try, or a signal came."""
     async with Link(port) as link:
         screen = Screen(link.show)
         screen.add_fault(fault)
@@ -99,8 +120,7 @@ async def _wait(home: Home, port: Port, fault: Fault) -> bool:
                     async with asyncio.timeout(LOOK_AGAIN_S):
                         await stop.wait()
                 if not stop.is_set() and await asyncio.to_thread(_is_worth_a_try, home):
-                    return False
-            return True
+                    return
         finally:
             screen.close()
             listening.cancel()

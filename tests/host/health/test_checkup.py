@@ -312,14 +312,14 @@ class Disk:
 def test_a_disk_that_takes_nothing_more_is_told(
     own_home: Home, monkeypatch: pytest.MonkeyPatch, disk: Disk, kind: str
 ) -> None:
-    monkeypatch.setattr(home_checks.os, "statvfs", lambda _path: disk)
+    monkeypatch.setattr(os, "statvfs", lambda _path: disk)
     found = findings_of(own_home, kind)
     assert [f.id for f in found] == [kind]
     assert str(own_home.root) in found[0].what
 
 
 def test_a_home_of_another_user_is_told(own_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(home_checks.os, "geteuid", lambda: 54_321)
+    monkeypatch.setattr(os, "geteuid", lambda: 54_321)
     assert "54321" in findings_of(own_home, "home_of_another")[0].what
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import time
 from pathlib import Path
 
 import pytest
 
+from host.files import instance_lock
 from host.files.instance_lock import InstanceLock
 from host.health import heartbeat
 from host.health.heartbeat import HEARTBEAT_NAME, SILENT_S, Heartbeat, is_locked, read_beat
@@ -68,15 +71,11 @@ def test_a_daemon_that_starts_while_somebody_asks_gets_its_home(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The one who asks holds the lock for a moment; here until the daemon has tried once."""
-    import fcntl
-
-    from host.files import instance_lock
-
     with InstanceLock(tmp_path):
         pass
     asking = os.open(tmp_path / instance_lock.LOCK_NAME, os.O_RDONLY)
     fcntl.flock(asking, fcntl.LOCK_SH)
-    monkeypatch.setattr(instance_lock.time, "sleep", lambda _s: fcntl.flock(asking, fcntl.LOCK_UN))
+    monkeypatch.setattr(time, "sleep", lambda _s: fcntl.flock(asking, fcntl.LOCK_UN))
     try:
         with InstanceLock(tmp_path):
             assert is_locked(tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,9 +80,9 @@ def test_the_template_is_the_same_for_every_user_and_the_paths_stand_beside_it()
 def test_a_program_below_a_hidden_home_is_put_back_to_be_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(units.sys, "prefix", "/home/pi/code/.venv")
-    monkeypatch.setattr(units.sys, "base_prefix", "/usr")
-    monkeypatch.setattr(units.sys, "executable", "/home/pi/code/.venv/bin/python")
+    monkeypatch.setattr(sys, "prefix", "/home/pi/code/.venv")
+    monkeypatch.setattr(sys, "base_prefix", "/usr")
+    monkeypatch.setattr(sys, "executable", "/home/pi/code/.venv/bin/python")
     text = system_units(PI)[1].text
     assert 'BindReadOnlyPaths="/home/pi/code/.venv"' in text
     assert "/usr" not in text
@@ -91,7 +92,7 @@ def test_the_program_is_found_wherever_it_runs_from() -> None:
     found = program_paths()
     assert any(Path(units.__file__).is_relative_to(path) for path in found)
     assert any(Path(os.__file__).is_relative_to(path) for path in found)
-    assert any(Path(units.sys.executable).is_relative_to(path) for path in found)
+    assert any(Path(sys.executable).is_relative_to(path) for path in found)
 
 
 def test_odd_characters_of_a_path_are_written_so_that_systemd_reads_them_back() -> None:
