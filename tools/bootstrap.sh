@@ -13,7 +13,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 VENV=.venv
 OLDEST_PYTHON=3.11
-FIRMWARE_PACKAGES=(gcc make gcc-avr avr-libc arduino-core-avr libsimavr-dev libelf-dev)
+# The toolchain, and systemd for its `systemd-analyze`, which judges our unit files.
+FIRMWARE_PACKAGES=(gcc make gcc-avr avr-libc arduino-core-avr libsimavr-dev libelf-dev systemd)
 
 say() { printf '%s\n' "$*" >&2; }
 

@@ -23,7 +23,7 @@ from host.health.heartbeat import is_locked, read_beat
 from host.health.home_checks import check_disk, check_home, check_memory, check_rights
 from host.health.look import Findings, Look
 from host.health.memory import read_memory
-from host.health.record_checks import check_journal
+from host.health.record_checks import check_breakers, check_journal
 from host.health.report import HealthReport
 from planner_core.errors import PlannerError
 
@@ -113,6 +113,7 @@ def _checks(look: Look) -> Iterator[tuple[str, Check]]:
     yield "link", check_link
     yield "worker", check_worker
     yield "journal", check_journal
+    yield "breakers", check_breakers
     if look.bucket_ids:
         from host.health.config_checks import check_config
         from host.health.data_checks import check_data

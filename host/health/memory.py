@@ -132,19 +132,19 @@ def read_memory(state_dir: Path) -> Memory | None:
 def _memory(found: Mapping[str, object]) -> Memory:
     jump, by_s, at = found.get("clock_jump"), None, None
     if isinstance(jump, dict):
-        at, by_s = _time(jump.get("at")), jump.get("by_s")
+        at, by_s = time_or_none(jump.get("at")), jump.get("by_s")
     faults = {
         Fault[name]: since for name, since in _times(found.get("faults")) if name in FAULT_NAMES
     }
     watched = _times(found.get("watched"))
     return Memory(
-        saved_at=_time(found.get("saved_at")),
-        started_at=_time(found.get("started_at")),
-        stopped_at=_time(found.get("stopped_at")),
+        saved_at=time_or_none(found.get("saved_at")),
+        started_at=time_or_none(found.get("started_at")),
+        stopped_at=time_or_none(found.get("stopped_at")),
         pid=_count(found.get("pid")),
         bucket_id=_word(found.get("bucket_id")),
         is_linked=found.get("is_linked") is True,
-        link_since=_time(found.get("link_since")),
+        link_since=time_or_none(found.get("link_since")),
         port=_word(found.get("port")),
         is_worker_running=found.get("is_worker_running") is True,
         worker_restarts=_count(found.get("worker_restarts")),
@@ -162,7 +162,8 @@ def _text(at: datetime | None) -> str | None:
     return None if at is None else at.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
-def _time(found: object) -> datetime | None:
+def time_or_none(found: object) -> datetime | None:
+    """Return the time of a text in UTC; None where it is none."""
     if not isinstance(found, str):
         return None
     try:
@@ -175,7 +176,7 @@ def _time(found: object) -> datetime | None:
 def _times(found: object) -> list[tuple[str, datetime]]:
     if not isinstance(found, dict):
         return []
-    times = [(str(name), _time(at)) for name, at in found.items()]
+    times = [(str(name), time_or_none(at)) for name, at in found.items()]
     return [(name, at) for name, at in times if at is not None][:HEALTH_ENTRIES_MAX]
 
 

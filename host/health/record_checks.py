@@ -1,16 +1,22 @@
-"""The journal's chain of hashes, and the breakers' state."""
+"""What is kept of the past: the journal's chain of hashes, and the breakers' state."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from host.files.journal import JOURNAL_NAME, JournalRecord, read_journal
-from host.limits import HEALTH_JOURNAL_BYTES_MAX
+from host.health.memory import time_or_none
+from host.limits import HEALTH_BYTES_MAX, HEALTH_JOURNAL_BYTES_MAX
 
 if TYPE_CHECKING:
+    from host.health.finding import HealthFinding
     from host.health.look import Findings, Look
 
 JOURNALED: Final = "a record of the journal"
+BREAKERS_NAME: Final = "breakers.json"
+LEAVES_OUT: Final = frozenset({"open", "half_open", "disabled"})
 
 
 def check_journal(look: Look) -> Findings:
@@ -40,3 +46,33 @@ def check_journal(look: Look) -> Findings:
     elif torn:
         what = f"{path}: the last {torn} bytes are no record, as a power cut leaves it"
         yield look.found("journal_tail_torn", what, subject="journal")
+
+
+def check_breakers(look: Look) -> Findings:
+    """Find the modules that are left out for a while."""
+    path = look.home.state_dir / BREAKERS_NAME
+    try:
+        with path.open("rb") as file:
+            data = file.read(HEALTH_BYTES_MAX + 1)
+        found = json.loads(data) if len(data) <= HEALTH_BYTES_MAX else None
+        breakers = list(found["breakers"])
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except (ValueError, KeyError, TypeError, RecursionError):
+        yield look.found("check_failed", f"{path}: makes no sense", subject="breakers")
+        return
+    for breaker in breakers:
+        if isinstance(breaker, dict) and breaker.get("state") in LEAVES_OUT:
+            yield _breaker(look, breaker)
+
+
+def _breaker(look: Look, breaker: Mapping[str, object]) -> HealthFinding:
+    key, state = str(breaker.get("key")), str(breaker["state"]).replace("_", " ")
+    words = [f"{key}: {state}"]
+    retry_at = time_or_none(breaker.get("retry_at"))
+    if retry_at is not None:
+        words.append(f"tried again at {retry_at:%Y-%m-%d %H:%M} UTC")
+    if breaker.get("reason"):
+        words.append(str(breaker["reason"]))
+    since = time_or_none(breaker.get("since"))
+    return look.found("breaker_open", "; ".join(words), subject=key, since=since)

@@ -148,6 +148,11 @@ class Case:
     alive: bool = False
 
 
+BREAKERS = """{"schema_version": 1, "breakers": [
+ {"key": "filters.a", "state": "open", "retry_at": "2026-11-22T12:05:00+00:00", "since": null,
+  "reason": "took 9 s"},
+ {"key": "filters.b", "state": "closed", "retry_at": null, "since": null, "reason": ""}]}"""
+
 CASES = [
     Case("no_bucket", remove("portfolios/core.toml", "portfolios/satellite_a.toml")),
     Case("home_open_to_others", lambda home: home.prices_file.chmod(0o666), says="prices.csv"),
@@ -173,6 +178,8 @@ CASES = [
     Case("clock_in_past", from_the_future, says="a stored plan"),
     Case("journal_damaged", journal_edited, says="chain"),
     Case("journal_tail_torn", journal_torn, says="15 bytes"),
+    Case("breaker_open", write("state/breakers.json", BREAKERS), says="filters.a: open; tried"),
+    Case("check_failed", write("state/breakers.json", "["), says="breakers.json"),
     Case("state_unreadable", write("state/health.json", "{"), says="health.json"),
     Case("daemon_not_running", lambda _home: None),
     Case("daemon_died", lambda home: told(home, pid=77), says="77"),
@@ -207,7 +214,6 @@ def test_every_kind_of_the_catalogue_is_seen_here_or_where_it_is_made() -> None:
     elsewhere = {
         *("home_missing", "home_of_another", "cannot_write", "disk_low", "memory_low"),
         *("worker_died", "plan_overran", "internal_error", "firmware_incompatible", "press_lost"),
-        *("check_failed", "breaker_open"),
     }
     assert {case.kind for case in CASES} - {"ledger_missing"} | elsewhere == set(CATALOGUE)
 
