@@ -51,9 +51,14 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
 
 def _say_live(options: argparse.Namespace, output: Output) -> int:
-    from host.health.checkup import look_at_daemon
+    from host.health.liveness import look_at_daemon
 
-    look = look_at_daemon(open_home(options.home))
+    home = open_home(options.home)
+    try:
+        look = look_at_daemon(home)
+    except OSError as error:
+        output.error(f"{home.state_dir}: {error.strerror} (ask as the owner of the home)")
+        return EXIT_FAILED
     age_s = None if look.beat is None else look.beat.age_s
     if options.json:
         output.json({"live": look.is_live, "running": look.is_locked, "beat_age_s": age_s})

@@ -19,8 +19,8 @@ from host.files.problems import ConfigFileError
 from host.health.clock import check_clock
 from host.health.daemon_checks import check_daemon, check_faults, check_link, check_worker
 from host.health.finding import HealthFinding, in_order
-from host.health.heartbeat import is_locked, read_beat
 from host.health.home_checks import check_disk, check_home, check_memory, check_rights
+from host.health.liveness import find_daemon
 from host.health.look import Findings, Look
 from host.health.memory import read_memory
 from host.health.record_checks import check_breakers, check_journal
@@ -69,27 +69,14 @@ def check_health(
     return HealthReport(look, tuple(in_order([_with_since(found, look) for found in findings])))
 
 
-def look_at_daemon(home: Home, now: datetime | None = None) -> Look:
-    """Return only whether a daemon lives: reads two small files and asks for a lock."""
-    look = Look(home, now or datetime.now(UTC))
-    list(_run("daemon", _find_daemon, look))
-    return look
-
-
 def _prepare(look: Look) -> Iterator[HealthFinding]:
     """Find out what the checks build on."""
     yield from _run("device.toml", _read_device, look)
-    yield from _run("daemon", _find_daemon, look)
+    yield from _run("daemon", find_daemon, look)
     try:
         look.memory = read_memory(look.home.state_dir)
     except (OSError, ValueError) as error:
         yield look.found("state_unreadable", f"{look.home.state_dir}/health.json: {error}")
-
-
-def _find_daemon(look: Look) -> Findings:
-    look.is_locked = is_locked(look.home.state_dir)
-    look.beat = read_beat(look.home.state_dir)
-    yield from ()
 
 
 def _read_device(look: Look) -> Findings:

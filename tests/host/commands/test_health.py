@@ -15,6 +15,7 @@ from host.files.instance_lock import InstanceLock
 from host.health.heartbeat import Heartbeat
 from tests.host.conftest import Trader
 
+HEAVY = ("numpy", "pydantic", "rich", "planner_core.planner", "tomlkit")
 WATCHED = """
 import json, os, sys
 home, said = sys.argv[1], []
@@ -162,3 +163,28 @@ def test_the_watch_above_sees_a_command_that_writes(own_home: Home) -> None:
     found = watched(own_home.root, "plan", "core")
     assert found["code"] == os.EX_OK
     assert found["writes"]
+
+
+def test_whether_a_daemon_lives_is_asked_without_anything_heavy(own_home: Home) -> None:
+    script = (
+        "import sys; from host.cli import main;"
+        f"main(['--home', {str(own_home.root)!r}, 'health', '--live']);"
+        f"print([name for name in {HEAVY} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        (sys.executable, "-c", script), capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_who_may_not_know_whether_a_daemon_lives_is_told_so(
+    trader: Trader, own_home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_state_dir: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("host.health.liveness.is_locked", refuse)
+    said = trader("--home", own_home.root, "health", "--live")
+    assert (said.code, said.out) == (1, "")
+    assert "ask as the owner" in said.err
+    assert "check_failed" in trader("--home", own_home.root, "health").out
