@@ -200,15 +200,17 @@ class HealthDesk:
             for name, success in found.items()
             if overdue(now, success, watched.get(name), self._silence_h)
         ]
+        self._show(Fault.HOME, is_so=not found)
         self._show(Fault.NO_PLAN, is_so=bool(late) and not is_wrong)
         self._show(Fault.CLOCK, is_so=is_wrong)
 
     def _successes(self) -> Mapping[str, datetime | None]:
         """Return when a plan of each bucket succeeded last; reads only what changed."""
         look = Look(self._home, self._now())
-        found = {}
+        found: dict[str, datetime | None] = {}
         for bucket_id in self._home.bucket_ids():
             folder = self._home.plans_dir(bucket_id)
+            found[bucket_id] = self._seen.get(bucket_id, (-1, None))[1]  # a disk may refuse to tell
             with suppress(OSError, StorageError):
                 signature = folder.stat().st_mtime_ns if folder.is_dir() else 0
                 if self._seen.get(bucket_id, (-1, None))[0] != signature:

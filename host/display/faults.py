@@ -54,7 +54,7 @@ FAULT_TEXTS: Final[Mapping[Fault, FaultText]] = {
     ),
     Fault.HOME: FaultText(
         "no home",
-        "The home folder is missing or cannot be read.",
+        "The home folder is missing, cannot be read, or has no portfolio in it.",
         "Run `trader init`, or correct the owner of the folder.",
     ),
     Fault.CONFIG: FaultText(

@@ -40,7 +40,7 @@ CATALOGUE: Final[Mapping[str, Kind]] = {
     "home_missing": Kind(
         DISK,
         ERROR,
-        "The home folder is missing or cannot be read.",
+        "The home folder is missing, cannot be read, or has no portfolio in it.",
         "Make one with `trader init --home {home}`, or correct the owner of the folder.",
         Blocks.PLAN,
         Fault.HOME,

@@ -54,7 +54,7 @@ def check_breakers(look: Look) -> Findings:
     try:
         with path.open("rb") as file:
             data = file.read(HEALTH_BYTES_MAX + 1)
-        found = json.loads(data) if len(data) <= HEALTH_BYTES_MAX else None
+        found = json.loads(data) if len(data) <= HEALTH_BYTES_MAX else {}
         breakers = list(found["breakers"])
     except (FileNotFoundError, NotADirectoryError):
         return

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,3 +116,40 @@ def test_what_it_starts_does_not_speak_for_it(tmp_path: Path, manager: Manager) 
             assert b"NOTIFY_SOCKET" not in environ
             assert b"WATCHDOG_USEC" not in environ
         appliance.stop_daemon()
+
+
+NOT_NEEDED = {"mbind"}
+"""OpenBLAS asks where its memory should be, and goes on when it may not; so it was seen."""
+
+
+def calls_of(filter_set: str) -> set[str]:
+    """Return the system calls of a set of systemd's, with the sets in it."""
+    shown = subprocess.run(
+        ("systemd-analyze", "syscall-filter", "--no-pager", filter_set),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    names = [line.strip() for line in shown.stdout.splitlines()[1:]]
+    calls: set[str] = set()
+    for name in names:
+        if name.startswith("@"):
+            calls |= calls_of(name)
+        elif name and not name.startswith("#"):
+            calls.add(name)
+    return calls
+
+
+@pytest.mark.soak
+def test_the_appliance_asks_the_kernel_for_nothing_that_its_unit_forbids(tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    demo = (sys.executable, "-m", "host.cli", "demo", "--once", "--json")
+    subprocess.run(
+        ("strace", "-f", "-qq", "-o", trace, *demo), check=True, stdout=subprocess.DEVNULL
+    )
+    asked = set(
+        re.findall(r"^\d+ +([a-z_0-9]+)\(", trace.read_text("utf-8", "replace"), re.MULTILINE)
+    )
+    allowed = calls_of("@system-service") - calls_of("@privileged") - calls_of("@resources")
+    assert "read" in asked
+    assert asked - allowed - calls_of("@default") <= NOT_NEEDED

@@ -14,6 +14,7 @@ from host.daemon import health_desk
 from host.daemon.health_desk import REMIND_S, HealthDesk
 from host.daemon.log import DaemonLog
 from host.daemon.notify import SILENT
+from host.daemon.plan_desk import MENDED_BY_A_PLAN
 from host.daemon.screen import Screen
 from host.display.faults import Fault
 from host.files.home import Home
@@ -128,6 +129,25 @@ def test_the_selected_bucket_is_waited_for_from_the_first_start_on_the_others_ar
         assert dict(bench.memory.watched) == {}
 
     act(scene)
+
+
+def test_a_home_with_nothing_to_plan_is_a_fault_until_there_is_something(
+    act: Callable[..., None],
+) -> None:
+    async def scene(bench: Bench) -> None:
+        core = bench.home.portfolio_file("core")
+        for path in list(bench.home.portfolios_dir.iterdir()):
+            path.unlink()
+        assert await bench.after(1) == (Fault.HOME,)
+        core.write_text("# empty\n", "utf-8")
+        assert await bench.after(1) == ()
+
+    act(scene)
+
+
+def test_faults_of_the_desk_are_cleared_by_nobody_else() -> None:
+    """A held plan is an answer, and no success: it must not silence the dead man's switch."""
+    assert MENDED_BY_A_PLAN.isdisjoint({Fault.NO_PLAN, Fault.CLOCK, Fault.HOME})
 
 
 def test_the_next_daemon_goes_on_waiting_where_the_last_one_was(act: Callable[..., None]) -> None:
