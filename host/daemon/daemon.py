@@ -138,7 +138,6 @@ class Daemon:
             try:
                 await self._stop.wait()
             finally:
-                self._notifier.stopping()
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
@@ -175,9 +174,8 @@ class Daemon:
         controls = Controls(self.config.buttons, limits.press_age_s)
         self.presses = PressDesk(self.home, self.recorder, self.screen, controls, self)
         self._reading = reading
-        desk = (self.home, self.screen, self.worker, self.log, self._notifier, self._now)
-        self.health = HealthDesk(*desk, port=self._port.name, silence_h=limits.plan_silence_h)
-        stack.callback(self.health.stopped)
+        watched = (self.home, self.screen, self.worker, self.log)
+        self.health = HealthDesk(*watched, self._notifier, self._now, self._port.name, limits)
         await stack.enter_async_context(self.link)
 
     async def _recover(self) -> None:

@@ -29,6 +29,7 @@ from host.health.memory import ClockJump, Memory, read_memory, write_memory
 from host.health.plan_checks import last_success_of, overdue
 
 if TYPE_CHECKING:
+    from host.configuration.device import LimitsTable
     from host.daemon.log import DaemonLog
     from host.daemon.notify import ServiceNotifier
     from host.daemon.screen import Screen
@@ -59,8 +60,8 @@ class HealthDesk:
     now : callable returning an aware datetime
     port : str
         The board's.
-    silence_h : float, hours
-        `limits.plan_silence_h`.
+    limits : LimitsTable
+        Its `plan_silence_h`.
     """
 
     def __init__(
@@ -71,9 +72,8 @@ class HealthDesk:
         log: DaemonLog,
         notifier: ServiceNotifier,
         now: Callable[[], datetime],
-        *,
         port: str,
-        silence_h: float,
+        limits: LimitsTable,
     ) -> None:
         self._home = home
         self._screen = screen
@@ -81,7 +81,7 @@ class HealthDesk:
         self._log = log
         self._notifier = notifier
         self._now = now
-        self._silence_h = silence_h
+        self._silence_h = limits.plan_silence_h
         self._heart = Heartbeat(home.state_dir)
         self._written = Memory()
         self._written_s = float("-inf")
@@ -113,6 +113,7 @@ class HealthDesk:
         finally:
             if check is not None:
                 check.cancel()
+            self.stopped()
 
     def stopped(self) -> None:
         """Remember that the daemon ended in order; the loop is at its end, so it may wait."""

@@ -68,7 +68,7 @@ async def serve(
         daemon = Daemon(home, config, port, log, config_rejected=rejected, notifier=notifier)
         try:
             home.require_home()
-            async with _passed_on(stop, daemon):
+            async with _passed_on(stop, daemon, notifier):
                 return await daemon.run()
         except (HomeError, StorageError) as error:
             if not waits:
@@ -94,11 +94,14 @@ def _stop_on_signals() -> asyncio.Event:
 
 
 @asynccontextmanager
-async def _passed_on(stop: asyncio.Event, daemon: Daemon) -> AsyncIterator[None]:
+async def _passed_on(
+    stop: asyncio.Event, daemon: Daemon, notifier: ServiceNotifier
+) -> AsyncIterator[None]:
     """Stop the daemon when a signal says so."""
 
     async def pass_on() -> None:
         await stop.wait()
+        notifier.stopping()
         daemon.stop()
 
     passing = asyncio.create_task(pass_on(), name="stop on signals")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from host.configuration.device import LimitsTable
 from host.daemon import health_desk
 from host.daemon.health_desk import REMIND_S, HealthDesk
 from host.daemon.log import DaemonLog
@@ -53,8 +54,8 @@ class Bench:
             log,
             SILENT,
             self.now,
-            port="/dev/board",
-            silence_h=silence_h,
+            "/dev/board",
+            LimitsTable(plan_silence_h=silence_h),
         )
         self.desk._recall()
 
