@@ -157,7 +157,11 @@ class ConstraintsConfig(ConfigSection):
         180, unit="days", ge=0, le=3650, description="no sell of a security after a sell of it"
     )
     rebuy_after_sell_days: int = parameter(
-        30, unit="days", ge=0, le=3650, description="no buy of a security after a sell of it"
+        30,
+        unit="days",
+        ge=0,
+        le=3650,
+        description="no buy up to and including so many days after a sell; 0: at once",
     )
     turnover_max: float = parameter(
         0.20, unit="fraction of NAV", ge=0, le=10, description="both sides, within the window"

@@ -200,11 +200,15 @@ class Incumbent:
 
     Until it expires, another plan must beat it by the minimum gain; without that rule a lone
     remaining buy, worth less than the minimum gain, would be stranded.
+
+    `repaired` is the value, in base currency, of what was carried out of its mandatory steps: the
+    turnover cap did not count it then and does not count it now.
     """
 
     trace_id: str
     valid_until: date
     steps: tuple[IncumbentStep, ...]
+    repaired: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -170,7 +170,7 @@ class Evaluator:
         end: one check there covers every step.
         """
         limits, nav, dust = self.state.limits, self.state.nav, LIMIT_TOLERANCE
-        buys, relief, turnover, repair = (total[..., i] for i in range(4))
+        buys, relief, turnover, repair, paid = (total[..., i] for i in range(5))
         cash_delta, group_change = total[..., self.cash_columns], total[..., self.group_columns]
         groups = limits.groups.weight + group_change
         short = (limits.cash_rows.required - limits.cash_rows.free) / nav - cash_delta
@@ -180,7 +180,7 @@ class Evaluator:
             - np.minimum(buys, limits.deposit_credit)
         )
         buys_nothing = buys == 0
-        settled = buys_nothing | (buys <= limits.settled_budget / nav + dust)
+        settled = buys_nothing | (paid <= limits.settled_budget / nav + dust)
         final = settled & (charged <= limits.turnover_left + dust)
         # A buy or a conversion may not take a row below what it needs, nor deeper if it is below.
         needed = np.maximum(limits.cash_rows.missing / nav, 0.0)
@@ -284,7 +284,7 @@ class Evaluator:
     @property
     def cash_columns(self) -> slice:
         """Where `columns` holds what each action adds to each cash row."""
-        return slice(4, 4 + len(self.state.limits.cash_rows.currencies))
+        return slice(5, 5 + len(self.state.limits.cash_rows.currencies))
 
     @property
     def group_columns(self) -> slice:
@@ -294,7 +294,8 @@ class Evaluator:
     def _limit_columns(self) -> FloatArray:
         """Return what each action adds to each limited sum, fractions of NAV; (K + 1, n_columns).
 
-        Buys, relief of position caps, turnover, mandatory turnover, then cash rows, then groups.
+        Buys, relief of position caps, turnover, mandatory turnover, cash that buys take, then cash
+        rows, then groups.
         """
         candidates, limits = self.candidates, self.state.limits
         k = candidates.n
@@ -307,6 +308,7 @@ class Evaluator:
         columns[:k, 1] = relief
         columns[:k, 2] = np.abs(change)
         columns[:k, 3] = np.where(candidates.mandatory, np.abs(change), 0.0)
+        columns[:k, 4] = np.where(candidates.is_buy, -candidates.cash_delta / self.state.nav, 0.0)
         columns[:k, self.cash_columns] = self._cash_flows() / self.state.nav
         columns[:k, self.group_columns] = (
             limits.groups.membership[:, candidates.column] * change

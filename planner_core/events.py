@@ -170,6 +170,19 @@ class BestSequenceUpdated(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SearchProgressed(Event):
+    """A part of the search or of the refinement is done; for whoever waits.
+
+    One per sequence generator, and one per round of the refinement: `source` is the module's key,
+    or `refinement.supports` and `refinement.lots`.
+    """
+
+    source: str
+    n_looked_at: int
+    best_gain: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanningCompleted(Event):
     """The plan is made."""
 

@@ -20,7 +20,9 @@ IntArray = NDArray[np.int64]
 FILL_DAYS_MAX = 5
 """Market days over which a missing close is carried forward."""
 GUARD_DAYS = 20
-"""A jump this recent must be accepted or declared as a split; an older one is history."""
+"""A jump this recent must be accepted or declared as a split; an older one is taken for real."""
+LAPSE_TOLD_DAYS = 40
+"""Market days for which a finding says that a jump was taken for real without being accepted."""
 REVERSAL_DAYS = 5
 """A jump that is undone this soon was a bad print."""
 EWMA_DECAY = 0.94
@@ -101,7 +103,8 @@ def guard_prices(
     """Set closes aside that moved beyond `price_move_sigmas` daily standard deviations.
 
     A jump that is undone within a week is a bad print and is dropped wherever it stands. A recent
-    jump that stays is quarantined until it is accepted; an old one is taken for real.
+    jump that stays is quarantined until it is accepted; an old one is taken for real, and a finding
+    says so for LAPSE_TOLD_DAYS: held for ever, every crash of the last years had to be accepted.
 
     Returns
     -------
@@ -195,6 +198,18 @@ def _judge(
                 )
             )
             return
+        elif context.n_days - row <= GUARD_DAYS + LAPSE_TOLD_DAYS:
+            findings.append(
+                Finding(
+                    "price_jump_taken_for_real",
+                    Severity.WARNING,
+                    f"{security} moved {change:+.1%} on {day}, more than its volatility explains;"
+                    f" nobody said otherwise for {GUARD_DAYS} market days, so it is taken for real",
+                    f"if it was a split, declare it in market/corporate_actions.csv; if the price"
+                    f" is right, run: trader data accept {security} {day}",
+                    security,
+                )
+            )
 
 
 def _previous_close(prices: FloatArray, row: int) -> float:

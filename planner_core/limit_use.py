@@ -49,7 +49,8 @@ def limits_used(rescoring: Rescoring) -> tuple[LimitUse, ...]:
     ]
     if np.isfinite(limits.settled_budget):
         budget = max(0.0, limits.settled_budget)
-        uses.append(LimitUse("settled cash", bought, budget, state.context.base_currency))
+        paid = -sum(action.cash_delta for action in actions if action.side is Side.BUY)
+        uses.append(LimitUse("settled cash", paid, budget, state.context.base_currency))
     if after.size:
         fullest = int(np.argmax(after / limits.position_cap))
         name = f"position {state.context.securities[fullest].id}"

@@ -85,7 +85,7 @@ class Limits:
     cash_rows : CashRows
         The same, row by row.
     settled_budget : float, base currency
-        What all buys together may use in settled-cash mode; infinite otherwise.
+        What all buys and their costs may use in settled-cash mode; infinite otherwise.
     position_cap : ndarray of shape (n_securities,), weight
     groups : GroupLimits
     turnover_left : float, fraction
@@ -261,7 +261,12 @@ def _turnover(
         if flow.amount > 0 and since < flow.on <= context.as_of
     )
     deployed = min(deposits, bought)
-    left = max(0.0, constraints.turnover_max - (traded - deployed) / nav)
+    # What an accepted plan's fills repaired was credited when it was made, and still is: otherwise
+    # carrying out its first steps would leave no turnover for the others.
+    accepted = context.incumbent
+    in_force = accepted is not None and context.as_of <= accepted.valid_until
+    repaired = min(accepted.repaired, traded - deployed) if accepted and in_force else 0.0
+    left = max(0.0, constraints.turnover_max - (traded - deployed - repaired) / nav)
     return left, (deposits - deployed) / nav
 
 
@@ -326,7 +331,9 @@ def _block_cooldowns(
                 column,
                 f"bought {days} days ago (buy_cooldown_days = {constraints.buy_cooldown_days})",
             )
-        if trade.side is Side.SELL and days < constraints.rebuy_after_sell_days:
+        # The wash-sale window counts its last day too (26 U.S.C. 1091): 30 means not on day 30.
+        window = constraints.rebuy_after_sell_days
+        if trade.side is Side.SELL and window and days <= window:
             buy.setdefault(
                 column,
                 f"sold {days} days ago"

@@ -155,6 +155,8 @@ class Step:
     reason: str
     weight_before: float
     weight_after: float
+    mandatory: bool = False
+    """Repairs a violated limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +248,9 @@ class Plan:
     alternatives: tuple[Alternative, ...] = ()
     findings: tuple[Finding, ...] = ()
     n_candidates: int = 0
+    """Legal trades that the search chose from."""
+    n_sizes: int = 0
+    """Other sizes of them that the refinement tried last; a certificate covers both."""
     n_sequences: int = 0
     stopped_by: StoppedBy = StoppedBy.COMPLETE
     certificate: Certificate | None = None

@@ -128,10 +128,10 @@ def _plan(
 
     certificate = certify(ranking, state, runtime)
 
-    with runtime.stage("report"):
+    with runtime.stage("report", cancellable=certificate is None):
         chosen = decide(ranking, state, incumbent_ids(state, candidates))
         others = pick_alternatives(ranking, chosen, state, runtime, attempts)
-        outcome = Found(evaluator, ranking, chosen, others, stopped_by, certificate)
+        outcome = Found(evaluator, ranking, chosen, others, stopped_by, candidates.n, certificate)
         return report_plan(state, runtime, attempts, outcome, [*rejected, *narrowed], skipped)
 
 
@@ -221,13 +221,15 @@ def search(
 
 
 def certify(ranking: Ranking, state: PlanningState, runtime: Runtime) -> Certificate | None:
-    """Prove how good the best set is, if that was asked for; a better one may turn up."""
+    """Prove how good the best set is, if that was asked for; a better one may turn up.
+
+    Nobody waiting any more ends the proof, not the plan: the bound so far is a true one.
+    """
     if runtime.prove_s is None:
         return None
     started = runtime.monotonic()
     with runtime.stage("proof"):
         proven = prove(ranking, state.config.max_plan_depth, runtime.stopwatch(runtime.prove_s))
-    runtime.check_cancelled()
     return replace(proven, elapsed_s=runtime.monotonic() - started)
 
 
@@ -236,11 +238,13 @@ def decide(
 ) -> RankedSet:
     """Return the best set if it repairs a limit or gains enough over what would happen without it.
 
-    Without it, what is left of the accepted plan is carried out, or else nothing is done.
+    Without it, what is left of the accepted plan is carried out, unless doing nothing is better by
+    now: a plan that was begun is no reason to do harm. Or else nothing is done.
     """
     best, otherwise = ranking.best, ranking.nothing
-    if accepted:
-        otherwise = ranking.judged(accepted) or otherwise
+    left = ranking.judged(accepted) if accepted else None
+    if left is not None and left.rank <= otherwise.rank:
+        otherwise = left
     if best.violation_level < otherwise.violation_level:
         return best
     worth_it = best.score - otherwise.score >= state.config.constraints.min_gain_bps * BASIS_POINT

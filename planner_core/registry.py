@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -58,11 +59,16 @@ class Registry(Generic[ModuleT]):
             )
         for dependency in module.metadata.dependencies:
             _check_range(name, dependency.version)
+        _check_python(name, module.metadata.requires_python)
         taken = self._modules.get(module.metadata.name)
         if taken is not None and type(taken) is not type(module):
             raise ModuleContractError(module.key, "another module is registered by this name")
         self._modules[module.metadata.name] = module
         return module
+
+    def forget(self, name: str) -> None:
+        """Take a module out again."""
+        del self._modules[name]
 
     def __getitem__(self, name: str) -> ModuleT:
         return self._modules[name]
@@ -120,7 +126,29 @@ class Registries:
         if not isinstance(kind, ModuleKind):
             raise ModuleContractError(type(module).__name__, "is of no module kind")
         registered: AnyModule = self.of_kind(kind).register(module)
+        circle = self._circle(registered)
+        if circle:
+            self.of_kind(kind).forget(registered.metadata.name)
+            raise ModuleContractError(registered.key, f"needs itself: {' -> '.join(circle)}")
         return registered
+
+    def _circle(self, module: AnyModule) -> list[str]:
+        """Return the keys along which a module needs itself in the end; empty if it does not."""
+        paths = [[module]]
+        seen: set[str] = set()
+        while paths:
+            path = paths.pop()
+            for dependency in path[-1].metadata.dependencies:
+                registry = self.of_kind(dependency.kind)
+                if dependency.name is None or dependency.name not in registry:
+                    continue
+                needed = registry[dependency.name]
+                if needed.key == module.key:
+                    return [step.key for step in (*path, needed)]
+                if needed.key not in seen:
+                    seen.add(needed.key)
+                    paths.append([*path, needed])
+        return []
 
     def copy(self) -> Registries:
         """Return registries with the same modules, to add to without touching these."""
@@ -180,6 +208,13 @@ def _unmet(
     if not version_satisfies(version, dependency.version):
         return f"needs {dependency.kind}.{dependency.name} {dependency.version}, found {version}"
     return None
+
+
+def _check_python(name: str, wanted: str) -> None:
+    found = ".".join(map(str, sys.version_info[:3]))
+    _check_range(name, wanted)
+    if not version_satisfies(found, wanted):
+        raise ModuleContractError(name, f"needs Python {wanted}, this is {found}")
 
 
 def _check_range(name: str, wanted: str) -> None:

@@ -356,7 +356,7 @@ def _limit_rows(evaluator: Evaluator, slack: float) -> tuple[FloatArray, FloatAr
     of one of the two gives a valid linear row.
     """
     limits, nav = evaluator.state.limits, evaluator.state.nav
-    buys, _, turnover, repair = evaluator.columns[:, :4].T
+    buys, _, turnover, repair, paid = evaluator.columns[:, :5].T
     cash = limits.cash_rows
     rows = list(-evaluator.columns[:, evaluator.cash_columns].T)
     room = list((cash.free - cash.required) / nav + slack)
@@ -369,7 +369,7 @@ def _limit_rows(evaluator: Evaluator, slack: float) -> tuple[FloatArray, FloatAr
                 + (0.0 if count_deposit else limits.deposit_credit)
             )
     if np.isfinite(limits.settled_budget):
-        rows.append(buys)
+        rows.append(paid)
         room.append(max(limits.settled_budget, 0.0) / nav)
     for row in range(len(limits.groups.names)):
         rows.append(evaluator.columns[:, evaluator.group_columns.start + row])

@@ -49,13 +49,14 @@ SCORE_AGREEMENT = 1e-9
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """What the search came to."""
+    """What the search came to; `n_candidates` of the evaluator's were there before refinement."""
 
     evaluator: Evaluator
     ranking: Ranking
     chosen: RankedSet
     others: Sequence[RankedSet]
     stopped_by: StoppedBy
+    n_candidates: int
     certificate: Certificate | None = None
 
 
@@ -130,7 +131,8 @@ def report_plan(
             for other in found.others
         ),
         findings=_findings(state, chosen),
-        n_candidates=found.evaluator.candidates.n,
+        n_candidates=found.n_candidates,
+        n_sizes=found.evaluator.candidates.n - found.n_candidates,
         n_sequences=found.ranking.n_sequences,
         stopped_by=found.stopped_by,
         certificate=_certificate(found),
@@ -192,6 +194,7 @@ def _step(action: Action, cash: float, settles_on: date, state: PlanningState) -
         reason=action.reason,
         weight_before=before,
         weight_after=before + action.value / state.nav,
+        mandatory=action.mandatory,
     )
 
 

@@ -17,9 +17,6 @@ from planner_core.plan import NO_SECURITY, Action, Step
 from planner_core.sizing import price_trade, single_trade_complaint
 from planner_core.state import PlanningState
 
-MANDATORY_SOURCE = "opportunity_calculators.cash_raise"
-"""Steps do not carry `mandatory`; the trades of this one shipped module are."""
-
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -98,10 +95,8 @@ def repriced(steps: Sequence[Step], state: PlanningState) -> tuple[Action, ...] 
         action = price_trade(state, column, step.side, step.quantity)
         if single_trade_complaint(action, state) is not None:
             return None
-        mandatory = MANDATORY_SOURCE in step.sources
-        actions.append(
-            replace(action, sources=step.sources, reason=step.reason, mandatory=mandatory)
-        )
+        action = replace(action, sources=step.sources, reason=step.reason)
+        actions.append(replace(action, mandatory=step.mandatory))
     return tuple(actions)
 
 

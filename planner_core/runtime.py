@@ -95,10 +95,16 @@ class Runtime:
         """Tell whether the deadline has passed."""
         return self.deadline_s is not None and self.monotonic() >= self.deadline_s
 
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time a stage of the pipeline and tell of its end, be it good or bad."""
+    def must_stop(self) -> bool:
+        """Tell whether the deadline has passed; raise when nobody waits any more."""
         self.check_cancelled()
+        return self.out_of_time()
+
+    @contextmanager
+    def stage(self, name: str, *, cancellable: bool = True) -> Iterator[None]:
+        """Time a stage of the pipeline and tell of its end, be it good or bad."""
+        if cancellable:
+            self.check_cancelled()
         started = self.monotonic()
         try:
             yield

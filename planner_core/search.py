@@ -13,6 +13,7 @@ from planner_core.degradation import Attempts
 from planner_core.evaluator import Evaluator, IdBlock, as_block
 from planner_core.events import (
     BestSequenceUpdated,
+    SearchProgressed,
     SequenceEvaluationCompleted,
     SequenceEvaluationStarted,
     SequenceGenerationCompleted,
@@ -115,6 +116,12 @@ def search_sequences(
     for name, parameters in enabled.items():
         module = runtime.registries.sequence_generators[name]
         attempts.run(module, "generate", scan.consume, module, state, parameters)
+        runtime.tell(
+            SearchProgressed,
+            source=module.key,
+            n_looked_at=ranking.n_sequences,
+            best_gain=ranking.best.score - ranking.nothing.score,
+        )
     elapsed = runtime.monotonic() - started
     runtime.tell(
         SequenceGenerationCompleted,

@@ -117,6 +117,16 @@ def lot_step(security: Security) -> float:
     return FRACTION_STEP if security.fractional else security.lot_size
 
 
+def largest_quantity(state: PlanningState, column: int, side: Side) -> float:
+    """Return the most whole lots that the cap lets be bought, or that may be sold; 0 or more."""
+    portfolio = state.portfolio
+    most = float(portfolio.sellable[column])
+    if side is Side.BUY:
+        room = state.limits.position_cap[column] * state.nav - portfolio.value[column]
+        most = float(room / portfolio.unit_value[column])
+    return max(0.0, round_down(most, lot_step(state.context.securities[column])))
+
+
 def round_down(quantity: float, step: float) -> float:
     """Round to whole steps, forgiving binary dust just below one."""
     return math.floor(quantity / step + LOT_TOLERANCE) * step
@@ -132,13 +142,9 @@ def _quantity(opportunity: Opportunity, state: PlanningState) -> float:
     step = lot_step(state.context.securities[column])
     unit_value = float(state.portfolio.unit_value[column])
     wanted = min(opportunity.notional, turnover_room(opportunity, state)) / unit_value
-    if opportunity.side is Side.BUY:
-        room = state.limits.position_cap[column] * state.nav - state.portfolio.value[column]
-        return round_down(min(wanted, room / unit_value), step)
-    sellable = round_down(float(state.portfolio.sellable[column]), step)
     # A repair that falls short by a lot has repaired nothing: round it up.
     rounded = round_up(wanted, step) if opportunity.mandatory else round_down(wanted, step)
-    return min(rounded, sellable)
+    return min(rounded, largest_quantity(state, column, opportunity.side))
 
 
 def turnover_room(opportunity: Opportunity, state: PlanningState) -> float:

@@ -18,6 +18,7 @@ from host.terminal.errors import EXIT_DONE
 from host.terminal.home import open_home
 
 if TYPE_CHECKING:
+    from firmware_bridge.transport import Port
     from host.configuration.device import DeviceConfig
     from host.files.home import Home
     from host.terminal.output import Output
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument(
-        "--port", metavar="PATH", help="the board's serial device (default: link.port, device.toml)"
+        "--port",
+        metavar="PATH",
+        help="serial device, or a router's .sock (default: link, device.toml)",
     )
     parser.add_argument(
         "--wait",
@@ -60,13 +63,13 @@ def device_config(home: Home, output: Output) -> tuple[DeviceConfig, str | None]
 
 
 async def _serve(options: argparse.Namespace, home: Home, output: Output) -> None:
-    from firmware_bridge.transport import SerialPort
+    from host.board.access import board_port
     from host.daemon.log import DaemonLog
     from host.daemon.notify import MANAGER_VARIABLES, ServiceNotifier
     from host.daemon.waiting import serve
 
-    def open_port(config: DeviceConfig) -> SerialPort:
-        return SerialPort(options.port or config.link.port, baud=config.link.baud)
+    def open_port(config: DeviceConfig) -> Port:
+        return board_port(options.port, config.link)
 
     log = DaemonLog(sys.stderr, as_json=options.json, now=lambda: datetime.now(UTC))
     notifier = ServiceNotifier(os.environ)

@@ -22,6 +22,7 @@ DATA_FINDINGS: Final[Mapping[str, str]] = {
     "price_file_unterminated": "The last line of prices.csv has no line end: it may be cut off.",
     "price_invalid": "A close is no number, or not above zero; it counts as missing.",
     "price_jump": "A close moved further than is believable; the security is not traded.",
+    "price_jump_taken_for_real": "A jump that nobody accepted is believed, because it stayed.",
     "price_rows_after_as_of": "prices.csv has days after the day of the plan; not used.",
     "price_spike": "A close moved far and came back; that close is not used.",
     "price_stale": "The last close of a security is too old; it is not traded.",

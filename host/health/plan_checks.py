@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from host.health.clock import PLANNED_AT
 from host.health.finding import HealthFinding, Level
-from host.plans.store import PLAN_BYTES_MAX, PlanFile, PlanStore
+from host.limits import PLAN_BYTES_MAX
+from host.plans.store import PlanFile, PlanStore
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,12 +11,16 @@ from planner_core.patterns.assembly import (
     add_affordable_buys,
     add_sells,
     distinct,
+    rotations,
 )
 from planner_core.state import PlanningState
 
 
 class MixedStrategy(PatternGenerator[PatternParameters]):
-    """One to depth - 1 of the best sells, then the best buys they pay for."""
+    """Up to depth - 1 of the best sells, then the best buys they pay for.
+
+    Variants begin with the second best buy, the third, and so on.
+    """
 
     metadata = ModuleMetadata(
         name="mixed_strategy",
@@ -32,7 +36,8 @@ class MixedStrategy(PatternGenerator[PatternParameters]):
         """Return the sets, best first."""
         depth = state.config.max_plan_depth
         plans: list[list[int]] = []
-        for n_sells in range(depth):
-            chosen = add_sells(candidates, [], candidates.sells(), n_sells)
-            plans.append(add_affordable_buys(candidates, chosen, candidates.buys(), state, depth))
+        for buys in rotations(candidates.buys(), parameters.variants) or [[]]:
+            for n_sells in range(depth):
+                chosen = add_sells(candidates, [], candidates.sells(), n_sells)
+                plans.append(add_affordable_buys(candidates, chosen, buys, state, depth))
         return distinct(plans)

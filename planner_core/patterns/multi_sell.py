@@ -10,12 +10,16 @@ from planner_core.patterns.assembly import (
     PatternParameters,
     add_sells,
     distinct,
+    rotations,
 )
 from planner_core.state import PlanningState
 
 
 class MultiSell(PatternGenerator[PatternParameters]):
-    """The best compatible sells, from one up to the depth."""
+    """The best compatible sells, from one up to the depth.
+
+    Variants begin with the second best, the third, and so on.
+    """
 
     metadata = ModuleMetadata(
         name="multi_sell",
@@ -29,5 +33,7 @@ class MultiSell(PatternGenerator[PatternParameters]):
         self, candidates: Candidates, state: PlanningState, parameters: PatternParameters
     ) -> Sequence[tuple[int, ...]]:
         """Return the sets, best first."""
-        best = add_sells(candidates, [], candidates.sells(), state.config.max_plan_depth)
-        return distinct(best[:length] for length in range(1, len(best) + 1))
+        depth = state.config.max_plan_depth
+        starts = rotations(candidates.sells(), parameters.variants)
+        series = [add_sells(candidates, [], sells, depth) for sells in starts]
+        return distinct(best[:length] for best in series for length in range(1, len(best) + 1))

@@ -34,13 +34,12 @@ class Market:
     covariance: list[list[float]]
     scenarios: list[list[float]]
     daily_volatility: list[float]
-    correlation_max: float = math.inf
-    """Two buys above it exclude each other."""
+    correlation_max: float = math.inf  # two buys above it exclude each other
 
 
 @dataclass(frozen=True)
 class Wish:
-    """A trade: column, signed quantity, and whether it repairs a limit."""
+    """A trade: column, signed quantity, and whether it repairs."""
 
     security: int
     quantity: float
@@ -232,7 +231,8 @@ class Reference:
                 continue
             if wish.is_buy:
                 bought = trade.side is Side.BUY
-                quiet = c.buy_cooldown_days if bought else c.rebuy_after_sell_days
+                window = c.rebuy_after_sell_days  # counts its last day too
+                quiet = c.buy_cooldown_days if bought else window + (window > 0)
             else:
                 quiet = c.sell_cooldown_days if trade.side is Side.SELL else 0
             if days < quiet:
@@ -324,7 +324,7 @@ class Reference:
             if wish.is_buy and book.cash - self.promised() < self.required() - DUST * self.nav:
                 complaint = complaint or "cash"
             if wish.is_buy and self.config.constraints.settled_cash_only:
-                budget -= self.value(wish)
+                budget -= self.value(wish) + self.cost(wish)
                 if budget < -DUST * self.nav:
                     complaint = complaint or "settled cash"
             for rule in self.context.group_rules:

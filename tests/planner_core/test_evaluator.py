@@ -149,6 +149,17 @@ def test_settled_cash_mode_ignores_what_this_plan_sells() -> None:
     assert not one(evaluator, 1, 2).legal.any()
 
 
+def test_settled_cash_pays_for_the_costs_of_buys_too() -> None:
+    reserve = {"cash_reserve": 0.0, "settled_cash_only": True}
+    for costs, affordable in ((0.0, True), (2.0, False)):
+        config = make_config(
+            constraints={**FREE, **reserve}, costs={"fixed_cost": costs, "cost_bps": 0.0}
+        )
+        state = make_state(make_context(cash=(CashBalance("EUR", 1_001.0, 9_000.0),)), config)
+        evaluator = make_evaluator(state, [make_action(state, "AAA", 10)])
+        assert bool(one(evaluator, 0).legal.all()) is affordable
+
+
 def test_both_sides_count_towards_turnover() -> None:
     config = make_config(constraints={**FREE, "turnover_max": 0.2})
     state = make_state(make_context(), config)

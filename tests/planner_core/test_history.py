@@ -20,6 +20,7 @@ from planner_core.errors import ContextError
 from planner_core.history import (
     FILL_DAYS_MAX,
     GUARD_DAYS,
+    LAPSE_TOLD_DAYS,
     REVERSAL_DAYS,
     PriceHistory,
     build_history,
@@ -234,6 +235,27 @@ def test_an_old_jump_that_stayed_is_taken_for_real() -> None:
     history = history_of(prices)
     assert history.quarantined == {}
     np.testing.assert_array_equal(history.base, prices)
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "told"),
+    [
+        (GUARD_DAYS, ["price_jump"]),
+        (GUARD_DAYS + 1, ["price_jump_taken_for_real"]),
+        (GUARD_DAYS + LAPSE_TOLD_DAYS, ["price_jump_taken_for_real"]),
+        (GUARD_DAYS + LAPSE_TOLD_DAYS + 1, []),
+    ],
+)
+def test_a_jump_that_is_believed_without_being_accepted_is_told(
+    days_ago: int, told: list[str]
+) -> None:
+    prices = calm()
+    prices[-days_ago:, 0] *= 0.5
+    history = history_of(prices)
+    assert ids(history.findings) == told
+    for finding in history.findings:
+        assert "moved -50" in finding.message or "moved -49" in finding.message
+        assert "trader data accept AAA" in finding.action
 
 
 def test_an_accepted_jump_is_believed_and_only_that_one() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 
-from planner_core.context import Incumbent, IncumbentStep, RefusedStep, Side
+import pytest
+
+from planner_core.context import Incumbent, IncumbentStep, RefusedStep, Side, Trade
 from planner_core.plan import Outcome
-from tests.builders import AS_OF, make_context, make_lot, make_securities
+from tests.builders import AS_OF, make_context, make_lot, make_securities, make_state
 from tests.planner_core.wished import run_with
 
 
@@ -16,7 +18,7 @@ def accepted(*steps: IncumbentStep, days: int = 3) -> Incumbent:
 
 
 def test_a_remaining_step_below_the_minimum_gain_is_still_advised() -> None:
-    context = make_context(securities=make_securities(4, target=0.19))
+    context = make_context(securities=make_securities(4, target=0.01))
     strict = {"min_gain_bps": 1_000.0}
     left = IncumbentStep("AAA", Side.SELL, 5.0)
     assert run_with(context=context, constraints=strict).outcome is Outcome.NOTHING_TO_DO
@@ -27,6 +29,27 @@ def test_a_remaining_step_below_the_minimum_gain_is_still_advised() -> None:
     made = run_with(context=replace(context, incumbent=accepted(left)), constraints=strict)
     assert [(s.security, s.side, s.quantity) for s in made.steps] == [("AAA", Side.SELL, 5.0)]
     assert "what is left of the plan you accepted" in made.steps[0].reason
+
+
+def test_a_remaining_step_that_does_harm_by_now_is_not_advised() -> None:
+    # At its target: selling costs fees and moves away from it.
+    context = make_context(securities=make_securities(4, target=0.2))
+    begun = replace(context, incumbent=accepted(IncumbentStep("AAA", Side.SELL, 15.0)))
+    made = run_with(context=begun, constraints={"min_gain_bps": 1_000.0})
+    assert made.outcome is Outcome.NOTHING_TO_DO
+
+
+def test_what_an_accepted_plan_repaired_leaves_its_turnover_to_the_other_steps() -> None:
+    # 9,000 of the cap of 10,000 were sold, 8,000 of them to raise missing cash.
+    fill = Trade(AS_OF - timedelta(days=1), "BBB", Side.SELL, 90.0, 100.0)
+    context = make_context(trades=(fill,), securities=make_securities(4, target=0.15))
+    left = accepted(IncumbentStep("AAA", Side.SELL, 40.0))
+    for repaired, room in ((0.0, 0.02), (8_000.0, 0.18), (99_000.0, 0.2)):
+        begun = replace(context, incumbent=replace(left, repaired=repaired))
+        assert make_state(begun).limits.turnover_left == pytest.approx(room)
+    expired = replace(accepted(days=-1), repaired=8_000.0)
+    state = make_state(replace(context, incumbent=expired))
+    assert state.limits.turnover_left == pytest.approx(0.02)
 
 
 def test_an_accepted_plan_never_sells_what_is_gone_meanwhile() -> None:

@@ -16,6 +16,7 @@ from planner_core.context import (
     Side,
 )
 from planner_core.errors import PlanningCancelledError
+from planner_core.events import Event, StageCompleted
 from planner_core.module import ModuleKind
 from planner_core.plan import ModuleStatus, Outcome, Plan, Skip, StoppedBy
 from planner_core.planner import plan
@@ -165,7 +166,11 @@ def test_every_stage_is_told_in_order() -> None:
     recorder = Recorder()
     run_with(recorder=recorder)
     assert [event["stage"] for event in recorder.of("StageCompleted")] == STAGES
-    plain = [name for name in recorder.types if not name.startswith(("Module", "Stage", "Best"))]
+    plain = [
+        name
+        for name in recorder.types
+        if not name.startswith(("Module", "Stage", "Best", "SearchP"))
+    ]
     assert plain == [
         "PlanningStarted",
         "CandidatesPrepared",
@@ -176,6 +181,23 @@ def test_every_stage_is_told_in_order() -> None:
         "PlanningCompleted",
     ]
     assert "BestSequenceUpdated" in recorder.types
+
+
+def test_progress_is_told_by_every_generator_and_every_round_of_the_refinement() -> None:
+    recorder = Recorder()
+    made = run_with(recorder=recorder)
+    told = recorder.of("SearchProgressed")
+    sources = [str(event["source"]) for event in told]
+    assert [s for s in sources if s.startswith("sequence")] == [
+        "sequence_generators.beam",
+        "sequence_generators.combinatorial",
+        "sequence_generators.swap",
+    ]
+    assert {"refinement.supports", "refinement.lots"} <= set(sources)
+    assert len(told) < 30, "for whoever waits, not for every block"
+    assert made.score is not None
+    assert all(float(str(event["best_gain"])) >= 0 for event in told)
+    assert float(str(told[-1]["best_gain"])) == pytest.approx(made.score.gain, abs=1e-9)
 
 
 def test_the_payloads_say_what_the_plan_says() -> None:
@@ -273,6 +295,41 @@ def test_a_cancelled_plan_raises_wherever_it_stands(after: int) -> None:
         run_with(recorder=recorder, runtime={"is_cancelled": is_cancelled})
     assert "PlanningCompleted" not in recorder.types
     assert asked == after + 1
+
+
+def test_a_proof_that_is_cancelled_keeps_the_plan_and_a_true_bound() -> None:
+    # A proof that ran to its end tells the truth to hold this against.
+    whole = run_with(runtime={"prove_s": 60.0})
+    assert whole.certificate is not None
+    proving = False
+
+    def emit(event: Event) -> None:
+        nonlocal proving
+        done = isinstance(event, StageCompleted) and event.stage == "refinement"
+        proving = proving or done
+
+    asked = 0
+
+    def is_cancelled() -> bool:
+        nonlocal asked
+        asked += proving
+        return asked > 1
+
+    made = run_with(runtime={"prove_s": 60.0, "is_cancelled": is_cancelled, "emit": emit})
+    assert made.outcome is Outcome.PLANNED
+    assert made.steps == whole.steps
+    assert made.certificate is not None
+    assert made.certificate.upper_bound >= whole.certificate.upper_bound - 1e-9
+    assert made.certificate.nodes <= whole.certificate.nodes
+    assert not made.certificate.exact or made.certificate.gap <= 1e-9
+
+
+def test_what_was_refined_is_counted_apart_from_the_candidates() -> None:
+    recorder = Recorder()
+    made = run_with(recorder=recorder)
+    (prepared,) = recorder.of("CandidatesPrepared")
+    assert made.n_candidates == prepared["n_candidates"]
+    assert made.n_sizes > 0
 
 
 def test_cancelling_is_asked_often_enough() -> None:

@@ -120,6 +120,41 @@ def test_a_version_range_that_cannot_be_read_is_refused_when_registered() -> Non
             Registries().register(module)
 
 
+@pytest.mark.parametrize("wanted", [">=99", "<3", "==3.11.999"])
+def test_a_module_for_another_python_is_refused(wanted: str) -> None:
+    module = stub_calculator(lambda _: [])
+    type(module).metadata = metadata("stub", requires_python=wanted)
+    with pytest.raises(ModuleContractError, match=f"needs Python {wanted}, this is 3"):
+        Registries().register(module)
+
+
+def test_a_python_range_that_cannot_be_read_is_refused() -> None:
+    module = stub_calculator(lambda _: [])
+    type(module).metadata = metadata("stub", requires_python="three")
+    with pytest.raises(ModuleContractError, match="write it like"):
+        Registries().register(module)
+
+
+def test_modules_that_need_each_other_in_a_circle_are_refused() -> None:
+    def needing(name: str, other: str) -> Any:
+        module = stub_filter(name=name)
+        needed = (Dependency(ModuleKind.FILTER, other),)
+        type(module).metadata = metadata(name, dependencies=needed)
+        return module
+
+    registries = Registries()
+    registries.register(needing("one", "two"))
+    registries.register(needing("two", "three"))
+    with pytest.raises(ModuleContractError) as refused:
+        registries.register(needing("three", "one"))
+    circle = "filters.three -> filters.one -> filters.two -> filters.three"
+    assert circle in str(refused.value)
+    assert "three" not in registries.filters
+    with pytest.raises(ModuleContractError, match="needs itself"):
+        registries.register(needing("alone", "alone"))
+    registries.register(needing("four", "one"))
+
+
 @pytest.mark.parametrize(
     ("version", "wanted", "satisfied"),
     [

@@ -191,7 +191,7 @@ def test_a_score_that_the_formula_does_not_confirm_is_never_reported() -> None:
     )
     runtime = Runtime()
     for chosen, complaint in ((honest, None), (lying, "disagree")):
-        found = Found(evaluator, ranking, chosen, (), StoppedBy.COMPLETE)
+        found = Found(evaluator, ranking, chosen, (), StoppedBy.COMPLETE, n_candidates=1)
         if complaint is None:
             made = report_plan(state, runtime, Attempts(runtime), found, (), ())
             assert made.outcome is Outcome.PLANNED

@@ -115,7 +115,8 @@ class _Problem:
         for i in np.flatnonzero(excess > 0):
             self.model.addCons(self.change[int(i)] <= -float(excess[i]))
         if np.isfinite(limits.settled_budget):
-            self.model.addCons(self._buys() <= max(0.0, limits.settled_budget) / nav)
+            paid = np.where(self.candidates.is_buy, -self.candidates.cash_delta / nav, 0.0)
+            self.model.addCons(self._total(paid) <= max(0.0, limits.settled_budget) / nav)
 
     def _conflicts(self) -> None:
         conflicts, security = self.candidates.conflicts, self.candidates.security

@@ -150,8 +150,9 @@ def test_direct_buy_starts_at_each_of_the_best_buys_in_turn() -> None:
 
 
 def test_multi_sell_piles_up_the_best_sells() -> None:
-    assert propose(MultiSell()) == [(0,), (0, 1), (0, 1, 2)]
-    assert propose(MultiSell(), depth=2) == [(0,), (0, 1)]
+    assert propose(MultiSell(), variants=1) == [(0,), (0, 1), (0, 1, 2)]
+    assert propose(MultiSell(), depth=2, variants=1) == [(0,), (0, 1)]
+    assert propose(MultiSell(), depth=2) == [(0,), (0, 1), (1,), (1, 2), (2,), (0, 2)]
 
 
 def test_profit_taking_sells_and_puts_the_proceeds_to_work() -> None:
@@ -177,8 +178,12 @@ def test_opportunity_first_funds_the_best_buys() -> None:
 
 
 def test_mixed_strategy_tries_every_number_of_sells() -> None:
-    assert propose(MixedStrategy(), depth=3) == [(0, 4), (0, 1, 3)]
-    assert propose(MixedStrategy(), cash=800.0, depth=3) == [(4,), (0, 3), (0, 1, 3)]
+    assert propose(MixedStrategy(), depth=3, variants=1) == [(0, 4), (0, 1, 3)]
+    one = propose(MixedStrategy(), cash=800.0, depth=3, variants=1)
+    assert one == [(4,), (0, 3), (0, 1, 3)]
+    more = propose(MixedStrategy(), cash=800.0, depth=3)
+    assert more[:3] == one
+    assert len(more) > 3
 
 
 def test_deep_rebalance_takes_the_largest_improving_trades() -> None:
