@@ -45,6 +45,7 @@ COMMANDS = (
     Command("demo", "see it work without a board: button and matrix here", "host.commands.demo"),
     Command("run", "serve the board: button, plan, matrix", "host.commands.run"),
     Command("plan", "say what to buy and sell next, and why", "host.commands.plan"),
+    Command("health", "what is wrong, since when, what to do", "host.commands.health"),
     Command("refuse", "plan without a trade you do not want", "host.commands.refuse"),
     Command("dismiss", "give up the plan you began to carry out", "host.commands.dismiss"),
     Command("dry-run", "try a configuration: what it loads and counts", "host.commands.dry_run"),
@@ -53,6 +54,7 @@ COMMANDS = (
     Command("backup", "the home as one file: create, verify, restore", "host.commands.backup"),
     Command("modules", "list the planner's modules, show one", "host.commands.modules"),
     Command("board", "ask the board what it is", "host.commands.board"),
+    Command("service", "set up and look at the systemd service", "host.commands.service"),
 )
 
 EPILOG = """\

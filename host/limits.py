@@ -102,3 +102,17 @@ PRESET_BYTES_MAX = 64 * 1024
 PRESET_STATE_BYTES_MAX = 256 * 1024
 CONFIG_VERSION_BYTES_MAX = TOML_BYTES_MAX + 2 * 1024
 """A configuration of 64 KB, and the line of metadata before it."""
+
+# --- health --------------------------------------------------------------------------------------
+
+HEALTH_BYTES_MAX = 256 * 1024
+"""Of state/health.json."""
+HEALTH_JOURNAL_BYTES_MAX = 64 * 1024 * 1024
+"""A longer journal is not read as a whole by a check of the health."""
+HEALTH_ENTRIES_MAX = 2_000
+"""Files of a home whose rights are looked at."""
+DISK_FREE_MIN_BYTES = 1024 * 1024
+"""With less than that, a plan may not fit."""
+DISK_FREE_LOW_BYTES = 64 * 1024 * 1024
+MEMORY_FREE_LOW_BYTES = 64 * 1024 * 1024
+"""About what the planner's process takes."""

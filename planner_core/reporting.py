@@ -254,14 +254,19 @@ def _skips(skipped: Sequence[tuple[str, Skip]], state: PlanningState) -> list[Re
     ]
 
 
-def _findings(state: PlanningState, chosen: RankedSet) -> tuple[Finding, ...]:
-    findings = [
+def data_findings(state: PlanningState) -> list[Finding]:
+    """Return what is doubtful about the data that a plan is made from."""
+    return [
         *state.context.findings,
         *state.history.findings,
         *state.market.findings,
         *_stale_findings(state),
         *_unknown_lot_findings(state),
     ]
+
+
+def _findings(state: PlanningState, chosen: RankedSet) -> tuple[Finding, ...]:
+    findings = data_findings(state)
     if chosen.violation > 0:
         findings.append(
             Finding(

@@ -14,8 +14,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 VENV=.venv
 OLDEST_PYTHON=3.11
-# The firmware's toolchain, and what makes disks fail in the crash tests.
-TEST_PACKAGES=(gcc g++ make gcc-avr avr-libc arduino-core-avr libsimavr-dev libelf-dev strace)
+# The firmware's toolchain, what makes disks fail in the crash tests, and systemd for its
+# `systemd-analyze`, which judges our unit files.
+TEST_PACKAGES=(gcc g++ make gcc-avr avr-libc arduino-core-avr libsimavr-dev libelf-dev strace
+    systemd)
 FUZZER_PACKAGES=(clang libclang-rt-dev)
 
 say() { printf '%s\n' "$*" >&2; }

@@ -1,21 +1,24 @@
 """Serve the board: take presses, plan, show the plan on the matrix. Ends on SIGTERM or Ctrl-C.
 
 The port may be missing, vanish and come back; it is looked for once a second. What happens is told
-on standard error, a line each.
+on standard error, a line each; systemd is told too, if it asks (see docs/service.md).
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from host.terminal.errors import EXIT_DONE
 from host.terminal.home import open_home
 
 if TYPE_CHECKING:
+    from firmware_bridge.transport import Port
     from host.configuration.device import DeviceConfig
     from host.files.home import Home
     from host.terminal.output import Output
@@ -28,15 +31,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="serial device, or a router's .sock (default: link, device.toml)",
     )
+    parser.add_argument(
+        "--wait",
+        action="store_true",
+        help="wait for a home that is missing or cannot be written, and show that on the matrix",
+    )
     parser.add_argument("--json", action="store_true", help="tell what happens as JSON lines")
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
     """Run the daemon until it is told to stop."""
-    home = open_home(options.home)
-    home.require_home()
-    config, rejected = device_config(home, output)
-    asyncio.run(_serve(options, home, config, rejected))
+    asyncio.run(_serve(options, open_home(options.home), output))
     return EXIT_DONE
 
 
@@ -57,13 +62,21 @@ def device_config(home: Home, output: Output) -> tuple[DeviceConfig, str | None]
         return DeviceConfig(), home.device_file.name + ("" if line is None else f":{line}")
 
 
-async def _serve(
-    options: argparse.Namespace, home: Home, config: DeviceConfig, rejected: str | None
-) -> None:
+async def _serve(options: argparse.Namespace, home: Home, output: Output) -> None:
     from host.board.access import board_port
-    from host.daemon.daemon import Daemon
     from host.daemon.log import DaemonLog
+    from host.daemon.notify import MANAGER_VARIABLES, ServiceNotifier
+    from host.daemon.waiting import serve
 
-    port = board_port(options.port, config.link)
+    def open_port(config: DeviceConfig) -> Port:
+        return board_port(options.port, config.link)
+
     log = DaemonLog(sys.stderr, as_json=options.json, now=lambda: datetime.now(UTC))
-    await Daemon(home, config, port, log, config_rejected=rejected).run()
+    notifier = ServiceNotifier(os.environ)
+    for name in MANAGER_VARIABLES:
+        os.environ.pop(name, None)  # they are meant for this process, and for none it starts
+    try:
+        settings = partial(device_config, home, output)
+        await serve(home, settings, open_port, log, notifier, waits=options.wait)
+    finally:
+        notifier.close()

@@ -147,6 +147,9 @@ class LimitsTable(DeviceTable):
     plan_deadline_s: float = Field(
         30.0, ge=1, le=600, description="a planner that takes longer is stopped"
     )
+    plan_silence_h: float = Field(
+        168.0, ge=0, le=8_784, description="hours without a plan that succeeded: fault 8; 0: never"
+    )
 
 
 class DeviceConfig(DeviceTable):

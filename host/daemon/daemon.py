@@ -12,7 +12,6 @@ daemon goes on.
 from __future__ import annotations
 
 import asyncio
-import signal
 import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
@@ -36,7 +35,9 @@ from firmware_bridge.link import Link
 from firmware_bridge.messages import PROTOCOL_MAX, PROTOCOL_MIN
 from host.daemon.config_desk import ConfigDesk
 from host.daemon.controls import Controls
+from host.daemon.health_desk import HealthDesk
 from host.daemon.night_watch import NightWatch
+from host.daemon.notify import SILENT, ServiceNotifier
 from host.daemon.plan_desk import PlanDesk, is_degraded
 from host.daemon.press_desk import PressDesk
 from host.daemon.presses import PressEvent, PressLedger
@@ -98,6 +99,7 @@ class Daemon:
         *,
         config_rejected: str | None = None,
         now: Callable[[], datetime] = _utc_now,
+        notifier: ServiceNotifier = SILENT,
     ) -> None:
         self.home = home
         self.config = config
@@ -105,6 +107,7 @@ class Daemon:
         self._port = port
         self._config_rejected = config_rejected
         self._now = now
+        self._notifier = notifier
         self._stop = asyncio.Event()
         self._inbox: asyncio.Queue[HostEvent | Tick] = asyncio.Queue(INBOX_MAX)
         self._has_recovered = asyncio.Event()
@@ -117,7 +120,7 @@ class Daemon:
         self._stop.set()
 
     async def run(self) -> None:
-        """Serve until told to stop; SIGTERM and SIGINT do that.
+        """Serve until told to stop.
 
         Raises
         ------
@@ -126,9 +129,6 @@ class Daemon:
         StorageError
             When the home cannot be written at all.
         """
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop)
         async with AsyncExitStack() as stack:
             stack.enter_context(InstanceLock(self.home.state_dir))
             await self._open(stack)
@@ -136,7 +136,7 @@ class Daemon:
                 asyncio.create_task(self._keep_on(part), name=part.__name__)
                 for part in (
                     *(self._listen, self._work, self._plan, self._configure),
-                    self.night_watch.serve,
+                    *(self.night_watch.serve, self.health.serve),
                 )
             ]
             try:
@@ -179,6 +179,8 @@ class Daemon:
             self.home, self.recorder, self.screen, controls, self, self.plans.head_start
         )
         self._reading = reading
+        watched = (self.home, self.screen, self.worker, self.log)
+        self.health = HealthDesk(*watched, self._notifier, self._now, self._port.name, limits)
         await stack.enter_async_context(self.link)
 
     async def _recover(self) -> None:

@@ -50,7 +50,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
 """What the matrix shows for the code of a failure; any other is internal."""
 
 MENDED_BY_A_PLAN: Final = frozenset(
-    {Fault.WORKER, Fault.OVERRUN, Fault.CONFIG, Fault.DATA, Fault.NO_PLAN, Fault.INTERNAL}
+    {Fault.WORKER, Fault.OVERRUN, Fault.CONFIG, Fault.DATA, Fault.INTERNAL}
 )
 WITHOUT: Final = frozenset({"failed", "timed_out", "skipped_open"})
 """A module in one of these states was not part of the plan."""

@@ -24,6 +24,7 @@ class Fault(IntEnum):
     NO_PLAN = 8
     INTERNAL = 9
     FIRMWARE = 10
+    CLOCK = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ FAULT_TEXTS: Final[Mapping[Fault, FaultText]] = {
     ),
     Fault.HOME: FaultText(
         "no home",
-        "The home folder is missing or cannot be read.",
+        "The home folder is missing, cannot be read, or has no portfolio in it.",
         "Run `trader init`, or correct the owner of the folder.",
     ),
     Fault.CONFIG: FaultText(
@@ -85,5 +86,10 @@ FAULT_TEXTS: Final[Mapping[Fault, FaultText]] = {
         "firmware",
         "The board's firmware speaks another version of the link's protocol.",
         "Install the firmware that came with this version of the host: `trader board flash`.",
+    ),
+    Fault.CLOCK: FaultText(
+        "wrong clock",
+        "The clock shows a time that has been already: what is today cannot be known.",
+        "Set it: `timedatectl set-ntp true`, or `date -s`; then restart the daemon.",
     ),
 }

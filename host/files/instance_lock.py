@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
@@ -13,6 +14,9 @@ from host.files.atomic_file import make_folder, storage_error
 
 LOCK_NAME: Final = "daemon.lock"
 FILE_MODE: Final = 0o600
+TRIES: Final = 10
+RETRY_S: Final = 0.05
+"""`trader health` holds the lock for a moment to see whether it is free: ask again."""
 
 
 class InstanceError(HostError):
@@ -45,15 +49,13 @@ class InstanceLock:
             descriptor = os.open(self.path, flags, FILE_MODE)
         except OSError as error:
             raise storage_error(self.path, "cannot be opened", error) from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _try_to_lock(descriptor):
             holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(descriptor)
             raise InstanceError(
                 f"{self.path.parent.parent}: another trader serves this home (process {holder};"
                 f" stop it with `kill {holder}`, or use another --home)"
-            ) from None
+            )
         with suppress(OSError):  # a full disk: the lock holds, only its holder has no name
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
@@ -65,3 +67,16 @@ class InstanceLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _try_to_lock(descriptor: int) -> bool:
+    """Take the lock; tell whether it was free."""
+    for tries_left in reversed(range(TRIES)):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if tries_left:
+                time.sleep(RETRY_S)
+        else:
+            return True
+    return False

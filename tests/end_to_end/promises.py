@@ -29,9 +29,12 @@ def small_home(root: Path, device: str = "") -> Path:
     return root
 
 
-def trader(plan_s: float = 0.0, kill: dict[str, Any] | None = None) -> tuple[str, ...]:
+def trader(
+    plan_s: float = 0.0, kill: dict[str, Any] | None = None, clock_s: float = 0.0
+) -> tuple[str, ...]:
     """Return the command of a daemon with a quick worker, and perhaps a place to die at."""
-    return (sys.executable, TAMPERED, json.dumps({"plan_s": plan_s, "kill": kill}))
+    tamper = {"plan_s": plan_s, "kill": kill, "clock_s": clock_s}
+    return (sys.executable, TAMPERED, json.dumps(tamper))
 
 
 def quick(home: Path, plan_s: float = 0.0, kill: dict[str, Any] | None = None) -> Simulation:

@@ -1,9 +1,9 @@
 """`trader`, with a quick worker and a place to die at.
 
 Called as `tampered_trader.py TAMPER trader-arguments`. TAMPER is a JSON object: `plan_s`, how long
-the worker takes, and `kill`, a place where the process kills itself as kill -9 does, so that
-nothing it does there can be tidied up. The product knows nothing of this: its functions are wrapped
-from outside.
+the worker takes, `clock_s`, by how much the daemon's clock is wrong, and `kill`, a place where the
+process kills itself as kill -9 does, so that nothing it does there can be tidied up. The product
+knows nothing of this: its functions are wrapped from outside.
 """
 
 # ruff: noqa: ANN401 - what is wrapped may take and return anything
@@ -14,11 +14,13 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from firmware_bridge.link import Link
 from host import cli
+from host.daemon.daemon import Daemon
 from host.files.journal import Journal, JournalRecord
 from host.plans.store import PlanStore
 from host.worker import client as worker_client
@@ -84,6 +86,16 @@ def nothing() -> None:
     """Let it pass."""
 
 
+def set_clock(by_s: float) -> None:
+    """Let the daemon live at another time."""
+    init = Daemon.__init__
+
+    def elsewhen(self: Any, *args: Any, **kwargs: Any) -> None:
+        init(self, *args, **kwargs, now=lambda: datetime.now(UTC) + timedelta(seconds=by_s))
+
+    Daemon.__init__ = elsewhen  # type: ignore[method-assign]
+
+
 def tamper(settings: dict[str, Any]) -> None:
     """Replace the worker, and lay the trap."""
     plan_s = str(settings.get("plan_s", 0.0))
@@ -95,6 +107,8 @@ def tamper(settings: dict[str, Any]) -> None:
         init(self, home, news, quick)
 
     worker_client.WorkerClient.__init__ = with_quick_worker  # type: ignore[method-assign]
+    if settings.get("clock_s"):
+        set_clock(float(settings["clock_s"]))
     kill = settings.get("kill")
     if kill is None:
         return

@@ -1,0 +1,285 @@
+"""Keeps an eye on the daemon itself: sign of life, clock, dead man's switch, memory.
+
+    every 2 s     look at screen, worker, clock and plans; show and clear the faults that are ours
+    every 15 s    beat: `trader health --live` sees it
+    on a change   state/health.json: what only the daemon knows, and since when
+    every hour    `trader health` in a process of its own, so that what it finds has a `since`
+
+Nothing here waits for a disk within the loop, and nothing here may fail the daemon.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from host.display.faults import FAULT_TEXTS, Fault
+from host.errors import StorageError
+from host.health.clock import JUMP_S, PLANNED_AT, behind
+from host.health.heartbeat import BEAT_S, Heartbeat, boot_time_s
+from host.health.look import Look
+from host.health.memory import ClockJump, Memory, read_memory, write_memory
+from host.health.plan_checks import last_success_of, overdue
+
+if TYPE_CHECKING:
+    from host.configuration.device import LimitsTable
+    from host.daemon.log import DaemonLog
+    from host.daemon.notify import ServiceNotifier
+    from host.daemon.screen import Screen
+    from host.files.home import Home
+    from host.worker.client import WorkerClient
+
+TICK_S: Final = 2.0
+SAVE_S: Final = 600.0
+"""What has not changed is written anew this often, so that its age means something."""
+FIRST_CHECK_S: Final = 60.0
+CHECK_EVERY_S: Final = 3600.0
+CHECK_MAX_S: Final = 60.0
+REMIND_S: Final = 86_400.0
+"""An acknowledged dead man's switch shows again after that."""
+NICE: Final = 10
+
+
+class HealthDesk:
+    """Looks after the daemon's own health.
+
+    Parameters
+    ----------
+    home : Home
+    screen : Screen
+    worker : WorkerClient
+    log : DaemonLog
+    notifier : ServiceNotifier
+    now : callable returning an aware datetime
+    port : str
+        The board's.
+    limits : LimitsTable
+        Its `plan_silence_h`.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        screen: Screen,
+        worker: WorkerClient,
+        log: DaemonLog,
+        notifier: ServiceNotifier,
+        now: Callable[[], datetime],
+        port: str,
+        limits: LimitsTable,
+    ) -> None:
+        self._home = home
+        self._screen = screen
+        self._worker = worker
+        self._log = log
+        self._notifier = notifier
+        self._now = now
+        self._silence_h = limits.plan_silence_h
+        self._heart = Heartbeat(home.state_dir)
+        self._written = Memory()
+        self._written_s = float("-inf")
+        self._cannot_write = False
+        self._shown_s: dict[Fault, float] = {}
+        self._seen: dict[str, tuple[int, datetime | None]] = {}
+        self._has_recalled = False
+        self._clock_offset_s = now().timestamp() - boot_time_s()
+        self._memory = Memory(started_at=now(), pid=os.getpid(), port=port)
+
+    async def serve(self) -> None:
+        """Look after the daemon for ever; at the end, remember that it ended in order."""
+        await asyncio.to_thread(self._recall)
+        beat_s = float("-inf")
+        check_s = self._screen.now_s() + FIRST_CHECK_S
+        check: asyncio.Task[None] | None = None
+        try:
+            while True:
+                await self.tick()
+                now_s = self._screen.now_s()
+                if now_s >= beat_s + BEAT_S:
+                    beat_s = now_s
+                    await asyncio.to_thread(self._heart.beat)
+                if now_s >= check_s and (check is None or check.done()):
+                    check_s = now_s + CHECK_EVERY_S
+                    check = asyncio.create_task(self._check(), name="health check")
+                self._notifier.ready()
+                await asyncio.sleep(TICK_S)
+        finally:
+            if check is not None:
+                check.cancel()
+            self.stopped()
+
+    def stopped(self) -> None:
+        """Remember that the daemon ended in order; the loop is at its end, so it may wait."""
+        self._recall()
+        memory = replace(self._memory, stopped_at=self._now(), saved_at=self._now())
+        with suppress(StorageError):
+            write_memory(self._home.state_dir, memory)
+
+    async def tick(self) -> None:
+        """Look once."""
+        self._note_clock()
+        self._note_daemon()
+        await self._watch_plans()
+        await self._save()
+        self._notifier.status(self.status())
+
+    def status(self) -> str:
+        """Return a line for `systemctl status`."""
+        state, memory = self._screen.state, self._memory
+        link = "board linked" if state.is_linked else f"no board at {memory.port}"
+        what = f"serving {memory.bucket_id or 'no bucket'}, {link}"
+        troubles = [f"fault {fault.value} {FAULT_TEXTS[fault].words}" for fault in state.faults]
+        if state.config_rejected is not None:
+            troubles.append(f"refused {state.config_rejected}")
+        if not state.is_linked:
+            troubles.append("no board")
+        return f"degraded ({'; '.join(troubles)}): {what}" if troubles else what
+
+    # --- what is looked at -----------------------------------------------------------------
+
+    def _recall(self) -> None:
+        """Take over, once, what the last daemon remembered of things that outlive it."""
+        if self._has_recalled:
+            return
+        self._has_recalled = True
+        with suppress(OSError, ValueError):
+            found = read_memory(self._home.state_dir)
+            if found is not None:
+                self._memory = replace(
+                    self._memory,
+                    watched=found.watched,
+                    clock_jump=found.clock_jump,
+                    findings=found.findings,
+                )
+
+    def _note_clock(self) -> None:
+        """Notice a clock that is set, and one that shows what has been already."""
+        now = self._now()
+        offset_s = now.timestamp() - boot_time_s()
+        by_s, self._clock_offset_s = offset_s - self._clock_offset_s, offset_s
+        if abs(by_s) >= JUMP_S:
+            # Who waits for a plan goes on waiting, and not for years more or less.
+            by = timedelta(seconds=by_s)
+            watched = {name: at + by for name, at in self._memory.watched.items()}
+            jump = ClockJump(now, round(by_s, 1))
+            self._memory = replace(self._memory, clock_jump=jump, watched=watched)
+            self._log.tell("ClockJumped", severity="WARN", by_s=round(by_s, 1))
+
+    def _note_daemon(self) -> None:
+        """Note what the screen shows and how the worker is, each since when."""
+        now, state, old = self._now(), self._screen.state, self._memory
+        since = now if state.is_linked != old.is_linked else old.link_since
+        self._memory = replace(
+            old,
+            bucket_id=state.bucket,
+            is_linked=state.is_linked,
+            link_since=since,
+            is_worker_running=self._worker.pid is not None,
+            worker_restarts=self._worker.restarts,
+            faults={fault: old.faults.get(fault, now) for fault in state.faults},
+        )
+
+    async def _watch_plans(self) -> None:
+        """Show the dead man's switch, and a clock that cannot be right; clear them when over."""
+        found = await asyncio.to_thread(self._successes)
+        now, selected = self._now(), self._memory.bucket_id
+        known = [success for success in found.values() if success is not None]
+        is_wrong = behind(now, {PLANNED_AT: max(known)} if known else {}) is not None
+        watched = {name: at for name, at in self._memory.watched.items() if not found.get(name)}
+        if not is_wrong and selected in found and found[selected] is None:
+            watched.setdefault(selected, now)
+        self._memory = replace(self._memory, watched=watched)
+        late = [
+            name
+            for name, success in found.items()
+            if overdue(now, success, watched.get(name), self._silence_h)
+        ]
+        self._show(Fault.HOME, is_so=not found)
+        self._show(Fault.NO_PLAN, is_so=bool(late) and not is_wrong)
+        self._show(Fault.CLOCK, is_so=is_wrong)
+
+    def _successes(self) -> Mapping[str, datetime | None]:
+        """Return when a plan of each bucket succeeded last; reads only what changed."""
+        look = Look(self._home, self._now())
+        found: dict[str, datetime | None] = {}
+        for bucket_id in self._home.bucket_ids():
+            folder = self._home.plans_dir(bucket_id)
+            found[bucket_id] = self._seen.get(bucket_id, (-1, None))[1]  # a disk may refuse to tell
+            with suppress(OSError, StorageError):
+                signature = folder.stat().st_mtime_ns if folder.is_dir() else 0
+                if self._seen.get(bucket_id, (-1, None))[0] != signature:
+                    self._seen[bucket_id] = (signature, last_success_of(look, bucket_id))
+                found[bucket_id] = self._seen[bucket_id][1]
+        return found
+
+    def _show(self, fault: Fault, *, is_so: bool) -> None:
+        """Show a fault when it begins, and again a day after it was acknowledged."""
+        shown = fault in self._screen.state.faults
+        if not is_so:
+            self._shown_s.pop(fault, None)
+            if shown:
+                self._screen.clear_faults(fault)
+            return
+        now_s = self._screen.now_s()
+        if not shown and now_s - self._shown_s.get(fault, float("-inf")) >= REMIND_S:
+            self._screen.add_fault(fault)
+            self._log.tell("FaultShown", severity="WARN", fault=fault.name.lower())
+            self._note_daemon()
+        if shown or fault not in self._shown_s:
+            self._shown_s[fault] = now_s
+
+    # --- what is kept ----------------------------------------------------------------------
+
+    async def _save(self) -> None:
+        """Write what changed; a disk that refuses is asked again at the next look."""
+        now_s = self._screen.now_s()
+        if not self._memory.differs_from(self._written) and now_s < self._written_s + SAVE_S:
+            return
+        memory = replace(self._memory, saved_at=self._now())
+        try:
+            await asyncio.to_thread(write_memory, self._home.state_dir, memory)
+        except StorageError as error:
+            if not self._cannot_write:
+                self._log.tell("StateNotKept", severity="WARN", problem=str(error))
+            self._cannot_write = True
+            return
+        self._cannot_write = False
+        self._written, self._written_s = memory, now_s
+
+    async def _check(self) -> None:
+        """Have everything looked at, to know since when each finding holds."""
+        arguments = ("--home", str(self._home.root), "health", "--json")
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-P", "-m", "host.cli", *arguments),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, process.pid, NICE)
+        try:
+            async with asyncio.timeout(CHECK_MAX_S):
+                said, _ = await process.communicate()
+        except TimeoutError:
+            return
+        finally:
+            if process.returncode is None:
+                with suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+        with suppress(ValueError, KeyError, TypeError):
+            self.note_findings(json.loads(said)["findings"])
+
+    def note_findings(self, findings: list[Mapping[str, object]]) -> None:
+        """Remember since when each finding holds; those that are gone are forgotten."""
+        now, known = self._now(), self._memory.findings
+        keys = ["|".join(str(f[k] or "") for k in ("id", "bucket_id", "subject")) for f in findings]
+        self._memory = replace(self._memory, findings={key: known.get(key, now) for key in keys})

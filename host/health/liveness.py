@@ -1,0 +1,33 @@
+"""Whether a daemon lives: a lock and a small file, and nothing heavy to import."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from host.health.heartbeat import is_locked, read_beat
+from host.health.look import Look
+
+if TYPE_CHECKING:
+    from host.files.home import Home
+    from host.health.look import Findings
+
+
+def look_at_daemon(home: Home) -> Look:
+    """Return only whether a daemon lives.
+
+    Raises
+    ------
+    OSError
+        When nobody but the owner of the home may know.
+    """
+    look = Look(home, datetime.now(UTC))
+    list(find_daemon(look))
+    return look
+
+
+def find_daemon(look: Look) -> Findings:
+    """Note whether a daemon holds the home, and its last sign of life."""
+    look.is_locked = is_locked(look.home.state_dir)
+    look.beat = read_beat(look.home.state_dir)
+    yield from ()

@@ -1,0 +1,78 @@
+"""What is kept of the past: the journal's chain of hashes, and the breakers' state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from host.files.journal import JOURNAL_NAME, JournalRecord, read_journal
+from host.health.memory import time_or_none
+from host.limits import HEALTH_BYTES_MAX, HEALTH_JOURNAL_BYTES_MAX
+
+if TYPE_CHECKING:
+    from host.health.finding import HealthFinding
+    from host.health.look import Findings, Look
+
+JOURNALED: Final = "a record of the journal"
+BREAKERS_NAME: Final = "breakers.json"
+LEAVES_OUT: Final = frozenset({"open", "half_open", "disabled"})
+
+
+def check_journal(look: Look) -> Findings:
+    """Find records that are gone, or not as they were written."""
+    path = look.home.journal_dir / JOURNAL_NAME
+    try:
+        size = path.stat().st_size
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if size > HEALTH_JOURNAL_BYTES_MAX:
+        what = f"{path}: {size / 1024**2:.0f} MB are too long for a quick look"
+        yield look.found("check_failed", what, subject="journal")
+        return
+
+    def note(record: JournalRecord) -> None:
+        known = look.evidence.get(JOURNALED, record.timestamp)
+        look.evidence[JOURNALED] = max(known, record.timestamp)
+
+    reading = read_journal(path, note)
+    torn = 0 if look.is_locked else reading.bytes_cut  # a daemon may be in the middle of a line
+    if reading.lines_damaged or reading.links_broken:
+        what = (
+            f"{path}: {reading.lines_damaged} lines damaged, {reading.links_broken} links of the"
+            " chain broken"
+        )
+        yield look.found("journal_damaged", what, subject="journal")
+    elif torn:
+        what = f"{path}: the last {torn} bytes are no record, as a power cut leaves it"
+        yield look.found("journal_tail_torn", what, subject="journal")
+
+
+def check_breakers(look: Look) -> Findings:
+    """Find the modules that are left out for a while."""
+    path = look.home.state_dir / BREAKERS_NAME
+    try:
+        with path.open("rb") as file:
+            data = file.read(HEALTH_BYTES_MAX + 1)
+        found = json.loads(data) if len(data) <= HEALTH_BYTES_MAX else {}
+        breakers = list(found["breakers"])
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except (ValueError, KeyError, TypeError, RecursionError):
+        yield look.found("check_failed", f"{path}: makes no sense", subject="breakers")
+        return
+    for breaker in breakers:
+        if isinstance(breaker, dict) and breaker.get("state") in LEAVES_OUT:
+            yield _breaker(look, breaker)
+
+
+def _breaker(look: Look, breaker: Mapping[str, object]) -> HealthFinding:
+    key, state = str(breaker.get("key")), str(breaker["state"]).replace("_", " ")
+    words = [f"{key}: {state}"]
+    retry_at = time_or_none(breaker.get("retry_at"))
+    if retry_at is not None:
+        words.append(f"tried again at {retry_at:%Y-%m-%d %H:%M} UTC")
+    if breaker.get("reason"):
+        words.append(str(breaker["reason"]))
+    since = time_or_none(breaker.get("since"))
+    return look.found("breaker_open", "; ".join(words), subject=key, since=since)

@@ -1,0 +1,365 @@
+"""One thing is broken in a home that was well, and the check-up finds that thing."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from host.configuration.active import pick_up
+from host.display.faults import Fault
+from host.files.home import Home
+from host.files.instance_lock import InstanceLock
+from host.files.journal import Journal, JournalRecord
+from host.health import home_checks
+from host.health.catalogue import CATALOGUE
+from host.health.checkup import check_health
+from host.health.finding import HealthFinding, Status
+from host.health.heartbeat import Heartbeat
+from host.health.memory import ClockJump, Memory, write_memory
+from host.plans.store import PlanStore
+
+NOW = datetime.now(UTC)
+HOUR = timedelta(hours=1)
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def store(home: Home, outcome: str, age_h: float = 1.0, **more: object) -> None:
+    """Keep a plan that was made some hours ago."""
+    trace_id = f"{abs(int(age_h * 100)):032d}"
+    record = {"bucket_id": "core", "trace_id": trace_id, "outcome": outcome, **more}
+    PlanStore(home).save(record, NOW - age_h * HOUR)
+
+
+def journal(home: Home) -> Path:
+    """Write a journal of three records."""
+    found = Journal(home.journal_dir)
+    found.open(lambda _record: None)
+    for name in ("One", "Two", "Three"):
+        found.append_now(JournalRecord(name, NOW - HOUR), durable=False)
+    found.close()
+    return found.path
+
+
+def journal_edited(home: Home) -> None:
+    edit(journal(home), '"Two"', '"Too"')
+
+
+def journal_torn(home: Home) -> None:
+    with journal(home).open("ab") as file:
+        file.write(b'{"n":4,"prev":"')
+
+
+def commit(home: Home) -> None:
+    pick_up(home, "core")
+
+
+def config_refused(home: Home) -> None:
+    commit(home)
+    home.bucket_file("core").write_text("max_plan_depth = 99\n", encoding="utf-8")
+
+
+def config_edited(home: Home) -> None:
+    commit(home)
+    with home.bucket_file("core").open("a", encoding="utf-8") as file:
+        file.write("# a word more\n")
+
+
+def version_damaged(home: Home) -> None:
+    commit(home)
+    edit(home.config_history_dir("core") / "000001.toml", "max_plan_depth", "MAX_plan_depth")
+
+
+def stale(home: Home) -> None:
+    edit(home.portfolio_file("core"), "as_of = 2022-12-28", "as_of = 2024-12-28")
+
+
+def behind_ledger(home: Home) -> None:
+    long_ago = datetime(2015, 1, 1, tzinfo=UTC).timestamp()
+    os.utime(home.portfolio_file("core"), (long_ago, long_ago))
+
+
+def held(home: Home) -> None:
+    store(home, "PLANNED", 5)
+    store(home, "HELD", 1, reason="prices are too old")
+
+
+def left_out(home: Home) -> None:
+    modules = [{"key": "filters.diversity", "status": "timed_out", "message": "took 9 s"}]
+    store(home, "NOTHING_TO_DO", modules=modules)
+
+
+def plan_damaged(home: Home) -> None:
+    store(home, "PLANNED")
+    next(home.plans_dir("core").glob("*.json")).write_bytes(b"{")
+
+
+def from_the_future(home: Home) -> None:
+    store(home, "PLANNED", age_h=-30)
+
+
+def told(home: Home, **known: object) -> None:
+    """Let a living daemon have said something of itself."""
+    memory = Memory(
+        saved_at=NOW,
+        started_at=NOW - HOUR,
+        bucket_id="core",
+        is_linked=True,
+        is_worker_running=True,
+    )
+    write_memory(home.state_dir, replace(memory, **known))  # type: ignore[arg-type]
+    Heartbeat(home.state_dir).beat()
+
+
+def remove(*names: str) -> Callable[[Home], None]:
+    def broken(home: Home) -> None:
+        for name in names:
+            (home.root / name).unlink()
+
+    return broken
+
+
+def write(name: str, text: str) -> Callable[[Home], None]:
+    def broken(home: Home) -> None:
+        (home.root / name).parent.mkdir(exist_ok=True)
+        (home.root / name).write_text(text, encoding="utf-8")
+
+    return broken
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is broken, what must be found, and how bad it is."""
+
+    kind: str
+    broken: Callable[[Home], object]
+    bucket_id: str = ""
+    says: str = ""
+    alive: bool = False
+
+
+BREAKERS = """{"schema_version": 1, "breakers": [
+ {"key": "filters.a", "state": "open", "retry_at": "2026-11-22T12:05:00+00:00", "since": null,
+  "reason": "took 9 s"},
+ {"key": "filters.b", "state": "closed", "retry_at": null, "since": null, "reason": ""}]}"""
+
+CASES = [
+    Case("no_bucket", remove("portfolios/core.toml", "portfolios/satellite_a.toml")),
+    Case("home_open_to_others", lambda home: home.prices_file.chmod(0o666), says="prices.csv"),
+    Case("config_missing", write("buckets/core.toml", "x = [\n"), "core", "core.toml:"),
+    Case("config_refused", config_refused, "core", "core.toml:1:1"),
+    Case("config_not_picked_up", config_edited, "core", "version 1"),
+    Case("config_history_damaged", version_damaged, "core", "000001.toml"),
+    Case("device_file_refused", write("device.toml", "[link]\nport = 5\n"), says="device.toml:2"),
+    Case("data_unusable", remove("market/prices.csv"), "core", "prices.csv"),
+    Case("data_unusable", remove("portfolios/core.trades.csv"), "core", "ledger"),
+    Case(
+        "data_unusable", write("portfolios/core.toml", "base_currency = 5\n"), "core", ":1:1: base"
+    ),
+    Case("data_unusable", stale, "core", "add newer closes"),
+    Case("ledger_missing", remove("portfolios/core.trades.csv"), "core"),
+    Case("portfolio_behind_ledger", behind_ledger, "core", "2015-01-01"),
+    Case("no_plan_yet", lambda _home: None, "core"),
+    Case("no_plan_for_long", lambda home: store(home, "PLANNED", 169), "core", "168 h"),
+    Case("plan_held", held, "core", "too old"),
+    Case("plan_past_its_day", lambda h: store(h, "PLANNED", valid_until="2022-12-30"), "core"),
+    Case("module_left_out", left_out, "core", "filters.diversity: timed out (took 9 s)"),
+    Case("plan_file_damaged", plan_damaged, "core", ".json"),
+    Case("clock_in_past", from_the_future, says="a stored plan"),
+    Case("journal_damaged", journal_edited, says="chain"),
+    Case("journal_tail_torn", journal_torn, says="15 bytes"),
+    Case("breaker_open", write("state/breakers.json", BREAKERS), says="filters.a: open; tried"),
+    Case("check_failed", write("state/breakers.json", "["), says="breakers.json"),
+    Case("state_unreadable", write("state/health.json", "{"), says="health.json"),
+    Case("daemon_not_running", lambda _home: None),
+    Case("daemon_died", lambda home: told(home, pid=77), says="77"),
+    Case("daemon_silent", lambda home: home.state_dir.mkdir(), alive=True),
+    Case("board_missing", lambda h: told(h, is_linked=False, port="/dev/no"), alive=True),
+    Case("worker_missing", lambda h: told(h, is_worker_running=False), alive=True),
+    Case("clock_jumped", lambda h: told(h, clock_jump=ClockJump(NOW, -7200.0)), says="back"),
+]
+
+
+def findings_of(home: Home, kind: str) -> list[HealthFinding]:
+    return [found for found in check_health(home).findings if found.id == kind]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.kind}-{case.says}")
+def test_what_is_broken_is_found(own_home: Home, case: Case) -> None:
+    case.broken(own_home)
+    if case.alive:
+        with InstanceLock(own_home.state_dir):
+            report = check_health(own_home)
+    else:
+        report = check_health(own_home)
+    found = [f for f in report.findings if (f.id, f.bucket_id) == (case.kind, case.bucket_id)]
+    assert len(found) == 1, [f.key for f in report.findings]
+    assert case.says in found[0].what
+    assert found[0].action
+    if case.kind in CATALOGUE:
+        assert found[0].severity is CATALOGUE[case.kind].severity
+
+
+def test_every_kind_of_the_catalogue_is_seen_here_or_where_it_is_made() -> None:
+    elsewhere = {
+        *("home_missing", "home_of_another", "cannot_write", "disk_low", "memory_low"),
+        *("worker_died", "plan_overran", "internal_error", "firmware_incompatible", "press_lost"),
+    }
+    assert {case.kind for case in CASES} - {"ledger_missing"} | elsewhere == set(CATALOGUE)
+
+
+def test_a_new_demo_home_is_well(own_home: Home) -> None:
+    report = check_health(own_home)
+    assert report.status is Status.OK
+    assert all(not report.cannot_plan(bucket_id) for bucket_id in ("core", "satellite_a"))
+    assert [found.id for found in report.not_ready()] == ["daemon_not_running"]
+
+
+def test_a_home_that_is_not_there_is_the_first_thing_told(tmp_path: Path) -> None:
+    report = check_health(Home(tmp_path / "none"))
+    assert report.findings[0].id == "home_missing"
+    assert report.findings[0].fault == Fault.HOME.value
+    assert report.status is Status.FAILED
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+def test_every_fault_on_the_matrix_is_in_the_health_with_its_since(
+    own_home: Home, fault: Fault
+) -> None:
+    since = (NOW - HOUR).replace(microsecond=0)
+    told(own_home, faults={fault: since})
+    with InstanceLock(own_home.state_dir):
+        report = check_health(own_home)
+    shown = [found for found in report.findings if found.fault == fault.value]
+    assert [found.since for found in shown] == [since]
+    assert report.status is not Status.OK
+    assert report.to_json()["daemon"]["faults"] == [fault.value]  # type: ignore[index]
+
+
+def test_faults_of_a_daemon_that_is_gone_are_not_told_as_if_they_were_shown(own_home: Home) -> None:
+    told(own_home, faults={Fault.WORKER: NOW}, stopped_at=NOW)
+    assert findings_of(own_home, "worker_died") == []
+
+
+def test_a_living_daemon_with_board_and_planner_makes_the_home_ready(own_home: Home) -> None:
+    told(own_home)
+    with InstanceLock(own_home.state_dir):
+        report = check_health(own_home)
+    assert report.is_live
+    assert report.not_ready() == []
+    assert report.status is Status.OK
+
+
+def test_a_bucket_that_cannot_be_planned_does_not_make_the_other_unready(own_home: Home) -> None:
+    told(own_home)
+    own_home.ledger_file("satellite_a").unlink()
+    with InstanceLock(own_home.state_dir):
+        report = check_health(own_home)
+    assert report.not_ready("core") == []
+    assert [found.id for found in report.not_ready("satellite_a")] == ["data_unusable"]
+
+
+def test_since_comes_from_what_the_daemon_remembers_and_never_from_a_time_to_come(
+    own_home: Home,
+) -> None:
+    own_home.prices_file.chmod(0o666)
+    key = findings_of(own_home, "home_open_to_others")[0].key
+    told(own_home, findings={key: NOW - 5 * HOUR})
+    assert findings_of(own_home, "home_open_to_others")[0].since == (NOW - 5 * HOUR).replace(
+        microsecond=NOW.microsecond // 1000 * 1000
+    )
+    told(own_home, findings={key: NOW + 900 * HOUR})
+    report = check_health(own_home, now=NOW)
+    assert [f.since for f in report.findings if f.key == key] == [NOW]
+
+
+def test_a_success_is_never_overdue_where_nobody_waits_for_one(own_home: Home) -> None:
+    store(own_home, "PLANNED", 9_000)
+    assert findings_of(own_home, "no_plan_for_long")
+    write("device.toml", "[limits]\nplan_silence_h = 0\n")(own_home)
+    assert findings_of(own_home, "no_plan_for_long") == []
+
+
+def test_a_held_plan_is_no_success(own_home: Home) -> None:
+    store(own_home, "NOTHING_TO_DO", 170)
+    store(own_home, "HELD", 1)
+    assert [f.bucket_id for f in findings_of(own_home, "no_plan_for_long")] == ["core"]
+    store(own_home, "NOTHING_TO_DO", 0.5)
+    assert findings_of(own_home, "no_plan_for_long") == []
+
+
+class Disk:
+    """What statvfs says."""
+
+    def __init__(self, free_mb: float, flags: int = 0, inodes: int = 10_000) -> None:
+        self.f_bavail, self.f_frsize = int(free_mb * 1024), 1024
+        self.f_flag, self.f_favail, self.f_files = flags, inodes, 100_000
+
+
+@pytest.mark.parametrize(
+    ("disk", "kind"),
+    [
+        (Disk(0.5), "cannot_write"),
+        (Disk(50_000, inodes=3), "cannot_write"),
+        (Disk(50_000, os.ST_RDONLY), "cannot_write"),
+        (Disk(63), "disk_low"),
+    ],
+)
+def test_a_disk_that_takes_nothing_more_is_told(
+    own_home: Home, monkeypatch: pytest.MonkeyPatch, disk: Disk, kind: str
+) -> None:
+    monkeypatch.setattr(os, "statvfs", lambda _path: disk)
+    found = findings_of(own_home, kind)
+    assert [f.id for f in found] == [kind]
+    assert str(own_home.root) in found[0].what
+
+
+def test_a_home_of_another_user_is_told(own_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 54_321)
+    assert "54321" in findings_of(own_home, "home_of_another")[0].what
+
+
+def test_little_memory_is_told(own_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(home_checks, "available_memory_bytes", lambda: 10 * 1024**2)
+    assert "10 MB" in findings_of(own_home, "memory_low")[0].what
+
+
+def test_a_check_that_cannot_be_made_costs_only_itself(own_home: Home) -> None:
+    path = own_home.journal_dir
+    path.mkdir()
+    (path / "journal.jsonl").mkdir()
+    report = check_health(own_home)
+    failed = [found for found in report.findings if found.id == "check_failed"]
+    assert [found.subject for found in failed] == ["journal"]
+    assert "no_plan_yet" in {found.id for found in report.findings}
+
+
+def test_when_the_time_is_up_what_was_not_looked_at_is_told(own_home: Home) -> None:
+    ticks = iter(range(100))
+    report = check_health(own_home, monotonic=lambda: float(next(ticks)), budget_s=4.0)
+    skipped = {found.subject for found in report.findings if found.id == "check_failed"}
+    assert {"data of core", "clock"} <= skipped
+    assert "home" not in skipped
+    assert report.status is not Status.OK
+
+
+def test_the_report_is_plain_data_without_surprises(own_home: Home) -> None:
+    left_out(own_home)
+    report = json.loads(json.dumps(check_health(own_home).to_json(), allow_nan=False))
+    core = report["buckets"]["core"]
+    assert core["status"] == "degraded"
+    assert core["modules"]["filters.diversity"]["status"] == "timed_out"
+    assert [found["id"] for found in core["warnings"]] == ["module_left_out"]
+    assert core["errors"] == []
+    assert core["can_plan"] is True
+    assert core["ready"] is False

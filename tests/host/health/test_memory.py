@@ -1,0 +1,89 @@
+"""What the daemon remembers comes back as it was, and nonsense in the file is not believed."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from host.display.faults import Fault
+from host.health.memory import MEMORY_NAME, ClockJump, Memory, read_memory, write_memory
+
+times = st.datetimes(
+    datetime(1970, 1, 2),  # noqa: DTZ001 - the time zone is added below
+    datetime(2200, 1, 1),  # noqa: DTZ001
+    timezones=st.just(UTC),
+).map(lambda at: at.replace(microsecond=at.microsecond // 1000 * 1000))
+names = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,20}", fullmatch=True)
+memories = st.builds(
+    Memory,
+    saved_at=st.none() | times,
+    started_at=st.none() | times,
+    stopped_at=st.none() | times,
+    pid=st.integers(0, 2**31),
+    bucket_id=names,
+    is_linked=st.booleans(),
+    link_since=st.none() | times,
+    port=st.text(max_size=30),
+    is_worker_running=st.booleans(),
+    worker_restarts=st.integers(0, 10_000),
+    faults=st.dictionaries(st.sampled_from(Fault), times),
+    watched=st.dictionaries(names, times, max_size=3),
+    clock_jump=st.none() | st.builds(ClockJump, times, st.floats(-1e9, 1e9)),
+    findings=st.dictionaries(st.text(max_size=30), times, max_size=3),
+)
+
+
+@given(memories)
+def test_a_memory_comes_back_as_it_was(tmp_path_factory: Any, memory: Memory) -> None:  # noqa: ANN401
+    folder: Path = tmp_path_factory.getbasetemp()
+    write_memory(folder, memory)
+    assert read_memory(folder) == memory
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=8,
+)
+keys = sorted(Memory().to_json())
+
+
+@given(st.dictionaries(st.sampled_from(keys), json_values))
+def test_odd_content_is_not_known_rather_than_an_error(
+    tmp_path_factory: Any,  # noqa: ANN401
+    content: dict[str, object],
+) -> None:
+    folder: Path = tmp_path_factory.getbasetemp()
+    (folder / MEMORY_NAME).write_text(json.dumps({**content, "schema_version": 1}), "utf-8")
+    found = read_memory(folder)
+    assert isinstance(found, Memory)
+    json.dumps(found.to_json())
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"schema_version": 2}', "[" * 50_000])
+def test_a_file_that_is_no_memory_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / MEMORY_NAME).write_text(text, "utf-8")
+    with pytest.raises(ValueError, match=r".+"):
+        read_memory(tmp_path)
+
+
+def test_a_file_beyond_all_measure_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / MEMORY_NAME).write_text('{"schema_version": 1' + " " * 300_000 + "}", "utf-8")
+    with pytest.raises(ValueError, match="larger than"):
+        read_memory(tmp_path)
+
+
+def test_no_file_is_no_memory(tmp_path: Path) -> None:
+    assert read_memory(tmp_path) is None
+
+
+def test_only_the_time_of_writing_does_not_make_a_memory_another_one() -> None:
+    now = datetime.now(UTC)
+    assert not Memory(saved_at=now).differs_from(Memory())
+    assert Memory(saved_at=now, is_linked=True).differs_from(Memory(saved_at=now))
