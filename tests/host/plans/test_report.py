@@ -24,8 +24,8 @@ TOP_KEYS = [
     "schema_version", "outcome", "reason", "bucket_id", "as_of", "created_at", "valid_until",
     "trace_id", "currency", "nav", "nav_after", "cash_before", "cash_after", "cash_required",
     "score", "violation", "certificate", "steps", "metrics", "modules", "findings", "rejected",
-    "alternatives", "n_candidates", "n_sizes", "n_sequences", "stopped_by", "config_version", "config_sha256",
-    "context_digest", "explanation",
+    "alternatives", "n_candidates", "n_sizes", "n_sequences", "stopped_by", "config_version",
+    "config_sha256", "context_digest", "explanation",
 ]  # fmt: skip
 STEP_KEYS = [
     "side", "security", "quantity", "price", "currency", "fx_rate", "value", "cost", "tax",
