@@ -1,7 +1,7 @@
 """Serve the board: take presses, plan, show the plan on the matrix. Ends on SIGTERM or Ctrl-C.
 
 The port may be missing, vanish and come back; it is looked for once a second. What happens is told
-on standard error, a line each.
+on standard error, a line each, and kept in the home: log/ for a while, journal/ for long.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from host.terminal.errors import EXIT_DONE
@@ -19,6 +18,9 @@ if TYPE_CHECKING:
     from host.configuration.device import DeviceConfig
     from host.files.home import Home
     from host.terminal.output import Output
+
+
+BYTES_PER_MB = 1_000_000
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -62,8 +64,12 @@ async def _serve(
 ) -> None:
     from host.board.access import board_port
     from host.daemon.daemon import Daemon
-    from host.daemon.log import DaemonLog
+    from host.daemon.settings_desk import levels_of
+    from host.observability.log_file import LogFile
+    from host.observability.logs import logging_to
 
     port = board_port(options.port, config.link)
-    log = DaemonLog(sys.stderr, as_json=options.json, now=lambda: datetime.now(UTC))
-    await Daemon(home, config, port, log, config_rejected=rejected).run()
+    file = LogFile(home.log_dir, config.log.total_mb * BYTES_PER_MB)
+    levels = levels_of(config.log)
+    with logging_to(sys.stderr, as_json=options.json, file=file, levels=levels):
+        await Daemon(home, config, port, config_rejected=rejected).run()

@@ -93,6 +93,8 @@ class FirmwareIncompatible(HostEvent):
 
     board: str
     protocol: str
+    protocol_of_host: str
+    remedy: str
 
     severity: ClassVar[str] = "ERROR"
     per_hour_max: ClassVar[int] = FLAPPING_PER_HOUR
@@ -139,6 +141,32 @@ class ConfigurationRejected(HostEvent):
     problems: tuple[str, ...]
 
     severity: ClassVar[str] = "WARN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigHistoryRepaired(HostEvent):
+    """Something in the history of a configuration was damaged and is set aside."""
+
+    problems: tuple[str, ...]
+    config_version: int
+
+    severity: ClassVar[str] = "WARN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigHistoryNotRepaired(HostEvent):
+    """The history of a configuration could not be looked at or repaired."""
+
+    problem: str
+
+    severity: ClassVar[str] = "WARN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HalfFilesRemoved(HostEvent):
+    """So many files were removed that writes which were cut off had left."""
+
+    count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
