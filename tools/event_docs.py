@@ -19,7 +19,8 @@ from host.observability.catalogue import (
 if TYPE_CHECKING:
     from planner_core.events import Event
 
-MEGABYTE = 1024 * 1024
+FILE_MIB = JOURNAL_FILE_BYTES_MAX // 1024**2
+ALL_MIB = JOURNAL_BYTES_MAX // 1024**2
 HEAD = f"""\
 # Events
 
@@ -48,9 +49,9 @@ it. A reader ignores what it does not know.
 - Each line carries the sha256 of the line before. `state/journal.head` says how far the journal was
   safe on disk. `trader events verify` finds edits, gaps and a lost end. It finds accidents and
   careless edits. Who can write all files of the home can also write a chain that fits.
-- A file of {JOURNAL_FILE_BYTES_MAX // MEGABYTE} MiB or {JOURNAL_FILE_DAYS_MAX} days is finished and \
-another begun (`JournalContinued`); beyond {JOURNAL_BYTES_MAX // MEGABYTE} MiB in
-  all the oldest go, after a record that says so (`JournalPruned`).
+- A file of {FILE_MIB} MiB or {JOURNAL_FILE_DAYS_MAX} days is finished and another begun
+  (`JournalContinued`); beyond {ALL_MIB} MiB in all the oldest go, after a record that says so
+  (`JournalPruned`).
 - A line that a crash left unfinished is cut off by the next writer, which records that
   (`JournalRepaired`). Anything else that has to be cut off is kept beside the journal, as
   `journal.jsonl.corrupt.<time>`.
