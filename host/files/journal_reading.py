@@ -33,7 +33,7 @@ DAMAGE_KEPT_MAX: Final = 20
 FILE_MODE: Final = 0o600
 TAIL_BYTES: Final = 2 * JOURNAL_LINE_BYTES_MAX
 LOCK_WAIT_S: Final = 5.0
-LOCK_RETRY_S: Final = 0.01
+LOCK_RETRY_S: Final = 0.001
 
 
 @dataclass(frozen=True, slots=True)
