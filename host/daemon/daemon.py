@@ -138,8 +138,10 @@ class Daemon:
         async with AsyncExitStack() as stack:
             stack.enter_context(InstanceLock(self.home.state_dir))
             await self._open(stack)
-            parts = (self._listen, self._work, self._plan, self._configure, self._follow_settings)
-            parts += (self.night_watch.serve,)
+            parts = (
+                *(self._listen, self._work, self._plan, self._configure),
+                *(self.settings.serve, self.night_watch.serve),
+            )
             tasks = [asyncio.create_task(self._keep_on(part), name=part.__name__) for part in parts]
             try:
                 await self._stop.wait()
@@ -258,10 +260,6 @@ class Daemon:
         """Pick up edited configurations."""
         await self._has_recovered.wait()
         await self.configs.serve()
-
-    async def _follow_settings(self) -> None:
-        """Take over levels of the log that were edited."""
-        await self.settings.serve()
 
     async def _work(self) -> None:
         """Take events one after the other, and look after presses under way."""
