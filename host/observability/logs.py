@@ -70,6 +70,10 @@ class Outlet:
 
     lines: StreamLines | LogFile
     form: Formatter
+    failed: int = 0
+    """Records that could not even be put into words."""
+    told: int = 0
+    """How many lost lines are told already."""
 
 
 class LogSink(logging.Handler):
@@ -104,18 +108,19 @@ class LogSink(logging.Handler):
             outlet.lines.close()
 
     def _write(self, outlet: Outlet, record: logging.LogRecord) -> None:
+        lost = self.lost + outlet.lines.lost + outlet.failed
         try:
-            lost = self.lost + outlet.lines.lost
-            if outlet.lines.write(outlet.form(record)) and lost:
+            if outlet.lines.write(outlet.form(record)) and lost > outlet.told:
                 self._tell_of_lost(outlet, lost)
         except Exception:  # noqa: BLE001 - a record may hold anything: it costs only its own line
-            self.lost += 1
+            outlet.failed += 1
 
     def _tell_of_lost(self, outlet: Outlet, lost: int) -> None:
         message = "%d lines of the log were lost before this one"
-        told = logging.LogRecord(ROOT, logging.WARNING, "", 0, message, (lost,), None)
+        count = lost - outlet.told
+        told = logging.LogRecord(ROOT, logging.WARNING, "", 0, message, (count,), None)
         if outlet.lines.write(outlet.form(told)):
-            self.lost = outlet.lines.lost = 0
+            outlet.told = lost
 
 
 def set_levels(levels: LogLevels) -> None:
