@@ -1,4 +1,10 @@
-"""docs/events.md: every type of event, from its class."""
+"""docs/events.md: every type of event, from its class.
+
+python tools/event_docs.py    pin new events and new fields in tests/vectors/events.json
+
+What is pinned already is left alone: a field that goes, or means something else, needs a higher
+schema_version, and its pin is changed by hand.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +12,14 @@ import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from host.limits import JOURNAL_BYTES_MAX, JOURNAL_FILE_BYTES_MAX, JOURNAL_FILE_DAYS_MAX
 from host.observability.catalogue import (
     DAEMON_EVENTS,
     ENVELOPE,
+    EVENT_TYPES,
     PLANNER_EVENTS,
     PRESS_EVENTS,
 )
@@ -79,6 +87,17 @@ def events_markdown() -> str:
     return HEAD + "\n".join(_section(*section) for section in sections)
 
 
+def pin(path: Path) -> None:
+    """Add what is new to the events that are promised."""
+    pinned = json.loads(path.read_bytes()) if path.is_file() else {}
+    for name, event in EVENT_TYPES.items():
+        promise = pinned.setdefault(name, {"schema_version": event.schema_version, "data": {}})
+        for found in fields(event):
+            if found.name not in ENVELOPE:
+                promise["data"].setdefault(found.name, str(found.type))
+    path.write_text(json.dumps(dict(sorted(pinned.items())), indent=2) + "\n", encoding="utf-8")
+
+
 def _section(title: str, text: str, events: Mapping[str, type[Event]]) -> str:
     parts = [f"## {title}\n\n{text}\n"]
     parts += [_event(name, event) for name, event in events.items()]
@@ -117,3 +136,7 @@ def _default(value: object) -> str:
     if value is MISSING:
         return ""
     return f"`{json.dumps(value)}`"
+
+
+if __name__ == "__main__":
+    pin(Path(__file__).parent.parent / "tests" / "vectors" / "events.json")
