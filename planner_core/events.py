@@ -199,6 +199,8 @@ class SearchProgressed(Event):
     n_looked_at: int
     best_gain: float
 
+    severity: ClassVar[str] = "DEBUG"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanningCompleted(Event):
