@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 GROWING: Final = ("journal/", "log/")
 LOCK = re.compile(r"(?:state|history)/(?:.+/)?(?:[^/]+\.)?lock|journal/\.lock|state/journal\.head")
-"""What means something only beside the running daemon. A head that is younger than the saved journal
-would say that the journal's end is lost."""
+"""What means something only beside a running daemon. A head younger than the saved journal would
+say that the journal's end is lost."""
 SECRET = re.compile(r"secrets/.+|(?:.+/)?(?:[^/]*\.)?(?:token|secret|password|key|pem)")
 PASSES: Final = 5
 PAUSE_S: Final = 0.3
