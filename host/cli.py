@@ -53,6 +53,7 @@ COMMANDS = (
     Command("preset", "named configurations: list, apply, save, pass on", "host.commands.preset"),
     Command("backup", "the home as one file: create, verify, restore", "host.commands.backup"),
     Command("modules", "list the planner's modules, show one", "host.commands.modules"),
+    Command("events", "what happened: tail, verify, export", "host.commands.events"),
     Command("board", "ask the board what it is", "host.commands.board"),
     Command("service", "set up and look at the systemd service", "host.commands.service"),
 )
@@ -186,22 +187,13 @@ def _split(parser: LineParser, arguments: list[str]) -> tuple[argparse.Namespace
         arguments[:at], namespace=argparse.Namespace(home=None, debug=False, command=None)
     )
     if options.version:
+        from host.version import version
+
         Output().line(f"trader {version()}")
         sys.exit(EXIT_DONE)
     if at < len(arguments):
         options.command = arguments[at]
     return options, arguments[at + 1 :]
-
-
-def version() -> str:
-    """Return the version of the installed distribution."""
-    from importlib.metadata import PackageNotFoundError
-    from importlib.metadata import version as installed_version
-
-    try:
-        return installed_version("arduino-trader")
-    except PackageNotFoundError:
-        return "unknown (not installed)"
 
 
 if __name__ == "__main__":

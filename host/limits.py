@@ -78,6 +78,12 @@ PLAN_BYTES_MAX = 4 * 1024 * 1024
 # --- the daemon ---------------------------------------------------------------------------------
 
 JOURNAL_LINE_BYTES_MAX = 64 * 1024
+JOURNAL_FILE_BYTES_MAX = 2 * 1024 * 1024
+"""A file of the journal that is larger is finished, and another one begun."""
+JOURNAL_FILE_DAYS_MAX = 31
+JOURNAL_BYTES_MAX = 64 * 1024 * 1024
+"""Of all files; the oldest are removed. A plan takes about 16 KB, a press less than one."""
+JOURNAL_CORRUPT_KEPT_MAX = 8
 WORKER_LINE_BYTES_MAX = 8 * 1024 * 1024
 """A plan of a worker, as one line."""
 WORKER_REQUEST_BYTES_MAX = 4 * 1024

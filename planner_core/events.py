@@ -22,6 +22,9 @@ class Event:
     trace_id: str
 
     schema_version: ClassVar[int] = SCHEMA_VERSION
+    """Of the fields of the class: one more keeps it; one less, or another meaning, raises it."""
+    severity: ClassVar[str] = "INFO"
+    """DEBUG, INFO, WARN or ERROR: how a log ranks it."""
 
     @property
     def event_type(self) -> str:
@@ -57,6 +60,8 @@ class StageCompleted(Event):
     stage: str
     elapsed_s: float
 
+    severity: ClassVar[str] = "DEBUG"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleCompleted(Event):
@@ -66,6 +71,8 @@ class ModuleCompleted(Event):
     operation: str
     elapsed_s: float
     n_results: int
+
+    severity: ClassVar[str] = "DEBUG"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +84,8 @@ class ModuleFailed(Event):
     elapsed_s: float
     error: str
 
+    severity: ClassVar[str] = "WARN"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleOverran(Event):
@@ -87,12 +96,16 @@ class ModuleOverran(Event):
     elapsed_s: float
     budget_s: float
 
+    severity: ClassVar[str] = "WARN"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleSkipped(Event):
     """A module's circuit breaker is open; it was not called."""
 
     key: str
+
+    severity: ClassVar[str] = "WARN"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +115,8 @@ class ModuleLoadFailed(Event):
     key: str
     error: str
 
+    severity: ClassVar[str] = "ERROR"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigurationChanged(Event):
@@ -110,6 +125,7 @@ class ConfigurationChanged(Event):
     version: int
     changed_by: str
     reason: str
+    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +184,8 @@ class BestSequenceUpdated(Event):
     n_steps: int
     source: str
 
+    severity: ClassVar[str] = "DEBUG"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchProgressed(Event):
@@ -180,6 +198,8 @@ class SearchProgressed(Event):
     source: str
     n_looked_at: int
     best_gain: float
+
+    severity: ClassVar[str] = "DEBUG"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,13 @@ def health_markdown() -> str:
     return health_markdown()
 
 
+def events_markdown() -> str:
+    """Every type of event."""
+    from tools.event_docs import events_markdown
+
+    return events_markdown()
+
+
 def modules_markdown() -> str:
     """The catalogue of the planner's modules."""
     from tools.module_docs import modules_markdown
@@ -106,6 +113,7 @@ GENERATED: dict[str, Generator] = {
     "configs/home/device.toml": _config_template("device_template"),
     "docs/benchmarks.md": benchmarks_markdown,
     "docs/display.md": display_markdown,
+    "docs/events.md": events_markdown,
     "docs/health.md": health_markdown,
     "docs/modules.md": modules_markdown,
     "firmware_bridge/PROTOCOL.md": protocol_markdown,

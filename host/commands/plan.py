@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from host.files.home import Home
     from host.plans.planning import PlannedRun
+    from host.plans.store import PlanFile
     from host.terminal.output import Output
     from host.views.plan_progress import Tell
     from planner_core.events import Event
@@ -77,14 +78,18 @@ def run(options: argparse.Namespace, output: Output) -> int:
     from host.plans.planning import store_plan
     from planner_core.plan import Outcome
 
-    planned = _planned(home, options, output)
+    events: list[Event] = []
+    planned = _planned(home, options, output, events.append)
     stored_at = None
     failures: list[str] = []
     if not options.no_store:
         try:
-            stored_at = str(store_plan(home, planned).path.relative_to(home.root))
+            file = store_plan(home, planned)
+            stored_at = str(file.path.relative_to(home.root))
         except StorageError as error:
             failures.append(f"the plan was not kept: {error}")  # worth showing all the same
+        else:
+            failures.extend(_journal(home, events, planned, file))
     if options.json:
         output.json(planned.record)
     else:
@@ -132,7 +137,20 @@ def parse_plot_path(text: str) -> Path:
     return path
 
 
-def _planned(home: Home, options: argparse.Namespace, output: Output) -> PlannedRun:
+def _journal(home: Home, events: list[Event], planned: PlannedRun, file: PlanFile) -> list[str]:
+    """Put the plan into the journal; return what went wrong."""
+    from host.plans.audit import journal_plan
+
+    try:
+        journal_plan(home, events, planned, file)
+    except StorageError as error:
+        return [f"the plan's events were not kept: {error}"]
+    return []
+
+
+def _planned(
+    home: Home, options: argparse.Namespace, output: Output, keep: Callable[[Event], None]
+) -> PlannedRun:
     """Plan, and prove and explain what was asked for, with progress for whoever looks."""
     from host.configuration.active import load_file, peek
     from host.plans.planning import make_plan, proving, reasons_of, with_reasons
@@ -147,7 +165,7 @@ def _planned(home: Home, options: argparse.Namespace, output: Output) -> Planned
                     home,
                     options.bucket,
                     as_of=options.as_of,
-                    emit=_progress_of(tell, options.prove),
+                    emit=_progress_of(tell, options.prove, keep),
                     planner=proving(options.prove, is_cancelled),
                     load=peek if options.no_store else load_file,
                 )
@@ -159,10 +177,13 @@ def _planned(home: Home, options: argparse.Namespace, output: Output) -> Planned
     return planned
 
 
-def _progress_of(tell: Tell, prove_s: float | None) -> Callable[[Event], None]:
-    """Return a subscriber that says when the proof begins: after the refinement."""
+def _progress_of(
+    tell: Tell, prove_s: float | None, keep: Callable[[Event], None]
+) -> Callable[[Event], None]:
+    """Return a subscriber that keeps events, and says when the proof begins: after refinement."""
 
     def hear(event: Event) -> None:
+        keep(event)
         if prove_s is not None and getattr(event, "stage", None) == "refinement":
             tell("proving", prove_s)
 

@@ -1,7 +1,8 @@
 """Serve the board: take presses, plan, show the plan on the matrix. Ends on SIGTERM or Ctrl-C.
 
 The port may be missing, vanish and come back; it is looked for once a second. What happens is told
-on standard error, a line each; systemd is told too, if it asks (see docs/service.md).
+on standard error, a line each, and kept in the home: log/ for a while, journal/ for long. systemd
+is told too, if it asks (see docs/service.md).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import argparse
 import asyncio
 import os
 import sys
-from datetime import UTC, datetime
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from host.configuration.device import DeviceConfig
     from host.files.home import Home
     from host.terminal.output import Output
+
+
+BYTES_PER_MB = 1_000_000
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -64,19 +68,25 @@ def device_config(home: Home, output: Output) -> tuple[DeviceConfig, str | None]
 
 async def _serve(options: argparse.Namespace, home: Home, output: Output) -> None:
     from host.board.access import board_port
-    from host.daemon.log import DaemonLog
     from host.daemon.notify import MANAGER_VARIABLES, ServiceNotifier
+    from host.daemon.settings_desk import levels_of
     from host.daemon.waiting import serve
+    from host.observability.log_file import LogFile
+    from host.observability.logs import logging_to
 
     def open_port(config: DeviceConfig) -> Port:
         return board_port(options.port, config.link)
 
-    log = DaemonLog(sys.stderr, as_json=options.json, now=lambda: datetime.now(UTC))
+    def logging(config: DeviceConfig, *, keeps: bool) -> AbstractContextManager[object]:
+        file = LogFile(home.log_dir, config.log.total_mb * BYTES_PER_MB) if keeps else None
+        levels = levels_of(config.log)
+        return logging_to(sys.stderr, as_json=options.json, file=file, levels=levels)
+
     notifier = ServiceNotifier(os.environ)
     for name in MANAGER_VARIABLES:
         os.environ.pop(name, None)  # they are meant for this process, and for none it starts
     try:
         settings = partial(device_config, home, output)
-        await serve(home, settings, open_port, log, notifier, waits=options.wait)
+        await serve(home, settings, open_port, logging, notifier, waits=options.wait)
     finally:
         notifier.close()

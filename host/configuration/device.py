@@ -28,7 +28,7 @@ from host.display.daylight import Night
 from host.display.state import Light
 from host.files.model_problems import model_problems
 from host.files.problems import ConfigFileError
-from host.limits import DEVICE_PATH_LENGTH_MAX
+from host.limits import BUCKET_ID, DEVICE_PATH_LENGTH_MAX
 from host.terminal.errors import did_you_mean
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 TIME_OF_DAY: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 TIME_ZONE_LENGTH_MAX: Final = 64
 
+BucketId = Annotated[str, Field(pattern=f"^{BUCKET_ID.pattern}$")]
 Name = Annotated[str, Field(min_length=1, max_length=DEVICE_PATH_LENGTH_MAX)]
 
 
@@ -152,6 +153,25 @@ class LimitsTable(DeviceTable):
     )
 
 
+class LogLevel(StrEnum):
+    """The least severity that is told."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARN = "warn"
+    ERROR = "error"
+
+
+class LogTable(DeviceTable):
+    """What is told on standard error and in log/; other levels are in force once saved."""
+
+    level: LogLevel = Field(LogLevel.INFO, strict=False, description="the least that is told")
+    buckets: dict[BucketId, Annotated[LogLevel, Field(strict=False)]] = Field(
+        {}, description='for single buckets, such as { core = "debug" }'
+    )
+    total_mb: int = Field(8, ge=1, le=1_000, description="of all log files together, in megabytes")
+
+
 class DeviceConfig(DeviceTable):
     """All of `device.toml`."""
 
@@ -159,6 +179,7 @@ class DeviceConfig(DeviceTable):
     display: DisplayTable = DisplayTable()
     buttons: ButtonsTable = ButtonsTable()
     limits: LimitsTable = LimitsTable()
+    log: LogTable = LogTable()
 
 
 def load_device_config(home: Home) -> DeviceConfig:

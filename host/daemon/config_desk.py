@@ -19,9 +19,18 @@ from host.configuration.history import ConfigHistory
 from host.errors import StorageError
 from host.files.atomic_file import sweep_tree
 from host.files.folder_watch import FolderWatch
+from host.observability.daemon_events import (
+    ConfigHistoryNotRepaired,
+    ConfigHistoryRepaired,
+    ConfigurationNotKept,
+    ConfigurationRejected,
+    HalfFilesRemoved,
+)
 from host.terminal.errors import EXIT_DONE, EXIT_USAGE
+from planner_core.events import ConfigurationChanged
 
 if TYPE_CHECKING:
+    from host.configuration.history import ConfigVersion
     from host.daemon.recorder import Recorder
     from host.daemon.screen import Screen
     from host.files.home import Home
@@ -29,6 +38,8 @@ if TYPE_CHECKING:
 QUIET_S: Final = 2.0
 COMMIT_MAX_S: Final = 60.0
 LINES_KEPT: Final = 20
+VERSIONS_TOLD_MAX: Final = 20
+"""After a long absence of the daemon only the last ones are told; the history has all."""
 PLACE = re.compile(r"([^/:]+\.toml:\d+):\d+: ")
 
 Signature = tuple[int, int, int] | None
@@ -58,17 +69,21 @@ class ConfigDesk:
             try:
                 found = await asyncio.to_thread(history.recover)
             except StorageError as error:
-                self._recorder.log.tell(
-                    "ConfigHistoryNotRepaired", severity="WARN", problem=str(error)
+                self._recorder.tell(
+                    ConfigHistoryNotRepaired(bucket_id=bucket_id, problem=str(error))
                 )
                 continue
             if found.problems:
                 active = found.active.version if found.active else 0
-                facts = {"problems": list(found.problems[:LINES_KEPT]), "config_version": active}
-                await self._recorder.record("ConfigHistoryRepaired", "", bucket_id, **facts)
+                problems = tuple(found.problems[:LINES_KEPT])
+                await self._recorder.record(
+                    ConfigHistoryRepaired(
+                        bucket_id=bucket_id, problems=problems, config_version=active
+                    )
+                )
         swept = await asyncio.to_thread(sweep_tree, self._home.root)
         if swept:
-            self._recorder.log.tell("HalfFilesRemoved", count=swept)
+            self._recorder.tell(HalfFilesRemoved(count=swept))
 
     async def serve(self) -> None:
         """Look now, and after every change, for ever."""
@@ -93,25 +108,48 @@ class ConfigDesk:
         code, said, complaints = await self._commit(bucket_id)
         if code == EXIT_DONE:
             with suppress(ValueError, KeyError, TypeError):
-                answer = json.loads(said)
-                if answer["is_new"]:
-                    version, digest = answer["config_version"], answer["config_sha256"]
-                    names = {"config_version": version, "config_sha256": digest}
-                    await self._recorder.record("ConfigurationChanged", "", bucket_id, **names)
+                await self._announce(bucket_id, int(json.loads(said)["config_version"]))
             self._rejected.pop(bucket_id, None)
         elif code == EXIT_USAGE:
-            lines = complaints[:LINES_KEPT]
-            await self._recorder.record("ConfigurationRejected", "", bucket_id, problems=lines)
+            lines = tuple(complaints[:LINES_KEPT])
+            await self._recorder.record(ConfigurationRejected(bucket_id=bucket_id, problems=lines))
             place = PLACE.search("\n".join(lines))
             self._rejected[bucket_id] = place[1] if place else f"{bucket_id}.toml"
         else:
             self._seen.pop(bucket_id, None)  # a full disk, or an edit just now: look again later
-            self._recorder.log.tell(
-                "ConfigurationNotKept", severity="WARN", problem=" ".join(complaints)[:500]
-            )
+            problem = " ".join(complaints)[:500]
+            self._recorder.tell(ConfigurationNotKept(bucket_id=bucket_id, problem=problem))
         shown = next(iter(self._rejected.values()), self._device_rejected)
         state = self._screen.state.with_config_rejected(shown, self._screen.now_s())
         self._screen.update(state)
+
+    async def _announce(self, bucket_id: str, version: int) -> None:
+        """Record every version that is not in the journal yet, also those that commands made."""
+        known = self._recorder.ledger.config_versions.get(bucket_id, 0)
+        if known == version:
+            return
+        newer = await asyncio.to_thread(self._versions_after, bucket_id, known)
+        for meta in newer:
+            await self._recorder.record(
+                ConfigurationChanged(
+                    timestamp=self._recorder.now(),
+                    bucket_id=bucket_id,
+                    trace_id="",
+                    version=meta.version,
+                    changed_by=meta.changed_by,
+                    reason=meta.reason,
+                    sha256=meta.sha256,
+                )
+            )
+
+    def _versions_after(self, bucket_id: str, known: int) -> list[ConfigVersion]:
+        """Return the versions after one, oldest first; without one, the active version."""
+        found: list[ConfigVersion] = []
+        for stored in ConfigHistory(self._home.config_history_dir(bucket_id)).newest_first():
+            if stored.meta.version <= known or len(found) >= VERSIONS_TOLD_MAX:
+                break
+            found.append(stored.meta)
+        return found[::-1] if known else found[:1]
 
     async def _commit(self, bucket_id: str) -> tuple[int, str, list[str]]:
         """Run `trader config commit`; return its exit code, answer and complaints."""

@@ -12,6 +12,7 @@ daemon goes on.
 from __future__ import annotations
 
 import asyncio
+import os
 import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
@@ -32,23 +33,30 @@ from firmware_bridge.events import (
     PortOpened,
 )
 from firmware_bridge.link import Link
-from firmware_bridge.messages import PROTOCOL_MAX, PROTOCOL_MIN
 from host.daemon.config_desk import ConfigDesk
 from host.daemon.controls import Controls
 from host.daemon.health_desk import HealthDesk
+from host.daemon.link_news import news_of
+from host.daemon.log import log_event
 from host.daemon.night_watch import NightWatch
 from host.daemon.notify import SILENT, ServiceNotifier
 from host.daemon.plan_desk import PlanDesk, is_degraded
 from host.daemon.press_desk import PressDesk
-from host.daemon.presses import PressEvent, PressLedger
+from host.daemon.presses import PressLedger
 from host.daemon.recorder import Recorder
 from host.daemon.screen import Screen
+from host.daemon.settings_desk import SettingsDesk
 from host.display.picture import Fault
 from host.errors import StorageError
 from host.files.atomic_file import write_atomic
 from host.files.instance_lock import InstanceLock
 from host.files.journal import Journal, Reading
+from host.files.journal_head import HEAD_NAME
+from host.observability import daemon_events as told
+from host.observability.bus import EventBus
+from host.observability.press_events import BucketSelected
 from host.plans.store import PlanStore
+from host.version import version
 from host.worker.client import WorkerClient, WorkerNews
 
 if TYPE_CHECKING:
@@ -56,7 +64,6 @@ if TYPE_CHECKING:
     from firmware_bridge.matrix import Frame
     from firmware_bridge.transport import Port
     from host.configuration.device import DeviceConfig
-    from host.daemon.log import DaemonLog
     from host.files.home import Home
     from host.plans.store import PlanRecord
 
@@ -84,7 +91,6 @@ class Daemon:
     config : DeviceConfig
     port : Port
         Where the board is; it may be missing, vanish and come back.
-    log : DaemonLog
     config_rejected : str, optional
         What of `device.toml` was refused, for the matrix.
     now : callable returning an aware datetime
@@ -95,7 +101,6 @@ class Daemon:
         home: Home,
         config: DeviceConfig,
         port: Port,
-        log: DaemonLog,
         *,
         config_rejected: str | None = None,
         now: Callable[[], datetime] = _utc_now,
@@ -103,7 +108,8 @@ class Daemon:
     ) -> None:
         self.home = home
         self.config = config
-        self.log = log
+        self.bus = EventBus(now)
+        self.bus.subscribe("log", log_event)
         self._port = port
         self._config_rejected = config_rejected
         self._now = now
@@ -129,33 +135,35 @@ class Daemon:
         StorageError
             When the home cannot be written at all.
         """
+        self._loop = asyncio.get_running_loop()
         async with AsyncExitStack() as stack:
             stack.enter_context(InstanceLock(self.home.state_dir))
             await self._open(stack)
-            tasks = [
-                asyncio.create_task(self._keep_on(part), name=part.__name__)
-                for part in (
-                    *(self._listen, self._work, self._plan, self._configure),
-                    *(self.night_watch.serve, self.health.serve),
-                )
-            ]
+            parts = (
+                *(self._listen, self._work, self._plan, self._configure),
+                *(self.settings.serve, self.night_watch.serve, self.health.serve),
+            )
+            tasks = [asyncio.create_task(self._keep_on(part), name=part.__name__) for part in parts]
             try:
                 await self._stop.wait()
             finally:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
-        self.log.tell("DaemonStopped")
+                self.recorder.tell(told.DaemonStopped())
 
     # --- putting it together ---------------------------------------------------------------
 
     async def _open(self, stack: AsyncExitStack) -> None:
         """Open everything; what the last daemon left unfinished is settled on the way."""
         ledger = PressLedger()
-        journal = Journal(self.home.journal_dir)
+        stack.push_async_callback(self.bus.close)
+        head = self.home.state_dir / HEAD_NAME
+        journal = Journal(self.home.journal_dir, head, now=self._now, state=ledger.state)
         reading = await asyncio.to_thread(journal.open, ledger.note)
         stack.callback(journal.close)
-        self.recorder = Recorder(journal, ledger, self.log, self._now, self._on_storage)
+        self.recorder = Recorder(journal, ledger, self.bus, self._now, self._on_storage)
+        stack.push_async_callback(self.recorder.close)
         self.link = Link(self._port, last_edge=ledger.last_edge)
         self.screen = Screen(self._show)
         stack.callback(self.screen.close)
@@ -173,13 +181,14 @@ class Daemon:
         self.plans = PlanDesk(
             self.recorder, self.screen, self.worker, store, limits.plan_deadline_s
         )
+        self.settings = SettingsDesk(self.home, self.recorder, self.config.log)
         self.configs = ConfigDesk(self.home, self.recorder, self.screen, self._config_rejected)
         controls = Controls(self.config.buttons, limits.press_age_s)
         self.presses = PressDesk(
             self.home, self.recorder, self.screen, controls, self, self.plans.head_start
         )
         self._reading = reading
-        watched = (self.home, self.screen, self.worker, self.log)
+        watched = (self.home, self.screen, self.worker, self.recorder.tell)
         self.health = HealthDesk(*watched, self._notifier, self._now, self._port.name, limits)
         await stack.enter_async_context(self.link)
 
@@ -189,13 +198,17 @@ class Daemon:
         It takes as long as the disk takes, a full one for ever; the display lives meanwhile.
         """
         reading = self._reading
-        await self.recorder.mention("DaemonStarted", port=self._port.name, records=reading.count)
-        if reading.bytes_cut or reading.lines_damaged or reading.links_broken:
+        started = told.DaemonStarted(
+            port=self._port.name, records=reading.count, pid=os.getpid(), version=version()
+        )
+        self.recorder.tell(started)
+        if reading.lines_damaged or reading.links_broken:
             await self.recorder.record(
-                "JournalRepaired",
-                bytes_cut=reading.bytes_cut,
-                lines_damaged=reading.lines_damaged,
-                links_broken=reading.links_broken,
+                told.JournalDamaged(
+                    lines_damaged=reading.lines_damaged,
+                    links_broken=reading.links_broken,
+                    places=tuple(str(damage) for damage in reading.damage),
+                )
             )
         await self.configs.recover()
         await self._restore_selection()
@@ -210,7 +223,7 @@ class Daemon:
         if ledger.selected_bucket not in known and known:
             kept = await asyncio.to_thread(self._kept_selection)
             bucket_id = kept if kept in known else known[0]
-            await self.recorder.record(PressEvent.BUCKET_SELECTED, "", bucket_id, why="at start")
+            await self.recorder.record(BucketSelected(bucket_id=bucket_id, why="at start"))
         if ledger.selected_bucket is not None:
             await self._show_bucket(ledger.selected_bucket)
 
@@ -228,9 +241,7 @@ class Daemon:
                 return await part()
             except Exception as error:  # noqa: BLE001 - the daemon's loop: it goes on
                 trace = traceback.format_exc()
-                self.log.tell(
-                    "InternalError", severity="ERROR", problem=repr(error), traceback=trace
-                )
+                self.recorder.tell(told.InternalError(problem=repr(error), traceback=trace))
                 self.screen.add_fault(Fault.INTERNAL)
                 await asyncio.sleep(RESTART_S)
         return None
@@ -283,35 +294,16 @@ class Daemon:
             case Connected():
                 await self._connected(event)
             case Disconnected():
-                self._disconnected(event.reason.value)
+                self._disconnected(event)
             case EventsLost():
                 await self.presses.events_lost(event)
             case PeerIncompatible():
-                self._incompatible(event)
+                self.recorder.tell(news_of(event))
+                self.screen.add_fault(Fault.FIRMWARE)
             case PeerError() | PortOpened() | PortLost():
-                self._tell_of_link(event)
+                self.recorder.tell(news_of(event))
             case Tick():
                 pass
-
-    def _tell_of_link(self, event: PeerError | PortOpened | PortLost) -> None:
-        if isinstance(event, PortOpened):
-            self.log.tell("PortOpened", port=event.port)
-        elif isinstance(event, PortLost):
-            self.log.tell("PortMissing", severity="WARN", port=event.port, why=event.why)
-        else:
-            self.log.tell("BoardRefused", severity="WARN", code=event.code.name)
-
-    def _incompatible(self, event: PeerIncompatible) -> None:
-        board = event.board
-        self.log.tell(
-            "FirmwareIncompatible",
-            severity="ERROR",
-            board=board.board.name.lower(),
-            protocol=f"{board.protocol_min} to {board.protocol_max}",
-            protocol_of_host=f"{PROTOCOL_MIN} to {PROTOCOL_MAX}",
-            remedy="install the firmware of this version: trader board flash",
-        )
-        self.screen.add_fault(Fault.FIRMWARE)
 
     # --- what the parts call ---------------------------------------------------------------
 
@@ -344,7 +336,7 @@ class Daemon:
         try:
             stored = self.store.latest(bucket_id)
         except StorageError as error:
-            self.log.tell("PlanUnreadable", severity="WARN", problem=str(error))
+            self._from_thread(told.PlanUnreadable(bucket_id=bucket_id, problem=str(error)))
             return None
         return None if stored is None else stored.record
 
@@ -353,7 +345,11 @@ class Daemon:
         try:
             write_atomic(self.home.state_dir / SELECTED_NAME, f"{bucket_id}\n".encode())
         except StorageError as error:
-            self.log.tell("StateNotKept", severity="WARN", problem=str(error))
+            self._from_thread(told.StateNotKept(problem=str(error)))
+
+    def _from_thread(self, event: told.PlanUnreadable | told.StateNotKept) -> None:
+        """Tell something from a thread of file work: events belong to the loop."""
+        self._loop.call_soon_threadsafe(self.recorder.tell, event)
 
     def _in_background(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(self._once(work))
@@ -364,20 +360,19 @@ class Daemon:
         try:
             await work
         except Exception as error:  # noqa: BLE001 - as in `_keep_on`
-            self.log.tell("InternalError", severity="ERROR", problem=repr(error))
+            self.recorder.tell(told.InternalError(problem=repr(error)))
             self.screen.add_fault(Fault.INTERNAL)
 
     def _show(self, frame: Frame, brightness: int) -> int:
         return self.link.show(frame, brightness)
 
     async def _connected(self, event: Connected) -> None:
-        board = event.board
-        self.log.tell("BoardConnected", board=board.board.name.lower(), boot_id=board.boot_id)
+        self.recorder.tell(news_of(event))
         self.screen.clear_faults(Fault.FIRMWARE)
-        await self.presses.board_connected(board.boot_id)
+        await self.presses.board_connected(event.board.boot_id)
 
-    def _disconnected(self, reason: str) -> None:
-        self.log.tell("BoardDisconnected", severity="WARN", reason=reason)
+    def _disconnected(self, event: Disconnected) -> None:
+        self.recorder.tell(news_of(event))
         self.presses.reader.unlinked()
         self.screen.update(self.screen.state.with_preview(None))
 
@@ -388,13 +383,15 @@ class Daemon:
             self.screen.clear_faults(Fault.STORAGE)
 
     def _on_worker_start(self, pid: int) -> None:
-        self.log.tell("WorkerReady", pid=pid)
+        self.recorder.tell(told.WorkerReady(pid=pid))
 
     def _on_worker_warm(self, elapsed_s: float) -> None:
-        self.log.tell("WorkerWarm", elapsed_s=elapsed_s)
+        self.recorder.tell(told.WorkerWarm(elapsed_s=elapsed_s))
 
     def _on_worker_end(self, why: str) -> None:
-        self.log.tell("WorkerEnded", severity="WARN", why=why, restarts=self.worker.restarts)
+        self.recorder.tell(told.WorkerEnded(why=why, restarts=self.worker.restarts))
 
     def _on_worker_line(self, line: str) -> None:
-        self.log.tell("WorkerSaid", severity="WARN", line=line)
+        running = self.plans.running  # whose doing it may be
+        trace_id, bucket_id = (running.trace_id, running.bucket_id) if running else ("", "")
+        self.recorder.tell(told.WorkerSaid(trace_id=trace_id, bucket_id=bucket_id, line=line))

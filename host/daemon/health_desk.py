@@ -27,13 +27,14 @@ from host.health.heartbeat import BEAT_S, Heartbeat, boot_time_s
 from host.health.look import Look
 from host.health.memory import ClockJump, Memory, read_memory, write_memory
 from host.health.plan_checks import last_success_of, overdue
+from host.observability import daemon_events as told
 
 if TYPE_CHECKING:
     from host.configuration.device import LimitsTable
-    from host.daemon.log import DaemonLog
     from host.daemon.notify import ServiceNotifier
     from host.daemon.screen import Screen
     from host.files.home import Home
+    from host.observability.host_event import HostEvent
     from host.worker.client import WorkerClient
 
 TICK_S: Final = 2.0
@@ -55,7 +56,7 @@ class HealthDesk:
     home : Home
     screen : Screen
     worker : WorkerClient
-    log : DaemonLog
+    tell : callable taking a HostEvent
     notifier : ServiceNotifier
     now : callable returning an aware datetime
     port : str
@@ -69,7 +70,7 @@ class HealthDesk:
         home: Home,
         screen: Screen,
         worker: WorkerClient,
-        log: DaemonLog,
+        tell: Callable[[HostEvent], None],
         notifier: ServiceNotifier,
         now: Callable[[], datetime],
         port: str,
@@ -78,7 +79,7 @@ class HealthDesk:
         self._home = home
         self._screen = screen
         self._worker = worker
-        self._log = log
+        self._tell = tell
         self._notifier = notifier
         self._now = now
         self._silence_h = limits.plan_silence_h
@@ -170,7 +171,7 @@ class HealthDesk:
             watched = {name: at + by for name, at in self._memory.watched.items()}
             jump = ClockJump(now, round(by_s, 1))
             self._memory = replace(self._memory, clock_jump=jump, watched=watched)
-            self._log.tell("ClockJumped", severity="WARN", by_s=round(by_s, 1))
+            self._tell(told.ClockJumped(by_s=round(by_s, 1)))
 
     def _note_daemon(self) -> None:
         """Note what the screen shows and how the worker is, each since when."""
@@ -230,7 +231,7 @@ class HealthDesk:
         now_s = self._screen.now_s()
         if not shown and now_s - self._shown_s.get(fault, float("-inf")) >= REMIND_S:
             self._screen.add_fault(fault)
-            self._log.tell("FaultShown", severity="WARN", fault=fault.name.lower())
+            self._tell(told.FaultShown(fault=fault.name.lower()))
             self._note_daemon()
         if shown or fault not in self._shown_s:
             self._shown_s[fault] = now_s
@@ -247,7 +248,7 @@ class HealthDesk:
             await asyncio.to_thread(write_memory, self._home.state_dir, memory)
         except StorageError as error:
             if not self._cannot_write:
-                self._log.tell("StateNotKept", severity="WARN", problem=str(error))
+                self._tell(told.StateNotKept(problem=str(error)))
             self._cannot_write = True
             return
         self._cannot_write = False

@@ -11,16 +11,25 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from host.daemon.head_start import HeadStart
-from host.daemon.presses import Leftover, OpenRequest, PressEvent, judge_leftover
+from host.daemon.presses import Leftover, OpenRequest, judge_leftover
 from host.display.picture import Fault
 from host.errors import StorageError
-from host.files.journal import JournalRecord
+from host.observability.catalogue import event_of
+from host.observability.plan_summary import plan_summary
+from host.observability.press_events import (
+    FrameShown,
+    PlanCancelled,
+    PlanExpired,
+    PlanFailed,
+    PlanStored,
+)
 from host.worker import client as worker_client
 from host.worker.client import PlanFailedError
 
 if TYPE_CHECKING:
     from host.daemon.recorder import Recorder
     from host.daemon.screen import Screen
+    from host.observability.host_event import Names
     from host.plans.store import PlanFile, PlanRecord, PlanStore
     from host.worker.client import PlanReply, WorkerClient
 
@@ -86,18 +95,15 @@ class PlanDesk:
             has_plan = request.trace_id in by_trace
             now = self._recorder.now()
             verdict = judge_leftover(request, now, age_max_s, has_plan=has_plan)
-            names = (request.trace_id, request.bucket_id)
+            names = names_of(request)
             if verdict is Leftover.STORED:
                 file = by_trace[request.trace_id].path.name
-                await self._recorder.record(
-                    PressEvent.PLAN_STORED, *names, file=file, recovered=True
-                )
+                await self._recorder.record(PlanStored(**names, file=file, recovered=True))
             elif verdict is Leftover.CANCEL:
-                await self._recorder.record(PressEvent.PLAN_CANCELLED, *names, recovered=True)
+                await self._recorder.record(PlanCancelled(**names, recovered=True))
             elif verdict is Leftover.EXPIRE:
-                await self._recorder.record(
-                    PressEvent.PLAN_EXPIRED, *names, pressed_at=request.pressed_at.isoformat()
-                )
+                pressed_at = request.pressed_at.isoformat()
+                await self._recorder.record(PlanExpired(**names, pressed_at=pressed_at))
 
     def requested(self, trace_id: str, pressed_s: float) -> None:
         """Begin with a request that stands in the journal."""
@@ -136,19 +142,21 @@ class PlanDesk:
         pressed_s = self._pressed_s.pop(trace_id, None)
         took_s = None if pressed_s is None else round(self._screen.now_s() - pressed_s, 4)
         bucket_id = self._screen.state.bucket
-        await self._recorder.mention(
-            "FrameShown", trace_id, bucket_id, version=version, press_to_frame_s=took_s
+        self._recorder.tell(
+            FrameShown(
+                trace_id=trace_id, bucket_id=bucket_id, version=version, press_to_frame_s=took_s
+            )
         )
 
     # --- inside ----------------------------------------------------------------------------
 
     async def _answer(self, request: OpenRequest) -> None:
         """Plan, keep the plan, say so; whatever happens, the request gets its answer."""
-        names = (request.trace_id, request.bucket_id)
+        trace_id, bucket_id = request.trace_id, request.bucket_id
         self.running = request
         try:
             if request.is_cancelled:
-                await self._recorder.record(PressEvent.PLAN_CANCELLED, *names)
+                await self._recorder.record(PlanCancelled(trace_id=trace_id, bucket_id=bucket_id))
                 return
             self.show_planning()
             reply = await self.head_start.plan(request, self._on_event)
@@ -158,20 +166,20 @@ class PlanDesk:
         except StorageError as error:
             await self._failed(request, error.code, (str(error),))
         else:
-            await self._recorder.append(self._stored(request, reply, file))
+            await self._recorder.record(stored_event(request, reply, file))
             self._show(request, reply.record)
         finally:
             self.running = None
             self.show_planning()
 
     async def _failed(self, request: OpenRequest, failure: str, lines: tuple[str, ...]) -> None:
-        names = (request.trace_id, request.bucket_id)
+        names = names_of(request)
         self._pressed_s.pop(request.trace_id, None)
         if failure == worker_client.CANCELLED:
-            await self._recorder.record(PressEvent.PLAN_CANCELLED, *names)
+            await self._recorder.record(PlanCancelled(**names))
             return
-        shown = [line[:500] for line in lines[:LINES_KEPT]]
-        await self._recorder.record(PressEvent.PLAN_FAILED, *names, code=failure, lines=shown)
+        shown = tuple(line[:500] for line in lines[:LINES_KEPT])
+        await self._recorder.record(PlanFailed(**names, code=failure, lines=shown))
         self._screen.add_fault(FAULTS.get(failure, Fault.INTERNAL))
 
     def _show(self, request: OpenRequest, record: PlanRecord) -> None:
@@ -184,26 +192,33 @@ class PlanDesk:
         state = screen.state.with_degraded(is_degraded=is_degraded(record))
         screen.update(state.with_result(record, screen.now_s()))
 
-    def _stored(self, request: OpenRequest, reply: PlanReply, file: PlanFile) -> JournalRecord:
-        score, steps = reply.record.get("score"), reply.record.get("steps")
-        summary = {
-            "outcome": reply.record.get("outcome"),
-            "n_steps": len(steps) if isinstance(steps, list) else 0,
-            "gain": score.get("gain") if isinstance(score, dict) else None,
-            "elapsed_s": round(reply.elapsed_s, 4),
-            "file": file.path.name,
-        }
-        names = (request.trace_id, request.bucket_id)
-        return JournalRecord(PressEvent.PLAN_STORED, self._recorder.now(), *names, summary)
-
     def _on_event(self, event: dict[str, Any]) -> None:
-        """Show how far the planner is."""
+        """Tell what the planner tells, and show how far it is."""
         running = self.running
+        told = event_of(event)
+        if told is not None:
+            self._recorder.tell(told)
         if running is None or running.bucket_id != self._ledger.selected_bucket:
             return
         if event["event_type"] == "StageCompleted":
             fraction = PROGRESS.get(str(event["data"]["stage"]))
             self._screen.update(self._screen.state.with_planning(self._screen.now_s(), fraction))
+
+
+def names_of(request: OpenRequest) -> Names:
+    """Return what events about a request are about."""
+    return {"trace_id": request.trace_id, "bucket_id": request.bucket_id}
+
+
+def stored_event(request: OpenRequest, reply: PlanReply, file: PlanFile) -> PlanStored:
+    """Return the answer to a request whose plan is on disk."""
+    found = plan_summary(reply.record)
+    return PlanStored(
+        **names_of(request),
+        file=file.path.name,
+        elapsed_s=round(reply.elapsed_s, 4),
+        **found,
+    )
 
 
 def is_degraded(record: Mapping[str, object]) -> bool:

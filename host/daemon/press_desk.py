@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, Protocol, assert_never
+from typing import TYPE_CHECKING, Final, Protocol, TypedDict, assert_never
 
 from firmware_bridge.buttons import Gesture, GestureKind, Preview, Sign
 from firmware_bridge.messages import Edge
@@ -27,8 +27,20 @@ from host.daemon.controls import (
     TurnPage,
 )
 from host.daemon.press_reader import PressReader
-from host.daemon.presses import JournaledEdge, PressEvent, edge_record, edges_field
+from host.daemon.presses import JournaledEdge, edge_event, edges_field
 from host.display import picture as display
+from host.observability.press_events import (
+    BucketSelected,
+    CancelRequested,
+    FaultAcknowledged,
+    PageTurned,
+    PlanRequested,
+    PressDropped,
+    PressesLost,
+    PressExpired,
+    PressIgnored,
+    PressJoined,
+)
 from host.trace import new_trace_id
 
 if TYPE_CHECKING:
@@ -38,6 +50,7 @@ if TYPE_CHECKING:
     from host.daemon.recorder import Recorder
     from host.daemon.screen import Screen
     from host.files.home import Home
+    from host.observability.host_event import Names
 
 MILLISECONDS: Final = 1000
 
@@ -55,6 +68,14 @@ class Effects(Protocol):
         """Show another bucket."""
 
 
+class PressFields(TypedDict):
+    """What every verdict on a press says."""
+
+    gesture: str
+    edges: tuple[tuple[int, int], ...]
+    age_s: float
+
+
 @dataclass(frozen=True, slots=True)
 class Press:
     """A gesture with what everything about it is recorded under."""
@@ -63,7 +84,7 @@ class Press:
     trace_id: str
     age_s: float
 
-    def fields(self) -> dict[str, object]:
+    def fields(self) -> PressFields:
         """Return what every verdict says."""
         return {
             "gesture": self.gesture.kind.value,
@@ -103,7 +124,7 @@ class PressDesk:
         """Journal an edge, acknowledge it, and act on what it completes."""
         arrived_s = self._screen.now_s()
         trace_id = self._ledger.trace_of(changed) or new_trace_id()
-        await self._recorder.append(edge_record(changed, self._recorder.now(), trace_id))
+        await self._recorder.record(edge_event(changed, trace_id))
         confirm(changed.edge_id)
         self._screen.update(self._screen.state.with_touch(arrived_s))
         await self._read(changed, arrived_s)
@@ -115,7 +136,7 @@ class PressDesk:
         for edge in self._ledger.open_edges:
             ago_s = (now - edge.journaled_at).total_seconds()
             if ago_s < 0 or (now - edge.at) > self._patience():
-                await self._give_up_edges((edge,), PressEvent.PRESS_EXPIRED, "the daemon was away")
+                await self._give_up_edges((edge,), PressExpired, "the daemon was away")
             else:
                 await self._read(edge.changed(), now_s - ago_s)
         await self._sweep()
@@ -128,7 +149,7 @@ class PressDesk:
     async def edges_are_missing(self, why: str) -> None:
         """Give up presses that will never be complete."""
         await self._act(self.reader.give_up(self._screen.now_s()))
-        await self._give_up_edges(self._ledger.open_edges, PressEvent.PRESS_DROPPED, why)
+        await self._give_up_edges(self._ledger.open_edges, PressDropped, why)
 
     async def board_connected(self, boot_id: int) -> None:
         """Trust silence again; a press from before a restart of the board is given up."""
@@ -140,9 +161,7 @@ class PressDesk:
         """Record presses that never reached us, once, and give up what they tear apart."""
         newly = self._ledger.newly_lost(lost.boot_id, lost.overflow + lost.reset)
         if newly:
-            await self._recorder.record(
-                PressEvent.PRESSES_LOST, boot_id=lost.boot_id, edges_lost=newly
-            )
+            await self._recorder.record(PressesLost(boot_id=lost.boot_id, edges_lost=newly))
             self._screen.add_fault(display.Fault.PRESS_LOST)
             await self.edges_are_missing("the board lost edges")
 
@@ -186,15 +205,18 @@ class PressDesk:
         if self.reader.is_idle:
             self.reader.settle()
             left = self._ledger.open_edges
-            await self._give_up_edges(left, PressEvent.PRESS_DROPPED, "no press with its release")
+            await self._give_up_edges(left, PressDropped, "no press with its release")
 
     async def _give_up_edges(
-        self, edges: tuple[JournaledEdge, ...], verdict: PressEvent, why: str
+        self,
+        edges: tuple[JournaledEdge, ...],
+        verdict: type[PressExpired | PressDropped],
+        why: str,
     ) -> None:
         if edges:
             self._head_start.drop()
             ids = edges_field(edge.edge_id for edge in edges)
-            await self._recorder.record(verdict, edges[0].trace_id, edges=ids, why=why)
+            await self._recorder.record(verdict(trace_id=edges[0].trace_id, edges=ids, why=why))
 
     def _situation(self) -> Situation:
         plans = {r.bucket_id: r.trace_id for r in self._ledger.open_requests if not r.is_cancelled}
@@ -217,35 +239,35 @@ class PressDesk:
         record, fields, trace_id = self._recorder.record, press.fields(), press.trace_id
         screen = self._screen
         match decision:
-            case StartPlan():
+            case StartPlan(chosen):
                 pressed_s = screen.now_s() - press.age_s
-                await record(PressEvent.PLAN_REQUESTED, trace_id, decision.bucket_id, **fields)
+                await record(PlanRequested(trace_id=trace_id, bucket_id=chosen, **fields))
                 self._effects.plan_requested(trace_id, pressed_s)
-            case JoinPlan():
+            case JoinPlan(joined):
                 # Under the plan's trace id: one answer, one id.
-                fields["press_trace_id"] = trace_id
-                joined = decision.trace_id
-                await record(PressEvent.PRESS_JOINED, joined, decision.bucket_id, **fields)
-            case SelectBucket():
-                await record(PressEvent.BUCKET_SELECTED, trace_id, decision.bucket_id, **fields)
-                self._effects.bucket_selected(decision.bucket_id)
+                names: Names = {"trace_id": decision.trace_id, "bucket_id": joined}
+                await record(PressJoined(**names, press_trace_id=trace_id, **fields))
+            case SelectBucket(chosen):
+                await record(BucketSelected(trace_id=trace_id, bucket_id=chosen, **fields))
+                self._effects.bucket_selected(chosen)
             case TurnPage():
-                await record(PressEvent.PAGE_TURNED, trace_id, bucket_id, **fields)
+                await record(PageTurned(trace_id=trace_id, bucket_id=bucket_id, **fields))
                 screen.update(screen.state.with_next_page(screen.now_s()))
-            case CancelPlan():
-                fields["cancels"] = decision.trace_id
-                await record(PressEvent.CANCEL_REQUESTED, trace_id, bucket_id, **fields)
-                self._effects.cancel_requested(decision.trace_id)
+            case CancelPlan(cancels):
+                names = {"trace_id": trace_id, "bucket_id": bucket_id}
+                await record(CancelRequested(**names, cancels=cancels, **fields))
+                self._effects.cancel_requested(cancels)
             case AcknowledgeFaults():
-                fields["faults"] = [fault.name.lower() for fault in screen.state.faults]
-                await record(PressEvent.FAULT_ACKNOWLEDGED, trace_id, bucket_id, **fields)
-                screen.clear_faults(*screen.state.faults)
+                faults = screen.state.faults
+                seen = tuple(fault.name.lower() for fault in faults)
+                names = {"trace_id": trace_id, "bucket_id": bucket_id}
+                await record(FaultAcknowledged(**names, faults=seen, **fields))
+                screen.clear_faults(*faults)
             case Expire():
-                await record(PressEvent.PRESS_EXPIRED, trace_id, bucket_id, **fields)
-            case Ignore():
-                await record(
-                    PressEvent.PRESS_IGNORED, trace_id, bucket_id, **fields, why=decision.why
-                )
+                await record(PressExpired(trace_id=trace_id, bucket_id=bucket_id, **fields))
+            case Ignore(why):
+                names = {"trace_id": trace_id, "bucket_id": bucket_id}
+                await record(PressIgnored(**names, why=why, **fields))
             case _:
                 assert_never(decision)
 

@@ -47,12 +47,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from firmware_bridge.edges import EdgeId
 from firmware_bridge.events import ButtonChanged
 from firmware_bridge.messages import Edge
-from host.files.journal import JournalRecord
+from host.files.journal_reading import CONTINUED
+from host.observability.press_events import ButtonEdge
+
+if TYPE_CHECKING:
+    from host.files.journal_record import JournalRecord
+
+CONFIGURATION_CHANGED: Final = "ConfigurationChanged"
 
 
 class PressEvent(StrEnum):
@@ -140,6 +146,8 @@ class PressLedger:
         The newest edge; the link drops copies of it and of older ones of its boot.
     selected_bucket : str, optional
         What the last verdict about it says.
+    config_versions : dict of int
+        Per bucket, the last version that a record says is active.
     """
 
     def __init__(self) -> None:
@@ -149,6 +157,7 @@ class PressLedger:
         self._requests: dict[str, OpenRequest] = {}
         self._lost: dict[int, int] = {}
         self._told_lost: dict[int, int] = {}
+        self.config_versions: dict[str, int] = {}
 
     @property
     def open_edges(self) -> tuple[JournaledEdge, ...]:
@@ -180,16 +189,62 @@ class PressLedger:
 
     def note(self, record: JournalRecord) -> None:
         """Take a record of the journal; records about other things change nothing."""
-        if record.event_type == PressEvent.BUTTON_EDGE:
+        if record.event_type == CONTINUED:
+            self._restore(record.data.get("state"))
+        elif record.event_type == PressEvent.BUTTON_EDGE:
             self._note_edge(record)
         elif record.event_type in VERDICTS:
             self._note_verdict(record)
         elif record.event_type in ANSWERS:
             self._requests.pop(record.trace_id, None)
+        elif record.event_type == CONFIGURATION_CHANGED:
+            version = record.data.get("version")
+            if isinstance(version, int):
+                self.config_versions[record.bucket_id] = version
         elif record.event_type == PressEvent.PRESSES_LOST:
             boot_id, lost = record.data.get("boot_id"), record.data.get("edges_lost")
             if isinstance(boot_id, int) and isinstance(lost, int):
                 self._lost = {boot_id: self._lost.get(boot_id, 0) + lost}
+
+    def state(self) -> dict[str, object]:
+        """Return all of it as plain data, for a file of the journal to begin with."""
+        return {
+            "last_edge": None if self.last_edge is None else list(self.last_edge),
+            "selected_bucket": self.selected_bucket,
+            "edges": [_edge_state(edge) for edge in self._edges.values()],
+            "requests": [
+                [
+                    request.trace_id,
+                    request.bucket_id,
+                    request.pressed_at.isoformat(),
+                    request.is_cancelled,
+                ]
+                for request in self._requests.values()
+            ],
+            "lost": [[boot_id, lost] for boot_id, lost in self._lost.items()],
+            "config_versions": dict(self.config_versions),
+        }
+
+    def _restore(self, state: object) -> None:
+        """Stand where the files before this one ended; a state that was edited changes nothing."""
+        if not isinstance(state, dict):
+            return
+        try:
+            last_edge = None if state["last_edge"] is None else EdgeId(*state["last_edge"])
+            edges = [_edge_of_state(found) for found in state["edges"]]
+            requests = [
+                OpenRequest(str(trace_id), str(bucket), datetime.fromisoformat(at), bool(is_off))
+                for trace_id, bucket, at, is_off in state["requests"]
+            ]
+            lost = {int(boot_id): int(count) for boot_id, count in state["lost"]}
+            versions = {str(name): int(found) for name, found in state["config_versions"].items()}
+            selected = state["selected_bucket"]
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return
+        self.last_edge, self.selected_bucket = last_edge, selected
+        self._edges = {edge.edge_id: edge for edge in edges}
+        self._requests = {request.trace_id: request for request in requests}
+        self._lost, self.config_versions = lost, versions
 
     def _note_edge(self, record: JournalRecord) -> None:
         edge = _edge_of(record)
@@ -272,33 +327,54 @@ def is_fresh(at: datetime, now: datetime, age_max_s: float) -> bool:
     return timedelta() <= now - at <= timedelta(seconds=age_max_s)
 
 
-def edge_record(changed: ButtonChanged, now: datetime, trace_id: str) -> JournalRecord:
-    """Return the record that has to be on disk before the edge is acknowledged."""
-    data = {
-        "boot_id": changed.edge_id.boot_id,
-        "event_id": changed.edge_id.event_id,
-        "button": changed.button,
-        "edge": changed.edge.name.lower(),
-        "t_ms": changed.t_ms,
-        "age_ms": changed.age_ms,
-    }
-    return JournalRecord(PressEvent.BUTTON_EDGE, now, trace_id, data=data)
+def edge_event(changed: ButtonChanged, trace_id: str) -> ButtonEdge:
+    """Return what has to be on disk before the edge is acknowledged."""
+    return ButtonEdge(
+        trace_id=trace_id,
+        boot_id=changed.edge_id.boot_id,
+        event_id=changed.edge_id.event_id,
+        button=changed.button,
+        edge=changed.edge.name.lower(),
+        t_ms=changed.t_ms,
+        age_ms=changed.age_ms,
+    )
 
 
-def edges_field(edges: Iterable[EdgeId]) -> list[list[int]]:
+def edges_field(edges: Iterable[EdgeId]) -> tuple[tuple[int, int], ...]:
     """Return edges as a verdict names them."""
-    return [[edge.boot_id, edge.event_id] for edge in edges]
+    return tuple((edge.boot_id, edge.event_id) for edge in edges)
 
 
 def edge_ids(data: Mapping[str, object]) -> list[EdgeId]:
     """Return the edges that a verdict names; what is no edge is left out."""
     found = data.get("edges")
-    pairs = found if isinstance(found, list) else []
+    pairs = found if isinstance(found, list | tuple) else ()
     return [EdgeId(*pair) for pair in pairs if _is_pair(pair)]
 
 
+def _edge_state(edge: JournaledEdge) -> list[object]:
+    boot_id, event_id = edge.edge_id
+    times = [edge.t_ms, edge.age_ms, edge.journaled_at.isoformat()]
+    return [boot_id, event_id, edge.button, edge.edge.name, *times, edge.trace_id]
+
+
+def _edge_of_state(found: list[object]) -> JournaledEdge:
+    """Return an edge of a state; ValueError, TypeError or KeyError when it is none."""
+    boot_id, event_id, button, name, t_ms, age_ms, at, trace_id = found
+    numbers = [int(str(number)) for number in (boot_id, event_id, button, t_ms, age_ms)]
+    return JournaledEdge(
+        EdgeId(numbers[0], numbers[1]),
+        numbers[2],
+        Edge[str(name)],
+        numbers[3],
+        numbers[4],
+        datetime.fromisoformat(str(at)),
+        str(trace_id),
+    )
+
+
 def _is_pair(pair: object) -> bool:
-    return isinstance(pair, list) and [type(part) for part in pair] == [int, int]
+    return isinstance(pair, list | tuple) and [type(part) for part in pair] == [int, int]
 
 
 def _edge_of(record: JournalRecord) -> JournaledEdge | None:

@@ -1,21 +1,41 @@
-"""One way to record what happens: journal, then ledger, then log, in one order for all."""
+"""One way to record what happens: journal, then ledger, then bus, in one order for all.
+
+    record   something that others build on: on disk when it returns
+    tell     something worth knowing: on the bus now, and in the journal soon
+
+What is told waits a moment, in a queue of bounded length, for the next record, and is written
+together with it: the journal keeps the order in which things happened, and a plan's fifty events
+are one write.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter, deque
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from host.errors import StorageError
-from host.files.journal import Journal, JournalRecord
+from host.files.journal_record import JournalRecord
+from host.observability.catalogue import EVENT_TYPES, event_of
+from host.observability.clean_record import clean_record
+from host.observability.daemon_events import EventsDropped, JournalFailed, JournalMended
+from host.observability.host_event import EventT, HostEvent, stamped
 
 if TYPE_CHECKING:
-    from host.daemon.log import DaemonLog
     from host.daemon.presses import PressLedger
+    from host.files.journal import Journal
+    from host.observability.bus import EventBus
+    from planner_core.events import Event
 
 RETRY_S: Final = 1.0
 """A disk that is full is asked again this often; meanwhile the board keeps the presses."""
+WAITING_MAX: Final = 2_000
+"""Told events that may wait for the disk: some forty plans."""
+SOON_S: Final = 0.05
+WINDOW_S: Final = 3600.0
+JOURNAL: Final = "journal"
 
 
 class Recorder:
@@ -27,7 +47,7 @@ class Recorder:
         Open.
     ledger : PressLedger
         Of that journal.
-    log : DaemonLog
+    bus : EventBus
     now : callable returning an aware datetime
     on_storage : callable taking a bool
         Told True when the disk refuses a record, False when it takes them again.
@@ -37,55 +57,126 @@ class Recorder:
         self,
         journal: Journal,
         ledger: PressLedger,
-        log: DaemonLog,
+        bus: EventBus,
         now: Callable[[], datetime],
         on_storage: Callable[[bool], None],
     ) -> None:
         self.ledger = ledger
-        self.log = log
+        self.bus = bus
         self.now = now
         self._journal = journal
         self._on_storage = on_storage
+        self._recordings: set[asyncio.Future[Any]] = set()
         self._is_failing = False
+        self._is_closing = False
         self._in_order = asyncio.Lock()
+        self._waiting: deque[JournalRecord] = deque()
+        self._dropped: Counter[str] = Counter()
+        self._taken: Counter[str] = Counter()
+        self._window_end_s = 0.0
+        self._flushing: asyncio.Task[None] | None = None
 
-    async def record(
-        self, event_type: str, trace_id: str = "", bucket_id: str = "", **data: object
-    ) -> None:
+    async def record(self, event: EventT) -> EventT:
         """Record something that others build on: it is on disk when this returns.
 
         A disk that refuses is asked again until it takes it. Nothing else could be promised.
         """
-        await self.append(JournalRecord(event_type, self.now(), trace_id, bucket_id, data))
+        # Whoever waits may be cancelled, what is being written cannot: it goes on to its end.
+        recording = asyncio.ensure_future(self._record(stamped(event, self.now())))
+        self._recordings.add(recording)
+        recording.add_done_callback(self._recordings.discard)
+        return await asyncio.shield(recording)
 
-    async def append(self, record: JournalRecord) -> None:
-        """Record a record that was made already; see `record`."""
+    def tell(self, event: Event) -> None:
+        """Tell something that is worth knowing and that nothing depends on."""
+        told = self.bus.tell(event)
+        if self._is_too_many(told):
+            self._dropped[told.event_type] += 1
+            return
+        self._waiting.append(clean_record(told))
+        self._flush()
+
+    async def close(self) -> None:
+        """Write what waits, if the disk takes it."""
+        self._is_closing = True
+        await asyncio.gather(*self._recordings, return_exceptions=True)
         async with self._in_order:
+            if self._flushing is not None:
+                self._flushing.cancel()  # it sleeps, or waits for its turn: it is not writing
+            await self._try()
+
+    # --- inside ----------------------------------------------------------------------------
+
+    async def _record(self, event: EventT) -> EventT:
+        async with self._in_order:
+            record = clean_record(event)
             # A disk tells nobody when it has room again.
-            while not await self._try(record, durable=True):  # noqa: ASYNC110
+            while not await self._try(record):
+                if self._is_closing:
+                    raise asyncio.CancelledError
                 await asyncio.sleep(RETRY_S)
+            self.ledger.note(record)
+            return self.bus.tell(event)
 
-    async def mention(
-        self, event_type: str, trace_id: str = "", bucket_id: str = "", **data: object
-    ) -> None:
-        """Record something that is worth knowing and that nothing depends on."""
-        record = JournalRecord(event_type, self.now(), trace_id, bucket_id, data)
-        async with self._in_order:
-            await self._try(record, durable=False)
+    async def _flush_soon(self) -> None:
+        wait_s = SOON_S
+        while True:
+            await asyncio.sleep(wait_s)
+            async with self._in_order:
+                if await self._try():
+                    break
+            wait_s = RETRY_S
+        self._flushing = None
+        if self._waiting:
+            self._flush()
 
-    async def _try(self, record: JournalRecord, *, durable: bool) -> bool:
+    def _flush(self) -> None:
+        if self._flushing is None:
+            self._flushing = asyncio.create_task(self._flush_soon(), name="journal flush")
+
+    async def _try(self, record: JournalRecord | None = None) -> bool:
+        """Write what waits and then the record; without one, what is refused goes on waiting."""
+        n_waiting, dropped = len(self._waiting), Counter(self._dropped)
+        batch = [*self._waiting, *self._drops(dropped)]
+        records = batch if record is None else [*batch, record]
+        if not records:
+            return True
         try:
-            await self._journal.append(record, durable=durable)
+            await self._journal.append(*records, durable=record is not None)
         except StorageError as error:
             if not self._is_failing:
                 self._is_failing = True
-                self.log.tell("JournalFailed", severity="ERROR", problem=str(error))
+                self.tell(JournalFailed(problem=str(error)))
                 self._on_storage(True)
             return False
+        for _ in range(n_waiting):
+            self._waiting.popleft()
+        self._dropped -= dropped  # what came meanwhile goes on waiting
+        for own in self._journal.written:
+            told = event_of(own.to_json())
+            if told is not None:
+                self.bus.tell(told)
         if self._is_failing:
             self._is_failing = False
-            self.log.tell("JournalMended")
+            self.tell(JournalMended())
             self._on_storage(False)
-        self.ledger.note(record)
-        self.log.record(record)
         return True
+
+    def _drops(self, dropped: Counter[str]) -> list[JournalRecord]:
+        """Return a record for each type of event that was told too often to be kept."""
+        drops = [
+            EventsDropped(subscriber=JOURNAL, n_dropped=count, of_type=event_type)
+            for event_type, count in dropped.items()
+        ]
+        return [JournalRecord.of(stamped(drop, self.now())) for drop in drops]
+
+    def _is_too_many(self, event: Event) -> bool:
+        """Tell whether the journal has had enough of a type of event for this hour."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s >= self._window_end_s:
+            self._window_end_s = now_s + WINDOW_S
+            self._taken.clear()
+        self._taken[event.event_type] += 1
+        known = EVENT_TYPES.get(event.event_type)
+        limit = getattr(known, "per_hour_max", HostEvent.per_hour_max)
+        return len(self._waiting) >= WAITING_MAX or self._taken[event.event_type] > limit

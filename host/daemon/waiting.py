@@ -9,25 +9,29 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from firmware_bridge.link import Link
 from host.daemon.daemon import Daemon
+from host.daemon.log import log_event
 from host.daemon.screen import Screen
 from host.display.faults import FAULT_TEXTS, Fault
 from host.errors import HomeError, HostError, StorageError
+from host.observability import daemon_events
+from host.observability.host_event import HostEvent, stamped
 
 if TYPE_CHECKING:
     from firmware_bridge.transport import Port
     from host.configuration.device import DeviceConfig
-    from host.daemon.log import DaemonLog
     from host.daemon.notify import ServiceNotifier
     from host.files.home import Home
 
 LOOK_AGAIN_S: Final = 2.0
 
 Settings = Callable[[], "tuple[DeviceConfig, str | None]"]
+Logging = Callable[..., AbstractContextManager[object]]
 OpenPort = Callable[["DeviceConfig"], "Port"]
 
 
@@ -35,7 +39,7 @@ async def serve(
     home: Home,
     settings: Settings,
     open_port: OpenPort,
-    log: DaemonLog,
+    logging: Logging,
     notifier: ServiceNotifier,
     *,
     waits: bool,
@@ -48,7 +52,7 @@ async def serve(
     settings : callable
         Reads `device.toml`: the settings, and what of it was refused.
     open_port : callable taking the settings
-    log : DaemonLog
+    logging : callable taking the settings, and whether a file may be written
     notifier : ServiceNotifier
     waits : bool
         Whether to wait; a person at a terminal would rather be told.
@@ -65,24 +69,32 @@ async def serve(
     while not stop.is_set():
         config, rejected = settings()
         port = open_port(config)
-        daemon = Daemon(home, config, port, log, config_rejected=rejected, notifier=notifier)
+        daemon = Daemon(home, config, port, config_rejected=rejected, notifier=notifier)
         try:
             home.require_home()
-            async with _passed_on(stop, daemon, notifier):
-                return await daemon.run()
+            with logging(config, keeps=True):
+                async with _passed_on(stop, daemon, notifier):
+                    return await daemon.run()
         except (HomeError, StorageError) as error:
             if not waits:
                 raise
             fault = Fault.HOME if isinstance(error, HomeError) else Fault.STORAGE
-            if str(error) != told:
-                told = str(error)
-                log.tell("WaitingForHome", severity="ERROR", fault=fault.value, problem=told)
             notifier.status(f"degraded (fault {fault.value} {FAULT_TEXTS[fault].words}): {error}")
             notifier.ready()
-            await _wait(home, open_port(config), fault, stop)
+            with logging(config, keeps=False):
+                if str(error) != told:
+                    told = str(error)
+                    _log(daemon_events.WaitingForHome(fault=fault.value, problem=told))
+                await _wait(home, open_port(config), fault, stop)
+                if stop.is_set():
+                    _log(daemon_events.DaemonStopped())
     notifier.stopping()
-    log.tell("DaemonStopped")
     return None
+
+
+def _log(event: HostEvent) -> None:
+    """Tell the log alone: there is no journal yet."""
+    log_event(stamped(event, datetime.now(UTC)))
 
 
 def _stop_on_signals() -> asyncio.Event:

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from host.files.home import Home
 
 GROWING: Final = ("journal/", "log/")
-LOCK = re.compile(r"(?:state|history)/(?:.+/)?(?:[^/]+\.)?lock")
+LOCK = re.compile(r"(?:state|history)/(?:.+/)?(?:[^/]+\.)?lock|journal/\.lock|state/journal\.head")
+"""What means something only beside a running daemon. A head younger than the saved journal would
+say that the journal's end is lost."""
 SECRET = re.compile(r"secrets/.+|(?:.+/)?(?:[^/]*\.)?(?:token|secret|password|key|pem)")
 PASSES: Final = 5
 PAUSE_S: Final = 0.3

@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from host.files.journal import JOURNAL_NAME, JournalRecord, read_journal
+from host.files.journal_check import verify_journal
+from host.files.journal_head import HEAD_NAME
 from host.health.memory import time_or_none
 from host.limits import HEALTH_BYTES_MAX, HEALTH_JOURNAL_BYTES_MAX
 
@@ -14,38 +15,27 @@ if TYPE_CHECKING:
     from host.health.finding import HealthFinding
     from host.health.look import Findings, Look
 
-JOURNALED: Final = "a record of the journal"
 BREAKERS_NAME: Final = "breakers.json"
 LEAVES_OUT: Final = frozenset({"open", "half_open", "disabled"})
 
 
 def check_journal(look: Look) -> Findings:
     """Find records that are gone, or not as they were written."""
-    path = look.home.journal_dir / JOURNAL_NAME
-    try:
-        size = path.stat().st_size
-    except (FileNotFoundError, NotADirectoryError):
-        return
+    folder = look.home.journal_dir
+    size = sum(path.stat().st_size for path in folder.glob("*.jsonl")) if folder.is_dir() else 0
     if size > HEALTH_JOURNAL_BYTES_MAX:
-        what = f"{path}: {size / 1024**2:.0f} MB are too long for a quick look"
+        what = f"{folder}: {size / 1024**2:.0f} MB are too long for a quick look"
         yield look.found("check_failed", what, subject="journal")
         return
-
-    def note(record: JournalRecord) -> None:
-        known = look.evidence.get(JOURNALED, record.timestamp)
-        look.evidence[JOURNALED] = max(known, record.timestamp)
-
-    reading = read_journal(path, note)
-    torn = 0 if look.is_locked else reading.bytes_cut  # a daemon may be in the middle of a line
-    if reading.lines_damaged or reading.links_broken:
-        what = (
-            f"{path}: {reading.lines_damaged} lines damaged, {reading.links_broken} links of the"
-            " chain broken"
-        )
+    verified = verify_journal(folder, look.home.state_dir / HEAD_NAME)
+    torn = [damage for damage in verified.damage if damage.kind == "unfinished"]
+    other = [damage for damage in verified.damage if damage.kind != "unfinished"]
+    if other:
+        more = verified.n_damaged - len(torn) - 1
+        what = f"{folder}/{other[0]}" + (f" (and {more} more)" if more > 0 else "")
         yield look.found("journal_damaged", what, subject="journal")
-    elif torn:
-        what = f"{path}: the last {torn} bytes are no record, as a power cut leaves it"
-        yield look.found("journal_tail_torn", what, subject="journal")
+    elif torn and not look.is_locked:  # a daemon may be in the middle of a line
+        yield look.found("journal_tail_torn", f"{folder}/{torn[0]}", subject="journal")
 
 
 def check_breakers(look: Look) -> Findings:

@@ -9,7 +9,6 @@ plan with the reason, because that is an answer, which the board can show and th
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -22,8 +21,10 @@ from host.plans.report import plan_to_json
 from host.plans.store import PlanFile, PlanRecord, PlanStore
 from host.portfolio.portfolio_files import read_portfolio
 from host.portfolio.snapshot import take_snapshot
+from host.trace import new_trace_id
 from planner_core.context import Finding, PlanningContext, Severity
 from planner_core.errors import ContextError
+from planner_core.events import PlanningCompleted
 from planner_core.plan import Outcome, Plan
 from planner_core.planner import plan as plan_context
 from planner_core.runtime import Runtime
@@ -155,6 +156,13 @@ def make_plan(  # noqa: PLR0913 - each is a seam that the worker or a test takes
     except (MarketDataError, LedgerError, ContextError) as error:
         day = read_portfolio(home.portfolio_file(bucket_id), as_of, clock.now).as_of
         plan = held_by_data(error, bucket_id, day, runtime.trace_id)
+        runtime.tell(
+            PlanningCompleted,
+            outcome=plan.outcome.value,
+            gain=0.0,
+            n_steps=0,
+            elapsed_s=clock.monotonic() - started,
+        )
     ids = tuple(security.id for security in context.securities) if context else ()
     record = plan_to_json(
         plan, config.version, config.sha256, created_at=created_at, security_ids=ids
@@ -215,11 +223,6 @@ def with_reasons(run: PlannedRun, found: Explanation | None) -> PlannedRun:
 def store_plan(home: Home, run: PlannedRun) -> PlanFile:
     """Keep a plan in the home; StorageError when that fails."""
     return PlanStore(home).save(run.record, run.created_at)
-
-
-def new_trace_id() -> str:
-    """Return an id as OpenTelemetry has them: 32 hexadecimal digits."""
-    return uuid.uuid4().hex
 
 
 def held_by_data(

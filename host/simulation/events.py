@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import IO, Any, Final
 
 from host.errors import HostError
+from host.observability.log_format import event_of_line
 
 READ_BYTES: Final = 65_536
 
@@ -78,7 +79,8 @@ class EventLines:
 def event_of(source: str, line: str, now_s: float) -> SimulatedEvent | None:
     """Return a line as an event; None for words that are none."""
     try:
-        record = json.loads(line)
+        found = json.loads(line)
+        record = found if source == "board" else event_of_line(found)
         kind = record["event" if source == "board" else "event_type"]
     except (ValueError, KeyError, TypeError):
         return None

@@ -12,7 +12,8 @@ from typing import Any
 
 from firmware_bridge.edges import EdgeId
 from host.daemon.presses import ANSWERS, VERDICTS, edge_ids
-from host.files.journal import JOURNAL_NAME, JournalRecord, read_journal
+from host.files.journal_reading import read_journal
+from host.files.journal_record import JournalRecord
 from host.simulation.appliance import Simulation
 
 TAMPERED = str(Path(__file__).with_name("tampered_trader.py"))
@@ -45,7 +46,7 @@ def quick(home: Path, plan_s: float = 0.0, kill: dict[str, Any] | None = None) -
 def journal(home: Path) -> list[JournalRecord]:
     """Return what stands in the journal."""
     records: list[JournalRecord] = []
-    read_journal(home / "journal" / JOURNAL_NAME, records.append)
+    read_journal(home / "journal", records.append)
     return records
 
 
@@ -71,7 +72,7 @@ def wait_until(what: Callable[[], bool], appliance: Simulation | None = None) ->
 def assert_promises(home: Path) -> None:
     """No press lost or doubled, each with one verdict; each request with one answer, one plan."""
     records: list[JournalRecord] = []
-    reading = read_journal(home / "journal" / JOURNAL_NAME, records.append)
+    reading = read_journal(home / "journal", records.append)
     assert (reading.bytes_cut, reading.lines_damaged, reading.links_broken) == (0, 0, 0)
 
     edges = [edge_of(record) for record in records if record.event_type == "ButtonEdge"]

@@ -13,7 +13,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ from typing import Any
 from firmware_bridge.link import Link
 from host import cli
 from host.daemon.daemon import Daemon
-from host.files.journal import Journal, JournalRecord
+from host.files.journal import Journal
+from host.files.journal_record import JournalRecord
 from host.plans.store import PlanStore
 from host.worker import client as worker_client
 
@@ -47,26 +48,27 @@ class Countdown:
 
 def tamper_with_journal(kill: dict[str, Any], count: Countdown) -> None:
     """Die before a record of a type is written, in the middle of it, or after it is on disk."""
-    append = Journal.append_now
+    append = Journal._append
     write = Journal._write
 
-    def tampered(self: Journal, record: JournalRecord, durable: bool) -> None:
-        is_it = record.event_type == kill["type"]
+    def tampered(self: Journal, records: Sequence[JournalRecord], durable: bool) -> None:
+        is_it = kill["type"] in [record.event_type for record in records]
         if is_it and kill["at"] == "before_record":
             count()
         if is_it and kill["at"] == "torn_record":
             count.left -= 1
             if count.left == 0:
-                Journal._write = half  # type: ignore[method-assign]
-        append(self, record, durable)
+                Journal._write = torn  # type: ignore[method-assign]
+        append(self, records, durable)
         if is_it and kill["at"] == "after_record":
             count()
 
-    def half(self: Journal, data: bytes, *, durable: bool) -> None:
-        write(self, data[: len(data) // 2], durable=durable)
+    def torn(self: Journal, data: bytes, *, durable: bool) -> None:
+        last = data.rfind(b"\n", 0, -1) + 1  # what was recorded stands behind what was only told
+        write(self, data[: (last + len(data)) // 2], durable=durable)
         die()
 
-    Journal.append_now = tampered  # type: ignore[method-assign]
+    Journal._append = tampered  # type: ignore[method-assign]
 
 
 def wrap(owner: type, name: str, *, before: Callable[[], None], after: Callable[[], None]) -> None:

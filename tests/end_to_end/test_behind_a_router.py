@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+from host.observability.log_format import event_of_line
 from tests.end_to_end.promises import (
     PATIENCE_S,
     assert_promises,
@@ -38,8 +39,8 @@ class DaemonLines:
             while not (found := [r for r in self._unseen if r["event_type"] == kind]):
                 line = await self.process.stderr.readline()
                 assert line, f"the daemon ended without {kind}"
-                with contextlib.suppress(ValueError):
-                    self._unseen.append(json.loads(line))
+                with contextlib.suppress(ValueError, KeyError):
+                    self._unseen.append(event_of_line(json.loads(line)))
         self._unseen.remove(found[0])
         return found[0]
 

@@ -178,7 +178,8 @@ def test_a_plan_in_flight_does_not_keep_the_daemon_from_stopping(tmp_path: Path)
         assert appliance.daemon is not None
         appliance.daemon.terminate()
         assert appliance.wait_for_daemon_end(timeout_s=20) == 0
-        assert journal(home)[-1].event_type == "PlanRequested", "it is open, for the next start"
+        told = [record.event_type for record in journal(home)]
+        assert told[-2:] == ["PlanRequested", "DaemonStopped"], "it is open, for the next start"
 
 
 def test_a_second_daemon_in_the_same_home_is_refused_with_a_clear_message(tmp_path: Path) -> None:

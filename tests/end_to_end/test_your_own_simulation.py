@@ -46,7 +46,8 @@ def test_one_trace_id_joins_press_plan_frame_and_journal(appliance: Simulation, 
     lines = (home / "journal" / "journal.jsonl").read_text(encoding="utf-8").splitlines()
     records = [json.loads(line) for line in lines]
     told = [r["event_type"] for r in records if r["trace_id"] == answer.trace_id]
-    assert told == ["ButtonEdge", "ButtonEdge", "PlanRequested", "PlanStored", "FrameShown"]
+    assert told[:3] == ["ButtonEdge", "ButtonEdge", "PlanRequested"]
+    assert "PlanningCompleted" in told[: told.index("PlanStored")]
 
 
 def test_a_hold_leads_to_the_next_bucket(appliance: Simulation) -> None:

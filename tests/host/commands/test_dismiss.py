@@ -97,7 +97,7 @@ def test_a_plan_that_was_not_begun_cannot_be_dismissed(trader: Trader, own_home:
     home = ("--home", own_home.root)
     trader("plan", "core", *home)
     assert trader("dismiss", "core", *home, "--json").json["dismissed"] is None
-    assert not own_home.state_dir.exists()
+    assert not own_home.advice_file("core").exists()
 
 
 def test_a_broken_ledger_is_told_and_an_unknown_bucket_is_exit_code_2(

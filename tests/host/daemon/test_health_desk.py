@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +12,6 @@ import pytest
 from host.configuration.device import LimitsTable
 from host.daemon import health_desk
 from host.daemon.health_desk import REMIND_S, HealthDesk
-from host.daemon.log import DaemonLog
 from host.daemon.notify import SILENT
 from host.daemon.plan_desk import MENDED_BY_A_PLAN
 from host.daemon.screen import Screen
@@ -45,13 +43,12 @@ class Bench:
         self.screen.update(self.screen.state.with_bucket("core", 0.0))
         monkeypatch.setattr(health_desk, "boot_time_s", lambda: self.passed_s)
         monkeypatch.setattr(self.screen, "now_s", lambda: self.passed_s)
-        self.log = io.StringIO()
-        log = DaemonLog(self.log, as_json=True, now=self.now)
+        self.told: list[str] = []
         self.desk = HealthDesk(
             home,
             self.screen,
             Worker(),  # type: ignore[arg-type]
-            log,
+            lambda event: self.told.append(event.event_type),
             SILENT,
             self.now,
             "/dev/board",
@@ -196,7 +193,7 @@ def test_a_clock_that_is_set_is_noticed_and_moves_no_deadline(act: Callable[...,
         jump = bench.memory.clock_jump
         assert jump is not None
         assert jump.by_s == pytest.approx(bench.set_by_s)
-        assert "ClockJumped" in bench.log.getvalue()
+        assert "ClockJumped" in bench.told
 
     act(scene)
 
@@ -273,7 +270,7 @@ def test_a_disk_that_refuses_is_told_once_and_asked_again(
         (tmp_path / "state").write_text("in the way", "utf-8")
         await bench.after(1)
         await bench.after(1)
-        assert bench.log.getvalue().count("StateNotKept") == 1
+        assert bench.told.count("StateNotKept") == 1
         (tmp_path / "state").unlink()
         await bench.after(1)
         assert bench.memory.port == "/dev/board"

@@ -1,4 +1,4 @@
-"""The daemon's log: one line per event, for people or for programs."""
+"""Every event is logged under the name of its bucket, ranked by its severity."""
 
 from __future__ import annotations
 
@@ -6,41 +6,49 @@ import io
 import json
 from datetime import UTC, datetime
 
-from host.daemon.log import DaemonLog
+from host.daemon.log import log_event
+from host.observability.daemon_events import DaemonStopped
+from host.observability.logs import LogLevels, logging_to
+from host.observability.press_events import PlanFailed
+from planner_core.events import StageCompleted
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+FAILED = PlanFailed(
+    timestamp=NOON, trace_id="ab" * 16, bucket_id="core", code="overrun", lines=("one", "two")
+)
+STAGE = StageCompleted(timestamp=NOON, bucket_id="core", trace_id="t", stage="value", elapsed_s=1.0)
 
 
-def told(*, as_json: bool, **data: object) -> str:
+def test_an_event_is_logged_in_the_names_of_opentelemetry() -> None:
     stream = io.StringIO()
-    log = DaemonLog(stream, as_json=as_json, now=lambda: NOON)
-    log.tell("PlanFailed", severity="ERROR", trace_id="ab" * 16, bucket_id="core", **data)
-    return stream.getvalue()
+    with logging_to(stream, as_json=True):
+        log_event(FAILED)
+    found = json.loads(stream.getvalue())
+    assert found["Timestamp"] == "2026-11-22T12:00:00.000000+00:00"
+    assert (found["SeverityText"], found["SeverityNumber"]) == ("ERROR", 17)
+    assert found["EventName"] == "PlanFailed"
+    assert found["TraceId"] == "ab" * 16
+    assert found["Attributes"] == {"bucket_id": "core", "code": "overrun", "lines": ["one", "two"]}
+    assert found["Body"] == "PlanFailed code=overrun lines=one; two"
+    assert found["Resource"]["service.name"] == "arduino-trader"
+    assert found["InstrumentationScope"] == {"Name": "trader.bucket.core"}
 
 
 def test_a_line_for_people_has_what_matters() -> None:
-    line = told(as_json=False, code="overrun", elapsed_s=1.23456789, lines=["one", "two"])
-    assert line.endswith(
-        " ERROR core PlanFailed code=overrun elapsed_s=1.235 lines=one; two [abababab]\n"
+    stream = io.StringIO()
+    with logging_to(stream, as_json=False):
+        log_event(FAILED)
+    assert stream.getvalue().endswith(
+        " ERROR core PlanFailed code=overrun lines=one; two [abababab]\n"
     )
 
 
-def test_a_line_for_programs_has_everything() -> None:
-    found = json.loads(told(as_json=True, code="overrun"))
-    assert found["severity"] == "ERROR"
-    assert found["data"] == {"code": "overrun"}
-    assert found["timestamp"] == NOON.isoformat()
-
-
-def test_no_text_can_forge_a_line_or_move_the_cursor() -> None:
-    for as_json in (True, False):
-        line = told(as_json=as_json, why="a\n12:00:00 core PlanStored\x1b[2J")
-        assert line.count("\n") == 1
-        assert "\x1b" not in line
-
-
-def test_a_closed_stream_stops_nothing() -> None:
+def test_a_bucket_may_tell_more_or_less_than_the_rest() -> None:
     stream = io.StringIO()
-    log = DaemonLog(stream, as_json=True, now=lambda: NOON)
-    stream.close()
-    log.tell("DaemonStopped")
+    levels = LogLevels("WARN", {"core": "DEBUG", "other": "ERROR"})
+    with logging_to(stream, as_json=False, levels=levels):
+        log_event(DaemonStopped(timestamp=NOON))
+        log_event(STAGE)
+        log_event(FAILED)
+    assert "StageCompleted" in stream.getvalue()
+    assert "DaemonStopped" not in stream.getvalue()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from firmware_bridge.edges import EdgeId
 from firmware_bridge.events import ButtonChanged
@@ -16,12 +19,14 @@ from host.daemon.presses import (
     OpenRequest,
     PressEvent,
     PressLedger,
-    edge_record,
+    edge_event,
     edges_field,
     is_fresh,
     judge_leftover,
 )
-from host.files.journal import JournalRecord
+from host.files.journal_record import JournalRecord
+from host.observability.catalogue import PRESS_EVENTS
+from host.observability.host_event import stamped
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 DOWN, UP = EdgeId(7, 1), EdgeId(7, 2)
@@ -29,6 +34,10 @@ DOWN, UP = EdgeId(7, 1), EdgeId(7, 2)
 
 def changed(edge_id: EdgeId, edge: Edge, age_ms: int = 0) -> ButtonChanged:
     return ButtonChanged(edge_id, 0, edge, 1000, age_ms)
+
+
+def edge_record(edge: ButtonChanged, at: datetime, trace_id: str) -> JournalRecord:
+    return JournalRecord.of(stamped(edge_event(edge, trace_id), at))
 
 
 def edges(*, trace_id: str = "t1", age_ms: int = 0) -> list[JournalRecord]:
@@ -162,3 +171,62 @@ def test_a_record_that_was_edited_into_nonsense_is_survived(
 ) -> None:
     ledger = ledger_of([*edges(), JournalRecord(event_type, NOON, "x", "core", data)])
     assert [edge.edge_id for edge in ledger.open_edges] == [DOWN, UP]
+
+
+# Edges, verdicts and answers in any order that a journal, whole or damaged, may hold them.
+RECORDS = st.lists(
+    st.one_of(
+        st.builds(
+            lambda n, down, at_s: edge_record(
+                ButtonChanged(EdgeId(7, n), n % 2, Edge.DOWN if down else Edge.UP, n, 0),
+                NOON + timedelta(seconds=at_s),
+                f"t{n}",
+            ),
+            st.integers(1, 6),
+            st.booleans(),
+            st.integers(0, 9),
+        ),
+        st.builds(
+            lambda what, n, bucket, edge: JournalRecord(
+                what,
+                NOON,
+                f"t{n}",
+                bucket,
+                {
+                    "edges": [[7, edge]],
+                    "cancels": "t1",
+                    "version": n,
+                    "boot_id": 7,
+                    "edges_lost": n,
+                },
+            ),
+            st.sampled_from([*map(str, PressEvent), "ConfigurationChanged", "DaemonStarted"]),
+            st.integers(1, 6),
+            st.sampled_from(["core", "other"]),
+            st.integers(1, 6),
+        ),
+    ),
+    max_size=30,
+)
+
+
+@given(records=RECORDS, at=st.integers(0, 30))
+def test_a_file_that_begins_with_the_state_says_what_all_files_before_it_say(
+    records: list[JournalRecord], at: int
+) -> None:
+    at = min(at, len(records))
+    before = ledger_of(records[:at])
+    state = json.loads(json.dumps(before.state()))
+    continued = JournalRecord("JournalContinued", NOON, data={"previous": "x", "state": state})
+    assert ledger_of([continued, *records[at:]]).state() == ledger_of(records).state()
+
+
+@pytest.mark.parametrize("state", [None, {}, {"last_edge": 3}, [], "x", {"last_edge": None}])
+def test_a_state_that_makes_no_sense_changes_nothing(state: object) -> None:
+    ledger = ledger_of(edges())
+    ledger.note(JournalRecord("JournalContinued", NOON, data={"state": state}))
+    assert len(ledger.open_edges) == 2
+
+
+def test_every_record_about_presses_is_an_event_that_is_declared() -> None:
+    assert {str(name) for name in PressEvent} <= set(PRESS_EVENTS)

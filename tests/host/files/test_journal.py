@@ -14,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host.errors import StorageError
-from host.files.journal import NO_HASH, Journal, JournalRecord, Reading, line_hash, read_journal
+from host.files.journal import Journal
+from host.files.journal_reading import Reading, read_journal
+from host.files.journal_record import NO_HASH, JournalRecord, line_hash
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -126,7 +128,7 @@ def test_a_record_that_cannot_be_written_raises_and_leaves_the_journal_whole(
     journal.append_now(record(2), True)
     journal.close()
     found: list[JournalRecord] = []
-    reading = read_journal(journal.path, found.append)
+    reading = read_journal(tmp_path, found.append)
     assert numbers(found) == [0, 2]
     assert reading.links_broken == 0
 

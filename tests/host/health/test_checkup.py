@@ -15,7 +15,8 @@ from host.configuration.active import pick_up
 from host.display.faults import Fault
 from host.files.home import Home
 from host.files.instance_lock import InstanceLock
-from host.files.journal import Journal, JournalRecord
+from host.files.journal import Journal
+from host.files.journal_record import JournalRecord
 from host.health import home_checks
 from host.health.catalogue import CATALOGUE
 from host.health.checkup import check_health
@@ -176,7 +177,7 @@ CASES = [
     Case("module_left_out", left_out, "core", "filters.diversity: timed out (took 9 s)"),
     Case("plan_file_damaged", plan_damaged, "core", ".json"),
     Case("clock_in_past", from_the_future, says="a stored plan"),
-    Case("journal_damaged", journal_edited, says="chain"),
+    Case("journal_damaged", journal_edited, says="journal.jsonl:"),
     Case("journal_tail_torn", journal_torn, says="15 bytes"),
     Case("breaker_open", write("state/breakers.json", BREAKERS), says="filters.a: open; tried"),
     Case("check_failed", write("state/breakers.json", "["), says="breakers.json"),

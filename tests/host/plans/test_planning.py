@@ -12,8 +12,9 @@ import pytest
 from host.configuration.toml_file import ConfigFileError
 from host.errors import HomeError, PortfolioFileError
 from host.files.home import Home
-from host.plans.planning import Clock, PlannedRun, make_plan, new_trace_id, store_plan
+from host.plans.planning import Clock, PlannedRun, make_plan, store_plan
 from host.plans.store import PlanStore
+from host.trace import new_trace_id
 from planner_core.config import PlannerConfig
 from planner_core.context import PlanningContext, Side
 from planner_core.errors import ContextError
