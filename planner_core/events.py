@@ -90,9 +90,21 @@ class ModuleOverran(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleSkipped(Event):
-    """A module's circuit breaker is open; it was not called."""
+    """A module was not called: its circuit breaker is open, or the run does without it."""
 
     key: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerChanged(Event):
+    """A module's circuit breaker changed its state; `retry_after_s` until somebody may try."""
+
+    key: str
+    before: str
+    after: str
+    reason: str
+    retry_after_s: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,10 +75,13 @@ def plan(context: PlanningContext, config: PlannerConfig, runtime: Runtime | Non
         max_plan_depth=config.max_plan_depth,
     )
     note_disabled(config, attempts)
+    result: Plan | None = None
     try:
         result = _plan(context, config, runtime, attempts)
     except ContextError as error:
         result = held_plan(context, runtime, attempts, str(error))
+    finally:
+        attempts.settle(completed=result is not None)
     runtime.tell(
         PlanningCompleted,
         outcome=result.outcome.value,
