@@ -68,7 +68,9 @@ FINDINGS_PER_FILE_MAX = 20
 JOURNAL_LINE_BYTES_MAX = 64 * 1024
 WORKER_LINE_BYTES_MAX = 8 * 1024 * 1024
 """A plan of a worker, as one line."""
-WORKER_REQUEST_BYTES_MAX = 4 * 1024
+WORKER_REQUEST_BYTES_MAX = 16 * 1024
+PLAN_MEMORY_MB = 1024
+"""What plans may take beyond what the planner's process needs to begin with."""
 DEVICE_PATH_LENGTH_MAX = 255
 
 # --- versions, presets, backups -----------------------------------------------------------------
@@ -78,3 +80,8 @@ PRESETS_MAX = 500
 PRESET_BYTES_MAX = 64 * 1024
 CONFIG_VERSION_BYTES_MAX = 66 * 1024
 """A configuration of 64 KB, and the line of metadata before it."""
+
+# --- state/ --------------------------------------------------------------------------------------
+
+STATE_BYTES_MAX = 8 * 1024 * 1024
+"""Of a file of metrics or breakers; a full one of metrics has about 1 MB."""

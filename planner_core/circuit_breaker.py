@@ -199,9 +199,7 @@ class Breakers:
         self.put(after)
         return None if after.state is before.state else Transition(before, after)
 
-    def _after(
-        self, before: Breaker, state: BreakerState, signal: Signal, reason: str
-    ) -> Breaker:
+    def _after(self, before: Breaker, state: BreakerState, signal: Signal, reason: str) -> Breaker:
         since = before.since if state is before.state else self.now()
         after = replace(before, state=state, since=since, reason=reason or before.reason)
         if signal in (Signal.SUCCESS, Signal.RESET):

@@ -135,7 +135,7 @@ class Attempts:
         except _OverrunError as error:
             self._record(key, operation, ModuleStatus.TIMED_OUT, started, str(error))
             return None
-        except BaseException as error:  # noqa: BLE001 - a plugin may raise anything; only it is lost
+        except BaseException as error:
             if self._ends_the_run(error):
                 raise
             self._record(key, operation, ModuleStatus.FAILED, started, _line(error))

@@ -15,7 +15,7 @@ from host.configuration.toml_file import TomlDocument, locate_problems, read_tom
 from host.daemon.controls import Command
 from host.files.model_problems import model_problems
 from host.files.problems import ConfigFileError
-from host.limits import DEVICE_PATH_LENGTH_MAX
+from host.limits import DEVICE_PATH_LENGTH_MAX, PLAN_MEMORY_MB
 
 if TYPE_CHECKING:
     from host.files.home import Home
@@ -72,6 +72,9 @@ class LimitsTable(DeviceTable):
     )
     plan_deadline_s: float = Field(
         30.0, ge=1, le=600, description="a planner that takes longer is stopped"
+    )
+    plan_memory_mb: int = Field(
+        PLAN_MEMORY_MB, ge=64, le=65_536, description="memory that planning may take"
     )
 
 

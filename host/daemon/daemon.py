@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,6 +36,7 @@ from firmware_bridge.link import Link
 from host.daemon.config_desk import ConfigDesk
 from host.daemon.controls import Controls
 from host.daemon.plan_desk import PlanDesk, is_degraded
+from host.daemon.planning import open_planner
 from host.daemon.press_desk import PressDesk
 from host.daemon.presses import PressEvent, PressLedger
 from host.daemon.recorder import Recorder
@@ -46,7 +47,6 @@ from host.files.atomic_file import write_atomic
 from host.files.instance_lock import InstanceLock
 from host.files.journal import Journal, Reading
 from host.plans.store import PlanStore
-from host.worker.client import WorkerClient, WorkerNews
 
 if TYPE_CHECKING:
     from firmware_bridge.edges import EdgeId
@@ -85,6 +85,8 @@ class Daemon:
     config_rejected : str, optional
         What of `device.toml` was refused, for the matrix.
     now : callable returning an aware datetime
+    worker_command : sequence of str, optional
+        Another planner's process than ours, for tests.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class Daemon:
         *,
         config_rejected: str | None = None,
         now: Callable[[], datetime] = _utc_now,
+        worker_command: Sequence[str] | None = None,
     ) -> None:
         self.home = home
         self.config = config
@@ -103,6 +106,7 @@ class Daemon:
         self._port = port
         self._config_rejected = config_rejected
         self._now = now
+        self._worker_command = worker_command
         self._stop = asyncio.Event()
         self._inbox: asyncio.Queue[HostEvent | Tick] = asyncio.Queue(INBOX_MAX)
         self._has_recovered = asyncio.Event()
@@ -160,15 +164,18 @@ class Daemon:
                 self._config_rejected, self.screen.now_s()
             )
         )
-        news = WorkerNews(
-            self._on_worker_start, self._on_worker_warm, self._on_worker_end, self._on_worker_line
-        )
-        self.worker = await stack.enter_async_context(WorkerClient(self.home, news))
         limits, store = self.config.limits, PlanStore(self.home)
-        self.store = store
-        self.plans = PlanDesk(
-            self.recorder, self.screen, self.worker, store, limits.plan_deadline_s
+        planner = await open_planner(
+            stack,
+            self.home,
+            self.log,
+            self.link,
+            memory_mb=limits.plan_memory_mb,
+            now=self._now,
+            command=self._worker_command,
         )
+        self.store = store
+        self.plans = PlanDesk(self.recorder, self.screen, planner, store, limits.plan_deadline_s)
         self.configs = ConfigDesk(self.home, self.recorder, self.screen, self._config_rejected)
         controls = Controls(self.config.buttons, limits.press_age_s)
         self.presses = PressDesk(self.home, self.recorder, self.screen, controls, self)
@@ -375,15 +382,3 @@ class Daemon:
             self.screen.add_fault(Fault.STORAGE)
         else:
             self.screen.clear_faults(Fault.STORAGE)
-
-    def _on_worker_start(self, pid: int) -> None:
-        self.log.tell("WorkerReady", pid=pid)
-
-    def _on_worker_warm(self, elapsed_s: float) -> None:
-        self.log.tell("WorkerWarm", elapsed_s=elapsed_s)
-
-    def _on_worker_end(self, why: str) -> None:
-        self.log.tell("WorkerEnded", severity="WARN", why=why, restarts=self.worker.restarts)
-
-    def _on_worker_line(self, line: str) -> None:
-        self.log.tell("WorkerSaid", severity="WARN", line=line)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from host.daemon.recorder import Recorder
     from host.daemon.screen import Screen
     from host.plans.store import PlanFile, PlanRecord, PlanStore
-    from host.worker.client import PlanReply, WorkerClient
+    from host.worker.client import PlanReply
+    from host.worker.supervisor import PlanSupervisor
 
 PROGRESS: Final[Mapping[str, float]] = {
     "value": 0.05,
@@ -37,6 +38,7 @@ PROGRESS: Final[Mapping[str, float]] = {
 FAULTS: Final[Mapping[str, Fault]] = {
     worker_client.DIED: Fault.WORKER,
     worker_client.OVERRAN: Fault.OVERRUN,
+    worker_client.LEFT_PROCESSES: Fault.WORKER,
     "storage": Fault.STORAGE,
     "config_file": Fault.CONFIG,
     "config": Fault.CONFIG,
@@ -53,6 +55,8 @@ MENDED_BY_A_PLAN: Final = frozenset(
 )
 WITHOUT: Final = frozenset({"failed", "timed_out", "skipped_open"})
 """A module in one of these states was not part of the plan."""
+TOLD: Final = frozenset({"ModuleFailed", "ModuleOverran", "BreakerChanged", "PlanRepeated"})
+"""Events of the planner that the log tells."""
 LINES_KEPT: Final = 20
 
 
@@ -63,7 +67,7 @@ class PlanDesk:
         self,
         recorder: Recorder,
         screen: Screen,
-        worker: WorkerClient,
+        worker: PlanSupervisor,
         store: PlanStore,
         deadline_s: float,
     ) -> None:
@@ -195,8 +199,13 @@ class PlanDesk:
         return JournalRecord(PressEvent.PLAN_STORED, self._recorder.now(), *names, summary)
 
     def _on_event(self, event: dict[str, Any]) -> None:
-        """Show how far the planner is."""
+        """Show how far the planner is, and tell what went wrong in it."""
         running = self.running
+        if event["event_type"] in TOLD and running is not None:
+            names = {"trace_id": running.trace_id, "bucket_id": running.bucket_id}
+            self._recorder.log.tell(
+                str(event["event_type"]), severity="WARN", **names, **event["data"]
+            )
         if running is None or running.bucket_id != self._ledger.selected_bucket:
             return
         if event["event_type"] == "StageCompleted":

@@ -89,8 +89,9 @@ def tamper(settings: dict[str, Any]) -> None:
     plan_s = str(settings.get("plan_s", 0.0))
     init = worker_client.WorkerClient.__init__
 
-    def with_quick_worker(self: Any, home: Any, news: Any = None, command: Any = None) -> None:
-        del command
+    def with_quick_worker(
+        self: Any, home: Any, news: Any = None, *_rest: Any, **_more: Any
+    ) -> None:
         quick = (sys.executable, QUICK_WORKER, plan_s, "--home", str(home.root))
         init(self, home, news, quick)
 

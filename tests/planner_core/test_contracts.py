@@ -91,7 +91,7 @@ def test_results_that_a_calculator_may_return(state: PlanningState) -> None:
     assert checked_opportunities("k", good, state) == tuple(good)
     assert checked_opportunities("k", (), state) == ()
     sell = wish(side=Side.SELL, mandatory=True)
-    assert checked_opportunities("k", [sell], state) == [sell]
+    assert checked_opportunities("k", [sell], state) == (sell,)
 
 
 def test_there_is_a_limit_on_how_much_a_module_returns(
