@@ -68,6 +68,7 @@ class BreakerStore:
         self._now = now
         self._signature: tuple[int, ...] | None = None
         self._saved: dict[str, Breaker] = {}
+        self._disk_is_ahead = False
 
     def refresh(self) -> None:
         """Take over what others wrote since the last look; what is unsaved here stays."""
@@ -78,7 +79,7 @@ class BreakerStore:
         unsaved = self._unsaved()
         for key in {*self._saved, *read} - set(unsaved):
             self.breakers.put(read.get(key, Breaker(key)))
-        self._saved = {key: breaker for key, breaker in read.items() if key not in self._clamped}
+        self._saved = read
         self._signature = found
 
     def save(self) -> bool:
@@ -86,7 +87,7 @@ class BreakerStore:
 
         A disk that refuses costs only the memory of it: `problem` says so.
         """
-        if not self._unsaved():
+        if not self._unsaved() and not self._disk_is_ahead:
             return True
         try:
             with locked_file(self.path.with_name(LOCK_NAME)):
@@ -97,6 +98,7 @@ class BreakerStore:
             self.problem = str(error)
             return False
         self._saved = {breaker.key: breaker for breaker in self.breakers.known}
+        self._disk_is_ahead = False
         self.problem = None
         return True
 
@@ -106,6 +108,12 @@ class BreakerStore:
         transition = self.breakers.signal(key, signal, reason)
         self.save()
         return transition
+
+    def unsaved_open(self) -> dict[str, str]:
+        """Return the modules to leave alone that other processes cannot know of, and why."""
+        found = map(self.breakers.of, self._unsaved())
+        waits = self.breakers.wait_s
+        return {breaker.key: breaker.reason for breaker in found if waits(breaker.key) != 0.0}
 
     def retry_at(self, breaker: Breaker) -> datetime | None:
         """Return the time of day of the next trial; None when there is none to wait for."""
@@ -135,14 +143,12 @@ class BreakerStore:
 
     def _read(self) -> dict[str, Breaker]:
         """Read the file; one that makes no sense is put aside, and every breaker is closed."""
-        self._clamped: set[str] = set()
+        self._disk_is_ahead = False
         try:
             data = read_state(self.path, STATE_BYTES_MAX, SCHEMA_VERSION)
             if data is None:
                 return {}
-            entries = data["breakers"]
-            if not isinstance(entries, list) or len(entries) > BREAKERS_MAX:
-                raise ValueError("breakers: a list of reasonable length")
+            entries = list(data["breakers"])[:BREAKERS_MAX]
             return {breaker.key: breaker for breaker in map(self._breaker, entries)}
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             self.problem = quarantine(self.path, error, self._now())
@@ -167,7 +173,7 @@ class BreakerStore:
         wanted_s = (_time(entry["retry_at"]) - self._now()).total_seconds()
         ahead_s = min(max(wanted_s, 0.0), breaker.open_for_s)
         if ahead_s < wanted_s:
-            self._clamped.add(key)  # to be written: else each start would wait anew
+            self._disk_is_ahead = True  # to be written: else each start would wait anew
         return Breaker(
             key=key,
             state=breaker.state,

@@ -125,13 +125,12 @@ class PlanSupervisor:
         asked = (trace_id, bucket_id, deadline_s, hear)
         try:
             try:
-                reply = await self._worker.plan(*asked)
+                reply = await self._worker.plan(*asked, self._breakers.unsaved_open())
             except PlanFailedError as error:
-                without = await self._blame(error, trace_id, bucket_id, hear)
-                if not without:
+                if not await self._blame(error, trace_id, bucket_id, hear):
                     raise
                 hear(self._repeated(error, trace_id, bucket_id).to_record())
-                reply = await self._again(asked, without)
+                reply = await self._again(asked, error)
         except PlanFailedError as error:
             self._measured.of(bucket_id).count(f"plans_failed.{error.failure}")
             raise
@@ -142,9 +141,10 @@ class PlanSupervisor:
             self._keeping = asyncio.create_task(self._keep(self._keeping), name="metrics")
 
     async def _again(
-        self, asked: tuple[str, str, float, OnEvent], without: Mapping[str, str]
+        self, asked: tuple[str, str, float, OnEvent], failed: PlanFailedError
     ) -> PlanReply:
         trace_id, bucket_id, _, hear = asked
+        without = {**self._breakers.unsaved_open(), failed.blamed: why_blamed(failed)}
         if self._cancelled == trace_id:
             raise PlanFailedError(CANCELLED, ["cancelled"])
         try:
@@ -155,15 +155,15 @@ class PlanSupervisor:
 
     async def _blame(
         self, error: PlanFailedError, trace_id: str, bucket_id: str, hear: OnEvent
-    ) -> dict[str, str]:
-        """Open the breaker of the module that is to blame; return what to do without, and why."""
+    ) -> bool:
+        """Open the breaker of the module that is to blame; tell whether there is one."""
         if error.failure not in FATAL:
-            return {}
+            return False
         if error.failure == LEFT_PROCESSES:
             self._worker.kill()  # with the whole group: who knows what is left of it
         if not error.blamed:
-            return {}
-        why = f"{REASONS[error.failure]}: {error.lines[0]}"
+            return False
+        why = why_blamed(error)
         changed = await asyncio.to_thread(self._breakers.signal, error.blamed, Signal.CRASH, why)
         if self._breakers.problem is not None:
             self._complain(self._breakers.problem)
@@ -179,7 +179,7 @@ class PlanSupervisor:
                 retry_after_s=self._breakers.breakers.wait_s(error.blamed),
             )
             hear(event.to_record())
-        return {error.blamed: why}
+        return True
 
     def _repeated(self, error: PlanFailedError, trace_id: str, bucket_id: str) -> PlanRepeated:
         self._measured.of(bucket_id).count("plans_repeated")
@@ -212,3 +212,8 @@ class PlanSupervisor:
             measured.merge(self._measured)
             self._measured = measured
             self._complain(str(error))
+
+
+def why_blamed(error: PlanFailedError) -> str:
+    """Return what a module did to the planner's process, as a line."""
+    return f"{REASONS[error.failure]}: {error.lines[0]}"
