@@ -51,6 +51,8 @@ COMMANDS = (
     Command("config", "check, show, edit, compare and roll back", "host.commands.config"),
     Command("preset", "named configurations: list, apply, save, pass on", "host.commands.preset"),
     Command("modules", "list the planner's modules, show one", "host.commands.modules"),
+    Command("metrics", "what plans cost: time, sequences, memory", "host.commands.metrics"),
+    Command("breakers", "modules that are left out for now", "host.commands.breakers"),
     Command("board", "ask the board what it is", "host.commands.board"),
 )
 

@@ -48,6 +48,14 @@ def _utc_now() -> datetime:
 class BreakerStore:
     """The breakers of a home; `refresh` before using them, `save` after.
 
+    Parameters
+    ----------
+    home : Home
+    monotonic : callable returning float, seconds
+    now : callable returning an aware datetime
+    keeps : bool
+        False: read only, nothing in the home is touched.
+
     Attributes
     ----------
     breakers : Breakers
@@ -61,7 +69,10 @@ class BreakerStore:
         home: Home,
         monotonic: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = _utc_now,
+        *,
+        keeps: bool = True,
     ) -> None:
+        self.keeps = keeps
         self.path = home.state_dir / FILE_NAME
         self.breakers = Breakers(monotonic, now)
         self.problem: str | None = None
@@ -87,7 +98,7 @@ class BreakerStore:
 
         A disk that refuses costs only the memory of it: `problem` says so.
         """
-        if not self._unsaved() and not self._disk_is_ahead:
+        if not self.keeps or (not self._unsaved() and not self._disk_is_ahead):
             return True
         try:
             with locked_file(self.path.with_name(LOCK_NAME)):
@@ -151,7 +162,8 @@ class BreakerStore:
             entries = list(data["breakers"])[:BREAKERS_MAX]
             return {breaker.key: breaker for breaker in map(self._breaker, entries)}
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-            self.problem = quarantine(self.path, error, self._now())
+            if self.keeps:
+                self.problem = quarantine(self.path, error, self._now())
         except OSError as error:
             self.problem = f"{self.path}: cannot be read ({error.strerror})"
         return {}

@@ -195,7 +195,7 @@ class PlanSupervisor:
     def _note_memory(self, reply: PlanReply) -> None:
         for name, value in reply.memory.items():
             if isinstance(value, int):
-                self._measured.gauge(f"worker_{name}", value)
+                self._measured.gauge(f"planner_{name}", value)
 
     async def _keep(self, before: asyncio.Task[None] | None) -> None:
         """Add what was measured to what is on disk; what cannot be kept is tried again later."""

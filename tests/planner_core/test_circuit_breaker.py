@@ -20,7 +20,7 @@ from planner_core.events import BreakerChanged
 from planner_core.module import AnyModule
 from planner_core.plan import ModuleStatus, Outcome, Plan
 from planner_core.state import PlanningState
-from tests.builders import FakeClock, Recorder, only, stub_calculator
+from tests.builders import FakeClock, Recorder, only, stub_calculator, stub_filter
 from tests.planner_core.wished import run_with, status_of
 
 NOW = datetime(2024, 6, 28, 12, tzinfo=UTC)
@@ -163,6 +163,7 @@ def broken(_state: PlanningState) -> list[object]:
 def test_a_module_that_fails_three_plans_is_left_out_of_the_fourth_which_says_so() -> None:
     breakers, module = breakers_at(FakeClock()), stub_calculator(broken)
     fates = []
+    recorder = Recorder()
     for _ in range(4):
         recorder = Recorder()
         fates.append(status_of(planned(module, breakers, recorder), module.key))
@@ -200,8 +201,6 @@ def test_every_transition_in_a_plan_is_an_event() -> None:
 
 
 def test_a_module_with_several_operations_gets_one_verdict_per_plan() -> None:
-    from tests.builders import stub_filter
-
     def fail(_candidates: object) -> object:
         raise RuntimeError("no")
 

@@ -183,6 +183,7 @@ def test_a_clock_far_in_the_past_cannot_lock_a_module_out_for_longer_than_its_ti
     BreakerStore(Home(tmp_path), FakeClock(), wall).signal("filters.a", Signal.CRASH)
     wall.advance(-3e8)
     clock = FakeClock()
+    store = BreakerStore(Home(tmp_path), clock, wall)
     for _ in range(10):  # each restart after a minute: the waiting goes on, it does not begin anew
         clock.advance(60)
         wall.advance(60)

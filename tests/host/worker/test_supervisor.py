@@ -123,7 +123,7 @@ def test_the_same_request_is_planned_once_more_without_the_module_that_was_to_bl
     kept = MetricsStore(home).read().metrics
     assert kept.of("core").counters["plans_repeated"] == 1
     assert kept.counters["worker_restarts"] == 1
-    assert kept.gauges["worker_rss_bytes"] > 10_000_000
+    assert kept.gauges["planner_rss_bytes"] > 10_000_000
 
 
 def test_memory_beyond_the_limit_costs_the_module_and_not_the_process(home: Home) -> None:
@@ -186,13 +186,13 @@ def test_a_cancel_is_heard_while_a_module_hangs_and_nobody_is_blamed(home: Home)
 
 
 def test_a_full_disk_keeps_no_breaker_and_the_plan_is_repeated_all_the_same(
-    home: Home, monkeypatch: pytest.MonkeyPatch
+    home: Home,
 ) -> None:
     (home.state_dir / "breakers.lock").mkdir(parents=True)  # nothing can be locked there
     said: list[str] = []
 
     async def use(bench: Bench) -> None:
-        bench.supervisor._complain = said.append  # type: ignore[misc,assignment]
+        bench.supervisor._complain = said.append
         record = await bench.plan()
         assert record["outcome"] == "PLANNED"
         assert fate(record, "leave")[0] == "skipped_open"
