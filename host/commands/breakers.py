@@ -1,7 +1,7 @@
 """Which modules are left alone for now, since when, why, and when they may try again.
 
-A module that fails in three plans in a row, or takes the planner's process down once, is left out for
-5 minutes; then one plan tries it, and each failed trial doubles the wait, up to an hour.
+A module that fails in three plans in a row, or takes the planner's process down once, is left out
+for 5 minutes; then one plan tries it, and each failed trial doubles the wait, up to an hour.
 docs/breakers.md has the rules.
 """
 
