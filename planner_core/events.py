@@ -106,6 +106,19 @@ class BreakerChanged(Event):
     reason: str
     retry_after_s: float | None
 
+    severity: ClassVar[str] = "WARN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRepeated(Event):
+    """A plan is made once more, without the module that `failure` happened in."""
+
+    without: str
+    failure: str
+    reason: str
+
+    severity: ClassVar[str] = "WARN"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleLoadFailed(Event):

@@ -36,7 +36,7 @@ from firmware_bridge.link import Link
 from host.daemon.config_desk import ConfigDesk
 from host.daemon.controls import Controls
 from host.daemon.plan_desk import PlanDesk, is_degraded
-from host.daemon.planning import open_planner
+from host.daemon.planning import supervised
 from host.daemon.press_desk import PressDesk
 from host.daemon.presses import PressEvent, PressLedger
 from host.daemon.recorder import Recorder
@@ -47,6 +47,7 @@ from host.files.atomic_file import write_atomic
 from host.files.instance_lock import InstanceLock
 from host.files.journal import Journal, Reading
 from host.plans.store import PlanStore
+from host.worker.client import WorkerClient, WorkerNews
 
 if TYPE_CHECKING:
     from firmware_bridge.edges import EdgeId
@@ -164,16 +165,14 @@ class Daemon:
                 self._config_rejected, self.screen.now_s()
             )
         )
-        limits, store = self.config.limits, PlanStore(self.home)
-        planner = await open_planner(
-            stack,
-            self.home,
-            self.log,
-            self.link,
-            memory_mb=limits.plan_memory_mb,
-            now=self._now,
-            command=self._worker_command,
+        news = WorkerNews(
+            self._on_worker_start, self._on_worker_warm, self._on_worker_end, self._on_worker_line
         )
+        limits, store = self.config.limits, PlanStore(self.home)
+        worker = WorkerClient(self.home, news, self._worker_command, limits.plan_memory_mb)
+        self.worker = await stack.enter_async_context(worker)
+        planner = supervised(worker, self.home, self.link, self._on_state_not_kept, self._now)
+        stack.push_async_callback(planner.close)
         self.store = store
         self.plans = PlanDesk(self.recorder, self.screen, planner, store, limits.plan_deadline_s)
         self.configs = ConfigDesk(self.home, self.recorder, self.screen, self._config_rejected)
@@ -382,3 +381,18 @@ class Daemon:
             self.screen.add_fault(Fault.STORAGE)
         else:
             self.screen.clear_faults(Fault.STORAGE)
+
+    def _on_worker_start(self, pid: int) -> None:
+        self.log.tell("WorkerReady", pid=pid)
+
+    def _on_worker_warm(self, elapsed_s: float) -> None:
+        self.log.tell("WorkerWarm", elapsed_s=elapsed_s)
+
+    def _on_worker_end(self, why: str) -> None:
+        self.log.tell("WorkerEnded", severity="WARN", why=why, restarts=self.worker.restarts)
+
+    def _on_worker_line(self, line: str) -> None:
+        self.log.tell("WorkerSaid", severity="WARN", line=line)
+
+    def _on_state_not_kept(self, problem: str) -> None:
+        self.log.tell("StateNotKept", severity="WARN", problem=problem)

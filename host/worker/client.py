@@ -87,6 +87,7 @@ class _Asked:
     on_event: Callable[[dict[str, Any]], None]
     is_cancelled: bool = False
     overran: bool = False
+    is_sent: bool = False
     running: str = ""
     running_since_s: float = 0.0
 
@@ -119,6 +120,7 @@ class WorkerClient:
         self._news = news or WorkerNews()
         self._process: WorkerProcess | None = None
         self._is_ready = asyncio.Event()
+        self._was_ready = False
         self._asked: _Asked | None = None
         self._failures = 0
         self._supervision: asyncio.Task[None] | None = None
@@ -167,6 +169,7 @@ class WorkerClient:
         self._asked = asked
         try:
             await self._wait_until_ready(asked)
+            asked.is_sent = True
             self._send(
                 do="plan",
                 trace_id=trace_id,
@@ -260,6 +263,7 @@ class WorkerClient:
         except OSError as error:
             return f"could not be started: {error.strerror}"
         self._process = process
+        self._was_ready = False
         starting = asyncio.get_running_loop().call_later(START_MAX_S, self._give_up_starting)
         try:
             await process.connect()
@@ -274,10 +278,12 @@ class WorkerClient:
             ):  # its memory is taken back before it is gone: not in a wink
                 await asyncio.wait_for(process.has_ended.wait(), REAP_MAX_S)
             why = process.end()
-        if self._asked is not None and not self._asked.reply.done():
+        asked = self._asked
+        # One that was ready and got killed had nothing to do with a request it never saw.
+        is_its_end = asked is not None and (asked.is_sent or not self._was_ready)
+        if asked is not None and is_its_end and not asked.reply.done():
             lines = [f"the planner's process {why}"]
-            blamed = self._asked.running
-            self._asked.reply.set_exception(PlanFailedError(DIED, lines, blamed))
+            asked.reply.set_exception(PlanFailedError(DIED, lines, asked.running))
         return why
 
     async def _converse(self, process: WorkerProcess) -> None:
@@ -315,6 +321,7 @@ class WorkerClient:
         for kind, content in message.items():
             if kind == "ready":
                 self._is_ready.set()
+                self._was_ready = True
                 self._news.started(pid)
             elif kind == "warm":
                 self._news.warmed(float(content["elapsed_s"]))

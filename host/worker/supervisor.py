@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from host.errors import StorageError
 from host.worker.client import CANCELLED, DIED, LEFT_PROCESSES, OVERRAN, PlanFailedError
 from planner_core.circuit_breaker import Signal
-from planner_core.events import BreakerChanged, Event
+from planner_core.events import BreakerChanged, PlanRepeated
 from planner_core.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -49,15 +48,6 @@ def _no_gauges() -> Mapping[str, float]:
 
 def _tell_nobody(_problem: str) -> None:
     """Take a problem and do nothing with it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanRepeated(Event):
-    """A plan is made once more, without the module that `failure` happened in."""
-
-    without: str
-    failure: str
-    reason: str
 
 
 class PlanSupervisor:
