@@ -232,10 +232,10 @@ class WorkerClient:
         if asked.is_cancelled:
             return PlanFailedError(CANCELLED, ["cancelled"])
         if asked.overran:
-            what = f"planning took longer than {deadline_s:g} s (plan_deadline_s in device.toml)"
             hung_s = asyncio.get_running_loop().time() - asked.running_since_s
             blamed = asked.running if hung_s >= deadline_s * MODULE_SHARE else ""
-            return PlanFailedError(OVERRAN, [what], blamed)
+            what = f"planning took longer than {deadline_s:g} s (plan_deadline_s in device.toml)"
+            return PlanFailedError(OVERRAN, [what + _while(blamed)], blamed)
         return error
 
     def _send(self, **request: object) -> None:
@@ -282,7 +282,7 @@ class WorkerClient:
         # One that was ready and got killed had nothing to do with a request it never saw.
         is_its_end = asked is not None and (asked.is_sent or not self._was_ready)
         if asked is not None and is_its_end and not asked.reply.done():
-            lines = [f"the planner's process {why}"]
+            lines = [f"the planner's process {why}{_while(asked.running)}"]
             asked.reply.set_exception(PlanFailedError(DIED, lines, asked.running))
         return why
 
@@ -355,6 +355,10 @@ class WorkerClient:
             self._news.said(rest.decode("utf-8", "replace"))
         elif n_lines > COMPLAINTS_MAX:
             self._news.said(f"({n_lines - COMPLAINTS_MAX} more lines)")
+
+
+def _while(running: str) -> str:
+    return f" while {running} ran" if running else ""
 
 
 def _reply(content: dict[str, Any]) -> PlanReply:

@@ -31,11 +31,6 @@ OnEvent = Callable[[dict[str, Any]], None]
 Gauges = Callable[[], Mapping[str, float]]
 
 FATAL: Final = frozenset({DIED, OVERRAN, LEFT_PROCESSES})
-REASONS: Final[Mapping[str, str]] = {
-    DIED: "the planner's process died in it",
-    OVERRAN: "it did not end before the plan's deadline",
-    LEFT_PROCESSES: "it left running processes behind",
-}
 
 
 def _utc_now() -> datetime:
@@ -134,7 +129,7 @@ class PlanSupervisor:
         self, asked: tuple[str, str, float, OnEvent], failed: PlanFailedError
     ) -> PlanReply:
         trace_id, bucket_id, _, hear = asked
-        without = {**self._breakers.unsaved_open(), failed.blamed: why_blamed(failed)}
+        without = {**self._breakers.unsaved_open(), failed.blamed: failed.lines[0]}
         if self._cancelled == trace_id:
             raise PlanFailedError(CANCELLED, ["cancelled"])
         try:
@@ -153,7 +148,7 @@ class PlanSupervisor:
             self._worker.kill()  # with the whole group: who knows what is left of it
         if not error.blamed:
             return False
-        why = why_blamed(error)
+        why = error.lines[0]
         changed = await asyncio.to_thread(self._breakers.signal, error.blamed, Signal.CRASH, why)
         if self._breakers.problem is not None:
             self._complain(self._breakers.problem)
@@ -202,8 +197,3 @@ class PlanSupervisor:
             measured.merge(self._measured)
             self._measured = measured
             self._complain(str(error))
-
-
-def why_blamed(error: PlanFailedError) -> str:
-    """Return what a module did to the planner's process, as a line."""
-    return f"{REASONS[error.failure]}: {error.lines[0]}"

@@ -74,6 +74,21 @@ def print_a_lot(_state: PlanningState) -> list[Any]:
     return []
 
 
+def close_everything(_state: PlanningState) -> list[Any]:
+    os.closerange(3, 100)
+    return []
+
+
+def answer_in_our_name(_state: PlanningState) -> list[Any]:
+    """Write nonsense into whatever is open."""
+    for descriptor in range(3, 30):
+        try:
+            os.write(descriptor, b'{"planned": 7}\n')
+        except OSError:
+            continue
+    return []
+
+
 MISDEEDS: dict[str, Callable[[PlanningState], list[Any]]] = {
     "segfault": segfault,
     "leave": leave,
@@ -85,6 +100,8 @@ MISDEEDS: dict[str, Callable[[PlanningState], list[Any]]] = {
     "orphan_a_grandchild": orphan_a_grandchild,
     "fork_and_return": fork_and_return,
     "print_a_lot": print_a_lot,
+    "close_everything": close_everything,
+    "answer_in_our_name": answer_in_our_name,
 }
 
 
