@@ -42,6 +42,7 @@ class Attempts:
         self._attempts: dict[str, ModuleAttempt] = {}
         self._admitted: dict[str, bool] = {}
         self._not_its_own_s = 0.0
+        self._is_cancelled = False
 
     @property
     def all(self) -> tuple[ModuleAttempt, ...]:
@@ -101,6 +102,9 @@ class Attempts:
             started = self.runtime.monotonic()
             try:
                 return take(item)
+            except PlanningCancelledError:
+                self._is_cancelled = True
+                raise
             finally:
                 self._not_its_own_s += self.runtime.monotonic() - started
 
@@ -146,11 +150,10 @@ class Attempts:
     def _ends_the_run(self, error: BaseException) -> bool:
         """Tell an end that somebody asked for from a module that only says so.
 
+        No module sees the runtime: only who takes what one yields can know of a cancellation. And
         `sys.exit()` in a module does not end the planner.
         """
-        if isinstance(error, PlanningCancelledError):
-            return self.runtime.is_cancelled()
-        return isinstance(error, KeyboardInterrupt)
+        return self._is_cancelled or isinstance(error, KeyboardInterrupt)
 
     def _within_budget(self, generate: Callable[[], Iterable[ItemT]]) -> Iterator[ItemT]:
         started = self.runtime.monotonic()

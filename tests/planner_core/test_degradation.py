@@ -93,11 +93,17 @@ def test_the_message_of_a_failure_is_bounded() -> None:
     assert len(attempts.all[0].message) == 300
 
 
-@pytest.mark.parametrize("error", [PlanningCancelledError("gone"), KeyboardInterrupt()])
-def test_what_ends_the_run_is_not_swallowed(error: BaseException) -> None:
-    attempts = attempts_at(FakeClock(), Recorder(), is_cancelled=lambda: True)
-    with pytest.raises(type(error)):
-        attempts.run(MODULE, "calculate", failing(error))
+def test_what_ends_the_run_is_not_swallowed() -> None:
+    attempts = attempts_at(FakeClock(), Recorder())
+    with pytest.raises(KeyboardInterrupt):
+        attempts.run(MODULE, "calculate", failing(KeyboardInterrupt()))
+
+    def take(_item: int) -> int:
+        raise PlanningCancelledError("gone")
+
+    with pytest.raises(PlanningCancelledError):
+        attempts.run_stream(MODULE, "generate", lambda: [1], take)
+    assert attempts.all == ()
 
 
 class OfItsOwnError(BaseException):
