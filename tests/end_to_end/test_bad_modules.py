@@ -17,10 +17,10 @@ from tests.end_to_end.promises import TAMPERED, assert_promises, of_type
 
 @pytest.mark.parametrize(("misdeed", "failure"), [("segfault", "worker_died"), ("hang", "overrun")])
 def test_a_press_is_answered_under_its_trace_id_without_the_module_that_failed(
-    tmp_path: Path, misdeed: str, failure: str
+    tmp_path: Path, misdeed: str, failure: str, deadline_s: int
 ) -> None:
     home = create_home(tmp_path / "home", demo=True).home
-    home.device_file.write_text("[limits]\nplan_deadline_s = 6\n", encoding="utf-8")
+    home.device_file.write_text(f"[limits]\nplan_deadline_s = {deadline_s}\n", "utf-8")
     key = f"opportunity_calculators.{misdeed}"
     command = (sys.executable, TAMPERED, json.dumps({"planted": misdeed}))
     with Simulation(home.root, daemon=command) as appliance:
