@@ -15,7 +15,9 @@ from planner_core.circuit_breaker import BreakerState
 from tests.end_to_end.promises import TAMPERED, assert_promises, of_type
 
 
-@pytest.mark.parametrize(("misdeed", "failure"), [("segfault", "worker_died"), ("hang", "overrun")])
+@pytest.mark.parametrize(
+    ("misdeed", "failure", "deadline_s"), [("segfault", "worker_died", 60), ("hang", "overrun", 8)]
+)
 def test_a_press_is_answered_under_its_trace_id_without_the_module_that_failed(
     tmp_path: Path, misdeed: str, failure: str, deadline_s: int
 ) -> None:
