@@ -29,7 +29,7 @@ REASON_LENGTH_MAX = 1_000
 
 def checked_opportunities(
     key: str, results: object, state: PlanningState
-) -> Sequence[Opportunity | Skip]:
+) -> tuple[Opportunity | Skip, ...]:
     """Return a calculator's results, or raise ModuleContractError saying what is wrong."""
     if not isinstance(results, Sequence):
         raise ModuleContractError(key, f"returned {type(results).__name__}, needs a sequence")

@@ -138,6 +138,14 @@ class ConfigurationChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CacheConsulted(Event):
+    """Calculators were asked: `hits` of them had seen the same inputs before."""
+
+    hits: int
+    misses: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CandidatesPrepared(Event):
     """Opportunities became legal candidate actions."""
 

@@ -232,6 +232,11 @@ def _stage_completed(bucket: BucketMetrics, data: Mapping[str, Any]) -> None:
     _of(bucket.stages, str(data["stage"])).add(float(data["elapsed_s"]))
 
 
+def _cache_consulted(bucket: BucketMetrics, data: Mapping[str, Any]) -> None:
+    bucket.count("cache_hits", int(data["hits"]))
+    bucket.count("cache_misses", int(data["misses"]))
+
+
 def _candidates_prepared(bucket: BucketMetrics, data: Mapping[str, Any]) -> None:
     bucket.count("opportunities", int(data["n_opportunities"]))
     bucket.count("candidates", int(data["n_candidates"]))
@@ -260,6 +265,7 @@ FOLDS: Final[Mapping[str, Fold]] = {
     "ModuleSkipped": _skipped,
     "BreakerChanged": _breaker_changed,
     "StageCompleted": _stage_completed,
+    "CacheConsulted": _cache_consulted,
     "CandidatesPrepared": _candidates_prepared,
     "SequenceGenerationCompleted": _generated,
     "SequenceEvaluationCompleted": _evaluated,

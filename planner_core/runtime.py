@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from planner_core.circuit_breaker import Breakers
 from planner_core.errors import PlanningCancelledError
 from planner_core.events import Event, StageCompleted
 from planner_core.registry import Registries, builtin_registries
+
+if TYPE_CHECKING:
+    from planner_core.cache import CalculationCache
 
 EventT = TypeVar("EventT", bound=Event)
 
@@ -61,6 +64,8 @@ class Runtime:
         block is not asked for another.
     breakers : Breakers, optional
         Which modules are left alone for now; None: none.
+    cache : CalculationCache, optional
+        What calculators returned for the same inputs; None: every one is called.
     without : mapping of str to str
         Keys of modules that this run does without, and why.
     running : callable taking a key and an operation
@@ -80,6 +85,7 @@ class Runtime:
     deadline_s: float | None = None
     module_budget_s: float | None = None
     breakers: Breakers | None = None
+    cache: CalculationCache | None = None
     without: Mapping[str, str] = field(default_factory=dict)
     running: Callable[[str, str], None] = _unwatched
     prove_s: float | None = None

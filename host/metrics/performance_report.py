@@ -92,6 +92,10 @@ def _bucket_lines(bucket_id: str, kept: KeptMetrics) -> Iterator[str]:
         yield f"  stage {printable(name)}: {_figures(found, 'times')}"
     yield ""
     yield f"  sequences: {_counts(bucket, 'sequences_', SEQUENCE_FATES)}"
+    hits, misses = (bucket.counters.get(f"cache_{fate}", 0) for fate in ("hits", "misses"))
+    if hits + misses:
+        rate = hits / (hits + misses)
+        yield f"  cache of calculations: {hits} hits, {misses} misses ({rate:.0%} hits)"
     yield f"  plans: {_counts(bucket, 'plans.', _after(bucket, 'plans.')) or 'none'}"
     for title, prefix in TROUBLES:
         for name in _after(bucket, prefix):

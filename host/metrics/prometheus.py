@@ -62,6 +62,7 @@ COUNTERS: Final[Mapping[str, tuple[str, str, str]]] = {
     "module_overruns.": ("module_overruns_total", "module", "Calls that took too long."),
     "module_skips.": ("module_skips_total", "module", "Plans that a module was left out of."),
     "breaker_changes.": ("breaker_changes_total", "after", "Circuit breakers, by new state."),
+    "cache_": ("cache_lookups_total", "result", "Calculations looked up in the cache."),
     "opportunities": ("opportunities_total", "", "Wishes of the opportunity calculators."),
     "candidates": ("candidates_total", "", "Legal trades that were searched over."),
 }

@@ -145,12 +145,14 @@ class Desk:
         self, home: Home, inbox: Inbox, answers: Answers, registries: Registries | None = None
     ) -> None:
         from host.worker.breaker_store import BreakerStore
+        from planner_core.cache import CalculationCache
 
         self.home = home
         self.inbox = inbox
         self.answers = answers
         self.registries = registries
         self.breakers = BreakerStore(home)
+        self.cache = CalculationCache(time.monotonic)
         self.nursery = Nursery(mute=self._mute)
 
     def answer(self, request: Request) -> None:
@@ -179,6 +181,7 @@ class Desk:
         def in_time(context: PlanningContext, config: PlannerConfig, runtime: Runtime) -> Plan:
             runtime.is_cancelled = lambda: self.inbox.is_cancelled(trace_id)
             runtime.deadline_s = runtime.monotonic() + budget_s
+            runtime.cache = self.cache
             return plan(context, config, runtime)
 
         def emit(event: Event) -> None:
