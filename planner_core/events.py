@@ -6,7 +6,7 @@ subscribe in the host; nothing here knows them.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import ClassVar
 
@@ -30,7 +30,7 @@ class Event:
 
     def to_record(self) -> dict[str, object]:
         """Return the event as plain data: envelope beside `data`."""
-        data = asdict(self)
+        data = {field.name: getattr(self, field.name) for field in fields(self)}
         envelope = {
             "timestamp": data.pop("timestamp").isoformat(),
             "bucket_id": data.pop("bucket_id"),

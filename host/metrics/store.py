@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from host.files.atomic_file import locked_file, storage_error, write_atomic
-from host.files.state_file import quarantine, read_state
+from host.files.state_file import quarantine, read_state, signature
 from host.limits import STATE_BYTES_MAX
 from planner_core.metrics import BIN_MAX, BIN_MIN, BucketMetrics, Distribution, Metrics
 
@@ -41,6 +41,7 @@ class MetricsStore:
     def __init__(self, home: Home) -> None:
         self.path = home.state_dir / FILE_NAME
         self.problem: str | None = None
+        self._known: tuple[tuple[int, ...], KeptMetrics] | None = None
 
     def read(self, now: datetime | None = None) -> KeptMetrics:
         """Return what was counted so far; a file that makes no sense is put aside.
@@ -69,12 +70,21 @@ class MetricsStore:
         """
         now = now or datetime.now(UTC)
         with locked_file(self.path.with_name(LOCK_NAME)):
-            kept = self.read(now)
+            kept = self._last_written() or self.read(now)
+            self._known = None  # until it is on disk
             kept.metrics.merge(measured)
             kept.since = kept.since or now
             kept.updated = now
             text = json.dumps(_record(kept), allow_nan=False, separators=(",", ":"))
             write_atomic(self.path, text.encode() + b"\n")
+            written = signature(self.path)
+            self._known = None if written is None else (written, kept)
+
+    def _last_written(self) -> KeptMetrics | None:
+        """Return what this store wrote last, if nobody wrote since."""
+        if self._known is None or self._known[0] != signature(self.path):
+            return None
+        return self._known[1]
 
 
 def distribution_to_json(found: Distribution) -> dict[str, object]:

@@ -39,6 +39,14 @@ def test_what_is_added_is_read_back_and_adds_up(tmp_path: Path) -> None:
     assert kept.metrics.gauges == {"planner_rss_bytes": 3e6}, "the youngest"
 
 
+def test_two_stores_that_take_turns_do_not_forget_each_other(tmp_path: Path) -> None:
+    stores = [MetricsStore(Home(tmp_path)) for _ in range(2)]
+    for n in range(6):
+        stores[n % 2].add(measured(), NOW)
+        stores[n % 2].add(measured(), NOW)
+    assert MetricsStore(Home(tmp_path)).read().metrics.counters == {"worker_restarts": 12}
+
+
 def test_nothing_is_lost_when_several_add_at_once(tmp_path: Path) -> None:
     home = Home(tmp_path)
 
