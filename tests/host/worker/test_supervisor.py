@@ -89,7 +89,7 @@ def fate(record: dict[str, Any], name: str) -> tuple[str, str]:
         ("leave", worker_client.DIED, "ended with code 0"),
         ("hang", worker_client.OVERRAN, "ended by SIGKILL"),
         ("hang_in_c", worker_client.OVERRAN, "ended by SIGKILL"),
-        ("close_everything", worker_client.DIED, "ended with code 3"),
+        ("close_everything", worker_client.DIED, "ended with code 3, or ended by SIGKILL"),
         ("answer_in_our_name", worker_client.DIED, "ended by SIGKILL"),
         ("fork_and_stay", worker_client.LEFT_PROCESSES, "ended by SIGKILL"),
         ("orphan_a_grandchild", worker_client.LEFT_PROCESSES, "ended by SIGKILL"),
@@ -104,7 +104,8 @@ def test_the_same_request_is_planned_once_more_without_the_module_that_was_to_bl
         status, message = fate(record, misdeed)
         assert status == "skipped_open"
         assert f"opportunity_calculators.{misdeed}" in message
-        assert bench.ended == [ending]
+        (ended,) = bench.ended
+        assert ended in ending.split(", or ")  # it ends itself, or is ended: who is first may win
         (repeated,) = bench.told("PlanRepeated")
         assert repeated["without"] == f"opportunity_calculators.{misdeed}"
         assert repeated["failure"] == failure
