@@ -6,7 +6,8 @@ HOME_DIR := .home
 
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	--generate-hashes --no-header
-# All extras but the rival planners of `make bench`, which would double the installation.
+# All extras but the fuzzer of `make soak` and the rival planners of `make bench`, which would
+# double the installation.
 DEV_EXTRAS := --extra dev --extra docs --extra mqtt --extra plots --extra sweep --extra web
 
 .PHONY: help run test check soak bench firmware lock setup clean
@@ -26,7 +27,8 @@ test: setup  ## Set up, then run the tests
 check: setup  ## Set up, then everything a change must pass: style, types, contracts, tests
 	@$(BIN)/python tools/check.py
 
-soak: setup  ## Run the long forms of the tests
+soak:  ## Run the long forms of the tests
+	@tools/bootstrap.sh soak
 	@HYPOTHESIS_PROFILE=soak $(BIN)/pytest -m soak
 
 bench:  ## Run every benchmark (one: .venv/bin/python tools/bench.py NAME)
@@ -43,7 +45,9 @@ lock: setup  ## Lock the newest versions that pyproject.toml allows
 	$(LOCK) pyproject.toml requirements/build.in requirements/installer.in $(DEV_EXTRAS) \
 		-c requirements/run.lock -o requirements/dev.lock
 	$(LOCK) pyproject.toml requirements/build.in requirements/installer.in $(DEV_EXTRAS) \
-		--extra bench -c requirements/dev.lock -o requirements/bench.lock
+		--extra soak -c requirements/dev.lock -o requirements/soak.lock
+	$(LOCK) pyproject.toml requirements/build.in requirements/installer.in $(DEV_EXTRAS) \
+		--extra soak --extra bench -c requirements/soak.lock -o requirements/bench.lock
 
 setup:  ## Set up only: Python, packages, firmware toolchain
 	@tools/bootstrap.sh test

@@ -30,7 +30,7 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class Disconnected:
-    """The session is no longer open; unless it was replaced, HELLO goes on by itself."""
+    """The session is no longer open; HELLO goes on by itself, or later if we were replaced."""
 
     reason: Reason
 

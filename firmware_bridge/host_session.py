@@ -164,6 +164,12 @@ class HostSession:
         self._outbox.clear()
         self._advance(HostInput.LOST)
 
+    def renew(self, session_id: int) -> None:
+        """Become a session of another id: one that was replaced never gets the board back."""
+        assert self.state is HostState.REPLACED
+        self.session_id = session_id
+        self._advance(HostInput.RENEWED)
+
     def receive(self, data: bytes, now_s: float) -> None:
         """Take bytes from the board; whatever is wrong with them is counted."""
         self._now_s = now_s
@@ -182,7 +188,7 @@ class HostSession:
             self._tick_ready()
         if self.state in {HostState.GREETING, HostState.INCOMPATIBLE} and now_s >= self._greet_s:
             self._greet()
-        data = bytes(self._outbox)
+        data = self.carrier.unasked() + bytes(self._outbox)
         self._outbox.clear()
         return data
 

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
 RETRY_MIN_S: Final = 0.05
 RETRY_MAX_S: Final = 0.8  # so that a port that comes back is served within 2 s
+# How long a host that was replaced leaves the board to the other one: twice as long each time, so
+# that two who both live do not quarrel, and that one of them comes back when the other has gone.
+ASIDE_MIN_S: Final = 60.0
+ASIDE_MAX_S: Final = 3600.0
 UNSENT_MAX: Final = 1024  # bytes a stuck port may owe; beyond that the session retransmits anyway
 EVENTS_MAX: Final = 256
 
@@ -49,6 +53,8 @@ class Link:
         The newest button edge in the host's journal, so that it is not told twice.
     timing
         The intervals of the protocol; tests shorten them.
+    aside_s
+        How long to stand aside when another host has taken the board for the first time.
     """
 
     def __init__(
@@ -57,10 +63,14 @@ class Link:
         *,
         last_edge: EdgeId | None = None,
         timing: Timing | None = None,
+        aside_s: float = ASIDE_MIN_S,
     ) -> None:
         self.port = port
         self.session = HostSession(
-            secrets.randbelow(0xFFFF_FFFF) + 1, last_edge=last_edge, timing=timing
+            _new_session_id(),
+            last_edge=last_edge,
+            carrier=port.carrier(),
+            timing=timing,
         )
         self.events_dropped = 0
         self._events: deque[HostEvent] = deque()
@@ -72,6 +82,8 @@ class Link:
         self._timer: asyncio.TimerHandle | None = None
         self._retry_s = RETRY_MIN_S
         self._reported_missing = False
+        self._aside_min_s = self._aside_s = aside_s
+        self._connected_s = 0.0
         self._openings = 0
         self._bytes_out = 0
         self._bytes_dropped = 0
@@ -114,6 +126,13 @@ class Link:
         """Acknowledge an edge to the board; call it when the edge is safe in the journal."""
         self.session.confirm(edge_id)
         self._pump()
+
+    def take_back(self) -> None:
+        """Take the board from the host that replaced us: for a human who says so, not in a loop."""
+        if self.session.state is HostState.REPLACED and not self._closed:
+            self._cancel_timer()
+            self.session.renew(_new_session_id())
+            self._try_port()
 
     def close(self) -> None:
         """Stop, give the port back and end the iteration; harmless when repeated."""
@@ -186,6 +205,9 @@ class Link:
         self._tell()
         if self._transport is None:
             return
+        if self.session.state is HostState.REPLACED:
+            self._stand_aside()
+            return
         self._cancel_timer()
         deadline_s = self.session.next_deadline()
         if deadline_s is not None:
@@ -228,6 +250,15 @@ class Link:
         self._publish(PortLost(self.port.name, str(error)))
         self._try_port_later()
 
+    def _stand_aside(self) -> None:
+        """Leave the port to the host that took the board, and come back much later."""
+        self._cancel_timer()
+        self._drop_port()
+        if self._loop.time() - self._connected_s > ASIDE_MAX_S:
+            self._aside_s = self._aside_min_s  # the last quarrel is long past
+        self._timer = self._loop.call_later(self._aside_s, self.take_back)
+        self._aside_s = min(self._aside_s * 2, ASIDE_MAX_S)
+
     def _try_port_later(self) -> None:
         self._timer = self._loop.call_later(self._retry_s, self._try_port)
         self._retry_s = min(self._retry_s * 2, RETRY_MAX_S)
@@ -256,6 +287,7 @@ class Link:
             if isinstance(event, Connected):
                 # Not when the port opens: one that opens and fails at once must not be hammered.
                 self._retry_s = RETRY_MIN_S
+                self._connected_s = self._loop.time()
             self._publish(event)
 
     def _publish(self, event: HostEvent) -> None:
@@ -266,3 +298,7 @@ class Link:
             self.events_dropped += 1
         self._events.append(event)
         self._has_events.set()
+
+
+def _new_session_id() -> int:
+    return secrets.randbelow(0xFFFF_FFFF) + 1

@@ -13,6 +13,7 @@ from firmware_bridge.messages import (
     MessageSpec,
     fields_of,
 )
+from firmware_bridge.router import CALL, DEAF_HELLOS, EVENTS
 from firmware_bridge.session import Timing
 
 _HEAD = """\
@@ -34,6 +35,14 @@ HELLO every {hello_ms} ms. The board sends the oldest button event again every {
 it is acknowledged; the host acknowledges when it stands in its journal. Heartbeats come every
 {heartbeat_ms} ms; the board shows that it is alone after {stale_ms} ms without a packet of its
 session and sends nothing unasked before HELLO and after {silent_ms} ms.
+
+Through arduino-router the same packets travel without COBS, each as the one `bin` of a
+MessagePack-RPC call: `[0, id, "{call}", [packet]]`, answered with `[1, id, nil, packet]`, or with
+nil for a packet that has no answer or was damaged. Button events are notices
+`[2, "{events}", [packet]]`. Both ends register their method with `$/register`: the board again
+after {stale_ms} ms in which no packet but HELLO came, the host with every packet until the router
+agrees. `$/cancelRequest` is never sent. After {deaf} HELLOs without any answer the host lets the
+router close and open the serial line.
 """
 
 
@@ -51,6 +60,9 @@ def protocol_markdown() -> str:
         heartbeat_ms=_ms(timing.heartbeat_s),
         stale_ms=_ms(timing.stale_s),
         silent_ms=_ms(timing.silent_s),
+        call=CALL.decode(),
+        events=EVENTS.decode(),
+        deaf=DEAF_HELLOS,
     )
     return head + "".join(_section(spec) for spec in MESSAGES)
 

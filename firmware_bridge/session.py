@@ -101,6 +101,7 @@ class HostInput(Enum):
     UNANSWERED = auto()
     FORGOTTEN = auto()
     REPLACED = auto()
+    RENEWED = auto()
 
 
 _S, _I = HostState, HostInput
@@ -123,8 +124,8 @@ HOST_TRANSITIONS: Final[Mapping[HostState, Mapping[HostInput, HostState]]] = {
         _I.REPLACED: _S.REPLACED,
         _I.LOST: _S.CLOSED,
     },
-    # For good: two hosts that both came back would take the board from each other for ever.
-    _S.REPLACED: {},
+    # Not by itself: two hosts that both came back would take the board from each other for ever.
+    _S.REPLACED: {_I.RENEWED: _S.CLOSED},
 }
 
 

@@ -14,9 +14,13 @@ from typing import Protocol
 import serial
 
 from firmware_bridge.errors import LinkError
+from firmware_bridge.router import ROUTER_SERIAL, RouterCarrier
+from firmware_bridge.wire import Carrier, CobsCarrier
 
 BAUD = 250_000
 READ_MAX = 4096
+ROUTER_SOCKET = "/var/run/arduino-router.sock"
+SOCKET_SUFFIX = ".sock"
 
 
 class Transport(Protocol):
@@ -48,6 +52,9 @@ class Port(Protocol):
 
     def open(self) -> Transport:
         """Open it or raise LinkError."""
+
+    def carrier(self) -> Carrier:
+        """Return how packets travel there; a new one for each link."""
 
 
 class _DescriptorTransport:
@@ -126,6 +133,50 @@ class SerialPort:
         """Open it or raise LinkError."""
         return SerialTransport(self.name, self._baud)
 
+    def carrier(self) -> Carrier:
+        """Return COBS: the line is raw."""
+        return CobsCarrier()
+
+
+class RouterPort:
+    """The socket of arduino-router, which has the board's serial line to itself.
+
+    Parameters
+    ----------
+    path
+        Of the socket.
+    serial
+        The device that the router opens for the board.
+    """
+
+    def __init__(self, path: str = ROUTER_SOCKET, *, serial: str = ROUTER_SERIAL) -> None:
+        self.name = path
+        self._serial = serial
+
+    def open(self) -> Transport:
+        """Connect or raise LinkError; a socket of this machine answers at once or not at all."""
+        connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connected.setblocking(False)  # a router with a full queue of clients must not hold us
+            connected.connect(self.name)
+        except OSError as error:
+            connected.close()
+            raise LinkError(
+                f"cannot connect to {self.name}: {error.strerror or error}",
+                port=self.name,
+                code="port",
+            ) from error
+        return SocketTransport(self.name, connected)
+
+    def carrier(self) -> Carrier:
+        """Return MessagePack-RPC."""
+        return RouterCarrier(self._serial)
+
+
+def port_at(path: str, *, baud: int = BAUD) -> Port:
+    """Return the port that a path names: the router's socket, or else a serial device."""
+    return RouterPort(path) if path.endswith(SOCKET_SUFFIX) else SerialPort(path, baud=baud)
+
 
 class MemoryPort:
     """A port without a device: each time it is opened, the other end waits in ``peer``."""
@@ -142,6 +193,10 @@ class MemoryPort:
         self.hang_up()
         ours, self.peer = memory_pair(self.name)
         return ours
+
+    def carrier(self) -> Carrier:
+        """Return COBS, as on a serial line."""
+        return CobsCarrier()
 
     def hang_up(self) -> None:
         """Close the far end, as a board that vanishes does; harmless when repeated."""

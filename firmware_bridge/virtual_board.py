@@ -21,7 +21,7 @@ import sys
 import tty
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from firmware_bridge.virtual_device import VirtualDevice
 
@@ -120,10 +120,35 @@ class ReportWriter:
             self._is_waiting = False
 
 
-class VirtualBoard:
-    """Runs a `VirtualDevice` on a pty, told what to do on a descriptor of lines."""
+class Device(Protocol):
+    """What is behind the pty, sans-IO: `VirtualDevice`, or anything that behaves like a board."""
 
-    def __init__(self, device: VirtualDevice, link: Path | None) -> None:
+    is_plugged: bool
+
+    @property
+    def boot_id(self) -> int:
+        """The number of the present boot."""
+
+    def command(self, command: object, now_s: float) -> None:
+        """Obey a command."""
+
+    def receive(self, data: bytes, now_s: float) -> None:
+        """Take bytes from the host."""
+
+    def tick(self, now_s: float) -> bytes:
+        """Do what is due and return the bytes to send."""
+
+    def next_deadline(self) -> float | None:
+        """Return when `tick` has something to do."""
+
+    def reports(self) -> list[Report]:
+        """Return what happened since the last call."""
+
+
+class VirtualBoard:
+    """Runs a `Device` on a pty, told what to do on a descriptor of lines."""
+
+    def __init__(self, device: Device, link: Path | None) -> None:
         self._device = device
         self._link = link
         self._pty: Pty | None = None
@@ -137,7 +162,7 @@ class VirtualBoard:
         """Run until told to stop."""
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._done.set)
-        self._pump()
+        self.pump()
         try:
             self._loop.add_reader(sys.stdin.fileno(), self._on_stdin)
         except PermissionError:  # a file or /dev/null is always readable, and cannot be watched
@@ -145,6 +170,10 @@ class VirtualBoard:
                 self._on_stdin()
         await self._done.wait()
         self._hang_up()
+
+    def stop(self) -> None:
+        """End `run` soon."""
+        self._done.set()
 
     def _on_stdin(self) -> None:
         data = os.read(sys.stdin.fileno(), READ_MAX)
@@ -156,7 +185,7 @@ class VirtualBoard:
         self._line = bytearray(rest[:LINE_MAX])
         for line in lines:
             self._obey(bytes(line))
-        self._pump()
+        self.pump()
 
     def _obey(self, line: bytes) -> None:
         if not line.strip():
@@ -174,10 +203,13 @@ class VirtualBoard:
     def _on_readable(self) -> None:
         assert self._pty is not None
         self._device.receive(self._pty.read(), self._loop.time())
-        self._pump()
+        self.pump()
 
-    def _pump(self) -> None:
-        """Do what is due, report, and sleep until the next deadline."""
+    def pump(self) -> None:
+        """Do what is due, report, and sleep until the next deadline.
+
+        A device that has something to say by itself calls it, too.
+        """
         data = self._device.tick(self._loop.time())
         self._follow_plug()
         if data and self._pty is not None:
@@ -187,7 +219,7 @@ class VirtualBoard:
         if self._timer is not None:
             self._timer.cancel()
         deadline_s = self._device.next_deadline()
-        self._timer = None if deadline_s is None else self._loop.call_at(deadline_s, self._pump)
+        self._timer = None if deadline_s is None else self._loop.call_at(deadline_s, self.pump)
 
     def _follow_plug(self) -> None:
         """Create or close the pty, as the device is plugged in or not."""

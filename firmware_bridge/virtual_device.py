@@ -150,14 +150,14 @@ class VirtualDevice:
     # --- commands --------------------------------------------------------------------------
 
     def _press(self, command: Command) -> None:
-        button = _whole(command, "button", 0, BUTTONS_MAX - 1)
-        held_s = _whole(command, "ms", PRESS_MS, PRESS_MS_MAX) / MILLISECONDS
-        bounce_s = _whole(command, "bounce_ms", 0, PRESS_MS_MAX) / MILLISECONDS
+        button = whole_number(command, "button", 0, BUTTONS_MAX - 1)
+        held_s = whole_number(command, "ms", PRESS_MS, PRESS_MS_MAX) / MILLISECONDS
+        bounce_s = whole_number(command, "bounce_ms", 0, PRESS_MS_MAX) / MILLISECONDS
         self._schedule_level(button, Edge.DOWN, self._now_s, bounce_s)
         self._schedule_level(button, Edge.UP, self._now_s + held_s, bounce_s)
 
     def _move(self, command: Command, level: Edge) -> None:
-        button = _whole(command, "button", 0, BUTTONS_MAX - 1)
+        button = whole_number(command, "button", 0, BUTTONS_MAX - 1)
         self._schedule_level(button, level, self._now_s, 0)
 
     def _reset(self, command: Command) -> None:
@@ -168,7 +168,7 @@ class VirtualDevice:
         self._report("reset", boot_id=self.boot_id, lost_reset=lost)
 
     def _silence(self, command: Command) -> None:
-        duration_ms = _whole(command, "ms", 0, PRESS_MS_MAX)
+        duration_ms = whole_number(command, "ms", 0, PRESS_MS_MAX)
         self._is_mute = bool(command.get("on", True))
         timed = self._is_mute and duration_ms > 0
         self._unmute_s = self._now_s + duration_ms / MILLISECONDS if timed else None
@@ -178,15 +178,15 @@ class VirtualDevice:
         rate = command.get("rate", 0)
         if not isinstance(rate, int | float) or not 0 <= rate <= 1:
             raise CommandError('"rate" is a probability per byte, 0 to 1')
-        self._noise = Noise(rate, _whole(command, "seed", 0, CLOCK_MASK))
+        self._noise = Noise(rate, whole_number(command, "seed", 0, CLOCK_MASK))
         self._report("noise", rate=rate)
 
     def _send_garbage(self, command: Command) -> None:
-        size = _whole(command, "bytes", 64, GARBAGE_MAX)
-        self._garbage += Noise(0, _whole(command, "seed", 0, CLOCK_MASK)).garbage(size)
+        size = whole_number(command, "bytes", 64, GARBAGE_MAX)
+        self._garbage += Noise(0, whole_number(command, "seed", 0, CLOCK_MASK)).garbage(size)
 
     def _unplug(self, command: Command) -> None:
-        duration_ms = _whole(command, "ms", 0, PRESS_MS_MAX)
+        duration_ms = whole_number(command, "ms", 0, PRESS_MS_MAX)
         self._plug_s = self._now_s + duration_ms / MILLISECONDS if duration_ms else None
         self.is_plugged = False
 
@@ -263,7 +263,7 @@ class VirtualDevice:
         self._reports.append({"event": what, **details})
 
 
-def _whole(command: Command, key: str, default: int, largest: int) -> int:
+def whole_number(command: Command, key: str, default: int, largest: int) -> int:
     """Return a whole number of a command, or raise CommandError."""
     value = command.get(key, default)
     if type(value) is not int or not 0 <= value <= largest:

@@ -79,6 +79,9 @@ class Carrier(Protocol):
     def reset(self) -> None:
         """Forget a half-received packet: the line was opened anew."""
 
+    def unasked(self) -> bytes:
+        """Return what the carrier itself has to say, which no packet asked for."""
+
 
 def crc16(data: bytes) -> int:
     """Return the CRC-16/GENIBUS of ``data``: ``crc16(b"123456789") == 0xD64E``."""
@@ -151,6 +154,10 @@ class CobsCarrier:
         """Forget a half-received packet: the line was opened anew."""
         self._buffer.clear()
         self._skipping = False
+
+    def unasked(self) -> bytes:
+        """Return nothing: on a raw line only packets travel."""
+        return b""
 
     def _append(self, piece: bytes) -> None:
         """Buffer a piece, never more than the longest packet."""

@@ -50,6 +50,7 @@ COMMANDS = (
     Command("dry-run", "try a configuration: what it loads and counts", "host.commands.dry_run"),
     Command("config", "check, show, edit, compare and roll back", "host.commands.config"),
     Command("preset", "named configurations: list, apply, save, pass on", "host.commands.preset"),
+    Command("backup", "the home as one file: create, verify, restore", "host.commands.backup"),
     Command("modules", "list the planner's modules, show one", "host.commands.modules"),
     Command("metrics", "what plans cost: time, sequences, memory", "host.commands.metrics"),
     Command("breakers", "modules that are left out for now", "host.commands.breakers"),

@@ -42,6 +42,12 @@ class LostUpdateError(HostError):
     code = "lost_update"
 
 
+class BackupError(HostError):
+    """A backup cannot be made, or the file that is to be restored is none, damaged or hostile."""
+
+    code = "backup"
+
+
 class FileRefusedError(HostError):
     """A file cannot be used; `problems` holds every reason, by position."""
 

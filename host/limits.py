@@ -16,6 +16,14 @@ SECURITY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 CURRENCY = re.compile(r"[A-Z]{3}")
 GROUP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._&/-]{0,63}")
 
+# --- any TOML ------------------------------------------------------------------------------------
+
+TOML_BYTES_MAX = 64 * 1024
+"""Of a configuration; portfolios may be larger."""
+TOML_KEY_PARTS_MAX = 8
+TOML_NESTING_MAX = 16
+TOML_TOKEN_LENGTH_MAX = 256
+
 # --- portfolios/<bucket>.toml -------------------------------------------------------------------
 
 PORTFOLIO_BYTES_MAX = 1024 * 1024
@@ -63,6 +71,10 @@ PROBLEMS_SHOWN_MAX = 50
 """Of one file; the rest is counted."""
 FINDINGS_PER_FILE_MAX = 20
 
+# --- plans/<bucket>/*.json -----------------------------------------------------------------------
+
+PLAN_BYTES_MAX = 4 * 1024 * 1024
+
 # --- the daemon ---------------------------------------------------------------------------------
 
 JOURNAL_LINE_BYTES_MAX = 64 * 1024
@@ -71,14 +83,26 @@ WORKER_LINE_BYTES_MAX = 8 * 1024 * 1024
 WORKER_REQUEST_BYTES_MAX = 16 * 1024
 PLAN_MEMORY_MB = 1024
 """What plans may take beyond what the planner's process needs to begin with."""
+WORKER_STDERR_BYTES_MAX = 64 * 1024
 DEVICE_PATH_LENGTH_MAX = 255
+FIRMWARE_IMAGE_BYTES_MAX = 128 * 1024
+"""As Intel HEX, which takes 2.8 characters for each byte of the 28 KiB that fit."""
 
 # --- versions, presets, backups -----------------------------------------------------------------
 
+BACKUP_BYTES_MAX = 1024 * 1024 * 1024
+BACKUP_UNPACKED_BYTES_MAX = 2 * BACKUP_BYTES_MAX
+BACKUP_FILE_BYTES_MAX = 512 * 1024 * 1024
+BACKUP_FILES_MAX = 60_000
+"""Fewer than the 65,535 that the plain form of a ZIP counts to."""
+BACKUP_MANIFEST_BYTES_MAX = 32 * 1024 * 1024
+BACKUP_PATH_BYTES_MAX = 400
+BACKUP_PATH_PARTS_MAX = 16
 CONFIG_REASON_LENGTH_MAX = 200
 PRESETS_MAX = 500
 PRESET_BYTES_MAX = 64 * 1024
-CONFIG_VERSION_BYTES_MAX = 66 * 1024
+PRESET_STATE_BYTES_MAX = 256 * 1024
+CONFIG_VERSION_BYTES_MAX = TOML_BYTES_MAX + 2 * 1024
 """A configuration of 64 KB, and the line of metadata before it."""
 
 # --- state/ --------------------------------------------------------------------------------------

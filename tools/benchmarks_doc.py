@@ -99,6 +99,15 @@ only the effort is compared.
 
 """
 
+LINK = """\
+## The link
+
+The Yun's firmware, executed by simavr, on a line of 250,000 baud; times are those of the simulated
+clock. A call is a heartbeat or a frame, repeated up to eight times; damaged are bytes on their way
+in both directions. A press that was lost to a full queue is counted, and told.
+
+"""
+
 
 def benchmarks_markdown(saved: Path = SAVED) -> str:
     """The page."""
@@ -113,6 +122,7 @@ def page(results: Results) -> str:
         ("search", search),
         ("plan", plan),
         ("vs_peers", peers),
+        ("link", link),
     ):
         if name in results:
             parts.append(write(results[name]))
@@ -298,6 +308,32 @@ def peers(result: Results) -> str:
     ]
     table = markdown_table(("what it can say", *libraries), abilities).replace("--:", "---")
     return PEERS + markdown_table(head, rows) + "\n" + table
+
+
+def link(result: Results) -> str:
+    """Times on a good line, and what becomes of calls and presses on a bad one."""
+    times = (
+        f"A frame is on the matrix {number(result['frame_update_ms'])} ms after its first byte was"
+        f" sent, of which simavr takes 6 ms for SPI; {number(result['frames_per_s'])} frames are"
+        f" acknowledged in a second. A press is an event {number(result['press_to_event_ms'])} ms"
+        f" later (at most {number(result['press_to_event_ms_max'])}), 8 ms of it debouncing. A"
+        f" packet takes {result['wire_overhead_bytes']} bytes more than its body, through the"
+        f" Uno Q's router {result['router_overhead_bytes']}.\n\n"
+    )
+    rows = [
+        (
+            f"{float(key.removeprefix('noise_')):.1%}",
+            f"{row['calls_ok']} of {row['calls']}",
+            str(row["wrong_answers"]),
+            f"{row['presses'] - row['lost_presses']} of {row['presses']}",
+            str(row["duplicated_presses"]),
+            str(row["counted_losses"]),
+        )
+        for key, row in result.items()
+        if key.startswith("noise_")
+    ]
+    head = ("bytes damaged", "calls answered", "wrong", "presses", "twice", "edges lost, counted")
+    return LINK + times + markdown_table(head, rows)
 
 
 def machines(results: Results) -> str:

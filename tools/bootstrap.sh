@@ -2,7 +2,8 @@
 # Makes this checkout ready to use, on a fresh machine too: `make` calls it, people need not.
 #
 #   tools/bootstrap.sh run    Python, .venv, the product's locked packages
-#   tools/bootstrap.sh test   the same, what the tests need, and the firmware toolchain
+#   tools/bootstrap.sh test   the same, what the tests need: firmware toolchain, strace
+#   tools/bootstrap.sh soak   the same, and the fuzzers of the long tests
 #   tools/bootstrap.sh bench  the same, and the rival planners that the benchmarks compare with
 #
 # It is quick when there is nothing to do: .venv remembers which lock it was made from.
@@ -13,7 +14,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 VENV=.venv
 OLDEST_PYTHON=3.11
-FIRMWARE_PACKAGES=(gcc make gcc-avr avr-libc arduino-core-avr libsimavr-dev libelf-dev)
+# The firmware's toolchain, and what makes disks fail in the crash tests.
+TEST_PACKAGES=(gcc g++ make gcc-avr avr-libc arduino-core-avr libsimavr-dev libelf-dev strace)
+FUZZER_PACKAGES=(clang libclang-rt-dev)
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -151,6 +154,7 @@ install_project() {
 largest_set() {
     local set=$1
     [ "$set" != run ] || [ ! -f "$VENV/stamp-dev" ] || set=dev
+    [ "$set" = bench ] || [ ! -f "$VENV/stamp-soak" ] || set=soak
     [ ! -f "$VENV/stamp-bench" ] || set=bench
     echo "$set"
 }
@@ -167,11 +171,15 @@ ensure_venv() {
     is_current "$VENV/stamp-project" pyproject.toml || install_project
 }
 
-# Without the toolchain the tests that execute firmware are skipped, visibly. CI may not skip.
-ensure_firmware_toolchain() {
-    install_packages "${FIRMWARE_PACKAGES[@]}" && return
-    [ "${CI:-}" != true ] || fail "CI needs the firmware toolchain."
-    say "Going on without it: the tests that run the compiled firmware will be skipped."
+# Without them the tests that run firmware or make disks fail are skipped, visibly. CI may not skip.
+ensure_test_packages() {
+    install_packages "${TEST_PACKAGES[@]}" && return
+    [ "${CI:-}" != true ] || fail "CI needs these packages."
+    say "Going on without: tests that run the compiled firmware or make disks fail will be skipped."
+}
+
+ensure_fuzzer() {
+    install_packages "${FUZZER_PACKAGES[@]}" || fail "the long tests need clang and its fuzzer."
 }
 
 # Two `make` in one checkout take turns.
@@ -185,11 +193,12 @@ main() {
     take_turns
     case "${1:-}" in
     run) ensure_venv run ;;
-    test | bench)
-        if [ "$1" = test ]; then ensure_venv dev; else ensure_venv bench; fi
-        ensure_firmware_toolchain
+    test | soak | bench)
+        if [ "$1" = test ]; then ensure_venv dev; else ensure_venv "$1"; fi
+        ensure_test_packages
+        [ "$1" != soak ] || ensure_fuzzer
         ;;
-    *) fail "usage: tools/bootstrap.sh run|test|bench" ;;
+    *) fail "usage: tools/bootstrap.sh run|test|soak|bench" ;;
     esac
 }
 

@@ -5,7 +5,7 @@ python tools/build_firmware.py --images   then also renew firmware_bridge/firmwa
 
 Everything goes to a folder named by the hash of all sources and of this file, so nothing is built
 twice and nothing stale is ever run. Debian packages: gcc gcc-avr avr-libc arduino-core-avr
-libsimavr-dev libelf-dev.
+libsimavr-dev libelf-dev g++.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ SOURCES = ROOT / "firmware_bridge" / "firmware"
 IMAGES = SOURCES / "images"
 BUILD = ROOT / ".build" / "firmware"
 ARDUINO = Path("/usr/share/arduino/hardware/arduino/avr")
+
+FUZZ_TARGETS = ("serial", "router")
 
 # The card for this product: what the ATmega32u4 may be filled with.
 FLASH_BYTES_MAX = 14 * 1024
@@ -65,6 +67,8 @@ INCLUDES = tuple(
     )
 )
 CPP = ("-std=gnu++11", "-fno-exceptions", "-fno-threadsafe-statics")
+# The Uno Q's core is compiled as C++17. Its headers are not here: those in pc/arduino are ours.
+STRICT_CPP = ("-std=gnu++17", *WARNINGS, "-Wconversion", "-Wpedantic")
 
 
 class BuildError(Exception):
@@ -101,14 +105,18 @@ class Built:
         return self.folder / "libpd.so"
 
     @property
+    def uno_q_library(self) -> Path:
+        """The Uno Q's sketch for ctypes, with a PC in the place of its board."""
+        return self.folder / "libunoq.so"
+
+    @property
     def sanitized_runner(self) -> Path:
         """The core as a process, under ASan and UBSan."""
         return self.folder / "pc_runner"
 
-    @property
-    def fuzzer(self) -> Path:
+    def fuzzer(self, target: str) -> Path:
         """Replays a corpus, or makes random inputs, under ASan and UBSan."""
-        return self.folder / "fuzz"
+        return self.folder / f"fuzz_{target}"
 
     @property
     def simulator(self) -> Path:
@@ -151,7 +159,8 @@ def build() -> Built:
 def source_hash() -> str:
     """Return a name for all that a build depends on in this repository."""
     digest = hashlib.sha256()
-    files = sorted([*SOURCES.rglob("*.[ch]"), *SOURCES.rglob("*.cpp"), *SOURCES.rglob("*.ino")])
+    kinds = ("*.[ch]", "*.cpp", "*.ino", "*.yaml", "*.py")
+    files = sorted(path for kind in kinds for path in SOURCES.rglob(kind))
     for path in [Path(__file__), *files]:
         digest.update(f"{path.name}\n".encode() + path.read_bytes())
     return digest.hexdigest()[:16]
@@ -160,26 +169,23 @@ def source_hash() -> str:
 def _build_all(folder: Path) -> None:
     core = sorted((SOURCES / "core").glob("*.c"))
     pc_board = [SOURCES / "pc" / "pc_board.c", *core]
-    jobs = [
+    simulator = sorted((SOURCES / "sim").glob("*.c"))
+    sanitized = ["gcc", *STRICT_C, "-O1", "-g", *SANITIZERS]
+    jobs: list[list[str | Path]] = [
         ["gcc", *STRICT_C, "-O2", "-fPIC", "-shared", *pc_board, "-o", folder / "libpd.so"],
-        [
-            *("gcc", *STRICT_C, "-O1", "-g", *SANITIZERS),
-            *(SOURCES / "pc" / "runner.c", *pc_board, "-o", folder / "pc_runner"),
-        ],
-        [
-            *("gcc", *STRICT_C, "-O1", "-g", *SANITIZERS),
-            *(SOURCES / "pc" / "fuzz.c", *pc_board, "-o", folder / "fuzz"),
-        ],
-        [
-            *("gcc", "-std=c99", *WARNINGS, "-O2", "-I/usr/include/simavr"),
-            *(SOURCES / "sim" / "runner.c", "-o", folder / "sim_runner"),
-            *("-lsimavr", "-lelf", "-lutil"),
-        ],
-    ]
+        [*sanitized, SOURCES / "pc" / "runner.c", *pc_board, "-o", folder / "pc_runner"],
+        ["gcc", "-std=c99", *WARNINGS, "-O2", "-I/usr/include/simavr", *simulator,
+         "-o", folder / "sim_runner", "-lsimavr", "-lelf", "-lutil"],
+    ]  # fmt: skip
+    for target in FUZZ_TARGETS:
+        sources = [*_fuzz_sources(target), SOURCES / "pc" / "fuzz_main.c"]
+        jobs.append([*sanitized, *sources, "-o", folder / f"fuzz_{target}"])
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         yun = pool.submit(_build_yun, folder, core)
+        uno_q = pool.submit(_build_uno_q, folder)
         list(pool.map(_run, jobs))
         report = yun.result()
+        uno_q.result()
     (folder / "report.json").write_text(json.dumps(asdict(report)), encoding="utf-8")
 
 
@@ -209,35 +215,31 @@ def _build_yun(folder: Path, core: Iterable[Path]) -> Report:
     return _report(elf, parts)
 
 
-def build_fuzzer(target: Path) -> Path:
-    """Build the fuzz target for libFuzzer, which finds its way by coverage and needs clang."""
+def _build_uno_q(folder: Path) -> None:
+    """Compile the App Lab app as it is handed out, its core from its own folder."""
+    from firmware_bridge.app_lab import write_app
+
+    app = folder / "uno_q"
+    objects = []
+    for path in write_app(app):
+        if path.suffix == ".c":
+            objects.append(path.with_suffix(".o"))
+            _run(["gcc", *STRICT_C, "-O2", "-fPIC", "-c", path, "-o", objects[-1]])
+    arduino = SOURCES / "pc" / "arduino"
+    _run(["g++", *STRICT_CPP, "-O2", "-fPIC", "-shared", f"-I{arduino}", f"-I{app / 'sketch'}",
+          arduino / "board.cpp", *objects, "-o", folder / "libunoq.so"])  # fmt: skip
+
+
+def _fuzz_sources(target: str) -> list[str | Path]:
     core = sorted((SOURCES / "core").glob("*.c"))
-    _run(["clang", "-std=c99", *WARNINGS, "-O1", "-g", "-DPD_LIBFUZZER",
-          "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all",
-          SOURCES / "pc" / "fuzz.c", SOURCES / "pc" / "pc_board.c", *core,
-          "-o", target])  # fmt: skip
-    return target
+    return [SOURCES / "pc" / f"fuzz_{target}.c", SOURCES / "pc" / "pc_board.c", *core]
 
 
-def seeds() -> dict[str, bytes]:
-    """Return where fuzzing starts: each golden vector, in a session, as a script of fuzz.c.
-
-    A script is pairs of what and how much: 0 raw bytes, 2 a packet that arrives whole, 5 a pin,
-    6 time, 7 a reset. They follow messages.py by themselves, so no corpus can grow stale.
-    """
-    from firmware_bridge.messages import Hello
-    from firmware_bridge.vectors import vectors
-    from firmware_bridge.wire import Packet, seal
-
-    hello = seal(Packet.carrying(Hello(7, 1, 1), 1))[:-2]
-    greeting = bytes((2, len(hello))) + hello
-    press = bytes((5, 0x80, 6, 1, 6, 9, 5, 0x00, 6, 9, 6, 200))
-    room = 122  # of what fuzz.c sends at once
-    return {
-        name: greeting + press + bytes((0, len(line))) + line + bytes((6, 255, 7, 0))
-        for name, vector in vectors().items()
-        for line in [vector.wire[:room]]
-    }
+def build_fuzzer(target: str, program: Path) -> Path:
+    """Build a fuzz target for libFuzzer, which finds its way by coverage and needs clang."""
+    _run(["clang", "-std=c99", *WARNINGS, "-O2", "-g", "-fsanitize=fuzzer,address,undefined",
+          "-fno-sanitize-recover=all", *_fuzz_sources(target), "-o", program])  # fmt: skip
+    return program
 
 
 def _avr_compiler(path: Path) -> list[str | Path]:
@@ -287,7 +289,8 @@ def _worst_stack(parts: Path) -> int:
 def _run(command: Iterable[str | Path]) -> str:
     words = [str(word) for word in command]
     if shutil.which(words[0]) is None:
-        raise BuildError(f"{words[0]} is missing; `make setup` installs the firmware toolchain")
+        target = "soak" if words[0] == "clang" else "setup"
+        raise BuildError(f"{words[0]} is missing; `make {target}` installs what is needed")
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise BuildError(f"{' '.join(words)}\n{done.stdout}{done.stderr}")
@@ -310,6 +313,8 @@ def main() -> int:
     if options.images:
         IMAGES.mkdir(exist_ok=True)
         shutil.copyfile(built.yun_hex, IMAGES / "yun.hex")
+        digest = hashlib.sha256(built.yun_hex.read_bytes()).hexdigest()
+        (IMAGES / "SHA256SUMS").write_text(f"{digest}  yun.hex\n", encoding="ascii")
     return 0
 
 

@@ -25,7 +25,8 @@ right. The pictures come from the code, not from a camera: nothing here was seen
 board.
 
 By night the matrix can be dimmed, or dark; dark, it can still let faults and refused configurations
-through. A press lights it for a minute.
+through. A press lights it for a minute. Its hours stand in `device.toml`, see
+[board.md](board.md#by-night).
 """
 
 

@@ -61,13 +61,17 @@ def _firmware(name: str) -> Generator:
     return text
 
 
-def config_schema_json() -> str:
-    """The JSON Schema of a bucket's configuration."""
-    import json
+def _schema_json(name: str) -> Generator:
+    """The JSON Schema of one kind of TOML file."""
 
-    from planner_core.config_schema import config_schema
+    def text() -> str:
+        import json
 
-    return json.dumps(config_schema(), indent=2) + "\n"
+        from host.configuration.schemas import SCHEMAS
+
+        return json.dumps(SCHEMAS[name](), indent=2) + "\n"
+
+    return text
 
 
 def _config_template(name: str) -> Generator:
@@ -89,7 +93,9 @@ GENERATED: dict[str, Generator] = {
     "configs/demo/buckets/core.toml": _config_template("demo_core_bucket"),
     "configs/demo/buckets/satellite_a.toml": _config_template("demo_satellite_bucket"),
     "configs/home/README.txt": _config_template("home_readme"),
-    "configs/home/schema/bucket.json": config_schema_json,
+    "configs/home/schema/bucket.json": _schema_json("bucket"),
+    "configs/home/schema/device.json": _schema_json("device"),
+    "configs/home/schema/portfolio.json": _schema_json("portfolio"),
     "configs/home/device.toml": _config_template("device_template"),
     "docs/benchmarks.md": benchmarks_markdown,
     "docs/display.md": display_markdown,

@@ -159,6 +159,7 @@ SATELLITE_A = Bucket(
 )
 
 HEAD = """\
+#:schema ../schema/portfolio.json
 # {title}
 # Demo data: invented holdings at real historic (adjusted) closes, see ../PROVENANCE.md.
 # Every quality score is SYNTHETIC.

@@ -1,4 +1,4 @@
-"""Ask the board what it is and how the link to it fares.
+"""Look at the board, try it, trace its link, install its firmware.
 
 A daemon that serves the board holds its port; stop it first.
 """
@@ -7,113 +7,197 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import statistics
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from host.errors import HostError
 from host.terminal.errors import EXIT_DONE, EXIT_FAILED
 from host.terminal.home import open_home
 
 if TYPE_CHECKING:
     from firmware_bridge.link import Link
     from firmware_bridge.messages import HelloReply
+    from firmware_bridge.transport import Port
     from host.terminal.output import Output
 
-ANSWER_S = 5.0
-"""A board that is there answers sooner, the boot of an MCU included."""
-
-
-class BoardError(HostError):
-    """There is no board, or it does not answer."""
-
-    code = "board"
+PROBES = 20
+"""Pictures that `info` sends to see how the link does."""
+PROBE_S = 5.0
+MILLISECONDS = 1000
+BUTTONS_MAX = 8
+TIMEOUT_S = 60.0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     actions = parser.add_subparsers(metavar="ACTION", required=True)
-    info = actions.add_parser("info", help="kind, firmware, display, link")
-    info.add_argument(
-        "--port", metavar="PATH", help="the board's serial device (default: link.port, device.toml)"
-    )
-    info.add_argument("--json", action="store_true", help="print one JSON object")
+    info = actions.add_parser("info", help="kind, firmware, display, how the link does")
+    _add_port(info)
     info.set_defaults(run=show_info)
+    test = actions.add_parser("test", help="a guided walk: matrix, LEDs, buttons, link")
+    _add_port(test)
+    test.add_argument(
+        "--unattended", action="store_true", help="ask nothing; look at what the board confirms"
+    )
+    test.add_argument(
+        "--buttons",
+        type=_count(0, BUTTONS_MAX),
+        metavar="N",
+        help="how many (default: 2 on a Yun or Uno Q)",
+    )
+    test.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=TIMEOUT_S,
+        metavar="S",
+        help=f"for each answer and each press (default: {TIMEOUT_S:g})",
+    )
+    test.set_defaults(run=_run_test)
+    monitor = actions.add_parser("monitor", help="every packet, both ways, as it travels")
+    _add_port(monitor, json="print one JSON object per line")
+    monitor.add_argument("--seconds", type=_seconds, metavar="S", help="end after this time")
+    monitor.add_argument(
+        "--count", type=_count(1, 1_000_000), metavar="N", help="end after so many packets"
+    )
+    monitor.set_defaults(run=_run_monitor)
+    flash = actions.add_parser("flash", help="install the firmware that came with this version")
+    flash.add_argument(
+        "--board", choices=("yun", "uno-q"), help="default: by link.carrier, device.toml"
+    )
+    flash.add_argument("--port", metavar="PATH", help="the Yun on USB (default: the one there is)")
+    flash.add_argument("--image", metavar="FILE", help="another Intel HEX file than ours")
+    flash.add_argument("--app", metavar="DIR", help="Uno Q: write the app to this new folder")
+    flash.add_argument("--dry-run", action="store_true", help="say what would be done")
+    flash.add_argument("--yes", action="store_true", help="do not ask before writing")
+    flash.add_argument("--json", action="store_true", help="print one JSON object")
+    flash.set_defaults(run=_run_flash)
+
+
+def _add_port(parser: argparse.ArgumentParser, json: str = "print one JSON object") -> None:
+    parser.add_argument(
+        "--port",
+        metavar="PATH",
+        help="serial device, or a router's .sock (default: link, device.toml)",
+    )
+    parser.add_argument("--json", action="store_true", help=json)
+
+
+def _count(least: int, most: int) -> Any:  # noqa: ANN401 - what argparse takes as a type
+    def count(text: str) -> int:
+        number = int(text)
+        if not least <= number <= most:
+            raise argparse.ArgumentTypeError(f"has to be {least} to {most}, found {number}")
+        return number
+
+    return count
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0 < number <= 86_400:  # noqa: PLR2004 - a day
+        raise argparse.ArgumentTypeError(f"has to be more than 0, and a day at most, found {text}")
+    return number
+
+
+# Each action loads what it needs, and nothing of the others.
+def _run_test(options: argparse.Namespace, output: Output) -> int:
+    from host.commands.board_test import test
+
+    return test(options, output)
+
+
+def _run_monitor(options: argparse.Namespace, output: Output) -> int:
+    from host.commands.board_monitor import monitor
+
+    return monitor(options, output)
+
+
+def _run_flash(options: argparse.Namespace, output: Output) -> int:
+    from host.commands.board_flash import flash
+
+    return flash(options, output)
 
 
 def show_info(options: argparse.Namespace, output: Output) -> int:
     """Greet the board and print what it says of itself."""
-    from host.configuration.device import load_device_config
-
-    link = load_device_config(open_home(options.home)).link
-    board, statistics = asyncio.run(_ask(options.port or link.port, link.baud))
     from firmware_bridge.messages import PROTOCOL_MAX, PROTOCOL_MIN
+    from host.board.access import free_port, incompatible_line, is_compatible
 
-    fits = board.protocol_min <= PROTOCOL_MAX and board.protocol_max >= PROTOCOL_MIN
+    port = free_port(options.port, open_home(options.home))
+    board, measured = asyncio.run(_ask(port))
     described = {
-        "port": options.port or link.port,
+        "port": port.name,
         "board": board.board.name.lower(),
         "firmware": f"{board.firmware_major}.{board.firmware_minor}.{board.firmware_patch}",
         "protocol": [board.protocol_min, board.protocol_max],
         "protocol_of_host": [PROTOCOL_MIN, PROTOCOL_MAX],
-        "compatible": fits,
+        "compatible": is_compatible(board),
         "rows": board.rows,
         "columns": board.columns,
         "levels": board.levels,
         "boot_id": board.boot_id,
         "max_payload": board.max_payload,
         "events_lost": {"overflow": board.lost_overflow, "reset": board.lost_reset},
-        "link": statistics,
+        **measured,
     }
     if options.json:
         output.json(described)
     else:
         for line in _lines(described):
             output.line(line)
-    if not fits:
-        output.error(
-            f"trader board: the firmware speaks protocol {board.protocol_min} to"
-            f" {board.protocol_max}, this host {PROTOCOL_MIN} to {PROTOCOL_MAX}"
-            " (install the firmware that came with this version)"
-        )
-    return EXIT_DONE if fits else EXIT_FAILED
+    if not is_compatible(board):
+        output.error(incompatible_line(board))
+    return EXIT_DONE if is_compatible(board) else EXIT_FAILED
 
 
 def _lines(described: dict[str, object]) -> list[str]:
     lines = []
     for key, value in described.items():
         if isinstance(value, dict):
-            lines += [f"{key}.{name:<17} {found}" for name, found in value.items()]
+            lines += [f"{key}.{name:<17} {_figure(found)}" for name, found in value.items()]
         else:
             shown = " to ".join(map(str, value)) if isinstance(value, list) else value
             lines.append(f"{key:<22} {shown}")
     return lines
 
 
-async def _ask(port: str, baud: int) -> tuple[HelloReply, dict[str, object]]:
-    """Greet the board; BoardError when it does not answer."""
+def _figure(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+async def _ask(port: Port) -> tuple[HelloReply, dict[str, object]]:
+    """Greet the board, and try its link if they understand each other."""
     from firmware_bridge.link import Link
-    from firmware_bridge.transport import SerialPort
+    from host.board.access import greet, is_compatible
 
-    async with Link(SerialPort(port, baud=baud)) as link:
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                return await _greeted(link), asdict(link.statistics)
-        except TimeoutError:
-            raise BoardError(
-                f"{port}: no answer within {ANSWER_S:g} s (is the board's firmware installed, and"
-                " is this its port?)"
-            ) from None
+    async with Link(port) as link:
+        board = await greet(link)
+        probe = await _probe(link) if is_compatible(board) else {}
+        return board, {"pictures": probe, "link": asdict(link.statistics)}
 
 
-async def _greeted(link: Link) -> HelloReply:
-    from firmware_bridge.events import Connected, PeerIncompatible, PortLost
+async def _probe(link: Link) -> dict[str, object]:
+    """Send pictures, each after the one before was confirmed; say how long that takes."""
+    from firmware_bridge.events import FrameShown
+    from firmware_bridge.patterns import heartbeat_frame
 
-    async for event in link:
-        match event:
-            case Connected() | PeerIncompatible():
-                return event.board
-            case PortLost():
-                raise BoardError(f"{event.why} (is it plugged in, and not in use by a daemon?)")
-            case _:
-                pass
-    raise AssertionError("a link ends when it is closed, and nobody closed it")
+    loop = asyncio.get_running_loop()
+    took_ms: list[float] = []
+    try:
+        async with asyncio.timeout(PROBE_S):
+            for step in range(PROBES):
+                began_s = loop.time()
+                version = link.show(heartbeat_frame(step))
+                while True:
+                    event = await link.next_event()
+                    if isinstance(event, FrameShown) and event.version >= version:
+                        break
+                took_ms.append((loop.time() - began_s) * MILLISECONDS)
+    except TimeoutError:
+        pass  # as many as it took
+    return {
+        "sent": PROBES,
+        "confirmed": len(took_ms),
+        "median_ms": statistics.median(took_ms) if took_ms else None,
+        "max_ms": max(took_ms, default=None),
+    }

@@ -30,7 +30,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     show.add_argument("--json", action="store_true", help="print one JSON object")
     show.set_defaults(run=show_config)
     config_versions.configure(actions)
-    schema = actions.add_parser("schema", help="the JSON Schema of a bucket's file, for editors")
+    schema = actions.add_parser("schema", help="the JSON Schema of a kind of file, for editors")
+    schema.add_argument(
+        "kind",
+        metavar="KIND",
+        nargs="?",
+        default="bucket",
+        choices=("bucket", "device", "portfolio"),
+        help="bucket (the default; presets too), device or portfolio",
+    )
     schema.set_defaults(run=show_schema)
 
 
@@ -76,11 +84,11 @@ def show_config(options: argparse.Namespace, output: Output) -> int:
     return EXIT_DONE
 
 
-def show_schema(options: argparse.Namespace, output: Output) -> int:  # noqa: ARG001 - as any command
+def show_schema(options: argparse.Namespace, output: Output) -> int:
     """Print the schema."""
-    from planner_core.config_schema import config_schema
+    from host.configuration.schemas import SCHEMAS
 
-    output.json(config_schema())
+    output.json(SCHEMAS[options.kind]())
     return EXIT_DONE
 
 

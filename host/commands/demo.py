@@ -2,7 +2,9 @@
 
 Without --home everything happens in a demo home of its own, which is gone afterwards, so that your
 own home is left alone. Space presses the button, q quits. With --once, or where there is no
-terminal, the button is pressed once and the result is printed.
+terminal, the button is pressed once and the result is printed. With --board avr the board is a Yun
+whose compiled firmware is executed; the keys move its pin, and what it sends to its LED drivers is
+drawn.
 """
 
 from __future__ import annotations
@@ -32,14 +34,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("--once", action="store_true", help="press once, print the result, end")
     parser.add_argument("--json", action="store_true", help="with --once: print one JSON object")
+    parser.add_argument(
+        "--board",
+        choices=("virtual", "avr"),
+        default="virtual",
+        help="virtual: a board of software (default); avr: the Yun's firmware in a simulator",
+    )
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
     """Show the appliance, or press once."""
-    from host.simulation.appliance import Simulation
+    from host.simulation.appliance import AVR_COMMAND, BOARD_COMMAND, Simulation
+    from host.simulation.avr_build import build_simulator
 
+    board = BOARD_COMMAND
+    if options.board == "avr":
+        build_simulator()  # here, where what is missing can be said
+        board = AVR_COMMAND
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    with _home(options) as home, Simulation(home.root) as appliance:
+    with _home(options) as home, Simulation(home.root, board=board) as appliance:
         if options.once or options.json or not is_terminal:
             return press_once(appliance, output, as_json=options.json)
         return _show(appliance, home)

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument(
-        "--port", metavar="PATH", help="the board's serial device (default: link.port, device.toml)"
+        "--port",
+        metavar="PATH",
+        help="serial device, or a router's .sock (default: link, device.toml)",
     )
     parser.add_argument("--json", action="store_true", help="tell what happens as JSON lines")
 
@@ -58,10 +60,10 @@ def device_config(home: Home, output: Output) -> tuple[DeviceConfig, str | None]
 async def _serve(
     options: argparse.Namespace, home: Home, config: DeviceConfig, rejected: str | None
 ) -> None:
-    from firmware_bridge.transport import SerialPort
+    from host.board.access import board_port
     from host.daemon.daemon import Daemon
     from host.daemon.log import DaemonLog
 
-    port = SerialPort(options.port or config.link.port, baud=config.link.baud)
+    port = board_port(options.port, config.link)
     log = DaemonLog(sys.stderr, as_json=options.json, now=lambda: datetime.now(UTC))
     await Daemon(home, config, port, log, config_rejected=rejected).run()

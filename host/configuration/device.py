@@ -6,21 +6,65 @@ is told all at once, each problem with its place.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Self
+import re
+from datetime import time
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Final, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from host.configuration.toml_file import TomlDocument, locate_problems, read_toml
 from host.daemon.controls import Command
+from host.display.daylight import Night
+from host.display.state import Light
 from host.files.model_problems import model_problems
 from host.files.problems import ConfigFileError
 from host.limits import DEVICE_PATH_LENGTH_MAX, PLAN_MEMORY_MB
+from host.terminal.errors import did_you_mean
 
 if TYPE_CHECKING:
     from host.files.home import Home
 
+TIME_OF_DAY: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
+TIME_ZONE_LENGTH_MAX: Final = 64
+
 Name = Annotated[str, Field(min_length=1, max_length=DEVICE_PATH_LENGTH_MAX)]
+
+
+def _time_of_day(text: str) -> str:
+    if TIME_OF_DAY.fullmatch(text) is None:
+        raise PydanticCustomError("time_of_day", 'Has to be a time of day, such as "22:00"')
+    return text
+
+
+def _time_zone(name: str) -> str:
+    """Refuse a zone that this computer does not know."""
+    if not name:
+        return name
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # unknown, no name, a folder of zones
+        known = sorted(available_timezones())
+        hint = did_you_mean(name, known, otherwise="a name such as `Europe/Berlin`")
+        if not known:
+            hint = "this computer knows no time zones; Debian's package is tzdata"
+        raise PydanticCustomError(
+            "time_zone", "Has to be a time zone: {hint}", {"hint": hint}
+        ) from None
+    return name
+
+
+TimeOfDay = Annotated[str, AfterValidator(_time_of_day)]
+TimeZone = Annotated[str, Field(max_length=TIME_ZONE_LENGTH_MAX), AfterValidator(_time_zone)]
 
 
 class DeviceTable(BaseModel):
@@ -29,17 +73,47 @@ class DeviceTable(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
 
+class CarrierKind(StrEnum):
+    """How packets travel to the board."""
+
+    RAW = "raw"
+    ROUTER = "router"
+
+
 class LinkTable(DeviceTable):
     """Where the board is."""
 
-    port: Name = Field("/dev/ttyATH0", description="the serial device that the board is on")
-    baud: int = Field(250_000, ge=1_200, le=4_000_000, description="bits per second")
+    carrier: CarrierKind = Field(
+        CarrierKind.RAW, strict=False, description="how to reach it; router: on an Uno Q itself"
+    )
+    port: Name = Field(
+        "/dev/ttyATH0", description="raw: the serial device; one that ends in .sock is a router's"
+    )
+    baud: int = Field(250_000, ge=1_200, le=4_000_000, description="raw: bits per second")
+    socket: Name = Field(
+        "/var/run/arduino-router.sock", description="router: where arduino-router listens"
+    )
 
 
 class DisplayTable(DeviceTable):
-    """How the matrix looks."""
+    """How bright the matrix is, by day and by night."""
 
     brightness: int = Field(15, ge=0, le=15, description="by day; 0 is dark")
+    night: Light = Field(
+        Light.FULL, strict=False, description="in the hours below; off: a press lights it a minute"
+    )
+    night_from: TimeOfDay = Field("22:00", description="when the night begins")
+    night_to: TimeOfDay = Field("07:00", description="when it ends; the same time: all day")
+    night_brightness: int = Field(2, ge=0, le=15, description="when the night is dim")
+    time_zone: TimeZone = Field(
+        "", description='of these hours, such as "Europe/Berlin"; "": as this computer is set'
+    )
+
+    def hours(self) -> Night:
+        """Return the hours and what holds in them."""
+        zone = ZoneInfo(self.time_zone) if self.time_zone else None
+        begins, ends = (time.fromisoformat(at) for at in (self.night_from, self.night_to))
+        return Night(self.night, begins, ends, zone)
 
 
 class ButtonsTable(DeviceTable):

@@ -25,6 +25,7 @@ from typing import Final, Literal
 from host.errors import HistoryError, LostUpdateError, StorageError
 from host.files.atomic_file import (
     locked_file,
+    settle_folders,
     storage_error,
     sweep_temporaries,
     write_atomic,
@@ -34,6 +35,8 @@ from host.limits import CONFIG_REASON_LENGTH_MAX, CONFIG_VERSION_BYTES_MAX
 
 VERSIONS_KEPT: Final = 200
 CORRUPT_KEPT: Final = 10
+FOLDERS_ABOVE: Final = 3
+"""`history/config/<bucket>`, each of which may be new."""
 HEAD_NAME: Final = "HEAD"
 LOCK_NAME: Final = "lock"
 MARK: Final = b"#@ "
@@ -202,6 +205,9 @@ class ConfigHistory:
             reason=clean_reason(reason),
             created_at=self._now().astimezone(UTC).isoformat(timespec="milliseconds"),
         )
+        if not found:
+            # Made, perhaps, by a process that was killed before it could sync them.
+            settle_folders(self.folder, FOLDERS_ABOVE)
         if not write_new(self._path(number), _encoded(StoredConfig(meta, data))):
             raise StorageError(f"{self._path(number)}: is in the way (move it aside)")
         self._promise(meta)

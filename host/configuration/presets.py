@@ -18,10 +18,10 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from host.configuration.store import check_document
-from host.configuration.toml_file import ConfigFileError, TomlDocument, parse_toml
+from host.configuration.toml_file import ConfigFileError, TomlDocument, parse_toml, read_bytes
 from host.errors import HostError
 from host.files.atomic_file import write_atomic, write_new
-from host.limits import PRESET_BYTES_MAX, PRESETS_MAX
+from host.limits import PRESET_BYTES_MAX, PRESET_STATE_BYTES_MAX, PRESETS_MAX
 
 if TYPE_CHECKING:
     from host.files.home import Home
@@ -31,6 +31,7 @@ ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 STATE_NAME: Final = "presets.json"
 RATINGS: Final = range(1, 6)
 TEXT_KEYS: Final = ("name", "description", "author", "created_at")
+SCHEMA_LINE: Final = "#:schema ../schema/bucket.json"
 CONFIG_MARK: Final = "# --- configuration ---\n"
 """What follows it in a preset's file is a bucket's file, byte for byte."""
 
@@ -119,7 +120,7 @@ class PresetLibrary:
         """Count one more use."""
         state = self._state()
         entry = state.setdefault(preset_id, {})
-        entry["downloads"] = int(entry.get("downloads", 0)) + 1
+        entry["downloads"] = (_whole(entry.get("downloads")) or 0) + 1
         self._keep(state)
 
     def rate(self, preset_id: str, rating: int) -> None:
@@ -139,8 +140,11 @@ class PresetLibrary:
         }
         if self._home.presets_dir.is_dir():
             for path in sorted(self._home.presets_dir.glob("*.toml"))[:PRESETS_MAX]:
-                with path.open("rb") as file:
-                    data = file.read(PRESET_BYTES_MAX + 1)
+                try:
+                    data = read_bytes(path, PRESET_BYTES_MAX)
+                except ConfigFileError as error:
+                    self.problems += error.lines
+                    continue
                 texts[path.stem] = data.decode("utf-8", "replace")
         return texts
 
@@ -153,6 +157,7 @@ class PresetLibrary:
             raise PresetError(f"{source}: the checksum does not fit (it was changed or cut off)")
         own = parse_toml(config_text or "# defaults\n", f"{source}: configuration")
         state = self._state().get(head["id"], {})
+        rating = _whole(state.get("rating"))
         return Preset(
             id=head["id"],
             name=head["name"],
@@ -162,14 +167,16 @@ class PresetLibrary:
             created_at=head["created_at"],
             config_text=config_text,
             config=check_document(own),
-            downloads=int(state.get("downloads", 0)),
-            rating=state.get("rating"),
+            downloads=_whole(state.get("downloads")) or 0,
+            rating=rating if rating in RATINGS else None,
         )
 
     def _state(self) -> dict[str, dict[str, Any]]:
         try:
-            found = json.loads((self._home.state_dir / STATE_NAME).read_bytes())
-        except (OSError, ValueError, RecursionError):
+            found = json.loads(
+                read_bytes(self._home.state_dir / STATE_NAME, PRESET_STATE_BYTES_MAX)
+            )
+        except (ConfigFileError, ValueError, RecursionError):
             return {}  # figures for show: losing them costs nothing else
         if not isinstance(found, dict):
             return {}
@@ -178,6 +185,11 @@ class PresetLibrary:
     def _keep(self, state: Mapping[str, object]) -> None:
         text = json.dumps(state, indent=2, sort_keys=True)
         write_atomic(self._home.state_dir / STATE_NAME, f"{text}\n".encode())
+
+
+def _whole(value: object) -> int | None:
+    """Return a whole number of things; None for what is none."""
+    return value if isinstance(value, int) and value >= 0 else None
 
 
 def preset_text(preset_id: str, config_text: str, **about: object) -> str:
@@ -194,7 +206,7 @@ def preset_text(preset_id: str, config_text: str, **about: object) -> str:
         "sha256": _digest(config_text),
     }
     lines = [f"# {key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
-    return "\n".join(["#:preset", *lines, CONFIG_MARK]) + config_text
+    return "\n".join([SCHEMA_LINE, "#:preset", *lines, CONFIG_MARK]) + config_text
 
 
 def _head(document: TomlDocument) -> dict[str, Any]:

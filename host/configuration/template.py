@@ -38,6 +38,7 @@ BUCKET_HEAD = """\
 # Check your work with: trader config check {bucket}
 """
 DEVICE_HEAD = """\
+#:schema schema/device.json
 # The board: link, display, buttons, limits. Every setting stands here with its default, behind a
 # `#`; to change one, delete that `#` and edit the value.
 """

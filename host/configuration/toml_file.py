@@ -20,23 +20,24 @@ import tomli
 from host.configuration.toml_hints import advice_for, is_name_clash
 from host.configuration.toml_positions import Positions, Span, TomlPath, scan_positions
 from host.files.problems import ConfigFileError, FileProblem, excerpt
+from host.limits import TOML_BYTES_MAX
 
 if TYPE_CHECKING:
     from planner_core.errors import ConfigProblem
 
 __all__ = [
-    "TOML_BYTES_MAX",
     "ConfigFileError",
     "FileProblem",
     "TomlDocument",
     "explain_problems",
     "locate_problems",
+    "parse_bytes",
     "parse_toml",
+    "read_bytes",
     "read_toml",
     "render_problems",
 ]
 
-TOML_BYTES_MAX = 64 * 1024
 BYTE_ORDER_MARK = "\ufeff"
 INTEGER_MAX = 2**63 - 1
 
@@ -132,7 +133,7 @@ def read_toml(path: Path, max_bytes: int = TOML_BYTES_MAX) -> TomlDocument:
     ConfigFileError
         With every line that says what is wrong with it.
     """
-    return _parse_bytes(_read_bytes(path, max_bytes), str(path), max_bytes)
+    return parse_bytes(read_bytes(path, max_bytes), str(path), max_bytes)
 
 
 def parse_toml(text: str, source: str, max_bytes: int = TOML_BYTES_MAX) -> TomlDocument:
@@ -143,7 +144,29 @@ def parse_toml(text: str, source: str, max_bytes: int = TOML_BYTES_MAX) -> TomlD
     ConfigFileError
         With every line that says what is wrong with it.
     """
-    return _parse_bytes(text.encode("utf-8", "surrogatepass"), source, max_bytes)
+    return parse_bytes(text.encode("utf-8", "surrogatepass"), source, max_bytes)
+
+
+def parse_bytes(data: bytes, source: str, max_bytes: int = TOML_BYTES_MAX) -> TomlDocument:
+    """Parse the bytes of a TOML file; `source` is what messages call it.
+
+    Raises
+    ------
+    ConfigFileError
+        With every line that says what is wrong with it.
+    """
+    text = _Text(_decode(data, source, max_bytes), source)
+    _refuse_control_characters(text)
+    positions = scan_positions(text.text)
+    if positions.excess is not None:
+        offset, what = positions.excess
+        raise ConfigFileError([text.problem(offset, f"{what} (no setting needs that)")])
+    mapping = _parse(text, positions)
+    document = TomlDocument(text, mapping, positions.spans, data)
+    unusable = [document.problem(*found) for found in _unusable_numbers(mapping)]
+    if unusable:
+        raise ConfigFileError(unusable)
+    return document
 
 
 def locate_problems(
@@ -164,8 +187,14 @@ def explain_problems(document: TomlDocument, problems: Sequence[ConfigProblem]) 
     return [problem.explained() for problem in locate_problems(document, problems)]
 
 
-def _read_bytes(path: Path, max_bytes: int) -> bytes:
-    """Read a little more than allowed at most; never wait on a pipe or a device."""
+def read_bytes(path: Path, max_bytes: int) -> bytes:
+    """Read a little more than allowed at most; never wait on a pipe or a device.
+
+    Raises
+    ------
+    ConfigFileError
+        When it is not a file that can be read.
+    """
     try:
         with open(path, "rb", opener=_open_at_once) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -185,21 +214,6 @@ def _open_at_once(path: str, flags: int) -> int:
 
 def _refused(path: Path, message: str) -> ConfigFileError:
     return ConfigFileError([FileProblem(str(path), None, None, message)])
-
-
-def _parse_bytes(data: bytes, source: str, max_bytes: int) -> TomlDocument:
-    text = _Text(_decode(data, source, max_bytes), source)
-    _refuse_control_characters(text)
-    positions = scan_positions(text.text)
-    if positions.excess is not None:
-        offset, what = positions.excess
-        raise ConfigFileError([text.problem(offset, f"{what} (no setting needs that)")])
-    mapping = _parse(text, positions)
-    document = TomlDocument(text, mapping, positions.spans, data)
-    unusable = [document.problem(*found) for found in _unusable_numbers(mapping)]
-    if unusable:
-        raise ConfigFileError(unusable)
-    return document
 
 
 def _decode(data: bytes, source: str, max_bytes: int) -> str:

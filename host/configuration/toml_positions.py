@@ -13,9 +13,7 @@ from dataclasses import dataclass, field
 
 import tomli
 
-KEY_PARTS_MAX = 8
-NESTING_MAX = 16
-TOKEN_LENGTH_MAX = 256
+from host.limits import TOML_KEY_PARTS_MAX, TOML_NESTING_MAX, TOML_TOKEN_LENGTH_MAX
 
 TomlPath = tuple[str | int, ...]
 
@@ -123,8 +121,8 @@ class _Scanner:
         while True:
             self._skip(BLANKS)
             begin = self.at
-            if len(parts) == KEY_PARTS_MAX:
-                self._exceed(begin, f"a key of more than {KEY_PARTS_MAX} parts")
+            if len(parts) == TOML_KEY_PARTS_MAX:
+                self._exceed(begin, f"a key of more than {TOML_KEY_PARTS_MAX} parts")
             parts.append((self._scan_key_part(), begin))
             self._skip(BLANKS)
             if not self.text.startswith(".", self.at):
@@ -146,8 +144,8 @@ class _Scanner:
     def _scan_value(self, path: TomlPath, nesting: int) -> None:
         opening = self.text[self.at : self.at + 1]
         if opening in ("[", "{"):
-            if nesting == NESTING_MAX:
-                self._exceed(self.at, f"more than {NESTING_MAX} brackets inside each other")
+            if nesting == TOML_NESTING_MAX:
+                self._exceed(self.at, f"more than {TOML_NESTING_MAX} brackets inside each other")
             self.at += 1
             if opening == "[":
                 self._scan_array(path, nesting + 1)
@@ -169,8 +167,8 @@ class _Scanner:
         self.at = begin + len(self.text[begin : self.at].rstrip(" \t"))
         if self.at == begin:
             raise _StopScanError
-        if self.at - begin > TOKEN_LENGTH_MAX:
-            self._exceed(begin, f"a value of more than {TOKEN_LENGTH_MAX} characters")
+        if self.at - begin > TOML_TOKEN_LENGTH_MAX:
+            self._exceed(begin, f"a value of more than {TOML_TOKEN_LENGTH_MAX} characters")
 
     def _scan_array(self, path: TomlPath, nesting: int) -> None:
         index = 0

@@ -1,8 +1,9 @@
 """Edited configurations go live, or are refused, while the daemon runs.
 
-A change of `buckets/` that has been quiet for 2 s is checked and committed by a process of its own
-(`trader config commit`), so that the daemon needs neither numpy nor trust in the file. The worker
-asks for the newest version when it begins a plan: a new one is swapped in between two plans.
+A start clears up what a crash left of their history. A change of `buckets/` that has been quiet for
+2 s is checked and committed by a process of its own (`trader config commit`), so that the daemon
+needs neither numpy nor trust in the file. The worker asks for the newest version when it begins a
+plan: a new one is swapped in between two plans.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from host.configuration.history import ConfigHistory
+from host.errors import StorageError
+from host.files.atomic_file import sweep_tree
 from host.files.folder_watch import FolderWatch
 from host.terminal.errors import EXIT_DONE, EXIT_USAGE
 
@@ -43,6 +47,28 @@ class ConfigDesk:
         self._seen: dict[str, Signature] = {}
         self._rejected: dict[str, str] = {}
         self.quiet_s = QUIET_S
+
+    async def recover(self) -> None:
+        """Clear up what a crash left: damaged versions are set aside, half files removed.
+
+        What the disk refuses is told, and never keeps the appliance from serving.
+        """
+        for bucket_id in self._home.bucket_ids():
+            history = ConfigHistory(self._home.config_history_dir(bucket_id))
+            try:
+                found = await asyncio.to_thread(history.recover)
+            except StorageError as error:
+                self._recorder.log.tell(
+                    "ConfigHistoryNotRepaired", severity="WARN", problem=str(error)
+                )
+                continue
+            if found.problems:
+                active = found.active.version if found.active else 0
+                facts = {"problems": list(found.problems[:LINES_KEPT]), "config_version": active}
+                await self._recorder.record("ConfigHistoryRepaired", "", bucket_id, **facts)
+        swept = await asyncio.to_thread(sweep_tree, self._home.root)
+        if swept:
+            self._recorder.log.tell("HalfFilesRemoved", count=swept)
 
     async def serve(self) -> None:
         """Look now, and after every change, for ever."""

@@ -33,15 +33,17 @@ from firmware_bridge.events import (
     PortOpened,
 )
 from firmware_bridge.link import Link
+from firmware_bridge.messages import PROTOCOL_MAX, PROTOCOL_MIN
 from host.daemon.config_desk import ConfigDesk
 from host.daemon.controls import Controls
+from host.daemon.night_watch import NightWatch
 from host.daemon.plan_desk import PlanDesk, is_degraded
 from host.daemon.planning import supervised
 from host.daemon.press_desk import PressDesk
 from host.daemon.presses import PressEvent, PressLedger
 from host.daemon.recorder import Recorder
 from host.daemon.screen import Screen
-from host.display.picture import Fault, Lighting
+from host.display.picture import Fault
 from host.errors import StorageError
 from host.files.atomic_file import write_atomic
 from host.files.instance_lock import InstanceLock
@@ -135,10 +137,8 @@ class Daemon:
         async with AsyncExitStack() as stack:
             stack.enter_context(InstanceLock(self.home.state_dir))
             await self._open(stack)
-            tasks = [
-                asyncio.create_task(self._keep_on(part), name=part.__name__)
-                for part in (self._listen, self._work, self._plan, self._configure)
-            ]
+            parts = (self._listen, self._work, self._plan, self._configure, self.night_watch.serve)
+            tasks = [asyncio.create_task(self._keep_on(part), name=part.__name__) for part in parts]
             try:
                 await self._stop.wait()
             finally:
@@ -159,25 +159,26 @@ class Daemon:
         self.link = Link(self._port, last_edge=ledger.last_edge)
         self.screen = Screen(self._show)
         stack.callback(self.screen.close)
-        lighting = Lighting(brightness=self.config.display.brightness)
         self.screen.update(
-            self.screen.state.with_lighting(lighting).with_config_rejected(
-                self._config_rejected, self.screen.now_s()
-            )
+            self.screen.state.with_config_rejected(self._config_rejected, self.screen.now_s())
         )
+        self.night_watch = NightWatch(self.config.display, self.screen, self._now)
+        self.night_watch.look()
         news = WorkerNews(
             self._on_worker_start, self._on_worker_warm, self._on_worker_end, self._on_worker_line
         )
         limits, store = self.config.limits, PlanStore(self.home)
         worker = WorkerClient(self.home, news, self._worker_command, limits.plan_memory_mb)
         self.worker = await stack.enter_async_context(worker)
-        planner = supervised(worker, self.home, self.link, self._on_state_not_kept, self._now)
+        planner = supervised(worker, self.home, self.link, self.log, self._now)
         stack.push_async_callback(planner.close)
         self.store = store
         self.plans = PlanDesk(self.recorder, self.screen, planner, store, limits.plan_deadline_s)
         self.configs = ConfigDesk(self.home, self.recorder, self.screen, self._config_rejected)
         controls = Controls(self.config.buttons, limits.press_age_s)
-        self.presses = PressDesk(self.home, self.recorder, self.screen, controls, self)
+        self.presses = PressDesk(
+            self.home, self.recorder, self.screen, controls, self, self.plans.head_start
+        )
         self._reading = reading
         await stack.enter_async_context(self.link)
 
@@ -195,6 +196,7 @@ class Daemon:
                 lines_damaged=reading.lines_damaged,
                 links_broken=reading.links_broken,
             )
+        await self.configs.recover()
         await self._restore_selection()
         await self.plans.recover(self.config.limits.press_age_s)
         await self.presses.replay()
@@ -305,6 +307,8 @@ class Daemon:
             severity="ERROR",
             board=board.board.name.lower(),
             protocol=f"{board.protocol_min} to {board.protocol_max}",
+            protocol_of_host=f"{PROTOCOL_MIN} to {PROTOCOL_MAX}",
+            remedy="install the firmware of this version: trader board flash",
         )
         self.screen.add_fault(Fault.FIRMWARE)
 
@@ -393,6 +397,3 @@ class Daemon:
 
     def _on_worker_line(self, line: str) -> None:
         self.log.tell("WorkerSaid", severity="WARN", line=line)
-
-    def _on_state_not_kept(self, problem: str) -> None:
-        self.log.tell("StateNotKept", severity="WARN", problem=problem)

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from host.daemon.head_start import HeadStart
 from host.daemon.presses import Leftover, OpenRequest, PressEvent, judge_leftover
 from host.display.picture import Fault
 from host.errors import StorageError
@@ -76,7 +77,7 @@ class PlanDesk:
         self._screen = screen
         self._worker = worker
         self._store = store
-        self._deadline_s = deadline_s
+        self.head_start = HeadStart(worker, deadline_s)
         self._wake = asyncio.Event()
         self._pressed_s: dict[str, float] = {}
         self.running: OpenRequest | None = None
@@ -104,6 +105,7 @@ class PlanDesk:
 
     def requested(self, trace_id: str, pressed_s: float) -> None:
         """Begin with a request that stands in the journal."""
+        self.head_start.mean(trace_id)
         self._pressed_s[trace_id] = pressed_s
         self._wake.set()
 
@@ -153,7 +155,7 @@ class PlanDesk:
                 await self._recorder.record(PressEvent.PLAN_CANCELLED, *names)
                 return
             self.show_planning()
-            reply = await self._worker.plan(*names, self._deadline_s, self._on_event)
+            reply = await self.head_start.plan(request, self._on_event)
             file = await asyncio.to_thread(self._store.save, reply.record, reply.created_at)
         except PlanFailedError as error:
             await self._failed(request, error.failure, error.lines)

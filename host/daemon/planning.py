@@ -14,6 +14,7 @@ from host.worker.supervisor import PlanSupervisor
 
 if TYPE_CHECKING:
     from firmware_bridge.link import Link
+    from host.daemon.log import DaemonLog
     from host.files.home import Home
     from host.worker.client import WorkerClient
 
@@ -22,7 +23,7 @@ def supervised(
     worker: WorkerClient,
     home: Home,
     link: Link,
-    complain: Callable[[str], None],
+    log: DaemonLog,
     now: Callable[[], datetime],
 ) -> PlanSupervisor:
     """Return the supervisor of a planner's process; `close` it before the process ends."""
@@ -30,6 +31,9 @@ def supervised(
     def gauges() -> dict[str, float]:
         counted = {f"link_{name}": value for name, value in asdict(link.statistics).items()}
         return {**counted, "daemon_rss_peak_bytes": peak_memory_bytes()}
+
+    def complain(problem: str) -> None:
+        log.tell("StateNotKept", severity="WARN", problem=problem)
 
     breakers, metrics = BreakerStore(home), MetricsStore(home)
     return PlanSupervisor(worker, breakers, metrics, gauges=gauges, complain=complain, now=now)

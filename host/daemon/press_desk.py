@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol, assert_never
 
-from firmware_bridge.buttons import Gesture, Preview, Sign
+from firmware_bridge.buttons import Gesture, GestureKind, Preview, Sign
 from firmware_bridge.messages import Edge
 from host.daemon.controls import (
     AcknowledgeFaults,
@@ -34,6 +34,7 @@ from host.trace import new_trace_id
 if TYPE_CHECKING:
     from firmware_bridge.edges import EdgeId
     from firmware_bridge.events import ButtonChanged, EventsLost
+    from host.daemon.head_start import HeadStart
     from host.daemon.recorder import Recorder
     from host.daemon.screen import Screen
     from host.files.home import Home
@@ -81,6 +82,7 @@ class PressDesk:
         screen: Screen,
         controls: Controls,
         effects: Effects,
+        head_start: HeadStart,
     ) -> None:
         self.reader = PressReader(controls.timing)
         self._home = home
@@ -89,6 +91,7 @@ class PressDesk:
         self._screen = screen
         self._controls = controls
         self._effects = effects
+        self._head_start = head_start
         self._bucket_ids: tuple[str, ...] = ()
 
     async def look_at_buckets(self) -> tuple[str, ...]:
@@ -155,6 +158,21 @@ class PressDesk:
         if changed.edge is Edge.UP:
             self._screen.update(self._screen.state.with_preview(None))
         await self._act(signs)
+        if changed.edge is Edge.DOWN:
+            self._head_start.drop()  # a second press: whatever it becomes, it is no wish for a plan
+        elif self.reader.awaits_second:
+            self._guess(changed)
+
+    def _guess(self, changed: ButtonChanged) -> None:
+        """Begin the plan that this press asks for if no second one follows."""
+        age_s = changed.age_ms / MILLISECONDS
+        decision = self._controls.decide(GestureKind.SHORT, age_s, self._situation())
+        known = {edge.edge_id: edge.trace_id for edge in self._ledger.open_edges}
+        trace_id = known.get(changed.edge_id)  # None for a release whose press was lost
+        if trace_id is None or self._ledger.open_requests:
+            return
+        if isinstance(decision, StartPlan):
+            self._head_start.begin(trace_id, decision.bucket_id)
 
     async def _act(self, signs: list[Sign]) -> None:
         for sign in signs:
@@ -174,6 +192,7 @@ class PressDesk:
         self, edges: tuple[JournaledEdge, ...], verdict: PressEvent, why: str
     ) -> None:
         if edges:
+            self._head_start.drop()
             ids = edges_field(edge.edge_id for edge in edges)
             await self._recorder.record(verdict, edges[0].trace_id, edges=ids, why=why)
 
@@ -190,6 +209,8 @@ class PressDesk:
         situation = self._situation()
         decision = self._controls.decide(gesture.kind, press.age_s, situation)
         self._screen.update(self._screen.state.with_preview(None))
+        if not isinstance(decision, StartPlan):
+            self._head_start.drop()
         await self._carry_out(decision, press, situation.bucket_id or "")
 
     async def _carry_out(self, decision: Decision, press: Press, bucket_id: str) -> None:

@@ -38,6 +38,11 @@ class PressReader:
         """Whether no press is under way."""
         return not self._down and self._recognizer.next_deadline() is None
 
+    @property
+    def awaits_second(self) -> bool:
+        """Whether a press is complete but for a second one that may follow."""
+        return not self._down and self._recognizer.next_deadline() is not None
+
     def feed(self, changed: ButtonChanged, now_s: float) -> list[Sign]:
         """Take an edge that arrived at `now_s`."""
         self._made_s[changed.edge_id] = now_s - changed.age_ms / MILLISECONDS

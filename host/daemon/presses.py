@@ -27,6 +27,10 @@ What a kill -9 leaves, by where it strikes, and what the next start does:
   plan.
 - after 4: nothing is left to do.
 
+A plan may be begun before 2, at the release of a press that may still become a double one
+(`daemon.head_start`). That is a guess that stands nowhere but in memory: it becomes the plan of
+step 3 only after 2 is on disk, and is forgotten after any other verdict.
+
 Only the daemon writes plans, and one daemon at a time holds the home's lock, so a worker that
 outlives its daemon by a moment cannot add a second file.
 

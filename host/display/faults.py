@@ -84,6 +84,6 @@ FAULT_TEXTS: Final[Mapping[Fault, FaultText]] = {
     Fault.FIRMWARE: FaultText(
         "firmware",
         "The board's firmware speaks another version of the link's protocol.",
-        "Install the firmware that came with this version of the host.",
+        "Install the firmware that came with this version of the host: `trader board flash`.",
     ),
 }

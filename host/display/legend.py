@@ -43,7 +43,7 @@ def _board_section() -> LegendSection:
                 "incompatible",
                 "Another firmware",
                 "Host and firmware speak no common version of the link's protocol.",
-                "Install the firmware that came with this version of the host.",
+                "Install the firmware that came with this version: `trader board flash`.",
                 (incompatible_frame(),),
             ),
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import Enum
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from firmware_bridge.messages import BRIGHTNESS_MAX
@@ -21,7 +21,7 @@ PAGE_RETURN_S: Final = 90.0
 """How long a step's page is shown before the summary returns."""
 
 
-class Light(Enum):
+class Light(StrEnum):
     """How bright it is now, by the time of day; faults may be let through a dark night."""
 
     FULL = "full"

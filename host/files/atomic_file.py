@@ -13,16 +13,20 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from host.errors import StorageError
 
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
 TEMPORARY_PREFIX = ".tmp-"
+TEMPORARY_NAME = re.compile(r"\.tmp-\d+-[0-9a-f]{12}")
+"""Of which process, and random: nobody else's file is called so."""
 LOCK_WAIT_S = 5.0
 LOCK_RETRY_S = 0.01
 
@@ -34,6 +38,7 @@ ADVICE = {
     errno.EPERM: "not permitted: check owner and rights",
     errno.ENOTDIR: "a part of the path is a file, not a folder",
     errno.EISDIR: "there is a folder of that name",
+    errno.ENOENT: "there is no such folder: make it first",
     errno.EIO: "the disk reports an error: check it, and restore from a backup",
 }
 
@@ -60,6 +65,39 @@ def write_new(path: Path, data: bytes) -> bool:
     return not os.path.lexists(path) and _write(path, data, replace=False)
 
 
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """Write a long file; it gets its name at the end, when it is whole and on disk.
+
+    Raises
+    ------
+    StorageError
+        When something of that name is there already, or it could not be written. Nothing is left.
+    """
+    temporary = path.parent / f"{TEMPORARY_PREFIX}{os.getpid()}-{os.urandom(6).hex()}"
+    is_taken = StorageError(f"{path}: is there already (choose another name)")
+    if os.path.lexists(path):
+        raise is_taken
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        descriptor = os.open(temporary, flags, FILE_MODE)
+        try:
+            with os.fdopen(descriptor, "w+b") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            with _locked(path.parent):
+                _place_new(temporary, path)
+        finally:
+            with suppress(OSError):
+                temporary.unlink()
+        sync_folder(path.parent)
+    except FileExistsError:
+        raise is_taken from None
+    except OSError as error:
+        raise storage_error(path, "cannot be written", error) from error
+
+
 def make_folder(path: Path) -> None:
     """Make a folder and what is missing above it, for its owner only.
 
@@ -77,11 +115,26 @@ def make_folder(path: Path) -> None:
         for folder in reversed(missing):
             with suppress(FileExistsError):
                 folder.mkdir(FOLDER_MODE)
-            _sync_folder(folder.parent)
+            sync_folder(folder.parent)
     except OSError as error:
         raise storage_error(path, "cannot be made", error) from error
     if not path.is_dir():
         raise StorageError(f"{path}: is not a folder (move the file away, or choose another home)")
+
+
+def settle_folders(folder: Path, count: int) -> None:
+    """Make the names of a folder and of those above it, `count` in all, survive a power cut.
+
+    Raises
+    ------
+    StorageError
+        When the disk refuses.
+    """
+    try:
+        for above in folder.parents[:count]:
+            sync_folder(above)
+    except OSError as error:
+        raise storage_error(folder, "cannot be made", error) from error
 
 
 def sweep_temporaries(folder: Path) -> int:
@@ -89,11 +142,16 @@ def sweep_temporaries(folder: Path) -> int:
     removed = 0
     with suppress(OSError), _locked(folder):
         for entry in folder.iterdir():
-            if entry.name.startswith(TEMPORARY_PREFIX):
+            if TEMPORARY_NAME.fullmatch(entry.name):
                 with suppress(OSError):
                     entry.unlink()
                     removed += 1
     return removed
+
+
+def sweep_tree(root: Path) -> int:
+    """Do the same in a folder and in all below it; links are not followed."""
+    return sum(sweep_temporaries(Path(folder)) for folder, _, _ in os.walk(root))
 
 
 def storage_error(path: Path, what: str, error: OSError) -> StorageError:
@@ -118,7 +176,7 @@ def _write(path: Path, data: bytes, *, replace: bool) -> bool:
             finally:
                 with suppress(OSError):
                     temporary.unlink()
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
     except OSError as error:
         raise storage_error(path, "cannot be written", error) from error
     return True
@@ -148,7 +206,8 @@ def _place_new(temporary: Path, path: Path) -> None:
         temporary.replace(path)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -10,7 +10,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from host.errors import HomeError
-from host.files.atomic_file import make_folder, write_new
+from host.files.atomic_file import make_folder, write_atomic, write_new
 from host.limits import BUCKET_ID
 
 HOME_VARIABLE = "ARDUINO_TRADER_HOME"
@@ -21,6 +21,7 @@ DEMO_MARK = "PROVENANCE.md"
 """Says where the demo data comes from, and by being there that it is demo data."""
 DEFAULT_BUCKET = "core"
 PACKED_SUFFIX = ".gz"
+SCHEMA_FOLDER = "schema/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +199,8 @@ class CreatedHome:
 def create_home(root: Path, *, demo: bool) -> CreatedHome:
     """Write the files of a home that are missing, with comments that explain them.
 
+    The schemas, which only editors read, become those of the installed version.
+
     Parameters
     ----------
     root : Path
@@ -222,8 +225,20 @@ def create_home(root: Path, *, demo: bool) -> CreatedHome:
     kept: list[Path] = []
     for name, data in _shipped_files(demo=demo):
         path = root / name
-        (written if write_new(path, data) else kept).append(path)
+        is_new = write_new(path, data)
+        if not is_new and name.startswith(SCHEMA_FOLDER):
+            # Ours, not the user's: of the version that is installed.
+            is_new = _renew(path, data)
+        (written if is_new else kept).append(path)
     return CreatedHome(home, tuple(written), tuple(kept))
+
+
+def _renew(path: Path, data: bytes) -> bool:
+    """Replace a file that is another one; tell whether it was."""
+    if path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data:
+        return False
+    write_atomic(path, data)
+    return True
 
 
 def _shipped_files(*, demo: bool) -> Iterator[tuple[str, bytes]]:

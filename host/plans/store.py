@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from host.files.atomic_file import storage_error, write_atomic
+from host.limits import PLAN_BYTES_MAX
 
 if TYPE_CHECKING:
     from host.files.home import Home
@@ -23,10 +24,7 @@ if TYPE_CHECKING:
 
 PLANS_KEPT = 200
 CORRUPT_KEPT = 10
-PLAN_BYTES_MAX = 4 * 1024 * 1024
 TIME_FORMAT = "%Y%m%dT%H%M%S.%fZ"
-"""Names sort by time. Written to the millisecond, in UTC."""
-"""Names sort by time. Written to the millisecond, in UTC."""
 """Names sort by time. Written to the millisecond, in UTC."""
 
 PLAN_NAME = re.compile(r"(\d{8}T\d{6}\.\d{3}Z)-([0-9a-z]{8,64})\.json")

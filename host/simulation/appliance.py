@@ -25,6 +25,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO, Final, Self
 
+from firmware_bridge.messages import BRIGHTNESS_MAX
 from host.simulation.events import (
     Answer,
     EventLines,
@@ -48,6 +49,8 @@ ENDINGS: Final = frozenset({"PlanStored", "PlanFailed", "PlanCancelled", "PlanEx
 """How a plan that was asked for can end."""
 
 BOARD_COMMAND: Final = (sys.executable, "-P", "-m", "firmware_bridge.virtual_board")
+AVR_COMMAND: Final = (sys.executable, "-P", "-m", "host.simulation.avr_board")
+"""A board that executes the Yun's firmware; `avr_build` says what that needs."""
 DAEMON_COMMAND: Final = (sys.executable, "-P", "-m", "host.cli")
 
 
@@ -75,6 +78,8 @@ class Simulation:
         self.home = home
         self.events: deque[SimulatedEvent] = deque(maxlen=EVENTS_KEPT)
         self.levels: list[list[int]] | None = None
+        self.brightness = BRIGHTNESS_MAX
+        self.leds: dict[str, bool] = {}
         self.board: subprocess.Popen[bytes] | None = None
         self.daemon: subprocess.Popen[bytes] | None = None
         self.last_words: deque[str] = deque(maxlen=20)
@@ -114,6 +119,17 @@ class Simulation:
         assert self.board.stdout is not None
         self._watch("board", self.board.stdout)
         self.wait_for("board", "plugged")
+
+    def restart_board(self, board: Sequence[str] = BOARD_COMMAND) -> None:
+        """Unplug the board and plug in another one, perhaps by another command."""
+        assert self.board is not None
+        self.board.terminate()
+        self.board.wait(STOP_S)
+        if "board" in self._lines:
+            self._selector.unregister(self._lines.pop("board").descriptor)
+        self._close_pipes(self.board)
+        self._commands = (tuple(board), self._commands[1])
+        self.start_board()
 
     def start_daemon(self) -> None:
         """Start `trader run`; its log is read as events."""
@@ -347,12 +363,20 @@ class Simulation:
             self.events.append(event)
             self._follower(event)
             self._unread[source].append(event)
-            if source == "board" and "levels" in event.record:
-                self.levels = event.record["levels"]
-            if (source, event.kind) == ("board", "frame"):
-                self._frames.append(event)
+            if source == "board":
+                self._take_of_board(event)
             if event.record.get("severity") in {"WARN", "ERROR"}:
                 self.last_words.append(f"{event.kind}: {event.record.get('data')}"[:300])
         if not lines.is_open:
             self._selector.unregister(lines.descriptor)
             del self._lines[source]
+
+    def _take_of_board(self, event: SimulatedEvent) -> None:
+        record = event.record
+        if "levels" in record:
+            self.levels = record["levels"]
+            self.brightness = record.get("brightness", BRIGHTNESS_MAX)
+        if event.kind == "frame":
+            self._frames.append(event)
+        elif event.kind == "led":
+            self.leds[record["name"]] = bool(record["level"])

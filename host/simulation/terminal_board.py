@@ -112,6 +112,8 @@ class TerminalBoard:
         columns, rows = shutil.get_terminal_size()
         style = Style("NO_COLOR" not in os.environ, columns, rows)
         self.view.levels = self._appliance.levels
+        self.view.brightness = self._appliance.brightness
+        self.view.leds = self._appliance.leds
         self._terminal.draw(screen_lines(self.view, style))
 
     def _press_keys(self, keys: str) -> bool:
@@ -150,13 +152,14 @@ class TerminalBoard:
             self.view.plan = plan if isinstance(plan, dict) else None
         words = NEWS.get(event.kind)
         if words is not None:
-            lines = data.get("lines") or [data.get("problem") or ""]
+            lines = data.get("lines") or [data.get("remedy") or data.get("problem") or ""]
             self.view.tell(f"{words} {lines[0]}".strip())
 
 
 NEWS: Final = {
     "BoardConnected": "board connected",
     "BoardDisconnected": "board lost",
+    "FirmwareIncompatible": "another protocol:",
     "PlanRequested": "planning",
     "PressJoined": "the plan under way answers this press too",
     "PlanStored": "plan kept",

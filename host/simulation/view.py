@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from firmware_bridge.matrix import Frame
-from firmware_bridge.messages import COLUMNS
+from firmware_bridge.messages import BRIGHTNESS_MAX, COLUMNS
 from host.display import words
+from host.display.daylight import seen
 from host.printable import printable
 
 KEYS: Final = (
@@ -41,7 +42,8 @@ class DemoView:
     levels: Sequence[Sequence[int]] | None = None
     plan: Mapping[str, object] | None = None
     news: list[str] = field(default_factory=list)
-    note: str = ""
+    brightness: int = BRIGHTNESS_MAX
+    leds: Mapping[str, bool] = field(default_factory=dict)
 
     def tell(self, line: str) -> None:
         """Add a line to what happened last."""
@@ -59,7 +61,7 @@ class Style:
 
 def screen_lines(view: DemoView, style: Style) -> list[str]:
     """Return the lines of the screen, each no wider than it."""
-    matrix = matrix_lines(view.levels, style)
+    matrix = matrix_lines(view.levels, style, view.brightness)
     beside = _beside(view, style)
     width = 2 * COLUMNS + BORDER
     room = style.columns - width - GAP
@@ -68,23 +70,31 @@ def screen_lines(view: DemoView, style: Style) -> list[str]:
         left = matrix[number] if number < len(matrix) else " " * width
         right = beside[number] if number < len(beside) else ""
         lines.append(left + " " * GAP + _cut(right, room, style))
-    lines.append("")
+    lines.append(_cut(led_line(view.leds), style.columns, style))
     if view.plan is not None:
         lines += plan_lines(view.plan, style)
     return lines[: style.rows - 1]
 
 
-def matrix_lines(levels: Sequence[Sequence[int]] | None, style: Style) -> list[str]:
+def matrix_lines(
+    levels: Sequence[Sequence[int]] | None, style: Style, brightness: int = BRIGHTNESS_MAX
+) -> list[str]:
     """Return the matrix in its frame, two columns per pixel."""
     from firmware_bridge.render import to_ansi, to_text
 
-    frame = Frame.blank() if levels is None else Frame.from_rows(levels)
+    frame = seen(Frame.blank() if levels is None else Frame.from_rows(levels), brightness)
     edge = "+" + "-" * (2 * COLUMNS + 1) + "+"
     if style.colours:
         inside = [f"| {row} |" for row in to_ansi(frame).split("\n")]
     else:
         inside = [f"| {row}|" for row in to_text(frame).split("\n")]
     return [edge, *inside, edge]
+
+
+def led_line(leds: Mapping[str, bool]) -> str:
+    """Return the LEDs beside the matrix, of a board that has some."""
+    lights = (f"{'*' if leds[name] else 'o'} {name}" for name in sorted(leds))
+    return f"LEDs: {'   '.join(lights)}" if leds else ""
 
 
 def plan_lines(plan: Mapping[str, object], style: Style) -> list[str]:

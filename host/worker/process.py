@@ -13,9 +13,9 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import IO, Final
+from typing import IO
 
-STDERR_BYTES_MAX: Final = 64 * 1024
+from host.limits import WORKER_STDERR_BYTES_MAX
 
 
 class WorkerProcess:
@@ -40,7 +40,7 @@ class WorkerProcess:
         os.set_blocking(self._child.stdin.fileno(), False)
         self.pid = self._child.pid
         self.answers = asyncio.StreamReader(line_bytes_max)
-        self.complaints = asyncio.StreamReader(STDERR_BYTES_MAX)
+        self.complaints = asyncio.StreamReader(WORKER_STDERR_BYTES_MAX)
         self.has_ended = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._pipes: list[asyncio.ReadTransport] = []

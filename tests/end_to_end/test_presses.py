@@ -230,3 +230,51 @@ def test_the_real_worker_does_not_outlive_its_daemon(tmp_path: Path) -> None:
         while any(worker.exists() for worker in workers):
             assert time.monotonic() < deadline_s
             time.sleep(0.05)
+
+
+def test_a_double_press_leaves_no_trace_of_the_plan_that_was_begun_for_its_first_press(
+    tmp_path: Path,
+) -> None:
+    home = small_home(tmp_path)
+    with quick(home, plan_s=0.05) as appliance:
+        appliance.press_twice()
+        appliance.wait_for("daemon", "PageTurned")
+        appliance.pump_for(1.0)
+        assert of_type(home, "PlanRequested", "PlanStored", "PlanCancelled", "PlanFailed") == []
+        assert plan_files(home) == []
+        appliance.press()
+        answer = appliance.wait_for_answer()
+        appliance.stop_daemon()
+    assert_promises(home)
+    (stored,) = of_type(home, "PlanStored")
+    assert stored.trace_id == answer.trace_id
+
+
+def test_a_second_button_does_not_take_the_plan_of_the_first(tmp_path: Path) -> None:
+    home = small_home(tmp_path)
+    with quick(home, plan_s=0.3) as appliance:
+        appliance.press()
+        appliance.pump_for(0.2)
+        appliance.tell_board("press", button=1, ms=100)
+        first = appliance.wait_for("daemon", "PlanRequested")
+        stored = appliance.wait_for("daemon", "PlanStored")
+        appliance.wait_for("daemon", "FrameShown")
+        appliance.stop_daemon()
+    assert_promises(home)
+    assert stored.record["trace_id"] == first.record["trace_id"]
+    assert of_type(home, "PlanCancelled", "PlanFailed") == []
+
+
+def test_a_worker_that_dies_on_a_guess_costs_the_press_nothing(tmp_path: Path) -> None:
+    home = small_home(tmp_path, "[buttons]\ndouble_window_ms = 1400\nhold_ms = 1500\n")
+    with quick(home, plan_s=0.5) as appliance:
+        assert appliance.daemon is not None
+        appliance.press()
+        wait_until(lambda: len(of_type(home, "ButtonEdge")) == 2, appliance)
+        children = Path(f"/proc/{appliance.daemon.pid}/task/{appliance.daemon.pid}/children")
+        for pid in children.read_text(encoding="ascii").split():
+            subprocess.run(("kill", "-9", pid), check=True)
+        appliance.wait_for("daemon", "PlanStored")
+        appliance.stop_daemon()
+    assert_promises(home)
+    assert of_type(home, "PlanFailed") == []

@@ -1,4 +1,4 @@
-"""The boards that the conformance suite is run against, all of them on a virtual clock.
+"""Boards on a virtual clock, that say and hear COBS.
 
 Each is the same to a test: bytes in, bytes out, pins, a reset, and what the display shows. Three
 of the four execute firmware, and one of those is machine code for the ATmega32u4.
@@ -20,7 +20,6 @@ from firmware_bridge.messages import COLUMNS, ROWS, Direction, Message
 from firmware_bridge.patterns import stale_frame
 from firmware_bridge.virtual_device import VirtualDevice
 from firmware_bridge.wire import CobsCarrier, Packet
-from tools.build_firmware import Built
 
 PIXELS = ROWS * COLUMNS
 SENT_MAX = 65536
@@ -40,6 +39,8 @@ ALONE = Shown(stale_frame(), 15)  # what a board draws when it is switched on
 
 class BoardPeer(ABC):
     """A board on a bench."""
+
+    counts_presses_lost_to_a_reset = True
 
     def __init__(self) -> None:
         self.now_s = 0.0
@@ -279,19 +280,3 @@ class AvrPeer(ProcessPeer):
             self.chain.transfer(bytes.fromhex(report["spi"]))
         else:
             self.leds[report["led"]] = report["level"]
-
-
-PEERS = ("python", "core", "core-sanitized", "avr")
-
-
-def make_peer(name: str, built: Built) -> BoardPeer:
-    """Return a board that was just switched on."""
-    match name:
-        case "python":
-            return VirtualPeer()
-        case "core":
-            return CorePeer(built.core_library)
-        case "core-sanitized":
-            return SanitizedPeer(built.sanitized_runner)
-        case _:
-            return AvrPeer(built.simulator, built.yun_elf)

@@ -43,8 +43,7 @@ class Bench:
         return [(packet.packet_id, message) for _, packet, message in self.peer.heard()]
 
     def hello(self, session_id: int = A) -> HelloReply:
-        reply = self.ask(Hello(session_id, 1, 1))[0]
-        assert isinstance(reply, HelloReply)
+        (reply,) = [m for m in self.ask(Hello(session_id, 1, 1)) if isinstance(m, HelloReply)]
         return reply
 
     def heartbeat(self, session_id: int = A) -> HeartbeatReply:

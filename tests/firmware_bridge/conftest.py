@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.firmware_bridge.board_peers import PEERS, make_peer
+from tests.firmware_bridge.all_peers import PEERS, make_peer
 from tests.firmware_bridge.conformance_bench import Bench
 from tools.build_firmware import Built, build
 
-TOOLS = ("gcc", "avr-gcc")
+TOOLS = ("gcc", "g++", "avr-gcc")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,7 @@
-"""Presses through a bad line: our host, any board, damage both ways, on the board's clock."""
+"""Presses through a bad line: our host, any board, damage both ways, on the board's clock.
+
+A line drops, flips and inserts bytes, and now and then holds back what it was given.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,18 @@ from random import Random
 from firmware_bridge.edges import EdgeId
 from firmware_bridge.events import ButtonChanged, Connected, EventsLost, FrameShown
 from firmware_bridge.host_session import HostSession
+from firmware_bridge.link import RETRY_MAX_S
 from firmware_bridge.matrix import Frame
 from firmware_bridge.messages import PACKED_SIZE, Edge
 from firmware_bridge.noise import Noise
 from firmware_bridge.patterns import stale_frame
+from firmware_bridge.wire import Carrier
 from tests.firmware_bridge.board_peers import BoardPeer
 
 STEP_S = 0.002
 SETTLED_S = 0.012  # a pin's 8 ms, and what a board needs to look
 PATIENCE_S = 60.0
+HELD_BACK_S = 0.15  # at most: longer than the wait for an answer, so that late ones do arrive
 
 
 @dataclass
@@ -31,15 +37,44 @@ class Outcome:
     wrong_pictures: list[Frame] = field(default_factory=list)
 
 
-class NoisyLine:
-    """A host and a board with damage on every byte in between."""
+class BadLine:
+    """One direction: each byte is damaged, or begins a delay, with the same probability."""
 
-    def __init__(self, peer: BoardPeer, rate: float, seed: int, *, pause_s: float = 0.08) -> None:
+    def __init__(self, rate: float, seed: int) -> None:
+        self._noise = Noise(rate, seed)
+        self._random = Random(seed)  # noqa: S311 - repeatable, not secret
+        self._rate = rate
+        self._held = b""
+        self._until_s = 0.0
+
+    def carry(self, data: bytes, now_s: float) -> bytes:
+        """Take bytes and return those that arrive now; they keep their order."""
+        self._held += self._noise.damage(data)
+        if self._random.random() < 1 - (1 - self._rate) ** len(data):
+            self._until_s = now_s + self._random.random() * HELD_BACK_S
+        if now_s < self._until_s:
+            return b""
+        arriving, self._held = self._held, b""
+        return arriving
+
+
+class NoisyLine:
+    """A host and a board with damage and delays in between."""
+
+    def __init__(
+        self,
+        peer: BoardPeer,
+        rate: float,
+        seed: int,
+        *,
+        pause_s: float = 0.08,
+        carrier: Carrier | None = None,
+    ) -> None:
         self.outcome = Outcome()
         self._peer = peer
-        self._to_board, self._to_host = Noise(rate, seed), Noise(rate, seed + 1)
+        self._to_board, self._to_host = BadLine(rate, seed), BadLine(rate, seed + 1)
         self._random = Random(seed)  # noqa: S311 - repeatable, not secret
-        self._host = HostSession(seed + 1)
+        self._host = HostSession(seed + 1, carrier=carrier)
         self._host.opened(peer.now_s)
         self._pause_s = pause_s  # at most, between two edges
         self.picture = Frame.blank()
@@ -49,9 +84,11 @@ class NoisyLine:
         """Let time pass for both ends; the application confirms what it is told at once."""
         end_s = self._peer.now_s + seconds
         while self._peer.now_s < end_s:
-            self._peer.send(self._to_board.damage(self._host.tick(self._peer.now_s)))
+            said = self._host.tick(self._peer.now_s)
+            self._peer.send(self._to_board.carry(said, self._peer.now_s))
             self._peer.run(STEP_S)
-            self._host.receive(self._to_host.damage(self._peer.fetch()), self._peer.now_s)
+            heard = self._to_host.carry(self._peer.fetch(), self._peer.now_s)
+            self._host.receive(heard, self._peer.now_s)
             self._note()
 
     def press_often(self, n_presses: int) -> None:
@@ -82,6 +119,30 @@ class NoisyLine:
             self._host.receive(noise.garbage(40), self._peer.now_s)
             self._note()
 
+    def reset_board(self) -> None:
+        """Reset the MCU."""
+        self._peer.reset()
+
+    def unplug(self, seconds: float, *, n_presses: int = 0) -> None:
+        """Let the port vanish and come back; what either end says meanwhile reaches nobody."""
+        self._host.lost(self._peer.now_s)
+        for number in range(2 * n_presses):
+            edge = Edge.UP if number % 2 else Edge.DOWN
+            self.outcome.pressed.append((self._peer.now_s, edge))
+            self._peer.pin(0, is_down=edge is Edge.DOWN)
+            self._peer.run(seconds / (2 * n_presses + 1))
+        self._peer.run(seconds / (2 * n_presses + 1))
+        self._peer.fetch()
+        # Our link tries the port every 0.8 s: this is when it finds it latest.
+        self._peer.run(RETRY_MAX_S)
+        self._peer.fetch()
+        self._host.opened(self._peer.now_s)
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the board shows exactly the newest picture."""
+        return self._peer.shown().frame == self._peer.as_shown(self.picture)
+
     def show(self, level: int) -> None:
         """Make a picture of one level the newest."""
         self._host.show(bytes([level * 0x11]) * PACKED_SIZE)
@@ -92,7 +153,7 @@ class NoisyLine:
         """Wait for the newest picture; tell whether the board shows exactly that."""
         for _ in range(60):
             self.run(0.5)
-            if self._peer.shown().frame == self._peer.as_shown(self.picture):
+            if self.is_shown:
                 return True
         return False
 

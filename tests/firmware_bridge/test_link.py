@@ -9,20 +9,31 @@ import pytest
 
 from firmware_bridge.board_session import BoardIdentity, BoardSession
 from firmware_bridge.errors import LinkError
-from firmware_bridge.events import ButtonChanged, Connected, FrameShown, PortLost, PortOpened
+from firmware_bridge.events import (
+    ButtonChanged,
+    Connected,
+    Disconnected,
+    FrameShown,
+    PortLost,
+    PortOpened,
+    Reason,
+)
 from firmware_bridge.link import EVENTS_MAX, RETRY_MAX_S, UNSENT_MAX, Link
 from firmware_bridge.matrix import Frame
-from firmware_bridge.messages import Edge
+from firmware_bridge.messages import Edge, Hello
+from firmware_bridge.session import HostState
 from firmware_bridge.transport import MemoryPort, Transport, memory_pair
+from firmware_bridge.wire import CobsCarrier, Packet
 from tests.firmware_bridge.board_process import until, wait_for_event
 
 
 class BoardOnPort:
     """Runs a board session on the far end of a memory port."""
 
-    def __init__(self, port: MemoryPort) -> None:
-        self.session = BoardSession(BoardIdentity(5))
+    def __init__(self, port: MemoryPort, session: BoardSession | None = None) -> None:
+        self.session = session or BoardSession(BoardIdentity(5))
         self.port = port
+        self.is_plugged = True
         self._loop = asyncio.get_running_loop()
         assert port.peer is not None
         self._line: Transport = port.peer
@@ -34,6 +45,7 @@ class BoardOnPort:
         self._pump()
 
     def hang_up(self) -> None:
+        self.is_plugged = False
         self._loop.remove_reader(self._line.fileno())
         if self._timer is not None:
             self._timer.cancel()
@@ -174,6 +186,55 @@ def test_a_host_that_reads_no_events_loses_old_ones_and_never_an_edge() -> None:
             assert link.statistics.events_dropped > 0
             assert isinstance(await link.next_event(), ButtonChanged)
             board.hang_up()
+
+    asyncio.run(run())
+
+
+async def replaced(link: Link, port: MemoryPort) -> BoardOnPort:
+    """Connect a link to a board that another host takes right after; return that board."""
+    board = BoardOnPort(port)
+    await wait_for_event(link, Connected)
+    link.show(Frame.blank())
+    await wait_for_event(link, FrameShown)
+    other_id = link.session.session_id ^ 0x8000_0000 or 1
+    other = CobsCarrier().encode(Packet.carrying(Hello(other_id, 1, 1), 9))
+    board.session.receive(other, asyncio.get_running_loop().time())
+    lost = await wait_for_event(link, Disconnected)
+    assert lost.reason is Reason.REPLACED
+    return board
+
+
+def test_a_link_that_was_replaced_says_so_gives_its_port_back_and_returns_much_later() -> None:
+    async def run() -> None:
+        port = MemoryPort()
+        async with Link(port, aside_s=0.3) as link:
+            board = await replaced(link, port)
+            old_id = link.session.session_id
+            await until(lambda: not board.is_plugged)  # its line was closed
+            assert not link.is_connected
+            await wait_for_event(link, PortOpened)
+            again = BoardOnPort(port, board.session)
+            await wait_for_event(link, Connected)
+            assert link.session.session_id != old_id
+            await wait_for_event(link, FrameShown)  # the newest picture, by itself
+            assert link._aside_s == 0.6
+            again.hang_up()
+
+    asyncio.run(run())
+
+
+def test_a_human_can_take_the_board_back_at_once() -> None:
+    async def run() -> None:
+        port = MemoryPort()
+        async with Link(port, aside_s=1000.0) as link:
+            link.take_back()  # nobody has it: nothing to do
+            board = await replaced(link, port)
+            await until(lambda: not board.is_plugged)  # its line was closed
+            link.take_back()
+            assert link.session.state is HostState.GREETING
+            again = BoardOnPort(port, board.session)
+            await wait_for_event(link, Connected)
+            again.hang_up()
 
     asyncio.run(run())
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from firmware_bridge.events import ButtonChanged, Connected, FrameShown
+from firmware_bridge.events import ButtonChanged, Connected, FrameShown, PortLost
 from firmware_bridge.link import Link
 from firmware_bridge.matrix import Frame
 from firmware_bridge.max7219 import Max7219Chain, lit
@@ -91,6 +91,29 @@ def test_a_press_becomes_an_event_and_a_frame_becomes_spi_bytes(built: Built) ->
             again = await wait_for_event(link, Connected)
             assert again.new_boot
             await board.wait_for_frame(fault_frame(4))
+
+    asyncio.run(scenario())
+
+
+def test_a_tty_that_vanished_and_was_made_anew_is_found_again(built: Built, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        port = tmp_path / "ttyATH0"
+        options = ("--eeprom", str(tmp_path / "eeprom"))
+        async with Link(SerialPort(str(port))) as link:
+            await wait_for_event(link, PortLost)
+            for boot_id in range(2):
+                async with yun(built, *options) as board:
+                    port.symlink_to(board.path)
+                    connected = await wait_for_event(link, Connected)
+                    assert connected.board.boot_id == boot_id
+                    link.show(fault_frame(boot_id + 1))
+                    await board.wait_for_frame(fault_frame(boot_id + 1))
+                    board.do("pin 0 1")
+                    pressed = await wait_for_event(link, ButtonChanged)
+                    assert pressed.edge_id == (boot_id, 1)
+                    link.confirm(pressed.edge_id)
+                port.unlink()
+                await wait_for_event(link, PortLost)
 
     asyncio.run(scenario())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,6 +37,19 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test may see, or write to, the home of whoever runs it."""
     monkeypatch.setenv("ARDUINO_TRADER_HOME", str(tmp_path / "nowhere"))
     monkeypatch.setenv("COLUMNS", "100")
+
+
+def need(found: object, what: str) -> None:
+    """Skip a test that lacks something of the machine; in CI, fail it."""
+    if not found:
+        stop = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        stop(f"no {what}")
+
+
+@pytest.fixture(scope="session")
+def strace() -> None:
+    """Tests that name this run programs under strace."""
+    need(shutil.which("strace"), "strace: `make setup` installs it")
 
 
 @pytest.fixture(scope="session")

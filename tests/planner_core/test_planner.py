@@ -189,8 +189,8 @@ def test_progress_is_told_by_every_generator_and_every_round_of_the_refinement()
     told = recorder.of("SearchProgressed")
     sources = [str(event["source"]) for event in told]
     assert [s for s in sources if s.startswith("sequence")] == [
-        "sequence_generators.combinatorial",
         "sequence_generators.beam",
+        "sequence_generators.combinatorial",
         "sequence_generators.swap",
     ]
     assert {"refinement.supports", "refinement.lots"} <= set(sources)

@@ -31,24 +31,31 @@ def bash(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
 def test_it_says_how_it_is_used() -> None:
     done = bash("take_turns() { true; }; main nonsense")
     assert done.returncode == 1
-    assert done.stderr == "error: usage: tools/bootstrap.sh run|test|bench\n"
+    assert done.stderr == "error: usage: tools/bootstrap.sh run|test|soak|bench\n"
 
 
 def test_a_user_without_root_is_told_what_to_install_and_the_tests_go_on() -> None:
-    done = bash(DEBIAN + USER + "ensure_firmware_toolchain")
+    done = bash(DEBIAN + USER + "ensure_test_packages")
     assert done.returncode == 0
     assert "sudo apt-get install gcc make gcc-avr avr-libc" in done.stderr
     assert "will be skipped" in done.stderr
 
 
-def test_ci_may_not_go_on_without_the_toolchain() -> None:
-    done = bash(DEBIAN + USER + "ensure_firmware_toolchain", CI="true")
+def test_ci_may_not_go_on_without_them() -> None:
+    done = bash(DEBIAN + USER + "ensure_test_packages", CI="true")
     assert done.returncode == 1
-    assert "error: CI needs the firmware toolchain." in done.stderr
+    assert "error: CI needs these packages." in done.stderr
+
+
+def test_the_long_tests_say_that_they_need_the_fuzzer() -> None:
+    done = bash(DEBIAN + USER + "ensure_fuzzer")
+    assert done.returncode == 1
+    assert "sudo apt-get install clang libclang-rt-dev" in done.stderr
+    assert done.stderr.endswith("error: the long tests need clang and its fuzzer.\n")
 
 
 def test_another_system_is_told_the_names_that_debian_has() -> None:
-    done = bash(NO_DEBIAN + "ensure_firmware_toolchain")
+    done = bash(NO_DEBIAN + "ensure_test_packages")
     assert done.returncode == 0
     assert "under the names that Debian gives them: gcc make gcc-avr" in done.stderr
 
@@ -104,6 +111,10 @@ def test_an_installation_is_current_until_its_lock_or_its_folder_changes(tmp_pat
         ("run", [], "run"),
         ("run", ["dev"], "dev"),
         ("run", ["bench"], "bench"),
+        ("run", ["dev", "soak"], "soak"),
+        ("soak", ["dev"], "soak"),
+        ("soak", ["soak", "bench"], "bench"),
+        ("bench", ["soak"], "bench"),
         ("dev", ["run"], "dev"),
         ("dev", ["dev", "bench"], "bench"),
         ("bench", ["dev"], "bench"),

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-LOCKS = ("installer", "run", "dev", "bench")
+LOCKS = ("installer", "run", "dev", "soak", "bench")
 PACKAGES = ("configs", "firmware_bridge", "host", "planner_core")
 PIN = re.compile(
     r"^(?P<name>[a-z0-9.-]+)==(?P<version>\S+)(?: ; (?P<marker>.+?))? \\$", re.MULTILINE
@@ -32,7 +32,7 @@ def pins(name: str) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("small", "large"), [("installer", "run"), ("run", "dev"), ("dev", "bench")]
+    ("small", "large"), [("installer", "run"), ("run", "dev"), ("dev", "soak"), ("soak", "bench")]
 )
 def test_a_larger_lock_holds_the_smaller_one_so_one_environment_serves_both(
     small: str, large: str
@@ -55,7 +55,8 @@ def test_every_dependency_is_locked() -> None:
     extras = project["optional-dependencies"]
     wanted = {
         "run": project["dependencies"],
-        "dev": [line for name, lines in extras.items() if name != "bench" for line in lines],
+        "dev": [line for name in extras.keys() - {"soak", "bench"} for line in extras[name]],
+        "soak": extras["soak"],
         "bench": extras["bench"],
     }
     for lock, requirements in wanted.items():

@@ -8,15 +8,16 @@ import time
 from pathlib import Path
 
 from host.configuration.history import ConfigHistory
-from tests.host.crash.injected import sweep
+from tools.crash.injected import sweep
+from tools.crash.writers import STORAGE
 
 COMMITS = 100
-STRIDE = 2
+STRIDE = 1
 TEXT = b"# as large as the shipped file\n" * 400
 
 
 def run() -> dict[str, object]:
-    """Kill or fail a committing process at every second system call that touches the disk.
+    """Kill or fail a committing process at every system call that touches its home.
 
     points
         Faults injected (SIGKILL, EIO, ENOSPC, EINTR), a fresh process each.
@@ -30,7 +31,7 @@ def run() -> dict[str, object]:
         Median milliseconds of a commit of 12 KB, both fsyncs of version and HEAD included.
     """
     with tempfile.TemporaryDirectory() as folder:
-        found = sweep(Path(folder) / "sweep", stride=STRIDE)
+        found = sweep(Path(folder) / "sweep", STORAGE, stride=STRIDE)
         return {
             "points": found.points,
             "lost_acknowledged": found.lost_acknowledged,

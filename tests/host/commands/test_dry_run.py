@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -30,9 +29,19 @@ def written_below(home: Path, *arguments: str) -> list[str]:
     return [line for line in lines if str(home) in line and WRITING.match(line)]
 
 
-@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
-def test_it_writes_nothing_under_the_home(own_home: Home) -> None:
-    assert written_below(own_home.root, "dry-run", "core") == []
+@pytest.mark.usefixtures("strace")
+def test_what_only_looks_writes_nothing_under_the_home(trader: Trader, own_home: Home) -> None:
+    trader("config", "commit", "core", "--home", own_home.root)
+    own_home.bucket_file("core").write_text("max_plan_depth = 3\n")
+    looking = (
+        ("dry-run", "core"),
+        ("config", "diff", "core", "--plan"),
+        ("config", "check"),
+        ("config", "show", "core"),
+        ("preset", "list"),
+    )
+    for words in looking:
+        assert written_below(own_home.root, *words) == [], words
     assert written_below(own_home.root, "plan", "core"), "the check must see what writes"
 
 

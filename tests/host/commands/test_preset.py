@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import resources
 from pathlib import Path
 
@@ -65,3 +66,30 @@ def test_a_file_that_was_changed_on_the_way_is_refused(
     file.write_text(file.read_text().replace('id = "tax-aware"', 'id = "t"') + "# more\n")
     assert "checksum does not fit" in trader("preset", "import", file, *at).err
     assert "there are:" in trader("preset", "show", "none", *at).err
+
+
+@pytest.mark.parametrize(
+    "state",
+    ['{"contrarian": {"downloads": "many", "rating": 99}}', "[]", '{"contrarian": 3}', "[" * 9999],
+)
+def test_figures_that_are_none_cost_only_themselves(
+    trader: Trader, own_home: Home, state: str
+) -> None:
+    at = ("--home", own_home.root)
+    own_home.state_dir.mkdir()
+    (own_home.state_dir / "presets.json").write_text(state)
+    shown = trader("preset", "show", "contrarian", *at, "--json").json
+    assert (shown["downloads"], shown["rating"]) == (0, None)
+    assert trader("preset", "rate", "contrarian", 4, *at).code == 0
+    assert trader("preset", "show", "contrarian", *at, "--json").json["rating"] == 4
+
+
+def test_what_is_no_file_is_named_and_the_rest_is_listed(trader: Trader, own_home: Home) -> None:
+    own_home.presets_dir.mkdir()
+    (own_home.presets_dir / "folder.toml").mkdir()
+    os.mkfifo(own_home.presets_dir / "pipe.toml")
+    (own_home.presets_dir / "text.toml").write_text("x")
+    listed = trader("preset", "list", "--home", own_home.root, "--json")
+    assert [preset["id"] for preset in listed.json["presets"]] == SHIPPED
+    assert all(f"{name}.toml" in listed.err for name in ("folder", "pipe"))
+    assert "text" in listed.err

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import time
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from host.configuration.device import DeviceConfig, load_device_config
+from host.configuration.device import CarrierKind, DeviceConfig, load_device_config
 from host.daemon.controls import Command
+from host.display.daylight import Night
+from host.display.state import Light
 from host.files.home import Home
 from host.files.problems import ConfigFileError
 
@@ -27,10 +31,17 @@ def test_every_key_can_be_set(tmp_path: Path) -> None:
         tmp_path,
         """
         [link]
+        carrier = "router"
         port = "/dev/ttyS0"
         baud = 115200
+        socket = "/run/router.sock"
         [display]
         brightness = 3
+        night = "off_but_faults"
+        night_from = "23:30"
+        night_to = "06:15"
+        night_brightness = 1
+        time_zone = "Europe/Zurich"
         [buttons]
         short = "next_page"
         double = "nothing"
@@ -45,6 +56,10 @@ def test_every_key_can_be_set(tmp_path: Path) -> None:
         """,
     )
     assert found.link.port == "/dev/ttyS0"
+    assert (found.link.carrier, found.link.socket) == (CarrierKind.ROUTER, "/run/router.sock")
+    assert found.display.hours() == Night(
+        Light.OFF_BUT_FAULTS, time(23, 30), time(6, 15), ZoneInfo("Europe/Zurich")
+    )
     assert found.buttons.hold is Command.PLAN
     assert found.limits.plan_deadline_s == 90.5
     assert len(found.model_dump()["buttons"]) == 7
@@ -72,3 +87,26 @@ def test_times_that_make_a_gesture_impossible_are_refused(tmp_path: Path) -> Non
 def test_what_is_no_setting_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigFileError):
         load(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('night = "dark"', "allowed: full, dim, off, off_but_faults"),
+        ('night_from = "24:00"', "such as \"22:00\", found '24:00'"),
+        ('night_to = "7:00"', "such as \"22:00\", found '7:00'"),
+        ("night_to = 07:00:00", "write it in quotes"),
+        ('time_zone = "Europe/Berln"', "did you mean `Europe/Berlin`"),
+        ('time_zone = "../../etc/passwd"', "a name such as `Europe/Berlin`"),
+        ('time_zone = "Europe"', "has to be a time zone"),
+        ("night_brightness = 16", "<= 15"),
+    ],
+)
+def test_what_is_wrong_with_a_night_is_said_with_its_place_and_what_is_right(
+    tmp_path: Path, line: str, said: str
+) -> None:
+    with pytest.raises(ConfigFileError) as caught:
+        load(tmp_path, f"[display]\n{line}\n")
+    (problem,) = caught.value.lines
+    assert "device.toml:2:1: " in problem
+    assert said in problem

@@ -61,7 +61,7 @@ def test_a_damaged_version_gives_way_to_the_one_before_and_is_set_aside(
     active = kept.active()
     assert active is not None
     assert active.meta.version == 1
-    (kept.folder / ".tmp-1-dead").write_bytes(b"x")
+    (kept.folder / ".tmp-1-0123456789ab").write_bytes(b"x")
     found = kept.recover()
     assert found.swept == 1
     assert found.active is not None

@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host.configuration.toml_file import (
-    TOML_BYTES_MAX,
     ConfigFileError,
     explain_problems,
     parse_toml,
     read_toml,
     render_problems,
 )
+from host.limits import TOML_BYTES_MAX
 from planner_core.errors import ConfigProblem
 
 LINE = re.compile(r"core\.toml:\d+:\d+: .+ \(.+\)")

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host.configuration.toml_file import TomlDocument, parse_toml
-from host.configuration.toml_positions import KEY_PARTS_MAX, NESTING_MAX, TomlPath, scan_positions
+from host.configuration.toml_positions import TomlPath, scan_positions
+from host.limits import TOML_KEY_PARTS_MAX, TOML_NESTING_MAX
 
 Value: TypeAlias = Any
 
@@ -180,13 +181,13 @@ def test_the_scan_goes_at_least_as_far_as_the_parser(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        ".".join("a" * (KEY_PARTS_MAX + 1)) + " = 1",
-        f"[{'.'.join('a' * (KEY_PARTS_MAX + 1))}]",
-        f"[[{'.'.join('a' * (KEY_PARTS_MAX + 1))}]]",
-        f"x = {{ {'.'.join('a' * (KEY_PARTS_MAX + 1))} = 1 }}",
+        ".".join("a" * (TOML_KEY_PARTS_MAX + 1)) + " = 1",
+        f"[{'.'.join('a' * (TOML_KEY_PARTS_MAX + 1))}]",
+        f"[[{'.'.join('a' * (TOML_KEY_PARTS_MAX + 1))}]]",
+        f"x = {{ {'.'.join('a' * (TOML_KEY_PARTS_MAX + 1))} = 1 }}",
         f"x = [[{{ {'.'.join(['a'] * 9)} = 1 }}]]",
-        "x = " + "[" * (NESTING_MAX + 1),
-        "x = " + "{a = " * (NESTING_MAX + 1),
+        "x = " + "[" * (TOML_NESTING_MAX + 1),
+        "x = " + "{a = " * (TOML_NESTING_MAX + 1),
         "x = " + "9" * 300,
     ],
 )
@@ -195,8 +196,8 @@ def test_what_exceeds_a_limit_is_noticed_before_parsing(text: str) -> None:
 
 
 def test_what_just_meets_the_limits_passes() -> None:
-    key = ".".join("a" * KEY_PARTS_MAX)
-    text = f"{key} = {'[' * NESTING_MAX}{']' * NESTING_MAX}"
+    key = ".".join("a" * TOML_KEY_PARTS_MAX)
+    text = f"{key} = {'[' * TOML_NESTING_MAX}{']' * TOML_NESTING_MAX}"
     assert scan_positions(text).excess is None
 
 

@@ -12,7 +12,14 @@ import pytest
 
 from host.errors import StorageError
 from host.files import atomic_file
-from host.files.atomic_file import make_folder, sweep_temporaries, write_atomic, write_new
+from host.files.atomic_file import (
+    make_folder,
+    new_file,
+    sweep_temporaries,
+    sweep_tree,
+    write_atomic,
+    write_new,
+)
 
 
 def files_in(folder: Path) -> list[str]:
@@ -128,9 +135,10 @@ def test_a_writer_that_hangs_does_not_hang_us(
 
 def test_what_a_cut_off_write_left_is_swept(tmp_path: Path) -> None:
     write_atomic(tmp_path / "a", b"")
-    (tmp_path / ".tmp-1-ab").write_bytes(b"half")
+    (tmp_path / ".tmp-1-0123456789ab").write_bytes(b"half")
+    (tmp_path / ".tmp-notes").write_bytes(b"somebody's")
     assert sweep_temporaries(tmp_path) == 1
-    assert files_in(tmp_path) == ["a"]
+    assert files_in(tmp_path) == [".tmp-notes", "a"]
     assert sweep_temporaries(tmp_path / "none") == 0
 
 
@@ -138,3 +146,25 @@ def test_a_folder_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     make_folder(tmp_path)
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+
+
+def test_a_tree_is_swept_but_not_what_its_links_lead_to(tmp_path: Path) -> None:
+    for name in ("home", "home/plans/core", "elsewhere"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / ".tmp-1-0123456789ab").touch()
+    (tmp_path / "home" / "link").symlink_to(tmp_path / "elsewhere")
+    assert sweep_tree(tmp_path / "home") == 2
+    assert files_in(tmp_path / "elsewhere") == [".tmp-1-0123456789ab"]
+
+
+def test_a_long_file_gets_its_name_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with new_file(path) as file:
+        file.write(b"one")
+        assert not path.exists()
+    assert path.read_bytes() == b"one"
+    with pytest.raises(StorageError, match="is there already"), new_file(path):
+        pass
+    with pytest.raises(ZeroDivisionError), new_file(tmp_path / "b") as file:
+        file.write(b"%d" % (1 // 0))
+    assert files_in(tmp_path) == ["a"]

@@ -50,6 +50,8 @@ def test_a_new_home_has_files_for_people_that_only_they_can_read(tmp_path: Path)
         "device.toml",
         "buckets/core.toml",
         "schema/bucket.json",
+        "schema/device.json",
+        "schema/portfolio.json",
         "portfolios/core.toml",
         "portfolios/core.trades.csv",
         "market/prices.csv",
@@ -79,7 +81,9 @@ def test_the_examples_in_the_templates_are_valid_when_their_marks_are_taken_away
     home = create_home(tmp_path, demo=False).home
     path = home.portfolio_file("core")
     lines = [
-        line.removeprefix("#") if line.startswith("#") and not line.startswith("# ") else line
+        line.removeprefix("#")
+        if line.startswith("#") and not line.startswith(("# ", "#:"))
+        else line
         for line in path.read_text().splitlines()
         if line.strip() != "#"
     ]
@@ -142,3 +146,14 @@ def test_a_full_disk_is_a_storage_error_that_says_so(
     with pytest.raises(StorageError, match=r"the disk is full: free some space"):
         create_home(tmp_path, demo=False)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_the_schemas_become_those_of_the_installed_version(tmp_path: Path) -> None:
+    root = create_home(tmp_path / "home", demo=False).home.root
+    schema = root / "schema" / "bucket.json"
+    shipped = schema.read_bytes()
+    schema.write_bytes(b"{}")
+    again = create_home(root, demo=False)
+    assert again.written == (schema,)
+    assert schema.read_bytes() == shipped
+    assert create_home(root, demo=False).written == ()

@@ -1,0 +1,38 @@
+"""The Uno Q's firmware as an app for Arduino App Lab.
+
+An app must hold all that it needs, and the Arduino build compiles what lies in its sketch's `src`.
+So an app is put together from `firmware/uno_q` and a copy of `firmware/core`.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Final
+
+FIRMWARE: Final = Path(__file__).parent / "firmware"
+APP_NAME: Final = "arduino-trader-board"
+
+
+def write_app(folder: Path) -> list[Path]:
+    """Write the app into a folder that is new or empty; return its files.
+
+    Raises
+    ------
+    FileExistsError
+        There is something in the folder already: it may be somebody's own version of the app.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise FileExistsError(f"{folder} is not empty: choose another folder, or remove it first")
+    app = FIRMWARE / "uno_q"
+    core = FIRMWARE / "core"
+    pieces = {path: path.relative_to(app) for path in app.rglob("*") if _belongs(path)}
+    pieces |= {path: Path("sketch/src/core", path.name) for path in core.glob("*.[ch]")}
+    for source, target in pieces.items():
+        (folder / target).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, folder / target)
+    return sorted(folder / target for target in pieces.values())
+
+
+def _belongs(path: Path) -> bool:
+    return path.is_file() and "__pycache__" not in path.parts

@@ -1,0 +1,289 @@
+"""`trader board ...` with a board of software, and with the Yun's firmware, executed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from firmware_bridge.transport import SerialPort
+from host.board import walk as walking
+from host.board.access import BoardError
+from host.board.walk import Result, Walk
+from host.cli import main
+from host.simulation.appliance import AVR_COMMAND, BOARD_COMMAND, Simulation
+from tests.end_to_end.promises import quick, small_home
+
+TRADER = (sys.executable, "-P", "-m", "host.cli")
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        (*TRADER, "board", *arguments),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+@pytest.fixture
+def plug(tmp_path: Path) -> Iterator[Callable[[Sequence[str]], Simulation]]:
+    """Plug in a board by its command; there is no daemon."""
+    plugged: list[Simulation] = []
+
+    def start(command: Sequence[str] = BOARD_COMMAND) -> Simulation:
+        bench = Simulation(tmp_path, board=command)
+        plugged.append(bench)
+        bench.start_board()
+        return bench
+
+    yield start
+    for bench in plugged:
+        bench.close()
+
+
+@pytest.fixture(params=["virtual", "avr"])
+def bench(
+    request: pytest.FixtureRequest, plug: Callable[[Sequence[str]], Simulation]
+) -> Simulation:
+    """Each board that there is without a board."""
+    if request.param == "virtual":
+        return plug(BOARD_COMMAND)
+    request.getfixturevalue("avr")
+    return plug(AVR_COMMAND)
+
+
+class Finger:
+    """An onlooker with an opinion, who presses when told to."""
+
+    def __init__(self, bench: Simulation, presses: dict[str, int], answers: bool | None) -> None:
+        self.told: list[str] = []
+        self.asked: list[str] = []
+        self._bench = bench
+        self._presses = presses
+        self._answers = answers
+
+    def tell(self, text: str) -> None:
+        self.told.append(text)
+        name = text.partition(":")[0]
+        if "press and release" in text and name in self._presses:
+            self._bench.tell_board("press", button=self._presses[name], ms=100)
+
+    async def ask(self, question: str) -> bool | None:
+        self.asked.append(question)
+        return self._answers
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A walk that rests nowhere."""
+    for name in ("SWEEP_S", "STALE_S", "EVENT_LED_S"):
+        monkeypatch.setattr(walking, name, 0.0)
+
+
+def take(bench: Simulation, finger: Finger, buttons: int = 1, timeout_s: float = 20.0) -> Walk:
+    walk = Walk(SerialPort(bench.port), finger, buttons=buttons, timeout_s=timeout_s)
+    asyncio.run(walk.run())
+    return walk
+
+
+def results(walk: Walk, result: Result) -> list[str]:
+    return [step.name for step in walk.steps if step.result is result]
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_walk_through_a_good_board_passes(bench: Simulation) -> None:
+    finger = Finger(bench, {"button 0": 0, "button 1": 1}, answers=True)
+    walk = take(bench, finger, buttons=2)
+    assert results(walk, Result.PASSED) == [step.name for step in walk.steps]
+    names = [step.name for step in walk.steps]
+    assert [name for name in names if name.startswith("button")] == ["button 0", "button 1"]
+    assert names[-1] == "back again"
+    assert walk.board is not None
+    has_leds = walk.board.board.name == "YUN"
+    assert any("LED 8" in question for question in finger.asked) is has_leds
+    assert walk.statistics["packets_sent"] != 0
+
+
+@pytest.mark.usefixtures("hasty")
+def test_what_the_eyes_say_is_wrong_fails_and_what_nobody_sees_is_said_to_be_unseen(
+    bench: Simulation,
+) -> None:
+    walk = take(bench, Finger(bench, {}, answers=False), buttons=0)
+    assert {"matrix all", "matrix order", "no host"} <= set(results(walk, Result.FAILED))
+    walk = take(bench, Finger(bench, {}, answers=None), buttons=0)
+    assert {"matrix all", "matrix order", "no host"} <= set(results(walk, Result.UNSEEN))
+    assert results(walk, Result.FAILED) == []
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_button_that_is_not_pressed_or_is_another_one_fails(bench: Simulation) -> None:
+    walk = take(bench, Finger(bench, {"button 0": 1}, answers=True), buttons=1, timeout_s=5.0)
+    (step,) = (step for step in walk.steps if step.name == "button 0")
+    assert (step.result, step.detail) == (Result.FAILED, "button 1 was pressed instead")
+    walk = take(bench, Finger(bench, {}, answers=True), buttons=1, timeout_s=0.2)
+    (step,) = (step for step in walk.steps if step.name == "button 0")
+    assert (step.result, step.detail) == (Result.FAILED, "no press within 0.2 s")
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_board_that_hangs_in_the_middle_fails_and_the_walk_ends(
+    plug: Callable[[Sequence[str]], Simulation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(walking, "CONFIRM_S", 0.3)
+    bench = plug(BOARD_COMMAND)
+    finger = Finger(bench, {}, answers=True)
+
+    async def hang(question: str) -> bool:
+        bench.tell_board("silence")
+        finger.asked.append(question)
+        return True
+
+    monkeypatch.setattr(finger, "ask", hang)
+    with pytest.raises(BoardError, match="no answer"):
+        take(bench, finger, buttons=0)
+    assert any("matrix sweep: failed" in text for text in finger.told)
+
+
+@pytest.fixture
+def typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Run a command in this process, with this on its standard input."""
+
+    def run_here(text: str, *arguments: str) -> tuple[int, str, str]:
+        (tmp_path / "typed").write_text(text, encoding="utf-8")
+        with (tmp_path / "typed").open(encoding="utf-8") as stdin:
+            monkeypatch.setattr("sys.stdin", stdin)
+            code = main(["--home", str(tmp_path), "board", *arguments])
+        return code, *capsys.readouterr()
+
+    return run_here
+
+
+@pytest.mark.usefixtures("hasty")
+def test_the_walk_in_the_terminal_takes_answers_and_sums_up(
+    plug: Callable[[Sequence[str]], Simulation], typed: Callable[..., tuple[int, str, str]]
+) -> None:
+    port = plug(BOARD_COMMAND).port
+    answers = "y\n\nn\ny\ny\ny\n"
+    code, out, err = typed(answers, "test", "--port", port, "--buttons", "0", "--json")
+    assert code == 1
+    found = json.loads(out)
+    assert found["passed"] is False
+    by_name = {step["name"]: step["result"] for step in found["steps"]}
+    assert by_name["matrix all"] == by_name["matrix sweep"] == "passed"
+    assert by_name["matrix order"] == "failed"
+    assert by_name["back again"] == "passed"
+    assert "Are all 104 LEDs lit? [Y/n]" in err
+    code, out, _ = typed("y\n" * 6, "test", "--port", port, "--buttons", "0")
+    assert code == 0
+    assert "nothing failed" in out
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_walk_that_nobody_watches_passes_only_if_that_was_asked_for(
+    plug: Callable[[Sequence[str]], Simulation], typed: Callable[..., tuple[int, str, str]]
+) -> None:
+    port = plug(BOARD_COMMAND).port
+    code, out, _ = typed("", "test", "--port", port, "--buttons", "0", "--unattended")
+    assert code == 0
+    assert "nobody looked at 6 of 8 steps" in out
+    assert typed("", "test", "--port", port, "--buttons", "0")[0] == 1
+
+
+def test_a_walk_with_a_firmware_of_another_protocol_says_what_mends_it(
+    plug: Callable[[Sequence[str]], Simulation],
+) -> None:
+    port = plug((*BOARD_COMMAND, "--protocol", "9")).port
+    done = run("test", "--port", port, "--unattended")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "trader board flash" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_info_tries_the_link_and_tells_its_counters(bench: Simulation) -> None:
+    done = run("info", "--port", bench.port, "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["pictures"]["confirmed"] == 20
+    assert 0 < found["pictures"]["median_ms"] <= found["pictures"]["max_ms"]
+    assert found["link"]["packets_received"] >= 21
+    assert {"retransmits", "crc_errors", "rtt_max_ms", "port_openings"} <= found["link"].keys()
+
+
+def test_the_monitor_shows_each_packet_both_ways(bench: Simulation) -> None:
+    done = run("monitor", "--port", bench.port, "--count", "6", "--json")
+    assert done.returncode == 0, done.stderr
+    packets = [r for r in map(json.loads, done.stdout.splitlines()) if "kind" in r]
+    assert len(packets) == 6
+    kinds = [(packet["direction"], packet["kind"]) for packet in packets]
+    assert kinds[:2] == [("to_board", "HELLO"), ("to_host", "HELLO_REPLY")]
+    assert ("to_board", "SHOW_FRAME") in kinds
+    assert ("to_host", "FRAME_ACK") in kinds
+    assert packets[1]["rows"] == 8
+    lines = run("monitor", "--port", bench.port, "--seconds", "0.5").stdout.splitlines()
+    assert any(" > #" in line and "HELLO " in line for line in lines)
+    assert any(" < #" in line and "FRAME_ACK" in line for line in lines)
+
+
+def test_the_monitor_takes_presses_and_counts_damage(
+    plug: Callable[[Sequence[str]], Simulation],
+) -> None:
+    bench = plug(BOARD_COMMAND)
+    process = subprocess.Popen(
+        (*TRADER, "board", "monitor", "--port", bench.port, "--json"), stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    kinds: list[str] = []
+
+    def wait_for(kind: str) -> None:
+        while kind not in kinds:
+            line = process.stdout.readline() if process.stdout else b""
+            assert line, f"the monitor ended without {kind}"
+            kinds.append(json.loads(line).get("kind", ""))
+
+    wait_for("FRAME_ACK")
+    bench.tell_board("press")
+    wait_for("BUTTON_EDGE")
+    wait_for("EDGE_ACK")
+    bench.wait_for("board", "edge_acked")
+    bench.tell_board("garbage", bytes=200)
+    wait_for("(damaged)")
+    process.terminate()
+    process.stdout.close()
+    process.wait(30)
+
+
+@pytest.mark.parametrize("action", ["info", "monitor", "test"])
+def test_no_command_takes_the_board_from_a_running_daemon(tmp_path: Path, action: str) -> None:
+    home = small_home(tmp_path)
+    with quick(home) as appliance:
+        assert appliance.daemon is not None
+        done = run(action, "--port", appliance.port)
+        assert done.returncode == 1
+        assert done.stdout == ""
+        assert f"in use by process {appliance.daemon.pid}" in done.stderr
+        assert f"kill {appliance.daemon.pid}" in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+        appliance.press()
+        appliance.wait_for_answer()
+        kinds = {event.kind for event in appliance.events if event.source == "daemon"}
+        assert not kinds & {"BoardDisconnected", "PortMissing"}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [("--count", "0"), ("--count", "x"), ("--seconds", "-1"), ("--seconds", "nan")],
+)
+def test_limits_that_make_no_sense_are_refused(wrong: tuple[str, str]) -> None:
+    done = run("monitor", *wrong)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1

@@ -1,0 +1,57 @@
+"""A board whose firmware speaks another protocol: seen on the board, said here, and mended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from firmware_bridge.matrix import Frame
+from firmware_bridge.patterns import incompatible_frame
+from host.simulation.appliance import BOARD_COMMAND, Simulation
+from tests.end_to_end.promises import assert_promises, plan_files, small_home, trader
+
+OTHER = (*BOARD_COMMAND, "--protocol", "9")
+
+
+def test_it_is_said_once_with_the_command_that_mends_it_and_the_board_shows_its_own_sign(
+    tmp_path: Path,
+) -> None:
+    home = small_home(tmp_path)
+    appliance = Simulation(home, board=OTHER, daemon=trader())
+    try:
+        appliance.start_board()
+        appliance.start_daemon()
+        told = appliance.wait_for("daemon", "FirmwareIncompatible").record
+        assert told["severity"] == "ERROR"
+        assert told["data"]["protocol"] == "9 to 9"
+        assert told["data"]["protocol_of_host"] == "1 to 1"
+        assert "trader board flash" in told["data"]["remedy"]
+        shown = appliance.wait_for("board", "incompatible").record["levels"]
+        assert Frame.from_rows(shown) == incompatible_frame()
+        assert appliance.levels == shown
+        appliance.pump_for(6.0)  # HELLO goes on, every 5 s
+        told_again = [e for e in appliance.events if e.kind == "FirmwareIncompatible"]
+        assert len(told_again) == 1
+    finally:
+        appliance.close()
+
+
+def test_after_the_board_was_flashed_it_serves_without_a_restart_of_the_daemon(
+    tmp_path: Path,
+) -> None:
+    home = small_home(tmp_path)
+    appliance = Simulation(home, board=OTHER, daemon=trader())
+    try:
+        appliance.start_board()
+        appliance.start_daemon()
+        appliance.wait_for("daemon", "FirmwareIncompatible")
+        appliance.restart_board(BOARD_COMMAND)
+        appliance.wait_for("daemon", "BoardConnected")
+        first = appliance.wait_for("board", "frame").record["levels"]
+        assert Frame.from_rows(first) != incompatible_frame()
+        appliance.press()
+        assert appliance.wait_for_answer().plan["outcome"] == "PLANNED"
+        appliance.stop_daemon()
+    finally:
+        appliance.close()
+    assert_promises(home)
+    assert len(plan_files(home)) == 1

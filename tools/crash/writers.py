@@ -1,0 +1,190 @@
+"""What is killed: the storage function, one command; and how writers fail that know no better.
+
+A writer is a program that prints `VERSION SHA256` once a version is acknowledged. What it printed
+has to be there afterwards, whole; what is there has to be whole; and the device has to go on.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from host.configuration.active import load_active, open_history
+from host.errors import HostError
+from host.files.home import Home
+
+BUCKET: Final = "core"
+FIRST: Final = b"max_plan_depth = 5\n"
+EDITED: Final = "# reason: shorter\nmax_plan_depth = 4\n" + "# more\n" * 100
+COMMITS: Final = 2
+TIMEOUT_S: Final = 60
+
+FUNCTION: Final = f"""
+import sys
+from pathlib import Path
+from host.configuration.active import open_history
+from host.errors import HostError
+from host.files.home import Home
+history = open_history(Home(Path(sys.argv[1])), '{BUCKET}')
+#prelude
+for number in range({COMMITS}):
+    try:
+        meta = history.commit(b'max_plan_depth = %d # ' % (number + 1) + b'x' * 500, reason='x')
+    except (HostError, OSError):
+        continue
+    print(meta.version, meta.sha256, flush=True)
+"""
+COMMAND: Final = """
+import contextlib, io, json, sys
+import host.configuration.active
+from host.cli import main
+#prelude
+said = io.StringIO()
+with contextlib.redirect_stdout(said):
+    code = main([*{words!r}, '--json', '--home', sys.argv[1]])
+if code == 0:
+    record = json.loads(said.getvalue())
+    version = record.get('config_version') or record.get('version')
+    print(version, record.get('config_sha256') or record.get('sha256'), flush=True)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """A program that commits versions to a home that has one already, edited since."""
+
+    name: str
+    program: str
+
+    def with_prelude(self, prelude: str) -> Writer:
+        """Return the writer after a change of what it writes with."""
+        return Writer(self.name, self.program.replace("#prelude", prelude))
+
+    def command(self, root: Path) -> list[str]:
+        """Return the command line."""
+        return [sys.executable, "-B", "-c", self.program, str(root)]
+
+
+STORAGE: Final = Writer("storage function", FUNCTION)
+COMMIT: Final = Writer("config commit", COMMAND.format(words=("config", "commit", BUCKET)))
+ROLLBACK: Final = Writer(
+    "config rollback", COMMAND.format(words=("config", "rollback", BUCKET, "1", "--yes"))
+)
+
+IN_PLACE: Final = """
+import time
+import host.configuration.active, host.configuration.history, host.files.atomic_file
+def naive(path, data, pause_s=0.0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open('wb') as file:
+        for at in range(0, len(data), 64):
+            file.write(data[at:at + 64]); file.flush(); time.sleep(pause_s)
+    return True
+for module in (host.configuration.active, host.configuration.history, host.files.atomic_file):
+    for name in ('write_new', 'write_atomic'):
+        if hasattr(module, name):
+            setattr(module, name, naive)
+"""
+"""As most programs write: over what was there, in pieces."""
+WITHOUT_FILE_SYNC: Final = """
+import os, stat
+sync = os.fsync
+os.fsync = lambda fd: None if stat.S_ISREG(os.fstat(fd).st_mode) else sync(fd)
+"""
+"""As careful programs write that heard of rename, and not of fsync."""
+WITHOUT_FOLDER_SYNC: Final = """
+import host.files.atomic_file
+host.files.atomic_file.sync_folder = lambda folder: None
+"""
+
+
+@dataclass(slots=True)
+class Found:
+    """What was looked at, and what was wrong with it."""
+
+    points: int = 0
+    lost_acknowledged: int = 0
+    torn: int = 0
+    unrecovered: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether every promise was kept."""
+        return not (self.lost_acknowledged or self.torn or self.unrecovered)
+
+
+def make_home(root: Path) -> dict[int, str]:
+    """Make a home of one version, edited since; return what was acknowledged."""
+    home = Home(root)
+    home.buckets_dir.mkdir(parents=True)
+    home.portfolios_dir.mkdir()
+    home.portfolio_file(BUCKET).write_text("base_currency = 'USD'\n")
+    first = open_history(home, BUCKET).commit(FIRST, reason="first")
+    home.bucket_file(BUCKET).write_text(EDITED)
+    return {first.version: first.sha256}
+
+
+def copied(template: Path, root: Path) -> Path:
+    """Return a fresh copy of a home."""
+    shutil.copytree(template, root)
+    return root
+
+
+def acknowledged(said: str) -> dict[int, str]:
+    """Return the versions that a writer printed; a line that was cut off promised nothing."""
+    lines = [line.split() for line in said.split("\n")[:-1]]
+    return {int(version): digest for version, digest in lines}
+
+
+def run_traced(writer: Writer, root: Path, options: Sequence[str]) -> str:
+    """Run a writer under strace; return what it printed."""
+    environment = {**os.environ, "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
+    done = subprocess.run(
+        ["strace", "-qq", "-y", *options, *writer.command(root)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=TIMEOUT_S,
+        env=environment,
+    )
+    return done.stdout
+
+
+def judge(root: Path, promised: dict[int, str], what: str, found: Found) -> None:
+    """Look at a home as the next start does: note what is lost or torn, then go on in it."""
+    home = Home(root)
+    history = open_history(home, BUCKET)
+    found.points += 1
+    problems = history.problems()
+    if any("damaged" in problem and "HEAD" not in problem for problem in problems):
+        found.torn += 1
+        found.failures.append(f"{what}: torn: {problems}")
+    held = {stored.meta.version: stored.meta.sha256 for stored in history.newest_first()}
+    if lost := [number for number, digest in promised.items() if held.get(number) != digest]:
+        found.lost_acknowledged += 1
+        found.failures.append(
+            f"{what}: lost {lost} of {sorted(promised)}, there are {sorted(held)}"
+        )
+    try:
+        history.recover()
+        loaded = load_active(home, BUCKET)
+        next_one = history.commit(b"max_plan_depth = 9\n", reason="after")
+        has_gone_on = loaded.version in {0, *held} and next_one.version > max(promised, default=0)
+        wrong = history.problems()
+    except HostError as error:
+        has_gone_on, wrong = False, [str(error)]
+    if wrong or not has_gone_on:
+        found.unrecovered += 1
+        found.failures.append(f"{what}: does not go on: {wrong}")
+
+
+def hexed(texts: Iterable[str]) -> list[str]:
+    """Return texts as strace -xx prints them."""
+    return ["".join(f"\\x{byte:02x}" for byte in os.fsencode(text)) for text in texts]
