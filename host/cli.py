@@ -54,6 +54,8 @@ COMMANDS = (
     Command("backup", "the home as one file: create, verify, restore", "host.commands.backup"),
     Command("modules", "list the planner's modules, show one", "host.commands.modules"),
     Command("events", "what happened: tail, verify, export", "host.commands.events"),
+    Command("metrics", "what plans cost: time, sequences, memory", "host.commands.metrics"),
+    Command("breakers", "modules that are left out for now", "host.commands.breakers"),
     Command("board", "ask the board what it is", "host.commands.board"),
     Command("service", "set up and look at the systemd service", "host.commands.service"),
 )

@@ -86,7 +86,9 @@ JOURNAL_BYTES_MAX = 64 * 1024 * 1024
 JOURNAL_CORRUPT_KEPT_MAX = 8
 WORKER_LINE_BYTES_MAX = 8 * 1024 * 1024
 """A plan of a worker, as one line."""
-WORKER_REQUEST_BYTES_MAX = 4 * 1024
+WORKER_REQUEST_BYTES_MAX = 16 * 1024
+PLAN_MEMORY_MB = 1024
+"""What plans may take beyond what the planner's process needs to begin with."""
 WORKER_STDERR_BYTES_MAX = 64 * 1024
 DEVICE_PATH_LENGTH_MAX = 255
 FIRMWARE_IMAGE_BYTES_MAX = 128 * 1024
@@ -108,6 +110,11 @@ PRESET_BYTES_MAX = 64 * 1024
 PRESET_STATE_BYTES_MAX = 256 * 1024
 CONFIG_VERSION_BYTES_MAX = TOML_BYTES_MAX + 2 * 1024
 """A configuration of 64 KB, and the line of metadata before it."""
+
+# --- state/ --------------------------------------------------------------------------------------
+
+STATE_BYTES_MAX = 8 * 1024 * 1024
+"""Of a file of metrics or breakers; a full one of metrics has about 1 MB."""
 
 # --- health --------------------------------------------------------------------------------------
 

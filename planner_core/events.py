@@ -6,7 +6,7 @@ subscribe in the host; nothing here knows them.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import ClassVar
 
@@ -33,7 +33,7 @@ class Event:
 
     def to_record(self) -> dict[str, object]:
         """Return the event as plain data: envelope beside `data`."""
-        data = asdict(self)
+        data = {field.name: getattr(self, field.name) for field in fields(self)}
         envelope = {
             "timestamp": data.pop("timestamp").isoformat(),
             "bucket_id": data.pop("bucket_id"),
@@ -101,9 +101,34 @@ class ModuleOverran(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleSkipped(Event):
-    """A module's circuit breaker is open; it was not called."""
+    """A module was not called: its circuit breaker is open, or the run does without it."""
 
     key: str
+    reason: str = ""
+
+    severity: ClassVar[str] = "WARN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerChanged(Event):
+    """A module's circuit breaker changed its state; `retry_after_s` until somebody may try."""
+
+    key: str
+    before: str
+    after: str
+    reason: str
+    retry_after_s: float | None
+
+    severity: ClassVar[str] = "WARN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRepeated(Event):
+    """A plan is made once more, without the module that `failure` happened in."""
+
+    without: str
+    failure: str
+    reason: str
 
     severity: ClassVar[str] = "WARN"
 
@@ -126,6 +151,14 @@ class ConfigurationChanged(Event):
     changed_by: str
     reason: str
     sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheConsulted(Event):
+    """Calculators were asked: `hits` of them had seen the same inputs before."""
+
+    hits: int
+    misses: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

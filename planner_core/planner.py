@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from planner_core.cache import RunMemory
 from planner_core.certificate import prove
 from planner_core.config import PlannerConfig
 from planner_core.context import LedgerStatus, PlanningContext
@@ -23,7 +24,12 @@ from planner_core.costs import BASIS_POINT
 from planner_core.degradation import Attempts
 from planner_core.errors import ContextError
 from planner_core.evaluator import Evaluator, as_block
-from planner_core.events import CandidatesPrepared, PlanningCompleted, PlanningStarted
+from planner_core.events import (
+    CacheConsulted,
+    CandidatesPrepared,
+    PlanningCompleted,
+    PlanningStarted,
+)
 from planner_core.history import PriceHistory
 from planner_core.incumbent import incumbent_actions, incumbent_ids
 from planner_core.module import ModuleKind, ModuleParameters, OpportunityCalculator
@@ -75,10 +81,13 @@ def plan(context: PlanningContext, config: PlannerConfig, runtime: Runtime | Non
         max_plan_depth=config.max_plan_depth,
     )
     note_disabled(config, attempts)
+    result: Plan | None = None
     try:
         result = _plan(context, config, runtime, attempts)
     except ContextError as error:
         result = held_plan(context, runtime, attempts, str(error))
+    finally:
+        attempts.settle(completed=result is not None)
     runtime.tell(
         PlanningCompleted,
         outcome=result.outcome.value,
@@ -189,23 +198,38 @@ def find_opportunities(
     state: PlanningState, runtime: Runtime, attempts: Attempts
 ) -> tuple[list[tuple[str, Opportunity]], list[tuple[str, Skip]]]:
     """Ask every enabled calculator; return what they found and what they could not judge."""
+    memory = RunMemory(runtime.cache, state.context, state.config)
     found: list[tuple[str, Opportunity]] = []
     skipped: list[tuple[str, Skip]] = []
     for name, parameters in state.config.enabled(ModuleKind.OPPORTUNITY).items():
         runtime.check_cancelled()
         module = runtime.registries.opportunity_calculators[name]
-        for result in attempts.run(module, "calculate", _calculate, module, state, parameters):
+        results = attempts.run(module, "calculate", _calculate, module, state, parameters, memory)
+        if attempts.failed([module.key]):
+            memory.forget(module)
+        for result in results:
             if isinstance(result, Skip):
                 skipped.append((module.key, result))
             else:
                 found.append((module.key, result))
+    if runtime.cache is not None:
+        runtime.tell(CacheConsulted, hits=memory.hits, misses=memory.misses)
     return found, skipped
 
 
 def _calculate(
-    module: OpportunityCalculator[Any], state: PlanningState, parameters: ModuleParameters
+    module: OpportunityCalculator[Any],
+    state: PlanningState,
+    parameters: ModuleParameters,
+    memory: RunMemory,
 ) -> Sequence[Opportunity | Skip]:
-    return checked_opportunities(module.key, module.calculate(state, parameters), state)
+    known = memory.recall(module, parameters)
+    if known is not None:
+        return known
+    results = module.calculate(state, parameters)
+    checked = checked_opportunities(module.key, results, state)
+    memory.keep(module, parameters, checked)
+    return checked
 
 
 def search(

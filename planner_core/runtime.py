@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from planner_core.circuit_breaker import Breakers
 from planner_core.errors import PlanningCancelledError
 from planner_core.events import Event, StageCompleted
 from planner_core.registry import Registries, builtin_registries
+
+if TYPE_CHECKING:
+    from planner_core.cache import CalculationCache
 
 EventT = TypeVar("EventT", bound=Event)
 
@@ -33,6 +37,10 @@ def _never() -> bool:
     return False
 
 
+def _unwatched(_key: str, _operation: str) -> None:
+    """Take the name of the module that is about to run, and tell nobody."""
+
+
 @dataclass(slots=True)
 class Runtime:
     """What the host lends to one run of the planner.
@@ -52,7 +60,17 @@ class Runtime:
     deadline_s : float, optional
         On the monotonic clock; from then on the best so far is the answer.
     module_budget_s : float, optional
-        A module that took longer has its result dropped.
+        A module that took longer has its result dropped; a generator that took longer for one
+        block is not asked for another.
+    breakers : Breakers, optional
+        Which modules are left alone for now; None: none.
+    cache : CalculationCache, optional
+        What calculators returned for the same inputs; None: every one is called.
+    without : mapping of str to str
+        Keys of modules that this run does without, and why.
+    running : callable taking a key and an operation
+        Told before a module is called, so that somebody outside knows whom to blame if the process
+        does not live to say so.
     prove_s : float, optional
         Seconds for proving how good the plan is; None: no certificate.
     trace_id : str
@@ -66,6 +84,10 @@ class Runtime:
     is_cancelled: Callable[[], bool] = _never
     deadline_s: float | None = None
     module_budget_s: float | None = None
+    breakers: Breakers | None = None
+    cache: CalculationCache | None = None
+    without: Mapping[str, str] = field(default_factory=dict)
+    running: Callable[[str, str], None] = _unwatched
     prove_s: float | None = None
     trace_id: str = "untraced"
     bucket_id: str = ""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from planner_core.candidates import Candidates
-from planner_core.contracts import checked_block, checked_sets
+from planner_core.contracts import StreamBudget, checked_block, checked_sets
 from planner_core.degradation import Attempts
 from planner_core.evaluator import Evaluator, IdBlock, as_block
 from planner_core.events import (
@@ -115,7 +115,7 @@ def search_sequences(
     scan.offer(as_block(space.seeds, space.depth, space.null_id), "patterns")
     for name, parameters in enabled.items():
         module = runtime.registries.sequence_generators[name]
-        attempts.run(module, "generate", scan.consume, module, state, parameters)
+        scan.consume(module, state, parameters, attempts)
         runtime.tell(
             SearchProgressed,
             source=module.key,
@@ -150,19 +150,30 @@ class _Scan:
         self.evaluating_s = 0.0
 
     def consume(
-        self, module: SequenceGenerator[Any], state: PlanningState, parameters: ModuleParameters
-    ) -> Sequence[int]:
-        """Offer every block of a generator; return their sizes."""
-        sizes: list[int] = []
-        for block in module.generate(self.space, state, parameters):
-            checked = checked_block(module.key, block, self.space.null_id, self.space.depth)
-            sizes.append(checked.shape[1])
-            self.offer(checked, module.key)
+        self,
+        module: SequenceGenerator[Any],
+        state: PlanningState,
+        parameters: ModuleParameters,
+        attempts: Attempts,
+    ) -> None:
+        """Offer every block of a generator until the time is up."""
+        budget = StreamBudget(module.key)
+
+        def generate() -> Iterator[IdBlock]:
+            for block in module.generate(self.space, state, parameters):
+                checked = checked_block(module.key, block, self.space.null_id, self.space.depth)
+                budget.spend(checked.shape[1])
+                yield checked
+                if self.out_of_time:
+                    return
+
+        def take(block: IdBlock) -> int:
+            self.offer(block, module.key)
             self.runtime.check_cancelled()
-            if self.runtime.out_of_time():
-                self.out_of_time = True
-                break
-        return sizes
+            self.out_of_time = self.out_of_time or self.runtime.out_of_time()
+            return int(block.shape[1])
+
+        attempts.run_stream(module, "generate", generate, take)
 
     def offer(self, block: IdBlock, source: str) -> None:
         """Score a block, and tell when it holds a new best."""

@@ -3,6 +3,7 @@
 --prove bounds every set of the trades that were considered: how much better a plan could be.
 --explain tells what each step does, which limits bind, and what would change the answer.
 --plot draws weights, risk and score before and after.
+--profile shows where the time goes.
 
 Exit code 0: a plan, or nothing to do. 1: no plan could be made (HELD), or something could not be
 written. 2: the command line, the configuration or the portfolio is wrong.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -24,11 +26,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from host.files.home import Home
+    from host.metrics.store import MetricsStore
     from host.plans.planning import PlannedRun
+    from host.plans.profile import Profile
     from host.plans.store import PlanFile
     from host.terminal.output import Output
     from host.views.plan_progress import Tell
+    from host.worker.breaker_store import BreakerStore
     from planner_core.events import Event
+    from planner_core.metrics import Metrics
 
 PROVE_S = 10.0
 PROVE_S_MAX = 3600.0
@@ -58,6 +64,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="draw the plan into a .png or .svg (needs matplotlib)",
     )
     parser.add_argument(
+        "--profile", action="store_true", help="show where the time goes, stage by stage"
+    )
+    parser.add_argument(
         "--as-of",
         metavar="DATE",
         type=parse_date,
@@ -78,8 +87,8 @@ def run(options: argparse.Namespace, output: Output) -> int:
     from host.plans.planning import store_plan
     from planner_core.plan import Outcome
 
-    events: list[Event] = []
-    planned = _planned(home, options, output, events.append)
+    watch = Watch.of(home, options)
+    planned = _planned(home, options, output, watch)
     stored_at = None
     failures: list[str] = []
     if not options.no_store:
@@ -89,11 +98,16 @@ def run(options: argparse.Namespace, output: Output) -> int:
         except StorageError as error:
             failures.append(f"the plan was not kept: {error}")  # worth showing all the same
         else:
-            failures.extend(_journal(home, events, planned, file))
+            failures.extend(_journal(home, watch.events, planned, file))
+        watch.keep(output)
     if options.json:
         output.json(planned.record)
     else:
         _show(planned, home, stored_at, output)
+        if options.profile:
+            from host.views.profile_view import print_profile
+
+            print_profile(output.console(), watch.profile, planned.elapsed_s)
     held = planned.plan.outcome is Outcome.HELD
     if options.plot is not None:
         failures.extend(_plot(planned, home, options.plot, output, quiet=options.json))
@@ -148,42 +162,89 @@ def _journal(home: Home, events: list[Event], planned: PlannedRun, file: PlanFil
     return []
 
 
-def _planned(
-    home: Home, options: argparse.Namespace, output: Output, keep: Callable[[Event], None]
-) -> PlannedRun:
+@dataclass(slots=True)
+class Watch:
+    """What is measured while a plan is made, and the breakers that it obeys."""
+
+    breakers: BreakerStore
+    store: MetricsStore
+    metrics: Metrics
+    profile: Profile
+    events: list[Event]
+
+    @classmethod
+    def of(cls, home: Home, options: argparse.Namespace) -> Watch:
+        """Begin to watch."""
+        import time
+
+        from host.metrics.store import MetricsStore
+        from host.plans.profile import Profile
+        from host.worker.breaker_store import BreakerStore
+        from planner_core.metrics import Metrics
+
+        breakers = BreakerStore(home, keeps=not options.no_store)
+        return cls(breakers, MetricsStore(home), Metrics(), Profile(time.monotonic), [])
+
+    def hear(self, event: Event) -> None:
+        """Take an event of the planner."""
+        self.events.append(event)
+        self.metrics.hear(event)
+        self.profile.hear(event)
+
+    def keep(self, output: Output) -> None:
+        """Add what was measured to what is kept; it is not worth failing for."""
+        from host.metrics.memory import memory_bytes
+
+        for name, value in memory_bytes().items():
+            self.metrics.gauge(f"planner_{name}", value)
+        try:
+            self.store.add(self.metrics)
+        except StorageError as error:
+            output.error(f"trader plan: metrics were not kept: {error}")
+
+
+def _planned(home: Home, options: argparse.Namespace, output: Output, watch: Watch) -> PlannedRun:
     """Plan, and prove and explain what was asked for, with progress for whoever looks."""
     from host.configuration.active import load_file, peek
     from host.plans.planning import make_plan, proving, reasons_of, with_reasons
     from host.terminal.interrupts import first_interrupt_asks
     from host.views.plan_progress import shown_progress
+    from host.worker.guarded import guarded
     from planner_core.errors import PlanningCancelledError
 
     with shown_progress(output.stderr) as tell:
+        progress = _progress_of(tell, options.prove)
+
+        def hear(event: Event) -> None:
+            watch.hear(event)
+            progress(event)
+
         try:
             with first_interrupt_asks() as is_cancelled:
+                planner = proving(options.prove, is_cancelled)
                 planned = make_plan(
                     home,
                     options.bucket,
                     as_of=options.as_of,
-                    emit=_progress_of(tell, options.prove, keep),
-                    planner=proving(options.prove, is_cancelled),
+                    emit=hear,
+                    planner=guarded(planner, watch.breakers, running=watch.profile.running),
                     load=peek if options.no_store else load_file,
                 )
         except PlanningCancelledError:
             raise KeyboardInterrupt from None
+        if options.profile:
+            record = {**planned.record, "profile": watch.profile.to_json(planned.elapsed_s)}
+            planned = replace(planned, record=record)
         if options.explain:
             tell("asking what would change the answer", None)
             planned = with_reasons(planned, reasons_of(planned))
     return planned
 
 
-def _progress_of(
-    tell: Tell, prove_s: float | None, keep: Callable[[Event], None]
-) -> Callable[[Event], None]:
-    """Return a subscriber that keeps events, and says when the proof begins: after refinement."""
+def _progress_of(tell: Tell, prove_s: float | None) -> Callable[[Event], None]:
+    """Return a subscriber that says when the proof begins: after the refinement."""
 
     def hear(event: Event) -> None:
-        keep(event)
         if prove_s is not None and getattr(event, "stage", None) == "refinement":
             tell("proving", prove_s)
 

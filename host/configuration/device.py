@@ -28,7 +28,7 @@ from host.display.daylight import Night
 from host.display.state import Light
 from host.files.model_problems import model_problems
 from host.files.problems import ConfigFileError
-from host.limits import BUCKET_ID, DEVICE_PATH_LENGTH_MAX
+from host.limits import BUCKET_ID, DEVICE_PATH_LENGTH_MAX, PLAN_MEMORY_MB
 from host.terminal.errors import did_you_mean
 
 if TYPE_CHECKING:
@@ -147,6 +147,9 @@ class LimitsTable(DeviceTable):
     )
     plan_deadline_s: float = Field(
         30.0, ge=1, le=600, description="a planner that takes longer is stopped"
+    )
+    plan_memory_mb: int = Field(
+        PLAN_MEMORY_MB, ge=64, le=65_536, description="memory that planning may take"
     )
     plan_silence_h: float = Field(
         168.0, ge=0, le=8_784, description="hours without a plan that succeeded: fault 8; 0: never"

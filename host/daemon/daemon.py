@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import os
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -41,6 +41,7 @@ from host.daemon.log import log_event
 from host.daemon.night_watch import NightWatch
 from host.daemon.notify import SILENT, ServiceNotifier
 from host.daemon.plan_desk import PlanDesk, is_degraded
+from host.daemon.planning import supervised, worker_news
 from host.daemon.press_desk import PressDesk
 from host.daemon.presses import PressLedger
 from host.daemon.recorder import Recorder
@@ -57,7 +58,7 @@ from host.observability.bus import EventBus
 from host.observability.press_events import BucketSelected
 from host.plans.store import PlanStore
 from host.version import version
-from host.worker.client import WorkerClient, WorkerNews
+from host.worker.client import WorkerClient
 
 if TYPE_CHECKING:
     from firmware_bridge.edges import EdgeId
@@ -94,6 +95,8 @@ class Daemon:
     config_rejected : str, optional
         What of `device.toml` was refused, for the matrix.
     now : callable returning an aware datetime
+    worker_command : sequence of str, optional
+        Another planner's process than ours, for tests.
     """
 
     def __init__(
@@ -105,6 +108,7 @@ class Daemon:
         config_rejected: str | None = None,
         now: Callable[[], datetime] = _utc_now,
         notifier: ServiceNotifier = SILENT,
+        worker_command: Sequence[str] | None = None,
     ) -> None:
         self.home = home
         self.config = config
@@ -114,6 +118,7 @@ class Daemon:
         self._config_rejected = config_rejected
         self._now = now
         self._notifier = notifier
+        self._worker_command = worker_command
         self._stop = asyncio.Event()
         self._inbox: asyncio.Queue[HostEvent | Tick] = asyncio.Queue(INBOX_MAX)
         self._has_recovered = asyncio.Event()
@@ -172,15 +177,15 @@ class Daemon:
         )
         self.night_watch = NightWatch(self.config.display, self.screen, self._now)
         self.night_watch.look()
-        news = WorkerNews(
-            self._on_worker_start, self._on_worker_warm, self._on_worker_end, self._on_worker_line
-        )
-        self.worker = await stack.enter_async_context(WorkerClient(self.home, news))
+        tell = self.recorder.tell
+        news = worker_news(tell, lambda: self.worker.restarts, lambda: self.plans.running)
         limits, store = self.config.limits, PlanStore(self.home)
+        worker = WorkerClient(self.home, news, self._worker_command, limits.plan_memory_mb)
+        self.worker = await stack.enter_async_context(worker)
+        planner = supervised(worker, self.home, self.link, tell, self._now)
+        stack.push_async_callback(planner.close)
         self.store = store
-        self.plans = PlanDesk(
-            self.recorder, self.screen, self.worker, store, limits.plan_deadline_s
-        )
+        self.plans = PlanDesk(self.recorder, self.screen, planner, store, limits.plan_deadline_s)
         self.settings = SettingsDesk(self.home, self.recorder, self.config.log)
         self.configs = ConfigDesk(self.home, self.recorder, self.screen, self._config_rejected)
         controls = Controls(self.config.buttons, limits.press_age_s)
@@ -188,7 +193,7 @@ class Daemon:
             self.home, self.recorder, self.screen, controls, self, self.plans.head_start
         )
         self._reading = reading
-        watched = (self.home, self.screen, self.worker, self.recorder.tell)
+        watched = (self.home, self.screen, self.worker, tell)
         self.health = HealthDesk(*watched, self._notifier, self._now, self._port.name, limits)
         await stack.enter_async_context(self.link)
 
@@ -381,17 +386,3 @@ class Daemon:
             self.screen.add_fault(Fault.STORAGE)
         else:
             self.screen.clear_faults(Fault.STORAGE)
-
-    def _on_worker_start(self, pid: int) -> None:
-        self.recorder.tell(told.WorkerReady(pid=pid))
-
-    def _on_worker_warm(self, elapsed_s: float) -> None:
-        self.recorder.tell(told.WorkerWarm(elapsed_s=elapsed_s))
-
-    def _on_worker_end(self, why: str) -> None:
-        self.recorder.tell(told.WorkerEnded(why=why, restarts=self.worker.restarts))
-
-    def _on_worker_line(self, line: str) -> None:
-        running = self.plans.running  # whose doing it may be
-        trace_id, bucket_id = (running.trace_id, running.bucket_id) if running else ("", "")
-        self.recorder.tell(told.WorkerSaid(trace_id=trace_id, bucket_id=bucket_id, line=line))

@@ -18,7 +18,7 @@ from host.worker.client import PlanFailedError, PlanReply
 
 if TYPE_CHECKING:
     from host.daemon.presses import OpenRequest
-    from host.worker.client import WorkerClient
+    from host.worker.supervisor import PlanSupervisor
 
 OLD_S: Final = 3.0
 """An older guess is not taken: what it read may have changed since."""
@@ -52,13 +52,13 @@ class HeadStart:
 
     Parameters
     ----------
-    worker : WorkerClient
+    worker : PlanSupervisor
         It plans one at a time; whoever else asks it goes through `plan`.
     deadline_s : float
         For each plan.
     """
 
-    def __init__(self, worker: WorkerClient, deadline_s: float) -> None:
+    def __init__(self, worker: PlanSupervisor, deadline_s: float) -> None:
         self._worker = worker
         self._deadline_s = deadline_s
         self._guess: _Guess | None = None
@@ -90,7 +90,7 @@ class HeadStart:
         Raises
         ------
         PlanFailedError
-            As `WorkerClient.plan` does.
+            As `PlanSupervisor.plan` does.
         """
         self._is_planning = True
         try:

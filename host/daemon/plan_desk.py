@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from host.daemon.screen import Screen
     from host.observability.host_event import Names
     from host.plans.store import PlanFile, PlanRecord, PlanStore
-    from host.worker.client import PlanReply, WorkerClient
+    from host.worker.client import PlanReply
+    from host.worker.supervisor import PlanSupervisor
 
 PROGRESS: Final[Mapping[str, float]] = {
     "value": 0.05,
@@ -47,6 +48,7 @@ PROGRESS: Final[Mapping[str, float]] = {
 FAULTS: Final[Mapping[str, Fault]] = {
     worker_client.DIED: Fault.WORKER,
     worker_client.OVERRAN: Fault.OVERRUN,
+    worker_client.LEFT_PROCESSES: Fault.WORKER,
     "storage": Fault.STORAGE,
     "config_file": Fault.CONFIG,
     "config": Fault.CONFIG,
@@ -63,6 +65,8 @@ MENDED_BY_A_PLAN: Final = frozenset(
 )
 WITHOUT: Final = frozenset({"failed", "timed_out", "skipped_open"})
 """A module in one of these states was not part of the plan."""
+TOLD: Final = frozenset({"ModuleFailed", "ModuleOverran", "BreakerChanged", "PlanRepeated"})
+"""Events of the planner that the log tells."""
 LINES_KEPT: Final = 20
 
 
@@ -73,7 +77,7 @@ class PlanDesk:
         self,
         recorder: Recorder,
         screen: Screen,
-        worker: WorkerClient,
+        worker: PlanSupervisor,
         store: PlanStore,
         deadline_s: float,
     ) -> None:

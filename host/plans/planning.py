@@ -25,7 +25,7 @@ from host.trace import new_trace_id
 from planner_core.context import Finding, PlanningContext, Severity
 from planner_core.errors import ContextError
 from planner_core.events import PlanningCompleted
-from planner_core.plan import Outcome, Plan
+from planner_core.plan import ModuleStatus, Outcome, Plan
 from planner_core.planner import plan as plan_context
 from planner_core.runtime import Runtime
 
@@ -202,7 +202,13 @@ def reasons_of(
         return None
     from planner_core.explanation import explain
 
-    runtime = Runtime(monotonic=clock.monotonic)
+    # A module that the plan did without is not tried here either: it may take the process along.
+    without = {
+        attempt.key: attempt.message
+        for attempt in run.plan.modules
+        if attempt.status is ModuleStatus.SKIPPED_OPEN
+    }
+    runtime = Runtime(monotonic=clock.monotonic, without=without)
     if registries is not None:
         runtime.registries = registries
     config = run.config.config

@@ -92,6 +92,7 @@ def plan_to_json(
         "config_sha256": config_sha256,
         "context_digest": plan.context_digest or None,
         "explanation": None,  # the host adds the reasons when they are asked for
+        "profile": None,  # as well
     }
 
 

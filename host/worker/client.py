@@ -12,14 +12,14 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from host.errors import HostError
-from host.limits import WORKER_LINE_BYTES_MAX
+from host.limits import PLAN_MEMORY_MB, WORKER_LINE_BYTES_MAX
 from host.worker.process import WorkerProcess
 
 if TYPE_CHECKING:
@@ -33,18 +33,28 @@ CANCEL_GRACE_S: Final = 1.0
 """After a cancel the planner may end by itself for so long."""
 SOFT_DEADLINE: Final = 0.8
 """At this part of the deadline the planner is told to answer with the best it has."""
+MODULE_SHARE: Final = 0.4
+"""No module may take so much of the deadline; one that did when it was over is to blame for it."""
+COMPLAINTS_MAX: Final = 500
+"""Lines of one process that are passed on; more of them tell nothing new."""
+REAP_MAX_S: Final = 10.0
+"""A killed process that has not ended by then hangs in the kernel: it is left to it."""
 LAST_WORDS_S: Final = 0.2
 """What a process said before it died is in its pipes already."""
 STDERR_CHUNK: Final = 4096
 
 
 class PlanFailedError(HostError):
-    """There is no plan; `failure` says which way it failed, `lines` why."""
+    """There is no plan; `failure` says which way it failed, `lines` why.
+
+    `blamed` is the key of the module that ran when the process died or hung, "" for none.
+    """
 
     code = "plan_failed"
 
-    def __init__(self, failure: str, lines: Sequence[str]) -> None:
+    def __init__(self, failure: str, lines: Sequence[str], blamed: str = "") -> None:
         self.failure = failure
+        self.blamed = blamed
         self.lines = tuple(lines) or (failure,)
         super().__init__("\n".join(self.lines))
 
@@ -52,6 +62,9 @@ class PlanFailedError(HostError):
 DIED: Final = "worker_died"
 OVERRAN: Final = "overrun"
 CANCELLED: Final = "cancelled"
+LEFT_PROCESSES: Final = "left_processes"
+"""As `host.worker.main` says it; the daemon does not import the planner."""
+MODULE_ENDS: Final = frozenset({"ModuleCompleted", "ModuleFailed", "ModuleOverran"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +75,7 @@ class PlanReply:
     created_at: datetime
     elapsed_s: float
     record: dict[str, object]
+    memory: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -73,6 +87,9 @@ class _Asked:
     on_event: Callable[[dict[str, Any]], None]
     is_cancelled: bool = False
     overran: bool = False
+    is_sent: bool = False
+    running: str = ""
+    running_since_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -89,15 +106,21 @@ class WorkerClient:
     """A planner's process under supervision: ``async with``, then `plan` again and again."""
 
     def __init__(
-        self, home: Home, news: WorkerNews | None = None, command: Sequence[str] | None = None
+        self,
+        home: Home,
+        news: WorkerNews | None = None,
+        command: Sequence[str] | None = None,
+        memory_mb: int = PLAN_MEMORY_MB,
     ) -> None:
         # -P: a folder called `host` where the daemon was started must not be taken for ours.
-        ours = (sys.executable, "-P", "-m", "host.worker.main", "--home", str(home.root.absolute()))
-        self.command = tuple(command or ours)
+        ours = (sys.executable, "-P", "-m", "host.worker.main")
+        options = ("--home", str(home.root.absolute()), "--memory-mb", str(memory_mb))
+        self.command = tuple(command or (*ours, *options))
         self.restarts = 0
         self._news = news or WorkerNews()
         self._process: WorkerProcess | None = None
         self._is_ready = asyncio.Event()
+        self._was_ready = False
         self._asked: _Asked | None = None
         self._failures = 0
         self._supervision: asyncio.Task[None] | None = None
@@ -131,8 +154,9 @@ class WorkerClient:
         bucket_id: str,
         deadline_s: float,
         on_event: Callable[[dict[str, Any]], None],
+        without: Mapping[str, str] | None = None,
     ) -> PlanReply:
-        """Ask for a plan and wait for it; one at a time.
+        """Ask for a plan and wait for it; one at a time. `without`: keys of modules, and why.
 
         Raises
         ------
@@ -145,8 +169,15 @@ class WorkerClient:
         self._asked = asked
         try:
             await self._wait_until_ready(asked)
-            budget_s = deadline_s * SOFT_DEADLINE
-            self._send(do="plan", trace_id=trace_id, bucket_id=bucket_id, budget_s=budget_s)
+            asked.is_sent = True
+            self._send(
+                do="plan",
+                trace_id=trace_id,
+                bucket_id=bucket_id,
+                budget_s=deadline_s * SOFT_DEADLINE,
+                module_budget_s=deadline_s * MODULE_SHARE,
+                without=dict(without or {}),
+            )
             timer = loop.call_later(deadline_s, self._overrun, asked)
             try:
                 reply = await asked.reply
@@ -172,7 +203,8 @@ class WorkerClient:
         asyncio.get_running_loop().call_later(CANCEL_GRACE_S, self._enforce_cancel, asked)
 
     def kill(self) -> None:
-        """Kill the process and everything it started."""
+        """Kill the process and everything it started; the next plan waits for another one."""
+        self._is_ready.clear()
         if self._process is not None:
             self._process.kill()
 
@@ -200,8 +232,10 @@ class WorkerClient:
         if asked.is_cancelled:
             return PlanFailedError(CANCELLED, ["cancelled"])
         if asked.overran:
+            hung_s = asyncio.get_running_loop().time() - asked.running_since_s
+            blamed = asked.running if hung_s >= deadline_s * MODULE_SHARE else ""
             what = f"planning took longer than {deadline_s:g} s (plan_deadline_s in device.toml)"
-            return PlanFailedError(OVERRAN, [what])
+            return PlanFailedError(OVERRAN, [what + _while(blamed)], blamed)
         return error
 
     def _send(self, **request: object) -> None:
@@ -229,6 +263,7 @@ class WorkerClient:
         except OSError as error:
             return f"could not be started: {error.strerror}"
         self._process = process
+        self._was_ready = False
         starting = asyncio.get_running_loop().call_later(START_MAX_S, self._give_up_starting)
         try:
             await process.connect()
@@ -237,10 +272,18 @@ class WorkerClient:
             starting.cancel()
             self._is_ready.clear()
             self._process = None
+            process.kill()
+            with suppress(
+                TimeoutError
+            ):  # its memory is taken back before it is gone: not in a wink
+                await asyncio.wait_for(process.has_ended.wait(), REAP_MAX_S)
             why = process.end()
-        if self._asked is not None and not self._asked.reply.done():
-            lines = [f"the planner's process {why}"]
-            self._asked.reply.set_exception(PlanFailedError(DIED, lines))
+        asked = self._asked
+        # One that was ready and got killed had nothing to do with a request it never saw.
+        is_its_end = asked is not None and (asked.is_sent or not self._was_ready)
+        if asked is not None and is_its_end and not asked.reply.done():
+            lines = [f"the planner's process {why}{_while(asked.running)}"]
+            asked.reply.set_exception(PlanFailedError(DIED, lines, asked.running))
         return why
 
     async def _converse(self, process: WorkerProcess) -> None:
@@ -278,30 +321,44 @@ class WorkerClient:
         for kind, content in message.items():
             if kind == "ready":
                 self._is_ready.set()
+                self._was_ready = True
                 self._news.started(pid)
             elif kind == "warm":
                 self._news.warmed(float(content["elapsed_s"]))
             elif asked is None or content["trace_id"] != asked.trace_id or asked.reply.done():
                 continue  # about a plan that nobody waits for any more
+            elif kind == "running":
+                asked.running = str(content["key"])
+                asked.running_since_s = asyncio.get_running_loop().time()
             elif kind == "event":
+                if content["event_type"] in MODULE_ENDS:
+                    asked.running = ""
                 asked.on_event(content)
             elif kind == "failed":
                 lines = [str(line) for line in content["lines"]]
-                asked.reply.set_exception(PlanFailedError(str(content["code"]), lines))
+                blamed = str(content.get("blamed") or "")
+                asked.reply.set_exception(PlanFailedError(str(content["code"]), lines, blamed))
             elif kind == "planned":
                 asked.reply.set_result(_reply(content))
 
     async def _relay_complaints(self, process: WorkerProcess) -> None:
         """Pass on what it complains of line by line, cutting a line that has no end."""
-        rest = b""
+        rest, n_lines = b"", 0
         while data := await process.complaints.read(STDERR_CHUNK):
             *lines, rest = (rest + data).split(b"\n")
             if len(rest) > STDERR_CHUNK:
                 lines, rest = [*lines, rest], b""
-            for line in lines:
+            for line in lines[: max(0, COMPLAINTS_MAX - n_lines)]:
                 self._news.said(line.decode("utf-8", "replace"))
-        if rest:
+            n_lines += len(lines)
+        if rest and n_lines < COMPLAINTS_MAX:
             self._news.said(rest.decode("utf-8", "replace"))
+        elif n_lines > COMPLAINTS_MAX:
+            self._news.said(f"({n_lines - COMPLAINTS_MAX} more lines)")
+
+
+def _while(running: str) -> str:
+    return f" while {running} ran" if running else ""
 
 
 def _reply(content: dict[str, Any]) -> PlanReply:
@@ -309,4 +366,6 @@ def _reply(content: dict[str, Any]) -> PlanReply:
     record = content["plan"]
     if not isinstance(record, dict) or record["trace_id"] != content["trace_id"]:
         raise ValueError("a plan of another trace")
-    return PlanReply(content["trace_id"], created_at, float(content["elapsed_s"]), record)
+    elapsed_s, memory = float(content["elapsed_s"]), content.get("memory")
+    known = memory if isinstance(memory, dict) else {}
+    return PlanReply(content["trace_id"], created_at, elapsed_s, record, known)

@@ -1,14 +1,19 @@
-"""The planner's process: reads requests, plans, answers; stores nothing and outlives nobody.
+"""The planner's process: reads requests, plans, answers; outlives nobody.
+
+It stores no plan, only what circuit breakers learnt.
 
 It is started by the daemon (`host.worker.client`) with a pipe on each end, a JSON object per line::
 
-    in   {"do": "plan", "trace_id": ..., "bucket_id": ..., "budget_s": ...}
+    in   {"do": "plan", "trace_id": ..., "bucket_id": ..., "budget_s": ..., "module_budget_s": ...,
+          "without": {KEY: why}}
          {"do": "cancel", "trace_id": ...}
     out  {"ready": {"pid": ...}}
          {"warm": {"elapsed_s": ...}}
+         {"running": {"trace_id": ..., "key": ..., "operation": ...}}  before a module is called
          {"event": <an event of the planner>}
-         {"planned": {"trace_id": ..., "created_at": ..., "elapsed_s": ..., "plan": <plan-json>}}
-         {"failed": {"trace_id": ..., "code": ..., "lines": [...]}}
+         {"planned": {"trace_id": ..., "created_at": ..., "elapsed_s": ...,
+                      "memory": {...}, "plan": <plan-json>}}
+         {"failed": {"trace_id": ..., "code": ..., "lines": [...], "blamed": KEY or nothing}}
 
 numpy and the planner are imported before "ready". Then, if nobody asks for anything else, a plan
 that nobody sees is made, because a first one takes twice as long as the next. Whatever a
@@ -20,7 +25,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import ctypes
 import json
 import os
 import queue
@@ -33,8 +37,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from host.errors import HostError
 from host.files.home import Home
-from host.limits import WORKER_REQUEST_BYTES_MAX
+from host.limits import PLAN_MEMORY_MB, WORKER_REQUEST_BYTES_MAX
+from host.metrics.memory import memory_bytes
 from host.terminal.errors import error_lines
+from host.worker.confinement import (
+    PR_SET_PDEATHSIG,
+    Nursery,
+    call_prctl,
+    limit_memory,
+    volunteer_for_oom,
+)
 from planner_core.errors import PlannerError
 
 if TYPE_CHECKING:
@@ -42,10 +54,12 @@ if TYPE_CHECKING:
     from planner_core.context import PlanningContext
     from planner_core.events import Event
     from planner_core.plan import Plan
+    from planner_core.registry import Registries
     from planner_core.runtime import Runtime
 
 EXIT_ORPHANED: Final = 3
-PR_SET_PDEATHSIG: Final = 1
+LEFT_PROCESSES: Final = "left_processes"
+"""Code of a plan whose modules left processes behind."""
 
 Request = dict[str, Any]
 
@@ -68,6 +82,11 @@ class Answers:
             except OSError:
                 os._exit(EXIT_ORPHANED)
 
+    def close(self) -> None:
+        """Say nothing any more."""
+        with contextlib.suppress(OSError):
+            os.close(self._descriptor)
+
 
 class Inbox:
     """What the daemon asks for, read in a thread of its own so that a cancel is heard at work."""
@@ -88,6 +107,11 @@ class Inbox:
         """Tell whether nobody waits for this plan any more."""
         return trace_id in self._cancelled
 
+    def close(self) -> None:
+        """Hear nothing any more."""
+        with contextlib.suppress(OSError):
+            os.close(self._descriptor)
+
     def done(self, trace_id: str) -> None:
         """Forget a cancellation that came too late."""
         self._cancelled.discard(trace_id)
@@ -105,56 +129,112 @@ class Inbox:
             self.plans.put(request)
 
 
-def answer(home: Home, request: Request, inbox: Inbox, answers: Answers) -> None:
-    """Plan and answer; whatever goes wrong is the answer."""
-    from host.configuration.active import load_active
-    from host.plans.planning import make_plan
-    from planner_core.planner import plan
+class Desk:
+    """What every request needs.
 
-    trace_id = str(request["trace_id"])
-    budget_s = float(request["budget_s"])
+    Parameters
+    ----------
+    home : Home
+    inbox : Inbox
+    answers : Answers
+    registries : Registries, optional
+        By default the modules shipped with the planner.
+    """
 
-    def planner(context: PlanningContext, config: PlannerConfig, runtime: Runtime) -> Plan:
-        runtime.is_cancelled = lambda: inbox.is_cancelled(trace_id)
-        runtime.deadline_s = runtime.monotonic() + budget_s
-        return plan(context, config, runtime)
+    def __init__(
+        self, home: Home, inbox: Inbox, answers: Answers, registries: Registries | None = None
+    ) -> None:
+        from host.worker.breaker_store import BreakerStore
+        from planner_core.cache import CalculationCache
 
-    def emit(event: Event) -> None:
-        answers.send("event", event.to_record())
+        self.home = home
+        self.inbox = inbox
+        self.answers = answers
+        self.registries = registries
+        self.breakers = BreakerStore(home)
+        self.cache = CalculationCache(time.monotonic)
+        self.nursery = Nursery(mute=self._mute)
 
-    try:
+    def answer(self, request: Request) -> None:
+        """Plan and answer; whatever goes wrong is the answer."""
+        trace_id = str(request["trace_id"])
+        self.nursery.begin()
+        try:
+            kind, content = "planned", self._planned(trace_id, request)
+        except (HostError, PlannerError) as error:
+            kind, content = "failed", {"code": error.code, "lines": error_lines(error)}
+        n_left, blamed = self.nursery.clear()
+        if n_left:
+            line = f"{blamed or 'some module'} left {n_left} running processes behind"
+            kind = "failed"
+            content = {"code": LEFT_PROCESSES, "lines": [line], "blamed": blamed}
+        self.answers.send(kind, {"trace_id": trace_id, **content})
+
+    def _planned(self, trace_id: str, request: Request) -> dict[str, object]:
+        from host.configuration.active import load_active
+        from host.plans.planning import make_plan
+        from host.worker.guarded import guarded
+        from planner_core.planner import plan
+
+        budget_s = float(request["budget_s"])
+
+        def in_time(context: PlanningContext, config: PlannerConfig, runtime: Runtime) -> Plan:
+            runtime.is_cancelled = lambda: self.inbox.is_cancelled(trace_id)
+            runtime.deadline_s = runtime.monotonic() + budget_s
+            runtime.cache = self.cache
+            return plan(context, config, runtime)
+
+        def emit(event: Event) -> None:
+            self.answers.send("event", event.to_record())
+
+        def running(key: str, operation: str) -> None:
+            self.nursery.running = key
+            found = {"trace_id": trace_id, "key": key, "operation": operation}
+            self.answers.send("running", found)
+
+        without = {str(key): str(why) for key, why in request.get("without", {}).items()}
+        module_budget_s = float(request.get("module_budget_s", budget_s))
         run = make_plan(
-            home,
+            self.home,
             str(request["bucket_id"]),
             emit=emit,
             trace_id=trace_id,
-            planner=planner,
+            registries=self.registries,
+            planner=guarded(
+                in_time,
+                self.breakers,
+                without=without,
+                running=running,
+                budget_s=module_budget_s,
+            ),
             load=load_active,
         )
-    except (HostError, PlannerError) as error:
-        failed = {"trace_id": trace_id, "code": error.code, "lines": error_lines(error)}
-        answers.send("failed", failed)
-    else:
-        planned = {
-            "trace_id": trace_id,
+        return {
             "created_at": run.created_at.isoformat(),
             "elapsed_s": run.elapsed_s,
+            "memory": memory_bytes(),
             "plan": run.record,
         }
-        answers.send("planned", planned)
+
+    def _mute(self) -> None:
+        """In a forked child: close the pipes, so that its first word to the daemon ends it."""
+        self.answers.close()
+        self.inbox.close()
 
 
-def serve(home: Home, inbox: Inbox, answers: Answers) -> None:
+def serve(desk: Desk, memory_mb: int) -> None:
     """Answer request after request."""
     import host.plans.planning  # noqa: F401 - warm before the first press
 
+    inbox, answers = desk.inbox, desk.answers
+    limit_memory(memory_mb)
     answers.send("ready", {"pid": os.getpid()})
-    warm_up(home, inbox, answers)
+    warm_up(desk.home, inbox, answers)
     while True:
         request = inbox.plans.get()
         trace_id = str(request.get("trace_id"))
         try:
-            answer(home, request, inbox, answers)
+            desk.answer(request)
         except Exception as error:  # noqa: BLE001 - the worker's loop: an unknown failure costs one plan
             sys.excepthook(type(error), error, error.__traceback__)
             line = " ".join(f"{type(error).__name__}: {error}".split())[:500]
@@ -165,7 +245,10 @@ def serve(home: Home, inbox: Inbox, answers: Answers) -> None:
 
 
 def warm_up(home: Home, inbox: Inbox, answers: Answers) -> None:
-    """Plan for nobody; a request ends it, and what goes wrong will be told to the first press."""
+    """Plan for nobody; a request ends it, and what goes wrong will be told to the first press.
+
+    By our own modules only: nobody would know whom to blame for a crash.
+    """
     from host.configuration.active import load_active
     from host.plans.planning import make_plan
     from planner_core.planner import plan
@@ -182,28 +265,28 @@ def warm_up(home: Home, inbox: Inbox, answers: Answers) -> None:
 
 
 def die_with_parent() -> None:
-    """Ask the kernel to kill this process when the daemon ends; Linux alone knows how."""
+    """Ask the kernel to kill this process when the daemon ends."""
     parent = os.getppid()
-    libc = ctypes.CDLL(None, use_errno=True)
-    if hasattr(libc, "prctl"):
-        libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    call_prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
     if os.getppid() != parent:
         os._exit(EXIT_ORPHANED)
 
 
-def main() -> None:
-    """Run the worker on its standard input and output."""
+def main(registries: Registries | None = None) -> None:
+    """Run the worker on its standard input and output, with other modules than ours if given."""
     parser = argparse.ArgumentParser(prog="python -m host.worker.main")
     parser.add_argument("--home", type=Path, required=True)
-    home = Home(parser.parse_args().home)
+    parser.add_argument("--memory-mb", type=int, default=PLAN_MEMORY_MB)
+    options = parser.parse_args()
     die_with_parent()
+    volunteer_for_oom()
     requests, replies = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(2, 1)
     inbox, answers = Inbox(requests), Answers(replies)
     threading.Thread(target=inbox.listen, name="inbox", daemon=True).start()
-    serve(home, inbox, answers)
+    serve(Desk(Home(options.home), inbox, answers, registries), options.memory_mb)
 
 
 if __name__ == "__main__":

@@ -66,7 +66,10 @@ class WorkerProcess:
             os.killpg(self.pid, signal.SIGKILL)
 
     def end(self) -> str:
-        """Kill what is left, take back the pipes, and say how the process ended."""
+        """Kill what is left, take back the pipes, and say how the process ended.
+
+        Wait for `has_ended` first: this does not.
+        """
         self.kill()
         self._stop_watching()
         for pipe in self._pipes:
@@ -75,7 +78,9 @@ class WorkerProcess:
             if stream is not None:
                 with suppress(OSError):
                     stream.close()
-        code = self._child.wait()  # at once: it was killed
+        code = self._child.poll()
+        if code is None:
+            return "was killed and does not end: the kernel holds it"
         return f"ended with code {code}" if code >= 0 else f"ended by {_signal_name(-code)}"
 
     async def _connect(self, pipe: IO[bytes] | None, reader: asyncio.StreamReader) -> None:

@@ -1,9 +1,10 @@
 """`trader`, with a quick worker and a place to die at.
 
 Called as `tampered_trader.py TAMPER trader-arguments`. TAMPER is a JSON object: `plan_s`, how long
-the worker takes, `clock_s`, by how much the daemon's clock is wrong, and `kill`, a place where the
-process kills itself as kill -9 does, so that nothing it does there can be tidied up. The product
-knows nothing of this: its functions are wrapped from outside.
+the worker takes; `planted`, bad modules for the real worker instead; `clock_s`, by how much the
+daemon's clock is wrong; and `kill`, a place where the process kills itself as kill -9 does, so that
+nothing it does there can be tidied up. The product knows nothing of this: its functions are wrapped
+from outside.
 """
 
 # ruff: noqa: ANN401 - what is wrapped may take and return anything
@@ -27,6 +28,7 @@ from host.plans.store import PlanStore
 from host.worker import client as worker_client
 
 QUICK_WORKER = str(Path(__file__).with_name("quick_worker.py"))
+PLANTED_WORKER = str(Path(__file__).with_name("planted_worker.py"))
 
 
 def die() -> None:
@@ -100,13 +102,14 @@ def set_clock(by_s: float) -> None:
 
 def tamper(settings: dict[str, Any]) -> None:
     """Replace the worker, and lay the trap."""
-    plan_s = str(settings.get("plan_s", 0.0))
+    plan_s, planted = str(settings.get("plan_s", 0.0)), settings.get("planted")
     init = worker_client.WorkerClient.__init__
 
-    def with_quick_worker(self: Any, home: Any, news: Any = None, command: Any = None) -> None:
-        del command
-        quick = (sys.executable, QUICK_WORKER, plan_s, "--home", str(home.root))
-        init(self, home, news, quick)
+    def with_quick_worker(
+        self: Any, home: Any, news: Any = None, *_rest: Any, **_more: Any
+    ) -> None:
+        script = (PLANTED_WORKER, planted) if planted else (QUICK_WORKER, plan_s)
+        init(self, home, news, (sys.executable, *script, "--home", str(home.root)))
 
     worker_client.WorkerClient.__init__ = with_quick_worker  # type: ignore[method-assign]
     if settings.get("clock_s"):

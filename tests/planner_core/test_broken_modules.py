@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
+from planner_core import contracts
 from planner_core.context import Side
 from planner_core.module import AnyModule
 from planner_core.plan import ModuleStatus, Opportunity, Outcome, Plan
@@ -42,6 +44,20 @@ def wish(state: PlanningState, **changes: Any) -> list[Any]:  # noqa: ANN401 - a
     return [Opportunity(**{**fields, **changes})]
 
 
+class Endless(Sequence[Any]):
+    """A sequence of one thing that never ends."""
+
+    def __init__(self, asked: Any) -> None:  # noqa: ANN401 - whatever a module is given
+        is_state = isinstance(asked, PlanningState)
+        self.item = wish(asked)[0] if is_state else (0,)
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, _place: Any) -> Any:  # noqa: ANN401 - as above
+        return self.item
+
+
 BROKEN_CALCULATORS: dict[str, Callable[[PlanningState], Any]] = {
     "raises": fails,
     "not a sequence": lambda _: 7,
@@ -55,7 +71,12 @@ BROKEN_CALCULATORS: dict[str, Callable[[PlanningState], Any]] = {
     "half a column": lambda state: wish(state, security=0.5),
     "a side of text": lambda state: wish(state, side="buy"),
     "something else": lambda _: ["sell everything"],
-    "far too many": lambda state: wish(state) * 20_001,
+    "text": lambda _: "sell everything",
+    "one too many": lambda state: wish(state) * 20_001,
+    "a million": lambda state: wish(state) * 1_000_000,
+    "more than it says": Endless,
+    "a reason of a megabyte": lambda state: wish(state, reason="because " * 131_072),
+    "exits": lambda _: sys.exit(0),
 }
 BROKEN_PATTERNS: dict[str, Callable[[Any], Any]] = {
     "raises": fails,
@@ -67,6 +88,10 @@ BROKEN_PATTERNS: dict[str, Callable[[Any], Any]] = {
     "an id twice": lambda _: [(0, 0)],
     "too long a set": lambda _: [tuple(range(6))],
     "lists for tuples": lambda _: [[0]],
+    "NaN for an id": lambda _: [(float("nan"),)],
+    "a million": lambda _: [(0,)] * 1_000_000,
+    "more than it says": Endless,
+    "exits": lambda _: sys.exit(0),
 }
 BROKEN_SEQUENCES: dict[str, Callable[[Any], Any]] = {
     "raises": fails,
@@ -77,6 +102,9 @@ BROKEN_SEQUENCES: dict[str, Callable[[Any], Any]] = {
     "too deep": lambda space: iter([np.zeros((space.depth + 1, 1), dtype=np.int16)]),
     "unknown id": lambda space: iter([np.full((1, 1), space.null_id + 1, dtype=np.int16)]),
     "id below zero": lambda _: iter([np.full((1, 1), -1, dtype=np.int16)]),
+    "NaN": lambda _: iter([np.full((1, 1), np.nan)]),
+    "a million at once": lambda _: iter([np.zeros((1, 1_000_000), dtype=np.int16)]),
+    "exits": lambda _: sys.exit(0),
 }
 BROKEN_FILTERS: dict[str, dict[str, Any]] = {
     "reject raises": {"reject": fails},
@@ -89,6 +117,11 @@ BROKEN_FILTERS: dict[str, dict[str, Any]] = {
     "conflicts one way": {
         "conflicts": lambda candidates: np.triu(np.ones((candidates.n,) * 2, dtype=bool))
     },
+    "conflicts of NaN": {"conflicts": lambda c: np.full((c.n,) * 2, np.nan)},
+    "reject a million": {"reject": lambda _: dict.fromkeys(range(1_000_000), "gone")},
+    "reject with a megabyte": {"reject": lambda _: {0: "because " * 131_072}},
+    "reject exits": {"reject": lambda _: sys.exit(0)},
+    "select a million": {"select": lambda ids: list(ids) * 1_000_000},
     "select raises": {"select": fails},
     "select a number": {"select": lambda _: 7},
     "select lists": {"select": lambda _: [[0]]},
@@ -169,6 +202,80 @@ def test_a_module_over_its_time_budget_is_dropped_and_named() -> None:
     assert (overrun["elapsed_s"], overrun["budget_s"]) == (2.5, 1.0)
     assert not any("a wish" in step.reason for step in made.steps)
     assert made.outcome is Outcome.PLANNED
+
+
+def late(clock: FakeClock, result: Any) -> Callable[..., Any]:  # noqa: ANN401 - any hook's
+    """A hook that returns something fine, too late."""
+
+    def dawdle(*_asked: object) -> Any:  # noqa: ANN401 - as above
+        clock.advance(2.5)
+        return result
+
+    return dawdle
+
+
+LATE: dict[str, Callable[[FakeClock], AnyModule]] = {
+    "calculator": lambda clock: stub_calculator(late(clock, [])),
+    "pattern": lambda clock: stub_pattern(late(clock, [(0,)])),
+    "sequence": lambda clock: stub_sequence(late(clock, [])),
+    "filter that rejects": lambda clock: stub_filter(reject=late(clock, {0: "gone"})),
+    "filter of conflicts": lambda clock: stub_filter(conflicts=late(clock, None)),
+    "filter of alternatives": lambda clock: stub_filter(select=late(clock, None)),
+}
+
+
+@pytest.mark.parametrize("kind", LATE)
+def test_a_module_of_any_kind_that_overruns_its_budget_costs_only_itself(
+    kind: str, healthy: Plan
+) -> None:
+    clock, recorder = FakeClock(), Recorder()
+    module = LATE[kind](clock)
+    lent = {"monotonic": clock, "module_budget_s": 1.0}
+    made = run_with(module, recorder=recorder, runtime=lent, filters=NO_OPINION)
+    assert status_of(made, module.key) is ModuleStatus.TIMED_OUT
+    (overrun,) = recorder.of("ModuleOverran")
+    assert (overrun["key"], overrun["elapsed_s"]) == (module.key, 2.5)
+    assert made.steps == healthy.steps
+
+
+def test_a_generator_that_dawdles_over_one_block_is_not_asked_for_another(healthy: Plan) -> None:
+    clock = FakeClock()
+
+    def generate(space: Any) -> Iterator[Any]:  # noqa: ANN401 - a search space
+        for pause_s in (0.9, 0.9, 0.9, 1.1):
+            clock.advance(pause_s)
+            yield np.full((space.depth, 1), space.null_id, dtype=np.int16)
+        raise AssertionError("not reached")
+
+    lent = {"monotonic": clock, "module_budget_s": 1.0}
+    made = run_with(stub_sequence(generate), runtime=lent)
+    attempt = next(a for a in made.modules if a.key == "sequence_generators.stub")
+    assert (attempt.status, attempt.message) == (ModuleStatus.TIMED_OUT, "took 1.10 s of 1.00 s")
+    assert made.steps == healthy.steps
+
+
+@pytest.mark.parametrize("width", [0, 1000])
+def test_a_generator_that_never_ends_is_ended(
+    width: int, healthy: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contracts, "BLOCKS_MAX", 1_000)
+    monkeypatch.setattr(contracts, "SEQUENCES_MAX", 500_000)
+
+    def generate(space: Any) -> Iterator[Any]:  # noqa: ANN401 - a search space
+        while True:
+            yield np.full((space.depth, width), space.null_id, dtype=np.int16)
+
+    made = run_with(stub_sequence(generate))
+    assert status_of(made, "sequence_generators.stub") is ModuleStatus.FAILED
+    assert made.steps == healthy.steps
+
+
+def test_an_absurd_wish_makes_no_absurd_plan() -> None:
+    made = run_with(stub_calculator(lambda state: wish(state, notional=1e308)))
+    assert made.outcome is Outcome.PLANNED
+    assert made.score is not None
+    assert np.isfinite([made.score.gain, made.nav_after or np.nan]).all()
+    assert all(np.isfinite([step.value, step.quantity]).all() for step in made.steps)
 
 
 def test_elapsed_times_are_those_of_the_clock() -> None:

@@ -93,10 +93,30 @@ def test_the_message_of_a_failure_is_bounded() -> None:
     assert len(attempts.all[0].message) == 300
 
 
-@pytest.mark.parametrize("error", [PlanningCancelledError("gone"), KeyboardInterrupt()])
-def test_what_ends_the_run_is_not_swallowed(error: BaseException) -> None:
-    with pytest.raises(type(error)):
-        attempts_at(FakeClock(), Recorder()).run(MODULE, "calculate", failing(error))
+def test_what_ends_the_run_is_not_swallowed() -> None:
+    attempts = attempts_at(FakeClock(), Recorder())
+    with pytest.raises(KeyboardInterrupt):
+        attempts.run(MODULE, "calculate", failing(KeyboardInterrupt()))
+
+    def take(_item: int) -> int:
+        raise PlanningCancelledError("gone")
+
+    with pytest.raises(PlanningCancelledError):
+        attempts.run_stream(MODULE, "generate", lambda: [1], take)
+    assert attempts.all == ()
+
+
+class OfItsOwnError(BaseException):
+    """What a plugin may make up."""
+
+
+@pytest.mark.parametrize(
+    "error", [SystemExit(0), PlanningCancelledError("says who?"), GeneratorExit(), OfItsOwnError()]
+)
+def test_a_module_cannot_end_the_run(error: BaseException) -> None:
+    attempts = attempts_at(FakeClock(), Recorder())
+    assert attempts.run(MODULE, "calculate", failing(error)) == ()
+    assert attempts.all[0].status is ModuleStatus.FAILED
 
 
 @pytest.mark.parametrize(("took_s", "kept"), [(0.5, True), (0.51, False)])

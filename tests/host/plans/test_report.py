@@ -25,7 +25,7 @@ TOP_KEYS = [
     "trace_id", "currency", "nav", "nav_after", "cash_before", "cash_after", "cash_required",
     "score", "violation", "certificate", "steps", "metrics", "modules", "findings", "rejected",
     "alternatives", "n_candidates", "n_sizes", "n_sequences", "stopped_by", "config_version",
-    "config_sha256", "context_digest", "explanation",
+    "config_sha256", "context_digest", "explanation", "profile",
 ]  # fmt: skip
 STEP_KEYS = [
     "side", "security", "quantity", "price", "currency", "fx_rate", "value", "cost", "tax",

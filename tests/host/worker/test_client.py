@@ -223,3 +223,14 @@ def test_the_real_worker_plans_tells_its_stages_and_ends_with_its_daemon(tmp_pat
     assert {event["trace_id"] for event in events} == {"a" * 32}
     assert "search" in [e["data"]["stage"] for e in events if e["event_type"] == "StageCompleted"]
     assert list(home.root.glob("plans/*/*")) == [], "only the daemon keeps plans"
+
+
+def test_a_request_made_while_a_killed_process_ends_waits_for_the_next_one() -> None:
+    async def use(client: WorkerClient) -> None:
+        for n in range(5):
+            first = await client.plan(f"a{n}", "core", 60, ignore)
+            client.kill()
+            second = await client.plan(f"b{n}", "core", 60, ignore)
+            assert first.record["pid"] != second.record["pid"]
+
+    with_worker(ANSWERS, use)

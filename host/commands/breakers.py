@@ -1,0 +1,133 @@
+"""Which modules are left alone for now, since when, why, and when they may try again.
+
+A module that fails in three plans in a row, or takes the planner's process down once, is left out
+for 5 minutes; then one plan tries it, and each failed trial doubles the wait, up to an hour.
+docs/breakers.md has the rules.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from host.errors import StorageError
+from host.terminal.errors import EXIT_DONE, UsageError, did_you_mean
+from host.terminal.home import open_home
+
+if TYPE_CHECKING:
+    from host.terminal.output import Output
+    from host.worker.breaker_store import BreakerStore
+    from planner_core.circuit_breaker import Breaker
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    actions = parser.add_subparsers(metavar="ACTION")
+    reset = actions.add_parser("reset", help="let a module run again at once")
+    reset.add_argument("key", metavar="KEY", help="kind.name, as the list shows it; or `all`")
+    reset.set_defaults(run=reset_breaker)
+    disable = actions.add_parser("disable", help="leave a module out until it is reset")
+    disable.add_argument("key", metavar="KEY", help="kind.name, as `trader modules list` shows it")
+    disable.set_defaults(run=disable_module)
+
+
+def run(options: argparse.Namespace, output: Output) -> int:
+    """Print every breaker that something happened to."""
+    store = _open(options, output)
+    known = store.breakers.known
+    if options.json:
+        output.json({"schema_version": 1, "breakers": [_to_json(b, store) for b in known]})
+        return EXIT_DONE
+    if not known:
+        output.line("All breakers are closed: no module is left out.")
+    for breaker in known:
+        for line in _lines(breaker, store):
+            output.line(line)
+    return EXIT_DONE
+
+
+def reset_breaker(options: argparse.Namespace, output: Output) -> int:
+    """Close a breaker; the next plan calls its module."""
+    from planner_core.circuit_breaker import Signal
+
+    store = _open(options, output)
+    keys = [breaker.key for breaker in store.breakers.known]
+    if options.key != "all" and options.key not in keys:
+        _require_module(options.key, keys)
+        output.line(f"{options.key}: nothing to reset, its breaker is closed")
+        return EXIT_DONE
+    for key in keys if options.key == "all" else [options.key]:
+        store.signal(key, Signal.RESET)
+        output.line(f"{key}: closed; the next plan calls it")
+    return _kept(store)
+
+
+def disable_module(options: argparse.Namespace, output: Output) -> int:
+    """Leave a module out of every plan of every bucket until it is reset."""
+    from planner_core.circuit_breaker import Signal
+
+    store = _open(options, output)
+    _require_module(options.key, [breaker.key for breaker in store.breakers.known])
+    store.signal(options.key, Signal.DISABLE, "by hand")
+    output.line(f"{options.key}: left out until `trader breakers reset {options.key}`")
+    return _kept(store)
+
+
+def _open(options: argparse.Namespace, output: Output) -> BreakerStore:
+    from host.worker.breaker_store import BreakerStore
+
+    home = open_home(options.home)
+    home.require_home()
+    store = BreakerStore(home)
+    store.refresh()
+    if store.problem is not None:
+        output.error(f"trader breakers: {store.problem}")
+    return store
+
+
+def _kept(store: BreakerStore) -> int:
+    if store.problem is not None:
+        raise StorageError(store.problem)
+    return EXIT_DONE
+
+
+def _require_module(key: str, known: list[str]) -> None:
+    """Refuse what is neither a module of ours nor has a breaker."""
+    from planner_core.registry import builtin_registries
+
+    keys = [module.key for module in builtin_registries().all_modules()]
+    if key not in keys:
+        hint = did_you_mean(key, [*known, *keys], otherwise="see `trader modules list`")
+        raise UsageError(f"trader breakers: no module {key!r:.150} ({hint})")
+
+
+def _to_json(breaker: Breaker, store: BreakerStore) -> dict[str, object]:
+    retry_at = store.retry_at(breaker)
+    return {
+        "key": breaker.key,
+        "state": breaker.state.value,
+        "failures": breaker.failures,
+        "since": breaker.since.isoformat(timespec="seconds") if breaker.since else None,
+        "reason": breaker.reason or None,
+        "retry_at": retry_at.isoformat(timespec="seconds") if retry_at else None,
+        "retry_after_s": store.breakers.wait_s(breaker.key) if breaker.waits else None,
+    }
+
+
+def _lines(breaker: Breaker, store: BreakerStore) -> list[str]:
+    from host.printable import printable
+
+    words = [breaker.key, breaker.state.value.replace("_", " ")]
+    if breaker.since is not None:
+        words.append(f"since {breaker.since.astimezone():%Y-%m-%d %H:%M}")
+    retry_at = store.retry_at(breaker)
+    if retry_at is not None:
+        words.append(f"next trial {retry_at.astimezone():%H:%M}")
+    lines = ["  ".join(words)]
+    if breaker.state.value == "disabled":
+        lines.append(f"  by hand; `trader breakers reset {breaker.key}` lets it run again")
+    elif breaker.reason:
+        failures = f" ({breaker.failures} in a row)" if breaker.failures > 1 else ""
+        lines.append(f"  last failure{failures}: {printable(breaker.reason)}")
+    return lines

@@ -1,0 +1,1 @@
+"""What was measured: kept on disk, and shown to people and programs."""

@@ -1,0 +1,213 @@
+"""Bad modules in the real planner's process: the plan comes all the same, without them."""
+
+# ruff: noqa: ANN401 - what a test asks of a supervisor may be anything
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from host.files.home import Home, create_home
+from host.metrics.store import MetricsStore
+from host.worker import client as worker_client
+from host.worker.breaker_store import BreakerStore
+from host.worker.client import PlanFailedError, WorkerClient, WorkerNews
+from host.worker.supervisor import PlanSupervisor
+from planner_core.circuit_breaker import BreakerState
+
+PLANTED = str(Path(__file__).parents[2] / "end_to_end" / "planted_worker.py")
+TRACE = "c" * 32
+DEADLINE_S = 60.0
+HUNG_S = 8.0
+"""A deadline that is waited for, and that a plan on a busy machine still keeps."""
+
+
+@dataclass
+class Bench:
+    """A supervisor over a worker with planted modules, and what it told."""
+
+    home: Home
+    worker: WorkerClient
+    supervisor: PlanSupervisor
+    events: list[dict[str, Any]] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+
+    async def plan(self, deadline_s: float = DEADLINE_S) -> dict[str, Any]:
+        reply = await self.supervisor.plan(TRACE, "core", deadline_s, self.events.append)
+        assert reply.trace_id == TRACE
+        return reply.record
+
+    def told(self, event_type: str) -> list[Any]:
+        return [event["data"] for event in self.events if event["event_type"] == event_type]
+
+    def on_disk(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.home.state_dir / name).read_text("utf-8"))
+        return found
+
+
+def with_planted(
+    home: Home, misdeeds: str, use: Callable[[Bench], Awaitable[Any]], memory_mb: int = 1024
+) -> Any:
+    """Run `use` on a supervisor whose planner has these modules in it."""
+
+    async def run() -> Any:
+        options = ("--home", str(home.root), "--memory-mb", str(memory_mb))
+        command = (sys.executable, PLANTED, misdeeds, *options)
+        ended: list[str] = []
+        async with WorkerClient(home, WorkerNews(ended=ended.append), command) as worker:
+            supervisor = PlanSupervisor(worker, BreakerStore(home), MetricsStore(home))
+            bench = Bench(home, worker, supervisor, ended=ended)
+            try:
+                return await use(bench)
+            finally:
+                await supervisor.close()
+
+    return asyncio.run(run())
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return create_home(tmp_path / "home", demo=True).home
+
+
+def fate(record: dict[str, Any], name: str) -> tuple[str, str]:
+    key = f"opportunity_calculators.{name}"
+    module = next(found for found in record["modules"] if found["key"] == key)
+    return module["status"], module["message"] or ""
+
+
+@pytest.mark.parametrize(
+    ("misdeed", "failure", "ending"),
+    [
+        ("segfault", worker_client.DIED, "ended by SIGSEGV"),
+        ("leave", worker_client.DIED, "ended with code 0"),
+        ("hang", worker_client.OVERRAN, "ended by SIGKILL"),
+        ("hang_in_c", worker_client.OVERRAN, "ended by SIGKILL"),
+        ("close_everything", worker_client.DIED, "ended with code 3, or ended by SIGKILL"),
+        ("answer_in_our_name", worker_client.DIED, "ended by SIGKILL"),
+        ("fork_and_stay", worker_client.LEFT_PROCESSES, "ended by SIGKILL"),
+        ("orphan_a_grandchild", worker_client.LEFT_PROCESSES, "ended by SIGKILL"),
+    ],
+)
+def test_the_same_request_is_planned_once_more_without_the_module_that_was_to_blame(
+    home: Home, misdeed: str, failure: str, ending: str
+) -> None:
+    async def use(bench: Bench) -> None:
+        record = await bench.plan(HUNG_S if misdeed.startswith("hang") else DEADLINE_S)
+        assert (record["outcome"], record["trace_id"]) == ("PLANNED", TRACE)
+        status, message = fate(record, misdeed)
+        assert status == "skipped_open"
+        assert f"opportunity_calculators.{misdeed}" in message
+        (ended,) = bench.ended
+        assert ended in ending.split(", or ")  # it ends itself, or is ended: who is first may win
+        (repeated,) = bench.told("PlanRepeated")
+        assert repeated["without"] == f"opportunity_calculators.{misdeed}"
+        assert repeated["failure"] == failure
+        (changed,) = bench.told("BreakerChanged")
+        assert (changed["before"], changed["after"]) == ("closed", "open")
+        assert {event["trace_id"] for event in bench.events} == {TRACE}
+
+        bench.events.clear()
+        again = await bench.plan()
+        assert again["outcome"] == "PLANNED"
+        assert fate(again, misdeed)[0] == "skipped_open"
+        assert bench.worker.restarts == 1, "its breaker is open: nothing happens to it any more"
+        assert bench.told("PlanRepeated") == []
+
+    with_planted(home, misdeed, use)
+    store = BreakerStore(home)
+    store.refresh()
+    breaker = store.breakers.of(f"opportunity_calculators.{misdeed}")
+    assert breaker.state is BreakerState.OPEN
+    kept = MetricsStore(home).read().metrics
+    assert kept.of("core").counters["plans_repeated"] == 1
+    assert kept.counters["worker_restarts"] == 1
+    assert kept.gauges["planner_rss_bytes"] > 10_000_000
+
+
+def test_memory_beyond_the_limit_costs_the_module_and_not_the_process(home: Home) -> None:
+    async def use(bench: Bench) -> None:
+        record = await bench.plan()
+        assert record["outcome"] == "PLANNED"
+        assert fate(record, "eat_memory") == ("failed", "MemoryError:")
+        assert bench.worker.restarts == 0
+
+    with_planted(home, "eat_memory", use, memory_mb=300)
+
+
+def test_a_module_that_exits_forks_or_prints_answers_costs_nothing_but_itself(home: Home) -> None:
+    async def use(bench: Bench) -> None:
+        record = await bench.plan()
+        assert record["outcome"] == "PLANNED"
+        assert fate(record, "leave_politely") == ("failed", "SystemExit: 0")
+        assert fate(record, "print_a_lot")[0] == "ok"
+        assert len(bench.told("PlanningCompleted")) == 1, "a forked planner does not answer too"
+        assert bench.worker.restarts == 0
+
+    with_planted(home, "leave_politely,fork_and_return,print_a_lot", use)
+
+
+def test_two_bad_modules_cost_one_press_and_the_next_one_works(home: Home) -> None:
+    async def use(bench: Bench) -> None:
+        with pytest.raises(PlanFailedError) as caught:
+            await bench.plan()
+        assert caught.value.failure == worker_client.DIED
+        assert [e["after"] for e in bench.told("BreakerChanged")] == ["open", "open"]
+        assert len(bench.told("PlanRepeated")) == 1, "once, not until it works"
+        record = await bench.plan()
+        assert record["outcome"] == "PLANNED"
+        assert {fate(record, name)[0] for name in ("segfault", "leave")} == {"skipped_open"}
+
+    with_planted(home, "segfault,leave", use)
+
+
+def test_three_failures_in_a_row_open_a_breaker_and_the_plan_names_it(home: Home) -> None:
+    async def use(bench: Bench) -> list[str]:
+        return [fate(await bench.plan(), "leave_politely")[0] for _ in range(4)]
+
+    fates = with_planted(home, "leave_politely", use)
+    assert fates == ["failed", "failed", "failed", "skipped_open"]
+
+
+def is_hanging(worker: WorkerClient) -> bool:
+    return worker._asked is not None and worker._asked.running.endswith(".hang")
+
+
+def test_a_cancel_is_heard_while_a_module_hangs_and_nobody_is_blamed(home: Home) -> None:
+    async def use(bench: Bench) -> None:
+        asked = asyncio.ensure_future(bench.plan())
+        async with asyncio.timeout(50):
+            while not is_hanging(bench.worker):  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.01)
+        bench.supervisor.cancel(TRACE)
+        with pytest.raises(PlanFailedError) as caught:
+            await asked
+        assert caught.value.failure == worker_client.CANCELLED
+        assert bench.told("BreakerChanged") == []
+
+    with_planted(home, "hang", use)
+
+
+def test_a_full_disk_keeps_no_breaker_and_the_plan_is_repeated_all_the_same(
+    home: Home,
+) -> None:
+    (home.state_dir / "breakers.lock").mkdir(parents=True)  # nothing can be locked there
+    said: list[str] = []
+
+    async def use(bench: Bench) -> None:
+        bench.supervisor._complain = said.append
+        record = await bench.plan()
+        assert record["outcome"] == "PLANNED"
+        assert fate(record, "leave")[0] == "skipped_open"
+        again = await bench.plan()
+        assert fate(again, "leave")[0] == "skipped_open"
+        assert bench.worker.restarts == 1, "the daemon remembers what no file says"
+
+    with_planted(home, "leave", use)
+    assert any("breakers" in line for line in said)

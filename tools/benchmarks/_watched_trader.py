@@ -1,0 +1,92 @@
+"""`trader` with a stethoscope: how late its loop is, while planted modules do harm.
+
+Called as `_watched_trader.py REPORT MISDEED trader-arguments`; REPORT is where the figures go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from host import cli
+from host.daemon import daemon as daemon_module
+
+BEAT_S = 0.002
+WORKER = str(Path(__file__).with_name("_planted_worker.py"))
+
+
+def queued_s() -> float:
+    """Return how long this thread was ready and had no processor: not the loop's fault."""
+    return int(Path("/proc/thread-self/schedstat").read_text("ascii").split()[1]) / 1e9
+
+
+class Stethoscope:
+    """Asks to be woken every 2 ms, and notes how much later it was; and times every callback."""
+
+    def __init__(self) -> None:
+        self.call_cpu_s = 0.0
+        self.late_s = 0.0
+        self.late_unqueued_s = 0.0
+        self.beats = 0
+
+    def time_calls(self) -> None:
+        """Note the processor time of the longest callback: on any machine, however busy."""
+        run = asyncio.Handle._run  # noqa: SLF001 - where every callback of a loop passes
+
+        def timed(handle: asyncio.Handle) -> None:
+            began_s = time.thread_time()
+            run(handle)
+            self.call_cpu_s = max(self.call_cpu_s, time.thread_time() - began_s)
+
+        asyncio.Handle._run = timed  # type: ignore[assignment,method-assign]  # noqa: SLF001 - as above
+
+    async def listen(self) -> None:
+        """Listen for ever."""
+        loop = asyncio.get_running_loop()
+        while True:
+            began_s, queued_before_s = loop.time(), queued_s()
+            await asyncio.sleep(BEAT_S)
+            late_s = loop.time() - began_s - BEAT_S
+            self.late_s = max(self.late_s, late_s)
+            waited_s = queued_s() - queued_before_s
+            self.late_unqueued_s = max(self.late_unqueued_s, late_s - waited_s)
+            self.beats += 1
+
+
+def watch(report: Path, misdeed: str) -> None:
+    """Make the daemon a watched one."""
+
+    class Watched(daemon_module.Daemon):
+        def __init__(self, home: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed on
+            command = (sys.executable, WORKER, misdeed, "--home", str(home.root))
+            super().__init__(home, *args, worker_command=command, **kwargs)
+
+        async def run(self) -> None:
+            found = Stethoscope()
+            found.time_calls()
+            listening = asyncio.create_task(found.listen())
+            try:
+                await super().run()
+            finally:
+                listening.cancel()
+                with suppress(asyncio.CancelledError):
+                    await listening
+                figures = {
+                    "late_ms": found.late_s * 1e3,
+                    "late_unqueued_ms": found.late_unqueued_s * 1e3,
+                    "call_cpu_ms": found.call_cpu_s * 1e3,
+                    "beats": found.beats,
+                }
+                await asyncio.to_thread(report.write_text, json.dumps(figures), "utf-8")
+
+    daemon_module.Daemon = Watched  # type: ignore[misc]
+
+
+if __name__ == "__main__":
+    watch(Path(sys.argv[1]), sys.argv[2])
+    sys.exit(cli.main(sys.argv[3:]))
