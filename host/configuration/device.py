@@ -64,7 +64,11 @@ def _time_zone(name: str) -> str:
     return name
 
 
-TimeOfDay = Annotated[str, AfterValidator(_time_of_day)]
+TimeOfDay = Annotated[
+    str,
+    AfterValidator(_time_of_day),
+    Field(json_schema_extra={"pattern": f"^{TIME_OF_DAY.pattern}$"}),
+]
 TimeZone = Annotated[str, Field(max_length=TIME_ZONE_LENGTH_MAX), AfterValidator(_time_zone)]
 
 

@@ -37,7 +37,7 @@ def test_it_says_how_it_is_used() -> None:
 def test_a_user_without_root_is_told_what_to_install_and_the_tests_go_on() -> None:
     done = bash(DEBIAN + USER + "ensure_test_packages")
     assert done.returncode == 0
-    assert "sudo apt-get install gcc make gcc-avr avr-libc" in done.stderr
+    assert "sudo apt-get install gcc g++ make gcc-avr avr-libc" in done.stderr
     assert "will be skipped" in done.stderr
 
 
@@ -57,7 +57,7 @@ def test_the_long_tests_say_that_they_need_the_fuzzer() -> None:
 def test_another_system_is_told_the_names_that_debian_has() -> None:
     done = bash(NO_DEBIAN + "ensure_test_packages")
     assert done.returncode == 0
-    assert "under the names that Debian gives them: gcc make gcc-avr" in done.stderr
+    assert "under the names that Debian gives them: gcc g++ make gcc-avr" in done.stderr
 
 
 def test_package_lists_are_fetched_before_a_package_is_installed() -> None:

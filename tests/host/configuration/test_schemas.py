@@ -20,8 +20,11 @@ from host.configuration.schemas import device_schema, portfolio_schema
 from host.configuration.template import device_template
 from host.portfolio.model import PortfolioTables
 
-BEYOND_SCHEMA = re.compile(r"^Times have to grow|found -?\d+\.0$|valid date|string, found 2024-")
-"""Rules between keys, 5.0 for 5, and a day for a text that looks like one, or the reverse."""
+BEYOND_SCHEMA = re.compile(
+    r"^Times have to grow|^Has to be a time zone"
+    r"|found -?\d+\.0$|valid date|string, found 2024-"
+)
+"""Rules between keys, names of zones, 5.0 for 5, a day for a text like one, or the reverse."""
 PORTFOLIO_TEXT = """
 base_currency = "USD"
 as_of = 2024-01-05
