@@ -189,7 +189,7 @@ class PlanUnreadable(HostEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateNotKept(HostEvent):
-    """Something that only makes a start nicer could not be written."""
+    """Something worth keeping could not be written; no plan and no press is lost with it."""
 
     problem: str
 
