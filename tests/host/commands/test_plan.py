@@ -86,8 +86,8 @@ def test_a_plan_that_cannot_be_kept_is_shown_and_exit_code_1(
 
 
 def test_a_day_before_the_lots_were_bought_is_refused_by_name(
-    trader: Trader, demo_home: Home
+    trader: Trader, own_home: Home
 ) -> None:
-    said = trader("plan", "core", "--home", demo_home.root, "--as-of", "2000-01-03")
+    said = trader("plan", "core", "--home", own_home.root, "--as-of", "2000-01-03")
     assert said.code == 2
     assert "core.toml:" in said.err
