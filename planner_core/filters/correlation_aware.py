@@ -22,6 +22,8 @@ class CorrelationAware(Filter[CorrelationAwareParameters]):
     """Make pairs of *buys* with a correlation above the limit exclude each other.
 
     Swapping one for the other (a sell and a buy) stays allowed.
+
+    Source: our own rule, on Pearson's correlation of daily returns over the history.
     """
 
     metadata = ModuleMetadata(

@@ -19,6 +19,8 @@ class Diversity(Filter[DiversityParameters]):
     """Pick, in rank order, alternatives whose Jaccard overlap with all picked ones is small.
 
     `overlap = |A and B| / |A or B|` over candidate ids. The best set itself is never touched.
+
+    Source: P. Jaccard, New Phytologist 11 (1912), 37-50, for the overlap.
     """
 
     metadata = ModuleMetadata(

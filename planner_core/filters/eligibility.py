@@ -30,6 +30,8 @@ class Eligibility(Filter[EligibilityParameters]):
     """Drop buys of low quality, of penny stocks and of excluded securities or groups.
 
     Sells always pass: what is not wanted must be able to go.
+
+    Source: our own rule.
     """
 
     metadata = ModuleMetadata(

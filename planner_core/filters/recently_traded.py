@@ -19,6 +19,8 @@ class RecentlyTraded(Filter[RecentlyTradedParameters]):
     """Drop candidates whose security was traded within `quiet_days`, whichever way.
 
     The cool-downs are constraints of their own and hold without this filter.
+
+    Source: our own rule.
     """
 
     metadata = ModuleMetadata(

@@ -55,6 +55,9 @@ class AveragingDown(OpportunityCalculator[AveragingDownParameters]):
     """Buy where `-loss_max <= gain <= -loss_min`, quality passes, momentum is not the worst.
 
     The size is a fraction of the position, and never lifts it above its cap.
+
+    Source: our own rule; momentum is a gate because losers of the last months tend to go on
+    losing (N. Jegadeesh, S. Titman, Journal of Finance 48 (1993), 65-91).
     """
 
     metadata = ModuleMetadata(

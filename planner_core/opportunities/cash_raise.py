@@ -35,6 +35,8 @@ class CashRaise(OpportunityCalculator[CashRaiseParameters]):
 
     The notional covers costs and tax as well, so that the *net* proceeds close the gap, and is
     never below the smallest legal trade: a small gap takes a sell that is worth its costs.
+
+    Source: our own rule.
     """
 
     metadata = ModuleMetadata(

@@ -38,7 +38,12 @@ class OpportunityBuysParameters(ModuleParameters):
 
 
 class OpportunityBuys(OpportunityCalculator[OpportunityBuysParameters]):
-    """Buy where quality passes and `price <= (1 - discount_min) * high_252`; new names too."""
+    """Buy where quality passes and `price <= (1 - discount_min) * high_252`; new names too.
+
+    Source: our own rule; on average it is securities near their high that do better (T. J.
+    George, C.-Y. Hwang, Journal of Finance 59 (2004), 2145-2176), which is why quality has to
+    pass.
+    """
 
     metadata = ModuleMetadata(
         name="opportunity_buys",

@@ -54,6 +54,10 @@ class ProfitTaking(OpportunityCalculator[ProfitTakingParameters]):
     `gain` is the unrealised gain over cost, `years` the mean age of the units held, `CAGR` the
     security's own growth over the price history, capped by `growth_max`: what it was expected to
     earn is no windfall. A position with a lot of unknown date is skipped.
+
+    Source: our own rule; that winners are sold at all has to be weighed against selling them too
+    early (H. Shefrin, M. Statman, Journal of Finance 40 (1985), 777-790), hence the growth that
+    is allowed for.
     """
 
     metadata = ModuleMetadata(

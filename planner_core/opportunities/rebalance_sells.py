@@ -14,7 +14,9 @@ from planner_core.state import PlanningState
 class RebalanceSells(OpportunityCalculator[BandParameters]):
     """Sell to the band's edge or to the target where `w > target + min(5 pp, 25 % of target)`.
 
-    Applies to securities and to groups with a target; source: the 5/25 rule (L. Swedroe).
+    Applies to securities and to groups with a target.
+
+    Source: the 5/25 rule (L. Swedroe).
     """
 
     metadata = ModuleMetadata(

@@ -37,8 +37,9 @@ class TaxLossHarvest(OpportunityCalculator[TaxLossHarvestParameters]):
 
     Of the lots in the order in which a sell takes them, the first ones that stand at such a loss:
     with FIFO a young loss may lie behind an old gain. The window looks back over the ledger and
-    over lots; the window ahead is kept by `rebuy_after_sell_days`. Source of the 30 days:
-    26 U.S.C. 1091 (wash sales), which counts the 30th day too.
+    over lots; the window ahead is kept by `rebuy_after_sell_days`.
+
+    Source: 26 U.S.C. 1091 (wash sales) for the 30 days, of which the 30th counts too.
     """
 
     metadata = ModuleMetadata(

@@ -43,6 +43,8 @@ class WeightBased(OpportunityCalculator[WeightBasedParameters]):
 
     The optimum respects caps, the cash reserve and what may be traded, and counts proportional
     costs; lots and ticket fees are left to the sequence search.
+
+    Source: H. Markowitz, Journal of Finance 7 (1952), 77-91, with the objective's other terms.
     """
 
     metadata = ModuleMetadata(

@@ -16,7 +16,11 @@ from planner_core.state import PlanningState
 
 
 class AveragingDownPattern(PatternGenerator[PatternParameters]):
-    """Buys found by averaging_down, with as many sells as they need."""
+    """Buys found by averaging_down, with as many sells as they need.
+
+    Source: our own; a greedy start, as for knapsacks (G. B. Dantzig, Operations Research 5
+    (1957), 266-288).
+    """
 
     metadata = ModuleMetadata(
         name="averaging_down",

@@ -17,7 +17,11 @@ from planner_core.state import PlanningState
 
 
 class CashGeneration(PatternGenerator[PatternParameters]):
-    """Mandatory sells first, by gain, until the deficit is covered; nothing without a deficit."""
+    """Mandatory sells first, by gain, until the deficit is covered; nothing without a deficit.
+
+    Source: our own; a greedy start, as for knapsacks (G. B. Dantzig, Operations Research 5
+    (1957), 266-288).
+    """
 
     metadata = ModuleMetadata(
         name="cash_generation",

@@ -16,7 +16,11 @@ from planner_core.state import PlanningState
 
 
 class CostOptimised(PatternGenerator[PatternParameters]):
-    """Candidates by gain over cost and tax, sells before the buys they pay for."""
+    """Candidates by gain over cost and tax, sells before the buys they pay for.
+
+    Source: our own; a greedy start, as for knapsacks (G. B. Dantzig, Operations Research 5
+    (1957), 266-288).
+    """
 
     metadata = ModuleMetadata(
         name="cost_optimised",

@@ -16,7 +16,11 @@ from planner_core.state import PlanningState
 
 
 class DeepRebalance(PatternGenerator[PatternParameters]):
-    """One, two, ... of the largest sells that improve the score, then the largest such buys."""
+    """One, two, ... of the largest sells that improve the score, then the largest such buys.
+
+    Source: our own; a greedy start, as for knapsacks (G. B. Dantzig, Operations Research 5
+    (1957), 266-288).
+    """
 
     metadata = ModuleMetadata(
         name="deep_rebalance",

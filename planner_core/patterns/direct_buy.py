@@ -16,7 +16,11 @@ from planner_core.state import PlanningState
 
 
 class DirectBuy(PatternGenerator[PatternParameters]):
-    """Affordable buys by gain, without selling anything."""
+    """Affordable buys by gain, without selling anything.
+
+    Source: our own; a greedy start, as for knapsacks (G. B. Dantzig, Operations Research 5
+    (1957), 266-288).
+    """
 
     metadata = ModuleMetadata(
         name="direct_buy",

@@ -20,6 +20,9 @@ class MixedStrategy(PatternGenerator[PatternParameters]):
     """Up to depth - 1 of the best sells, then the best buys they pay for.
 
     Variants begin with the second best buy, the third, and so on.
+
+    Source: our own; a greedy start, as for knapsacks (G. B. Dantzig, Operations Research 5
+    (1957), 266-288).
     """
 
     metadata = ModuleMetadata(

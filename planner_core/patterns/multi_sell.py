@@ -19,6 +19,9 @@ class MultiSell(PatternGenerator[PatternParameters]):
     """The best compatible sells, from one up to the depth.
 
     Variants begin with the second best, the third, and so on.
+
+    Source: our own; a greedy start, as for knapsacks (G. B. Dantzig, Operations Research 5
+    (1957), 266-288).
     """
 
     metadata = ModuleMetadata(

@@ -16,7 +16,11 @@ from planner_core.state import PlanningState
 
 
 class OpportunityFirst(PatternGenerator[PatternParameters]):
-    """Buys by gain, each with the sells that it needs."""
+    """Buys by gain, each with the sells that it needs.
+
+    Source: our own; a greedy start, as for knapsacks (G. B. Dantzig, Operations Research 5
+    (1957), 266-288).
+    """
 
     metadata = ModuleMetadata(
         name="opportunity_first",

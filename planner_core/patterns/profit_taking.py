@@ -17,7 +17,11 @@ from planner_core.state import PlanningState
 
 
 class ProfitTakingPattern(PatternGenerator[PatternParameters]):
-    """Sells found by profit_taking, followed by the best buys they pay for."""
+    """Sells found by profit_taking, followed by the best buys they pay for.
+
+    Source: our own; a greedy start, as for knapsacks (G. B. Dantzig, Operations Research 5
+    (1957), 266-288).
+    """
 
     metadata = ModuleMetadata(
         name="profit_taking",

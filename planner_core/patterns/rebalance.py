@@ -17,7 +17,11 @@ from planner_core.state import PlanningState
 
 
 class RebalancePattern(PatternGenerator[PatternParameters]):
-    """Rebalancing sells by gain, then the rebalancing buys they pay for."""
+    """Rebalancing sells by gain, then the rebalancing buys they pay for.
+
+    Source: our own; a greedy start, as for knapsacks (G. B. Dantzig, Operations Research 5
+    (1957), 266-288).
+    """
 
     metadata = ModuleMetadata(
         name="rebalance",

@@ -13,7 +13,11 @@ from planner_core.state import PlanningState
 
 
 class SingleBest(PatternGenerator[PatternParameters]):
-    """One candidate each, by gain alone: the least that can be done."""
+    """One candidate each, by gain alone: the least that can be done.
+
+    Source: our own; a greedy start, as for knapsacks (G. B. Dantzig, Operations Research 5
+    (1957), 266-288).
+    """
 
     metadata = ModuleMetadata(
         name="single_best",

@@ -71,6 +71,9 @@ class Beam(SequenceGenerator[BeamParameters]):
     A level grows every set of the beam by every candidate: O(width * K) sums, not O(depth^2). Part
     of the beam is kept for sets that a later sell makes legal, because the best plans often begin
     with the buy that needs funding.
+
+    Source: beams as in P. S. Ow, T. E. Morton, International Journal of Production Research 26
+    (1988), 35-62; prices as in Fisher.
     """
 
     metadata = ModuleMetadata(

@@ -34,6 +34,9 @@ class Combinatorial(SequenceGenerator[CombinatorialParameters]):
     What is left of the budget goes to each deeper depth in equal parts, over as many of the most
     promising candidates (those in a pattern's set first, then by gain alone) as fit. The number of
     sets follows from the counts alone: `plan_depths` is the rule, for the dry run too.
+
+    Source: D. E. Knuth, The Art of Computer Programming 4A (2011), section 7.2.1.3, for the
+    counts; grown in blocks here.
     """
 
     metadata = ModuleMetadata(

@@ -46,6 +46,8 @@ class Swap(SequenceGenerator[SwapParameters]):
 
     Add, drop, exchange one; when that ends, exchange two; when that ends, change several sizes at
     once: `planner_core/local_search.py`.
+
+    Source: exchanges as in S. Lin, B. W. Kernighan, Operations Research 21 (1973), 498-516.
     """
 
     metadata = ModuleMetadata(

@@ -51,9 +51,10 @@ def test_the_key_names_kind_and_module(module: AnyModule) -> None:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_the_docstring_gives_the_rule(module: AnyModule) -> None:
-    docstring = type(module).__doc__ or ""
-    assert len(docstring.split()) >= 7, docstring
+def test_the_docstring_gives_the_rule_and_its_source(module: AnyModule) -> None:
+    rule, _, source = (type(module).__doc__ or "").partition("Source: ")
+    assert len(rule.split()) >= 7, rule
+    assert len(source.split()) >= 3, "say where it is from, or that it is our own"
 
 
 @pytest.mark.parametrize("module", MODULES)
