@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from host.files.journal_head import Head, read_head
@@ -48,6 +49,8 @@ class Verification:
     damage : tuple of Damage
     repairs : tuple of Repair
         The last ones.
+    latest : datetime, optional
+        The latest time that a record is of.
     """
 
     files: int
@@ -59,6 +62,7 @@ class Verification:
     n_damaged: int
     damage: tuple[Damage, ...]
     repairs: tuple[Repair, ...]
+    latest: datetime | None
 
     @property
     def is_sound(self) -> bool:
@@ -77,9 +81,11 @@ def verify_journal(folder: Path, head_path: Path) -> Verification:
     head = read_head(head_path)  # first: a writer at work may only add to the journal after that
     repairs: list[Repair] = []
     hash_at_head = ""
+    latest: datetime | None = None
 
     def look(line: Line) -> None:
-        nonlocal hash_at_head
+        nonlocal hash_at_head, latest
+        latest = max(latest or line.record.timestamp, line.record.timestamp)
         if head is not None and line.link.n == head.count:
             hash_at_head = line.hash
         if line.record.event_type == REPAIRED:
@@ -106,6 +112,7 @@ def verify_journal(folder: Path, head_path: Path) -> Verification:
         n_damaged=reading.lines_damaged + reading.links_broken + len(more),
         damage=(*reading.damage, *more),
         repairs=tuple(repairs),
+        latest=latest,
     )
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from host.health.finding import HealthFinding
     from host.health.look import Findings, Look
 
+JOURNALED: Final = "a record of the journal"
 BREAKERS_NAME: Final = "breakers.json"
 LEAVES_OUT: Final = frozenset({"open", "half_open", "disabled"})
 
@@ -28,6 +29,8 @@ def check_journal(look: Look) -> Findings:
         yield look.found("check_failed", what, subject="journal")
         return
     verified = verify_journal(folder, look.home.state_dir / HEAD_NAME)
+    if verified.latest is not None:
+        look.evidence[JOURNALED] = verified.latest
     torn = [damage for damage in verified.damage if damage.kind == "unfinished"]
     other = [damage for damage in verified.damage if damage.kind != "unfinished"]
     if other:

@@ -42,12 +42,12 @@ def store(home: Home, outcome: str, age_h: float = 1.0, **more: object) -> None:
     PlanStore(home).save(record, NOW - age_h * HOUR)
 
 
-def journal(home: Home) -> Path:
+def journal(home: Home, at: datetime = NOW - HOUR) -> Path:
     """Write a journal of three records."""
     found = Journal(home.journal_dir)
     found.open(lambda _record: None)
     for name in ("One", "Two", "Three"):
-        found.append_now(JournalRecord(name, NOW - HOUR), durable=False)
+        found.append_now(JournalRecord(name, at), durable=False)
     found.close()
     return found.path
 
@@ -107,6 +107,10 @@ def plan_damaged(home: Home) -> None:
 
 def from_the_future(home: Home) -> None:
     store(home, "PLANNED", age_h=-30)
+
+
+def journaled_in_the_future(home: Home) -> None:
+    journal(home, NOW + 30 * HOUR)
 
 
 def told(home: Home, **known: object) -> None:
@@ -177,6 +181,7 @@ CASES = [
     Case("module_left_out", left_out, "core", "filters.diversity: timed out (took 9 s)"),
     Case("plan_file_damaged", plan_damaged, "core", ".json"),
     Case("clock_in_past", from_the_future, says="a stored plan"),
+    Case("clock_in_past", journaled_in_the_future, says="a record of the journal"),
     Case("journal_damaged", journal_edited, says="journal.jsonl:"),
     Case("journal_tail_torn", journal_torn, says="15 bytes"),
     Case("breaker_open", write("state/breakers.json", BREAKERS), says="filters.a: open; tried"),
