@@ -25,6 +25,9 @@ PRICE_MAX = 1e8
 SLACK_MIN = 1e-3
 """Rows may start violated, with this much slack to begin with."""
 SHORT_OF_EDGE = 0.99
+RIDGE = 1e-10
+"""Part of its largest entry that a matrix without an inverse gets on its diagonal."""
+TINY = 1e-30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +79,7 @@ def solve(programs: Programs) -> Solutions:
         if not going.any():
             break
         weight = price / slack
-        inverse = np.linalg.inv(_matrix(programs, weight)).astype(np.float64, copy=False)
+        inverse = _inverse(_matrix(programs, weight))
         product = slack * price
         moves = _moves(programs, inverse, slope, missing, product, slack, price)
         reach = _reach(slack, price, moves)
@@ -120,6 +123,21 @@ def _matrix(programs: Programs, weight: FloatArray) -> FloatArray:
     diagonal = np.arange(size)
     matrix[:, diagonal, diagonal] += weight[:, :size] + weight[:, size : 2 * size]
     return matrix
+
+
+def _inverse(matrix: FloatArray) -> FloatArray:
+    """Return the inverses; of matrices that are slightly larger where one has none.
+
+    Prices and slacks of a program whose numbers are of very different sizes can leave less in a
+    pivot than a float holds. The step is then a little shorter; where it ends is tested anyway.
+    """
+    try:
+        inverse = np.linalg.inv(matrix)
+    except np.linalg.LinAlgError:
+        size = matrix.shape[1]
+        largest = np.abs(matrix).max(axis=(1, 2), keepdims=True)
+        inverse = np.linalg.inv(matrix + (RIDGE * largest + TINY) * np.eye(size))
+    return inverse.astype(np.float64, copy=False)
 
 
 def _moves(

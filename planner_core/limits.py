@@ -97,6 +97,9 @@ class Limits:
         Turnover of buys that does not count: recent deposits not yet deployed.
     min_trade_value : float, base currency
     buy_block, sell_block : mapping of column to reason
+    continued : mapping of (column, side) to units
+        Most units of a trade that its cool-down lets pass only because it goes on with a step of
+        the accepted plan.
     violation : float, fraction
         Total violation before trading.
     """
@@ -113,6 +116,7 @@ class Limits:
     min_trade_value: float
     buy_block: Mapping[int, str]
     sell_block: Mapping[int, str]
+    continued: Mapping[tuple[int, Side], float]
     violation: float
 
     @property
@@ -165,6 +169,7 @@ def build_limits(
         min_trade_value=min(constraints.min_trade_value, MIN_TRADE_NAV_FRACTION * nav),
         buy_block=buy_block,
         sell_block=sell_block,
+        continued=_continued(context),
         violation=violation,
     )
 
@@ -310,6 +315,20 @@ def _untradable(column: int, history: PriceHistory, constraints: ConstraintsConf
     return None
 
 
+def _continued(context: PlanningContext) -> dict[tuple[int, Side], float]:
+    """Return what is left of steps that were filled in part: they passed their cool-downs."""
+    accepted = context.incumbent
+    if accepted is None or context.as_of > accepted.valid_until:
+        return {}
+    columns = context.security_index()
+    begun = {(trade.security, trade.side) for trade in context.trades}
+    return {
+        (columns[step.security], step.side): step.quantity
+        for step in accepted.steps
+        if step.security in columns and (step.security, step.side) in begun
+    }
+
+
 def _block_cooldowns(
     context: PlanningContext,
     constraints: ConstraintsConfig,
@@ -317,15 +336,13 @@ def _block_cooldowns(
     buy: dict[int, str],
     sell: dict[int, str],
 ) -> None:
-    # The rest of a step that was filled in part goes on: the accepted plan passed its cool-downs.
-    accepted = context.incumbent
-    begun = {(step.security, step.side) for step in accepted.steps} if accepted else set()
+    continued = _continued(context)
     for trade in context.trades:
         column = columns.get(trade.security)
         if column is None:
             continue
         days = (context.as_of - trade.on).days
-        goes_on = (trade.security, trade.side) in begun
+        goes_on = (column, trade.side) in continued
         if trade.side is Side.BUY and days < constraints.buy_cooldown_days and not goes_on:
             buy.setdefault(
                 column,

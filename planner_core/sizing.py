@@ -118,12 +118,16 @@ def lot_step(security: Security) -> float:
 
 
 def largest_quantity(state: PlanningState, column: int, side: Side) -> float:
-    """Return the most whole lots that the cap lets be bought, or that may be sold; 0 or more."""
+    """Return the most whole lots that the cap lets be bought, or that may be sold; 0 or more.
+
+    A trade that only goes on with an accepted step is no larger than what is left of that.
+    """
     portfolio = state.portfolio
     most = float(portfolio.sellable[column])
     if side is Side.BUY:
         room = state.limits.position_cap[column] * state.nav - portfolio.value[column]
         most = float(room / portfolio.unit_value[column])
+    most = min(most, state.limits.continued.get((column, side), math.inf))
     return max(0.0, round_down(most, lot_step(state.context.securities[column])))
 
 

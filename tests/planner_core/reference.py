@@ -18,6 +18,7 @@ from itertools import combinations
 
 from planner_core.config import PlannerConfig
 from planner_core.context import GroupRule, PlanningContext, Side, TaxLot
+from tests.planner_core.accepted_rule import goes_on
 from tests.planner_core.repair_rule import repair_credit
 
 DUST = 1e-9
@@ -230,12 +231,11 @@ class Reference:
             if trade.security != security.id:
                 continue
             if wish.is_buy:
-                bought = trade.side is Side.BUY
-                window = c.rebuy_after_sell_days  # counts its last day too
-                quiet = c.buy_cooldown_days if bought else window + (window > 0)
+                window = c.rebuy_after_sell_days + (c.rebuy_after_sell_days > 0)  # the last day too
+                quiet = c.buy_cooldown_days if trade.side is Side.BUY else window
             else:
                 quiet = c.sell_cooldown_days if trade.side is Side.SELL else 0
-            if days < quiet:
+            if days < quiet and not goes_on(self.context, wish, trade):
                 return f"{trade.side.value} {days} days ago"
         return ""
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner_core.context import FloatArray
-from planner_core.interior_point import Programs, solve
+from planner_core.interior_point import Programs, _inverse, solve
 
 
 def programs(seed: int, batch: int, size: int, n_rows: int, *, flat: bool = False) -> Programs:
@@ -91,3 +91,10 @@ def test_a_limit_that_binds_has_the_price_of_a_little_more_room() -> None:
     made.room[:] += 1e-4
     assert (best() - before) / 1e-4 == pytest.approx(price, rel=0.02)
     assert price > 0.01
+
+
+def test_a_matrix_without_an_inverse_costs_accuracy_and_nothing_else() -> None:
+    singular = np.array([[[1e9, 1e9], [1e9, 1e9]], [[2.0, 0.0], [0.0, 4.0]], [[0.0] * 2] * 2])
+    found = _inverse(singular)
+    assert np.isfinite(found).all()
+    assert found[1] == pytest.approx(np.array([[0.5, 0.0], [0.0, 0.25]]), rel=1e-6)

@@ -52,6 +52,19 @@ def test_what_an_accepted_plan_repaired_leaves_its_turnover_to_the_other_steps()
     assert state.limits.turnover_left == pytest.approx(0.02)
 
 
+def test_within_its_cool_down_a_step_goes_on_no_further_than_was_accepted() -> None:
+    fill = Trade(AS_OF, "AAA", Side.SELL, 1.0, 100.0)
+    context = make_context(trades=(fill,), securities=make_securities(4, target=0.01))
+    left = IncumbentStep("AAA", Side.SELL, 7.0)
+    for incumbent, most in ((None, 0.0), (accepted(left), 7.0), (accepted(left, days=-1), 0.0)):
+        made = run_with(
+            context=replace(context, incumbent=incumbent),
+            filters={"recently_traded": {"quiet_days": 0}},
+        )
+        sold = sum(s.quantity for s in made.steps if (s.security, s.side) == ("AAA", Side.SELL))
+        assert sold == pytest.approx(most)
+
+
 def test_an_accepted_plan_never_sells_what_is_gone_meanwhile() -> None:
     lots = (make_lot("AAA", 50.0), make_lot("BBB", 70.0), make_lot("BBB", 9.0, acquired=AS_OF))
     context = make_context(n_securities=2, lots=lots)
