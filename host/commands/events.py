@@ -19,6 +19,7 @@ from host.terminal.errors import EXIT_DONE, EXIT_FAILED, UsageError, did_you_mea
 from host.terminal.home import open_home
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from host.files.home import Home
@@ -245,14 +246,14 @@ def _target(options: argparse.Namespace) -> tuple[Path | None, str]:
 # --- what is printed ---------------------------------------------------------------------------
 
 
-def _print(lines: object, options: argparse.Namespace, output: Output) -> int:
+def _print(lines: Iterable[Line], options: argparse.Namespace, output: Output) -> int:
     from host.files.journal_export import json_line
     from host.observability.log_format import human_line
     from host.printable import printable
 
     count = 0
     today = date.today()  # noqa: DTZ011 - the day of whoever looks
-    for line in lines:  # type: ignore[attr-defined]
+    for line in lines:
         count += 1
         if options.json:
             output.line(json_line(line))
@@ -271,7 +272,7 @@ def _severity(line: Line) -> str:
     return "INFO" if severity == "DEBUG" else severity
 
 
-def _write_file(path: Path, lines: object, form: str) -> int:
+def _write_file(path: Path, lines: Iterable[Line], form: str) -> int:
     import os
 
     from host.files.atomic_file import storage_error
@@ -280,7 +281,7 @@ def _write_file(path: Path, lines: object, form: str) -> int:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("x", encoding="utf-8", newline="") as file:
-            count = write_lines(lines, file, form)  # type: ignore[arg-type]
+            count = write_lines(lines, file, form)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -30,7 +30,7 @@ class NightWatch:
     async def serve(self) -> None:
         """Look at the clock for ever."""
         # The clock on the wall tells nobody that it is evening.
-        while True:  # noqa: ASYNC110
+        while True:  # noqa: ASYNC110 - time passes; there is no event to wait for
             await asyncio.sleep(self.look())
 
     def look(self) -> float:
