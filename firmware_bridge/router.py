@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-import msgpack  # type: ignore[import-untyped]
+import msgpack  # type: ignore[import-untyped]  # it ships no types
 
 from firmware_bridge.errors import PacketError
 from firmware_bridge.messages import BY_MESSAGE, Hello
