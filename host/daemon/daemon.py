@@ -37,6 +37,7 @@ from host.daemon.config_desk import ConfigDesk
 from host.daemon.controls import Controls
 from host.daemon.health_desk import HealthDesk
 from host.daemon.link_news import news_of
+from host.daemon.link_watch import LinkWatch
 from host.daemon.log import log_event
 from host.daemon.night_watch import NightWatch
 from host.daemon.notify import SILENT, ServiceNotifier
@@ -193,8 +194,9 @@ class Daemon:
             self.home, self.recorder, self.screen, controls, self, self.plans.head_start
         )
         self._reading = reading
+        line = LinkWatch(self._port.name, lambda: self.link.statistics)
         watched = (self.home, self.screen, self.worker, tell)
-        self.health = HealthDesk(*watched, self._notifier, self._now, self._port.name, limits)
+        self.health = HealthDesk(*watched, self._notifier, self._now, line, limits)
         await stack.enter_async_context(self.link)
 
     async def _recover(self) -> None:

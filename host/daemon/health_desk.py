@@ -14,7 +14,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Final
 from host.display.faults import FAULT_TEXTS, Fault
 from host.errors import StorageError
 from host.health.clock import JUMP_S, PLANNED_AT, behind
-from host.health.heartbeat import BEAT_S, Heartbeat, boot_time_s
+from host.health.heartbeat import BEAT_S, Heartbeat, boot_id, boot_time_s
+from host.health.home_checks import why_nothing_is_kept
 from host.health.look import Look
 from host.health.memory import ClockJump, Memory, read_memory, write_memory
 from host.health.plan_checks import last_success_of, overdue
@@ -31,6 +32,7 @@ from host.observability import daemon_events as told
 
 if TYPE_CHECKING:
     from host.configuration.device import LimitsTable
+    from host.daemon.link_watch import LinkWatch
     from host.daemon.notify import ServiceNotifier
     from host.daemon.screen import Screen
     from host.files.home import Home
@@ -46,6 +48,8 @@ CHECK_MAX_S: Final = 60.0
 REMIND_S: Final = 86_400.0
 """An acknowledged dead man's switch shows again after that."""
 NICE: Final = 10
+STAYS: Final = frozenset({Fault.WORKER, Fault.OVERRUN, Fault.CONFIG, Fault.DATA, Fault.PRESS_LOST})
+"""Faults that stand until a plan mends them or somebody has seen them, over a restart too."""
 
 
 class HealthDesk:
@@ -59,8 +63,7 @@ class HealthDesk:
     tell : callable taking a HostEvent
     notifier : ServiceNotifier
     now : callable returning an aware datetime
-    port : str
-        The board's.
+    link : LinkWatch
     limits : LimitsTable
         Its `plan_silence_h`.
     """
@@ -73,7 +76,7 @@ class HealthDesk:
         tell: Callable[[HostEvent], None],
         notifier: ServiceNotifier,
         now: Callable[[], datetime],
-        port: str,
+        link: LinkWatch,
         limits: LimitsTable,
     ) -> None:
         self._home = home
@@ -87,11 +90,20 @@ class HealthDesk:
         self._written = Memory()
         self._written_s = float("-inf")
         self._cannot_write = False
+        self._is_full = False
         self._shown_s: dict[Fault, float] = {}
         self._seen: dict[str, tuple[int, datetime | None]] = {}
         self._has_recalled = False
-        self._clock_offset_s = now().timestamp() - boot_time_s()
-        self._memory = Memory(started_at=now(), pid=os.getpid(), port=port)
+        self._link = link
+        self._before: Memory | None = None
+        offset_s = now().timestamp() - boot_time_s()
+        self._memory = Memory(
+            started_at=now(),
+            pid=os.getpid(),
+            port=link.port,
+            boot_id=boot_id(),
+            clock_offset_s=round(offset_s, 1),
+        )
 
     async def serve(self) -> None:
         """Look after the daemon for ever; at the end, remember that it ended in order."""
@@ -126,6 +138,7 @@ class HealthDesk:
     async def tick(self) -> None:
         """Look once."""
         self._note_clock()
+        await self._watch_disk()
         self._note_daemon()
         await self._watch_plans()
         await self._save()
@@ -153,30 +166,57 @@ class HealthDesk:
         with suppress(OSError, ValueError):
             found = read_memory(self._home.state_dir)
             if found is not None:
-                self._memory = replace(
-                    self._memory,
-                    watched=found.watched,
-                    clock_jump=found.clock_jump,
-                    findings=found.findings,
-                )
+                self._take_over(found)
+
+    def _take_over(self, before: Memory) -> None:
+        """Go on from what the last daemon knew."""
+        memory = replace(
+            self._memory,
+            watched=before.watched,
+            clock_jump=before.clock_jump,
+            findings=before.findings,
+            incidents=before.incidents,
+        )
+        if before.boot_id == memory.boot_id != "":
+            # The clock may have been set while nobody looked: the next look compares.
+            memory = replace(memory, clock_offset_s=before.clock_offset_s)
+        since = {fault: at for fault, at in before.faults.items() if fault in STAYS}
+        self._before, self._memory = before, replace(memory, faults=since)
+        if before.started_at is not None and before.stopped_at is None:
+            self._note_incident("daemon_restarted")
+        for fault in sorted(STAYS & before.faults.keys()):
+            self._screen.add_fault(fault)
+
+    def _note_incident(self, kind_id: str) -> None:
+        """Remember what went wrong and mended itself."""
+        incidents = {**self._memory.incidents, kind_id: self._now()}
+        self._memory = replace(self._memory, incidents=incidents)
 
     def _note_clock(self) -> None:
         """Notice a clock that is set, and one that shows what has been already."""
         now = self._now()
-        offset_s = now.timestamp() - boot_time_s()
-        by_s, self._clock_offset_s = offset_s - self._clock_offset_s, offset_s
+        offset_s = round(now.timestamp() - boot_time_s(), 1)
+        by_s = offset_s - self._memory.clock_offset_s
         if abs(by_s) >= JUMP_S:
             # Who waits for a plan goes on waiting, and not for years more or less.
             by = timedelta(seconds=by_s)
             watched = {name: at + by for name, at in self._memory.watched.items()}
             jump = ClockJump(now, round(by_s, 1))
-            self._memory = replace(self._memory, clock_jump=jump, watched=watched)
+            self._memory = replace(
+                self._memory, clock_jump=jump, watched=watched, clock_offset_s=offset_s
+            )
             self._tell(told.ClockJumped(by_s=round(by_s, 1)))
 
     def _note_daemon(self) -> None:
         """Note what the screen shows and how the worker is, each since when."""
         now, state, old = self._now(), self._screen.state, self._memory
         since = now if state.is_linked != old.is_linked else old.link_since
+        if self._worker.restarts != old.worker_restarts:
+            self._note_incident("worker_restarted")
+        has_broken = old.is_linked and not state.is_linked
+        if self._link.is_unsteady(self._screen.now_s()) or has_broken:
+            self._note_incident("link_unsteady")
+        old = self._memory
         self._memory = replace(
             old,
             bucket_id=state.bucket,
@@ -187,12 +227,27 @@ class HealthDesk:
             faults={fault: old.faults.get(fault, now) for fault in state.faults},
         )
 
+    async def _watch_disk(self) -> None:
+        """Show a disk that keeps nothing before a press has to find that out."""
+        is_full = await asyncio.to_thread(self._keeps_nothing)
+        if is_full and not self._is_full:
+            self._screen.add_fault(Fault.STORAGE)
+            self._tell(told.FaultShown(fault=Fault.STORAGE.name.lower()))
+        elif self._is_full and not is_full:
+            self._screen.clear_faults(Fault.STORAGE)
+        self._is_full = is_full
+
+    def _keeps_nothing(self) -> bool:
+        try:
+            return why_nothing_is_kept(self._home.root) is not None
+        except OSError:
+            return True
+
     async def _watch_plans(self) -> None:
         """Show the dead man's switch, and a clock that cannot be right; clear them when over."""
         found = await asyncio.to_thread(self._successes)
         now, selected = self._now(), self._memory.bucket_id
-        known = [success for success in found.values() if success is not None]
-        is_wrong = behind(now, {PLANNED_AT: max(known)} if known else {}) is not None
+        is_wrong = behind(now, self._evidence(found.values())) is not None
         watched = {name: at for name, at in self._memory.watched.items() if not found.get(name)}
         if not is_wrong and selected in found and found[selected] is None:
             watched.setdefault(selected, now)
@@ -205,6 +260,16 @@ class HealthDesk:
         self._show(Fault.HOME, is_so=not found)
         self._show(Fault.NO_PLAN, is_so=bool(late) and not is_wrong)
         self._show(Fault.CLOCK, is_so=is_wrong)
+
+    def _evidence(self, successes: Iterable[datetime | None]) -> dict[str, datetime]:
+        """Return what has been already."""
+        before = self._before
+        known = {
+            PLANNED_AT: max((at for at in successes if at is not None), default=None),
+            "this daemon's start": self._memory.started_at,
+            "the last daemon's memory": None if before is None else before.saved_at,
+        }
+        return {source: at for source, at in known.items() if at is not None}
 
     def _successes(self) -> Mapping[str, datetime | None]:
         """Return when a plan of each bucket succeeded last; reads only what changed."""

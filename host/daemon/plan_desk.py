@@ -61,8 +61,9 @@ FAULTS: Final[Mapping[str, Fault]] = {
 """What the matrix shows for the code of a failure; any other is internal."""
 
 MENDED_BY_A_PLAN: Final = frozenset(
-    {Fault.WORKER, Fault.OVERRUN, Fault.CONFIG, Fault.DATA, Fault.INTERNAL}
+    {Fault.WORKER, Fault.OVERRUN, Fault.STORAGE, Fault.CONFIG, Fault.DATA, Fault.INTERNAL}
 )
+"""A plan that is on disk, with its record, proves all of these wrong."""
 WITHOUT: Final = frozenset({"failed", "timed_out", "skipped_open"})
 """A module in one of these states was not part of the plan."""
 TOLD: Final = frozenset({"ModuleFailed", "ModuleOverran", "BreakerChanged", "PlanRepeated"})

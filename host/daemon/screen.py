@@ -85,7 +85,7 @@ class Screen:
             return
         version = self._show(picture.frame, picture.brightness)
         self._sent = sent
-        if picture.layer is Layer.RESULT and self.state.result is not None:
+        if picture.layer in {Layer.RESULT, Layer.ANSWER} and self.state.result is not None:
             self._answers[version] = str(self.state.result.get("trace_id"))
             while len(self._answers) > VERSIONS_KEPT:
                 del self._answers[min(self._answers)]

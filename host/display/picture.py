@@ -50,9 +50,10 @@ class Layer(Enum):
 
     STALE = "stale"
     PREVIEW = "preview"
+    PLANNING = "planning"
+    ANSWER = "answer"
     FAULT = "fault"
     CONFIG_REJECTED = "config_rejected"
-    PLANNING = "planning"
     RESULT = "result"
     DEGRADED = "degraded"
     BUCKET = "bucket"
@@ -112,7 +113,7 @@ def next_change_s(state: DisplayState, now_s: float) -> float | None:
     """
     layer, scene = _shown(state, now_s)
     is_dark = _is_dark(state, layer, now_s)
-    coming = [scene.until_s, state.awake_until_s]
+    coming = [scene.until_s, state.awake_until_s, state.answer_until_s]
     coming += [other.since_s for _, other in _scenes(state, now_s)]
     if not is_dark:
         change_s = scene.film.next_change_s(_elapsed_s(scene, now_s))
@@ -153,7 +154,7 @@ def _is_dark(state: DisplayState, layer: Layer, now_s: float) -> bool:
 
 def _right(state: DisplayState) -> int:
     """Return the column from which on a mark may stand."""
-    return COLUMNS - MARK_COLUMNS if state.is_degraded else COLUMNS
+    return COLUMNS - MARK_COLUMNS if state.has_mark else COLUMNS
 
 
 def _stale(at: Moment) -> Scene | None:
@@ -182,8 +183,8 @@ def _config_rejected(at: Moment) -> Scene | None:
 
 
 def _planning(at: Moment) -> Scene | None:
-    if at.state.planning is None:
-        return None
+    if at.state.planning is None or Fault.STORAGE in at.state.faults:
+        return None  # a plan that cannot be kept is no answer: it is no use to wait
     return Scene(signs.planning_film(at.state.planning.fraction), at.state.planning.since_s)
 
 
@@ -194,9 +195,19 @@ def _result(at: Moment) -> Scene | None:
     page = at.state.shown_page(at.now_s)
     film = pages.result_film(at.state.result, page, _right(at.state))
     if page:
-        return Scene(film, at.state.page_since_s, returns_s, at.state.is_degraded)
+        return Scene(film, at.state.page_since_s, returns_s, at.state.has_mark)
     since_s = returns_s if at.state.page else at.state.result_from_s
-    return Scene(film, since_s, math.inf, at.state.is_degraded)
+    return Scene(film, since_s, math.inf, at.state.has_mark)
+
+
+def _answer(at: Moment) -> Scene | None:
+    """Return the result that somebody asked for while there is trouble, which would hide it."""
+    state = at.state
+    is_due = state.is_answering and at.now_s < state.answer_until_s
+    if not (state.has_trouble and is_due):
+        return None
+    scene = _result(at)
+    return None if scene is None else replace(scene, until_s=state.answer_until_s)
 
 
 def _degraded(at: Moment) -> Scene | None:
@@ -227,9 +238,10 @@ IDLE_FILM: Final = signs.idle_film()
 LAYERS: Final[Mapping[Layer, Callable[[Moment], Scene | None]]] = {
     Layer.STALE: _stale,  # the board draws it by itself; here for mirrors on a screen
     Layer.PREVIEW: _preview,  # only while a finger is on the button, and it asks for an answer
+    Layer.PLANNING: _planning,
+    Layer.ANSWER: _answer,  # who pressed gets it for a while, with a mark, whatever is wrong
     Layer.FAULT: _fault,
     Layer.CONFIG_REJECTED: _config_rejected,
-    Layer.PLANNING: _planning,
     Layer.RESULT: _result,
     Layer.DEGRADED: _degraded,
     Layer.BUCKET: _bucket,
@@ -237,4 +249,6 @@ LAYERS: Final[Mapping[Layer, Callable[[Moment], Scene | None]]] = {
 }
 """Who is shown: the first that has something to show hides those below."""
 
-THROUGH_THE_NIGHT: Final = frozenset({Layer.STALE, Layer.FAULT, Layer.CONFIG_REJECTED})
+THROUGH_THE_NIGHT: Final = frozenset(
+    {Layer.STALE, Layer.ANSWER, Layer.FAULT, Layer.CONFIG_REJECTED}
+)

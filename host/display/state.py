@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 AWAKE_S: Final = 60.0
 """How long a press lights a matrix that is dark for the night."""
+ANSWER_S: Final = 20.0
+"""How long the answer to a press hides a fault or a refused configuration."""
 PAGE_RETURN_S: Final = 90.0
 """How long a step's page is shown before the summary returns."""
 
@@ -90,7 +93,27 @@ class DisplayState:
     is_degraded: bool = False
     preview: Preview | None = None
     awake_until_s: float = 0.0
+    answer_until_s: float = 0.0
+    """Who pressed sees the answer until then, whatever else there is to show."""
     lighting: Lighting = Lighting()
+
+    @property
+    def has_trouble(self) -> bool:
+        """Whether a fault or a refused configuration waits to be seen."""
+        return bool(self.faults) or self.config_rejected is not None
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether the last answer is younger than any trouble: what is new comes first."""
+        since_s = self.faults_since_s if self.faults else -math.inf
+        if self.config_rejected is not None:
+            since_s = max(since_s, self.config_rejected_since_s)
+        return since_s <= self.answer_until_s - ANSWER_S
+
+    @property
+    def has_mark(self) -> bool:
+        """Whether a small exclamation mark stands beside what else is shown."""
+        return self.is_degraded or self.has_trouble
 
     def with_link(self, *, is_linked: bool) -> DisplayState:
         """The link came or went."""
@@ -132,6 +155,7 @@ class DisplayState:
             result_from_s=now_s,
             page=0,
             page_since_s=now_s,
+            answer_until_s=now_s + ANSWER_S,
         )
 
     def with_next_page(self, now_s: float) -> DisplayState:
@@ -140,7 +164,13 @@ class DisplayState:
             return self
         count = page_count(self.result)
         page = (self.shown_page(now_s) + 1) % count
-        return replace(self, page=page, page_since_s=now_s, result_from_s=now_s)
+        return replace(
+            self,
+            page=page,
+            page_since_s=now_s,
+            result_from_s=now_s,
+            answer_until_s=now_s + ANSWER_S,
+        )
 
     def with_faults(self, faults: tuple[Fault, ...], now_s: float) -> DisplayState:
         """These are the faults now, in any order."""

@@ -203,6 +203,19 @@ CATALOGUE: Final[Mapping[str, Kind]] = {
         "Restart it; under systemd the watchdog does that by itself.",
         Blocks.PRESS,
     ),
+    "daemon_restarted": Kind(
+        DAEMON,
+        INFO,
+        "The daemon ended without saying so, and was started again.",
+        "Nothing, if somebody ended it or the power was cut; else `journalctl -u"
+        " 'arduino-trader@*'` and the crash report say why.",
+    ),
+    "worker_restarted": Kind(
+        DAEMON,
+        INFO,
+        "The planner's process ended and was started again.",
+        "Nothing; if it returns, `trader events tail --type WorkerEnded` says how it ended.",
+    ),
     "worker_died": Kind(
         DAEMON,
         ERROR,
@@ -238,6 +251,12 @@ CATALOGUE: Final[Mapping[str, Kind]] = {
         "The daemon has no link to the board.",
         "Look at the cable and at `link.port` of device.toml; `ls -l /dev/tty*` shows the ports.",
         Blocks.PRESS,
+    ),
+    "link_unsteady": Kind(
+        BOARD,
+        INFO,
+        "The link to the board broke, or what came over it was damaged; it was sent again.",
+        "Nothing; if it returns, look at the cable and try another one (`trader board test`).",
     ),
     "firmware_incompatible": Kind(
         BOARD,

@@ -17,7 +17,13 @@ from host.configuration.device import DeviceConfig, load_device_config
 from host.errors import HostError
 from host.files.problems import ConfigFileError
 from host.health.clock import check_clock
-from host.health.daemon_checks import check_daemon, check_faults, check_link, check_worker
+from host.health.daemon_checks import (
+    check_daemon,
+    check_faults,
+    check_incidents,
+    check_link,
+    check_worker,
+)
 from host.health.finding import HealthFinding, in_order
 from host.health.home_checks import check_disk, check_home, check_memory, check_rights
 from host.health.liveness import find_daemon
@@ -99,6 +105,7 @@ def _checks(look: Look) -> Iterator[tuple[str, Check]]:
     yield "faults", check_faults
     yield "link", check_link
     yield "worker", check_worker
+    yield "incidents", check_incidents
     yield "journal", check_journal
     yield "breakers", check_breakers
     if look.bucket_ids:

@@ -2,11 +2,12 @@
 
 A clock is behind when it shows a time that has been already: before this program was written, or
 before a plan, a record of the journal or a close that is on disk. How far it is ahead, nobody can
-tell without a network.
+tell without a network. Where a time server keeps the clock, it is believed, and not the disk.
 """
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -22,6 +23,10 @@ BEHIND_MAX: Final = timedelta(hours=1)
 JUMP_S: Final = 60.0
 JUMP_TOLD: Final = timedelta(days=1)
 TAIL_BYTES: Final = 4096
+TIMEX_BYTES: Final = 512
+"""More than `struct timex` has on any machine."""
+TIME_ERROR: Final = 5
+"""What `adjtimex` answers when nobody keeps the clock."""
 PLANNED_AT: Final = "a stored plan"
 
 
@@ -41,11 +46,24 @@ def check_clock(look: Look) -> Findings:
         yield look.found("clock_jumped", what, since=jump.at)
 
 
+def is_synchronised() -> bool:
+    """Tell whether the kernel says that the clock is kept right by a time server.
+
+    Then it is right, and what is on disk from a time to come was made while it was wrong.
+    """
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "adjtimex"):
+        return False
+    answer = ctypes.create_string_buffer(TIMEX_BYTES)  # zeros: only ask
+    state: int = libc.adjtimex(answer)
+    return 0 <= state < TIME_ERROR
+
+
 def behind(now: datetime, evidence: Mapping[str, datetime]) -> str | None:
     """Return why a time cannot be right, as far as the evidence tells; None: it may be."""
     if now < EARLIEST:
         return f"the clock says {now:%Y-%m-%d %H:%M} UTC, before this program was written"
-    if not evidence:
+    if not evidence or is_synchronised():
         return None
     source, at = max(evidence.items(), key=lambda item: item[1])
     if now >= at - BEHIND_MAX:

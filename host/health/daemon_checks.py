@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 STARTING: Final = timedelta(minutes=2)
 """A board needs so long to bring up daemon, link and planner; until then nothing is missing."""
 
+INCIDENT_TOLD: Final = timedelta(hours=1)
+INCIDENTS: Final = frozenset({"daemon_restarted", "worker_restarted", "link_unsteady"})
+
 
 def check_daemon(look: Look) -> Findings:
     """Find a daemon that is gone or silent."""
@@ -51,6 +54,14 @@ def check_link(look: Look) -> Findings:
     why = "" if Path(port).exists() else ": there is no such device"
     what = f"no board answers at {port}{why}"
     yield look.found("board_missing", what, since=told.link_since or told.started_at)
+
+
+def check_incidents(look: Look) -> Findings:
+    """Tell what went wrong lately and mended itself."""
+    incidents = {} if look.memory is None else look.memory.incidents
+    for kind_id, at in incidents.items():
+        if kind_id in INCIDENTS and at - INCIDENT_TOLD <= look.now < at + INCIDENT_TOLD:
+            yield look.found(kind_id, since=at)
 
 
 def check_worker(look: Look) -> Findings:

@@ -24,6 +24,7 @@ HEARTBEAT_NAME: Final = "heartbeat"
 BEAT_S: Final = 15.0
 SILENT_S: Final = 60.0
 """A loop that says nothing for so long does not turn."""
+BOOT_ID_FILE: Final = Path("/proc/sys/kernel/random/boot_id")
 LINE_BYTES: Final = 40
 
 
@@ -91,6 +92,14 @@ def is_locked(state_dir: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def boot_id() -> str:
+    """Return a name for this boot of the computer; "" where the kernel gives none."""
+    try:
+        return BOOT_ID_FILE.read_text("ascii").strip()
+    except OSError:
+        return ""
 
 
 def boot_time_s() -> float:

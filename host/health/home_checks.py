@@ -65,19 +65,34 @@ def check_disk(look: Look) -> Findings:
     root = look.home.root
     if not root.is_dir():
         return
+    why = why_nothing_is_kept(root)
+    if why is not None:
+        yield look.found("cannot_write", f"{root}: {why}")
+        return
+    found = os.statvfs(root)
+    free = found.f_bavail * found.f_frsize
+    if free < DISK_FREE_LOW_BYTES:
+        yield look.found("disk_low", f"{root}: {free / MEBIBYTE:.0f} MB are free")
+
+
+def why_nothing_is_kept(root: Path) -> str | None:
+    """Return why nothing can be written below a folder, as far as that is seen without writing.
+
+    Raises
+    ------
+    OSError
+        When the folder is gone, or the disk does not answer.
+    """
     found = os.statvfs(root)
     if found.f_flag & os.ST_RDONLY:
-        yield look.found("cannot_write", f"{root}: the file system is read-only")
-        return
+        return "the file system is read-only"
     if not os.access(root, os.W_OK | os.X_OK):
-        yield look.found("cannot_write", f"{root}: this user may not write to it")
+        return "this user may not write to it"
     free = found.f_bavail * found.f_frsize
     inodes = found.f_favail if found.f_files else INODES_MIN  # some file systems do not count them
     if free < DISK_FREE_MIN_BYTES or inodes < INODES_MIN:
-        what = f"{root}: {free / MEBIBYTE:.1f} MB and {inodes} files are free"
-        yield look.found("cannot_write", what)
-    elif free < DISK_FREE_LOW_BYTES:
-        yield look.found("disk_low", f"{root}: {free / MEBIBYTE:.0f} MB are free")
+        return f"{free / MEBIBYTE:.1f} MB and {inodes} files are free"
+    return None
 
 
 def check_memory(look: Look) -> Findings:

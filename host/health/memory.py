@@ -19,6 +19,8 @@ from host.limits import BUCKET_ID, HEALTH_BYTES_MAX, HEALTH_ENTRIES_MAX
 
 MEMORY_NAME: Final = "health.json"
 SCHEMA_VERSION: Final = 1
+SECONDS_MAX: Final = 1e12
+"""Thirty thousand years: what is more makes no sense, and infinity would be written as no JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,12 @@ class Memory:
         The last one.
     findings : mapping of finding key to datetime
         Since when each finding of the last full check holds.
+    incidents : mapping of finding id to datetime
+        What went wrong and mended itself, and when it did so last.
+    boot_id : str
+        Of the computer's boot in which this was written.
+    clock_offset_s : float
+        The time of day less the time since that boot: it changes when the clock is set.
     """
 
     saved_at: datetime | None = None
@@ -70,6 +78,9 @@ class Memory:
     watched: Mapping[str, datetime] = field(default_factory=dict)
     clock_jump: ClockJump | None = None
     findings: Mapping[str, datetime] = field(default_factory=dict)
+    incidents: Mapping[str, datetime] = field(default_factory=dict)
+    boot_id: str = ""
+    clock_offset_s: float = 0.0
 
     def differs_from(self, other: Memory) -> bool:
         """Tell whether there is anything new but the time."""
@@ -94,6 +105,9 @@ class Memory:
             "watched": {name: _text(at) for name, at in self.watched.items()},
             "clock_jump": None if jump is None else {"at": _text(jump.at), "by_s": jump.by_s},
             "findings": {key: _text(at) for key, at in self.findings.items()},
+            "incidents": {name: _text(at) for name, at in self.incidents.items()},
+            "boot_id": self.boot_id,
+            "clock_offset_s": self.clock_offset_s,
         }
 
 
@@ -150,8 +164,11 @@ def _memory(found: Mapping[str, object]) -> Memory:
         worker_restarts=_count(found.get("worker_restarts")),
         faults=faults,
         watched={name: since for name, since in watched if BUCKET_ID.fullmatch(name)},
-        clock_jump=ClockJump(at, float(by_s)) if at and isinstance(by_s, int | float) else None,
+        clock_jump=ClockJump(at, _seconds(by_s)) if at and isinstance(by_s, int | float) else None,
         findings=dict(_times(found.get("findings"))),
+        incidents=dict(_times(found.get("incidents"))),
+        boot_id=_word(found.get("boot_id")),
+        clock_offset_s=_seconds(found.get("clock_offset_s")),
     )
 
 
@@ -182,6 +199,12 @@ def _times(found: object) -> list[tuple[str, datetime]]:
 
 def _count(found: object) -> int:
     return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else 0
+
+
+def _seconds(found: object) -> float:
+    if not isinstance(found, int | float) or isinstance(found, bool):
+        return 0.0
+    return float(found) if abs(found) <= SECONDS_MAX else 0.0
 
 
 def _word(found: object) -> str:

@@ -1,105 +1,23 @@
-"""The dead man's switch, the clock, and what is remembered of both; all clocks are the test's."""
+"""The dead man's switch, and what is remembered of it; all clocks are the test's."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from host.configuration.device import LimitsTable
 from host.daemon import health_desk
-from host.daemon.health_desk import REMIND_S, HealthDesk
-from host.daemon.notify import SILENT
+from host.daemon.health_desk import REMIND_S
 from host.daemon.plan_desk import MENDED_BY_A_PLAN
-from host.daemon.screen import Screen
 from host.display.faults import Fault
-from host.files.home import Home
-from host.health.memory import Memory, read_memory, write_memory
+from host.health.memory import Memory, write_memory
 from host.health.plan_checks import last_success_of
-from host.plans.store import PlanStore
-
-NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
-DAY_S = 86_400.0
-
-
-class Worker:
-    """A worker that runs, or does not."""
-
-    pid: int | None = 5
-    restarts = 0
-
-
-class Bench:
-    """A health desk whose clocks stand still until they are moved."""
-
-    def __init__(
-        self, home: Home, monkeypatch: pytest.MonkeyPatch, silence_h: float = 24.0
-    ) -> None:
-        self.home, self.passed_s, self.set_by_s = home, 0.0, 0.0
-        self.screen = Screen(lambda _frame, _brightness: 0)
-        self.screen.update(self.screen.state.with_bucket("core", 0.0))
-        monkeypatch.setattr(health_desk, "boot_time_s", lambda: self.passed_s)
-        monkeypatch.setattr(self.screen, "now_s", lambda: self.passed_s)
-        self.told: list[str] = []
-        self.desk = HealthDesk(
-            home,
-            self.screen,
-            Worker(),  # type: ignore[arg-type]
-            lambda event: self.told.append(event.event_type),
-            SILENT,
-            self.now,
-            "/dev/board",
-            LimitsTable(plan_silence_h=silence_h),
-        )
-        self.desk._recall()
-
-    def now(self) -> datetime:
-        return NOON + timedelta(seconds=self.passed_s + self.set_by_s)
-
-    async def after(self, seconds: float) -> tuple[Fault, ...]:
-        """Let time pass; return what the matrix shows then."""
-        self.passed_s += seconds
-        await self.desk.tick()
-        return self.screen.state.faults
-
-    def store(self, outcome: str, bucket_id: str = "core") -> None:
-        """Keep a plan of now."""
-        trace_id = f"{int(self.passed_s):032d}"
-        record = {"bucket_id": bucket_id, "trace_id": trace_id, "outcome": outcome}
-        PlanStore(self.home).save(record, self.now())
-
-    @property
-    def memory(self) -> Memory:
-        found = read_memory(self.home.state_dir)
-        assert found is not None
-        return found
-
-
-Scene = Callable[[Bench], Coroutine[object, object, None]]
-
-
-@pytest.fixture
-def act(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Run a scene with a desk, within a loop."""
-    home = Home(tmp_path)
-    for bucket_id in ("core", "other"):
-        home.portfolio_file(bucket_id).parent.mkdir(exist_ok=True)
-        home.portfolio_file(bucket_id).write_text("# empty\n", "utf-8")
-
-    def run(scene: Scene, silence_h: float = 24.0) -> None:
-        async def play() -> None:
-            await scene(Bench(home, monkeypatch, silence_h))
-
-        asyncio.run(play())
-
-    return run
+from tests.host.daemon.desk_bench import DAY_S, NOON, Act, Bench
 
 
 def test_the_switch_falls_when_no_plan_succeeded_for_too_long_and_rises_with_one(
-    act: Callable[..., None],
+    act: Act,
 ) -> None:
     async def scene(bench: Bench) -> None:
         bench.store("PLANNED")
@@ -116,7 +34,7 @@ def test_the_switch_falls_when_no_plan_succeeded_for_too_long_and_rises_with_one
 
 
 def test_the_selected_bucket_is_waited_for_from_the_first_start_on_the_others_are_not(
-    act: Callable[..., None],
+    act: Act,
 ) -> None:
     async def scene(bench: Bench) -> None:
         assert await bench.after(1) == ()
@@ -130,7 +48,7 @@ def test_the_selected_bucket_is_waited_for_from_the_first_start_on_the_others_ar
 
 
 def test_a_home_with_nothing_to_plan_is_a_fault_until_there_is_something(
-    act: Callable[..., None],
+    act: Act,
 ) -> None:
     async def scene(bench: Bench) -> None:
         core = bench.home.portfolio_file("core")
@@ -148,7 +66,7 @@ def test_faults_of_the_desk_are_cleared_by_nobody_else() -> None:
     assert MENDED_BY_A_PLAN.isdisjoint({Fault.NO_PLAN, Fault.CLOCK, Fault.HOME})
 
 
-def test_the_next_daemon_goes_on_waiting_where_the_last_one_was(act: Callable[..., None]) -> None:
+def test_the_next_daemon_goes_on_waiting_where_the_last_one_was(act: Act) -> None:
     async def first(bench: Bench) -> None:
         await bench.after(1)
 
@@ -160,7 +78,7 @@ def test_the_next_daemon_goes_on_waiting_where_the_last_one_was(act: Callable[..
     act(second)
 
 
-def test_nobody_waits_when_the_switch_is_off(act: Callable[..., None]) -> None:
+def test_nobody_waits_when_the_switch_is_off(act: Act) -> None:
     async def scene(bench: Bench) -> None:
         bench.store("PLANNED")
         assert await bench.after(400 * DAY_S) == ()
@@ -169,7 +87,7 @@ def test_nobody_waits_when_the_switch_is_off(act: Callable[..., None]) -> None:
 
 
 def test_an_acknowledged_switch_stays_away_for_a_day_and_comes_back(
-    act: Callable[..., None],
+    act: Act,
 ) -> None:
     async def scene(bench: Bench) -> None:
         bench.store("PLANNED")
@@ -185,43 +103,8 @@ def test_an_acknowledged_switch_stays_away_for_a_day_and_comes_back(
     act(scene)
 
 
-def test_a_clock_that_is_set_is_noticed_and_moves_no_deadline(act: Callable[..., None]) -> None:
-    async def scene(bench: Bench) -> None:
-        await bench.after(1)
-        bench.set_by_s = 20 * 365 * DAY_S
-        assert await bench.after(1) == ()
-        jump = bench.memory.clock_jump
-        assert jump is not None
-        assert jump.by_s == pytest.approx(bench.set_by_s)
-        assert "ClockJumped" in bench.told
-
-    act(scene)
-
-
-def test_a_clock_that_drifts_a_little_has_not_jumped(act: Callable[..., None]) -> None:
-    async def scene(bench: Bench) -> None:
-        bench.set_by_s = 59.0
-        await bench.after(1)
-        assert bench.memory.clock_jump is None
-
-    act(scene)
-
-
-def test_a_clock_behind_the_last_plan_is_a_fault_until_it_is_right(
-    act: Callable[..., None],
-) -> None:
-    async def scene(bench: Bench) -> None:
-        bench.store("PLANNED")
-        bench.set_by_s = -3 * DAY_S
-        assert await bench.after(1) == (Fault.CLOCK,)
-        bench.set_by_s = 0.0
-        assert await bench.after(1) == ()
-
-    act(scene)
-
-
 def test_a_board_that_begins_in_1970_does_not_count_the_years_when_its_clock_is_set(
-    act: Callable[..., None],
+    act: Act,
 ) -> None:
     async def in_the_past(bench: Bench) -> None:
         bench.set_by_s = -NOON.timestamp()
@@ -235,7 +118,7 @@ def test_a_board_that_begins_in_1970_does_not_count_the_years_when_its_clock_is_
     act(set_right)
 
 
-def test_a_fault_keeps_the_time_since_when_it_is_shown(act: Callable[..., None]) -> None:
+def test_a_fault_keeps_the_time_since_when_it_is_shown(act: Act) -> None:
     async def scene(bench: Bench) -> None:
         bench.screen.add_fault(Fault.STORAGE)
         await bench.after(1)
@@ -251,7 +134,7 @@ def test_a_fault_keeps_the_time_since_when_it_is_shown(act: Callable[..., None])
     act(scene)
 
 
-def test_what_has_not_changed_is_not_written_again_at_once(act: Callable[..., None]) -> None:
+def test_what_has_not_changed_is_not_written_again_at_once(act: Act) -> None:
     async def scene(bench: Bench) -> None:
         await bench.after(1)
         first = bench.memory.saved_at
@@ -263,9 +146,7 @@ def test_what_has_not_changed_is_not_written_again_at_once(act: Callable[..., No
     act(scene)
 
 
-def test_a_disk_that_refuses_is_told_once_and_asked_again(
-    act: Callable[..., None], tmp_path: Path
-) -> None:
+def test_a_disk_that_refuses_is_told_once_and_asked_again(act: Act, tmp_path: Path) -> None:
     async def scene(bench: Bench) -> None:
         (tmp_path / "state").write_text("in the way", "utf-8")
         await bench.after(1)
@@ -278,7 +159,7 @@ def test_a_disk_that_refuses_is_told_once_and_asked_again(
     act(scene)
 
 
-def test_the_end_in_order_is_remembered_with_all_that_was_known(act: Callable[..., None]) -> None:
+def test_the_end_in_order_is_remembered_with_all_that_was_known(act: Act) -> None:
     async def scene(bench: Bench) -> None:
         write_memory(bench.home.state_dir, Memory(findings={"a||": NOON}))
         bench.desk._has_recalled = False
@@ -291,7 +172,7 @@ def test_the_end_in_order_is_remembered_with_all_that_was_known(act: Callable[..
 
 
 def test_a_finding_keeps_its_since_while_it_is_found_and_is_forgotten_after(
-    act: Callable[..., None],
+    act: Act,
 ) -> None:
     async def scene(bench: Bench) -> None:
         disk = {"id": "disk_low", "bucket_id": None, "subject": None}
@@ -309,7 +190,7 @@ def test_a_finding_keeps_its_since_while_it_is_found_and_is_forgotten_after(
     act(scene)
 
 
-def test_the_status_line_says_what_is_served_and_what_is_wrong(act: Callable[..., None]) -> None:
+def test_the_status_line_says_what_is_served_and_what_is_wrong(act: Act) -> None:
     async def scene(bench: Bench) -> None:
         await bench.after(1)
         assert bench.desk.status() == ("degraded (no board): serving core, no board at /dev/board")
@@ -321,9 +202,7 @@ def test_the_status_line_says_what_is_served_and_what_is_wrong(act: Callable[...
     act(scene)
 
 
-def test_plans_are_read_again_only_when_one_came(
-    act: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_plans_are_read_again_only_when_one_came(act: Act, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
     known = last_success_of
 

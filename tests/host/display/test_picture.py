@@ -29,7 +29,7 @@ from host.display.picture import (
     next_change_s,
     picture_at,
 )
-from host.display.state import AWAKE_S, PAGE_RETURN_S
+from host.display.state import ANSWER_S, AWAKE_S, PAGE_RETURN_S
 
 NOW_S = 1000.0
 
@@ -37,15 +37,23 @@ NOW_S = 1000.0
 CAUSES: dict[Layer, dict[str, Any]] = {
     Layer.STALE: {"is_linked": False},
     Layer.PREVIEW: {"preview": Preview(Intent.CANCEL, NOW_S)},
-    Layer.FAULT: {"faults": (Fault.STORAGE,), "faults_since_s": NOW_S},
-    Layer.CONFIG_REJECTED: {"config_rejected": "core.toml:3", "config_rejected_since_s": NOW_S},
     Layer.PLANNING: {"planning": Planning(NOW_S, 0.5)},
+    Layer.ANSWER: {
+        "result": FIVE_STEPS,
+        "result_from_s": NOW_S,
+        "answer_until_s": NOW_S + ANSWER_S,
+        "faults": (Fault.CLOCK,),
+        "faults_since_s": NOW_S,
+    },
+    Layer.FAULT: {"faults": (Fault.CLOCK,), "faults_since_s": NOW_S},
+    Layer.CONFIG_REJECTED: {"config_rejected": "core.toml:3", "config_rejected_since_s": NOW_S},
     Layer.RESULT: {"result": FIVE_STEPS, "result_from_s": NOW_S},
     Layer.DEGRADED: {"is_degraded": True},
     Layer.BUCKET: {"bucket": "core", "bucket_since_s": NOW_S},
     Layer.IDLE: {},
 }
-MARKED = {Layer.RESULT, Layer.BUCKET}
+TROUBLE = {Layer.ANSWER, Layer.FAULT, Layer.CONFIG_REJECTED}
+MARKED = {Layer.ANSWER, Layer.RESULT, Layer.BUCKET}
 
 
 def shown(state: DisplayState, now_s: float = NOW_S) -> Layer:
@@ -61,9 +69,10 @@ def test_the_order_of_what_is_shown_is_the_promised_one() -> None:
     assert list(LAYERS) == [
         Layer.STALE,
         Layer.PREVIEW,
+        Layer.PLANNING,
+        Layer.ANSWER,
         Layer.FAULT,
         Layer.CONFIG_REJECTED,
-        Layer.PLANNING,
         Layer.RESULT,
         Layer.DEGRADED,
         Layer.BUCKET,
@@ -162,6 +171,48 @@ def test_the_next_page_of_a_held_plan_tells_its_reason_again() -> None:
     assert next_change_s(state.with_next_page(NOW_S + 300), NOW_S + 300) is not None
 
 
+@pytest.mark.parametrize("trouble", [Layer.FAULT, Layer.CONFIG_REJECTED], ids=str)
+def test_who_presses_while_something_is_wrong_sees_the_plan_with_a_mark_and_then_the_trouble(
+    trouble: Layer,
+) -> None:
+    state = state_of(trouble).with_planning(NOW_S)
+    assert shown(state) is Layer.PLANNING
+    state = state.with_result(FIVE_STEPS, NOW_S + 1.0)
+    assert shown(state, NOW_S + 1.0) is Layer.ANSWER
+    first = frame_at(state, NOW_S + 1.0)
+    assert with_degraded_mark(first) == first
+    turned = state.with_next_page(NOW_S + ANSWER_S)
+    assert shown(turned, NOW_S + ANSWER_S + 1.0) is Layer.ANSWER
+    for answered, until_s in ((state, NOW_S + 1.0 + ANSWER_S), (turned, NOW_S + 2 * ANSWER_S)):
+        assert shown(answered, until_s - 0.1) is Layer.ANSWER
+        change_s = next_change_s(answered, until_s - 0.1)
+        assert change_s is not None
+        assert change_s <= until_s
+        assert shown(answered, until_s) is trouble
+
+
+def test_trouble_that_begins_while_an_answer_is_shown_comes_at_once() -> None:
+    answered = DisplayState().with_result(FIVE_STEPS, NOW_S)
+    for troubled in (
+        answered.with_faults((Fault.DATA,), NOW_S + 1),
+        answered.with_config_rejected("core.toml:1", NOW_S + 1),
+    ):
+        assert shown(troubled, NOW_S + 1) in {Layer.FAULT, Layer.CONFIG_REJECTED}
+        assert shown(troubled.with_next_page(NOW_S + 2), NOW_S + 2) is Layer.ANSWER
+
+
+def test_nobody_is_shown_a_sand_clock_while_nothing_can_be_kept() -> None:
+    state = DisplayState().with_planning(NOW_S).with_faults((Fault.STORAGE,), NOW_S)
+    assert shown(state) is Layer.FAULT
+    assert shown(state.with_faults((Fault.CLOCK,), NOW_S)) is Layer.PLANNING
+
+
+def test_without_trouble_an_answer_is_just_the_result() -> None:
+    state = DisplayState().with_planning(NOW_S).with_result(FIVE_STEPS, NOW_S)
+    assert shown(state) is Layer.RESULT
+    assert with_degraded_mark(frame_at(state, NOW_S)) != frame_at(state, NOW_S)
+
+
 def test_the_same_faults_again_do_not_start_the_picture_again() -> None:
     state = DisplayState().with_faults((Fault.DATA, Fault.STORAGE), NOW_S)
     assert state.faults == (Fault.STORAGE, Fault.DATA)
@@ -196,7 +247,7 @@ def test_several_faults_take_turns() -> None:
         (Light.OFF, set(LAYERS) - {Layer.PREVIEW}),
         (
             Light.OFF_BUT_FAULTS,
-            set(LAYERS) - {Layer.PREVIEW, Layer.STALE, Layer.FAULT, Layer.CONFIG_REJECTED},
+            {*LAYERS} - {Layer.PREVIEW, Layer.STALE, *TROUBLE},
         ),
     ],
     ids=lambda value: value.value if isinstance(value, Light) else "",

@@ -191,6 +191,10 @@ CASES = [
     Case("daemon_died", lambda home: told(home, pid=77), says="77"),
     Case("daemon_silent", lambda home: home.state_dir.mkdir(), alive=True),
     Case("board_missing", lambda h: told(h, is_linked=False, port="/dev/no"), alive=True),
+    *(
+        Case(kind, lambda home, kind=kind: told(home, incidents={kind: NOW}), alive=True)  # type: ignore[misc] # bound at once
+        for kind in ("daemon_restarted", "worker_restarted", "link_unsteady")
+    ),
     Case("worker_missing", lambda h: told(h, is_worker_running=False), alive=True),
     Case("clock_jumped", lambda h: told(h, clock_jump=ClockJump(NOW, -7200.0)), says="back"),
 ]

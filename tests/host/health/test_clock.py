@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from host.files.home import Home
+from host.health import clock
 from host.health.clock import EARLIEST, behind, last_close
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -58,3 +60,34 @@ def test_the_last_close_is_read_from_the_end_of_the_file(
 
 def test_a_home_without_prices_tells_nothing_of_the_time(tmp_path: Path) -> None:
     assert last_close(Home(tmp_path)) is None
+
+
+def test_the_disk_is_not_asked_where_a_time_server_keeps_the_clock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(clock, "is_synchronised", lambda: True)
+    assert behind(NOON, {"a plan": NOON + timedelta(days=400)}) is None
+    assert behind(EARLIEST - timedelta(seconds=1), {}) is not None
+
+
+@pytest.mark.parametrize(("state", "is_kept"), [(0, True), (4, True), (5, False), (-1, False)])
+def test_the_kernel_knows_whether_somebody_keeps_the_clock(
+    monkeypatch: pytest.MonkeyPatch, state: int, is_kept: bool
+) -> None:
+    class Libc:
+        @staticmethod
+        def adjtimex(asked: ctypes.Array[ctypes.c_char]) -> int:
+            assert asked.raw == bytes(len(asked)), "nothing is to be set"
+            return state
+
+    monkeypatch.undo()  # ask it after all
+    monkeypatch.setattr(ctypes, "CDLL", lambda _name: Libc)
+    assert clock.is_synchronised() is is_kept
+
+
+def test_where_the_kernel_cannot_be_asked_nobody_is_believed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(ctypes, "CDLL", lambda _name: object())
+    assert clock.is_synchronised() is False

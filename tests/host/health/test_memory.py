@@ -36,6 +36,9 @@ memories = st.builds(
     watched=st.dictionaries(names, times, max_size=3),
     clock_jump=st.none() | st.builds(ClockJump, times, st.floats(-1e9, 1e9)),
     findings=st.dictionaries(st.text(max_size=30), times, max_size=3),
+    incidents=st.dictionaries(st.text(max_size=30), times, max_size=3),
+    boot_id=st.text(max_size=40),
+    clock_offset_s=st.floats(-1e11, 1e11),
 )
 
 

@@ -1,0 +1,43 @@
+"""Notices a line that damages what comes over it, long before it breaks."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from firmware_bridge.statistics import LinkStatistics
+
+WINDOW_S: Final = 60.0
+DAMAGED_MIN: Final = 3
+DAMAGED_SHARE: Final = 0.02
+"""A good line damages less than one packet in a million; one in fifty is worth a look."""
+
+
+class LinkWatch:
+    """Looks at the link's counters now and then.
+
+    Parameters
+    ----------
+    port : str
+        Where the board is.
+    statistics : callable returning LinkStatistics
+    """
+
+    def __init__(self, port: str, statistics: Callable[[], LinkStatistics]) -> None:
+        self.port = port
+        self._statistics = statistics
+        self._looks: deque[tuple[float, int, int]] = deque()
+
+    def is_unsteady(self, now_s: float) -> bool:
+        """Tell whether too much of the last minute's packets was damaged."""
+        found = self._statistics()
+        damaged = found.bad_packets + found.bad_bodies
+        self._looks.append((now_s, damaged, found.packets_received))
+        while self._looks[0][0] < now_s - WINDOW_S:
+            self._looks.popleft()
+        _, damaged_before, received_before = self._looks[0]
+        damaged -= damaged_before
+        all_packets = damaged + found.packets_received - received_before
+        return damaged >= DAMAGED_MIN and damaged >= DAMAGED_SHARE * all_packets
