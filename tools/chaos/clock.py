@@ -1,0 +1,43 @@
+"""The wall clock of an appliance, set while it runs: see clock.c."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+SOURCE: Final = Path(__file__).with_name("clock.c")
+OFFSET_BYTES: Final = 8
+
+
+class WallClock:
+    """A clock for the processes that are started with `environment`; right until it is set."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "clock"
+        self._library = folder / "clock.so"
+        self.offset_s = 0
+        self.set(0)
+        # Our own source, no shell.
+        subprocess.run(
+            ("cc", "-O1", "-shared", "-fPIC", "-o", self._library, SOURCE),
+            check=True,
+            capture_output=True,
+        )
+
+    @property
+    def environment(self) -> tuple[str, ...]:
+        """Return what `env` is to set for processes that shall live by this clock."""
+        return (f"LD_PRELOAD={self._library}", f"CHAOS_CLOCK={self._file}")
+
+    def set(self, offset_s: int) -> None:
+        """Let it be wrong by so much, at once and everywhere."""
+        self.offset_s = offset_s
+        # In place: the processes have the file mapped. Eight bytes are read and written as one.
+        with self._file.open("r+b" if self._file.exists() else "w+b") as file:
+            file.write(offset_s.to_bytes(OFFSET_BYTES, "little", signed=True))
+
+    def now(self) -> datetime:
+        """Return the time that it shows."""
+        return datetime.now(UTC) + timedelta(seconds=self.offset_s)

@@ -1,0 +1,119 @@
+"""What must hold for every home, whatever was done to its daemon.
+
+No acknowledged press, plan or configuration is lost or doubled, and the journal is whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from firmware_bridge.edges import EdgeId
+from host.configuration.history import ConfigHistory
+from host.daemon.presses import ANSWERS, VERDICTS, edge_ids
+from host.files.home import Home
+from host.files.journal_reading import read_journal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from host.files.journal_record import JournalRecord
+    from tools.chaos.witness import Witness
+
+
+def journal(root: Path) -> list[JournalRecord]:
+    """Return what stands in the journal of a home."""
+    records: list[JournalRecord] = []
+    read_journal(root / "journal", records.append)
+    return records
+
+
+def plan_files(root: Path) -> list[Path]:
+    """Return all stored plans of a home."""
+    return sorted((root / "plans").glob("*/*.json"))
+
+
+def edge_of(record: JournalRecord) -> EdgeId:
+    """Return which edge a record is about."""
+    return EdgeId(int(str(record.data["boot_id"])), int(str(record.data["event_id"])))
+
+
+def presses_without_verdict(records: Iterable[JournalRecord]) -> set[EdgeId]:
+    """Return the presses that were acknowledged and that nothing was made of."""
+    records = list(records)
+    downs = {
+        edge_of(record)
+        for record in records
+        if record.event_type == "ButtonEdge" and record.data["edge"] == "down"
+    }
+    return downs - {edge for r in records if r.event_type in VERDICTS for edge in edge_ids(r.data)}
+
+
+def broken_promises(root: Path) -> Iterator[str]:
+    """Yield what is wrong with a home whose daemon has settled everything and has ended."""
+    records: list[JournalRecord] = []
+    reading = read_journal(root / "journal", records.append)
+    flaws = (reading.bytes_cut, reading.lines_damaged, reading.links_broken)
+    if any(flaws):
+        yield f"the journal is damaged: bytes cut, lines damaged, links broken {flaws}"
+    yield from _presses(records)
+    yield from _plans(root, records)
+
+
+def _presses(records: list[JournalRecord]) -> Iterator[str]:
+    edges = Counter(edge_of(record) for record in records if record.event_type == "ButtonEdge")
+    yield from (f"{edge} was journaled {n} times" for edge, n in edges.items() if n > 1)
+    judged = Counter(edge for r in records if r.event_type in VERDICTS for edge in edge_ids(r.data))
+    yield from (f"{edge} was judged {n} times" for edge, n in judged.items() if n > 1)
+    yield from (f"{edge} has no verdict" for edge in sorted(presses_without_verdict(records)))
+
+
+def _plans(root: Path, records: list[JournalRecord]) -> Iterator[str]:
+    """Each request once, with one answer; each stored plan in one file that is whole."""
+    asked = Counter(r.trace_id for r in records if r.event_type == "PlanRequested")
+    answered = Counter(r.trace_id for r in records if r.event_type in ANSWERS)
+    for trace_id in sorted(asked.keys() | answered.keys()):
+        if (asked[trace_id], answered[trace_id]) != (1, 1):
+            yield f"{trace_id}: {asked[trace_id]} requests, {answered[trace_id]} answers"
+    stored = [str(r.data["file"]) for r in records if r.event_type == "PlanStored"]
+    files = {path.name: path for path in plan_files(root)}
+    if sorted(stored) != sorted(files):
+        yield f"stored plans {sorted(stored)}, plan files {sorted(files)}"
+    for name, path in files.items():
+        try:
+            trace_id = json.loads(path.read_bytes())["trace_id"]
+        except (ValueError, KeyError):
+            yield f"{name} is not whole"
+            continue
+        if not path.stem.endswith(trace_id):
+            yield f"{name} is the plan of {trace_id}"
+
+
+def broken_words(root: Path, witness: Witness) -> Iterator[str]:
+    """Yield what board or daemon were told is safe, and is not."""
+    records = journal(root)
+    kept = {edge_of(record) for record in records if record.event_type == "ButtonEdge"}
+    for boot_id, event_id in witness.acked:
+        if EdgeId(boot_id, event_id) not in kept:
+            yield f"edge {event_id} of boot {boot_id} was acknowledged and is not in the journal"
+    journaled = {(r.event_type, r.trace_id) for r in records}
+    for told in witness.heard("PlanRequested", "PlanStored"):
+        if (told["event_type"], told["trace_id"]) not in journaled:
+            yield f"{told['event_type']} of {told['trace_id']} was told and is not in the journal"
+    yield from _configurations(root, witness)
+
+
+def _configurations(root: Path, witness: Witness) -> Iterator[str]:
+    """Every version that was announced is there, with the text that was announced."""
+    for told in witness.heard("ConfigurationChanged"):
+        history = ConfigHistory(Home(root).config_history_dir(str(told["bucket_id"])))
+        versions = {stored.meta.version: stored for stored in history.newest_first()}
+        stored = versions.get(int(told["data"]["version"]))
+        name = f"version {told['data']['version']} of {told['bucket_id']}"
+        if stored is None:
+            yield f"{name} was announced and is gone"
+        elif hashlib.sha256(stored.data).hexdigest() != told["data"]["sha256"]:
+            yield f"{name} has another text than was announced"

@@ -1,0 +1,254 @@
+"""One story on one stage, told as JSON: `python -m tools.chaos.scenario SEED FOLDER`.
+
+FOLDER is empty; its `disk` becomes a small file system. The process needs a mount namespace of its
+own, which `runner` gives it.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from host.simulation.events import SimulationError
+from tools.chaos.promises import (
+    broken_promises,
+    broken_words,
+    journal,
+    presses_without_verdict,
+)
+from tools.chaos.stage import BUCKET, Stage
+from tools.chaos.story import story_of
+from tools.chaos.troubles import TROUBLES, is_fault
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tools.chaos.story import Scene
+    from tools.chaos.troubles import Trouble
+
+DISK_MB: Final = 24
+SEEN_S: Final = 30.0
+"""Within this a trouble has to show."""
+RECOVERED_S: Final = 90.0
+"""Within this everything works again, and nobody did anything."""
+PRESS_AGAIN_S: Final = 8.0
+"""A person who sees nothing happen presses again."""
+CALM_S: Final = 0.6
+"""Longer than two presses that are a double one lie apart."""
+SETTLED_S: Final = 45.0
+ANSWERS: Final = ("PlanStored", "PlanFailed", "PlanCancelled", "PlanExpired")
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a story."""
+
+    seed: int
+    violations: list[str] = field(default_factory=list)
+    diary: list[str] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+    recovery_s: list[float] = field(default_factory=list)
+    presses: int = 0
+    plans: int = 0
+    daemons: int = 0
+    elapsed_s: float = 0.0
+
+
+def play(seed: int, folder: Path) -> Outcome:
+    """Play a story; the disk is mounted."""
+    began_s = time.monotonic()
+    outcome = Outcome(seed)
+    stage = Stage(folder / "disk", folder, seed)
+    outcome.violations, outcome.diary = stage.violations, stage.diary
+    try:
+        with stage:
+            for scene in story_of(seed).scenes:
+                outcome.troubles += scene.troubles
+                outcome.recovery_s.append(round(_play_scene(stage, scene), 2))
+            _end(stage)
+            outcome.daemons = len(stage.witness.heard("DaemonStarted"))
+    except SimulationError as error:
+        stage.violated(f"the appliance stopped answering: {error}")
+    records = journal(stage.home.root)
+    outcome.presses = sum(r.event_type == "ButtonEdge" for r in records) // 2
+    outcome.plans = sum(r.event_type == "PlanStored" for r in records)
+    outcome.elapsed_s = round(time.monotonic() - began_s, 2)
+    return outcome
+
+
+def _play_scene(stage: Stage, scene: Scene) -> float:
+    """Let the troubles begin, be seen, and end; return how long the recovery took."""
+    troubles = [TROUBLES[name] for name in scene.troubles]
+    since_s = stage.appliance.now_s()
+    for trouble, pause_s in zip(troubles, scene.pauses_s, strict=False):
+        stage.wait(pause_s)
+        stage.note(f"begins: {trouble.name}")
+        trouble.begin(stage)
+    stage.wait(scene.pauses_s[-1])
+    _move_hand(stage, scene.hand)
+    for trouble in troubles:
+        _expect_seen(stage, trouble, troubles, since_s)
+    for name in scene.ending:
+        if not TROUBLES[name].is_mended_by_hand:
+            stage.note(f"ends: {name}")
+            TROUBLES[name].end(stage)
+    took_s = _recover(stage)
+    for trouble in troubles:
+        if trouble.is_mended_by_hand:
+            trouble.end(stage)
+    return took_s
+
+
+def _move_hand(stage: Stage, what: str) -> None:
+    """Do what a person does."""
+    stage.note(f"hand: {what}")
+    if what == "press":
+        stage.appliance.press()
+    elif what == "press_twice":
+        stage.appliance.press_twice()
+    elif what == "hold":
+        stage.appliance.hold()
+    elif what == "edit":
+        stage.edit()
+
+
+def _expect_seen(stage: Stage, trouble: Trouble, around: Sequence[Trouble], since_s: float) -> None:
+    """Wait until a trouble shows in events, in health and on the matrix; else it is a violation."""
+    cut = any(other.cuts_link for other in around)
+    held = cut or any(other.holds_presses for other in around)
+    if trouble.needs_plan and held:
+        return
+    witness = stage.witness
+    pressed_s = [stage.appliance.now_s()]
+
+    def told() -> bool:
+        return not trouble.told or bool(witness.heard(*trouble.told, since_s=since_s))
+
+    def found() -> bool:
+        return not trouble.findings or bool(stage.findings().intersection(trouble.findings))
+
+    def shown() -> bool:
+        looks_like = trouble.looks_like
+        if looks_like is None or (cut and not trouble.cuts_link):
+            return True
+        return witness.saw(lambda rows: looks_like(rows) or is_fault(rows), since_s)
+
+    for what, is_so in (("in the events", told), ("on the matrix", shown), ("in health", found)):
+
+        def seen(is_so: object = is_so) -> bool:
+            if trouble.needs_plan and stage.appliance.now_s() > pressed_s[0] + PRESS_AGAIN_S:
+                pressed_s[0] = stage.appliance.now_s()
+                stage.note("hand: presses again")
+                stage.appliance.press()
+            return bool(callable(is_so) and is_so())
+
+        if not stage.until(seen, SEEN_S, every_s=0.3):
+            stage.violated(f"{trouble.name} did not show {what}: {sorted(stage.findings())}")
+        else:
+            stage.note(f"seen: {trouble.name} {what}")
+
+
+def _recover(stage: Stage) -> float:
+    """Wait until a press gives a plan on the matrix again; return how long that took."""
+    began_s = stage.appliance.now_s()
+    is_ready = partial(_is_ready, stage)
+    if not stage.until(is_ready, RECOVERED_S, every_s=0.3):
+        obstacles = [f"{found.id}: {found.what}" for found in stage.health().not_ready(None)]
+        stage.violated(f"not ready again after {RECOVERED_S:g} s: {obstacles}, {_open(stage)}")
+    while stage.appliance.now_s() < began_s + RECOVERED_S:
+        stage.wait(CALM_S)
+        if _press_gives_plan(stage):
+            took_s = stage.appliance.now_s() - began_s
+            stage.note(f"recovered in {took_s:.1f} s")
+            return took_s
+    stage.violated(f"no press gave a plan for {RECOVERED_S:g} s")
+    return RECOVERED_S
+
+
+def _is_ready(stage: Stage) -> bool:
+    """Tell whether nothing is under way and the health says that a press gives a plan."""
+    return not _open(stage) and not stage.health().not_ready(None)
+
+
+def _open(stage: Stage) -> list[str]:
+    """Return what is not settled: edges on the board, presses and requests without an answer."""
+    records = journal(stage.home.root)
+    asked = {record.trace_id for record in records if record.event_type == "PlanRequested"}
+    answered = {record.trace_id for record in records if record.event_type in ANSWERS}
+    waiting = [f"edge {event_id}" for _, event_id in sorted(stage.witness.waiting)]
+    unjudged = [f"press {edge.event_id}" for edge in sorted(presses_without_verdict(records))]
+    return waiting + unjudged + sorted(asked - answered)
+
+
+def _press_gives_plan(stage: Stage) -> bool:
+    """Press; tell whether a plan that succeeded is shown."""
+    since_s = stage.appliance.now_s()
+    stage.note("hand: press, for a plan")
+    stage.appliance.press()
+
+    def is_shown() -> bool:
+        heard = stage.witness.heard
+        stored = [
+            told["trace_id"]
+            for told in heard("PlanStored", since_s=since_s)
+            if told["data"]["outcome"] == "PLANNED"
+        ]
+        shown = {told["trace_id"] for told in heard("FrameShown", since_s=since_s)}
+        return any(trace_id in shown for trace_id in stored)
+
+    return stage.until(is_shown, PRESS_AGAIN_S)
+
+
+def _end(stage: Stage) -> None:
+    """Settle, stop, and see whether everything was kept."""
+    if not stage.until(lambda: not _open(stage), SETTLED_S):
+        stage.violated(f"never settled: {_open(stage)}")
+    file = stage.home.bucket_file(BUCKET)
+    if stage.edits and not stage.until(partial(_is_in_force, stage), SETTLED_S, every_s=0.5):
+        stage.violated(f"the last edit of {file.name} never came into force")
+    stage.order("")
+    stage.note("stops")
+    code = stage.appliance.stop_daemon()
+    if code:
+        stage.violated(f"told to stop, the daemon ended with {code}")
+    verified = stage.trader("events", "verify")
+    if verified.returncode:
+        stage.violated(f"trader events verify: {verified.stdout} {verified.stderr}")
+    for broken in (
+        *broken_promises(stage.home.root),
+        *broken_words(stage.home.root, stage.witness),
+    ):
+        stage.violated(broken)
+    for stray in stage.strays():
+        stage.violated(f"a process is left: {stray}")
+
+
+def _is_in_force(stage: Stage) -> bool:
+    """Tell whether what was edited last is the active version."""
+    checked = stage.trader("config", "check", BUCKET)
+    if checked.returncode or not stage.witness.heard("ConfigurationChanged"):
+        return False
+    return "config_not_picked_up" not in stage.findings()
+
+
+def main() -> None:
+    """Mount the disk and play."""
+    seed, folder = int(sys.argv[1]), Path(sys.argv[2])
+    disk = folder / "disk"
+    disk.mkdir()
+    size = f"size={DISK_MB}m,mode=700"
+    # A program of the system's; the folder is ours.
+    subprocess.run(("mount", "-t", "tmpfs", "-o", size, "none", disk), check=True)
+    outcome = play(seed, folder)
+    found = {name: getattr(outcome, name) for name in Outcome.__slots__}
+    sys.stdout.write(json.dumps(found) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,231 @@
+"""An appliance of real processes on a small disk of its own, with somebody who restarts it.
+
+The part of systemd is played too: a daemon that ended is started again, and one that ended without
+being killed is a broken promise.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+from host.files.home import create_home
+from host.health import clock as health_clock
+from host.health.checkup import check_health
+from host.simulation.appliance import BOARD_COMMAND, Simulation
+from tools.chaos.clock import WallClock
+from tools.chaos.witness import Witness
+
+if TYPE_CHECKING:
+    from host.health.report import HealthReport
+    from host.simulation.events import SimulatedEvent
+
+BUCKET: Final = "core"
+FIRST_BOOT: Final = 1000
+DEADLINE_S: Final = 6
+MEMORY_MB: Final = 400
+DEVICE: Final = (
+    f"[limits]\nplan_deadline_s = {DEADLINE_S}\nplan_memory_mb = {MEMORY_MB}\n"
+    '[log]\nlevel = "info"\n'
+)
+LOOK_S: Final = 0.1
+TRADER: Final = str(Path(__file__).with_name("trader.py"))
+CHATTER: Final = frozenset(
+    {
+        *("StageCompleted", "ModuleStarted", "ModuleCompleted", "BestSequenceUpdated"),
+        *("SequenceGenerationStarted", "SequenceGenerationCompleted", "PlanningStarted"),
+        *("SequenceEvaluationStarted", "SequenceEvaluationCompleted", "ButtonEdge"),
+    }
+)
+"""Events that the diary leaves out."""
+BLOCK: Final = b"\0" * 4096
+
+
+class Stage:
+    """An appliance that things happen to; ``with`` starts and ends it.
+
+    Parameters
+    ----------
+    disk : Path
+        A file system that may be filled.
+    outside : Path
+        A folder on another one.
+    seed : int
+        For what the troubles leave to chance.
+    """
+
+    def __init__(self, disk: Path, outside: Path, seed: int) -> None:
+        self.home = create_home(disk / "home", demo=True).home
+        self.home.device_file.write_text(DEVICE, "utf-8")
+        self.chance = random.Random(seed)  # noqa: S311 - to be repeated
+        self.clock = WallClock(outside)
+        self.violations: list[str] = []
+        self.diary: list[str] = []
+        self.kills = 0
+        self.restart_after_s = 0.0
+        self.edits = 0
+        self._order = outside / "order"
+        self.order("")
+        self._ballast = disk / "ballast"
+        self._began_s = time.monotonic()
+        # As the unit file starts it: a home that cannot be used is waited for.
+        self._command = (
+            *("sh", "-c", 'exec "$@" --wait', "sh", "env", *self.clock.environment),
+            *(sys.executable, "-P", TRADER, str(self._order)),
+        )
+        board = (*BOARD_COMMAND, "--boot-id", str(FIRST_BOOT))
+        self.appliance = Simulation(self.home.root, board=board, daemon=self._command)
+        self.witness = Witness(FIRST_BOOT)
+        self.appliance.follow(self._follow)
+
+    def __enter__(self) -> Self:
+        self.appliance.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.appliance.close()
+
+    # --- time ------------------------------------------------------------------------------
+
+    def note(self, what: str) -> None:
+        """Write something into the diary."""
+        self.diary.append(f"{time.monotonic() - self._began_s:6.2f} {what}")
+
+    def _follow(self, event: SimulatedEvent) -> None:
+        self.witness.follow(event)
+        if event.source == "daemon" and event.kind not in CHATTER:
+            data = {key: event.record["data"][key] for key in list(event.record["data"])[:4]}
+            self.note(f"    {event.kind} {event.record['trace_id']} {data}"[:200])
+
+    def violated(self, what: str) -> None:
+        """Note a broken promise."""
+        self.note(f"VIOLATED: {what}")
+        self.violations.append(what)
+
+    def wait(self, duration_s: float) -> None:
+        """Let time pass, under supervision."""
+        self.until(lambda: False, duration_s)
+
+    def until(self, what: Callable[[], bool], within_s: float, every_s: float = LOOK_S) -> bool:
+        """Wait until something holds; tell whether it did in time."""
+        until_s = time.monotonic() + within_s
+        while not what():
+            left_s = until_s - time.monotonic()
+            if left_s <= 0:
+                return False
+            self._supervise()
+            self.appliance.pump_for(min(every_s, left_s))
+        return True
+
+    def _supervise(self) -> None:
+        """Start a daemon again that ended."""
+        daemon = self.appliance.daemon
+        assert daemon is not None
+        if daemon.poll() is None:
+            return
+        code = self.appliance.wait_for_daemon_end()
+        if self.kills and code == -signal.SIGKILL:
+            self.kills -= 1
+        else:
+            words = "; ".join(self.appliance.last_words)
+            self.violated(f"the daemon ended by itself with {code}: {words}"[:2_000])
+        self.appliance.pump_for(self.restart_after_s)
+        self.appliance.restart_daemon(self._command)
+        self.note("daemon started again")
+
+    # --- what can be done to it ------------------------------------------------------------
+
+    def order(self, misdeed: str) -> None:
+        """Let the planted module do something from now on; "" for nothing."""
+        self._order.write_text(misdeed, "ascii")
+
+    def kill_daemon(self) -> None:
+        """Kill it as a power cut would."""
+        daemon = self.appliance.daemon
+        assert daemon is not None
+        if daemon.poll() is None:
+            self.kills += 1
+            daemon.kill()
+
+    def kill_worker(self) -> None:
+        """Kill the planner's process, if there is one."""
+        ready = self.witness.heard("WorkerReady")
+        with suppress(ProcessLookupError, IndexError):
+            os.kill(int(ready[-1]["data"]["pid"]), signal.SIGKILL)
+
+    def fill_disk(self) -> None:
+        """Leave not a byte on the disk."""
+        with suppress(OSError), self._ballast.open("ab", buffering=0) as ballast:
+            while ballast.write(BLOCK) == len(BLOCK):
+                pass
+        with suppress(OSError), self._ballast.open("ab", buffering=0) as ballast:
+            while ballast.write(b"\0"):
+                pass
+
+    def free_disk(self) -> None:
+        """Leave room again."""
+        self._ballast.unlink(missing_ok=True)
+
+    def save_config(self, text: bytes) -> None:
+        """Save a configuration as editors do: in place, or as a new file in the old one's place."""
+        file = self.home.bucket_file(BUCKET)
+        if self.chance.random() < 0.5:  # noqa: PLR2004 - a coin
+            file.write_bytes(text)
+            return
+        fresh = file.with_name("4913")
+        fresh.write_bytes(text)
+        fresh.replace(file)
+
+    def edit(self) -> bytes:
+        """Save a configuration that is right, and other than any before; return it."""
+        self.edits += 1
+        depth = 2 + self.edits % 4
+        text = f"# reason: edit {self.edits}\nmax_plan_depth = {depth}\n".encode()
+        self.save_config(text)
+        return text
+
+    def trader(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of the user's."""
+        command = (sys.executable, "-P", "-m", "host.cli", "--home", str(self.home.root))
+        # Our own program, no shell.
+        return subprocess.run(
+            ("env", *self.clock.environment, *command, *arguments),
+            check=False,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
+
+    # --- what can be asked of it -----------------------------------------------------------
+
+    @staticmethod
+    def _nobody_keeps_the_clock() -> bool:
+        return False
+
+    def health(self) -> HealthReport:
+        """Look at its health, at the time that its clock shows."""
+        health_clock.is_synchronised = self._nobody_keeps_the_clock  # ours may be kept right
+        return check_health(self.home, now=self.clock.now())
+
+    def findings(self) -> frozenset[str]:
+        """Return the ids of what its health complains of."""
+        return frozenset(found.id for found in self.health().findings)
+
+    def strays(self) -> list[str]:
+        """Return the processes that live by its clock and are still there."""
+        mark = self.clock.environment[1].encode()
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if mark in folder.joinpath("environ").read_bytes().split(b"\0"):
+                    words = folder.joinpath("cmdline").read_bytes().replace(b"\0", b" ")
+                    found.append(f"{folder.name} {words.decode(errors='replace').strip()}")
+        return found

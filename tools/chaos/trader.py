@@ -1,0 +1,29 @@
+"""`trader`, whose planner is `worker.py`: called as `trader.py ORDER trader-arguments`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from host import cli
+from host.daemon import daemon as daemon_module
+
+WORKER = str(Path(__file__).with_name("worker.py"))
+
+
+def with_worker(order: str) -> None:
+    """Let the daemon start another planner's process than ours."""
+
+    class WithWorker(daemon_module.Daemon):
+        def __init__(self, home: Any, config: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed on
+            memory = ("--memory-mb", str(config.limits.plan_memory_mb))
+            command = (sys.executable, WORKER, order, "--home", str(home.root), *memory)
+            super().__init__(home, config, *args, worker_command=command, **kwargs)
+
+    daemon_module.Daemon = WithWorker  # type: ignore[misc] # a class in place of its base
+
+
+if __name__ == "__main__":
+    with_worker(sys.argv[1])
+    sys.exit(cli.main(sys.argv[2:]))

@@ -1,0 +1,110 @@
+"""The planner's process as it is shipped, with one module more that does what a file says.
+
+Called as `worker.py FILE worker-arguments`. The file holds the name of a misdeed, or nothing; it
+is read anew for each plan.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from host.worker.main import main
+from planner_core.context import Side
+from planner_core.module import ModuleMetadata, ModuleParameters, OpportunityCalculator
+from planner_core.plan import Opportunity
+from planner_core.registry import builtin_registries
+
+if TYPE_CHECKING:
+    from planner_core.state import PlanningState
+
+NAME: Final = "chaotic"
+KEY: Final = f"opportunity_calculators.{NAME}"
+
+
+def wish(notional: float) -> Opportunity:
+    """Return something to wish for."""
+    return Opportunity(0, Side.SELL, notional, "a wish")
+
+
+def fail() -> list[Any]:
+    """Raise."""
+    raise RuntimeError("out of order")
+
+
+def hang() -> list[Any]:
+    """Never come back, and let no other thread run."""
+    ctypes.PyDLL(None).sleep(600)
+    return []
+
+
+def crash() -> list[Any]:
+    """Take the process down."""
+    ctypes.string_at(0)
+    return []
+
+
+def leave() -> list[Any]:
+    """End the process as if all were well."""
+    os._exit(0)
+
+
+def eat() -> list[Any]:
+    """Take memory until there is none."""
+    eaten = []
+    while True:
+        eaten.append(bytearray(10_000_000))
+
+
+def fork() -> list[Any]:
+    """Leave a process behind that belongs to nobody."""
+    if os.fork() == 0:
+        os.setsid()
+        time.sleep(600)
+        os._exit(0)
+    return []
+
+
+MISDEEDS: Final[dict[str, Callable[[], Any]]] = {
+    "raise": fail,
+    "no_list": lambda: 7,
+    "nan": lambda: [wish(math.nan)],
+    "infinite": lambda: [wish(math.inf)],
+    "million": lambda: [wish(1_000.0)] * 1_000_000,
+    "hang": hang,
+    "crash": crash,
+    "leave": leave,
+    "eat": eat,
+    "fork": fork,
+}
+DEADLY: Final = frozenset({"hang", "crash", "leave"})
+"""These cost the process."""
+
+
+class Chaotic(OpportunityCalculator[ModuleParameters]):
+    """A calculator that finds nothing, or does what it is told."""
+
+    metadata = ModuleMetadata(name=NAME, version="1.0.0", description="Does harm on demand")
+    parameters_model = ModuleParameters
+
+    def __init__(self, order: Path) -> None:
+        self._order = order
+
+    def calculate(self, state: PlanningState, parameters: ModuleParameters) -> list[Opportunity]:
+        """Do it."""
+        del state, parameters
+        misdeed = MISDEEDS.get(self._order.read_text("ascii"))
+        found: list[Opportunity] = [] if misdeed is None else misdeed()
+        return found
+
+
+if __name__ == "__main__":
+    registries = builtin_registries().copy()
+    registries.register(Chaotic(Path(sys.argv.pop(1))))
+    main(registries)
