@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner_core.context import FloatArray, Side
-from planner_core.history import BoolArray, IntArray
 from planner_core.plan import Action
+from planner_core.valuing.history import BoolArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,8 +15,8 @@ from planner_core.degradation import Attempts
 from planner_core.evaluator import Evaluator, as_block
 from planner_core.module import Filter, ModuleKind, ModuleParameters
 from planner_core.plan import Action, Rejection
-from planner_core.ranking import RankedSet, Ranking
 from planner_core.runtime import Runtime
+from planner_core.searching.ranking import RankedSet, Ranking
 from planner_core.state import PlanningState
 
 CONSIDERED_MAX = 4096

@@ -16,9 +16,9 @@ import numpy as np
 
 from planner_core.config import ObjectiveConfig
 from planner_core.context import FloatArray, PlanningContext
-from planner_core.history import BoolArray
-from planner_core.limits import group_membership
 from planner_core.returns import MarketModel, cvar
+from planner_core.valuing.history import BoolArray
+from planner_core.valuing.limits import group_membership
 
 TERMS = (
     "expected_return",

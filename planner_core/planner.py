@@ -15,11 +15,9 @@ from dataclasses import replace
 from typing import Any
 
 from planner_core.cache import RunMemory
-from planner_core.certificate import prove
 from planner_core.config import PlannerConfig
 from planner_core.context import LedgerStatus, PlanningContext
 from planner_core.contracts import checked_opportunities
-from planner_core.conversion import conversions
 from planner_core.costs import BASIS_POINT
 from planner_core.degradation import Attempts
 from planner_core.errors import ContextError
@@ -30,19 +28,21 @@ from planner_core.events import (
     PlanningCompleted,
     PlanningStarted,
 )
-from planner_core.history import PriceHistory
-from planner_core.incumbent import incumbent_actions, incumbent_ids
 from planner_core.module import ModuleKind, ModuleParameters, OpportunityCalculator
 from planner_core.narrowing import narrow, pick_alternatives
 from planner_core.plan import Certificate, Opportunity, Plan, Skip, StoppedBy
-from planner_core.portfolio import Portfolio
-from planner_core.ranking import RANKED_SETS, RankedSet, Ranking
-from planner_core.refinement import refine
+from planner_core.proving.certificate import prove
+from planner_core.refining.refinement import refine
 from planner_core.reporting import Found, held_plan, report_plan
 from planner_core.runtime import Runtime
 from planner_core.search import SearchSpace, propose_seeds, search_sequences
-from planner_core.sizing import merged, size_opportunities
+from planner_core.searching.ranking import RANKED_SETS, RankedSet, Ranking
 from planner_core.state import PlanningState, assess, value
+from planner_core.trades.conversion import conversions
+from planner_core.trades.incumbent import incumbent_actions, incumbent_ids
+from planner_core.trades.sizing import merged, size_opportunities
+from planner_core.valuing.history import PriceHistory
+from planner_core.valuing.portfolio import Portfolio
 
 LEVERAGE_MAX = 1_000.0
 """Holdings per NAV up to which weights still have digits to be compared by."""

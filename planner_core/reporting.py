@@ -18,7 +18,6 @@ from planner_core.context import (
 )
 from planner_core.degradation import Attempts
 from planner_core.evaluator import Evaluator
-from planner_core.limits import VIOLATION_TOLERANCE
 from planner_core.objective import TERMS, portfolio_metrics
 from planner_core.plan import (
     Action,
@@ -34,10 +33,11 @@ from planner_core.plan import (
     StoppedBy,
     TermChange,
 )
-from planner_core.portfolio import Portfolio
-from planner_core.ranking import RankedSet, Ranking
 from planner_core.runtime import Runtime
+from planner_core.searching.ranking import RankedSet, Ranking
 from planner_core.state import PlanningState
+from planner_core.valuing.limits import VIOLATION_TOLERANCE
+from planner_core.valuing.portfolio import Portfolio
 
 EXECUTION_ORDER = (Side.SELL, Side.CONVERT, Side.BUY)
 """Money first comes in, then crosses, then goes out."""

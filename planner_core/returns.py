@@ -8,7 +8,7 @@ import numpy as np
 
 from planner_core.config import EstimationConfig
 from planner_core.context import Finding, FloatArray, PlanningContext, Severity
-from planner_core.history import BoolArray, PriceHistory
+from planner_core.valuing.history import BoolArray, PriceHistory
 
 MARKET_DAYS_PER_YEAR = 252
 TAIL_HORIZON_DAYS = 21

@@ -26,8 +26,8 @@ from planner_core.module import (
     SequenceGenerator,
 )
 from planner_core.plan import StoppedBy
-from planner_core.ranking import Ranking
 from planner_core.runtime import Runtime
+from planner_core.searching.ranking import Ranking
 from planner_core.state import PlanningState
 
 

@@ -40,8 +40,8 @@ from planner_core.narrowing import single_gains
 from planner_core.plan import Action, Opportunity
 from planner_core.registry import Registries, builtin_registries
 from planner_core.runtime import Runtime
-from planner_core.sizing import price_trade
 from planner_core.state import PlanningState, assess, value
+from planner_core.trades.sizing import price_trade
 
 AS_OF = date(2024, 6, 28)
 """A Friday."""

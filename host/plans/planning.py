@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from host.files.home import Home
     from planner_core.config import PlannerConfig
     from planner_core.events import Event
-    from planner_core.explanation import Explanation
+    from planner_core.explaining.explanation import Explanation
     from planner_core.registry import Registries
 
 Planner = Callable[["PlanningContext", "PlannerConfig", Runtime], Plan]
@@ -200,7 +200,7 @@ def reasons_of(
     """
     if run.context is None or run.plan.score is None:
         return None
-    from planner_core.explanation import explain
+    from planner_core.explaining.explanation import explain
 
     # A module that the plan did without is not tried here either: it may take the process along.
     without = {

@@ -28,10 +28,10 @@ from planner_core.context import Side
 from planner_core.costs import BASIS_POINT
 
 if TYPE_CHECKING:
-    from planner_core.explanation import Explanation
-    from planner_core.limit_use import LimitUse
+    from planner_core.explaining.explanation import Explanation
+    from planner_core.explaining.limit_use import LimitUse
+    from planner_core.explaining.what_if import WhatIf
     from planner_core.plan import Plan
-    from planner_core.what_if import WhatIf
 
 LIMIT_CELLS = 10
 WHOLE_FROM = 10.0

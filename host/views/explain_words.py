@@ -11,9 +11,9 @@ from planner_core.costs import BASIS_POINT
 from planner_core.plan import Certificate, Outcome, Plan, Step
 
 if TYPE_CHECKING:
-    from planner_core.explanation import RunnerUp, StepEffect
-    from planner_core.limit_use import LimitUse
-    from planner_core.what_if import WhatIf
+    from planner_core.explaining.explanation import RunnerUp, StepEffect
+    from planner_core.explaining.limit_use import LimitUse
+    from planner_core.explaining.what_if import WhatIf
 
 THEMES: Mapping[str, tuple[str, ...]] = {
     "expected return": ("expected_return",),

@@ -33,7 +33,7 @@ from planner_core.context import Severity
 from planner_core.plan import ModuleStatus, Outcome, Plan, Step
 
 if TYPE_CHECKING:
-    from planner_core.explanation import Explanation
+    from planner_core.explaining.explanation import Explanation
 
 WIDE = 150
 """From here on, the reasons stand in the table of steps."""

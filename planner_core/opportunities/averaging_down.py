@@ -9,7 +9,6 @@ import numpy as np
 from pydantic import model_validator
 
 from planner_core.context import FloatArray, Side
-from planner_core.history import BoolArray
 from planner_core.module import (
     ModuleMetadata,
     ModuleParameters,
@@ -19,6 +18,7 @@ from planner_core.module import (
 from planner_core.plan import Opportunity
 from planner_core.returns import MOMENTUM_DAYS
 from planner_core.state import PlanningState
+from planner_core.valuing.history import BoolArray
 
 
 class AveragingDownParameters(ModuleParameters):

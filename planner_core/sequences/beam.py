@@ -12,7 +12,6 @@ from pydantic import Field
 
 from planner_core.context import FloatArray
 from planner_core.evaluator import Evaluator, IdBlock
-from planner_core.history import BoolArray
 from planner_core.module import (
     ModuleMetadata,
     ModuleParameters,
@@ -21,6 +20,7 @@ from planner_core.module import (
 )
 from planner_core.search import SearchSpace
 from planner_core.state import PlanningState
+from planner_core.valuing.history import BoolArray
 
 VIOLATION_PRICE = 1e3
 """Score that a unit of violation costs while a beam grows; the ranking knows the true order."""

@@ -25,8 +25,8 @@ from planner_core.context import (
 )
 from planner_core.module import AnyModule, ModuleParameters
 from planner_core.opportunities import BUILTIN_OPPORTUNITIES
-from planner_core.sizing import size_opportunities
 from planner_core.state import PlanningState
+from planner_core.trades.sizing import size_opportunities
 from tests.builders import (
     constant_rate,
     days_ago,

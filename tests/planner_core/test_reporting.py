@@ -24,7 +24,6 @@ from planner_core.evaluator import as_block
 from planner_core.narrowing import gains_alone
 from planner_core.plan import Outcome, StoppedBy
 from planner_core.planner import plan
-from planner_core.ranking import RankedSet, Ranking
 from planner_core.reporting import (
     Found,
     build_steps,
@@ -34,6 +33,7 @@ from planner_core.reporting import (
     report_plan,
 )
 from planner_core.runtime import Runtime
+from planner_core.searching.ranking import RankedSet, Ranking
 from tests.builders import (
     AS_OF,
     constant_rate,

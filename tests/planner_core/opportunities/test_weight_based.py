@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from planner_core.context import Side
-from planner_core.continuous import solve_target_weights
+from planner_core.opportunities.continuous import solve_target_weights
 from planner_core.opportunities.weight_based import WeightBased, WeightBasedParameters
 from tests.builders import make_context, make_state
 from tests.planner_core.odd_states import odd_state
