@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from planner_core.arrays import FloatArray
 from planner_core.candidates import Candidates, build_candidates, same_security_conflicts
-from planner_core.context import FloatArray
 from planner_core.contracts import checked_alternatives, checked_conflicts, checked_rejections
 from planner_core.degradation import Attempts
 from planner_core.evaluator import Evaluator, as_block

@@ -16,7 +16,7 @@ from typing import Any
 
 from planner_core.cache import RunMemory
 from planner_core.config import PlannerConfig
-from planner_core.context import LedgerStatus, PlanningContext
+from planner_core.context import PlanningContext
 from planner_core.contracts import checked_opportunities
 from planner_core.costs import BASIS_POINT
 from planner_core.degradation import Attempts
@@ -32,11 +32,13 @@ from planner_core.module import ModuleKind, ModuleParameters, OpportunityCalcula
 from planner_core.narrowing import narrow, pick_alternatives
 from planner_core.plan import Certificate, Opportunity, Plan, Skip, StoppedBy
 from planner_core.proving.certificate import prove
+from planner_core.records import LedgerStatus
 from planner_core.refining.refinement import refine
 from planner_core.reporting import Found, held_plan, report_plan
 from planner_core.runtime import Runtime
-from planner_core.search import SearchSpace, propose_seeds, search_sequences
+from planner_core.search import propose_seeds, search_sequences
 from planner_core.searching.ranking import RANKED_SETS, RankedSet, Ranking
+from planner_core.searching.space import SearchSpace
 from planner_core.state import PlanningState, assess, value
 from planner_core.trades.conversion import conversions
 from planner_core.trades.incumbent import incumbent_actions, incumbent_ids

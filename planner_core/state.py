@@ -7,8 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
+from planner_core.arrays import FloatArray
 from planner_core.config import PlannerConfig
-from planner_core.context import FloatArray, PlanningContext
+from planner_core.context import PlanningContext
 from planner_core.costs import CostModel, build_costs
 from planner_core.objective import Objective, build_objective
 from planner_core.returns import MarketModel, estimate_market

@@ -82,9 +82,9 @@ def _tried(home: Home, options: argparse.Namespace, config: PlannerConfig) -> di
 
     from host.errors import LedgerError, MarketDataError
     from host.portfolio.snapshot import take_snapshot
+    from planner_core.builtin import builtin_registries
     from planner_core.dry_run import describe_modules, dry_run
     from planner_core.errors import ContextError
-    from planner_core.registry import builtin_registries
     from planner_core.runtime import Runtime
 
     runtime = Runtime(monotonic=time.monotonic, deadline_s=time.monotonic() + BUDGET_S)

@@ -23,7 +23,8 @@ from planner_core.state import assess, value
 
 if TYPE_CHECKING:
     from host.health.look import Findings, Look
-    from planner_core.context import Finding, PlanningContext
+    from planner_core.context import PlanningContext
+    from planner_core.records import Finding
 
 
 def check_data(look: Look, bucket_id: str) -> Findings:

@@ -22,16 +22,17 @@ from host.plans.store import PlanFile, PlanRecord, PlanStore
 from host.portfolio.portfolio_files import read_portfolio
 from host.portfolio.snapshot import take_snapshot
 from host.trace import new_trace_id
-from planner_core.context import Finding, PlanningContext, Severity
 from planner_core.errors import ContextError
 from planner_core.events import PlanningCompleted
 from planner_core.plan import ModuleStatus, Outcome, Plan
 from planner_core.planner import plan as plan_context
+from planner_core.records import Finding, Severity
 from planner_core.runtime import Runtime
 
 if TYPE_CHECKING:
     from host.files.home import Home
     from planner_core.config import PlannerConfig
+    from planner_core.context import PlanningContext
     from planner_core.events import Event
     from planner_core.explaining.explanation import Explanation
     from planner_core.registry import Registries

@@ -20,7 +20,7 @@ from host.limits import PLAN_BYTES_MAX
 
 if TYPE_CHECKING:
     from host.files.home import Home
-    from planner_core.context import Finding
+    from planner_core.records import Finding
 
 PLANS_KEPT = 200
 CORRUPT_KEPT = 10
@@ -126,7 +126,7 @@ class PlanStore:
 
     def _set_aside(self, path: Path, what: str) -> None:
         # Here, and not above: the daemon keeps plans too, and has no numpy in memory.
-        from planner_core.context import Finding, Severity
+        from planner_core.records import Finding, Severity
 
         aside = path.with_name(f"{path.name}.corrupt.{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
         with suppress(OSError):  # a read-only disk: skipping it still works

@@ -17,7 +17,7 @@ from host import limits
 from host.errors import StorageError
 from host.plans.store import PlanRecord, PlanStore
 from host.portfolio.advice_file import checked_date, checked_value, read_advice
-from planner_core.context import (
+from planner_core.records import (
     Finding,
     Incumbent,
     IncumbentStep,

@@ -22,12 +22,13 @@ from host.files.csv_table import (
     require_columns,
     shown,
 )
-from planner_core.context import Finding, FloatArray, Severity
+from planner_core.records import Finding, Severity
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from host.portfolio.market_data import DailyTable
+    from planner_core.arrays import FloatArray
 
 
 @dataclass(frozen=True, slots=True)

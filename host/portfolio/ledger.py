@@ -24,7 +24,7 @@ from host.files.csv_table import (
     require_columns,
     shown,
 )
-from planner_core.context import Finding, LedgerStatus, Severity, Side, Trade
+from planner_core.records import Finding, LedgerStatus, Severity, Side, Trade
 
 if TYPE_CHECKING:
     from pathlib import Path

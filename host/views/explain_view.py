@@ -24,8 +24,8 @@ from host.views.explain_words import (
 )
 from host.views.plan_words import money, short_source, units
 from host.views.weight_bars import weights_table
-from planner_core.context import Side
 from planner_core.costs import BASIS_POINT
+from planner_core.records import Side
 
 if TYPE_CHECKING:
     from planner_core.explaining.explanation import Explanation

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from planner_core.context import Side
 from planner_core.costs import BASIS_POINT
 from planner_core.plan import Certificate, Outcome, Plan, Step
+from planner_core.records import Side
 
 if TYPE_CHECKING:
     from planner_core.explaining.explanation import RunnerUp, StepEffect

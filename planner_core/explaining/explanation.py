@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from planner_core.arrays import FloatArray
 from planner_core.config import PlannerConfig
-from planner_core.context import FloatArray, PlanningContext, Side
+from planner_core.context import PlanningContext
 from planner_core.explaining.limit_use import LimitUse, limits_used
 from planner_core.explaining.rescoring import Rescoring, Verdict, level_of, repriced
 from planner_core.explaining.what_if import SAME_GAIN, WhatIf, what_if
 from planner_core.plan import Action, Alternative, Plan, Step
+from planner_core.records import Side
 from planner_core.runtime import Runtime
 from planner_core.state import PlanningState, assess, value
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planner_core.context import Side
 from planner_core.explaining.rescoring import Rescoring
+from planner_core.records import Side
 
 BINDING = 0.98
 """A limit that is used to this part is said to bind: whole lots rarely meet it exactly."""

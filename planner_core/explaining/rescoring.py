@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from planner_core.arrays import FloatArray
 from planner_core.candidates import build_candidates, same_security_conflicts
-from planner_core.context import FloatArray, Side
 from planner_core.costs import BASIS_POINT
 from planner_core.evaluator import LIMIT_TOLERANCE, Evaluator, as_block
 from planner_core.objective import TERMS
 from planner_core.plan import NO_SECURITY, Action, Step
+from planner_core.records import Side
 from planner_core.state import PlanningState
 from planner_core.trades.sizing import price_trade, single_trade_complaint
 from planner_core.valuing.limits import VIOLATION_TOLERANCE

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from planner_core.arrays import BoolArray
 from planner_core.config import PlannerConfig
 from planner_core.context import PlanningContext
 from planner_core.explaining.limit_use import LimitUse
 from planner_core.plan import Outcome, Plan
 from planner_core.state import PlanningState, assess, value
-from planner_core.valuing.history import BoolArray
 from planner_core.valuing.limits import VIOLATION_TOLERANCE, Limits
 
 DEPTH_MAX = 10

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from planner_core.context import Side
 from planner_core.module import (
     ModuleMetadata,
     ModuleParameters,
@@ -14,6 +13,7 @@ from planner_core.module import (
     parameter,
 )
 from planner_core.plan import Opportunity
+from planner_core.records import Side
 from planner_core.state import PlanningState
 from planner_core.trades.sizing import lot_step, price_trade, round_down, round_up
 from planner_core.valuing.limits import VIOLATION_TOLERANCE

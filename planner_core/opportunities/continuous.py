@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from planner_core.context import FloatArray
+from planner_core.arrays import FloatArray
 from planner_core.returns import tail_weights
 from planner_core.state import PlanningState
 

@@ -8,7 +8,6 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from planner_core.context import Side
 from planner_core.module import (
     ModuleMetadata,
     ModuleParameters,
@@ -17,6 +16,7 @@ from planner_core.module import (
 )
 from planner_core.opportunities.continuous import solve_target_weights
 from planner_core.plan import Opportunity
+from planner_core.records import Side
 from planner_core.state import PlanningState
 
 

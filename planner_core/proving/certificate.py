@@ -14,7 +14,7 @@ from itertools import count
 
 import numpy as np
 
-from planner_core.context import FloatArray
+from planner_core.arrays import FloatArray
 from planner_core.evaluator import as_block
 from planner_core.plan import Certificate
 from planner_core.proving.relaxation import Boxes, IntBlock, Relaxation

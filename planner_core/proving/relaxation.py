@@ -23,10 +23,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from planner_core.context import FloatArray
+from planner_core.arrays import BoolArray, FloatArray
 from planner_core.evaluator import LIMIT_TOLERANCE, Evaluator
 from planner_core.returns import tail_weights
-from planner_core.valuing.history import BoolArray
 from planner_core.valuing.limits import VIOLATION_TOLERANCE
 
 IntBlock = NDArray[np.int64]

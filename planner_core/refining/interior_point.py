@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planner_core.context import FloatArray
-from planner_core.valuing.history import BoolArray
+from planner_core.arrays import BoolArray, FloatArray
 
 STEPS_MAX = 25
 COMPLEMENTARITY = 1e-10

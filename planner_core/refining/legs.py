@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from planner_core.arrays import BoolArray, FloatArray, IntArray
 from planner_core.candidates import Candidates
-from planner_core.context import FloatArray, Side
 from planner_core.plan import Action
+from planner_core.records import Side
 from planner_core.returns import cvar, tail_weights
 from planner_core.state import PlanningState
 from planner_core.trades.sizing import largest_quantity, lot_step, price_trade
-from planner_core.valuing.history import BoolArray, IntArray
 
 WIDTH_MIN = 1e-6
 """A leg whose largest size is not this much above its smallest has no size to choose."""

@@ -14,8 +14,8 @@ from functools import cached_property
 
 import numpy as np
 
+from planner_core.arrays import FloatArray, IntArray
 from planner_core.candidates import build_candidates, same_security_conflicts
-from planner_core.context import FloatArray
 from planner_core.evaluator import Evaluator
 from planner_core.plan import Action
 from planner_core.searching.ranking import SCORE_DIGITS
@@ -27,7 +27,6 @@ from planner_core.trades.sizing import (
     round_down,
     single_trade_complaint,
 )
-from planner_core.valuing.history import IntArray
 from planner_core.valuing.limits import VIOLATION_TOLERANCE
 
 LOTS_AWAY = (1, 2, 3, 4, 5, 6, 8, 11, 16, 32, 128, 512, 2048)

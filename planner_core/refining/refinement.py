@@ -14,11 +14,11 @@ from dataclasses import replace
 import numpy as np
 
 from planner_core.candidates import Candidates, build_candidates, same_security_conflicts
-from planner_core.context import Side
 from planner_core.evaluator import Evaluator, as_block
 from planner_core.events import SearchProgressed
 from planner_core.narrowing import gains_alone
 from planner_core.plan import Action
+from planner_core.records import Side
 from planner_core.refining.legs import Legs, build_legs
 from planner_core.refining.lots import Tuned, resized, tune
 from planner_core.refining.supports import Sized, SupportSearch

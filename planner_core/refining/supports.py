@@ -14,10 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planner_core.context import FloatArray
+from planner_core.arrays import FloatArray, IntArray
 from planner_core.refining.interior_point import Programs, Solutions, solve
 from planner_core.refining.legs import Legs
-from planner_core.valuing.history import IntArray
 
 Support = tuple[int, ...]
 """Legs in increasing order."""

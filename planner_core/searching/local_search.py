@@ -9,11 +9,10 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from planner_core.context import FloatArray
+from planner_core.arrays import BoolArray, FloatArray
 from planner_core.evaluator import Evaluator, as_block
 from planner_core.searching.ranking import Ranking
 from planner_core.searching.resizing import resized_sets as sets_in_other_sizes
-from planner_core.valuing.history import BoolArray
 from planner_core.valuing.limits import VIOLATION_TOLERANCE
 
 EXACT_NEIGHBOURS = 48

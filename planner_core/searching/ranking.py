@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from planner_core.context import FloatArray
+from planner_core.arrays import FloatArray
 from planner_core.evaluator import FLOAT32_MARGIN, Evaluator, IdBlock, as_block, as_set
 from planner_core.valuing.limits import VIOLATION_TOLERANCE
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from planner_core.context import FloatArray
+from planner_core.arrays import BoolArray, FloatArray
 from planner_core.evaluator import Evaluator, IdBlock
 from planner_core.module import (
     ModuleMetadata,
@@ -18,9 +18,8 @@ from planner_core.module import (
     SequenceGenerator,
     parameter,
 )
-from planner_core.search import SearchSpace
+from planner_core.searching.space import SearchSpace
 from planner_core.state import PlanningState
-from planner_core.valuing.history import BoolArray
 
 VIOLATION_PRICE = 1e3
 """Score that a unit of violation costs while a beam grows; the ranking knows the true order."""

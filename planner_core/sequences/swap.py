@@ -11,8 +11,8 @@ from planner_core.module import (
     SequenceGenerator,
     parameter,
 )
-from planner_core.search import SearchSpace
 from planner_core.searching.local_search import PAIR_CANDIDATES, RESIZED_SETS, STEPS_MAX, climb
+from planner_core.searching.space import SearchSpace
 from planner_core.state import PlanningState
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from planner_core.candidates import Candidates
-from planner_core.context import Incumbent
 from planner_core.plan import Action, Opportunity
+from planner_core.records import Incumbent
 from planner_core.state import PlanningState
 from planner_core.trades.sizing import size
 

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable
 from dataclasses import replace
 
-from planner_core.context import Security, Side
 from planner_core.costs import realised_gain
 from planner_core.plan import Action, Opportunity, Rejection
+from planner_core.records import Security, Side
 from planner_core.state import PlanningState
 
 FRACTION_STEP = 1e-6

@@ -9,13 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from planner_core.context import Finding, FloatArray, PlanningContext, Severity
+from planner_core.arrays import BoolArray, FloatArray, IntArray
+from planner_core.context import PlanningContext
 from planner_core.errors import ContextError
-
-BoolArray = NDArray[np.bool_]
-IntArray = NDArray[np.int64]
+from planner_core.records import Finding, Severity
 
 FILL_DAYS_MAX = 5
 """Market days over which a missing close is carried forward."""

@@ -12,8 +12,10 @@ from datetime import timedelta
 
 import numpy as np
 
+from planner_core.arrays import FloatArray
 from planner_core.config import ConstraintsConfig
-from planner_core.context import FloatArray, PlanningContext, Side
+from planner_core.context import PlanningContext
+from planner_core.records import Side
 from planner_core.valuing.history import PriceHistory
 from planner_core.valuing.portfolio import Portfolio, latest_rate
 

@@ -8,9 +8,11 @@ from datetime import date, timedelta
 
 import numpy as np
 
+from planner_core.arrays import FloatArray
 from planner_core.config import ConstraintsConfig
-from planner_core.context import FloatArray, PlanningContext, Side, TaxLot
+from planner_core.context import PlanningContext
 from planner_core.errors import ContextError
+from planner_core.records import Side, TaxLot
 from planner_core.valuing.history import PriceHistory
 
 DAYS_PER_YEAR = 365.25

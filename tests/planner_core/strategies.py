@@ -9,29 +9,29 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from planner_core.arrays import FloatArray
 from planner_core.candidates import Candidates
 from planner_core.config import PlannerConfig
-from planner_core.context import (
-    CashBalance,
-    CashFlow,
-    FloatArray,
-    GroupRule,
-    Incumbent,
-    IncumbentStep,
-    PendingOrder,
-    PlanningContext,
-    RefusedStep,
-    Security,
-    Side,
-    TaxLot,
-    Trade,
-)
+from planner_core.context import PlanningContext
 from planner_core.degradation import Attempts
 from planner_core.evaluator import Evaluator
 from planner_core.module import ModuleKind
 from planner_core.narrowing import narrow
 from planner_core.plan import Action
 from planner_core.planner import find_opportunities
+from planner_core.records import (
+    CashBalance,
+    CashFlow,
+    GroupRule,
+    Incumbent,
+    IncumbentStep,
+    PendingOrder,
+    RefusedStep,
+    Security,
+    Side,
+    TaxLot,
+    Trade,
+)
 from planner_core.state import PlanningState
 from planner_core.trades.incumbent import incumbent_actions
 from planner_core.trades.sizing import merged, size_opportunities

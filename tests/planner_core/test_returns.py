@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from planner_core.arrays import FloatArray
 from planner_core.config import EstimationConfig
-from planner_core.context import FloatArray, PlanningContext
+from planner_core.context import PlanningContext
 from planner_core.returns import (
     MarketModel,
     count_tail_episodes,

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from planner_core.candidates import build_candidates, same_security_conflicts
-from planner_core.context import Side
 from planner_core.evaluator import BLOCK_SEQUENCES, Evaluator, IdBlock, as_block
+from planner_core.records import Side
 from planner_core.searching.ranking import Ranking
 from planner_core.trades.sizing import price_trade
 from tools.benchmarks._portfolios import config_with, simulated_context, state_of

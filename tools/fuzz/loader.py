@@ -24,7 +24,12 @@ CORPUS_BYTES_MAX: Final = 60_000
 LENGTH_MAX: Final = 2_000
 SOURCE: Final = "core.toml"
 LINE = re.compile(r"core\.toml(:\d+:\d+)?: \S.*")
-FUZZED: Final = ("host.configuration", "host.files.problems", "planner_core.config")
+FUZZED: Final = (
+    "host.configuration",
+    "host.files.problems",
+    "planner_core.config",
+    "planner_core.config_loading",
+)
 
 
 def check(data: bytes) -> str:

@@ -11,7 +11,7 @@ import pytest
 from host.errors import HomeError, MarketDataError, PortfolioFileError
 from host.files.home import Home
 from host.portfolio.snapshot import open_portfolio, take_snapshot
-from planner_core.context import CashFlow, LedgerStatus, PendingOrder, Side
+from planner_core.records import CashFlow, LedgerStatus, PendingOrder, Side
 from tests.host.small_home import FX, PORTFOLIO, PRICES, small_home
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from planner_core.config import PlannerConfig
-from planner_core.context import PlanningContext, Side, Trade
+from planner_core.context import PlanningContext
 from planner_core.explaining.explanation import Explanation, explain
 from planner_core.explaining.limit_use import BINDING
 from planner_core.explaining.rescoring import Rescoring, repriced
@@ -20,6 +20,7 @@ from planner_core.explaining.what_if_questions import LIMIT_QUESTIONS_MAX, quest
 from planner_core.objective import TERMS
 from planner_core.plan import Outcome, Plan
 from planner_core.planner import plan
+from planner_core.records import Side, Trade
 from tests.builders import (
     AS_OF,
     days_ago,

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from planner_core.context import FloatArray
+from planner_core.arrays import FloatArray
 from planner_core.opportunities.continuous import _box, _score, project, solve_target_weights
 from planner_core.state import PlanningState
 from tests.builders import make_config, make_context, make_securities, make_state

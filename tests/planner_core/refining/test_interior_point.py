@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner_core.context import FloatArray
+from planner_core.arrays import FloatArray
 from planner_core.refining.interior_point import Programs, _inverse, solve
 
 

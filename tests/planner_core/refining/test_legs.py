@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner_core.context import CashFlow, GroupRule, Side
 from planner_core.evaluator import as_block
+from planner_core.records import CashFlow, GroupRule, Side
 from planner_core.refining.legs import Legs, build_legs
 from planner_core.state import PlanningState
 from tests.builders import (

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner_core.context import Side
 from planner_core.errors import PlanningCancelledError
 from planner_core.evaluator import as_block
 from planner_core.plan import NO_SECURITY, Action
+from planner_core.records import Side
 from planner_core.refining.lots import Rank, resized, tune
 from planner_core.state import PlanningState
 from planner_core.trades.sizing import single_trade_complaint

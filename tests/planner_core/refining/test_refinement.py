@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner_core.context import CashBalance, Incumbent, IncumbentStep
 from planner_core.errors import PlanningCancelledError
 from planner_core.evaluator import as_block
 from planner_core.plan import Action
 from planner_core.planner import plan
+from planner_core.records import CashBalance, Incumbent, IncumbentStep
 from planner_core.refining.refinement import refine
 from planner_core.runtime import Runtime
 from planner_core.searching.ranking import Ranking

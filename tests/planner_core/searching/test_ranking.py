@@ -10,9 +10,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from planner_core.context import CashBalance
 from planner_core.evaluator import BLOCK_SEQUENCES, Evaluator, as_block
 from planner_core.planner import decide
+from planner_core.records import CashBalance
 from planner_core.searching.ranking import Ranking
 from planner_core.state import value
 from tests.builders import make_action, make_config, make_context, make_evaluator, make_state

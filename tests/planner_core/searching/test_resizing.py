@@ -7,8 +7,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from planner_core.context import CashBalance
 from planner_core.evaluator import BLOCK_SEQUENCES, Evaluator
+from planner_core.records import CashBalance
 from planner_core.searching.local_search import Neighbourhood, climb
 from planner_core.searching.resizing import resized_sets
 from planner_core.state import PlanningState

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from planner_core.context import CashBalance, PlanningContext, Side
+from planner_core.context import PlanningContext
 from planner_core.plan import Outcome, Plan
 from planner_core.planner import plan
+from planner_core.records import CashBalance, Side
 from planner_core.runtime import Runtime
 from planner_core.trades.conversion import conversions
 from tests.builders import (

@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner_core.context import Incumbent, IncumbentStep, RefusedStep, Security, Side, Trade
 from planner_core.evaluator import as_block
 from planner_core.opportunities.tax_loss_harvest import TaxLossHarvest, TaxLossHarvestParameters
 from planner_core.plan import Opportunity, Outcome, Plan, Skip
+from planner_core.records import Incumbent, IncumbentStep, RefusedStep, Security, Side, Trade
 from planner_core.trades.sizing import price_trade
 from tests.builders import (
     AS_OF,

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner_core.context import GroupRule, Side, Trade
 from planner_core.plan import Action, Rejection
+from planner_core.records import GroupRule, Side, Trade
 from planner_core.state import PlanningState
 from planner_core.trades.sizing import (
     FRACTION_STEP,

@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner_core.context import Finding, PlanningContext
+from planner_core.context import PlanningContext
 from planner_core.errors import ContextError
+from planner_core.records import Finding
 from planner_core.returns import daily_returns
 from planner_core.valuing.history import (
     FILL_DAYS_MAX,

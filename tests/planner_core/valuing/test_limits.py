@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from planner_core.context import (
+from planner_core.records import (
     CashBalance,
     CashFlow,
     GroupRule,

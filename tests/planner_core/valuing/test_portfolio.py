@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from planner_core.context import CashBalance, PendingOrder, Side
 from planner_core.errors import ContextError
+from planner_core.records import CashBalance, PendingOrder, Side
 from planner_core.state import value
 from planner_core.valuing.portfolio import Portfolio, latest_rate
 from tests.builders import (

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from planner_core.builtin import builtin_registries
 from planner_core.config import (
     ConfigSection,
     ConstraintsConfig,
@@ -17,12 +18,12 @@ from planner_core.config import (
     ObjectiveConfig,
     PlannerConfig,
     SearchConfig,
-    load_config,
 )
+from planner_core.config_loading import load_config
 from planner_core.errors import ConfigError, ConfigProblem
 from planner_core.module import Dependency, ModuleKind
 from planner_core.opportunities.profit_taking import ProfitTakingParameters
-from planner_core.registry import Registries, builtin_registries
+from planner_core.registry import Registries
 from tests.builders import metadata, stub_calculator
 
 SECTIONS: list[type[ConfigSection]] = [
