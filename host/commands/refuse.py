@@ -123,7 +123,7 @@ def _sides(side: str | None) -> tuple[Side, ...]:
 
 def _wanted_sides(home: Home, options: argparse.Namespace) -> tuple[Side, ...]:
     """Return the sides on which the newest plan trades the security; both if it does not."""
-    from host.plans.store import PlanStore
+    from host.files.plan_store import PlanStore
 
     newest = PlanStore(home).latest(options.bucket)
     steps = newest.record.get("steps") if newest else None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from host.configuration.toml_file import ConfigFileError, TomlDocument, locate_problems, read_toml
+from host.files.toml_file import ConfigFileError, TomlDocument, locate_problems, read_toml
 from planner_core.errors import ConfigError
 
 if TYPE_CHECKING:

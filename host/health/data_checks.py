@@ -11,8 +11,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from host.configuration.active import load_active
-from host.errors import LedgerError, MarketDataError, PortfolioFileError
-from host.files.problems import ConfigFileError
+from host.files.problems import ConfigFileError, LedgerError, MarketDataError, PortfolioFileError
 from host.health.config_checks import first_line
 from host.health.finding import Blocks, HealthFinding, Level
 from host.portfolio.snapshot import take_snapshot

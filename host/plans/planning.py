@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 from host.configuration.active import load_file
 from host.configuration.store import LoadedConfig
-from host.errors import LedgerError, MarketDataError
+from host.files.plan_store import PlanFile, PlanRecord, PlanStore
+from host.files.problems import LedgerError, MarketDataError
 from host.plans.report import plan_to_json
-from host.plans.store import PlanFile, PlanRecord, PlanStore
 from host.portfolio.portfolio_files import read_portfolio
 from host.portfolio.snapshot import take_snapshot
 from host.trace import new_trace_id

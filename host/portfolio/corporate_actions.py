@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from host import limits
-from host.errors import MarketDataError
 from host.files.csv_table import (
     CsvTable,
     ProblemList,
@@ -22,6 +21,7 @@ from host.files.csv_table import (
     require_columns,
     shown,
 )
+from host.files.problems import MarketDataError
 from planner_core.records import Finding, Severity
 
 if TYPE_CHECKING:

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from host import limits
-from host.errors import MarketDataError
 from host.files.csv_table import (
     CsvTable,
     ProblemList,
@@ -28,6 +27,7 @@ from host.files.csv_table import (
     read_table,
     shown,
 )
+from host.files.problems import MarketDataError
 from planner_core.records import Finding, Severity
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from host.errors import MarketDataError
-from host.files.problems import FileProblem
+from host.files.problems import FileProblem, MarketDataError
 from host.portfolio.advice import standing_of
 from host.portfolio.corporate_actions import adjust_for_splits, read_splits
 from host.portfolio.ledger import read_ledger

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from host.errors import FileRefusedError, HostError
+from host.errors import HostError
+from host.files.problems import FileRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -27,6 +27,9 @@ LINE = re.compile(r"core\.toml(:\d+:\d+)?: \S.*")
 FUZZED: Final = (
     "host.configuration",
     "host.files.problems",
+    "host.files.toml_file",
+    "host.files.toml_hints",
+    "host.files.toml_positions",
     "planner_core.config",
     "planner_core.config_loading",
 )
@@ -42,7 +45,7 @@ def check(data: bytes) -> str:
     """
     from host.configuration.store import check_document
     from host.configuration.text import effective_toml
-    from host.configuration.toml_file import ConfigFileError, parse_bytes, parse_toml
+    from host.files.toml_file import ConfigFileError, parse_bytes, parse_toml
 
     try:
         document = parse_bytes(data, SOURCE)

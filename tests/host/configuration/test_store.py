@@ -9,8 +9,8 @@ import pytest
 
 from host.configuration.store import load_config_file
 from host.configuration.text import effective_mapping, effective_toml
-from host.configuration.toml_file import ConfigFileError, parse_toml
 from host.files.home import create_home
+from host.files.toml_file import ConfigFileError, parse_toml
 from planner_core.builtin import builtin_registries
 from planner_core.config import PlannerConfig
 from planner_core.config_loading import load_config

@@ -17,9 +17,9 @@ from host.daemon.plan_desk import MENDED_BY_A_PLAN
 from host.daemon.screen import Screen
 from host.display.faults import Fault
 from host.files.home import Home
+from host.files.plan_store import PlanStore
 from host.health.memory import Memory, read_memory, write_memory
 from host.health.plan_checks import last_success_of
-from host.plans.store import PlanStore
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DAY_S = 86_400.0

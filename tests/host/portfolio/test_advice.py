@@ -14,7 +14,7 @@ import pytest
 from host import limits
 from host.errors import StorageError
 from host.files.home import Home
-from host.plans.store import PlanStore
+from host.files.plan_store import PlanStore
 from host.portfolio.advice import incumbent_of, refused_of, standing_of
 from host.portfolio.advice_file import allow, dismiss, read_advice, refuse
 from host.portfolio.snapshot import take_snapshot

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host import limits
-from host.errors import MarketDataError
 from host.files.csv_table import parse_table
+from host.files.problems import MarketDataError
 from host.portfolio.market_data import DailyTable, read_prices, read_rates
 from planner_core.records import Severity
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from host.files.journal_record import Line
+    from host.observability.journal_record import Line
 
 COLUMNS: Final = (
     "n",

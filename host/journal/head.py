@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from host.files.atomic_file import make_folder
-from host.files.journal_record import HASH_LENGTH
+from host.observability.journal_record import HASH_LENGTH
 
 HEAD_NAME: Final = "journal.head"
 HEAD_BYTES: Final = 128

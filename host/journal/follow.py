@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from host.files.atomic_file import storage_error
-from host.files.journal_reading import (
+from host.journal.reading import (
     FINISHED,
     JOURNAL_NAME,
     Damage,
@@ -20,7 +20,7 @@ from host.files.journal_reading import (
     lines_of,
     opened,
 )
-from host.files.journal_record import JournalRecord, Line, decode
+from host.observability.journal_record import JournalRecord, Line, decode
 
 CLOCK_SLACK: Final = timedelta(days=1)
 """Clocks jump, so that a file may hold records that are older than its first one."""

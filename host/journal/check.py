@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from host.files.journal_head import Head, read_head
-from host.files.journal_reading import (
+from host.journal.head import Head, read_head
+from host.journal.reading import (
     DAMAGE_KEPT_MAX,
     JOURNAL_NAME,
     Damage,
@@ -16,7 +16,7 @@ from host.files.journal_reading import (
     opened,
     read_parts,
 )
-from host.files.journal_record import NO_HASH, Line
+from host.observability.journal_record import NO_HASH, Line
 
 REPAIRED = "JournalRepaired"
 

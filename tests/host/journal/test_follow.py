@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.files.journal import JOURNAL_NAME, Journal, JournalLimits
-from host.files.journal_follow import Follower, Wanted, select
-from host.files.journal_reading import Damage
-from host.files.journal_record import JournalRecord, Line
+from host.journal.follow import Follower, Wanted, select
+from host.journal.journal import JOURNAL_NAME, Journal, JournalLimits
+from host.journal.reading import Damage
+from host.observability.journal_record import JournalRecord, Line
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 EVERYTHING = Wanted()

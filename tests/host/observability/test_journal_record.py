@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.files.journal_record import NO_HASH, JournalRecord, Link, decode, encode
 from host.limits import JOURNAL_LINE_BYTES_MAX
+from host.observability.journal_record import NO_HASH, JournalRecord, Link, decode, encode
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 

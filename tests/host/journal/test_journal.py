@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host.errors import StorageError
-from host.files.journal import Journal
-from host.files.journal_reading import Reading, read_journal
-from host.files.journal_record import NO_HASH, JournalRecord, line_hash
+from host.journal.journal import Journal
+from host.journal.reading import Reading, read_journal
+from host.observability.journal_record import NO_HASH, JournalRecord, line_hash
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 

@@ -32,8 +32,8 @@ from typing import TYPE_CHECKING
 
 from host.errors import StorageError
 from host.files.atomic_file import make_folder, storage_error, write_new
-from host.files.journal_head import Head, read_head, write_head
-from host.files.journal_reading import (
+from host.journal.head import Head, read_head, write_head
+from host.journal.reading import (
     CONTINUED,
     FILE_MODE,
     JOURNAL_NAME,
@@ -47,7 +47,6 @@ from host.files.journal_reading import (
     parts_since,
     read_parts,
 )
-from host.files.journal_record import NO_HASH, JournalRecord, Link, encode, line_hash
 from host.limits import (
     JOURNAL_BYTES_MAX,
     JOURNAL_CORRUPT_KEPT_MAX,
@@ -56,6 +55,7 @@ from host.limits import (
 )
 from host.observability.daemon_events import JournalContinued, JournalPruned, JournalRepaired
 from host.observability.host_event import stamped
+from host.observability.journal_record import NO_HASH, JournalRecord, Link, encode, line_hash
 
 if TYPE_CHECKING:
     from host.observability.host_event import HostEvent

@@ -11,9 +11,9 @@ import pytest
 
 from host.errors import HomeError, StorageError
 from host.files.home import Home
+from host.files.plan_store import CORRUPT_KEPT, PlanRecord, PlanStore
 from host.limits import PLAN_BYTES_MAX
 from host.plans.report import plan_to_json
-from host.plans.store import CORRUPT_KEPT, PlanRecord, PlanStore
 from tests.host.sample_plans import SHA256, TRACE_ID, planned
 
 NOON = datetime(2022, 12, 28, 12, 0, 0, 123456, tzinfo=UTC)

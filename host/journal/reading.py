@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import IO, Final
 
 from host.files.atomic_file import storage_error
-from host.files.journal_record import NO_HASH, JournalRecord, Line, Link, decode
 from host.limits import JOURNAL_LINE_BYTES_MAX
+from host.observability.journal_record import NO_HASH, JournalRecord, Line, Link, decode
 
 JOURNAL_NAME: Final = "journal.jsonl"
 LOCK_NAME: Final = ".lock"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.configuration.toml_file import (
+from host.files.toml_file import (
     ConfigFileError,
     explain_problems,
     parse_toml,

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from host.errors import StorageError
-from host.files.journal import Journal, JournalLimits
-from host.files.journal_check import Verification, verify_journal
-from host.files.journal_head import HEAD_NAME
-from host.files.journal_reading import finished_files, read_journal
-from host.files.journal_record import JournalRecord
+from host.journal.check import Verification, verify_journal
+from host.journal.head import HEAD_NAME
+from host.journal.journal import Journal, JournalLimits
+from host.journal.reading import finished_files, read_journal
 from host.limits import JOURNAL_CORRUPT_KEPT_MAX
+from host.observability.journal_record import JournalRecord
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 

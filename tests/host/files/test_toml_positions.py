@@ -10,8 +10,8 @@ import tomlkit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.configuration.toml_file import TomlDocument, parse_toml
-from host.configuration.toml_positions import TomlPath, scan_positions
+from host.files.toml_file import TomlDocument, parse_toml
+from host.files.toml_positions import TomlPath, scan_positions
 from host.limits import TOML_KEY_PARTS_MAX, TOML_NESTING_MAX
 
 Value: TypeAlias = Any

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import tomli
 
-from host.configuration.toml_hints import advice_for, is_name_clash
-from host.configuration.toml_positions import Positions, Span, TomlPath, scan_positions
 from host.files.problems import ConfigFileError, FileProblem, excerpt
+from host.files.toml_hints import advice_for, is_name_clash
+from host.files.toml_positions import Positions, Span, TomlPath, scan_positions
 from host.limits import TOML_BYTES_MAX
 
 if TYPE_CHECKING:
