@@ -16,7 +16,7 @@ from host.health.config_checks import first_line
 from host.health.finding import Blocks, HealthFinding, Level
 from host.portfolio.snapshot import take_snapshot
 from planner_core.errors import ContextError
-from planner_core.planner import why_hold, why_not_today
+from planner_core.obstacles import why_hold, why_not_today
 from planner_core.reporting import data_findings
 from planner_core.state import assess, value
 

@@ -10,6 +10,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from planner_core.arrays import FloatArray
+from planner_core.calculating import find_opportunities
 from planner_core.candidates import Candidates
 from planner_core.config import PlannerConfig
 from planner_core.context import PlanningContext
@@ -18,7 +19,6 @@ from planner_core.evaluator import Evaluator
 from planner_core.module import ModuleKind
 from planner_core.narrowing import narrow
 from planner_core.plan import Action
-from planner_core.planner import find_opportunities
 from planner_core.records import (
     CashBalance,
     CashFlow,

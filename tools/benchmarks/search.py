@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from planner_core.calculating import find_opportunities
 from planner_core.degradation import Attempts
 from planner_core.evaluator import Evaluator, as_block
 from planner_core.narrowing import narrow
-from planner_core.planner import find_opportunities, search
+from planner_core.planner import search
 from planner_core.proving.certificate import prove
 from planner_core.runtime import Runtime
 from planner_core.search import propose_seeds
