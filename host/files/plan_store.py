@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 
 from host.files.atomic_file import storage_error, write_atomic
 from host.limits import PLAN_BYTES_MAX
+from planner_core.records import Finding, Severity
 
 if TYPE_CHECKING:
     from host.files.home import Home
-    from planner_core.records import Finding
 
 PLANS_KEPT = 200
 CORRUPT_KEPT = 10
@@ -125,9 +125,6 @@ class PlanStore:
             return None
 
     def _set_aside(self, path: Path, what: str) -> None:
-        # Here, and not above: the daemon keeps plans too, and has no numpy in memory.
-        from planner_core.records import Finding, Severity
-
         aside = path.with_name(f"{path.name}.corrupt.{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
         with suppress(OSError):  # a read-only disk: skipping it still works
             path.rename(aside)
