@@ -14,6 +14,11 @@ class HostError(Exception):
 
     code = "host"
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The message as lines to print."""
+        return tuple(str(self).splitlines()) or (type(self).__name__,)
+
 
 class StorageError(HostError):
     """The disk did not do what was asked: full, read-only, in the way, failing."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from host.errors import HostError
-from host.files.problems import FileRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +43,7 @@ def exit_code_of(error: HostError | PlannerError) -> int:
 
 def error_lines(error: HostError | PlannerError) -> list[str]:
     """Return an expected error as the lines to print."""
-    if isinstance(error, FileRefusedError):
+    if isinstance(error, HostError):
         return list(error.lines)
     return str(error).splitlines() or [type(error).__name__]
 
