@@ -1,12 +1,9 @@
-"""Every error of the host, under one root, each with a stable `code` for machines."""
+"""The host's errors, under one root, each with a stable `code` for machines.
+
+Those that refuse a file and name the places are in `files/problems.py`.
+"""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from host.files.problems import FileProblem
 
 
 class HostError(Exception):
@@ -16,6 +13,11 @@ class HostError(Exception):
     """
 
     code = "host"
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The message as lines to print."""
+        return tuple(str(self).splitlines()) or (type(self).__name__,)
 
 
 class StorageError(HostError):
@@ -46,37 +48,3 @@ class BackupError(HostError):
     """A backup cannot be made, or the file that is to be restored is none, damaged or hostile."""
 
     code = "backup"
-
-
-class FileRefusedError(HostError):
-    """A file cannot be used; `problems` holds every reason, by position."""
-
-    code = "file"
-
-    def __init__(self, problems: Sequence[FileProblem]) -> None:
-        assert problems, "a refusal has a reason"
-        self.problems = tuple(problems)
-        super().__init__("\n".join(self.lines))
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """One line per problem: `file:line:col: what, found, what to do`."""
-        return tuple(str(problem) for problem in self.problems)
-
-
-class PortfolioFileError(FileRefusedError):
-    """A portfolio file is wrong: its owner has to correct it (exit code 2)."""
-
-    code = "portfolio_file"
-
-
-class MarketDataError(FileRefusedError):
-    """Prices, rates or splits cannot carry a plan: it is held, with the first line as reason."""
-
-    code = "market_data"
-
-
-class LedgerError(FileRefusedError):
-    """The record of trades cannot be relied on: the planner holds."""
-
-    code = "ledger"

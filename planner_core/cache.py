@@ -14,10 +14,9 @@ from collections.abc import Callable, Hashable
 from typing import Any, Final
 
 from planner_core.config import PlannerConfig
-from planner_core.context import PlanningContext
+from planner_core.context import PlanningContext, context_digest
 from planner_core.module import AnyModule, ModuleParameters
 from planner_core.plan import Opportunity, Skip
-from planner_core.reporting import context_digest
 
 ENTRIES_MAX: Final = 128
 RESULTS_MAX: Final = 50_000

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from planner_core.context import FloatArray, Side
-from planner_core.history import BoolArray, IntArray
+from planner_core.arrays import BoolArray, FloatArray, IntArray
 from planner_core.plan import Action
+from planner_core.records import Side
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,9 +1,4 @@
-"""The planner's configuration: every key with unit, bounds, default and meaning.
-
-`load_config` turns a mapping (parsed TOML) into a `PlannerConfig`, or raises one `ConfigError` that
-lists every problem. Module sections are checked against the parameter models of the registered
-modules, so that a plugin's parameters are treated like our own.
-"""
+"""The planner's configuration: every key with unit, bounds, default and meaning."""
 
 from __future__ import annotations
 
@@ -11,12 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from planner_core.config_problems import problems_of
-from planner_core.errors import ConfigError, ConfigProblem
-from planner_core.module import AnyModule, ModuleKind, ModuleParameters, parameter
-from planner_core.registry import Registries, dependency_problems
+from planner_core.declaration import ModuleKind, ModuleParameters, parameter
 
 MODULE_SECTIONS = tuple(kind.value for kind in ModuleKind)
 
@@ -237,98 +229,3 @@ class PlannerConfig(ConfigSection):
         """Return the names of the modules of a kind that are switched off."""
         section: dict[str, ModuleParameters | None] = getattr(self, kind.value)
         return tuple(name for name, parameters in section.items() if parameters is None)
-
-
-def load_config(document: Mapping[str, object], registries: Registries) -> PlannerConfig:
-    """Validate a parsed document.
-
-    Parameters
-    ----------
-    document : mapping
-        As TOML gives it. Every key is optional. In a module section `true` means the defaults,
-        `false` off, a table sets parameters; a module that is not named has its own default.
-    registries : Registries
-        The modules that may be named.
-
-    Raises
-    ------
-    ConfigError
-        With all problems of the document.
-    """
-    problems: list[ConfigProblem] = []
-    sections = {
-        kind: _load_section(kind, document.get(kind.value, {}), registries, problems)
-        for kind in ModuleKind
-    }
-    plain = {key: value for key, value in document.items() if key not in MODULE_SECTIONS}
-    config = _load_plain(plain, problems)
-    enabled = {
-        kind: tuple(name for name, parameters in section.items() if parameters is not None)
-        for kind, section in sections.items()
-    }
-    problems.extend(dependency_problems(registries, enabled))
-    if problems or config is None:
-        raise ConfigError(tuple(problems))
-    return config.model_copy(update={kind.value: section for kind, section in sections.items()})
-
-
-def _load_plain(plain: Mapping[str, object], problems: list[ConfigProblem]) -> PlannerConfig | None:
-    try:
-        return PlannerConfig.model_validate(plain)
-    except ValidationError as error:
-        problems.extend(problems_of(error, PlannerConfig))
-        return None
-
-
-def _load_section(
-    kind: ModuleKind,
-    section: object,
-    registries: Registries,
-    problems: list[ConfigProblem],
-) -> dict[str, ModuleParameters | None]:
-    registry = registries.of_kind(kind)
-    if not isinstance(section, Mapping):
-        problems.append(
-            ConfigProblem((kind.value,), "must be a table", section, "[section] with name = true")
-        )
-        section = {}
-    for name, value in section.items():
-        if name not in registry:
-            problems.append(
-                ConfigProblem(
-                    (kind.value, name),
-                    "no such module",
-                    value,
-                    ", ".join(registry.names),
-                    registry.closest(str(name)),
-                )
-            )
-    return {
-        module.metadata.name: _module_parameters(
-            module, section.get(module.metadata.name), problems
-        )
-        for module in registry
-    }
-
-
-def _module_parameters(
-    module: AnyModule, value: object, problems: list[ConfigProblem]
-) -> ModuleParameters | None:
-    model: type[ModuleParameters] = module.parameters_model
-    path = (module.kind.value, module.metadata.name)
-    if value is None:
-        value = module.metadata.enabled_by_default
-    if value is False:
-        return None
-    if value is True:
-        value = {}
-    if not isinstance(value, Mapping):
-        problems.append(
-            ConfigProblem(path, "is neither a switch nor a table", value, "true, false, { ... }")
-        )
-        return None
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        problems.extend(problems_of(error, model, path))
-        return model.model_construct()

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from planner_core.config import MODULE_SECTIONS, ConfigSection, PlannerConfig
-from planner_core.module import ModuleKind, ModuleParameters
+from planner_core.declaration import ModuleKind, ModuleParameters
 
 Change = Mapping[str, object]
 """`{"old": ..., "new": ...}`."""

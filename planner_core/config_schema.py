@@ -6,16 +6,14 @@ rules between several keys, not what modules need of each other, and `5.0` count
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel
 
+from planner_core.builtin import builtin_registries
 from planner_core.config import ConfigSection, PlannerConfig
 from planner_core.module import AnyModule, ModuleKind
-from planner_core.registry import builtin_registries
-
-if TYPE_CHECKING:
-    from planner_core.registry import Registries
+from planner_core.registry import Registries
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 TITLE = "arduino-trader: configuration of a bucket"

@@ -6,209 +6,30 @@ later step has to ask whether a price is positive or a lot lies in the future.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date
-from enum import StrEnum
 
 import numpy as np
-from numpy.typing import NDArray
 
-from planner_core.context_checks import check_context
+from planner_core.arrays import DateArray, FloatArray
+from planner_core.errors import ContextError
+from planner_core.records import (
+    CashBalance,
+    CashFlow,
+    Finding,
+    GroupRule,
+    Incumbent,
+    LedgerStatus,
+    PendingOrder,
+    RefusedStep,
+    Security,
+    TaxLot,
+    Trade,
+)
 
-FloatArray = NDArray[np.float64]
-DateArray = NDArray[np.datetime64]
-
-
-class Side(StrEnum):
-    """The direction of a trade."""
-
-    BUY = "buy"
-    SELL = "sell"
-    CONVERT = "convert"
-    """One currency into another; only where cash is kept per currency."""
-
-
-class LedgerStatus(StrEnum):
-    """Whether the record of past trades can be relied on."""
-
-    VALID = "valid"
-    MISSING = "missing"
-    INVALID = "invalid"
-
-
-class Severity(StrEnum):
-    """How much a finding matters."""
-
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something worth telling about the data or the plan, with what to do about it."""
-
-    id: str
-    severity: Severity
-    message: str
-    action: str = ""
-    security: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Security:
-    """Something that can be held.
-
-    Parameters
-    ----------
-    id : str
-        Unique in the portfolio.
-    name : str
-        For people.
-    currency : str
-        Trade currency, ISO 4217. Minor units (GBX, ILA) are converted before they come here.
-    lot_size : float, units
-        Quantities are whole multiples of it, unless `fractional`.
-    min_trade_value : float, base currency
-        The broker's own minimum for this security, on top of the configured one.
-    fractional : bool
-        Quantities may be any multiple of 1e-6 units.
-    groups : mapping of str to str
-        Classification -> group, such as `{"industry": "energy"}`.
-    allow_buy, allow_sell : bool
-        Neither: never touch.
-    quality : float in [0, 1], optional
-        The owner's judgement of the business; None where there is none.
-    half_spread_bps : float, basis points, optional
-        Half the quoted spread; None takes the configured default.
-    adv_value : float, base currency, optional
-        Average daily traded value; None leaves market impact out.
-    target : float, weight, optional
-        None: no opinion. 0: should go.
-    cap : float, weight, optional
-        Upper bound of its own, below the configured one.
-    """
-
-    id: str
-    name: str
-    currency: str
-    lot_size: float = 1.0
-    min_trade_value: float = 0.0
-    fractional: bool = False
-    groups: Mapping[str, str] = field(default_factory=dict)
-    allow_buy: bool = True
-    allow_sell: bool = True
-    quality: float | None = None
-    half_spread_bps: float | None = None
-    adv_value: float | None = None
-    target: float | None = None
-    cap: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class GroupRule:
-    """A target weight and/or a cap for one group of a classification."""
-
-    classification: str
-    group: str
-    target: float | None = None
-    cap: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TaxLot:
-    """Units bought together.
-
-    `unit_cost` is in trade currency, `fx_rate` in base units per unit of it at the purchase.
-    `acquired` None means that nobody knows: such a lot is not sold by rules that need its age.
-    """
-
-    security: str
-    quantity: float
-    unit_cost: float
-    fx_rate: float = 1.0
-    acquired: date | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CashBalance:
-    """An account in one currency; either part may be negative."""
-
-    currency: str
-    settled: float
-    unsettled: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class CashFlow:
-    """Money that came in (positive, past) or has to go out (negative, due), base currency."""
-
-    on: date
-    amount: float
-
-
-@dataclass(frozen=True, slots=True)
-class Trade:
-    """A fill from the ledger; `price` in trade currency, `fx_rate` base units per unit of it."""
-
-    on: date
-    security: str
-    side: Side
-    quantity: float
-    price: float
-    fx_rate: float = 1.0
-
-    @property
-    def value(self) -> float:
-        """Notional in base currency."""
-        return self.quantity * self.price * self.fx_rate
-
-
-@dataclass(frozen=True, slots=True)
-class PendingOrder:
-    """An order that is with the broker already; it reserves cash or units."""
-
-    security: str
-    side: Side
-    quantity: float
-    limit_price: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedStep:
-    """A trade the owner does not want: not proposed again before `until`."""
-
-    security: str
-    side: Side
-    until: date
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class IncumbentStep:
-    """A step of the accepted plan that is still to be done; `quantity` in units, positive."""
-
-    security: str
-    side: Side
-    quantity: float
-
-
-@dataclass(frozen=True, slots=True)
-class Incumbent:
-    """What is left of the plan that the owner began to carry out.
-
-    Until it expires, another plan must beat it by the minimum gain; without that rule a lone
-    remaining buy, worth less than the minimum gain, would be stranded.
-
-    `repaired` is the value, in base currency, of what was carried out of its mandatory steps: the
-    turnover cap did not count it then and does not count it now.
-    """
-
-    trace_id: str
-    valid_until: date
-    steps: tuple[IncumbentStep, ...]
-    repaired: float = 0.0
+WEIGHT_SUM_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -287,3 +108,186 @@ class PlanningContext:
     def security_index(self) -> dict[str, int]:
         """Return the column of each security id."""
         return {security.id: column for column, security in enumerate(self.securities)}
+
+
+def context_digest(context: PlanningContext) -> str:
+    """Return the SHA-256 of everything the context holds, as hexadecimal digits."""
+    digest = hashlib.sha256()
+    for entry in fields(context):
+        content = getattr(context, entry.name)
+        digest.update(entry.name.encode())
+        if isinstance(content, np.ndarray):
+            digest.update(np.ascontiguousarray(content).tobytes())
+        elif entry.name == "fx_rates":
+            for currency in sorted(content):
+                digest.update(currency.encode())
+                digest.update(np.ascontiguousarray(content[currency]).tobytes())
+        elif entry.name == "accepted_prices":
+            digest.update(repr(sorted(content)).encode())
+        else:
+            digest.update(repr(content).encode())
+    return digest.hexdigest()
+
+
+def check_context(context: PlanningContext) -> None:
+    """Raise ContextError unless every part is whole, within bounds and not in the future."""
+    _check_history(context)
+    _check_securities(context)
+    _check_holdings(context)
+    _check_money(context)
+    _check_orders(context)
+    _check_targets(context)
+
+
+def _refuse_unless(condition: object, message: str) -> None:
+    if not condition:
+        raise ContextError(message)
+
+
+def _positive(number: float) -> bool:
+    return bool(np.isfinite(number)) and number > 0
+
+
+def _check_history(context: PlanningContext) -> None:
+    n_days, n_securities = context.n_days, context.n_securities
+    _refuse_unless(
+        context.dates.ndim == 1 and context.dates.dtype == np.dtype("datetime64[D]"),
+        "dates: a one-dimensional array of days is needed",
+    )
+    _refuse_unless(
+        context.prices.shape == (n_days, n_securities),
+        f"prices: shape {context.prices.shape}, needed ({n_days}, {n_securities})",
+    )
+    if n_days:
+        steps = np.diff(context.dates.astype(np.int64))
+        _refuse_unless(
+            np.all(steps > 0), "dates: must be strictly increasing, oldest first, no day twice"
+        )
+        _refuse_unless(
+            context.dates[-1] <= np.datetime64(context.as_of),
+            f"dates: {context.dates[-1]} lies after as_of {context.as_of}",
+        )
+    for column, security in enumerate(context.securities):
+        known = context.prices[:, column][~np.isnan(context.prices[:, column])]
+        _refuse_unless(
+            np.all(np.isfinite(known)) and np.all(known > 0),
+            f"prices: {security.id} has a price that is not positive and finite",
+        )
+    for currency, rates in context.fx_rates.items():
+        known = rates[~np.isnan(rates)]
+        _refuse_unless(
+            rates.shape == (n_days,) and np.all(np.isfinite(known)) and np.all(known > 0),
+            f"fx_rates: {currency} needs {n_days} rates that are positive and finite",
+        )
+
+
+def _check_securities(context: PlanningContext) -> None:
+    ids = [security.id for security in context.securities]
+    _refuse_unless(len(set(ids)) == len(ids), "securities: an id stands twice")
+    for security in context.securities:
+        _refuse_unless(
+            _positive(security.lot_size), f"{security.id}: lot_size must be positive and finite"
+        )
+        _refuse_unless(
+            np.isfinite(security.min_trade_value) and security.min_trade_value >= 0,
+            f"{security.id}: min_trade_value must not be negative",
+        )
+        _refuse_unless(
+            security.half_spread_bps is None or 0 <= security.half_spread_bps < np.inf,
+            f"{security.id}: half_spread_bps must not be negative",
+        )
+        _refuse_unless(
+            security.adv_value is None or _positive(security.adv_value),
+            f"{security.id}: adv_value must be positive; leave it out if it is not known",
+        )
+        _refuse_unless(
+            security.cap is None or 0 <= security.cap <= 1, f"{security.id}: cap must lie in [0, 1]"
+        )
+        _refuse_unless(
+            security.quality is None or 0 <= security.quality <= 1,
+            f"{security.id}: quality must lie in [0, 1]",
+        )
+        _refuse_unless(
+            security.currency == context.base_currency or security.currency in context.fx_rates,
+            f"{security.id}: no fx rate for {security.currency} (base {context.base_currency});"
+            " add the currency to fx.csv",
+        )
+
+
+def _check_holdings(context: PlanningContext) -> None:
+    ids = set(context.security_index())
+    for lot in context.lots:
+        _refuse_unless(lot.security in ids, f"lots: unknown security {lot.security}")
+        _refuse_unless(
+            _positive(lot.quantity),
+            f"lots: {lot.security} has quantity {lot.quantity}; only what is owned can be a lot",
+        )
+        _refuse_unless(
+            np.isfinite(lot.unit_cost) and lot.unit_cost >= 0 and _positive(lot.fx_rate),
+            f"lots: {lot.security} needs a unit cost >= 0 and an fx rate > 0",
+        )
+        _refuse_unless(
+            lot.acquired is None or lot.acquired <= context.as_of,
+            f"lots: {lot.security} acquired {lot.acquired}, after as_of {context.as_of}",
+        )
+
+
+def _check_money(context: PlanningContext) -> None:
+    for balance in context.cash:
+        _refuse_unless(
+            balance.currency == context.base_currency or balance.currency in context.fx_rates,
+            f"cash: no fx rate for {balance.currency}; add the currency to fx.csv",
+        )
+        _refuse_unless(
+            np.isfinite(balance.settled) and np.isfinite(balance.unsettled),
+            f"cash: {balance.currency} is not a finite number",
+        )
+    for flow in context.cash_flows:
+        _refuse_unless(
+            np.isfinite(flow.amount), f"cash flows: {flow.on} has the amount {flow.amount}"
+        )
+
+
+def _check_orders(context: PlanningContext) -> None:
+    ids = set(context.security_index())
+    for trade in context.trades:
+        _refuse_unless(
+            trade.on <= context.as_of, f"trades: {trade.security} on {trade.on}, after as_of"
+        )
+        _refuse_unless(
+            _positive(trade.quantity) and _positive(trade.price) and _positive(trade.fx_rate),
+            f"trades: {trade.security} on {trade.on} needs a quantity, price and fx rate > 0",
+        )
+    for order in context.pending_orders:
+        _refuse_unless(order.security in ids, f"pending order: unknown security {order.security}")
+        _refuse_unless(
+            _positive(order.quantity), f"pending order: {order.security} needs a quantity > 0"
+        )
+        _refuse_unless(
+            order.limit_price is None or _positive(order.limit_price),
+            f"pending order: {order.security} needs a limit price > 0, or none",
+        )
+
+
+def _check_targets(context: PlanningContext) -> None:
+    targets = [s.target for s in context.securities if s.target is not None]
+    _refuse_unless(all(0 <= target <= 1 for target in targets), "targets: each lies in [0, 1]")
+    _refuse_unless(
+        sum(targets) <= 1 + WEIGHT_SUM_TOLERANCE, f"targets: sum to {sum(targets):.4f}, above 1"
+    )
+    named = [(rule.classification, rule.group) for rule in context.group_rules]
+    _refuse_unless(len(set(named)) == len(named), "groups: a rule stands twice for one group")
+    for rule in context.group_rules:
+        for number in (rule.target, rule.cap):
+            _refuse_unless(
+                number is None or 0 <= number <= 1,
+                f"groups: target and cap of {rule.classification} {rule.group} lie in [0, 1]",
+            )
+    totals: dict[str, float] = {}
+    for rule in context.group_rules:
+        totals[rule.classification] = totals.get(rule.classification, 0.0) + (rule.target or 0.0)
+    for classification, total in totals.items():
+        _refuse_unless(
+            total <= 1 + WEIGHT_SUM_TOLERANCE,
+            f"group targets of {classification}: sum to {total:.4f}, above 1",
+        )

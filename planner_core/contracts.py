@@ -9,9 +9,9 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from planner_core.context import Side
 from planner_core.errors import ModuleContractError
 from planner_core.plan import Opportunity, Skip
+from planner_core.records import Side
 from planner_core.state import PlanningState
 
 OPPORTUNITIES_MAX = 20_000

@@ -8,8 +8,10 @@ from datetime import date
 
 import numpy as np
 
+from planner_core.arrays import FloatArray
 from planner_core.config import CostsConfig
-from planner_core.context import FloatArray, PlanningContext, TaxLot
+from planner_core.context import PlanningContext
+from planner_core.records import TaxLot
 
 BASIS_POINT = 1e-4
 

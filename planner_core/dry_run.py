@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from planner_core.config import PlannerConfig
-from planner_core.context import PlanningContext, Severity
+from planner_core.context import PlanningContext
 from planner_core.module import AnyModule, ModuleKind, ModuleParameters
 from planner_core.plan import Plan, StoppedBy
 from planner_core.planner import plan
+from planner_core.records import Severity
 from planner_core.registry import Registries
 from planner_core.runtime import Runtime
 from planner_core.sequences.combinatorial import CombinatorialParameters, count_sets

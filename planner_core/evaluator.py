@@ -24,9 +24,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from planner_core.arrays import BoolArray, FloatArray
 from planner_core.candidates import Candidates
-from planner_core.context import FloatArray
-from planner_core.history import BoolArray
 from planner_core.returns import cvar, tail_weights
 from planner_core.state import PlanningState
 

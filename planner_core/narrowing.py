@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from planner_core.arrays import FloatArray
 from planner_core.candidates import Candidates, build_candidates, same_security_conflicts
-from planner_core.context import FloatArray
 from planner_core.contracts import checked_alternatives, checked_conflicts, checked_rejections
 from planner_core.degradation import Attempts
 from planner_core.evaluator import Evaluator, as_block
 from planner_core.module import Filter, ModuleKind, ModuleParameters
 from planner_core.plan import Action, Rejection
-from planner_core.ranking import RankedSet, Ranking
 from planner_core.runtime import Runtime
+from planner_core.searching.ranking import RankedSet, Ranking
 from planner_core.state import PlanningState
 
 CONSIDERED_MAX = 4096

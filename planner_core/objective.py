@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from planner_core.arrays import BoolArray, FloatArray
 from planner_core.config import ObjectiveConfig
-from planner_core.context import FloatArray, PlanningContext
-from planner_core.history import BoolArray
-from planner_core.limits import group_membership
+from planner_core.context import PlanningContext
 from planner_core.returns import MarketModel, cvar
+from planner_core.valuing.limits import group_membership
 
 TERMS = (
     "expected_return",

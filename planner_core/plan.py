@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
-from planner_core.context import Finding, Security, Side
+from planner_core.records import Finding, Security, Side
 
 
 class Outcome(StrEnum):

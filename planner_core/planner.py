@@ -10,42 +10,35 @@ that is what the outcome HELD is for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
-from planner_core.cache import RunMemory
-from planner_core.certificate import prove
+from planner_core.calculating import find_opportunities
 from planner_core.config import PlannerConfig
-from planner_core.context import LedgerStatus, PlanningContext
-from planner_core.contracts import checked_opportunities
-from planner_core.conversion import conversions
+from planner_core.context import PlanningContext
 from planner_core.costs import BASIS_POINT
 from planner_core.degradation import Attempts
 from planner_core.errors import ContextError
 from planner_core.evaluator import Evaluator, as_block
 from planner_core.events import (
-    CacheConsulted,
     CandidatesPrepared,
     PlanningCompleted,
     PlanningStarted,
 )
-from planner_core.history import PriceHistory
-from planner_core.incumbent import incumbent_actions, incumbent_ids
-from planner_core.module import ModuleKind, ModuleParameters, OpportunityCalculator
+from planner_core.module import ModuleKind
 from planner_core.narrowing import narrow, pick_alternatives
-from planner_core.plan import Certificate, Opportunity, Plan, Skip, StoppedBy
-from planner_core.portfolio import Portfolio
-from planner_core.ranking import RANKED_SETS, RankedSet, Ranking
-from planner_core.refinement import refine
+from planner_core.obstacles import why_hold, why_not_today
+from planner_core.plan import Certificate, Plan, StoppedBy
+from planner_core.proving.certificate import prove
+from planner_core.refining.refinement import refine
 from planner_core.reporting import Found, held_plan, report_plan
 from planner_core.runtime import Runtime
-from planner_core.search import SearchSpace, propose_seeds, search_sequences
-from planner_core.sizing import merged, size_opportunities
+from planner_core.search import propose_seeds, search_sequences
+from planner_core.searching.ranking import RANKED_SETS, RankedSet, Ranking
+from planner_core.searching.space import SearchSpace
 from planner_core.state import PlanningState, assess, value
-
-LEVERAGE_MAX = 1_000.0
-"""Holdings per NAV up to which weights still have digits to be compared by."""
+from planner_core.trades.conversion import conversions
+from planner_core.trades.incumbent import incumbent_actions, incumbent_ids
+from planner_core.trades.sizing import merged, size_opportunities
 
 
 def plan(context: PlanningContext, config: PlannerConfig, runtime: Runtime | None = None) -> Plan:
@@ -144,43 +137,6 @@ def _plan(
         return report_plan(state, runtime, attempts, outcome, [*rejected, *narrowed], skipped)
 
 
-def why_hold(context: PlanningContext, portfolio: Portfolio) -> str | None:
-    """Return why no plan can be made at all, before any market is looked at."""
-    if context.ledger_status is not LedgerStatus.VALID:
-        return (
-            f"the trade ledger is {context.ledger_status.value}: cool-downs could not be honoured;"
-            f" mend portfolios/{context.bucket_id}.trades.csv (only a header if you never traded)"
-        )
-    if not context.securities:
-        return f"no securities: add some to portfolios/{context.bucket_id}.toml"
-    if portfolio.nav <= 0:
-        return (
-            f"the bucket is worth {portfolio.nav:,.2f} {context.base_currency}: add holdings or"
-            f" cash to portfolios/{context.bucket_id}.toml"
-        )
-    held = float(portfolio.value.sum())
-    if held > LEVERAGE_MAX * portfolio.nav:
-        return (
-            f"debt leaves {portfolio.nav:,.2f} {context.base_currency} of holdings worth"
-            f" {held:,.2f}: too little to judge a weight by; pay money in"
-        )
-    return None
-
-
-def why_not_today(
-    context: PlanningContext, config: PlannerConfig, history: PriceHistory
-) -> str | None:
-    """Return why nothing at all can be traded today: prices that are all too old, or missing."""
-    oldest = config.constraints.price_age_days_max
-    if (history.age <= oldest).any():
-        return None
-    last = f"the last is of {context.dates[-1]}" if context.n_days else "there are none"
-    return (
-        f"no security has a close within {oldest} market days of {context.as_of} ({last});"
-        " add newer closes to market/prices.csv"
-    )
-
-
 def every_calculator_failed(config: PlannerConfig, attempts: Attempts) -> bool:
     """Tell whether there are calculators, and none of them returned anything usable."""
     keys = [f"{ModuleKind.OPPORTUNITY}.{name}" for name in config.enabled(ModuleKind.OPPORTUNITY)]
@@ -192,44 +148,6 @@ def note_disabled(config: PlannerConfig, attempts: Attempts) -> None:
     for kind in ModuleKind:
         for name in config.disabled(kind):
             attempts.disabled(f"{kind}.{name}")
-
-
-def find_opportunities(
-    state: PlanningState, runtime: Runtime, attempts: Attempts
-) -> tuple[list[tuple[str, Opportunity]], list[tuple[str, Skip]]]:
-    """Ask every enabled calculator; return what they found and what they could not judge."""
-    memory = RunMemory(runtime.cache, state.context, state.config)
-    found: list[tuple[str, Opportunity]] = []
-    skipped: list[tuple[str, Skip]] = []
-    for name, parameters in state.config.enabled(ModuleKind.OPPORTUNITY).items():
-        runtime.check_cancelled()
-        module = runtime.registries.opportunity_calculators[name]
-        results = attempts.run(module, "calculate", _calculate, module, state, parameters, memory)
-        if attempts.failed([module.key]):
-            memory.forget(module)
-        for result in results:
-            if isinstance(result, Skip):
-                skipped.append((module.key, result))
-            else:
-                found.append((module.key, result))
-    if runtime.cache is not None:
-        runtime.tell(CacheConsulted, hits=memory.hits, misses=memory.misses)
-    return found, skipped
-
-
-def _calculate(
-    module: OpportunityCalculator[Any],
-    state: PlanningState,
-    parameters: ModuleParameters,
-    memory: RunMemory,
-) -> Sequence[Opportunity | Skip]:
-    known = memory.recall(module, parameters)
-    if known is not None:
-        return known
-    results = module.calculate(state, parameters)
-    checked = checked_opportunities(module.key, results, state)
-    memory.keep(module, parameters, checked)
-    return checked
 
 
 def search(

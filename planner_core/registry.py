@@ -7,7 +7,6 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, Generic, TypeVar
 
 from planner_core.errors import ConfigProblem, ModuleContractError
@@ -156,27 +155,6 @@ class Registries:
         for module in self.all_modules():
             copied.register(module)
         return copied
-
-
-@cache
-def builtin_registries() -> Registries:
-    """Return the registries that hold every module shipped with the planner."""
-    # Here, because the modules themselves import what stands above.
-    from planner_core.filters import BUILTIN_FILTERS  # noqa: PLC0415 - see above
-    from planner_core.opportunities import BUILTIN_OPPORTUNITIES  # noqa: PLC0415 - see above
-    from planner_core.patterns import BUILTIN_PATTERNS  # noqa: PLC0415 - see above
-    from planner_core.sequences import BUILTIN_SEQUENCES  # noqa: PLC0415 - see above
-
-    registries = Registries()
-    modules: tuple[AnyModule, ...] = (
-        *BUILTIN_OPPORTUNITIES,
-        *BUILTIN_PATTERNS,
-        *BUILTIN_SEQUENCES,
-        *BUILTIN_FILTERS,
-    )
-    for module in modules:
-        registries.register(module)
-    return registries
 
 
 def dependency_problems(

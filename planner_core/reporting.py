@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
 
-from planner_core.context import (
-    Finding,
-    FloatArray,
-    PlanningContext,
-    Severity,
-    Side,
-)
+from planner_core.arrays import FloatArray
+from planner_core.context import PlanningContext, context_digest
 from planner_core.degradation import Attempts
 from planner_core.evaluator import Evaluator
-from planner_core.limits import VIOLATION_TOLERANCE
 from planner_core.objective import TERMS, portfolio_metrics
 from planner_core.plan import (
     Action,
@@ -34,10 +27,12 @@ from planner_core.plan import (
     StoppedBy,
     TermChange,
 )
-from planner_core.portfolio import Portfolio
-from planner_core.ranking import RankedSet, Ranking
+from planner_core.records import Finding, Severity, Side
 from planner_core.runtime import Runtime
+from planner_core.searching.ranking import RankedSet, Ranking
 from planner_core.state import PlanningState
+from planner_core.valuing.limits import VIOLATION_TOLERANCE
+from planner_core.valuing.portfolio import Portfolio
 
 EXECUTION_ORDER = (Side.SELL, Side.CONVERT, Side.BUY)
 """Money first comes in, then crosses, then goes out."""
@@ -309,22 +304,3 @@ def _unknown_lot_findings(state: PlanningState) -> list[Finding]:
         for security in unknown
         if state.config.constraints.lot_age_min > 0
     ]
-
-
-def context_digest(context: PlanningContext) -> str:
-    """Return the SHA-256 of everything the context holds, as hexadecimal digits."""
-    digest = hashlib.sha256()
-    for field in fields(context):
-        content = getattr(context, field.name)
-        digest.update(field.name.encode())
-        if isinstance(content, np.ndarray):
-            digest.update(np.ascontiguousarray(content).tobytes())
-        elif field.name == "fx_rates":
-            for currency in sorted(content):
-                digest.update(currency.encode())
-                digest.update(np.ascontiguousarray(content[currency]).tobytes())
-        elif field.name == "accepted_prices":
-            digest.update(repr(sorted(content)).encode())
-        else:
-            digest.update(repr(content).encode())
-    return digest.hexdigest()

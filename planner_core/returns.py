@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from planner_core.arrays import BoolArray, FloatArray
 from planner_core.config import EstimationConfig
-from planner_core.context import Finding, FloatArray, PlanningContext, Severity
-from planner_core.history import BoolArray, PriceHistory
+from planner_core.context import PlanningContext
+from planner_core.records import Finding, Severity
+from planner_core.valuing.history import PriceHistory
 
 MARKET_DAYS_PER_YEAR = 252
 TAIL_HORIZON_DAYS = 21

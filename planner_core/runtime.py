@@ -6,15 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+from planner_core.builtin import builtin_registries
+from planner_core.cache import CalculationCache
 from planner_core.circuit_breaker import Breakers
 from planner_core.errors import PlanningCancelledError
 from planner_core.events import Event, StageCompleted
-from planner_core.registry import Registries, builtin_registries
-
-if TYPE_CHECKING:
-    from planner_core.cache import CalculationCache
+from planner_core.registry import Registries
 
 EventT = TypeVar("EventT", bound=Event)
 

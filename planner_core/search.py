@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from planner_core.candidates import Candidates
 from planner_core.contracts import StreamBudget, checked_block, checked_sets
 from planner_core.degradation import Attempts
-from planner_core.evaluator import Evaluator, IdBlock, as_block
+from planner_core.evaluator import IdBlock, as_block
 from planner_core.events import (
     BestSequenceUpdated,
     SearchProgressed,
@@ -26,48 +24,9 @@ from planner_core.module import (
     SequenceGenerator,
 )
 from planner_core.plan import StoppedBy
-from planner_core.ranking import Ranking
 from planner_core.runtime import Runtime
+from planner_core.searching.space import SearchSpace
 from planner_core.state import PlanningState
-
-
-@dataclass(frozen=True, eq=False)
-class SearchSpace:
-    """The candidates of a run with the seeds that the patterns proposed.
-
-    Parameters
-    ----------
-    candidates : Candidates
-    evaluator : Evaluator
-    ranking : Ranking
-        The best sets so far; a generator may start from them.
-    seeds : tuple of tuple of int
-        Sets of candidate ids, at most `depth` long.
-    depth : int
-        Most steps of a sequence.
-    """
-
-    candidates: Candidates
-    evaluator: Evaluator
-    ranking: Ranking
-    seeds: tuple[tuple[int, ...], ...]
-    depth: int
-
-    @property
-    def null_id(self) -> int:
-        """The id of no action."""
-        return self.candidates.null_id
-
-    @cached_property
-    def promising(self) -> tuple[int, ...]:
-        """All candidate ids: those in seeds first, each part by gain alone."""
-        seeded = {i for seed in self.seeds for i in seed}
-        return tuple(
-            sorted(
-                range(self.candidates.n),
-                key=lambda i: (i not in seeded, -self.candidates.gain[i], i),
-            )
-        )
 
 
 def propose_seeds(

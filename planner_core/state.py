@@ -7,14 +7,15 @@ from functools import cached_property
 
 import numpy as np
 
+from planner_core.arrays import FloatArray
 from planner_core.config import PlannerConfig
-from planner_core.context import FloatArray, PlanningContext
+from planner_core.context import PlanningContext
 from planner_core.costs import CostModel, build_costs
-from planner_core.history import PriceHistory, build_history
-from planner_core.limits import Limits, build_limits
 from planner_core.objective import Objective, build_objective
-from planner_core.portfolio import Portfolio, value_portfolio
 from planner_core.returns import MarketModel, estimate_market
+from planner_core.valuing.history import PriceHistory, build_history
+from planner_core.valuing.limits import Limits, build_limits
+from planner_core.valuing.portfolio import Portfolio, value_portfolio
 
 
 @dataclass(frozen=True, eq=False)

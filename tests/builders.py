@@ -15,17 +15,12 @@ from typing import Any, cast
 
 import numpy as np
 
+from planner_core.arrays import DateArray, FloatArray
+from planner_core.builtin import builtin_registries
 from planner_core.candidates import Candidates, build_candidates, same_security_conflicts
-from planner_core.config import PlannerConfig, load_config
-from planner_core.context import (
-    CashBalance,
-    DateArray,
-    FloatArray,
-    PlanningContext,
-    Security,
-    Side,
-    TaxLot,
-)
+from planner_core.config import PlannerConfig
+from planner_core.config_loading import load_config
+from planner_core.context import PlanningContext
 from planner_core.evaluator import Evaluator
 from planner_core.events import Event
 from planner_core.module import (
@@ -38,10 +33,11 @@ from planner_core.module import (
 )
 from planner_core.narrowing import single_gains
 from planner_core.plan import Action, Opportunity
-from planner_core.registry import Registries, builtin_registries
+from planner_core.records import CashBalance, Security, Side, TaxLot
+from planner_core.registry import Registries
 from planner_core.runtime import Runtime
-from planner_core.sizing import price_trade
 from planner_core.state import PlanningState, assess, value
+from planner_core.trades.sizing import price_trade
 
 AS_OF = date(2024, 6, 28)
 """A Friday."""

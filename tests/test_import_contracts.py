@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from itertools import pairwise, permutations, product
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,22 @@ PACKAGES = ("configs", "firmware_bridge", "host", "planner_core")
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
 CONTRACTS = {contract["id"]: contract for contract in SETTINGS["contracts"]}
 FORBIDDEN = {name: contract.get("forbidden_modules", []) for name, contract in CONTRACTS.items()}
+
+
+def inside(container: str, name: str) -> str:
+    """A module to plant an import in: the file itself, or a new one in the room."""
+    is_room = (ROOT / container / name).is_dir()
+    return f"{container}.{name}.planted" if is_room else f"{container}.{name}"
+
+
+def forbidden_steps(contract: str) -> list[tuple[str, str]]:
+    """One floor up, and across each floor."""
+    (container,) = CONTRACTS[contract]["containers"]
+    floors = [floor.split(" | ") for floor in CONTRACTS[contract]["layers"]]
+    up = [step for over, under in pairwise(floors) for step in product(under, over)]
+    across = [step for floor in floors for step in permutations(floor, 2)]
+    return [(inside(container, a), f"{container}.{b}") for a, b in up + across]
+
 
 # contract -> (module, what it may not import)
 BREACHES = {
@@ -33,6 +50,8 @@ BREACHES = {
     "product-alone": [
         (f"{package}.planted", name) for package in PACKAGES for name in FORBIDDEN["product-alone"]
     ],
+    "planner-floors": forbidden_steps("planner-floors"),
+    "host-floors": forbidden_steps("host-floors"),
 }
 
 
@@ -67,7 +86,7 @@ def plant(root: Path, module: str, imported: str) -> None:
 
 
 def test_every_contract_has_planted_breaches() -> None:
-    assert set(BREACHES) == set(CONTRACTS)
+    assert {*BREACHES, "no-circles"} == set(CONTRACTS)
     assert all(BREACHES.values())
 
 
@@ -87,3 +106,25 @@ def test_a_contract_is_kept_and_names_every_import_that_breaks_it(
         if f"{module} -> {imported} (l." not in broken.stdout
     ]
     assert unseen == [], broken.stdout
+
+
+def test_a_circle_of_two_files_is_named_wherever_it_is(copy: Path) -> None:
+    kept = lint_imports(copy, "no-circles")
+    assert kept.returncode == 0, kept.stdout
+    rooms = [".".join(f.parent.relative_to(copy).parts) for f in copy.rglob("__init__.py")]
+    for name in rooms:
+        plant(copy, f"{name}.hen", f"{name}.egg")
+        plant(copy, f"{name}.egg", f"{name}.hen")
+    broken = lint_imports(copy, "no-circles")
+    assert broken.returncode == 1, broken.stdout + broken.stderr
+    unseen = [name for name in rooms if f"No cycles are allowed in {name}." not in broken.stdout]
+    assert unseen == [], broken.stdout
+
+
+@pytest.mark.parametrize("contract", ["planner-floors", "host-floors"])
+def test_a_file_without_a_floor_is_named(contract: str, copy: Path) -> None:
+    (container,) = CONTRACTS[contract]["containers"]
+    (copy / container / "planted.py").write_text("")
+    missing = lint_imports(copy, contract)
+    assert missing.returncode == 1
+    assert f"{container}.planted" in missing.stdout + missing.stderr

@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from planner_core.builtin import builtin_registries
 from planner_core.module import AnyModule, Dependency, ModuleKind
-from planner_core.registry import builtin_registries
 
 HEAD = """\
 # The planner's modules

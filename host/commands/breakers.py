@@ -94,7 +94,7 @@ def _kept(store: BreakerStore) -> int:
 
 def _require_module(key: str, known: list[str]) -> None:
     """Refuse what is neither a module of ours nor has a breaker."""
-    from planner_core.registry import builtin_registries
+    from planner_core.builtin import builtin_registries
 
     keys = [module.key for module in builtin_registries().all_modules()]
     if key not in keys:

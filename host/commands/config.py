@@ -97,7 +97,7 @@ def _report(
 ) -> dict[str, object]:
     """Check one file, say what is wrong, and return it as plain data."""
     from host.configuration.active import peek
-    from host.configuration.toml_file import ConfigFileError
+    from host.files.toml_file import ConfigFileError
 
     path = home.bucket_file(bucket_id)
     try:

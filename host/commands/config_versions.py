@@ -115,7 +115,7 @@ def commit_file(options: argparse.Namespace, output: Output) -> int:
 def show_diff(options: argparse.Namespace, output: Output) -> int:
     """Show what differs; nothing is written."""
     home = open_bucket(options.home, options.bucket)
-    from host.configuration.review import plans_of, show_meaning, show_plans, show_texts
+    from host.commands.config_review import plans_of, show_meaning, show_plans, show_texts
     from planner_core.config_diff import semantic_diff, unified_diff
 
     names = _names(options, home)
@@ -178,10 +178,10 @@ def propose(
 
     `options` has bucket, reason, yes and json.
     """
+    from host.commands.config_review import ask_reason, ask_to_save, show_meaning, show_texts
     from host.configuration.active import load_active, look, replace
-    from host.configuration.review import ask_reason, ask_to_save, show_meaning, show_texts
     from host.configuration.store import check_document
-    from host.configuration.toml_file import ConfigFileError, parse_toml
+    from host.files.toml_file import ConfigFileError, parse_toml
     from planner_core.config_diff import semantic_diff
 
     seen = look(home, options.bucket)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from host.files.home import Home
     from host.portfolio.portfolio_files import PortfolioFile
     from host.terminal.output import Output
-    from planner_core.context import Incumbent
+    from planner_core.records import Incumbent
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -37,7 +37,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
     from pathlib import Path
 
     from host.configuration.store import load_config_file
-    from host.configuration.toml_file import ConfigFileError
+    from host.files.toml_file import ConfigFileError
 
     home = open_bucket(options.home, options.bucket)
     path = Path(options.file) if options.file else home.bucket_file(options.bucket)
@@ -80,11 +80,11 @@ def _tried(home: Home, options: argparse.Namespace, config: PlannerConfig) -> di
     """Plan in memory, with silent sinks."""
     import time
 
-    from host.errors import LedgerError, MarketDataError
+    from host.files.problems import LedgerError, MarketDataError
     from host.portfolio.snapshot import take_snapshot
+    from planner_core.builtin import builtin_registries
     from planner_core.dry_run import describe_modules, dry_run
     from planner_core.errors import ContextError
-    from planner_core.registry import builtin_registries
     from planner_core.runtime import Runtime
 
     runtime = Runtime(monotonic=time.monotonic, deadline_s=time.monotonic() + BUDGET_S)

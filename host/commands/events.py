@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from host.files.home import Home
-    from host.files.journal_check import Verification
-    from host.files.journal_follow import Wanted
-    from host.files.journal_reading import Damage
-    from host.files.journal_record import Line
+    from host.journal.check import Verification
+    from host.journal.follow import Wanted
+    from host.journal.reading import Damage
+    from host.observability.journal_record import Line
     from host.terminal.output import Output
 
 SHOWN = 20
@@ -81,7 +81,7 @@ def _add_filters(parser: argparse.ArgumentParser) -> None:
 
 def show_tail(options: argparse.Namespace, output: Output) -> int:
     """Print events, and perhaps go on."""
-    from host.files.journal_follow import Follower, select
+    from host.journal.follow import Follower, select
 
     home = _home(options)
     wanted = _wanted(options)
@@ -108,8 +108,8 @@ def show_tail(options: argparse.Namespace, output: Output) -> int:
 
 def verify_events(options: argparse.Namespace, output: Output) -> int:
     """Check the whole journal."""
-    from host.files.journal_check import verify_journal
-    from host.files.journal_head import HEAD_NAME
+    from host.journal.check import verify_journal
+    from host.journal.head import HEAD_NAME
 
     home = _home(options)
     found = verify_journal(home.journal_dir, home.state_dir / HEAD_NAME)
@@ -128,8 +128,8 @@ def verify_events(options: argparse.Namespace, output: Output) -> int:
 
 def export_events(options: argparse.Namespace, output: Output) -> int:
     """Write events to a file, entirely or not at all."""
-    from host.files.journal_export import write_lines
-    from host.files.journal_follow import select
+    from host.journal.export import write_lines
+    from host.journal.follow import select
 
     home = _home(options)
     wanted = _wanted(options)
@@ -207,7 +207,7 @@ def _home(options: argparse.Namespace) -> Home:
 
 def _wanted(options: argparse.Namespace) -> Wanted:
     from host.files.home import check_bucket_id
-    from host.files.journal_follow import Wanted
+    from host.journal.follow import Wanted
     from host.observability.catalogue import EVENT_TYPES
 
     for name in options.type:
@@ -247,7 +247,7 @@ def _target(options: argparse.Namespace) -> tuple[Path | None, str]:
 
 
 def _print(lines: Iterable[Line], options: argparse.Namespace, output: Output) -> int:
-    from host.files.journal_export import json_line
+    from host.journal.export import json_line
     from host.observability.log_format import human_line
     from host.printable import printable
 
@@ -276,7 +276,7 @@ def _write_file(path: Path, lines: Iterable[Line], form: str) -> int:
     import os
 
     from host.files.atomic_file import storage_error
-    from host.files.journal_export import write_lines
+    from host.journal.export import write_lines
 
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

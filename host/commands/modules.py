@@ -138,6 +138,6 @@ def _print_module(module: AnyModule, output: Output) -> None:
 
 
 def _registries() -> Registries:
-    from planner_core.registry import builtin_registries
+    from planner_core.builtin import builtin_registries
 
     return builtin_registries()

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from host.files.home import Home
+    from host.files.plan_store import PlanFile
+    from host.metrics.profile import Profile
     from host.metrics.store import MetricsStore
     from host.plans.planning import PlannedRun
-    from host.plans.profile import Profile
-    from host.plans.store import PlanFile
     from host.terminal.output import Output
     from host.views.plan_progress import Tell
     from host.worker.breaker_store import BreakerStore
@@ -177,8 +177,8 @@ class Watch:
         """Begin to watch."""
         import time
 
+        from host.metrics.profile import Profile
         from host.metrics.store import MetricsStore
-        from host.plans.profile import Profile
         from host.worker.breaker_store import BreakerStore
         from planner_core.metrics import Metrics
 

@@ -113,7 +113,7 @@ def apply_preset(options: argparse.Namespace, output: Output) -> int:
 def import_preset(options: argparse.Namespace, output: Output) -> int:
     """Check a file and add it."""
     from host.configuration.presets import PresetLibrary
-    from host.configuration.toml_file import read_toml
+    from host.files.toml_file import read_toml
 
     home = open_home(options.home)
     home.require_home()

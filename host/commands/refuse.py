@@ -19,7 +19,7 @@ from host.terminal.home import add_bucket_argument, open_bucket
 if TYPE_CHECKING:
     from host.files.home import Home
     from host.terminal.output import Output
-    from planner_core.context import RefusedStep, Side
+    from planner_core.records import RefusedStep, Side
 
 DAYS = 30
 
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
     home = open_bucket(options.home, options.bucket)
     from host.portfolio.advice_file import allow, read_advice, refusal_to_json, refuse
     from host.portfolio.portfolio_files import read_portfolio
-    from planner_core.context import RefusedStep
+    from planner_core.records import RefusedStep
 
     portfolio = read_portfolio(home.portfolio_file(options.bucket))
     today, known = portfolio.as_of, portfolio.tables.securities
@@ -116,14 +116,14 @@ def _check_known(options: argparse.Namespace, known: list[str]) -> None:
 
 
 def _sides(side: str | None) -> tuple[Side, ...]:
-    from planner_core.context import Side
+    from planner_core.records import Side
 
     return (Side.BUY, Side.SELL) if side is None else (Side(side),)
 
 
 def _wanted_sides(home: Home, options: argparse.Namespace) -> tuple[Side, ...]:
     """Return the sides on which the newest plan trades the security; both if it does not."""
-    from host.plans.store import PlanStore
+    from host.files.plan_store import PlanStore
 
     newest = PlanStore(home).latest(options.bucket)
     steps = newest.record.get("steps") if newest else None

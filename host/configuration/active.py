@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 from host.configuration.history import ConfigHistory
 from host.configuration.store import LoadedConfig, check_document, load_config_file
-from host.configuration.toml_file import ConfigFileError, parse_toml, read_toml
 from host.errors import LostUpdateError, StorageError
 from host.files.atomic_file import storage_error, write_atomic
+from host.files.toml_file import ConfigFileError, parse_toml, read_toml
 from host.limits import TOML_BYTES_MAX
 
 if TYPE_CHECKING:

@@ -22,12 +22,11 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from host.configuration.toml_file import TomlDocument, locate_problems, read_toml
-from host.daemon.controls import Command
 from host.display.daylight import Night
 from host.display.state import Light
 from host.files.model_problems import model_problems
 from host.files.problems import ConfigFileError
+from host.files.toml_file import TomlDocument, locate_problems, read_toml
 from host.limits import BUCKET_ID, DEVICE_PATH_LENGTH_MAX, PLAN_MEMORY_MB
 from host.terminal.errors import did_you_mean
 
@@ -119,6 +118,16 @@ class DisplayTable(DeviceTable):
         zone = ZoneInfo(self.time_zone) if self.time_zone else None
         begins, ends = (time.fromisoformat(at) for at in (self.night_from, self.night_to))
         return Night(self.night, begins, ends, zone)
+
+
+class Command(StrEnum):
+    """What a gesture can be set to do."""
+
+    PLAN = "plan"
+    NEXT_PAGE = "next_page"
+    NEXT_BUCKET = "next_bucket"
+    CANCEL = "cancel"
+    NOTHING = "nothing"
 
 
 class ButtonsTable(DeviceTable):

@@ -18,9 +18,9 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from host.configuration.store import check_document
-from host.configuration.toml_file import ConfigFileError, TomlDocument, parse_toml, read_bytes
 from host.errors import HostError
 from host.files.atomic_file import write_atomic, write_new
+from host.files.toml_file import ConfigFileError, TomlDocument, parse_toml, read_bytes
 from host.limits import PRESET_BYTES_MAX, PRESET_STATE_BYTES_MAX, PRESETS_MAX
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from host.configuration.toml_file import ConfigFileError, TomlDocument, locate_problems, read_toml
+from host.files.toml_file import ConfigFileError, TomlDocument, locate_problems, read_toml
 from planner_core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ def load_config_file(path: Path, registries: Registries | None = None) -> Loaded
 def check_document(document: TomlDocument, registries: Registries | None = None) -> PlannerConfig:
     """Turn a parsed document into a configuration, or raise ConfigFileError with all problems."""
     # Imported here: these need numpy and pydantic, which `trader --help` must not wait for.
-    from planner_core.config import load_config
-    from planner_core.registry import builtin_registries
+    from planner_core.builtin import builtin_registries
+    from planner_core.config_loading import load_config
 
     try:
         return load_config(document.mapping, registries or builtin_registries())

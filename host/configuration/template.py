@@ -16,9 +16,9 @@ from pydantic import BaseModel
 from host.configuration.device import DeviceConfig
 from host.files.model_problems import bounds_text
 from host.portfolio.model import PortfolioTables
+from planner_core.builtin import builtin_registries
 from planner_core.config import ConfigSection, PlannerConfig
-from planner_core.module import ModuleKind
-from planner_core.registry import builtin_registries
+from planner_core.declaration import ModuleKind
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from planner_core.module import ModuleKind
+from planner_core.declaration import ModuleKind
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -8,23 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from firmware_bridge.buttons import GestureKind, GestureTiming
-
-if TYPE_CHECKING:
-    from host.configuration.device import ButtonsTable
-
-
-class Command(StrEnum):
-    """What a gesture can be set to do."""
-
-    PLAN = "plan"
-    NEXT_PAGE = "next_page"
-    NEXT_BUCKET = "next_bucket"
-    CANCEL = "cancel"
-    NOTHING = "nothing"
+from host.configuration.device import ButtonsTable, Command
 
 
 @dataclass(frozen=True, slots=True)

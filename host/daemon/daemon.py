@@ -52,12 +52,12 @@ from host.display.picture import Fault
 from host.errors import StorageError
 from host.files.atomic_file import write_atomic
 from host.files.instance_lock import InstanceLock
-from host.files.journal import Journal, Reading
-from host.files.journal_head import HEAD_NAME
+from host.files.plan_store import PlanStore
+from host.journal.head import HEAD_NAME
+from host.journal.journal import Journal, Reading
 from host.observability import daemon_events as told
 from host.observability.bus import EventBus
 from host.observability.press_events import BucketSelected
-from host.plans.store import PlanStore
 from host.version import version
 from host.worker.client import WorkerClient
 
@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from firmware_bridge.transport import Port
     from host.configuration.device import DeviceConfig
     from host.files.home import Home
-    from host.plans.store import PlanRecord
+    from host.files.plan_store import PlanRecord
 
 SELECTED_NAME: Final = "selected_bucket"
 INBOX_MAX: Final = 64

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from host.files.journal_record import JournalRecord
+from host.observability.journal_record import JournalRecord
 from host.observability.log_format import BUCKET_PREFIX, EVENT, LEVELS, ROOT
 
 if TYPE_CHECKING:

@@ -29,8 +29,8 @@ from host.worker.client import PlanFailedError
 if TYPE_CHECKING:
     from host.daemon.recorder import Recorder
     from host.daemon.screen import Screen
+    from host.files.plan_store import PlanFile, PlanRecord, PlanStore
     from host.observability.host_event import Names
-    from host.plans.store import PlanFile, PlanRecord, PlanStore
     from host.worker.client import PlanReply
     from host.worker.supervisor import PlanSupervisor
 

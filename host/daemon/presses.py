@@ -52,11 +52,11 @@ from typing import TYPE_CHECKING, Final
 from firmware_bridge.edges import EdgeId
 from firmware_bridge.events import ButtonChanged
 from firmware_bridge.messages import Edge
-from host.files.journal_reading import CONTINUED
+from host.journal.reading import CONTINUED
 from host.observability.press_events import ButtonEdge
 
 if TYPE_CHECKING:
-    from host.files.journal_record import JournalRecord
+    from host.observability.journal_record import JournalRecord
 
 CONFIGURATION_CHANGED: Final = "ConfigurationChanged"
 

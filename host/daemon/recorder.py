@@ -17,15 +17,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from host.errors import StorageError
-from host.files.journal_record import JournalRecord
 from host.observability.catalogue import EVENT_TYPES, event_of
 from host.observability.clean_record import clean_record
 from host.observability.daemon_events import EventsDropped, JournalFailed, JournalMended
 from host.observability.host_event import EventT, HostEvent, stamped
+from host.observability.journal_record import JournalRecord
 
 if TYPE_CHECKING:
     from host.daemon.presses import PressLedger
-    from host.files.journal import Journal
+    from host.journal.journal import Journal
     from host.observability.bus import EventBus
     from planner_core.events import Event
 

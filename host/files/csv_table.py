@@ -19,7 +19,7 @@ from host.files.problems import FileProblem
 from host.limits import CELL_LENGTH_MAX, COLUMNS_MAX, PROBLEMS_SHOWN_MAX
 
 if TYPE_CHECKING:
-    from host.errors import FileRefusedError
+    from host.files.problems import FileRefusedError
 
 NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")

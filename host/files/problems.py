@@ -1,14 +1,16 @@
-"""What is wrong with a file that a person edits, said so that the place can be found."""
+"""What is wrong with a file that a person edits, said so that the place can be found.
+
+And the errors that refuse such a file, each with all of its problems.
+"""
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from host.errors import FileRefusedError
+from host.errors import HostError
 from host.printable import printable
-
-__all__ = ["ConfigFileError", "FileProblem", "excerpt", "printable"]
 
 EXCERPT_WIDTH = 96
 LINE_LENGTH_MAX = 1000
@@ -33,10 +35,44 @@ class FileProblem:
         return f"{self}\n{self.excerpt}" if self.excerpt else str(self)
 
 
+class FileRefusedError(HostError):
+    """A file cannot be used; `problems` holds every reason, by position."""
+
+    code = "file"
+
+    def __init__(self, problems: Sequence[FileProblem]) -> None:
+        assert problems, "a refusal has a reason"
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.lines))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """One line per problem: `file:line:col: what, found, what to do`."""
+        return tuple(str(problem) for problem in self.problems)
+
+
 class ConfigFileError(FileRefusedError):
     """A file of settings was refused (exit code 2)."""
 
     code = "config_file"
+
+
+class PortfolioFileError(FileRefusedError):
+    """A portfolio file is wrong: its owner has to correct it (exit code 2)."""
+
+    code = "portfolio_file"
+
+
+class MarketDataError(FileRefusedError):
+    """Prices, rates or splits cannot carry a plan: it is held, with the first line as reason."""
+
+    code = "market_data"
+
+
+class LedgerError(FileRefusedError):
+    """The record of trades cannot be relied on: the planner holds."""
+
+    code = "ledger"
 
 
 def excerpt(line: str, number: int, column: int, width: int) -> str:

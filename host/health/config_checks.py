@@ -8,7 +8,7 @@ from host.configuration.active import load_active, open_history, peek
 from host.files.problems import ConfigFileError
 
 if TYPE_CHECKING:
-    from host.errors import FileRefusedError
+    from host.files.problems import FileRefusedError
     from host.health.look import Findings, Look
 
 

@@ -11,19 +11,19 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from host.configuration.active import load_active
-from host.errors import LedgerError, MarketDataError, PortfolioFileError
-from host.files.problems import ConfigFileError
+from host.files.problems import ConfigFileError, LedgerError, MarketDataError, PortfolioFileError
 from host.health.config_checks import first_line
 from host.health.finding import Blocks, HealthFinding, Level
 from host.portfolio.snapshot import take_snapshot
 from planner_core.errors import ContextError
-from planner_core.planner import why_hold, why_not_today
+from planner_core.obstacles import why_hold, why_not_today
 from planner_core.reporting import data_findings
 from planner_core.state import assess, value
 
 if TYPE_CHECKING:
     from host.health.look import Findings, Look
-    from planner_core.context import Finding, PlanningContext
+    from planner_core.context import PlanningContext
+    from planner_core.records import Finding
 
 
 def check_data(look: Look, bucket_id: str) -> Findings:

@@ -16,6 +16,7 @@ DATA_FINDINGS: Final[Mapping[str, str]] = {
     "ledger_rows_after_as_of": "The ledger has trades after the day of the plan.",
     "limit_violated": "Hard limits stay violated, whatever is traded (told by the latest plan).",
     "lot_date_unknown": "A lot has no date; it is not sold while lots must have an age.",
+    "plan_file_corrupt": "A stored plan is damaged; it is set aside, and plans go on without it.",
     "plan_file_odd": "A stored plan that might have been begun cannot be understood.",
     "plans_unreadable": "The stored plans cannot be read: what was begun is not known.",
     "price_column_missing": "prices.csv has no column for a security: it is left out.",

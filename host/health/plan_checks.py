@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from host.files.plan_store import PlanFile, PlanStore
 from host.health.clock import PLANNED_AT
 from host.health.finding import HealthFinding, Level
 from host.limits import PLAN_BYTES_MAX
-from host.plans.store import PlanFile, PlanStore
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from host.files.journal_check import verify_journal
-from host.files.journal_head import HEAD_NAME
 from host.health.memory import time_or_none
+from host.journal.check import verify_journal
+from host.journal.head import HEAD_NAME
 from host.limits import HEALTH_BYTES_MAX, HEALTH_JOURNAL_BYTES_MAX
 
 if TYPE_CHECKING:

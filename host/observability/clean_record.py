@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from host.files.journal_record import JournalRecord
+from host.observability.journal_record import JournalRecord
 from host.observability.redaction import redacted
 
 if TYPE_CHECKING:

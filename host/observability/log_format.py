@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
 
-from host.files.journal_record import JournalRecord, plain
+from host.observability.journal_record import JournalRecord, plain
 from host.observability.redaction import redacted, redacted_text
 from host.printable import printable
 

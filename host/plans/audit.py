@@ -6,8 +6,8 @@ from collections import deque
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from host.files.journal import Journal
-from host.files.journal_head import HEAD_NAME
+from host.journal.head import HEAD_NAME
+from host.journal.journal import Journal
 from host.observability.clean_record import clean_record
 from host.observability.host_event import stamped
 from host.observability.plan_summary import plan_summary
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from host.files.home import Home
+    from host.files.plan_store import PlanFile
     from host.plans.planning import PlannedRun
-    from host.plans.store import PlanFile
     from planner_core.events import Event
 
 EVENTS_MAX: Final = 2_000

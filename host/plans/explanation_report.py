@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from host.views.explain_words import answered
 
 if TYPE_CHECKING:
-    from planner_core.explanation import Explanation, HoldingChange, RunnerUp, StepEffect
-    from planner_core.limit_use import LimitUse
+    from planner_core.explaining.explanation import Explanation, HoldingChange, RunnerUp, StepEffect
+    from planner_core.explaining.limit_use import LimitUse
+    from planner_core.explaining.what_if import WhatIf
     from planner_core.plan import Action
-    from planner_core.what_if import WhatIf
 
 JsonObject = dict[str, object]
 

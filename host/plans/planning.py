@@ -16,24 +16,25 @@ from typing import TYPE_CHECKING
 
 from host.configuration.active import load_file
 from host.configuration.store import LoadedConfig
-from host.errors import LedgerError, MarketDataError
+from host.files.plan_store import PlanFile, PlanRecord, PlanStore
+from host.files.problems import LedgerError, MarketDataError
 from host.plans.report import plan_to_json
-from host.plans.store import PlanFile, PlanRecord, PlanStore
 from host.portfolio.portfolio_files import read_portfolio
 from host.portfolio.snapshot import take_snapshot
 from host.trace import new_trace_id
-from planner_core.context import Finding, PlanningContext, Severity
 from planner_core.errors import ContextError
 from planner_core.events import PlanningCompleted
 from planner_core.plan import ModuleStatus, Outcome, Plan
 from planner_core.planner import plan as plan_context
+from planner_core.records import Finding, Severity
 from planner_core.runtime import Runtime
 
 if TYPE_CHECKING:
     from host.files.home import Home
     from planner_core.config import PlannerConfig
+    from planner_core.context import PlanningContext
     from planner_core.events import Event
-    from planner_core.explanation import Explanation
+    from planner_core.explaining.explanation import Explanation
     from planner_core.registry import Registries
 
 Planner = Callable[["PlanningContext", "PlannerConfig", Runtime], Plan]
@@ -200,7 +201,7 @@ def reasons_of(
     """
     if run.context is None or run.plan.score is None:
         return None
-    from planner_core.explanation import explain
+    from planner_core.explaining.explanation import explain
 
     # A module that the plan did without is not tried here either: it may take the process along.
     without = {

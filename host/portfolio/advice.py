@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from host import limits
 from host.errors import StorageError
-from host.plans.store import PlanRecord, PlanStore
+from host.files.plan_store import PlanRecord, PlanStore
 from host.portfolio.advice_file import checked_date, checked_value, read_advice
-from planner_core.context import (
+from planner_core.records import (
     Finding,
     Incumbent,
     IncumbentStep,

@@ -28,7 +28,7 @@ from host.files.atomic_file import (
     write_atomic,
 )
 from host.files.csv_table import parse_date
-from planner_core.context import Finding, RefusedStep, Severity, Side
+from planner_core.records import Finding, RefusedStep, Severity, Side
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from host import limits
-from host.errors import MarketDataError
 from host.files.csv_table import (
     CsvTable,
     ProblemList,
@@ -22,12 +21,14 @@ from host.files.csv_table import (
     require_columns,
     shown,
 )
-from planner_core.context import Finding, FloatArray, Severity
+from host.files.problems import MarketDataError
+from planner_core.records import Finding, Severity
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from host.portfolio.market_data import DailyTable
+    from planner_core.arrays import FloatArray
 
 
 @dataclass(frozen=True, slots=True)

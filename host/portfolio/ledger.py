@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from host import limits
-from host.errors import LedgerError
 from host.files.csv_table import (
     CsvTable,
     ProblemList,
@@ -24,7 +23,8 @@ from host.files.csv_table import (
     require_columns,
     shown,
 )
-from planner_core.context import Finding, LedgerStatus, Severity, Side, Trade
+from host.files.problems import LedgerError
+from planner_core.records import Finding, LedgerStatus, Severity, Side, Trade
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from host import limits
-from host.errors import MarketDataError
 from host.files.csv_table import (
     CsvTable,
     ProblemList,
@@ -28,12 +27,14 @@ from host.files.csv_table import (
     read_table,
     shown,
 )
-from planner_core.context import DateArray, Finding, FloatArray, Severity
+from host.files.problems import MarketDataError
+from planner_core.records import Finding, Severity
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from host.files.problems import FileProblem
+    from planner_core.arrays import DateArray, FloatArray
 
 RATE_AGE_DAYS_MAX = 7
 """A purchase takes the exchange rate of its day, or of the last market day before it."""

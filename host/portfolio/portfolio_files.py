@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from pydantic import ValidationError
 
 from host import limits
-from host.configuration.toml_file import TomlDocument, locate_problems, parse_toml, read_toml
-from host.errors import PortfolioFileError
 from host.files.model_problems import model_problems
-from host.files.problems import ConfigFileError
+from host.files.problems import ConfigFileError, PortfolioFileError
+from host.files.toml_file import TomlDocument, locate_problems, parse_toml, read_toml
 from host.portfolio.model import MINOR_UNITS, PortfolioTables, SecurityTable
 from planner_core.errors import ConfigProblem
 

@@ -10,10 +10,10 @@ import datetime
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from host.errors import PortfolioFileError
+from host.files.problems import PortfolioFileError
 from host.portfolio.ledger import RateOn, read_ledger
 from host.portfolio.portfolio_files import PortfolioFile, read_portfolio
-from planner_core.context import Finding, LedgerStatus, Severity, Side, Trade
+from planner_core.records import Finding, LedgerStatus, Severity, Side, Trade
 
 if TYPE_CHECKING:
     from host.files.home import Home

@@ -8,22 +8,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from host.errors import MarketDataError
-from host.files.problems import FileProblem
+from host.files.problems import FileProblem, MarketDataError
 from host.portfolio.advice import standing_of
 from host.portfolio.corporate_actions import adjust_for_splits, read_splits
 from host.portfolio.ledger import read_ledger
 from host.portfolio.market_data import DailyTable, read_prices, read_rates
 from host.portfolio.portfolio_files import Clock, PortfolioFile, read_portfolio, system_clock
 from host.portfolio.related_trades import read_related_trades
-from planner_core.context import (
+from planner_core.context import PlanningContext
+from planner_core.records import (
     CashBalance,
     CashFlow,
     Finding,
-    FloatArray,
     GroupRule,
     PendingOrder,
-    PlanningContext,
     Security,
     Severity,
     Side,
@@ -33,6 +31,7 @@ from planner_core.context import (
 if TYPE_CHECKING:
     from host.files.home import Home
     from host.portfolio.model import SecurityTable
+    from planner_core.arrays import FloatArray
 
 HISTORY_DAYS = 756
 ROWS_BEYOND_HISTORY = 260 + 60

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from host.errors import FileRefusedError, HostError
+from host.errors import HostError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,7 @@ def exit_code_of(error: HostError | PlannerError) -> int:
 
 def error_lines(error: HostError | PlannerError) -> list[str]:
     """Return an expected error as the lines to print."""
-    if isinstance(error, FileRefusedError):
+    if isinstance(error, HostError):
         return list(error.lines)
     return str(error).splitlines() or [type(error).__name__]
 

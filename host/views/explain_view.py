@@ -24,14 +24,14 @@ from host.views.explain_words import (
 )
 from host.views.plan_words import money, short_source, units
 from host.views.weight_bars import weights_table
-from planner_core.context import Side
 from planner_core.costs import BASIS_POINT
+from planner_core.records import Side
 
 if TYPE_CHECKING:
-    from planner_core.explanation import Explanation
-    from planner_core.limit_use import LimitUse
+    from planner_core.explaining.explanation import Explanation
+    from planner_core.explaining.limit_use import LimitUse
+    from planner_core.explaining.what_if import WhatIf
     from planner_core.plan import Plan
-    from planner_core.what_if import WhatIf
 
 LIMIT_CELLS = 10
 WHOLE_FROM = 10.0

@@ -6,14 +6,14 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from planner_core.context import Side
 from planner_core.costs import BASIS_POINT
 from planner_core.plan import Certificate, Outcome, Plan, Step
+from planner_core.records import Side
 
 if TYPE_CHECKING:
-    from planner_core.explanation import RunnerUp, StepEffect
-    from planner_core.limit_use import LimitUse
-    from planner_core.what_if import WhatIf
+    from planner_core.explaining.explanation import RunnerUp, StepEffect
+    from planner_core.explaining.limit_use import LimitUse
+    from planner_core.explaining.what_if import WhatIf
 
 THEMES: Mapping[str, tuple[str, ...]] = {
     "expected return": ("expected_return",),

@@ -11,7 +11,7 @@ from host.views.explain_words import by_theme
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from planner_core.explanation import HoldingChange
+    from planner_core.explaining.explanation import HoldingChange
     from planner_core.plan import Plan
 
 # Okabe and Ito's colours, which remain apart for every kind of colour vision; the shapes and the

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from planner_core.explanation import Explanation, HoldingChange
+    from planner_core.explaining.explanation import Explanation, HoldingChange
     from planner_core.plan import Plan
 
 ROWS_MAX = 30

@@ -29,11 +29,11 @@ from host.views.plan_words import (
     short_source,
     units,
 )
-from planner_core.context import Severity
 from planner_core.plan import ModuleStatus, Outcome, Plan, Step
+from planner_core.records import Severity
 
 if TYPE_CHECKING:
-    from planner_core.explanation import Explanation
+    from planner_core.explaining.explanation import Explanation
 
 WIDE = 150
 """From here on, the reasons stand in the table of steps."""

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from planner_core.context import Finding, Severity, Side
 from planner_core.plan import Outcome, Plan, Rejection, Step
+from planner_core.records import Finding, Severity, Side
 
 NAMED_STEPS_MAX = 6
 NAMED_SECURITIES_MAX = 5

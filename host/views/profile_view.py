@@ -8,13 +8,13 @@ from rich.table import Table
 from rich.text import Text
 
 from host.metrics.performance_report import duration
-from host.plans.profile import MODULE
+from host.metrics.profile import MODULE
 from host.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from host.plans.profile import Profile, Span
+    from host.metrics.profile import Profile, Span
 
 BAR = "█"
 THIN = "▏"

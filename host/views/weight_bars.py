@@ -13,7 +13,7 @@ from host.printable import printable
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from planner_core.explanation import HoldingChange
+    from planner_core.explaining.explanation import HoldingChange
     from planner_core.plan import Plan
 
 WIDE = 96

@@ -55,8 +55,13 @@ class PlanFailedError(HostError):
     def __init__(self, failure: str, lines: Sequence[str], blamed: str = "") -> None:
         self.failure = failure
         self.blamed = blamed
-        self.lines = tuple(lines) or (failure,)
-        super().__init__("\n".join(self.lines))
+        self._lines = tuple(lines) or (failure,)
+        super().__init__("\n".join(self._lines))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Why there is no plan, a line per reason."""
+        return self._lines
 
 
 DIED: Final = "worker_died"

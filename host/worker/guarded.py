@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from planner_core.context import Finding, Severity
 from planner_core.events import BreakerChanged
+from planner_core.records import Finding, Severity
 
 if TYPE_CHECKING:
     from host.plans.planning import Planner

@@ -8,8 +8,7 @@ from typing import Self
 import numpy as np
 from pydantic import model_validator
 
-from planner_core.context import FloatArray, Side
-from planner_core.history import BoolArray
+from planner_core.arrays import BoolArray, FloatArray
 from planner_core.module import (
     ModuleMetadata,
     ModuleParameters,
@@ -17,6 +16,7 @@ from planner_core.module import (
     parameter,
 )
 from planner_core.plan import Opportunity
+from planner_core.records import Side
 from planner_core.returns import MOMENTUM_DAYS
 from planner_core.state import PlanningState
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planner_core.limits import group_membership
 from planner_core.module import ModuleParameters, parameter
 from planner_core.state import PlanningState
+from planner_core.valuing.limits import group_membership
 
 WEIGHT_DUST = 1e-9
 """Binary dust in a weight: 0.10 - 0.075 is a hair above 0.025."""

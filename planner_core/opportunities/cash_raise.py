@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from planner_core.context import Side
-from planner_core.limits import VIOLATION_TOLERANCE
 from planner_core.module import (
     ModuleMetadata,
     ModuleParameters,
@@ -15,8 +13,10 @@ from planner_core.module import (
     parameter,
 )
 from planner_core.plan import Opportunity
-from planner_core.sizing import lot_step, price_trade, round_down, round_up
+from planner_core.records import Side
 from planner_core.state import PlanningState
+from planner_core.trades.sizing import lot_step, price_trade, round_down, round_up
+from planner_core.valuing.limits import VIOLATION_TOLERANCE
 
 SMALLEST_TRADE_ROUNDS = 20
 """Rounds in which the smallest trade worth its costs is found; two do without market impact."""

@@ -8,7 +8,6 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from planner_core.context import Side
 from planner_core.module import (
     ModuleMetadata,
     ModuleParameters,
@@ -16,6 +15,7 @@ from planner_core.module import (
     parameter,
 )
 from planner_core.plan import Opportunity
+from planner_core.records import Side
 from planner_core.state import PlanningState
 
 

@@ -8,7 +8,6 @@ from typing import Self
 
 from pydantic import model_validator
 
-from planner_core.context import Side
 from planner_core.module import (
     ModuleMetadata,
     ModuleParameters,
@@ -16,6 +15,7 @@ from planner_core.module import (
     parameter,
 )
 from planner_core.plan import Opportunity, Skip
+from planner_core.records import Side
 from planner_core.state import PlanningState
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from planner_core.context import Side
 from planner_core.module import ModuleMetadata, OpportunityCalculator
 from planner_core.opportunities.bands import BandParameters, overweight
 from planner_core.plan import Opportunity
+from planner_core.records import Side
 from planner_core.state import PlanningState
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from planner_core.context import Side, TaxLot
 from planner_core.costs import in_selling_order
 from planner_core.module import (
     ModuleMetadata,
@@ -14,6 +13,7 @@ from planner_core.module import (
     parameter,
 )
 from planner_core.plan import Opportunity, Skip
+from planner_core.records import Side, TaxLot
 from planner_core.state import PlanningState
 
 

@@ -8,15 +8,15 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from planner_core.context import Side
-from planner_core.continuous import solve_target_weights
 from planner_core.module import (
     ModuleMetadata,
     ModuleParameters,
     OpportunityCalculator,
     parameter,
 )
+from planner_core.opportunities.continuous import solve_target_weights
 from planner_core.plan import Opportunity
+from planner_core.records import Side
 from planner_core.state import PlanningState
 
 

@@ -10,16 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from planner_core.context import FloatArray
+from planner_core.arrays import BoolArray, FloatArray
 from planner_core.evaluator import Evaluator, IdBlock
-from planner_core.history import BoolArray
 from planner_core.module import (
     ModuleMetadata,
     ModuleParameters,
     SequenceGenerator,
     parameter,
 )
-from planner_core.search import SearchSpace
+from planner_core.searching.space import SearchSpace
 from planner_core.state import PlanningState
 
 VIOLATION_PRICE = 1e3

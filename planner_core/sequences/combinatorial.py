@@ -16,7 +16,7 @@ from planner_core.module import (
     SequenceGenerator,
     parameter,
 )
-from planner_core.search import SearchSpace
+from planner_core.searching.space import SearchSpace
 from planner_core.state import PlanningState
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from planner_core.evaluator import IdBlock, as_block
-from planner_core.local_search import PAIR_CANDIDATES, RESIZED_SETS, STEPS_MAX, climb
 from planner_core.module import (
     ModuleMetadata,
     ModuleParameters,
     SequenceGenerator,
     parameter,
 )
-from planner_core.search import SearchSpace
+from planner_core.searching.local_search import PAIR_CANDIDATES, RESIZED_SETS, STEPS_MAX, climb
+from planner_core.searching.space import SearchSpace
 from planner_core.state import PlanningState
 
 
@@ -45,7 +45,7 @@ class Swap(SequenceGenerator[SwapParameters]):
     """Best-improvement local search from the best sets so far that trade something else.
 
     Add, drop, exchange one; when that ends, exchange two; when that ends, change several sizes at
-    once: `planner_core/local_search.py`.
+    once: `planner_core/searching/local_search.py`.
 
     Source: exchanges as in S. Lin, B. W. Kernighan, Operations Research 21 (1973), 498-516.
     """

@@ -13,12 +13,14 @@ import pytest
 from host.configuration.store import load_config_file
 from host.files.home import Home, create_home
 from host.portfolio.snapshot import take_snapshot
-from planner_core.config import PlannerConfig, load_config
-from planner_core.context import PlanningContext, Side
+from planner_core.builtin import builtin_registries
+from planner_core.config import PlannerConfig
+from planner_core.config_loading import load_config
+from planner_core.context import PlanningContext
 from planner_core.module import ModuleKind
 from planner_core.plan import Opportunity, Outcome
 from planner_core.planner import plan
-from planner_core.registry import builtin_registries
+from planner_core.records import Side
 from planner_core.runtime import Runtime
 from planner_core.state import assess, value
 

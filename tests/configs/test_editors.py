@@ -15,8 +15,8 @@ import jsonschema
 import pytest
 
 from host.configuration.schemas import SCHEMAS
-from host.configuration.toml_file import read_toml
 from host.files.home import create_home
+from host.files.toml_file import read_toml
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 BIN = Path(sys.executable).parent

@@ -12,10 +12,11 @@ from host.configuration import template as config_template
 from host.configuration.device import DeviceConfig, check_device_config
 from host.configuration.store import check_document
 from host.configuration.template import bucket_template, toml_value
-from host.configuration.toml_file import parse_toml
-from planner_core.config import PlannerConfig, load_config
+from host.files.toml_file import parse_toml
+from planner_core.builtin import builtin_registries
+from planner_core.config import PlannerConfig
+from planner_core.config_loading import load_config
 from planner_core.module import ModuleKind
-from planner_core.registry import builtin_registries
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SETTING = re.compile(r"^#(?=[a-z_0-9]+ = )", re.MULTILINE)

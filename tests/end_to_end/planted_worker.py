@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from host.worker.main import main
-from planner_core.registry import builtin_registries
+from planner_core.builtin import builtin_registries
 from planner_core.state import PlanningState
 from tests.builders import stub_calculator
 

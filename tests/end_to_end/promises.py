@@ -12,8 +12,8 @@ from typing import Any
 
 from firmware_bridge.edges import EdgeId
 from host.daemon.presses import ANSWERS, VERDICTS, edge_ids
-from host.files.journal_reading import read_journal
-from host.files.journal_record import JournalRecord
+from host.journal.reading import read_journal
+from host.observability.journal_record import JournalRecord
 from host.simulation.appliance import Simulation
 
 TAMPERED = str(Path(__file__).with_name("tampered_trader.py"))

@@ -22,9 +22,9 @@ from typing import Any
 from firmware_bridge.link import Link
 from host import cli
 from host.daemon.daemon import Daemon
-from host.files.journal import Journal
-from host.files.journal_record import JournalRecord
-from host.plans.store import PlanStore
+from host.files.plan_store import PlanStore
+from host.journal.journal import Journal
+from host.observability.journal_record import JournalRecord
 from host.worker import client as worker_client
 
 QUICK_WORKER = str(Path(__file__).with_name("quick_worker.py"))

@@ -13,20 +13,20 @@ import numpy as np
 
 from planner_core.candidates import Candidates
 from planner_core.config import PlannerConfig
-from planner_core.context import (
+from planner_core.context import PlanningContext
+from planner_core.module import AnyModule, ModuleParameters
+from planner_core.opportunities import BUILTIN_OPPORTUNITIES
+from planner_core.records import (
     CashBalance,
     CashFlow,
     GroupRule,
     PendingOrder,
-    PlanningContext,
     Security,
     Side,
     Trade,
 )
-from planner_core.module import AnyModule, ModuleParameters
-from planner_core.opportunities import BUILTIN_OPPORTUNITIES
-from planner_core.sizing import size_opportunities
 from planner_core.state import PlanningState
+from planner_core.trades.sizing import size_opportunities
 from tests.builders import (
     constant_rate,
     days_ago,

@@ -17,7 +17,8 @@ from datetime import date, timedelta
 from itertools import combinations
 
 from planner_core.config import PlannerConfig
-from planner_core.context import GroupRule, PlanningContext, Side, TaxLot
+from planner_core.context import PlanningContext
+from planner_core.records import GroupRule, Side, TaxLot
 from tests.planner_core.accepted_rule import goes_on
 from tests.planner_core.repair_rule import repair_credit
 
@@ -389,12 +390,9 @@ class Reference:
             verdict = self.judge([candidates[i] for i in ids])
             if not verdict.complaint:
                 judged.append((ids, verdict))
-        judged.sort(
-            key=lambda pair: (
-                round(pair[1].violation / DUST),
-                -pair[1].score,
-                len(pair[0]),
-                pair[0],
-            )
-        )
-        return judged
+
+        def rank(pair: tuple[tuple[int, ...], Verdict]) -> tuple[object, ...]:
+            ids, verdict = pair
+            return round(verdict.violation / DUST), -verdict.score, len(ids), ids
+
+        return sorted(judged, key=rank)

@@ -9,32 +9,32 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from planner_core.arrays import FloatArray
+from planner_core.calculating import find_opportunities
 from planner_core.candidates import Candidates
 from planner_core.config import PlannerConfig
-from planner_core.context import (
+from planner_core.context import PlanningContext
+from planner_core.degradation import Attempts
+from planner_core.evaluator import Evaluator
+from planner_core.module import ModuleKind
+from planner_core.narrowing import narrow
+from planner_core.plan import Action
+from planner_core.records import (
     CashBalance,
     CashFlow,
-    FloatArray,
     GroupRule,
     Incumbent,
     IncumbentStep,
     PendingOrder,
-    PlanningContext,
     RefusedStep,
     Security,
     Side,
     TaxLot,
     Trade,
 )
-from planner_core.degradation import Attempts
-from planner_core.evaluator import Evaluator
-from planner_core.incumbent import incumbent_actions
-from planner_core.module import ModuleKind
-from planner_core.narrowing import narrow
-from planner_core.plan import Action
-from planner_core.planner import find_opportunities
-from planner_core.sizing import merged, size_opportunities
 from planner_core.state import PlanningState
+from planner_core.trades.incumbent import incumbent_actions
+from planner_core.trades.sizing import merged, size_opportunities
 from tests.builders import AS_OF, days_ago, make_config, make_runtime, make_state, price_paths
 from tests.builders import weekdays as market_days
 from tests.planner_core.reference import Market, Reference, Wish

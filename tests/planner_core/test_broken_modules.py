@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from planner_core import contracts
-from planner_core.context import Side
 from planner_core.module import AnyModule
 from planner_core.plan import ModuleStatus, Opportunity, Outcome, Plan
 from planner_core.planner import plan
+from planner_core.records import Side
 from planner_core.state import PlanningState
 from tests.builders import (
     FakeClock,

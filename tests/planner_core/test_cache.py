@@ -11,10 +11,10 @@ from hypothesis import given
 from planner_core import cache as cache_module
 from planner_core.cache import TTL_S, CalculationCache
 from planner_core.circuit_breaker import Breakers
-from planner_core.context import Side
 from planner_core.module import AnyModule
 from planner_core.plan import ModuleStatus, Opportunity, Plan
 from planner_core.planner import plan
+from planner_core.records import Side
 from planner_core.state import PlanningState
 from tests.builders import FakeClock, Recorder, make_config, make_runtime, stub_calculator
 from tests.planner_core.strategies import Portfolio, portfolios

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import tomli
 
-from planner_core.config import PlannerConfig, load_config
+from planner_core.builtin import builtin_registries
+from planner_core.config import PlannerConfig
 from planner_core.config_diff import semantic_diff, unified_diff
+from planner_core.config_loading import load_config
 from planner_core.module import ModuleKind
-from planner_core.registry import builtin_registries
 
 
 def config(text: str) -> PlannerConfig:

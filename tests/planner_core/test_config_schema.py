@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner_core.config import PlannerConfig, load_config
+from planner_core.builtin import builtin_registries
+from planner_core.config import PlannerConfig
+from planner_core.config_loading import load_config
 from planner_core.config_schema import config_schema
 from planner_core.errors import ConfigError
 from planner_core.module import (
@@ -19,7 +21,6 @@ from planner_core.module import (
     PatternGenerator,
     parameter,
 )
-from planner_core.registry import builtin_registries
 
 SCHEMA = config_schema()
 VALIDATOR = jsonschema.Draft7Validator(SCHEMA)

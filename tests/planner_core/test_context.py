@@ -11,16 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from planner_core.context import (
-    CashBalance,
-    CashFlow,
-    GroupRule,
-    PendingOrder,
-    PlanningContext,
-    Side,
-    Trade,
-)
+from planner_core.context import PlanningContext
 from planner_core.errors import ContextError
+from planner_core.records import CashBalance, CashFlow, GroupRule, PendingOrder, Side, Trade
 from tests.builders import (
     AS_OF,
     make_context,

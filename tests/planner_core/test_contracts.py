@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from planner_core import contracts
-from planner_core.context import Side
 from planner_core.contracts import (
     checked_alternatives,
     checked_block,
@@ -22,6 +21,7 @@ from planner_core.contracts import (
 from planner_core.errors import ModuleContractError
 from planner_core.plan import ModuleStatus, Opportunity, Outcome, Skip
 from planner_core.planner import plan
+from planner_core.records import Side
 from planner_core.state import PlanningState
 from tests.builders import (
     make_config,

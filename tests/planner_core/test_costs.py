@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner_core.context import Side, TaxLot
 from planner_core.costs import CostModel, build_costs, in_selling_order, realised_gain
-from planner_core.sizing import price_trade
+from planner_core.records import Side, TaxLot
+from planner_core.trades.sizing import price_trade
 from tests.builders import (
     constant_rate,
     days_ago,

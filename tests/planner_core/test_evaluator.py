@@ -8,9 +8,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from planner_core.context import CashBalance, GroupRule
 from planner_core.evaluator import FLOAT32_MARGIN, Evaluator, Judgement, as_block, as_set
 from planner_core.plan import Action
+from planner_core.records import CashBalance, GroupRule
 from planner_core.state import PlanningState, value
 from tests.builders import (
     make_action,

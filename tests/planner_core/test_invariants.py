@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner_core.context import Side, Trade
+from planner_core.context import context_digest
 from planner_core.plan import Alternative, Outcome, Plan, Step
 from planner_core.planner import plan
-from planner_core.reporting import context_digest
+from planner_core.records import Side, Trade
 from planner_core.state import PlanningState
 from tests.builders import days_ago, make_config, make_context, make_securities, make_state
 from tests.planner_core.reference import DUST, Reference, Wish

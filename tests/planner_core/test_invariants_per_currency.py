@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 
-from planner_core.context import Side
 from planner_core.plan import Outcome, Plan
 from planner_core.planner import plan
+from planner_core.records import Side
 from planner_core.state import PlanningState
 from tests.builders import make_state
 from tests.planner_core.reference import Reference, Wish

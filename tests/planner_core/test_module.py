@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from planner_core.builtin import builtin_registries
 from planner_core.errors import ModuleContractError
 from planner_core.module import (
     AnyModule,
@@ -16,7 +17,7 @@ from planner_core.module import (
     ModuleParameters,
     parameter,
 )
-from planner_core.registry import builtin_registries, version_satisfies
+from planner_core.registry import version_satisfies
 from tests.builders import make_candidates, make_state, stub_filter
 
 MODULES = [pytest.param(module, id=module.key) for module in builtin_registries().all_modules()]

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from planner_core.context import CashBalance, FloatArray, PlanningContext, Side
+from planner_core.arrays import FloatArray
+from planner_core.context import PlanningContext
 from planner_core.module import ModuleKind
 from planner_core.plan import ModuleStatus, Opportunity, Outcome, Plan
 from planner_core.planner import plan
+from planner_core.records import CashBalance, Side
 from planner_core.state import PlanningState
 from tests.builders import (
     Recorder,

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner_core.config import ObjectiveConfig
-from planner_core.context import GroupRule
 from planner_core.objective import TERMS, Objective, build_objective, portfolio_metrics
+from planner_core.records import GroupRule
 from tests.builders import make_config, make_context, make_security, make_state
 from tests.planner_core.reference import Book
 from tests.planner_core.strategies import Portfolio, portfolios, reference_of

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from planner_core.context import Side
 from planner_core.plan import Action, Outcome, Plan, Score, TermChange
+from planner_core.records import Side
 
 
 def plan_of(**fields: Any) -> Plan:

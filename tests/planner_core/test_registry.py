@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from planner_core.builtin import builtin_registries
 from planner_core.errors import ModuleContractError
 from planner_core.filters.diversity import Diversity
 from planner_core.module import (
@@ -18,7 +19,7 @@ from planner_core.module import (
     ModuleParameters,
     OpportunityCalculator,
 )
-from planner_core.registry import Registries, builtin_registries, version_satisfies
+from planner_core.registry import Registries, version_satisfies
 from tests.builders import (
     metadata,
     stub_calculator,

@@ -9,31 +9,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from planner_core.context import (
-    CashBalance,
-    CashFlow,
-    GroupRule,
-    LedgerStatus,
-    PendingOrder,
-    PlanningContext,
-    Side,
-    Trade,
-)
+from planner_core.context import PlanningContext, context_digest
 from planner_core.degradation import Attempts
 from planner_core.evaluator import as_block
 from planner_core.narrowing import gains_alone
 from planner_core.plan import Outcome, StoppedBy
 from planner_core.planner import plan
-from planner_core.ranking import RankedSet, Ranking
-from planner_core.reporting import (
-    Found,
-    build_steps,
-    context_digest,
-    in_order,
-    market_day_after,
-    report_plan,
+from planner_core.records import (
+    CashBalance,
+    CashFlow,
+    GroupRule,
+    LedgerStatus,
+    PendingOrder,
+    Side,
+    Trade,
 )
+from planner_core.reporting import Found, build_steps, in_order, market_day_after, report_plan
 from planner_core.runtime import Runtime
+from planner_core.searching.ranking import RankedSet, Ranking
 from tests.builders import (
     AS_OF,
     constant_rate,

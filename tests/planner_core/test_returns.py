@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from planner_core.arrays import FloatArray
 from planner_core.config import EstimationConfig
-from planner_core.context import FloatArray, PlanningContext
-from planner_core.history import PriceHistory, build_history
+from planner_core.context import PlanningContext
 from planner_core.returns import (
     MarketModel,
     count_tail_episodes,
@@ -24,6 +24,7 @@ from planner_core.returns import (
     ledoit_wolf,
     tail_weights,
 )
+from planner_core.valuing.history import PriceHistory, build_history
 from tests.builders import make_context, make_securities, make_state, price_paths
 
 NAN = float("nan")

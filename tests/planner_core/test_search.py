@@ -15,8 +15,9 @@ from planner_core.evaluator import as_block
 from planner_core.events import Event
 from planner_core.plan import ModuleStatus, StoppedBy
 from planner_core.planner import search
-from planner_core.ranking import Ranking
-from planner_core.search import SearchSpace, propose_seeds, search_sequences
+from planner_core.search import propose_seeds, search_sequences
+from planner_core.searching.ranking import Ranking
+from planner_core.searching.space import SearchSpace
 from planner_core.state import PlanningState, value
 from tests.builders import (
     FakeClock,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from planner_core.evaluator import Evaluator, as_block
-from planner_core.ranking import Ranking
+from planner_core.searching.ranking import Ranking
 from tools.benchmarks import evaluator as benchmark
 from tools.benchmarks._portfolios import (
     config_with,

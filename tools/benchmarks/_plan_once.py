@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from planner_core.config import load_config
+from planner_core.builtin import builtin_registries
+from planner_core.config_loading import load_config
 from planner_core.planner import plan
-from planner_core.registry import builtin_registries
 from planner_core.runtime import Runtime
 
 if TYPE_CHECKING:

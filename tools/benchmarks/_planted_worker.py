@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from host.worker.main import main
+from planner_core.builtin import builtin_registries
 from planner_core.module import ModuleMetadata, ModuleParameters, OpportunityCalculator
-from planner_core.registry import builtin_registries
 
 if TYPE_CHECKING:
     from planner_core.plan import Opportunity

@@ -13,21 +13,17 @@ import numpy as np
 
 from host.files.home import Home
 from host.portfolio.snapshot import take_snapshot
-from planner_core.config import PlannerConfig, load_config
-from planner_core.context import (
-    CashBalance,
-    CashFlow,
-    PlanningContext,
-    Security,
-    TaxLot,
-    Trade,
-)
-from planner_core.registry import builtin_registries
+from planner_core.builtin import builtin_registries
+from planner_core.config_loading import load_config
+from planner_core.context import PlanningContext
+from planner_core.records import CashBalance, CashFlow, Security, TaxLot, Trade
 from planner_core.state import PlanningState, assess, value
 from tools.measure import BIN, child
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from planner_core.config import PlannerConfig
 
 ALL_HISTORY_DAYS = 2440
 """With what the reader adds to it, all the demo has."""

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from planner_core.candidates import build_candidates, same_security_conflicts
-from planner_core.context import Side
-from planner_core.continuous import solve_target_weights
 from planner_core.evaluator import Evaluator, as_block
-from planner_core.limits import VIOLATION_TOLERANCE
-from planner_core.sizing import price_trade
+from planner_core.opportunities.continuous import solve_target_weights
+from planner_core.records import Side
+from planner_core.trades.sizing import price_trade
+from planner_core.valuing.limits import VIOLATION_TOLERANCE
 from tools.measure import BenchmarkError
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from planner_core.returns import tail_weights
 from tools.measure import BenchmarkError
 
 if TYPE_CHECKING:
-    from planner_core.context import FloatArray
+    from planner_core.arrays import FloatArray
     from planner_core.evaluator import Evaluator, IdBlock
 
 KERNEL = Path(__file__).parent / "kernels" / "pair_scan.c"

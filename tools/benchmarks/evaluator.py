@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from planner_core.candidates import build_candidates, same_security_conflicts
-from planner_core.context import Side
 from planner_core.evaluator import BLOCK_SEQUENCES, Evaluator, IdBlock, as_block
-from planner_core.ranking import Ranking
-from planner_core.sizing import price_trade
+from planner_core.records import Side
+from planner_core.searching.ranking import Ranking
+from planner_core.trades.sizing import price_trade
 from tools.benchmarks._portfolios import config_with, simulated_context, state_of
 from tools.benchmarks._scans import TOP, FullCvar, by_c, by_formula, by_pairs_in_python
 from tools.benchmarks._timing import in_turns

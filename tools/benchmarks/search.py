@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from planner_core.certificate import prove
+from planner_core.calculating import find_opportunities
 from planner_core.degradation import Attempts
 from planner_core.evaluator import Evaluator, as_block
 from planner_core.narrowing import narrow
-from planner_core.planner import find_opportunities, search
-from planner_core.ranking import Ranking
+from planner_core.planner import search
+from planner_core.proving.certificate import prove
 from planner_core.runtime import Runtime
 from planner_core.search import propose_seeds
-from planner_core.sizing import size_opportunities
+from planner_core.searching.ranking import Ranking
+from planner_core.trades.sizing import size_opportunities
 from tools.benchmarks._portfolios import config_with, contexts_at_other_dates, state_of
 from tools.benchmarks._rivals import discrete_allocation, greedy
 from tools.benchmarks._scip import ScipAnswer, solve

@@ -15,12 +15,12 @@ from firmware_bridge.edges import EdgeId
 from host.configuration.history import ConfigHistory
 from host.daemon.presses import ANSWERS, VERDICTS, edge_ids
 from host.files.home import Home
-from host.files.journal_reading import read_journal
+from host.journal.reading import read_journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from host.files.journal_record import JournalRecord
+    from host.observability.journal_record import JournalRecord
     from tools.chaos.witness import Witness
 
 

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from host.worker.main import main
-from planner_core.context import Side
+from planner_core.builtin import builtin_registries
 from planner_core.module import ModuleMetadata, ModuleParameters, OpportunityCalculator
 from planner_core.plan import Opportunity
-from planner_core.registry import builtin_registries
+from planner_core.records import Side
 
 if TYPE_CHECKING:
     from planner_core.state import PlanningState

@@ -24,7 +24,15 @@ CORPUS_BYTES_MAX: Final = 60_000
 LENGTH_MAX: Final = 2_000
 SOURCE: Final = "core.toml"
 LINE = re.compile(r"core\.toml(:\d+:\d+)?: \S.*")
-FUZZED: Final = ("host.configuration", "host.files.problems", "planner_core.config")
+FUZZED: Final = (
+    "host.configuration",
+    "host.files.problems",
+    "host.files.toml_file",
+    "host.files.toml_hints",
+    "host.files.toml_positions",
+    "planner_core.config",
+    "planner_core.config_loading",
+)
 
 
 def check(data: bytes) -> str:
@@ -37,7 +45,7 @@ def check(data: bytes) -> str:
     """
     from host.configuration.store import check_document
     from host.configuration.text import effective_toml
-    from host.configuration.toml_file import ConfigFileError, parse_bytes, parse_toml
+    from host.files.toml_file import ConfigFileError, parse_bytes, parse_toml
 
     try:
         document = parse_bytes(data, SOURCE)

@@ -9,8 +9,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from host.configuration.toml_file import read_toml
 from host.files.home import Home
+from host.files.toml_file import read_toml
 from tests.host.conftest import Trader
 
 CORE = "core"

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from host.files.home import Home
-from host.files.journal import Journal, JournalLimits
-from host.files.journal_head import HEAD_NAME
-from host.files.journal_record import JournalRecord
+from host.journal.head import HEAD_NAME
+from host.journal.journal import Journal, JournalLimits
+from host.observability.journal_record import JournalRecord
 from tests.host.conftest import Trader
 from tests.host.small_home import small_home
 

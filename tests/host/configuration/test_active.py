@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from host.configuration.active import load_active, look, open_history, peek, pick_up, replace
-from host.configuration.toml_file import ConfigFileError
 from host.errors import LostUpdateError
 from host.files.home import Home
+from host.files.toml_file import ConfigFileError
 from tests.host.small_home import small_home
 
 

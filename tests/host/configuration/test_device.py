@@ -8,8 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from host.configuration.device import CarrierKind, DeviceConfig, load_device_config
-from host.daemon.controls import Command
+from host.configuration.device import CarrierKind, Command, DeviceConfig, load_device_config
 from host.display.daylight import Night
 from host.display.state import Light
 from host.files.home import Home

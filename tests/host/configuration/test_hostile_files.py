@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from host.configuration.toml_file import ConfigFileError, parse_toml
+from host.files.toml_file import ConfigFileError, parse_toml
 from tests.host.configuration.hostile_toml import HOSTILE
 from tests.host.configuration.invalid_toml import CHAPTERS, texts
 from tools.fuzz import loader

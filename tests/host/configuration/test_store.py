@@ -9,10 +9,12 @@ import pytest
 
 from host.configuration.store import load_config_file
 from host.configuration.text import effective_mapping, effective_toml
-from host.configuration.toml_file import ConfigFileError, parse_toml
 from host.files.home import create_home
-from planner_core.config import PlannerConfig, load_config
-from planner_core.registry import Registries, builtin_registries
+from host.files.toml_file import ConfigFileError, parse_toml
+from planner_core.builtin import builtin_registries
+from planner_core.config import PlannerConfig
+from planner_core.config_loading import load_config
+from planner_core.registry import Registries
 
 
 def written(tmp_path: Path, text: str) -> Path:

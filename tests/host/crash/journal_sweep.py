@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from host.files.journal import Journal, JournalLimits
-from host.files.journal_check import verify_journal
-from host.files.journal_head import HEAD_NAME
-from host.files.journal_reading import read_journal
-from host.files.journal_record import JournalRecord
+from host.journal.check import verify_journal
+from host.journal.head import HEAD_NAME
+from host.journal.journal import Journal, JournalLimits
+from host.journal.reading import read_journal
+from host.observability.journal_record import JournalRecord
 
 SYSCALLS = (
     "fsync", "write", "rename", "unlink", "openat", "pwrite64", "close", "ftruncate", "truncate",
@@ -35,8 +35,8 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from host.errors import HostError
-from host.files.journal import Journal, JournalLimits
-from host.files.journal_record import JournalRecord
+from host.journal.journal import Journal, JournalLimits
+from host.observability.journal_record import JournalRecord
 home = Path(sys.argv[1])
 {prelude}
 Path(sys.argv[1] + '.start').touch()

@@ -17,8 +17,8 @@ from host.daemon.notify import SILENT
 from host.daemon.screen import Screen
 from host.display.faults import Fault
 from host.files.home import Home
+from host.files.plan_store import PlanStore
 from host.health.memory import Memory, read_memory
-from host.plans.store import PlanStore
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DAY_S = 86_400.0

@@ -16,7 +16,7 @@ from host.daemon.recorder import Recorder
 from host.daemon.screen import Screen
 from host.errors import StorageError
 from host.files.home import Home
-from host.files.journal import Journal
+from host.journal.journal import Journal
 from host.observability.bus import EventBus
 from planner_core.events import ConfigurationChanged, Event
 from tests.host.small_home import small_home

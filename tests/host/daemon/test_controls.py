@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from firmware_bridge.buttons import GestureKind
-from host.configuration.device import ButtonsTable
+from host.configuration.device import ButtonsTable, Command
 from host.daemon.controls import (
     AcknowledgeFaults,
     CancelPlan,
-    Command,
     Controls,
     Decision,
     Expire,

@@ -24,9 +24,9 @@ from host.daemon.presses import (
     is_fresh,
     judge_leftover,
 )
-from host.files.journal_record import JournalRecord
 from host.observability.catalogue import PRESS_EVENTS
 from host.observability.host_event import stamped
+from host.observability.journal_record import JournalRecord
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 DOWN, UP = EdgeId(7, 1), EdgeId(7, 2)

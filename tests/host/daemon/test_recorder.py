@@ -13,11 +13,11 @@ from host.daemon import recorder as recorder_module
 from host.daemon.presses import PressLedger
 from host.daemon.recorder import Recorder
 from host.errors import StorageError
-from host.files.journal import Journal, JournalLimits
-from host.files.journal_reading import read_journal
-from host.files.journal_record import JournalRecord
+from host.journal.journal import Journal, JournalLimits
+from host.journal.reading import read_journal
 from host.observability.bus import EventBus
 from host.observability.daemon_events import PortOpened, WorkerSaid
+from host.observability.journal_record import JournalRecord
 from host.observability.press_events import BucketSelected, FrameShown, PlanStored
 from planner_core.events import Event
 

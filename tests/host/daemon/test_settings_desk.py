@@ -15,7 +15,7 @@ from host.daemon.presses import PressLedger
 from host.daemon.recorder import Recorder
 from host.daemon.settings_desk import SettingsDesk, levels_of
 from host.files.home import Home
-from host.files.journal import Journal
+from host.journal.journal import Journal
 from host.observability.bus import EventBus
 from host.observability.logs import LogLevels, set_levels
 from planner_core.events import Event

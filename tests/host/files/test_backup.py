@@ -16,11 +16,11 @@ from host.files import backup
 from host.files.archive import ArchiveWriter
 from host.files.backup import create_backup, is_secret
 from host.files.home import Home
-from host.files.journal import Journal
-from host.files.journal_check import verify_journal
-from host.files.journal_head import HEAD_NAME
-from host.files.journal_record import JournalRecord
 from host.files.restore import open_archive, restore_backup
+from host.journal.check import verify_journal
+from host.journal.head import HEAD_NAME
+from host.journal.journal import Journal
+from host.observability.journal_record import JournalRecord
 from tests.host.small_home import small_home
 
 NOW = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from host.configuration.store import load_config_file
-from host.errors import HomeError, MarketDataError, StorageError
+from host.errors import HomeError, StorageError
 from host.files.home import Home, check_bucket_id, create_home
+from host.files.problems import MarketDataError
 from host.portfolio.portfolio_files import read_portfolio
 from host.portfolio.snapshot import take_snapshot
 

@@ -15,15 +15,15 @@ from host.configuration.active import pick_up
 from host.display.faults import Fault
 from host.files.home import Home
 from host.files.instance_lock import InstanceLock
-from host.files.journal import Journal
-from host.files.journal_record import JournalRecord
+from host.files.plan_store import PlanStore
 from host.health import home_checks
 from host.health.catalogue import CATALOGUE
 from host.health.checkup import check_health
 from host.health.finding import HealthFinding, Status
 from host.health.heartbeat import Heartbeat
 from host.health.memory import ClockJump, Memory, write_memory
-from host.plans.store import PlanStore
+from host.journal.journal import Journal
+from host.observability.journal_record import JournalRecord
 
 NOW = datetime.now(UTC)
 HOUR = timedelta(hours=1)

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from host.files.home import Home
-from host.files.journal_reading import read_journal
-from host.files.journal_record import JournalRecord
+from host.journal.reading import read_journal
+from host.observability.journal_record import JournalRecord
 from tests.host.conftest import Trader
 from tests.host.small_home import small_home
 

@@ -9,17 +9,19 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from host.configuration.toml_file import ConfigFileError
-from host.errors import HomeError, PortfolioFileError
+from host.errors import HomeError
 from host.files.home import Home
+from host.files.plan_store import PlanStore
+from host.files.problems import PortfolioFileError
+from host.files.toml_file import ConfigFileError
 from host.plans.planning import Clock, PlannedRun, make_plan, store_plan
-from host.plans.store import PlanStore
 from host.trace import new_trace_id
 from planner_core.config import PlannerConfig
-from planner_core.context import PlanningContext, Side
+from planner_core.context import PlanningContext
 from planner_core.errors import ContextError
 from planner_core.events import Event, PlanningCompleted, PlanningStarted
 from planner_core.plan import Outcome, Plan
+from planner_core.records import Side
 from planner_core.runtime import Runtime
 from tests.host.sample_plans import TRACE_ID, planned
 

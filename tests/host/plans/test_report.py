@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from host.plans.explanation_report import JsonObject
 from host.plans.report import plan_json_text, plan_to_json
-from planner_core.context import Side
 from planner_core.plan import Certificate, Plan
+from planner_core.records import Side
 from tests.host.sample_plans import SHA256, TRACE_ID, held, nothing_to_do, planned, step
 
 DOCUMENTED = Path(__file__).resolve().parents[3] / "docs" / "plan-json.md"

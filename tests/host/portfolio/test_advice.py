@@ -14,11 +14,11 @@ import pytest
 from host import limits
 from host.errors import StorageError
 from host.files.home import Home
-from host.plans.store import PlanStore
+from host.files.plan_store import PlanStore
 from host.portfolio.advice import incumbent_of, refused_of, standing_of
 from host.portfolio.advice_file import allow, dismiss, read_advice, refuse
 from host.portfolio.snapshot import take_snapshot
-from planner_core.context import IncumbentStep, RefusedStep, Side, Trade
+from planner_core.records import IncumbentStep, RefusedStep, Side, Trade
 from tests.host.small_home import LEDGER, PORTFOLIO, small_home
 
 DAY = date(2024, 1, 3)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from host.errors import MarketDataError
+from host.files.problems import MarketDataError
 from host.portfolio.corporate_actions import Split, adjust_for_splits, read_splits
 from host.portfolio.market_data import DailyTable
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host.portfolio.ledger import Ledger, read_ledger
-from planner_core.context import LedgerStatus, Side
+from planner_core.records import LedgerStatus, Side
 
 AS_OF = date(2024, 1, 31)
 HEADER = "date,security,side,quantity,price,fx_rate\n"

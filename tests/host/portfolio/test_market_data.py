@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host import limits
-from host.errors import MarketDataError
 from host.files.csv_table import parse_table
+from host.files.problems import MarketDataError
 from host.portfolio.market_data import DailyTable, read_prices, read_rates
-from planner_core.context import Severity
+from planner_core.records import Severity
 
 AS_OF = date(2024, 1, 31)
 GOOD = "date,A,B\n2024-01-02,10,20\n2024-01-03,11,21.5\n"

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host import limits
-from host.errors import PortfolioFileError
+from host.files.problems import PortfolioFileError
 from host.portfolio.portfolio_files import PortfolioFile, parse_portfolio, read_portfolio
 from tests.host.small_home import PORTFOLIO
 

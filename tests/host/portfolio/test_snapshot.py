@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from host.errors import HomeError, MarketDataError, PortfolioFileError
+from host.errors import HomeError
 from host.files.home import Home
+from host.files.problems import MarketDataError, PortfolioFileError
 from host.portfolio.snapshot import open_portfolio, take_snapshot
-from planner_core.context import CashFlow, LedgerStatus, PendingOrder, Side
+from planner_core.records import CashFlow, LedgerStatus, PendingOrder, Side
 from tests.host.small_home import FX, PORTFOLIO, PRICES, small_home
 
 

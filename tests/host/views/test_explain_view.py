@@ -16,7 +16,7 @@ from rich.console import Console
 from host.plans.explanation_report import explanation_to_json
 from host.views.plan_view import ViewNotes, print_plan
 from host.views.weight_bars import BOUGHT, KEPT, SOLD, TARGET, weight_bar
-from planner_core.explanation import Explanation, HoldingChange
+from planner_core.explaining.explanation import Explanation, HoldingChange
 from planner_core.plan import Certificate, Plan
 from tests.host.sample_explanations import answer, explanation
 from tests.host.sample_plans import nothing_to_do, planned

@@ -19,7 +19,7 @@ from host.views.explain_words import (
     why_it_pays,
     worth_until,
 )
-from planner_core.limit_use import LimitUse
+from planner_core.explaining.limit_use import LimitUse
 from planner_core.objective import TERMS
 from planner_core.plan import Certificate, Outcome
 from tests.host.sample_explanations import answer, explanation

@@ -12,7 +12,7 @@ import pytest
 from host.errors import StorageError
 from host.views import plan_plot
 from host.views.plan_plot import PlotError, check_plotting, draw_plan, plan_figure, shown_holdings
-from planner_core.explanation import HoldingChange
+from planner_core.explaining.explanation import HoldingChange
 from tests.host.sample_explanations import explanation
 from tests.host.sample_plans import nothing_to_do, planned
 

@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from host.views.plan_view import ViewNotes, print_plan
-from planner_core.context import Finding, Severity, Side
 from planner_core.plan import Plan
+from planner_core.records import Finding, Severity, Side
 from tests.host.sample_plans import held, nothing_to_do, planned, step
 
 NOTES = ViewNotes(date(2022, 12, 28), is_demo=True, stored_at="plans/core/a.json")

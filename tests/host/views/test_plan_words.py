@@ -14,7 +14,7 @@ from host.views.plan_words import (
     percent,
     units,
 )
-from planner_core.context import Side
+from planner_core.records import Side
 from tests.host.sample_plans import held, nothing_to_do, planned, step
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from planner_core.builtin import builtin_registries
 from planner_core.candidates import Candidates
-from planner_core.context import Side, Trade
 from planner_core.degradation import Attempts
 from planner_core.filters.correlation_aware import CorrelationAware, CorrelationAwareParameters
 from planner_core.filters.diversity import Diversity, DiversityParameters
@@ -19,7 +19,7 @@ from planner_core.filters.recently_traded import RecentlyTraded, RecentlyTradedP
 from planner_core.module import ModuleKind
 from planner_core.narrowing import best_per_security, narrow
 from planner_core.planner import plan
-from planner_core.registry import builtin_registries
+from planner_core.records import Side, Trade
 from planner_core.state import PlanningState
 from tests.builders import (
     days_ago,

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from planner_core.context import Side
 from planner_core.opportunities.averaging_down import (
     AveragingDown,
     AveragingDownParameters,
     falling_knives,
 )
 from planner_core.plan import Action, Opportunity
-from planner_core.sizing import size
+from planner_core.records import Side
 from planner_core.state import PlanningState
+from planner_core.trades.sizing import size
 from tests.builders import make_config, make_context, make_lot, make_security, make_state
 from tests.planner_core.odd_states import with_market
 

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner_core.context import CashFlow, GroupRule, Side
 from planner_core.opportunities.cash_raise import (
     CashRaise,
     CashRaiseParameters,
     smallest_trade,
 )
 from planner_core.plan import Action, Opportunity
-from planner_core.sizing import price_trade, size
+from planner_core.records import CashFlow, GroupRule, Side
 from planner_core.state import PlanningState
+from planner_core.trades.sizing import price_trade, size
 from tests.builders import (
     AS_OF,
     days_ago,

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from planner_core.context import Side
 from planner_core.opportunities.opportunity_buys import OpportunityBuys, OpportunityBuysParameters
 from planner_core.plan import Opportunity
+from planner_core.records import Side
 from tests.builders import make_context, make_security, make_state
 from tests.planner_core.odd_states import with_market
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from planner_core.context import Side
 from planner_core.contracts import checked_opportunities
 from planner_core.module import OpportunityCalculator
 from planner_core.opportunities import BUILTIN_OPPORTUNITIES
 from planner_core.plan import Opportunity, Skip
+from planner_core.records import Side
 from tests.planner_core.odd_states import ODD_STATES, default_parameters, fingerprint, odd_state
 
 CALCULATORS = [pytest.param(module, id=module.metadata.name) for module in BUILTIN_OPPORTUNITIES]

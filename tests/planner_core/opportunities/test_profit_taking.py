@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from planner_core.context import Side
 from planner_core.opportunities.profit_taking import ProfitTaking, ProfitTakingParameters
 from planner_core.plan import Opportunity, Skip
+from planner_core.records import Side
 from tests.builders import days_ago, make_context, make_lot, make_security, make_state
 from tests.planner_core.odd_states import with_market
 

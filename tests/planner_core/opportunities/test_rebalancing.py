@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from planner_core.context import GroupRule, Side
 from planner_core.opportunities.bands import BandParameters
 from planner_core.opportunities.rebalance_buys import RebalanceBuys
 from planner_core.opportunities.rebalance_sells import RebalanceSells
 from planner_core.plan import Opportunity
+from planner_core.records import GroupRule, Side
 from planner_core.state import PlanningState
 from tests.builders import make_context, make_security, make_state
 from tests.planner_core.odd_states import with_portfolio

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from planner_core.config import PlannerConfig
-from planner_core.context import Side, TaxLot, Trade
 from planner_core.opportunities.tax_loss_harvest import TaxLossHarvest, TaxLossHarvestParameters
 from planner_core.plan import Action, Opportunity, Skip
-from planner_core.sizing import size
+from planner_core.records import Side, TaxLot, Trade
 from planner_core.state import PlanningState
+from planner_core.trades.sizing import size
 from tests.builders import (
     days_ago,
     make_config,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from planner_core.context import Side
-from planner_core.continuous import solve_target_weights
+from planner_core.opportunities.continuous import solve_target_weights
 from planner_core.opportunities.weight_based import WeightBased, WeightBasedParameters
+from planner_core.records import Side
 from tests.builders import make_context, make_state
 from tests.planner_core.odd_states import odd_state
 

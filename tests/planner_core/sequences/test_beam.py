@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from planner_core.context import CashBalance
 from planner_core.evaluator import Evaluator, as_block
-from planner_core.ranking import RANKED_SETS, Ranking
-from planner_core.search import SearchSpace
+from planner_core.records import CashBalance
+from planner_core.searching.ranking import RANKED_SETS, Ranking
+from planner_core.searching.space import SearchSpace
 from planner_core.sequences.beam import Beam, BeamParameters
 from planner_core.state import PlanningState
 from tests.builders import make_action, make_config, make_context, make_evaluator, make_state

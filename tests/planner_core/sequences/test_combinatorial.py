@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner_core.evaluator import BLOCK_SEQUENCES
-from planner_core.search import SearchSpace
+from planner_core.searching.space import SearchSpace
 from planner_core.sequences.combinatorial import (
     Combinatorial,
     CombinatorialParameters,

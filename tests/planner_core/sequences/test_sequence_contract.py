@@ -11,8 +11,8 @@ import pytest
 from planner_core.contracts import checked_block
 from planner_core.evaluator import Evaluator, as_block
 from planner_core.module import SequenceGenerator
-from planner_core.ranking import RANKED_SETS, Ranking
-from planner_core.search import SearchSpace
+from planner_core.searching.ranking import RANKED_SETS, Ranking
+from planner_core.searching.space import SearchSpace
 from planner_core.sequences import BUILTIN_SEQUENCES
 from tests.planner_core.odd_states import (
     ODD_STATES,

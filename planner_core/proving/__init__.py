@@ -1,0 +1,1 @@
+"""How good the plan is, proven: bounds on every set of the candidates."""

@@ -1,0 +1,1 @@
+"""Sets of candidates: ranked, and climbed from one to a better one."""

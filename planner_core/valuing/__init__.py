@@ -1,0 +1,1 @@
+"""Believed prices, what the holdings are worth by them, and what the limits demand."""
