@@ -1,20 +1,17 @@
-"""What must hold for every home, whatever was done to its daemon; and a home to do it to."""
+"""A home to do things to, and the promises that must hold for it afterwards."""
 
 from __future__ import annotations
 
 import json
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from firmware_bridge.edges import EdgeId
-from host.daemon.presses import ANSWERS, VERDICTS, edge_ids
-from host.journal.reading import read_journal
 from host.observability.journal_record import JournalRecord
 from host.simulation.appliance import Simulation
+from tools.chaos.promises import broken_promises, journal
 
 TAMPERED = str(Path(__file__).with_name("tampered_trader.py"))
 PATIENCE_S = 30.0
@@ -43,19 +40,8 @@ def quick(home: Path, plan_s: float = 0.0, kill: dict[str, Any] | None = None) -
     return Simulation(home, daemon=trader(plan_s, kill))
 
 
-def journal(home: Path) -> list[JournalRecord]:
-    """Return what stands in the journal."""
-    records: list[JournalRecord] = []
-    read_journal(home / "journal", records.append)
-    return records
-
-
 def of_type(home: Path, *types: str) -> list[JournalRecord]:
     return [record for record in journal(home) if record.event_type in types]
-
-
-def plan_files(home: Path) -> list[Path]:
-    return sorted((home / "plans").glob("*/*.json"))
 
 
 def wait_until(what: Callable[[], bool], appliance: Simulation | None = None) -> None:
@@ -71,37 +57,7 @@ def wait_until(what: Callable[[], bool], appliance: Simulation | None = None) ->
 
 def assert_promises(home: Path) -> None:
     """No press lost or doubled, each with one verdict; each request with one answer, one plan."""
-    records: list[JournalRecord] = []
-    reading = read_journal(home / "journal", records.append)
-    assert (reading.bytes_cut, reading.lines_damaged, reading.links_broken) == (0, 0, 0)
-
-    edges = [edge_of(record) for record in records if record.event_type == "ButtonEdge"]
-    assert len(edges) == len(set(edges)), "an edge was journaled twice"
-    judged = Counter(edge for r in records if r.event_type in VERDICTS for edge in edge_ids(r.data))
-    assert all(count == 1 for count in judged.values()), "an edge was judged twice"
-    missing = presses_without_verdict(records)
-    assert not missing, f"presses without a verdict: {missing}"
-
-    asked = Counter(r.trace_id for r in records if r.event_type == "PlanRequested")
-    answered = Counter(r.trace_id for r in records if r.event_type in ANSWERS)
-    assert all(count == 1 for count in asked.values()), "a press was executed twice"
-    assert asked == answered, "each request has one answer"
-    stored = [r.data["file"] for r in records if r.event_type == "PlanStored"]
-    assert sorted(map(str, stored)) == sorted(path.name for path in plan_files(home))
-
-
-def presses_without_verdict(records: list[JournalRecord]) -> set[EdgeId]:
-    """Return the presses that were acknowledged and that nothing was made of."""
-    downs = {
-        edge_of(record)
-        for record in records
-        if record.event_type == "ButtonEdge" and record.data["edge"] == "down"
-    }
-    return downs - {edge for r in records if r.event_type in VERDICTS for edge in edge_ids(r.data)}
-
-
-def edge_of(record: JournalRecord) -> EdgeId:
-    return EdgeId(int(str(record.data["boot_id"])), int(str(record.data["event_id"])))
+    assert list(broken_promises(home)) == []
 
 
 def acked_edges(appliance: Simulation) -> int:

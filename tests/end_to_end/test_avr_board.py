@@ -15,14 +15,8 @@ from firmware_bridge.patterns import stale_frame
 from host.display.pages import result_film
 from host.simulation.appliance import AVR_COMMAND, Simulation
 from host.simulation.events import Answer
-from tests.end_to_end.promises import (
-    assert_promises,
-    of_type,
-    plan_files,
-    small_home,
-    trader,
-    wait_until,
-)
+from tests.end_to_end.promises import assert_promises, of_type, small_home, trader, wait_until
+from tools.chaos.promises import plan_files
 
 pytestmark = pytest.mark.usefixtures("avr")
 

@@ -12,15 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from host.observability.log_format import event_of_line
-from tests.end_to_end.promises import (
-    PATIENCE_S,
-    assert_promises,
-    plan_files,
-    small_home,
-    trader,
-)
+from tests.end_to_end.promises import PATIENCE_S, assert_promises, small_home, trader
 from tests.firmware_bridge.test_router_port import RouterService, service
 from tools.build_firmware import Built
+from tools.chaos.promises import plan_files
 
 PRESS_S = 0.2
 

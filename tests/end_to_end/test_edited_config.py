@@ -12,14 +12,8 @@ from host.files.backup import create_backup
 from host.files.home import Home
 from host.files.instance_lock import InstanceError
 from host.files.restore import restore_backup
-from tests.end_to_end.promises import (
-    assert_promises,
-    of_type,
-    plan_files,
-    quick,
-    small_home,
-    wait_until,
-)
+from tests.end_to_end.promises import assert_promises, of_type, quick, small_home, wait_until
+from tools.chaos.promises import plan_files
 
 
 def test_a_good_edit_goes_live_and_a_bad_one_never_does(tmp_path: Path) -> None:

@@ -25,12 +25,12 @@ from tests.end_to_end.hard_places import (
 from tests.end_to_end.promises import (
     assert_promises,
     of_type,
-    plan_files,
     quick,
     small_home,
     trader,
     wait_until,
 )
+from tools.chaos.promises import plan_files
 
 FREE_LATER = '(until [ -e "$2"/free ]; do sleep 0.2; done; rm "$1"/ballast) & '
 DAY_S = 86_400.0

@@ -13,15 +13,13 @@ import pytest
 from tests.end_to_end.promises import (
     acked_edges,
     assert_promises,
-    journal,
     of_type,
-    plan_files,
-    presses_without_verdict,
     quick,
     small_home,
     trader,
     wait_until,
 )
+from tools.chaos.promises import journal, plan_files, presses_without_verdict
 
 PLACES: list[dict[str, Any]] = [
     {"at": "torn_record", "type": "ButtonEdge", "n": 1},

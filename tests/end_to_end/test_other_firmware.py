@@ -7,7 +7,8 @@ from pathlib import Path
 from firmware_bridge.matrix import Frame
 from firmware_bridge.patterns import incompatible_frame
 from host.simulation.appliance import BOARD_COMMAND, Simulation
-from tests.end_to_end.promises import assert_promises, plan_files, small_home, trader
+from tests.end_to_end.promises import assert_promises, small_home, trader
+from tools.chaos.promises import plan_files
 
 OTHER = (*BOARD_COMMAND, "--protocol", "9")
 

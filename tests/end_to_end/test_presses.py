@@ -10,14 +10,13 @@ from host.files.home import create_home
 from host.simulation.appliance import Simulation
 from tests.end_to_end.promises import (
     assert_promises,
-    journal,
     of_type,
-    plan_files,
     quick,
     small_home,
     trader,
     wait_until,
 )
+from tools.chaos.promises import journal, plan_files
 
 QUICK_HOLDS = "[buttons]\nhold_ms = 300\nlong_hold_ms = 1000\n"
 
