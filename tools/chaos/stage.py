@@ -37,6 +37,7 @@ DEVICE: Final = (
     '[log]\nlevel = "info"\n'
 )
 LOOK_S: Final = 0.1
+FIRST_VERSION_S: Final = 60.0
 TRADER: Final = str(Path(__file__).with_name("trader.py"))
 CHATTER: Final = frozenset(
     {
@@ -88,10 +89,16 @@ class Stage:
 
     def __enter__(self) -> Self:
         self.appliance.__enter__()
+        # A version to go back to: without one, a wrong edit leaves nothing to plan by.
+        if not self.until(lambda: BUCKET in self._announced(), FIRST_VERSION_S):
+            self.violated("the first version of the configuration was never announced")
         return self
 
     def __exit__(self, *_: object) -> None:
         self.appliance.close()
+
+    def _announced(self) -> set[object]:
+        return {told["bucket_id"] for told in self.witness.heard("ConfigurationChanged")}
 
     # --- time ------------------------------------------------------------------------------
 
