@@ -19,6 +19,7 @@ SPAWN = str(ROOT / "tools" / "spawn.py")
 
 # Where Python may not keep its bytecode, every start would compile our code again: users' do not.
 NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
+KIB_PER_MIB = 1024
 
 
 class BenchmarkError(Exception):
@@ -105,3 +106,11 @@ def commit() -> str:
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return done.stdout.strip()
+
+
+def rss_mb(pid: int) -> float:
+    """Resident memory of a process, MiB."""
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / KIB_PER_MIB
+    raise BenchmarkError(f"process {pid} has ended")

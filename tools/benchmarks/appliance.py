@@ -9,12 +9,11 @@ from pathlib import Path
 
 from host.files.home import create_home
 from host.simulation.appliance import Simulation
-from tools.measure import NO_BYTECODE, BenchmarkError
+from tools.measure import NO_BYTECODE, BenchmarkError, rss_mb
 
 PRESSES = 9
 IDLE_S = 10.0
 SETTLE_S = 3.0
-IN_MB = 1024  # /proc tells KiB
 
 
 def run() -> dict[str, object]:
@@ -94,14 +93,6 @@ def cpu_s(pid: int) -> float:
     """CPU time of a process with all its threads; the scheduler's count is exact, ticks are not."""
     tasks = Path(f"/proc/{pid}/task").iterdir()
     return sum(int((task / "schedstat").read_text("ascii").split()[0]) for task in tasks) / 1e9
-
-
-def rss_mb(pid: int) -> float:
-    """Resident memory of a process."""
-    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / IN_MB
-    raise BenchmarkError(f"process {pid} has ended")
 
 
 def stop_s(appliance: Simulation) -> float:

@@ -1,0 +1,107 @@
+"""Many presses, one after the other, on one daemon: what is lost, and what grows."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from host.files.home import create_home
+from host.simulation.appliance import Simulation
+from tools.chaos.promises import edge_of, journal, presses_without_verdict
+from tools.chaos.witness import Witness
+from tools.measure import rss_mb
+
+if TYPE_CHECKING:
+    from firmware_bridge.edges import EdgeId
+
+LOOK_EVERY: Final = 100
+WARM_UP: Final = 100
+"""Presses until all has been used once; what grows after them grows for ever."""
+PAUSE_S: Final = 0.35
+"""Longer than the time in which a second press would make it a double one."""
+KB: Final = 1024
+
+
+@dataclass(slots=True)
+class Endured:
+    """What many presses led to."""
+
+    presses: int = 0
+    plans: int = 0
+    slowest_s: float = 0.0
+    broken: list[str] = field(default_factory=list)
+    daemon_mb: list[float] = field(default_factory=list)
+    worker_mb: list[float] = field(default_factory=list)
+
+    @staticmethod
+    def growth_kb(memory_mb: Sequence[float]) -> float:
+        """Return by how much a process grows from one look to the next, as a rule (Theil, Sen)."""
+        places = range(len(memory_mb))
+        slopes = [(memory_mb[b] - memory_mb[a]) / (b - a) for a in places for b in places if a < b]
+        return statistics.median(slopes) * KB if slopes else 0.0
+
+
+def press_often(
+    folder: Path, presses: int, board: Sequence[str], look_every: int = LOOK_EVERY
+) -> Endured:
+    """Press so often on a demo home, waiting for each plan on the matrix; then look what is kept.
+
+    Parameters
+    ----------
+    folder : Path
+        Empty.
+    presses : int
+    board : sequence of str
+        The board's command, as `Simulation` takes it.
+    look_every : int
+        Memory is looked at after so many presses, the first `WARM_UP` not counted.
+
+    Raises
+    ------
+    SimulationError
+        When a press gets no plan.
+    """
+    root = create_home(folder / "home", demo=True).home.root
+    endured = Endured()
+    with Simulation(root, board=board) as appliance:
+        witness = Witness(0)
+        appliance.follow(witness.follow)
+        warm_up = min(WARM_UP, presses // 2)
+        for number in range(1, presses + 1):
+            appliance.press()
+            answer = appliance.wait_for_answer()
+            endured.presses += 1
+            endured.plans += answer.plan["outcome"] == "PLANNED"
+            endured.slowest_s = max(endured.slowest_s, answer.press_to_frame_s)
+            appliance.pump_for(PAUSE_S)
+            if number >= warm_up and (number - warm_up) % look_every == 0:
+                assert appliance.daemon is not None
+                endured.daemon_mb.append(rss_mb(appliance.daemon.pid))
+                worker = int(witness.heard("WorkerReady")[-1]["data"]["pid"])
+                endured.worker_mb.append(rss_mb(worker))
+        workers = len(witness.heard("WorkerReady"))
+        if workers != 1:
+            endured.broken.append(f"the planner's process was started {workers} times")
+        code = appliance.stop_daemon()
+        if code:
+            endured.broken.append(f"the daemon ended with {code}")
+        endured.broken += _kept(root, {event_id for _, event_id in witness.acked}, presses)
+    return endured
+
+
+def _kept(root: Path, acked: set[int], presses: int) -> list[str]:
+    """Return what was lost or doubled."""
+    records = journal(root)
+    edges: list[EdgeId] = [edge_of(r) for r in records if r.event_type == "ButtonEdge"]
+    stored = [r.trace_id for r in records if r.event_type == "PlanStored"]
+    counts = {
+        "edges acknowledged and not journaled": len(acked - {edge.event_id for edge in edges}),
+        "edges journaled twice": len(edges) - len(set(edges)),
+        "presses without a verdict": len(presses_without_verdict(records)),
+        "presses that never came": abs(len(edges) - 2 * presses),
+        "plans missing or doubled": abs(len(stored) - presses) + len(stored) - len(set(stored)),
+    }
+    return [f"{count} {what}" for what, count in counts.items() if count]
