@@ -159,7 +159,9 @@ def test_a_fault_is_on_the_matrix_and_in_the_health_until_a_plan_mends_it(
         assert found[0]["since"] >= requested.record["timestamp"][:19]
         appliance.stop_daemon()
         appliance.restart_daemon(trader())
-        appliance.wait_for("daemon", "WorkerReady")
+        wait_for_fault(appliance, fault)
+        appliance.press()
+        appliance.wait_for("daemon", "PlanStored")
         wait_until(lambda: health(home)["daemon"]["faults"] == [], appliance)
         appliance.stop_daemon()
     assert len(of_type(home, "PlanFailed")) == 1
