@@ -36,6 +36,10 @@ BLOCK_SEQUENCES = 8192
 """Sequences scanned at a time: the gathered pairs then stay in the cache."""
 FLOAT32_MARGIN = 2e-6
 """Room for float32 rounding when a bound is compared with an exact score."""
+FOLDED_CANDIDATES = 512
+"""Up to so many candidates a table for each length of blocks is small: 1 MB."""
+FEW_SEQUENCES = 256
+"""Judged at once: parting fewer takes longer than it saves."""
 LIMIT_TOLERANCE = 1e-9
 """Binary dust forgiven when a limit is checked, as a fraction of NAV."""
 
@@ -115,8 +119,15 @@ class Evaluator:
         self.bound_before = self.tables.score_before + constant
         self.bound_lin = self.tables.lin + per_action
         self._lin32 = self.bound_lin.astype(np.float32)
-        self._conflict = self._conflict_table().ravel()
+        self._conflict = np.pad(candidates.conflicts, (0, 1)).ravel()
         self.columns = self._limit_columns()
+        # What sums of `columns` are compared with, computed once: asked for thousands of times.
+        limits = state.limits
+        self._short = (limits.cash_rows.required - limits.cash_rows.free) / state.nav
+        self._deepest = np.maximum(limits.cash_rows.missing / state.nav, 0.0) + LIMIT_TOLERANCE
+        self._allowed = np.maximum(limits.groups.cap, limits.groups.weight) + LIMIT_TOLERANCE
+        self._settled = limits.settled_budget / state.nav + LIMIT_TOLERANCE
+        self._tables32: dict[int, NDArray[np.float32]] = {}
 
     @property
     def null_id(self) -> int:
@@ -133,14 +144,15 @@ class Evaluator:
 
     def upper_scores(self, ids: IdBlock) -> NDArray[np.float32]:
         """Return a bound from above on each sequence's score; float32, exact without CVaR."""
-        # Full-depth blocks are nearly all there are: their table has the linear part in it.
-        folded = len(ids) == self.state.config.max_plan_depth > 1
         wide = ids.astype(np.intp)
         scores = np.full(ids.shape[1], self.bound_before, dtype=np.float32)
         found = np.empty_like(scores)
+        # A small table for each length of block has the linear part in it; the null row's is 0.
+        folded = len(ids) > 1 and self.null_id < FOLDED_CANDIDATES
+        folded |= len(ids) == self.state.config.max_plan_depth > 1
         for row in () if folded else wide:
             scores += np.take(self._lin32, row, out=found, mode="clip")
-        table = self._folded32 if folded else self._pair32
+        table = self._folded32(len(ids)) if folded else self._pair32
         for places in _place_pairs(wide, self.null_id + 1):
             scores += np.take(table, places, out=found, mode="clip")
         return scores
@@ -162,39 +174,57 @@ class Evaluator:
         free = ~self.conflicting(ids)
         return Judgement(judged.legal & free, judged.repairable & free, judged.violation)
 
+    def legal_sets(self, ids: IdBlock) -> tuple[NDArray[np.intp], FloatArray]:
+        """Return the places of the legal sequences of a block, and the violation of each.
+
+        As `check` has it, but what costs little is asked first: most good scores lack the cash.
+        """
+        places = np.arange(ids.shape[1])
+        if places.size > FEW_SEQUENCES:
+            for column, most in self.ceilings:
+                change = column.take(ids[0])
+                for row in ids[1:]:
+                    change += column.take(row)
+                within = np.flatnonzero(change <= most)
+                places, ids = places[within], ids.take(within, axis=1)
+        free = np.flatnonzero(~self.conflicting(ids))
+        places, ids = places[free], ids.take(free, axis=1)
+        total = self.columns.take(ids[0], axis=0)
+        for row in ids[1:]:
+            total += self.columns.take(row, axis=0)
+        judged = self.judge(total)
+        return places[judged.legal], judged.violation[judged.legal]
+
     def judge(self, total: FloatArray) -> Judgement:
         """Judge sums of `columns` over sets, shape (..., n_columns).
 
         Sells come first and conversions before buys, so cash and groups are at their worst at the
         end: one check there covers every step.
         """
-        limits, nav, dust = self.state.limits, self.state.nav, LIMIT_TOLERANCE
+        limits, dust = self.state.limits, LIMIT_TOLERANCE
         buys, relief, turnover, repair, paid = (total[..., i] for i in range(5))
-        cash_delta, group_change = total[..., self.cash_columns], total[..., self.group_columns]
-        groups = limits.groups.weight + group_change
-        short = (limits.cash_rows.required - limits.cash_rows.free) / nav - cash_delta
-        charged = (
-            turnover
-            - np.minimum(repair, limits.repair_credit)
-            - np.minimum(buys, limits.deposit_credit)
-        )
+        short = self._short - total[..., self.cash_columns]
+        groups = limits.groups.weight + total[..., self.group_columns]
+        charged = turnover
+        if limits.repair_credit:
+            charged = charged - np.minimum(repair, limits.repair_credit)
+        if limits.deposit_credit:
+            charged = charged - np.minimum(buys, limits.deposit_credit)
         buys_nothing = buys == 0
-        settled = buys_nothing | (paid <= limits.settled_budget / nav + dust)
-        final = settled & (charged <= limits.turnover_left + dust)
+        final = charged <= limits.turnover_left + dust
+        if self._settled < np.inf:
+            final &= buys_nothing | (paid <= self._settled)
         # A buy or a conversion may not take a row below what it needs, nor deeper if it is below.
-        needed = np.maximum(limits.cash_rows.missing / nav, 0.0)
-        covered = buys_nothing | (short <= dust).all(axis=-1)
-        covered &= (short <= needed + dust).all(axis=-1)
-        allowed = np.maximum(limits.groups.cap, limits.groups.weight)
-        capped = (groups <= allowed + dust).all(axis=-1)
-        violation = (
-            np.maximum(short, 0.0).sum(axis=-1)
-            + (self._position_excess - relief)
-            + np.maximum(groups - limits.groups.cap, 0.0).sum(axis=-1)
-        )
+        kept = (short <= dust).all(axis=-1)
+        kept |= buys_nothing
+        kept &= (short <= self._deepest).all(axis=-1)
+        kept &= (groups <= self._allowed).all(axis=-1)
+        violation = np.maximum(short, 0.0).sum(axis=-1)
+        violation += self._position_excess - relief
+        violation += np.maximum(groups - limits.groups.cap, 0.0).sum(axis=-1)
         return Judgement(
-            legal=final & covered & capped,
-            repairable=final & ~(covered & capped),
+            legal=final & kept,
+            repairable=final & ~kept,
             violation=np.maximum(violation, 0.0),
         )
 
@@ -248,19 +278,38 @@ class Evaluator:
     def _pair32(self) -> NDArray[np.float32]:
         return self.tables.pair.astype(np.float32).ravel()
 
-    @cached_property
-    def _folded32(self) -> NDArray[np.float32]:
-        """The pairs with the linear part shared out: each place meets all others, depth - 1."""
-        shared = self.bound_lin / (self.state.config.max_plan_depth - 1)
-        folded = self.tables.pair + shared[:, None]
-        folded += shared
-        return folded.astype(np.float32).ravel()
+    def _folded32(self, length: int) -> NDArray[np.float32]:
+        """The pairs with the linear part shared out: each place meets all others, length - 1."""
+        if length not in self._tables32:
+            shared = self.bound_lin / (length - 1)
+            folded = self.tables.pair + shared[:, None]
+            folded += shared
+            self._tables32[length] = folded.astype(np.float32).ravel()
+        return self._tables32[length]
 
     @cached_property
-    def compatible_pair(self) -> FloatArray:
-        """The pairs of K candidates, minus infinity where they exclude each other; for bounds."""
+    def ordered_pair(self) -> FloatArray:
+        """The pairs for bounds, each once: -inf below the diagonal and where two exclude."""
         k = self.candidates.n
-        return np.where(self.candidates.conflicts, -np.inf, self.tables.pair[:k, :k])
+        out = self.candidates.conflicts | np.tri(k, dtype=bool)
+        return np.where(out, -np.inf, self.tables.pair[:k, :k])
+
+    @cached_property
+    def ceilings(self) -> tuple[tuple[FloatArray, float], ...]:
+        """Pairs of (what each action adds, what no legal set may add up to more than).
+
+        Cash that each row gives and turnover: necessary, not sufficient, and cheap to ask.
+        """
+        limits, cash = (
+            self.state.limits,
+            np.ascontiguousarray(-self.columns[:, self.cash_columns].T),
+        )
+        given = zip(cash, self._deepest - self._short, strict=True)
+        turnover = limits.turnover_left + limits.repair_credit + limits.deposit_credit
+        return (
+            *((column, float(most) + LIMIT_TOLERANCE) for column, most in given),
+            (np.ascontiguousarray(self.columns[:, 2]), turnover + 2 * LIMIT_TOLERANCE),
+        )
 
     @cached_property
     def _tail_of_action(self) -> FloatArray:
@@ -268,12 +317,6 @@ class Evaluator:
         columns = np.append(self.candidates.column, 0)
         loss = -self.state.objective.scenarios.T[columns]
         return np.ascontiguousarray(loss * self.tables.weight_change[:, None])
-
-    def _conflict_table(self) -> NDArray[np.bool_]:
-        k = self.candidates.n
-        table = np.zeros((k + 1, k + 1), dtype=bool)
-        table[:k, :k] = self.candidates.conflicts
-        return table
 
     @cached_property
     def _position_excess(self) -> float:

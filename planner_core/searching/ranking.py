@@ -99,14 +99,14 @@ class Ranking:
         if columns.size < ids.shape[1]:
             self.n_pruned += ids.shape[1] - columns.size
             ids, upper = np.ascontiguousarray(ids[:, columns]), upper[columns]
-        judged = self.evaluator.check(ids)
-        self.n_legal += int(judged.legal.sum())
-        level = np.rint(judged.violation / VIOLATION_TOLERANCE).astype(np.int64)
-        legal = np.flatnonzero(judged.legal)
-        order = legal[np.lexsort((-upper[legal], level[legal]))]
-        for start in range(0, len(order), EXACT_CHUNK):
-            chunk = order[start : start + EXACT_CHUNK]
-            if not self._could_enter(int(level[chunk[0]]), float(upper[chunk[0]])):
+        legal, violation = self.evaluator.legal_sets(ids)
+        self.n_legal += legal.size
+        level = np.rint(violation / VIOLATION_TOLERANCE).astype(np.int64)
+        order = np.lexsort((-upper[legal], level))
+        ids, upper, level = ids[:, legal[order]], upper[legal[order]], level[order]
+        for start in range(0, ids.shape[1], EXACT_CHUNK):
+            chunk = slice(start, start + EXACT_CHUNK)
+            if not self._could_enter(int(level[start]), float(upper[start])):
                 # Within a level bounds only fall; a worse level cannot enter either.
                 break
             self._admit(ids[:, chunk], level[chunk])

@@ -8,8 +8,6 @@ the combinations are enumerated and scanned on the pair tables.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import combinations
-from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,19 +33,42 @@ def resized_sets(candidates: Candidates, chosen: Sequence[int], sets_max: int) -
     ndarray of shape (len(chosen), up to BLOCK_SEQUENCES), int16
     """
     sizes = [_other_sizes(candidates, candidate) for candidate in chosen]
-    left = sets_max
-    for resized in range(1, len(chosen) + 1):
-        places = [
-            members
-            for members in combinations(range(len(chosen)), resized)
-            if all(sizes[member].size for member in members)
-        ]
-        left -= sum(prod(sizes[member].size for member in members) for members in places)
-        if left < 0 or not places:
-            return
-        sets = np.concatenate([_combined(chosen, members, sizes) for members in places], axis=1)
+    most = _most_resized([size.size for size in sizes], sets_max)
+    for sets in _resized(chosen, sizes, most)[1:]:
         for start in range(0, sets.shape[1], BLOCK_SEQUENCES):
             yield np.ascontiguousarray(sets[:, start : start + BLOCK_SEQUENCES])
+
+
+def _most_resized(counts: Sequence[int], sets_max: int) -> int:
+    """Return how many trades may change at once for all such sets to fit.
+
+    There are as many sets with r changed as the r-th elementary symmetric polynomial of the counts.
+    """
+    n_sets = [1] + [0] * len(counts)
+    for count in counts:
+        for resized in range(len(counts), 0, -1):
+            n_sets[resized] += n_sets[resized - 1] * count
+    most, left = 0, sets_max
+    for resized in range(1, len(n_sets)):
+        left -= n_sets[resized]
+        if left < 0 or not n_sets[resized]:
+            break
+        most = resized
+    return most
+
+
+def _resized(chosen: Sequence[int], sizes: Sequence[NDArray[np.int16]], most: int) -> list[IdBlock]:
+    """Return the sets with 0, 1, ... `most` trades in other sizes, grown trade by trade."""
+    grown = [np.empty((0, 1), dtype=np.int16)]
+    for candidate, others in zip(chosen, sizes, strict=True):
+        kept = [_with_last(sets, np.full(1, candidate, dtype=np.int16)) for sets in grown]
+        changed = [_with_last(sets, others) for sets in grown]
+        kept.append(np.empty((len(grown[0]) + 1, 0), dtype=np.int16))
+        grown = [kept[0]] + [
+            np.concatenate([same, other], axis=1)
+            for same, other in zip(kept[1 : most + 1], changed, strict=False)
+        ]
+    return grown
 
 
 def _other_sizes(candidates: Candidates, candidate: int) -> NDArray[np.int16]:
@@ -59,12 +80,6 @@ def _other_sizes(candidates: Candidates, candidate: int) -> NDArray[np.int16]:
     return np.flatnonzero(same).astype(np.int16)
 
 
-def _combined(
-    chosen: Sequence[int], members: Sequence[int], sizes: Sequence[NDArray[np.int16]]
-) -> IdBlock:
-    """Return the chosen set with every combination of other sizes of some members."""
-    grid = np.meshgrid(*(sizes[member] for member in members), indexing="ij")
-    sets = np.tile(np.array(chosen, dtype=np.int16)[:, None], (1, grid[0].size))
-    for member, column in zip(members, grid, strict=True):
-        sets[member] = column.ravel()
-    return sets
+def _with_last(sets: IdBlock, last: NDArray[np.int16]) -> IdBlock:
+    """Return every set with every one of some candidates in a last place."""
+    return np.concatenate([np.tile(sets, (1, last.size)), np.repeat(last, sets.shape[1])[None, :]])

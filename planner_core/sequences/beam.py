@@ -23,6 +23,8 @@ from planner_core.state import PlanningState
 
 VIOLATION_PRICE = 1e3
 """Score that a unit of violation costs while a beam grows; the ranking knows the true order."""
+BLOCK_SETS = 256
+"""Sets that levels are joined up to: little to wait for, and most of a narrow beam."""
 OFFERED_PER_WIDTH = 4
 """Legal sets offered to the ranking per place in the beam and depth."""
 
@@ -89,7 +91,19 @@ class Beam(SequenceGenerator[BeamParameters]):
         """Yield the legal sets that each level of each beam found best."""
         places = int(np.ceil(parameters.width * parameters.repairable_fraction))
         for growth in _priced(space.evaluator, parameters):
-            yield from _grow(space, growth, parameters.width, places)
+            yield from _joined(_grow(space, growth, parameters.width, places))
+
+
+def _joined(levels: Iterator[IdBlock]) -> Iterator[IdBlock]:
+    """Yield the sets of several levels in one block, so that a narrow beam is scored at once."""
+    waiting: list[IdBlock] = []
+    for sets in levels:
+        waiting.append(sets)
+        if sum(block.shape[1] for block in waiting) >= BLOCK_SETS:
+            yield np.concatenate(waiting, axis=1)
+            waiting = []
+    if waiting:
+        yield np.concatenate(waiting, axis=1)
 
 
 def _priced(evaluator: Evaluator, parameters: BeamParameters) -> Iterator[FloatArray]:
@@ -140,9 +154,12 @@ def _grow(
         blocked=np.zeros((1, k), dtype=bool),
         total=np.zeros((1, evaluator.columns.shape[1])),
     )
+    by_limit = np.ascontiguousarray(evaluator.columns[:k].T)
     for depth in range(space.depth):
         score = level.score[:, None] + level.growth
-        judged = evaluator.judge(level.total[:, None, :] + evaluator.columns[None, :k, :])
+        # In memory limit by limit: each is asked of all sets in a row.
+        total = level.total.T[:, :, None] + by_limit[:, None, :]
+        judged = evaluator.judge(np.moveaxis(total, 0, -1))
         free = ~level.blocked
         worth = score - VIOLATION_PRICE * judged.violation
         seen: set[bytes] = set()
@@ -187,9 +204,9 @@ def _distinct(
 ) -> NDArray[np.intp]:
     """Return the places whose sets were not seen before; {a, b} grows from a and from b."""
     kept = []
-    ids = np.sort(_extended(level, places, depth)[0], axis=0)
-    for place, column in zip(places, ids.T, strict=True):
-        identity = column.tobytes()
+    ids = np.ascontiguousarray(np.sort(_extended(level, places, depth)[0], axis=0).T)
+    identities = ids.view(np.dtype((np.void, ids.itemsize * ids.shape[1]))).ravel().tolist()
+    for place, identity in zip(places.tolist(), identities, strict=True):
         if identity not in seen:
             seen.add(identity)
             kept.append(place)

@@ -55,7 +55,7 @@ class Combinatorial(SequenceGenerator[CombinatorialParameters]):
         order = np.array(space.promising, dtype=np.int16)
         for length, width in plan_depths(space.candidates.n, space.depth, parameters.sets_max):
             for block in combinations_in_blocks(width, length):
-                yield order[block]
+                yield order.take(block)
 
 
 def plan_depths(n_candidates: int, depth: int, sets_max: int) -> list[tuple[int, int]]:
