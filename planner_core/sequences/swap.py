@@ -67,7 +67,7 @@ class Swap(SequenceGenerator[SwapParameters]):
         seen: set[tuple[int, ...]] = set()
         for start in _starts(space, parameters.starts):
             if start in seen:
-                continue  # an earlier climb came by: it went on from here as this one would
+                continue  # an earlier climb came by and went on from here, as this one would
             seen.add(start)
             for better in climb(
                 space.evaluator,

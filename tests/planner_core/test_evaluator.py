@@ -8,7 +8,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from planner_core.evaluator import FLOAT32_MARGIN, Evaluator, Judgement, as_block, as_set
+from planner_core.evaluator import (
+    FEW_SEQUENCES,
+    FLOAT32_MARGIN,
+    Evaluator,
+    IdBlock,
+    Judgement,
+    as_block,
+    as_set,
+)
 from planner_core.plan import Action
 from planner_core.records import CashBalance, GroupRule
 from planner_core.state import PlanningState, value
@@ -62,6 +70,17 @@ def check_sets(portfolio: Portfolio, seed: int, n_sets: int) -> None:
             assert features.violation[place] == pytest.approx(verdict.violation, abs=DUST)
         assert exact[place] == pytest.approx(verdict.score, rel=1e-9, abs=1e-9)
         assert upper[place] >= exact[place] - FLOAT32_MARGIN * largest
+    check_legal_sets(evaluator, block)
+
+
+def check_legal_sets(evaluator: Evaluator, block: IdBlock) -> None:
+    """What is sifted limit by limit is what the check of everything calls legal."""
+    many = np.tile(block, (1, 1 + FEW_SEQUENCES // block.shape[1]))
+    for sets in (block, many):
+        expected = evaluator.check(sets)
+        places, violation = evaluator.legal_sets(sets)
+        assert places.tolist() == np.flatnonzero(expected.legal).tolist()
+        assert (violation == expected.violation[places]).all()
 
 
 def make_state_or_none(portfolio: Portfolio) -> PlanningState | None:
