@@ -393,4 +393,4 @@ def as_block(sets: Sequence[Sequence[int]], depth: int, null_id: int) -> IdBlock
 
 def as_set(column: NDArray[np.integer], null_id: int) -> tuple[int, ...]:
     """Return one column of a block as a sorted set of ids."""
-    return tuple(sorted(int(i) for i in column if i != null_id))
+    return tuple(sorted(i for i in column.tolist() if i != null_id))

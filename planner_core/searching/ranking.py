@@ -128,10 +128,18 @@ class Ranking:
         scores = self.evaluator.exact_scores(ids)
         self.n_exact += ids.shape[1]
         known = {ranked.ids: ranked for ranked in self._best}
-        for column, score in enumerate(scores):
+        last = self._best[-1].rank if len(self._best) >= self.size else (np.inf, 0.0)
+        for column, score in enumerate(scores.tolist()):
+            rank = int(level[column]), -round(score, SCORE_DIGITS)
+            if rank > last and self._nothing is not None:
+                continue  # what is kept already ranks before it
             chosen = as_set(ids[:, column], self.evaluator.null_id)
-            rounded = round(float(score), SCORE_DIGITS)
-            known[chosen] = RankedSet(int(level[column]), -rounded, len(chosen), chosen)
+            known[chosen] = RankedSet(*rank, len(chosen), chosen)
             if not chosen:
                 self._nothing = known[chosen]
-        self._best = sorted(known.values())[: self.size]
+        self._best = sorted(known.values(), key=_place)[: self.size]
+
+
+def _place(ranked: RankedSet) -> tuple[int, float, int, tuple[int, ...]]:
+    """Return what sets are ordered by; as sets compare, but built once for each."""
+    return ranked.violation_level, ranked.negative_score, ranked.n_steps, ranked.ids

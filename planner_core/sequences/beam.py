@@ -204,9 +204,10 @@ def _distinct(
 ) -> NDArray[np.intp]:
     """Return the places whose sets were not seen before; {a, b} grows from a and from b."""
     kept = []
-    ids = np.ascontiguousarray(np.sort(_extended(level, places, depth)[0], axis=0).T)
-    identities = ids.view(np.dtype((np.void, ids.itemsize * ids.shape[1]))).ravel().tolist()
-    for place, identity in zip(places.tolist(), identities, strict=True):
+    ids = np.sort(_extended(level, places, depth)[0], axis=0).T
+    data, size = ids.tobytes(), ids.itemsize * ids.shape[1]
+    for row, place in enumerate(places.tolist()):
+        identity = data[row * size : (row + 1) * size]
         if identity not in seen:
             seen.add(identity)
             kept.append(place)
