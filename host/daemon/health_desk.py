@@ -28,6 +28,7 @@ from host.health.home_checks import why_nothing_is_kept
 from host.health.look import Look
 from host.health.memory import ClockJump, Memory, read_memory, write_memory
 from host.health.plan_checks import last_success_of, overdue
+from host.health.reserve import make_reserve
 from host.observability import daemon_events as told
 
 if TYPE_CHECKING:
@@ -163,6 +164,7 @@ class HealthDesk:
         if self._has_recalled:
             return
         self._has_recalled = True
+        make_reserve(self._home.state_dir)
         with suppress(OSError, ValueError):
             found = read_memory(self._home.state_dir)
             if found is not None:

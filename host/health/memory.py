@@ -1,4 +1,4 @@
-"""What the daemon remembers of its health: `state/health.json`.
+"""What the daemon remembers of its health: `state/health.json`, or the reserve on a full disk.
 
 The daemon alone writes it; `trader health` reads it, for what only the daemon can know (the link,
 its faults) and for since when something holds. Whatever is odd in it counts as not known.
@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from host.display.faults import Fault
+from host.errors import StorageError
 from host.files.atomic_file import write_atomic
+from host.health.reserve import read_reserve, write_reserve
 from host.limits import BUCKET_ID, HEALTH_BYTES_MAX, HEALTH_ENTRIES_MAX
 
 MEMORY_NAME: Final = "health.json"
@@ -112,9 +114,17 @@ class Memory:
 
 
 def write_memory(state_dir: Path, memory: Memory) -> None:
-    """Keep a memory; StorageError when that fails."""
+    """Keep a memory; StorageError when it takes the reserve, or is not kept at all."""
     text = json.dumps(memory.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
-    write_atomic(state_dir / MEMORY_NAME, f"{text}\n".encode())
+    try:
+        write_atomic(state_dir / MEMORY_NAME, f"{text}\n".encode())
+    except StorageError:
+        # In short: what `trader health` found an hour ago matters least where room is scarce.
+        short = {**memory.to_json(), "findings": {}}
+        write_reserve(state_dir, json.dumps(short, allow_nan=False).encode())
+        raise
+    if read_reserve(state_dir) is not None:
+        write_reserve(state_dir, b"")
 
 
 def read_memory(state_dir: Path) -> Memory | None:
@@ -127,9 +137,11 @@ def read_memory(state_dir: Path) -> Memory | None:
     OSError
         When it cannot be read.
     """
+    data = read_reserve(state_dir)  # younger, where there is one
     try:
-        with (state_dir / MEMORY_NAME).open("rb") as file:
-            data = file.read(HEALTH_BYTES_MAX + 1)
+        if data is None:
+            with (state_dir / MEMORY_NAME).open("rb") as file:
+                data = file.read(HEALTH_BYTES_MAX + 1)
     except (FileNotFoundError, NotADirectoryError):
         return None
     if len(data) > HEALTH_BYTES_MAX:

@@ -86,12 +86,14 @@ def _play_scene(stage: Stage, scene: Scene) -> float:
     """Let the troubles begin, be seen, and end; return how long the recovery took."""
     troubles = [TROUBLES[name] for name in scene.troubles]
     since_s = stage.appliance.now_s()
-    for trouble, pause_s in zip(troubles, scene.pauses_s, strict=False):
+    for number, (trouble, pause_s) in enumerate(zip(troubles, scene.pauses_s, strict=False)):
+        if number == scene.hand_after:
+            _move_hand(stage, scene)
         stage.wait(pause_s)
         stage.note(f"begins: {trouble.name}")
         trouble.begin(stage)
-    stage.wait(scene.pauses_s[-1])
-    _move_hand(stage, scene.hand)
+    if scene.hand_after == len(troubles):
+        _move_hand(stage, scene)
     for trouble in troubles:
         _expect_seen(stage, trouble, troubles, since_s)
     for name in scene.ending:
@@ -105,8 +107,10 @@ def _play_scene(stage: Stage, scene: Scene) -> float:
     return took_s
 
 
-def _move_hand(stage: Stage, what: str) -> None:
+def _move_hand(stage: Stage, scene: Scene) -> None:
     """Do what a person does."""
+    stage.wait(scene.pauses_s[-1])
+    what = scene.hand
     stage.note(f"hand: {what}")
     if what == "press":
         stage.appliance.press()

@@ -29,9 +29,11 @@ class Scene:
 
     troubles: tuple[str, ...]
     hand: str
+    hand_after: int
+    """How many of the troubles have begun when the hand moves."""
     ending: tuple[str, ...]
     pauses_s: tuple[float, ...]
-    """Before each begins, and before the hand."""
+    """Before each begins, and before the hand moves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def _scene(chance: random.Random) -> Scene:
     names = tuple(trouble.name for trouble in chosen)
     ending = tuple(chance.sample(names, len(names)))
     pauses_s = tuple(round(chance.uniform(0.0, PAUSE_MAX_S), 3) for _ in range(len(names) + 1))
-    return Scene(names, hand, ending, pauses_s)
+    return Scene(names, hand, chance.randint(0, len(names)), ending, pauses_s)
 
 
 def _chosen(chance: random.Random) -> list[Trouble]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -148,6 +149,7 @@ def test_what_has_not_changed_is_not_written_again_at_once(act: Act) -> None:
 
 def test_a_disk_that_refuses_is_told_once_and_asked_again(act: Act, tmp_path: Path) -> None:
     async def scene(bench: Bench) -> None:
+        shutil.rmtree(tmp_path / "state")
         (tmp_path / "state").write_text("in the way", "utf-8")
         await bench.after(1)
         await bench.after(1)

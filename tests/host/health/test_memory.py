@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host.display.faults import Fault
+from host.errors import StorageError
+from host.health import memory as memory_module
 from host.health.memory import MEMORY_NAME, ClockJump, Memory, read_memory, write_memory
+from host.health.reserve import (
+    RESERVE_BYTES,
+    RESERVE_NAME,
+    make_reserve,
+    read_reserve,
+    write_reserve,
+)
 
 times = st.datetimes(
     datetime(1970, 1, 2),  # noqa: DTZ001 - the time zone is added below
     datetime(2200, 1, 1),  # noqa: DTZ001
     timezones=st.just(UTC),
 ).map(lambda at: at.replace(microsecond=at.microsecond // 1000 * 1000))
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 names = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,20}", fullmatch=True)
 memories = st.builds(
     Memory,
@@ -90,3 +101,41 @@ def test_only_the_time_of_writing_does_not_make_a_memory_another_one() -> None:
     now = datetime.now(UTC)
     assert not Memory(saved_at=now).differs_from(Memory())
     assert Memory(saved_at=now, is_linked=True).differs_from(Memory(saved_at=now))
+
+
+FULL = StorageError("the disk is full")
+
+
+def refuse(_path: Path, _data: bytes) -> None:
+    raise FULL
+
+
+def test_on_a_full_disk_the_memory_is_kept_in_place_until_there_is_room_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_reserve(tmp_path)
+    before, full, after = (Memory(pid=pid, findings={"a||": NOON}) for pid in (1, 2, 3))
+    write_memory(tmp_path, before)
+    with monkeypatch.context() as disk:
+        disk.setattr(memory_module, "write_atomic", refuse)
+        with pytest.raises(StorageError):
+            write_memory(tmp_path, full)
+    assert read_memory(tmp_path) == replace(full, findings={})
+    write_memory(tmp_path, after)
+    assert read_memory(tmp_path) == after
+    assert (tmp_path / RESERVE_NAME).stat().st_size == RESERVE_BYTES
+
+
+@pytest.mark.parametrize("data", [b"", b" " * RESERVE_BYTES, b"x" * 70, b"0" * 64 + b"{}"])
+def test_a_reserve_that_is_blank_or_torn_is_not_believed(tmp_path: Path, data: bytes) -> None:
+    write_memory(tmp_path, Memory(pid=5))
+    (tmp_path / RESERVE_NAME).write_bytes(data)
+    assert read_memory(tmp_path) == Memory(pid=5)
+
+
+def test_a_reserve_takes_no_more_than_its_room_and_none_that_is_missing(tmp_path: Path) -> None:
+    assert not write_reserve(tmp_path, b"{}")
+    make_reserve(tmp_path)
+    assert write_reserve(tmp_path, b"{}")
+    assert not write_reserve(tmp_path, b"x" * RESERVE_BYTES)
+    assert read_reserve(tmp_path) == b"{}"
