@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from host.health.look import Findings, Look
 
 STARTING: Final = timedelta(minutes=2)
-"""A board needs so long to bring up daemon, link and planner; until then nothing is missing."""
+"""A slow computer needs so long to bring up a planner; until then it is not missing."""
+LINKING: Final = timedelta(seconds=20)
+"""A board's boot loader may wait for ten seconds before the firmware begins."""
 
 INCIDENT_TOLD: Final = timedelta(hours=1)
 INCIDENTS: Final = frozenset({"daemon_restarted", "worker_restarted", "link_unsteady"})
@@ -49,7 +51,8 @@ def check_link(look: Look) -> Findings:
     if told is None or told.is_linked or told.started_at is None:
         return
     port = told.port or look.port
-    if look.now - told.started_at < STARTING and Path(port).exists():
+    was_linked = told.link_since is not None
+    if not was_linked and look.now - told.started_at < LINKING and Path(port).exists():
         return
     why = "" if Path(port).exists() else ": there is no such device"
     what = f"no board answers at {port}{why}"

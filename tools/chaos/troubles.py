@@ -159,7 +159,6 @@ _ALL: Final = (
     Trouble(
         *("silence", "link", _tell("silence", on=True), _tell("silence", on=False)),
         findings=("board_missing",),
-        told=("BoardDisconnected",),
         looks_like=_is(stale_frame()),
         cuts_link=True,
     ),

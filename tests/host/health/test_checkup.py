@@ -220,6 +220,24 @@ def test_what_is_broken_is_found(own_home: Home, case: Case) -> None:
         assert found[0].severity is CATALOGUE[case.kind].severity
 
 
+@pytest.mark.parametrize(
+    ("since_start", "was_linked", "is_missing"),
+    [
+        (timedelta(seconds=5), False, False),
+        (timedelta(seconds=30), False, True),
+        (timedelta(seconds=5), True, True),
+    ],
+)
+def test_a_board_has_a_moment_to_begin_but_one_that_was_there_is_missed_at_once(
+    own_home: Home, since_start: timedelta, was_linked: bool, is_missing: bool
+) -> None:
+    known = {"is_linked": False, "port": "/dev/null", "started_at": NOW - since_start}
+    told(own_home, **known, link_since=NOW if was_linked else None)
+    with InstanceLock(own_home.state_dir):
+        found = check_health(own_home, now=NOW).findings
+    assert ("board_missing" in {f.id for f in found}) == is_missing
+
+
 def test_every_kind_of_the_catalogue_is_seen_here_or_where_it_is_made() -> None:
     elsewhere = {
         *("home_missing", "home_of_another", "cannot_write", "disk_low", "memory_low"),
