@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from host.worker.main import main
 from planner_core.builtin import builtin_registries
-from planner_core.module import ModuleMetadata, ModuleParameters, OpportunityCalculator
+from planner_core.cache import Results, RunMemory
+from planner_core.module import AnyModule, ModuleMetadata, ModuleParameters, OpportunityCalculator
 from planner_core.plan import Opportunity
 from planner_core.records import Side
 
@@ -104,7 +105,21 @@ class Chaotic(OpportunityCalculator[ModuleParameters]):
         return found
 
 
+def never_remembered() -> None:
+    """Let every plan ask the module: what it found before must not stand for what it does now."""
+    keep = RunMemory.keep
+
+    def keep_of_others(
+        memory: RunMemory, module: AnyModule, parameters: ModuleParameters, results: Results
+    ) -> None:
+        if not isinstance(module, Chaotic):
+            keep(memory, module, parameters, results)
+
+    RunMemory.keep = keep_of_others  # type: ignore[method-assign] # the product knows nothing of this
+
+
 if __name__ == "__main__":
+    never_remembered()
     registries = builtin_registries().copy()
     registries.register(Chaotic(Path(sys.argv.pop(1))))
     main(registries)
