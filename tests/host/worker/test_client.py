@@ -145,15 +145,48 @@ def test_a_process_that_dies_fails_its_plan_and_takes_its_children_along() -> No
     wait_until_dead(int(child))
 
 
-def test_a_child_that_left_the_group_cannot_hide_the_end_of_its_parent() -> None:
+def test_a_child_that_left_the_group_neither_hides_nor_outlives_the_end_of_its_parent() -> None:
     escapes = LEAVES_A_CHILD.replace('"60"]', '"60"], start_new_session=True')
     assert escapes != LEAVES_A_CHILD
     said: list[str] = []
     failed = with_worker(escapes, failure, news=WorkerNews(said=said.append))
     (child,) = said
-    assert is_alive(int(child)), "it still holds the pipes"
-    os.kill(int(child), signal.SIGKILL)
+    assert not is_alive(int(child)), "it had a session of its own, and is the daemon's now"
     assert failed == worker_client.DIED
+
+
+@pytest.mark.parametrize(
+    ("script", "deadline_s", "is_killed", "is_doubtful"),
+    [(HANGS, 60.0, True, True), (HANGS, 0.2, False, False), (CANNOT_START, 60.0, False, False)],
+    ids=["killed from outside", "killed by us", "never ready"],
+)
+def test_only_an_end_that_nobody_here_brought_about_is_doubtful(
+    script: str, deadline_s: float, is_killed: bool, is_doubtful: bool
+) -> None:
+    async def use(client: WorkerClient) -> bool:
+        asked = asyncio.ensure_future(client.plan("hang", "core", deadline_s, ignore))
+        if is_killed:
+            await until(lambda: client.is_busy)
+            assert client.pid is not None
+            os.kill(client.pid, signal.SIGKILL)
+        with pytest.raises(PlanFailedError) as caught:
+            await asked
+        assert caught.value.blamed == ""
+        return caught.value.is_doubtful
+
+    assert with_worker(script, use) is is_doubtful
+
+
+def test_other_children_of_the_daemon_are_none_of_its_business() -> None:
+    async def use(client: WorkerClient) -> None:
+        ours = await asyncio.create_subprocess_exec("sleep", "60")
+        assert await failure(client) == worker_client.DIED
+        assert ours.returncode is None
+        assert is_alive(ours.pid)
+        ours.kill()
+        await ours.wait()
+
+    with_worker(LEAVES_A_CHILD, use)
 
 
 def test_a_cancel_that_is_not_heard_is_enforced(monkeypatch: pytest.MonkeyPatch) -> None:

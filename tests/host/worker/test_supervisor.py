@@ -90,7 +90,7 @@ def fate(record: dict[str, Any], name: str) -> tuple[str, str]:
         ("hang", worker_client.OVERRAN, "ended by SIGKILL"),
         ("hang_in_c", worker_client.OVERRAN, "ended by SIGKILL"),
         ("close_everything", worker_client.DIED, "ended with code 3, or ended by SIGKILL"),
-        ("answer_in_our_name", worker_client.DIED, "ended by SIGKILL"),
+        ("hide_a_child_and_die", worker_client.DIED, "ended with code 0"),
         ("fork_and_stay", worker_client.LEFT_PROCESSES, "ended by SIGKILL"),
         ("orphan_a_grandchild", worker_client.LEFT_PROCESSES, "ended by SIGKILL"),
     ],
@@ -129,6 +129,38 @@ def test_the_same_request_is_planned_once_more_without_the_module_that_was_to_bl
     assert kept.of("core").counters["plans_repeated"] == 1
     assert kept.counters["worker_restarts"] == 1
     assert kept.gauges["planner_rss_bytes"] > 10_000_000
+
+
+@pytest.mark.parametrize("misdeed", ["be_killed", "answer_in_our_name"])
+def test_a_module_is_blamed_for_an_end_from_outside_only_when_it_comes_again(
+    home: Home, misdeed: str
+) -> None:
+    async def use(bench: Bench) -> None:
+        record = await bench.plan()
+        assert record["outcome"] == "PLANNED"
+        assert fate(record, misdeed)[0] == "skipped_open"
+        assert bench.ended == ["ended by SIGKILL"] * 2
+        repeated = [event["without"] for event in bench.told("PlanRepeated")]
+        assert repeated == ["", f"opportunity_calculators.{misdeed}"]
+        (changed,) = bench.told("BreakerChanged")
+        assert changed["key"] == f"opportunity_calculators.{misdeed}"
+
+    with_planted(home, misdeed, use)
+
+
+def test_a_module_that_ran_when_the_process_was_killed_from_outside_is_in_the_plan(
+    home: Home,
+) -> None:
+    async def use(bench: Bench) -> None:
+        record = await bench.plan()
+        assert record["outcome"] == "PLANNED"
+        assert fate(record, "be_killed_once")[0] == "ok"
+        assert bench.ended == ["ended by SIGKILL"]
+        assert [event["without"] for event in bench.told("PlanRepeated")] == [""]
+        assert bench.told("BreakerChanged") == []
+        assert {event["trace_id"] for event in bench.events} == {TRACE}
+
+    with_planted(home, "be_killed_once", use)
 
 
 def test_memory_beyond_the_limit_costs_the_module_and_not_the_process(home: Home) -> None:
@@ -176,7 +208,7 @@ def test_three_failures_in_a_row_open_a_breaker_and_the_plan_names_it(home: Home
 
 
 def is_hanging(worker: WorkerClient) -> bool:
-    return worker._asked is not None and worker._asked.running.endswith(".hang")
+    return worker._process is not None and worker._process.running().key.endswith(".hang")
 
 
 def test_a_cancel_is_heard_while_a_module_hangs_and_nobody_is_blamed(home: Home) -> None:
