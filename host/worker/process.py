@@ -13,11 +13,14 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import IO
+from typing import IO, Final
 
 from host.limits import WORKER_STDERR_BYTES_MAX
 from host.worker.running import VARIABLE, Running, new_memory, read_note
 from host.worker.strays import LIVING
+
+ONE_ARENA: Final = {"MALLOC_ARENA_MAX": "1"}
+"""glibc reserves 64 MB of addresses for each thread that asks for memory; they would count."""
 
 
 class WorkerProcess:
@@ -40,7 +43,7 @@ class WorkerProcess:
                 stderr=subprocess.PIPE,
                 start_new_session=True,  # a group of its own, and no signals of our terminal
                 pass_fds=(self._note,),
-                env={**os.environ, VARIABLE: str(self._note)},
+                env={**os.environ, **ONE_ARENA, VARIABLE: str(self._note)},
             )
         except OSError:
             os.close(self._note)
