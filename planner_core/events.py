@@ -31,17 +31,33 @@ class Event:
         """The class name; stable, part of the contract."""
         return type(self).__name__
 
+    def payload(self) -> dict[str, object]:
+        """Return what the event says beside its envelope."""
+        return {name: getattr(self, name) for name in payload_names(type(self))}
+
     def to_record(self) -> dict[str, object]:
         """Return the event as plain data: envelope beside `data`."""
-        data = {field.name: getattr(self, field.name) for field in fields(self)}
-        envelope = {
-            "timestamp": data.pop("timestamp").isoformat(),
-            "bucket_id": data.pop("bucket_id"),
-            "trace_id": data.pop("trace_id"),
+        return {
+            "timestamp": self.timestamp.isoformat(),
+            "bucket_id": self.bucket_id,
+            "trace_id": self.trace_id,
             "event_type": self.event_type,
             "schema_version": self.schema_version,
+            "data": self.payload(),
         }
-        return {**envelope, "data": data}
+
+
+_PAYLOADS: dict[type[Event], tuple[str, ...]] = {}
+
+
+def payload_names(event: type[Event]) -> tuple[str, ...]:
+    """Return the names of what events of a type say beside their envelope."""
+    known = _PAYLOADS.get(event)
+    if known is None:
+        envelope = {found.name for found in fields(Event)}
+        known = tuple(found.name for found in fields(event) if found.name not in envelope)
+        _PAYLOADS[event] = known
+    return known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +140,10 @@ class BreakerChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanRepeated(Event):
-    """A plan is made once more, without the module that `failure` happened in."""
+    """A plan is made once more, without the module that `failure` happened in.
+
+    `without` is empty when no module is to blame for it yet: the process was killed from outside.
+    """
 
     without: str
     failure: str

@@ -10,11 +10,13 @@ from __future__ import annotations
 import argparse
 import getpass
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from host.limits import MEMORY_BESIDE_MB
 from host.terminal.errors import EXIT_DONE, EXIT_FAILED
 
 if TYPE_CHECKING:
@@ -77,8 +79,10 @@ def status(options: argparse.Namespace, output: Output) -> int:
     known = {} if options.root is not None else _ask_systemd(name, user=options.user)
     is_installed = all(state == "current" for state in files.values())
     is_active = known.get("ActiveState") == "active"
+    too_much = _too_much_memory(login.home, units[0].text)
     if options.json:
-        output.json({"unit": name, "files": files, "systemd": known or None})
+        shown = {"unit": name, "files": files, "systemd": known or None}
+        output.json({**shown, "memory_problem": too_much})
     else:
         for path, state in files.items():
             output.line(f"{state:<8} {path}")
@@ -88,7 +92,39 @@ def status(options: argparse.Namespace, output: Output) -> int:
             output.line("systemd     was not asked" if options.root else "systemd     does not run")
         if not is_installed:
             output.line("-> trader service install" + (" --user" if options.user else ""))
+        if too_much is not None:
+            output.line(f"memory      {too_much}")
+            output.line("-> lower limits.plan_memory_mb in device.toml, or raise MemoryHigh=")
     return EXIT_DONE if is_installed and (is_active or options.root) else EXIT_FAILED
+
+
+def _too_much_memory(home: Path, unit: str) -> str | None:
+    """Say that planning may take more than the unit lets it have, or the machine has.
+
+    Above MemoryHigh= everything crawls, and above MemoryMax= the kernel kills: the planner's own
+    limit has to bite before that, because only that one costs a single module.
+    """
+    from host.configuration.device import DeviceConfig, load_device_config
+    from host.files.home import Home
+    from host.files.problems import ConfigFileError
+
+    try:
+        limits = load_device_config(Home(home)).limits
+    except ConfigFileError:
+        limits = DeviceConfig().limits  # as the daemon does; `trader health` tells of the file
+    need_mb = limits.plan_memory_mb + MEMORY_BESIDE_MB
+    machine_mb = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 1024**2
+    allowed = re.search(r"^MemoryHigh=(\d+)M$", unit, re.MULTILINE)
+    rooms = {"this machine has": machine_mb}
+    if allowed is not None:
+        rooms["the unit allows"] = int(allowed[1])
+    who, room_mb = min(rooms.items(), key=lambda room: room[1])
+    if need_mb <= room_mb:
+        return None
+    return (
+        f"plan_memory_mb = {limits.plan_memory_mb} and {MEMORY_BESIDE_MB} MB beside it"
+        f" are more than the {room_mb} MB that {who}"
+    )
 
 
 def _units(options: argparse.Namespace) -> tuple[Login, tuple[UnitFile, ...]]:

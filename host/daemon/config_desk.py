@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from host.files.home import Home
 
 QUIET_S: Final = 2.0
+RETRY_MIN_S: Final = 2.0
+"""What could not be kept is tried again after so long, and then after ever longer waits."""
+RETRY_MAX_S: Final = 60.0
 COMMIT_MAX_S: Final = 60.0
 LINES_KEPT: Final = 20
 VERSIONS_TOLD_MAX: Final = 20
@@ -57,6 +60,8 @@ class ConfigDesk:
         self._device_rejected = device_rejected
         self._seen: dict[str, Signature] = {}
         self._rejected: dict[str, str] = {}
+        self._not_kept: dict[str, str] = {}
+        self._retries = 0
         self.quiet_s = QUIET_S
 
     async def recover(self) -> None:
@@ -90,11 +95,24 @@ class ConfigDesk:
         with FolderWatch(self._home.buckets_dir) as watch:
             while True:
                 await self.look()
-                await watch.change(self.quiet_s)
+                await watch.change(self.quiet_s, self.retry_s())
+
+    def retry_s(self) -> float | None:
+        """Return when to look again though nothing changed; None when all is kept or refused.
+
+        A disk tells nobody when it has room again.
+        """
+        if not self._not_kept:
+            self._retries = 0
+            return None
+        self._retries += 1
+        return min(RETRY_MIN_S * 2.0 ** min(self._retries - 1, 10), RETRY_MAX_S)
 
     async def look(self) -> None:
         """Pick up every file that is not as it was when it was last looked at."""
-        for bucket_id in self._home.bucket_ids():
+        there = self._home.bucket_ids()
+        self._not_kept = {name: told for name, told in self._not_kept.items() if name in there}
+        for bucket_id in there:
             signature = self._signature(bucket_id)
             is_known = bucket_id in self._seen
             if is_known and self._seen[bucket_id] == signature:
@@ -106,6 +124,7 @@ class ConfigDesk:
 
     async def _pick_up(self, bucket_id: str) -> None:
         code, said, complaints = await self._commit(bucket_id)
+        told = self._not_kept.pop(bucket_id, None)
         if code == EXIT_DONE:
             with suppress(ValueError, KeyError, TypeError):
                 await self._announce(bucket_id, int(json.loads(said)["config_version"]))
@@ -117,8 +136,9 @@ class ConfigDesk:
             self._rejected[bucket_id] = place[1] if place else f"{bucket_id}.toml"
         else:
             self._seen.pop(bucket_id, None)  # a full disk, or an edit just now: look again later
-            problem = " ".join(complaints)[:500]
-            self._recorder.tell(ConfigurationNotKept(bucket_id=bucket_id, problem=problem))
+            problem = self._not_kept[bucket_id] = " ".join(complaints)[:500]
+            if problem != told:
+                self._recorder.tell(ConfigurationNotKept(bucket_id=bucket_id, problem=problem))
         shown = next(iter(self._rejected.values()), self._device_rejected)
         state = self._screen.state.with_config_rejected(shown, self._screen.now_s())
         self._screen.update(state)

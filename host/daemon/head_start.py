@@ -14,10 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from host.worker.client import PlanFailedError, PlanReply
+from host.worker.failure import PlanFailedError
 
 if TYPE_CHECKING:
     from host.daemon.presses import OpenRequest
+    from host.worker.client import PlanReply
     from host.worker.supervisor import PlanSupervisor
 
 OLD_S: Final = 3.0

@@ -12,9 +12,24 @@ if TYPE_CHECKING:
     from planner_core.events import Event
 
 
+def is_logged(event: Event) -> bool:
+    """Tell whether the log wants an event; most of a plan's are for those who look closely."""
+    return _logger_of(event).isEnabledFor(_level_of(event))
+
+
 def log_event(event: Event) -> None:
     """Log an event; a subscriber of the bus."""
-    logger = logging.getLogger(BUCKET_PREFIX + event.bucket_id if event.bucket_id else ROOT)
-    level = LEVELS.get(event.severity, logging.INFO)
+    logger, level = _logger_of(event), _level_of(event)
     if logger.isEnabledFor(level):
-        logger.log(level, "%s", event.event_type, extra={EVENT: JournalRecord.of(event)})
+        # Made here: `logger.log` would look through the stack for a place that says nothing.
+        record = logging.LogRecord(logger.name, level, "", 0, event.event_type, None, None)
+        setattr(record, EVENT, JournalRecord.of(event))
+        logger.handle(record)
+
+
+def _logger_of(event: Event) -> logging.Logger:
+    return logging.getLogger(BUCKET_PREFIX + event.bucket_id if event.bucket_id else ROOT)
+
+
+def _level_of(event: Event) -> int:
+    return LEVELS.get(event.severity, logging.INFO)

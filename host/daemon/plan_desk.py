@@ -23,8 +23,8 @@ from host.observability.press_events import (
     PlanFailed,
     PlanStored,
 )
-from host.worker import client as worker_client
-from host.worker.client import PlanFailedError
+from host.worker import failure as worker_failure
+from host.worker.failure import PlanFailedError
 
 if TYPE_CHECKING:
     from host.daemon.recorder import Recorder
@@ -46,9 +46,9 @@ PROGRESS: Final[Mapping[str, float]] = {
 """How far a plan is when a stage of the planner ends, by where its time usually goes."""
 
 FAULTS: Final[Mapping[str, Fault]] = {
-    worker_client.DIED: Fault.WORKER,
-    worker_client.OVERRAN: Fault.OVERRUN,
-    worker_client.LEFT_PROCESSES: Fault.WORKER,
+    worker_failure.DIED: Fault.WORKER,
+    worker_failure.OVERRAN: Fault.OVERRUN,
+    worker_failure.LEFT_PROCESSES: Fault.WORKER,
     "storage": Fault.STORAGE,
     "config_file": Fault.CONFIG,
     "config": Fault.CONFIG,
@@ -180,7 +180,7 @@ class PlanDesk:
     async def _failed(self, request: OpenRequest, failure: str, lines: tuple[str, ...]) -> None:
         names = names_of(request)
         self._pressed_s.pop(request.trace_id, None)
-        if failure == worker_client.CANCELLED:
+        if failure == worker_failure.CANCELLED:
             await self._recorder.record(PlanCancelled(**names))
             return
         shown = tuple(line[:500] for line in lines[:LINES_KEPT])

@@ -33,7 +33,8 @@ RETRY_S: Final = 1.0
 """A disk that is full is asked again this often; meanwhile the board keeps the presses."""
 WAITING_MAX: Final = 2_000
 """Told events that may wait for the disk: some forty plans."""
-SOON_S: Final = 0.05
+SOON_S: Final = 0.5
+"""A plan and what led to it: one write."""
 WINDOW_S: Final = 3600.0
 JOURNAL: Final = "journal"
 

@@ -46,12 +46,13 @@ class FolderWatch:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    async def change(self, quiet_s: float) -> None:
+    async def change(self, quiet_s: float, within_s: float | None = None) -> None:
         """Return once something changed and then nothing did for `quiet_s`, or it is time to look.
 
-        A folder that never rests is looked at all the same.
+        It is time after `within_s`, and without that after the slow look's. A folder that never
+        rests is looked at all the same.
         """
-        if not await self._within(self._slow_look_s):
+        if not await self._within(self._slow_look_s if within_s is None else within_s):
             return
         loop = asyncio.get_running_loop()
         until_s = loop.time() + self._slow_look_s

@@ -28,7 +28,7 @@ def check_journal(look: Look) -> Findings:
         what = f"{folder}: {size / 1024**2:.0f} MB are too long for a quick look"
         yield look.found("check_failed", what, subject="journal")
         return
-    verified = verify_journal(folder, look.home.state_dir / HEAD_NAME)
+    verified = verify_journal(folder, look.home.state_dir / HEAD_NAME, is_quick=True)
     if verified.latest is not None:
         look.evidence[JOURNALED] = verified.latest
     torn = [damage for damage in verified.damage if damage.kind == "unfinished"]

@@ -1,8 +1,14 @@
-"""Verifying the journal: every line, every link, its beginning, and its end against the head."""
+"""Verifying the journal: every line, every link, its beginning, and its end against the head.
+
+A quick look takes a chain that holds for lines that are whole, because each was hashed as it was
+written: it parses only those that tell of repairs, and the last of each file. Whatever does not fit
+is read in full, and described.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,14 +17,23 @@ from host.journal.head import Head, read_head
 from host.journal.reading import (
     DAMAGE_KEPT_MAX,
     JOURNAL_NAME,
+    PRUNED,
     Damage,
+    Part,
     Reading,
+    lines_of,
     opened,
     read_parts,
 )
-from host.observability.journal_record import NO_HASH, Line
+from host.observability.journal_record import NO_HASH, Line, Link, decode, line_hash
 
 REPAIRED = "JournalRepaired"
+BEGINNING = re.compile(
+    rb'\{"n":([1-9]\d{0,17}),"prev":"([0-9a-f]{64})",'
+    rb'"timestamp":"([\dT:.-]{1,32}\+00:00)","event_type":"(\w{1,64})"'
+)
+TELLING = frozenset({REPAIRED.encode(), PRUNED.encode()})
+"""Records that verifying looks into."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +85,42 @@ class Verification:
         return not self.n_damaged
 
 
-def verify_journal(folder: Path, head_path: Path) -> Verification:
+class _Look:
+    """What is noticed on the way through the journal."""
+
+    def __init__(self, head: Head | None) -> None:
+        self._head = head
+        self.repairs: list[Repair] = []
+        self.hash_at_head = ""
+        self.latest: datetime | None = None
+
+    def take(self, line: Line) -> None:
+        """Look at a line."""
+        self.pass_by(line.link.n, line.hash)
+        self.note_time(line.record.timestamp)
+        if line.record.event_type == REPAIRED:
+            at = line.record.timestamp.isoformat()
+            self.repairs.append(Repair(line.link.n, at, line.record.data))
+            del self.repairs[:-DAMAGE_KEPT_MAX]
+
+    def pass_by(self, n: int, its_hash: str) -> None:
+        """Note a record by its place alone."""
+        if self._head is not None and n == self._head.count:
+            self.hash_at_head = its_hash
+
+    def note_time(self, at: datetime) -> None:
+        """Note a time that a record is of."""
+        self.latest = max(self.latest or at, at)
+
+
+def verify_journal(folder: Path, head_path: Path, *, is_quick: bool = False) -> Verification:
     """Read the whole journal and say what is wrong with it; nothing is changed.
+
+    Parameters
+    ----------
+    folder, head_path : Path
+    is_quick : bool
+        Parse only what has to be parsed, as long as nothing is wrong.
 
     Raises
     ------
@@ -79,27 +128,17 @@ def verify_journal(folder: Path, head_path: Path) -> Verification:
         When a file is there and cannot be read.
     """
     head = read_head(head_path)  # first: a writer at work may only add to the journal after that
-    repairs: list[Repair] = []
-    hash_at_head = ""
-    latest: datetime | None = None
-
-    def look(line: Line) -> None:
-        nonlocal hash_at_head, latest
-        latest = max(latest or line.record.timestamp, line.record.timestamp)
-        if head is not None and line.link.n == head.count:
-            hash_at_head = line.hash
-        if line.record.event_type == REPAIRED:
-            at = line.record.timestamp.isoformat()
-            repairs.append(Repair(line.link.n, at, line.record.data))
-            del repairs[:-DAMAGE_KEPT_MAX]
-
+    look = _Look(head)
     with opened(folder) as parts:
-        reading = read_parts(parts, look)
+        reading = _read_soundly(parts, look) if is_quick else None
+        if reading is None:
+            look = _Look(head)
+            reading = read_parts(parts, look.take)
         files = len(parts)
     more = [
         *_unfinished_end(reading),
         *_wrong_beginning(reading),
-        *_lost_end(reading, head, hash_at_head),
+        *_lost_end(reading, head, look.hash_at_head),
     ]
     pruned = max((n for n in reading.pruned if reading.first and n < reading.first.n), default=0)
     return Verification(
@@ -111,9 +150,57 @@ def verify_journal(folder: Path, head_path: Path) -> Verification:
         head=head,
         n_damaged=reading.lines_damaged + reading.links_broken + len(more),
         damage=(*reading.damage, *more),
-        repairs=tuple(repairs),
-        latest=latest,
+        repairs=tuple(look.repairs),
+        latest=look.latest,
     )
+
+
+def _read_soundly(parts: Sequence[Part], look: _Look) -> Reading | None:
+    """Read by hashes alone; None as soon as anything is not as it is written."""
+    reading = Reading()
+    try:
+        for part in parts:
+            at = 0
+            latest = b""
+            for data in lines_of(part):
+                at += len(data)
+                begins = BEGINNING.match(data)
+                if begins is None or not data.endswith(b"\n"):
+                    return None
+                n, prev, timestamp, event_type = begins.groups()
+                if not _follows(reading, Link(int(n), prev.decode())):
+                    return None
+                reading.count += 1
+                reading.records += 1
+                reading.last_hash = line_hash(data[:-1])
+                look.pass_by(reading.count, reading.last_hash)
+                latest = max(latest, timestamp)
+                if event_type in TELLING or at == part.size:
+                    line = decode(data)
+                    if line is None:
+                        return None
+                    _take_telling(line, reading)
+                    look.take(line)
+            reading.end = at
+            if latest:
+                look.note_time(datetime.fromisoformat(latest.decode()))
+    except (OSError, ValueError):
+        return None
+    return reading
+
+
+def _follows(reading: Reading, link: Link) -> bool:
+    """Put a line to the chain; the first one may have any place."""
+    if reading.first is None:
+        reading.first, reading.count = link, link.n - 1
+        return True
+    return link.n == reading.count + 1 and link.prev == reading.last_hash
+
+
+def _take_telling(line: Line, reading: Reading) -> None:
+    through = line.record.data.get("pruned_through")
+    if line.record.event_type == PRUNED and isinstance(through, int):
+        reading.pruned[through] = str(line.record.data.get("last_hash"))
 
 
 def _unfinished_end(reading: Reading) -> list[Damage]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from datetime import datetime
 from types import ModuleType
 from typing import Any, Final
 
 from host.observability import daemon_events, press_events
 from planner_core import events as planner_events
-from planner_core.events import Event
+from planner_core.events import Event, payload_names
 
 ABSTRACT: Final = frozenset({"Event", "HostEvent", "Verdict"})
 ENVELOPE: Final = ("timestamp", "bucket_id", "trace_id")
@@ -33,11 +32,6 @@ EVENT_TYPES: Final[Mapping[str, type[Event]]] = {
     **DAEMON_EVENTS,
 }
 assert len(EVENT_TYPES) == sum(map(len, (PLANNER_EVENTS, PRESS_EVENTS, DAEMON_EVENTS)))
-
-
-def payload_names(event: type[Event]) -> tuple[str, ...]:
-    """Return the names of what an event says beside its envelope."""
-    return tuple(found.name for found in fields(event) if found.name not in ENVELOPE)
 
 
 def event_of(record: Mapping[str, object]) -> Event | None:

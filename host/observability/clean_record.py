@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from host.observability.journal_record import JournalRecord
@@ -14,11 +15,4 @@ if TYPE_CHECKING:
 def clean_record(event: Event) -> JournalRecord:
     """Return an event as it may stand on disk: without secrets."""
     record = JournalRecord.of(event)
-    return JournalRecord(
-        record.event_type,
-        record.timestamp,
-        record.trace_id,
-        record.bucket_id,
-        redacted(record.data),
-        record.schema_version,
-    )
+    return replace(record, data=redacted(record.data))

@@ -27,6 +27,8 @@ HASH_LENGTH: Final = len(NO_HASH)
 CUT_CHARACTERS: Final = 4_000
 """How much is kept of data that is too long for a line."""
 DEPTH_MAX: Final = 12
+PLAIN_TYPES: Final = frozenset({str, int, bool, type(None)})
+ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +45,12 @@ class JournalRecord:
     @classmethod
     def of(cls, event: Event) -> JournalRecord:
         """Return an event as the record that a reader would find of it."""
-        found = event.to_record()
-        data = found["data"]
-        assert isinstance(data, dict)
         return cls(
             event.event_type,
             event.timestamp,
             event.trace_id,
             event.bucket_id,
-            {key: plain(value) for key, value in data.items()},
+            {key: plain(value) for key, value in event.payload().items()},
             event.schema_version,
         )
 
@@ -130,6 +129,8 @@ def line_hash(line: bytes) -> str:
 
 def plain(value: object, depth: int = 0) -> object:  # noqa: PLR0911 - a return per kind of value
     """Return what JSON has for a value: numbers that are none, and objects, become text."""
+    if type(value) in PLAIN_TYPES:  # nearly always: asked first, because it is asked so often
+        return value
     if isinstance(value, Enum):
         return plain(value.value, depth)
     if value is None or isinstance(value, str | bool | int):
@@ -148,9 +149,9 @@ def plain(value: object, depth: int = 0) -> object:  # noqa: PLR0911 - a return 
 def _encoded(record: Mapping[str, object], link: Link) -> bytes:
     linked = {"n": link.n, "prev": link.prev, **record}
     try:
-        text = json.dumps(linked, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        text = ENCODER.encode(linked)
     except (ValueError, TypeError, RecursionError):
         linked["data"] = plain(record["data"])
-        text = json.dumps(linked, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        text = ENCODER.encode(linked)
     # Half a surrogate pair, as file names may bring it, is no UTF-8: it becomes JSON's own escape.
     return text.encode("utf-8", "backslashreplace") + b"\n"

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 REDACTED: Final = "[redacted]"
 DEPTH_MAX: Final = 12
+KEYS_KNOWN: Final = 1_000
+KEY_LENGTH_KNOWN: Final = 64
+"""Fields have a few hundred names, asked for again and again; long keys are no fields."""
+ONE_WORD: Final = re.compile(r"[\w.]*")
+"""An id, a name, a number: none of the patterns below fits into that."""
 WORDS: Final = (
     r"password|passwd|passphrase|pwd|secret|token|api[_-]?key|apikey|access[_-]?key|private[_-]?key"
     r"|credentials?|authorization|cookie|session[_-]?id|bearer"
@@ -32,7 +38,14 @@ USERINFO: Final = re.compile(
 
 def is_secret_key(key: str) -> bool:
     """Tell whether what stands under a key is nobody's business."""
+    return _is_secret_name(key) if len(key) <= KEY_LENGTH_KNOWN else _names_a_secret(key)
+
+
+def _names_a_secret(key: str) -> bool:
     return KEY.search(CAMEL.sub("_", key)) is not None
+
+
+_is_secret_name = lru_cache(KEYS_KNOWN)(_names_a_secret)
 
 
 def redacted(data: Mapping[str, object]) -> dict[str, object]:
@@ -42,6 +55,8 @@ def redacted(data: Mapping[str, object]) -> dict[str, object]:
 
 def redacted_text(text: str) -> str:
     """Return a text without what looks like a secret."""
+    if ONE_WORD.fullmatch(text):
+        return text
     text = USERINFO.sub(rf"\g<scheme>{REDACTED}@", text)
     text = ASSIGNED.sub(rf"\g<key>{REDACTED}", text)
     return BEARER.sub(rf"\g<scheme> {REDACTED}", text)
@@ -56,6 +71,8 @@ def _clean(key: str, value: object, depth: int) -> object:
 def _cleaned(value: object, depth: int) -> object:
     if isinstance(value, str):
         return redacted_text(value)
+    if isinstance(value, int | float):
+        return value
     if depth >= DEPTH_MAX:
         return redacted_text(str(value)) if isinstance(value, Mapping | list | tuple) else value
     if isinstance(value, Mapping):

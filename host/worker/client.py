@@ -18,9 +18,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from host.errors import HostError
 from host.limits import PLAN_MEMORY_MB, WORKER_LINE_BYTES_MAX
+from host.worker.failure import CANCELLED, DIED, OVERRAN, PlanFailedError
 from host.worker.process import WorkerProcess
+from host.worker.running import Running
+from host.worker.strays import adopt_orphans, end_strays
 
 if TYPE_CHECKING:
     from host.files.home import Home
@@ -44,31 +46,6 @@ LAST_WORDS_S: Final = 0.2
 STDERR_CHUNK: Final = 4096
 
 
-class PlanFailedError(HostError):
-    """There is no plan; `failure` says which way it failed, `lines` why.
-
-    `blamed` is the key of the module that ran when the process died or hung, "" for none.
-    """
-
-    code = "plan_failed"
-
-    def __init__(self, failure: str, lines: Sequence[str], blamed: str = "") -> None:
-        self.failure = failure
-        self.blamed = blamed
-        self._lines = tuple(lines) or (failure,)
-        super().__init__("\n".join(self._lines))
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """Why there is no plan, a line per reason."""
-        return self._lines
-
-
-DIED: Final = "worker_died"
-OVERRAN: Final = "overrun"
-CANCELLED: Final = "cancelled"
-LEFT_PROCESSES: Final = "left_processes"
-"""As `host.worker.main` says it; the daemon does not import the planner."""
 MODULE_ENDS: Final = frozenset({"ModuleCompleted", "ModuleFailed", "ModuleOverran"})
 
 
@@ -93,8 +70,10 @@ class _Asked:
     is_cancelled: bool = False
     overran: bool = False
     is_sent: bool = False
-    running: str = ""
-    running_since_s: float = 0.0
+    ran: Running = field(default_factory=Running)
+    """The module that ran when the process ended."""
+    said: str = ""
+    """The module that runs, as a careful process says."""
 
 
 @dataclass(slots=True)
@@ -126,12 +105,14 @@ class WorkerClient:
         self._process: WorkerProcess | None = None
         self._is_ready = asyncio.Event()
         self._was_ready = False
+        self._is_mad = False
         self._asked: _Asked | None = None
         self._failures = 0
         self._supervision: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> WorkerClient:
         """Start it, without waiting for it."""
+        adopt_orphans()
         self._supervision = asyncio.create_task(self._supervise(), name="worker")
         return self
 
@@ -160,8 +141,13 @@ class WorkerClient:
         deadline_s: float,
         on_event: Callable[[dict[str, Any]], None],
         without: Mapping[str, str] | None = None,
+        *,
+        is_careful: bool = False,
     ) -> PlanReply:
         """Ask for a plan and wait for it; one at a time. `without`: keys of modules, and why.
+
+        A careful plan says everything at once: what the process says that makes no sense can then
+        be put down to the module that ran.
 
         Raises
         ------
@@ -182,6 +168,7 @@ class WorkerClient:
                 budget_s=deadline_s * SOFT_DEADLINE,
                 module_budget_s=deadline_s * MODULE_SHARE,
                 without=dict(without or {}),
+                is_careful=is_careful,
             )
             timer = loop.call_later(deadline_s, self._overrun, asked)
             try:
@@ -237,8 +224,8 @@ class WorkerClient:
         if asked.is_cancelled:
             return PlanFailedError(CANCELLED, ["cancelled"])
         if asked.overran:
-            hung_s = asyncio.get_running_loop().time() - asked.running_since_s
-            blamed = asked.running if hung_s >= deadline_s * MODULE_SHARE else ""
+            hung_s = asyncio.get_running_loop().time() - asked.ran.since_s
+            blamed = asked.ran.key if hung_s >= deadline_s * MODULE_SHARE else ""
             what = f"planning took longer than {deadline_s:g} s (plan_deadline_s in device.toml)"
             return PlanFailedError(OVERRAN, [what + _while(blamed)], blamed)
         return error
@@ -268,7 +255,7 @@ class WorkerClient:
         except OSError as error:
             return f"could not be started: {error.strerror}"
         self._process = process
-        self._was_ready = False
+        self._was_ready = self._is_mad = False
         starting = asyncio.get_running_loop().call_later(START_MAX_S, self._give_up_starting)
         try:
             await process.connect()
@@ -282,13 +269,20 @@ class WorkerClient:
                 TimeoutError
             ):  # its memory is taken back before it is gone: not in a wink
                 await asyncio.wait_for(process.has_ended.wait(), REAP_MAX_S)
+            ran = process.running()
             why = process.end()
+            await end_strays()
         asked = self._asked
         # One that was ready and got killed had nothing to do with a request it never saw.
         is_its_end = asked is not None and (asked.is_sent or not self._was_ready)
         if asked is not None and is_its_end and not asked.reply.done():
-            lines = [f"the planner's process {why}{_while(asked.running)}"]
-            asked.reply.set_exception(PlanFailedError(DIED, lines, asked.running))
+            asked.ran = ran
+            blamed = asked.said or ran.key
+            lines = [f"the planner's process {why}{_while(blamed)}"]
+            is_doubtful = process.was_killed_by_others() or self._is_mad or not blamed
+            is_doubtful = is_doubtful and self._was_ready
+            failed = PlanFailedError(DIED, lines, blamed, is_doubtful=is_doubtful)
+            asked.reply.set_exception(failed)
         return why
 
     async def _converse(self, process: WorkerProcess) -> None:
@@ -298,6 +292,8 @@ class WorkerClient:
         ended = asyncio.create_task(process.has_ended.wait())
         try:
             await asyncio.wait((reading, ended), return_when=asyncio.FIRST_COMPLETED)
+            if reading.done() and reading.result():  # silence: it may be ending by itself
+                await asyncio.wait((ended,), timeout=LAST_WORDS_S)
             process.kill()  # what it left behind, too: then its last words end as well
             await asyncio.wait((reading, relay), timeout=LAST_WORDS_S)
         finally:
@@ -309,17 +305,19 @@ class WorkerClient:
         if not self._is_ready.is_set():
             self.kill()
 
-    async def _read_answers(self, process: WorkerProcess) -> None:
+    async def _read_answers(self, process: WorkerProcess) -> bool:
+        """Take what it says; tell whether it fell silent, or said what makes no sense."""
         while True:
             try:
                 line = await process.answers.readline()
                 if not line:
-                    return
+                    return True
                 self._take(json.loads(line), process.pid)
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 # Too long, no JSON, not what was agreed: a process gone mad is a process to end.
                 self._news.said(f"unreadable answer of the planner's process: {error}"[:200])
-                return
+                self._is_mad = True  # it was written some time ago: another module may run by now
+                return False
 
     def _take(self, message: dict[str, Any], pid: int) -> None:
         asked = self._asked
@@ -333,11 +331,10 @@ class WorkerClient:
             elif asked is None or content["trace_id"] != asked.trace_id or asked.reply.done():
                 continue  # about a plan that nobody waits for any more
             elif kind == "running":
-                asked.running = str(content["key"])
-                asked.running_since_s = asyncio.get_running_loop().time()
+                asked.said = str(content["key"])
             elif kind == "event":
                 if content["event_type"] in MODULE_ENDS:
-                    asked.running = ""
+                    asked.said = ""
                 asked.on_event(content)
             elif kind == "failed":
                 lines = [str(line) for line in content["lines"]]

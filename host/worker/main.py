@@ -5,12 +5,12 @@ It stores no plan, only what circuit breakers learnt.
 It is started by the daemon (`host.worker.client`) with a pipe on each end, a JSON object per line::
 
     in   {"do": "plan", "trace_id": ..., "bucket_id": ..., "budget_s": ..., "module_budget_s": ...,
-          "without": {KEY: why}}
+          "without": {KEY: why}, "is_careful": ...}
          {"do": "cancel", "trace_id": ...}
     out  {"ready": {"pid": ...}}
          {"warm": {"elapsed_s": ...}}
-         {"running": {"trace_id": ..., "key": ..., "operation": ...}}  before a module is called
-         {"event": <an event of the planner>}
+         {"event": <an event of the planner>}    a moment later, with those that follow
+         {"running": {"trace_id": ..., "key": ...}}    of a careful plan, which says all at once
          {"planned": {"trace_id": ..., "created_at": ..., "elapsed_s": ...,
                       "memory": {...}, "plan": <plan-json>}}
          {"failed": {"trace_id": ..., "code": ..., "lines": [...], "blamed": KEY or nothing}}
@@ -40,6 +40,7 @@ from host.files.home import Home
 from host.limits import PLAN_MEMORY_MB, WORKER_REQUEST_BYTES_MAX
 from host.metrics.memory import memory_bytes
 from host.terminal.errors import error_lines
+from host.worker.answers import EXIT_ORPHANED, Answers
 from host.worker.confinement import (
     PR_SET_PDEATHSIG,
     Nursery,
@@ -47,6 +48,7 @@ from host.worker.confinement import (
     limit_memory,
     volunteer_for_oom,
 )
+from host.worker.running import RunningNote, inherited_note
 from planner_core.errors import PlannerError
 
 if TYPE_CHECKING:
@@ -57,35 +59,13 @@ if TYPE_CHECKING:
     from planner_core.registry import Registries
     from planner_core.runtime import Runtime
 
-EXIT_ORPHANED: Final = 3
 LEFT_PROCESSES: Final = "left_processes"
 """Code of a plan whose modules left processes behind."""
+MODULE_ENDS: Final = frozenset({"ModuleCompleted", "ModuleFailed", "ModuleOverran"})
+URGENT: Final = frozenset({"WARN", "ERROR"})
+"""Events that are sent before anything else happens."""
 
 Request = dict[str, Any]
-
-
-class Answers:
-    """The pipe to the daemon; if it is broken, there is nobody to work for."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._lock = threading.Lock()
-
-    def send(self, kind: str, content: object) -> None:
-        """Send one line."""
-        text = json.dumps({kind: content}, ensure_ascii=False, allow_nan=False, default=str)
-        left = memoryview(text.encode("utf-8", "replace") + b"\n")
-        with self._lock:
-            try:
-                while left:
-                    left = left[os.write(self._descriptor, left) :]
-            except OSError:
-                os._exit(EXIT_ORPHANED)
-
-    def close(self) -> None:
-        """Say nothing any more."""
-        with contextlib.suppress(OSError):
-            os.close(self._descriptor)
 
 
 class Inbox:
@@ -137,12 +117,19 @@ class Desk:
     home : Home
     inbox : Inbox
     answers : Answers
+    note : RunningNote
+        Where the daemon finds whom to blame.
     registries : Registries, optional
         By default the modules shipped with the planner.
     """
 
     def __init__(
-        self, home: Home, inbox: Inbox, answers: Answers, registries: Registries | None = None
+        self,
+        home: Home,
+        inbox: Inbox,
+        answers: Answers,
+        note: RunningNote,
+        registries: Registries | None = None,
     ) -> None:
         from host.worker.breaker_store import BreakerStore
         from planner_core.cache import CalculationCache
@@ -150,6 +137,7 @@ class Desk:
         self.home = home
         self.inbox = inbox
         self.answers = answers
+        self.note = note
         self.registries = registries
         self.breakers = BreakerStore(home)
         self.cache = CalculationCache(time.monotonic)
@@ -159,10 +147,13 @@ class Desk:
         """Plan and answer; whatever goes wrong is the answer."""
         trace_id = str(request["trace_id"])
         self.nursery.begin()
+        self.note.clear()
         try:
             kind, content = "planned", self._planned(trace_id, request)
         except (HostError, PlannerError) as error:
             kind, content = "failed", {"code": error.code, "lines": error_lines(error)}
+        finally:
+            self.note.clear()
         n_left, blamed = self.nursery.clear()
         if n_left:
             line = f"{blamed or 'some module'} left {n_left} running processes behind"
@@ -177,6 +168,7 @@ class Desk:
         from planner_core.planner import plan
 
         budget_s = float(request["budget_s"])
+        is_careful = bool(request.get("is_careful"))
 
         def in_time(context: PlanningContext, config: PlannerConfig, runtime: Runtime) -> Plan:
             runtime.is_cancelled = lambda: self.inbox.is_cancelled(trace_id)
@@ -185,12 +177,19 @@ class Desk:
             return plan(context, config, runtime)
 
         def emit(event: Event) -> None:
-            self.answers.send("event", event.to_record())
+            if event.event_type in MODULE_ENDS:
+                if not self.answers.is_open():
+                    os._exit(EXIT_ORPHANED)  # nobody but the module that ran can have done that
+                self.note.clear()
+            is_urgent = is_careful or event.severity in URGENT
+            tell = self.answers.send if is_urgent else self.answers.send_soon
+            tell("event", event.to_record())
 
-        def running(key: str, operation: str) -> None:
+        def running(key: str, _operation: str) -> None:
             self.nursery.running = key
-            found = {"trace_id": trace_id, "key": key, "operation": operation}
-            self.answers.send("running", found)
+            self.note.note(key)
+            if is_careful:
+                self.answers.send("running", {"trace_id": trace_id, "key": key})
 
         without = {str(key): str(why) for key, why in request.get("without", {}).items()}
         module_budget_s = float(request.get("module_budget_s", budget_s))
@@ -218,6 +217,7 @@ class Desk:
 
     def _mute(self) -> None:
         """In a forked child: close the pipes, so that its first word to the daemon ends it."""
+        self.note.close()
         self.answers.close()
         self.inbox.close()
 
@@ -280,13 +280,16 @@ def main(registries: Registries | None = None) -> None:
     options = parser.parse_args()
     die_with_parent()
     volunteer_for_oom()
+    note = inherited_note(os.environ)
     requests, replies = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(2, 1)
     inbox, answers = Inbox(requests), Answers(replies)
-    threading.Thread(target=inbox.listen, name="inbox", daemon=True).start()
-    serve(Desk(Home(options.home), inbox, answers, registries), options.memory_mb)
+    for name, work in (("inbox", inbox.listen), ("answers", answers.serve)):
+        threading.Thread(target=work, name=name, daemon=True).start()
+    desk = Desk(Home(options.home), inbox, answers, note, registries)
+    serve(desk, options.memory_mb)
 
 
 if __name__ == "__main__":

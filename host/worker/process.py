@@ -13,9 +13,14 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import IO
+from typing import IO, Final
 
 from host.limits import WORKER_STDERR_BYTES_MAX
+from host.worker.running import VARIABLE, Running, new_memory, read_note
+from host.worker.strays import LIVING
+
+ONE_ARENA: Final = {"MALLOC_ARENA_MAX": "1"}
+"""glibc reserves 64 MB of addresses for each thread that asks for memory; they would count."""
 
 
 class WorkerProcess:
@@ -28,20 +33,29 @@ class WorkerProcess:
     """
 
     def __init__(self, command: Sequence[str], line_bytes_max: int) -> None:
-        self._child = subprocess.Popen(  # noqa: S603 - our own worker, no shell
-            command,
-            bufsize=0,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # a group of its own, and no signals of our terminal
-        )
+        self._note = new_memory()
+        try:
+            self._child = subprocess.Popen(  # noqa: S603 - our own worker, no shell
+                command,
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,  # a group of its own, and no signals of our terminal
+                pass_fds=(self._note,),
+                env={**os.environ, **ONE_ARENA, VARIABLE: str(self._note)},
+            )
+        except OSError:
+            os.close(self._note)
+            raise
         assert self._child.stdin is not None
         os.set_blocking(self._child.stdin.fileno(), False)
         self.pid = self._child.pid
+        LIVING.add(self.pid)
         self.answers = asyncio.StreamReader(line_bytes_max)
         self.complaints = asyncio.StreamReader(WORKER_STDERR_BYTES_MAX)
         self.has_ended = asyncio.Event()
+        self._is_killed = False
         self._loop = asyncio.get_running_loop()
         self._pipes: list[asyncio.ReadTransport] = []
         self._watched: int | None = os.pidfd_open(self.pid)
@@ -60,8 +74,13 @@ class WorkerProcess:
         except (OSError, ValueError):  # gone, stuck, or closed by us
             return False
 
+    def running(self) -> Running:
+        """Return which of its modules runs, or ran when it died; ask before `end`."""
+        return read_note(self._note)
+
     def kill(self) -> None:
         """Kill the whole group, also when only what the process left behind is alive."""
+        self._is_killed = self._is_killed or not self.has_ended.is_set()
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
 
@@ -74,14 +93,20 @@ class WorkerProcess:
         self._stop_watching()
         for pipe in self._pipes:
             pipe.close()
+        os.close(self._note)
         for stream in (self._child.stdin, self._child.stdout, self._child.stderr):
             if stream is not None:
                 with suppress(OSError):
                     stream.close()
         code = self._child.poll()
+        LIVING.discard(self.pid)
         if code is None:
             return "was killed and does not end: the kernel holds it"
         return f"ended with code {code}" if code >= 0 else f"ended by {_signal_name(-code)}"
+
+    def was_killed_by_others(self) -> bool:
+        """Tell whether it was killed, and not by us: for its memory, or by somebody."""
+        return self._child.returncode == -signal.SIGKILL and not self._is_killed
 
     async def _connect(self, pipe: IO[bytes] | None, reader: asyncio.StreamReader) -> None:
         assert pipe is not None

@@ -6,6 +6,10 @@
 It is the same press and the same trace id. A second failure is the answer; the module that is to
 blame for it has its breaker opened too, so that the next press does without both.
 
+A process that was killed from outside, by the kernel for want of memory or by somebody, says
+nothing about the module that happened to run. Then, and when nobody knows who it was, the request
+is first asked once more as it was, carefully; only what fails again is blamed.
+
 Everything that is told about plans passes here, so here it is counted.
 """
 
@@ -17,7 +21,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from host.errors import StorageError
-from host.worker.client import CANCELLED, DIED, LEFT_PROCESSES, OVERRAN, PlanFailedError
+from host.worker.failure import CANCELLED, DIED, LEFT_PROCESSES, OVERRAN, PlanFailedError
 from planner_core.circuit_breaker import Signal
 from planner_core.events import BreakerChanged, PlanRepeated
 from planner_core.metrics import Metrics
@@ -94,7 +98,7 @@ class PlanSupervisor:
     async def plan(
         self, trace_id: str, bucket_id: str, deadline_s: float, on_event: OnEvent
     ) -> PlanReply:
-        """Ask for a plan, twice at most.
+        """Ask for a plan, and again after a failure: see above.
 
         Raises
         ------
@@ -110,11 +114,12 @@ class PlanSupervisor:
         asked = (trace_id, bucket_id, deadline_s, hear)
         try:
             try:
-                reply = await self._worker.plan(*asked, self._breakers.unsaved_open())
+                reply = await self._first(asked)
             except PlanFailedError as error:
                 if not await self._blame(error, trace_id, bucket_id, hear):
                     raise
-                hear(self._repeated(error, trace_id, bucket_id).to_record())
+                repeated = self._repeated(error, trace_id, bucket_id, error.blamed)
+                hear(repeated.to_record())
                 reply = await self._again(asked, error)
         except PlanFailedError as error:
             self._measured.of(bucket_id).count(f"plans_failed.{error.failure}")
@@ -124,6 +129,19 @@ class PlanSupervisor:
             return reply
         finally:  # beside whatever comes next: a board waits for its frame, not for this
             self._keeping = asyncio.create_task(self._keep(self._keeping), name="metrics")
+
+    async def _first(self, asked: tuple[str, str, float, OnEvent]) -> PlanReply:
+        """Ask with all modules; and again when a failure says nothing about any of them."""
+        trace_id, bucket_id, _, hear = asked
+        try:
+            return await self._worker.plan(*asked, self._breakers.unsaved_open())
+        except PlanFailedError as error:
+            if not error.is_doubtful:
+                raise
+            hear(self._repeated(error, trace_id, bucket_id, without="").to_record())
+        if self._cancelled == trace_id:
+            raise PlanFailedError(CANCELLED, ["cancelled"])
+        return await self._worker.plan(*asked, self._breakers.unsaved_open(), is_careful=True)
 
     async def _again(
         self, asked: tuple[str, str, float, OnEvent], failed: PlanFailedError
@@ -166,13 +184,15 @@ class PlanSupervisor:
             hear(event.to_record())
         return True
 
-    def _repeated(self, error: PlanFailedError, trace_id: str, bucket_id: str) -> PlanRepeated:
+    def _repeated(
+        self, error: PlanFailedError, trace_id: str, bucket_id: str, without: str
+    ) -> PlanRepeated:
         self._measured.of(bucket_id).count("plans_repeated")
         return PlanRepeated(
             timestamp=self._now(),
             bucket_id=bucket_id,
             trace_id=trace_id,
-            without=error.blamed,
+            without=without,
             failure=error.failure,
             reason=error.lines[0],
         )

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from host.worker.main import main
@@ -36,6 +38,27 @@ def leave_politely(_state: PlanningState) -> list[Any]:
 def hang(_state: PlanningState) -> list[Any]:
     time.sleep(600)
     return []
+
+
+def be_killed(_state: PlanningState) -> list[Any]:
+    """End as the kernel ends a process that is in its way."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    return []
+
+
+def be_killed_once(state: PlanningState) -> list[Any]:
+    """Be there when the process is killed; the next time nothing happens."""
+    mark = Path(sys.argv[sys.argv.index("--home") + 1]) / "was_killed"
+    if not mark.exists():
+        mark.touch()
+        be_killed(state)
+    return []
+
+
+def hide_a_child_and_die(_state: PlanningState) -> list[Any]:
+    """Leave a child in a session of its own, and end before anybody can look for it."""
+    subprocess.Popen(["sleep", "4711"], start_new_session=True)
+    os._exit(0)
 
 
 def hang_in_c(_state: PlanningState) -> list[Any]:
@@ -94,6 +117,9 @@ MISDEEDS: dict[str, Callable[[PlanningState], list[Any]]] = {
     "leave": leave,
     "leave_politely": leave_politely,
     "hang": hang,
+    "be_killed": be_killed,
+    "be_killed_once": be_killed_once,
+    "hide_a_child_and_die": hide_a_child_and_die,
     "hang_in_c": hang_in_c,
     "eat_memory": eat_memory,
     "fork_and_stay": fork_and_stay,

@@ -115,7 +115,7 @@ def never_remembered() -> None:
         if not isinstance(module, Chaotic):
             keep(memory, module, parameters, results)
 
-    RunMemory.keep = keep_of_others  # type: ignore[method-assign] # the product knows nothing of this
+    RunMemory.keep = keep_of_others  # type: ignore[assignment,method-assign] # the product knows nothing of this
 
 
 if __name__ == "__main__":

@@ -85,3 +85,16 @@ def test_an_unknown_user_is_a_wrong_command_line(trader: Trader, tmp_path: Path)
     said = trader("--home", HOME, "service", "install", "--for", "no such", "--root", tmp_path)
     assert said.code == 2
     assert "no name of a user" in said.err
+
+
+def test_status_tells_when_planning_may_take_more_than_the_unit_allows(
+    trader: Trader, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    status = ("--home", str(home), "service", "status", "--for", "pi", "--root", str(tmp_path))
+    assert "plan_memory_mb" not in trader(*status).out, "the default fits"
+    (home / "device.toml").write_text("[limits]\nplan_memory_mb = 300\n", encoding="utf-8")
+    assert "plan_memory_mb = 300 and 110 MB beside it are more" in trader(*status).out
+    told = trader(*status, "--json").json
+    assert told["memory_problem"].endswith("384 MB that the unit allows")

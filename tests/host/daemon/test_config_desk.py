@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from host.configuration.active import look, pick_up, replace
 from host.configuration.history import ConfigHistory
+from host.daemon import config_desk
 from host.daemon.config_desk import ConfigDesk
 from host.daemon.presses import PressLedger
 from host.daemon.recorder import Recorder
@@ -18,14 +20,26 @@ from host.errors import StorageError
 from host.files.home import Home
 from host.journal.journal import Journal
 from host.observability.bus import EventBus
+from host.observability.daemon_events import ConfigurationNotKept
 from planner_core.events import ConfigurationChanged, Event
 from tests.host.small_home import small_home
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
-def at_the_desk(home: Home, *, recovers: bool = False) -> list[Event]:
-    """Let a daemon's desk look once, or recover; return what it told."""
+Use = Callable[[ConfigDesk, list[Event]], Awaitable[None]]
+
+
+async def look_once(desk: ConfigDesk, _heard: list[Event]) -> None:
+    await desk.look()
+
+
+async def recover(desk: ConfigDesk, _heard: list[Event]) -> None:
+    await desk.recover()
+
+
+def at_the_desk(home: Home, use: Use = look_once) -> list[Event]:
+    """Let a daemon's desk look once, or do something else; return what it told."""
     heard: list[Event] = []
 
     async def work() -> None:
@@ -37,7 +51,7 @@ def at_the_desk(home: Home, *, recovers: bool = False) -> list[Event]:
         recorder = Recorder(journal, ledger, bus, lambda: NOON, lambda _failing: None)
         screen = Screen(lambda _frame, _brightness: 0)
         desk = ConfigDesk(home, recorder, screen)
-        await (desk.recover() if recovers else desk.look())
+        await use(desk, heard)
         screen.close()
         await recorder.close()
         await bus.close()
@@ -83,7 +97,7 @@ def test_a_wrong_file_is_told_with_its_problems_and_no_version(tmp_path: Path) -
 
 
 def test_a_sound_home_is_nothing_to_tell_of(tmp_path: Path) -> None:
-    assert at_the_desk(small_home(tmp_path), recovers=True) == []
+    assert at_the_desk(small_home(tmp_path), recover) == []
 
 
 def test_a_disk_that_refuses_is_told_of_and_the_rest_goes_on(
@@ -95,5 +109,45 @@ def test_a_disk_that_refuses_is_told_of_and_the_rest_goes_on(
     monkeypatch.setattr(ConfigHistory, "recover", refuse)
     (tmp_path / "plans").mkdir()
     (tmp_path / "plans" / ".tmp-1-0123456789ab").touch()
-    events = [event.event_type for event in at_the_desk(small_home(tmp_path), recovers=True)]
+    events = [event.event_type for event in at_the_desk(small_home(tmp_path), recover)]
     assert events == ["ConfigHistoryNotRepaired", "HalfFilesRemoved"]
+
+
+def test_what_a_disk_refused_is_kept_once_it_can_be_though_nobody_edits_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config_desk, "RETRY_MIN_S", 0.01)
+    home = small_home(tmp_path)
+    save(home, "max_plan_depth = 4\n")
+    history = home.config_history_dir("core")
+    history.parent.mkdir(parents=True, exist_ok=True)
+    history.write_text("in the way", encoding="utf-8")
+
+    async def use(desk: ConfigDesk, heard: list[Event]) -> None:
+        serving = asyncio.ensure_future(desk.serve())
+        async with asyncio.timeout(30):
+            while not heard:  # noqa: ASYNC110 - seen from outside, as a person does
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.5)  # it may try in vain, too
+            history.unlink()
+            while len(heard) < 2:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.01)
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+        assert desk.retry_s() is None, "all is kept: nothing to try again"
+
+    told = at_the_desk(home, use)
+    assert [type(event) for event in told] == [ConfigurationNotKept, ConfigurationChanged]
+
+
+def test_the_waits_between_two_tries_grow_up_to_a_minute(tmp_path: Path) -> None:
+    async def use(desk: ConfigDesk, _heard: list[Event]) -> None:
+        assert desk.retry_s() is None
+        desk._not_kept["core"] = "no room"
+        assert [desk.retry_s() for _ in range(7)] == [2, 4, 8, 16, 32, 60, 60]
+        desk._not_kept.clear()
+        assert desk.retry_s() is None
+        desk._not_kept["core"] = "no room"
+        assert desk.retry_s() == 2, "begins anew"
+
+    at_the_desk(small_home(tmp_path), use)

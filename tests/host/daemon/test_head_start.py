@@ -12,7 +12,8 @@ import pytest
 from host.daemon import head_start
 from host.daemon.head_start import HeadStart
 from host.daemon.presses import OpenRequest
-from host.worker.client import CANCELLED, PlanFailedError, PlanReply
+from host.worker.client import PlanReply
+from host.worker.failure import CANCELLED, PlanFailedError
 
 NOW = datetime(2026, 6, 10, tzinfo=UTC)
 

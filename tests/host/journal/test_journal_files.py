@@ -63,7 +63,11 @@ def filled(
 
 
 def verified(home: Path) -> Verification:
-    return verify_journal(home / "journal", home / "state" / HEAD_NAME)
+    """Verify in full; the quick look must say the same, whatever has happened to the journal."""
+    paths = (home / "journal", home / "state" / HEAD_NAME)
+    found = verify_journal(*paths)
+    assert verify_journal(*paths, is_quick=True) == found
+    return found
 
 
 def counted(home: Path) -> list[object]:

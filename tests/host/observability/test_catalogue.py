@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from host.observability.catalogue import ENVELOPE, EVENT_TYPES, event_of, payload_names
-from planner_core.events import Event
+from host.observability.catalogue import ENVELOPE, EVENT_TYPES, event_of
+from planner_core.events import Event, payload_names
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PINNED = Path(__file__).parents[2] / "vectors" / "events.json"

@@ -18,7 +18,9 @@ import pytest
 from host.files.home import Home, create_home
 from host.limits import WORKER_LINE_BYTES_MAX
 from host.worker import client as worker_client
-from host.worker.client import PlanFailedError, WorkerClient, WorkerNews
+from host.worker import failure as worker_failure
+from host.worker.client import WorkerClient, WorkerNews
+from host.worker.failure import PlanFailedError
 
 PREAMBLE = """
 import json, os, sys, time
@@ -129,7 +131,7 @@ def test_one_process_answers_one_request_after_the_other() -> None:
 
 def test_a_plan_beyond_its_deadline_costs_the_process_and_the_next_plan_works() -> None:
     async def use(client: WorkerClient) -> None:
-        assert await failure(client, "hang", deadline_s=0.2) == worker_client.OVERRAN
+        assert await failure(client, "hang", deadline_s=0.2) == worker_failure.OVERRAN
         reply = await client.plan("t2", "core", 60, ignore)
         assert reply.trace_id == "t2"
         assert client.restarts == 1
@@ -140,20 +142,53 @@ def test_a_plan_beyond_its_deadline_costs_the_process_and_the_next_plan_works() 
 def test_a_process_that_dies_fails_its_plan_and_takes_its_children_along() -> None:
     said: list[str] = []
     failed = with_worker(LEAVES_A_CHILD, failure, news=WorkerNews(said=said.append))
-    assert failed == worker_client.DIED
+    assert failed == worker_failure.DIED
     (child,) = said
     wait_until_dead(int(child))
 
 
-def test_a_child_that_left_the_group_cannot_hide_the_end_of_its_parent() -> None:
+def test_a_child_that_left_the_group_neither_hides_nor_outlives_the_end_of_its_parent() -> None:
     escapes = LEAVES_A_CHILD.replace('"60"]', '"60"], start_new_session=True')
     assert escapes != LEAVES_A_CHILD
     said: list[str] = []
     failed = with_worker(escapes, failure, news=WorkerNews(said=said.append))
     (child,) = said
-    assert is_alive(int(child)), "it still holds the pipes"
-    os.kill(int(child), signal.SIGKILL)
-    assert failed == worker_client.DIED
+    assert not is_alive(int(child)), "it had a session of its own, and is the daemon's now"
+    assert failed == worker_failure.DIED
+
+
+@pytest.mark.parametrize(
+    ("script", "deadline_s", "is_killed", "is_doubtful"),
+    [(HANGS, 60.0, True, True), (HANGS, 0.2, False, False), (CANNOT_START, 60.0, False, False)],
+    ids=["killed from outside", "killed by us", "never ready"],
+)
+def test_only_an_end_that_nobody_here_brought_about_is_doubtful(
+    script: str, deadline_s: float, is_killed: bool, is_doubtful: bool
+) -> None:
+    async def use(client: WorkerClient) -> bool:
+        asked = asyncio.ensure_future(client.plan("hang", "core", deadline_s, ignore))
+        if is_killed:
+            await until(lambda: client.is_busy)
+            assert client.pid is not None
+            os.kill(client.pid, signal.SIGKILL)
+        with pytest.raises(PlanFailedError) as caught:
+            await asked
+        assert caught.value.blamed == ""
+        return caught.value.is_doubtful
+
+    assert with_worker(script, use) is is_doubtful
+
+
+def test_other_children_of_the_daemon_are_none_of_its_business() -> None:
+    async def use(client: WorkerClient) -> None:
+        ours = await asyncio.create_subprocess_exec("sleep", "60")
+        assert await failure(client) == worker_failure.DIED
+        assert ours.returncode is None
+        assert is_alive(ours.pid)
+        ours.kill()
+        await ours.wait()
+
+    with_worker(LEAVES_A_CHILD, use)
 
 
 def test_a_cancel_that_is_not_heard_is_enforced(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,14 +201,14 @@ def test_a_cancel_that_is_not_heard_is_enforced(monkeypatch: pytest.MonkeyPatch)
         client.cancel("hang")
         return await asked
 
-    assert with_worker(HANGS, use) == worker_client.CANCELLED
+    assert with_worker(HANGS, use) == worker_failure.CANCELLED
 
 
 @pytest.mark.parametrize(
     ("text", "times"), [("x", 1), ("[1]", 1), ("x", WORKER_LINE_BYTES_MAX + 10)]
 )
 def test_a_process_that_talks_nonsense_is_ended(text: str, times: int) -> None:
-    assert with_worker(TALKS_NONSENSE, failure, text, str(times)) == worker_client.DIED
+    assert with_worker(TALKS_NONSENSE, failure, text, str(times)) == worker_failure.DIED
 
 
 def test_a_process_that_cannot_start_fails_the_plan_and_is_tried_ever_more_slowly(
@@ -183,7 +218,7 @@ def test_a_process_that_cannot_start_fails_the_plan_and_is_tried_ever_more_slowl
     ends: list[str] = []
 
     async def use(client: WorkerClient) -> None:
-        assert await failure(client) == worker_client.DIED
+        assert await failure(client) == worker_failure.DIED
         await until(lambda: client.restarts >= 4)
 
     with_worker(CANNOT_START, use, news=WorkerNews(ended=ends.append))

@@ -15,9 +15,10 @@ import pytest
 
 from host.files.home import Home, create_home
 from host.metrics.store import MetricsStore
-from host.worker import client as worker_client
+from host.worker import failure as worker_failure
 from host.worker.breaker_store import BreakerStore
-from host.worker.client import PlanFailedError, WorkerClient, WorkerNews
+from host.worker.client import WorkerClient, WorkerNews
+from host.worker.failure import PlanFailedError
 from host.worker.supervisor import PlanSupervisor
 from planner_core.circuit_breaker import BreakerState
 
@@ -85,14 +86,14 @@ def fate(record: dict[str, Any], name: str) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("misdeed", "failure", "ending"),
     [
-        ("segfault", worker_client.DIED, "ended by SIGSEGV"),
-        ("leave", worker_client.DIED, "ended with code 0"),
-        ("hang", worker_client.OVERRAN, "ended by SIGKILL"),
-        ("hang_in_c", worker_client.OVERRAN, "ended by SIGKILL"),
-        ("close_everything", worker_client.DIED, "ended with code 3, or ended by SIGKILL"),
-        ("answer_in_our_name", worker_client.DIED, "ended by SIGKILL"),
-        ("fork_and_stay", worker_client.LEFT_PROCESSES, "ended by SIGKILL"),
-        ("orphan_a_grandchild", worker_client.LEFT_PROCESSES, "ended by SIGKILL"),
+        ("segfault", worker_failure.DIED, "ended by SIGSEGV"),
+        ("leave", worker_failure.DIED, "ended with code 0"),
+        ("hang", worker_failure.OVERRAN, "ended by SIGKILL"),
+        ("hang_in_c", worker_failure.OVERRAN, "ended by SIGKILL"),
+        ("close_everything", worker_failure.DIED, "ended with code 3, or ended by SIGKILL"),
+        ("hide_a_child_and_die", worker_failure.DIED, "ended with code 0"),
+        ("fork_and_stay", worker_failure.LEFT_PROCESSES, "ended by SIGKILL"),
+        ("orphan_a_grandchild", worker_failure.LEFT_PROCESSES, "ended by SIGKILL"),
     ],
 )
 def test_the_same_request_is_planned_once_more_without_the_module_that_was_to_blame(
@@ -131,6 +132,38 @@ def test_the_same_request_is_planned_once_more_without_the_module_that_was_to_bl
     assert kept.gauges["planner_rss_bytes"] > 10_000_000
 
 
+@pytest.mark.parametrize("misdeed", ["be_killed", "answer_in_our_name"])
+def test_a_module_is_blamed_for_an_end_from_outside_only_when_it_comes_again(
+    home: Home, misdeed: str
+) -> None:
+    async def use(bench: Bench) -> None:
+        record = await bench.plan()
+        assert record["outcome"] == "PLANNED"
+        assert fate(record, misdeed)[0] == "skipped_open"
+        assert bench.ended == ["ended by SIGKILL"] * 2
+        repeated = [event["without"] for event in bench.told("PlanRepeated")]
+        assert repeated == ["", f"opportunity_calculators.{misdeed}"]
+        (changed,) = bench.told("BreakerChanged")
+        assert changed["key"] == f"opportunity_calculators.{misdeed}"
+
+    with_planted(home, misdeed, use)
+
+
+def test_a_module_that_ran_when_the_process_was_killed_from_outside_is_in_the_plan(
+    home: Home,
+) -> None:
+    async def use(bench: Bench) -> None:
+        record = await bench.plan()
+        assert record["outcome"] == "PLANNED"
+        assert fate(record, "be_killed_once")[0] == "ok"
+        assert bench.ended == ["ended by SIGKILL"]
+        assert [event["without"] for event in bench.told("PlanRepeated")] == [""]
+        assert bench.told("BreakerChanged") == []
+        assert {event["trace_id"] for event in bench.events} == {TRACE}
+
+    with_planted(home, "be_killed_once", use)
+
+
 def test_memory_beyond_the_limit_costs_the_module_and_not_the_process(home: Home) -> None:
     async def use(bench: Bench) -> None:
         record = await bench.plan()
@@ -157,7 +190,7 @@ def test_two_bad_modules_cost_one_press_and_the_next_one_works(home: Home) -> No
     async def use(bench: Bench) -> None:
         with pytest.raises(PlanFailedError) as caught:
             await bench.plan()
-        assert caught.value.failure == worker_client.DIED
+        assert caught.value.failure == worker_failure.DIED
         assert [e["after"] for e in bench.told("BreakerChanged")] == ["open", "open"]
         assert len(bench.told("PlanRepeated")) == 1, "once, not until it works"
         record = await bench.plan()
@@ -176,7 +209,7 @@ def test_three_failures_in_a_row_open_a_breaker_and_the_plan_names_it(home: Home
 
 
 def is_hanging(worker: WorkerClient) -> bool:
-    return worker._asked is not None and worker._asked.running.endswith(".hang")
+    return worker._process is not None and worker._process.running().key.endswith(".hang")
 
 
 def test_a_cancel_is_heard_while_a_module_hangs_and_nobody_is_blamed(home: Home) -> None:
@@ -188,7 +221,7 @@ def test_a_cancel_is_heard_while_a_module_hangs_and_nobody_is_blamed(home: Home)
         bench.supervisor.cancel(TRACE)
         with pytest.raises(PlanFailedError) as caught:
             await asked
-        assert caught.value.failure == worker_client.CANCELLED
+        assert caught.value.failure == worker_failure.CANCELLED
         assert bench.told("BreakerChanged") == []
 
     with_planted(home, "hang", use)

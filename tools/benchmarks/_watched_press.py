@@ -1,0 +1,146 @@
+"""What a press costs two processes, the planner's and the daemon's, watched and not.
+
+Everything is what the daemon itself is made of: the planner's process and the pipe to it, event
+bus, log, journal with its chain of hashes, breakers and metrics on disk. Only board and screen are
+not there: they show, they do not watch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import sys
+import time
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from host.daemon.log import is_logged, log_event
+from host.daemon.plan_desk import stored_event
+from host.daemon.presses import OpenRequest, PressLedger
+from host.daemon.recorder import Recorder
+from host.files.plan_store import PlanStore
+from host.journal.head import HEAD_NAME
+from host.journal.journal import Journal
+from host.metrics.store import MetricsStore
+from host.observability.bus import EventBus
+from host.observability.catalogue import event_of
+from host.observability.log_file import LogFile
+from host.observability.logs import LogLevels, logging_to
+from host.observability.press_events import ButtonEdge, FrameShown, PlanRequested
+from host.worker.breaker_store import BreakerStore
+from host.worker.client import WorkerClient
+from host.worker.supervisor import PlanSupervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from host.files.home import Home
+    from host.observability.host_event import Names
+
+WORKER = str(Path(__file__).with_name("_twofold_worker.py"))
+BUCKET = "core"
+DEADLINE_S = 60.0
+SETTLE_S = 0.6
+"""Until journal, log and metrics of a press are written: each waits less than that."""
+LOG_BYTES = 20_000_000
+
+
+def utc_now() -> datetime:
+    """Return the time of day."""
+    return datetime.now(UTC)
+
+
+class Appliance:
+    """A daemon without a board."""
+
+    def __init__(self, home: Home, stack: AsyncExitStack) -> None:
+        ledger, bus = PressLedger(), EventBus(utc_now)
+        bus.subscribe("log", log_event, wants=is_logged)
+        head = home.state_dir / HEAD_NAME
+        journal = Journal(home.journal_dir, head, now=utc_now, state=ledger.state)
+        journal.open(ledger.note)
+        stack.callback(journal.close)
+        self.recorder = Recorder(journal, ledger, bus, utc_now, lambda _is_failing: None)
+        stack.push_async_callback(self.recorder.close)
+        self.worker = WorkerClient(home, command=(sys.executable, WORKER, "--home", str(home.root)))
+        breakers, metrics = BreakerStore(home), MetricsStore(home)
+        self.planner = PlanSupervisor(self.worker, breakers, metrics)
+        self.store = PlanStore(home)
+        self.presses = 0
+
+    async def watched(self) -> None:
+        """Press: everything that the daemon says, writes and counts about it."""
+        self.presses += 1
+        names: Names = {"trace_id": f"{self.presses:032x}", "bucket_id": BUCKET}
+        edges = ((1, 2 * self.presses), (1, 2 * self.presses + 1))
+        record = self.recorder.record
+        for (boot_id, event_id), edge in zip(edges, ("down", "up"), strict=True):
+            moved = ButtonEdge(
+                boot_id=boot_id, event_id=event_id, button=0, edge=edge, t_ms=1, age_ms=0
+            )
+            await record(replace(moved, trace_id=names["trace_id"]))
+        await record(PlanRequested(**names, edges=edges, gesture="short", age_s=0.1))
+        request = OpenRequest(names["trace_id"], BUCKET, utc_now())
+        reply = await self.planner.plan(request.trace_id, BUCKET, DEADLINE_S, self._hear)
+        file = await asyncio.to_thread(self.store.save, reply.record, reply.created_at)
+        await record(stored_event(request, reply, file))
+        self.recorder.tell(FrameShown(**names, version=self.presses, press_to_frame_s=0.1))
+
+    async def silent(self) -> None:
+        """Plan, keep the plan, and say nothing."""
+        self.presses += 1
+        trace_id = f"silent{self.presses:026x}"
+        reply = await self.worker.plan(trace_id, BUCKET, DEADLINE_S, lambda _event: None)
+        await asyncio.to_thread(self.store.save, reply.record, reply.created_at)
+
+    def _hear(self, event: dict[str, Any]) -> None:
+        told = event_of(event)
+        if told is not None:
+            self.recorder.tell(told)
+
+    async def cost_s(self, press: Callable[[], Awaitable[None]]) -> float:
+        """Return the processor seconds of both processes for a press, and all that follows."""
+        began_s = self._cpu_s()
+        await press()
+        await asyncio.sleep(SETTLE_S)
+        return self._cpu_s() - began_s
+
+    def _cpu_s(self) -> float:
+        assert self.worker.pid is not None
+        clock = (~self.worker.pid << 3) | 2  # Linux's clock of all threads of another process
+        return time.process_time() + time.clock_gettime(clock)
+
+
+def overhead(home: Home, pairs: int, level: str = "INFO") -> dict[str, float]:
+    """Return what watching a press costs, with a log of this level."""
+    with Path("/dev/null").open("w", encoding="utf-8") as journald:
+        file = LogFile(home.log_dir, LOG_BYTES)
+        with logging_to(journald, as_json=False, file=file, levels=LogLevels(level)):
+            return asyncio.run(_overhead(home, pairs))
+
+
+async def _overhead(home: Home, pairs: int) -> dict[str, float]:
+    async with AsyncExitStack() as stack:
+        appliance = Appliance(home, stack)
+        await stack.enter_async_context(appliance.worker)
+        kinds = {"on": appliance.watched, "off": appliance.silent}
+        costs: dict[str, list[float]] = {"on": [], "off": []}
+        for _ in range(2):
+            for press in kinds.values():
+                await press()
+        for turn in range(pairs):
+            for name in sorted(kinds, reverse=bool(turn % 2)):
+                costs[name].append(await appliance.cost_s(kinds[name]))
+        await appliance.planner.close()
+    ratios = sorted(on / off for on, off in zip(costs["on"], costs["off"], strict=True))
+    added = [on - off for on, off in zip(costs["on"], costs["off"], strict=True)]
+    return {
+        "overhead_ratio": statistics.median(ratios),
+        "overhead_ratio_p90": ratios[int(0.9 * (len(ratios) - 1))],
+        "plan_cpu_ms": statistics.median(costs["off"]) * 1e3,
+        "overhead_cpu_ms": statistics.median(added) * 1e3,
+        "pairs": pairs,
+    }
