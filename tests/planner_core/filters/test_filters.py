@@ -19,7 +19,7 @@ from planner_core.filters.recently_traded import RecentlyTraded, RecentlyTradedP
 from planner_core.module import ModuleKind
 from planner_core.narrowing import best_per_security, narrow
 from planner_core.planner import plan
-from planner_core.records import Side, Trade
+from planner_core.records import Incumbent, IncumbentStep, Side, Trade
 from planner_core.state import PlanningState
 from tests.builders import (
     days_ago,
@@ -106,6 +106,24 @@ def test_the_latest_of_several_trades_counts_and_mandatory_sells_survive() -> No
         make_candidates(state, actions), state, RecentlyTradedParameters()
     )
     assert found == {0: "traded 1 days ago"}
+
+
+def test_an_accepted_step_that_was_filled_in_part_is_not_kept_quiet_by_its_own_fills() -> None:
+    fill = Trade(days_ago(1), "AAA", Side.SELL, 1, 100.0)
+    left = (IncumbentStep("AAA", Side.SELL, 7.0), IncumbentStep("CCC", Side.BUY, 5.0))
+    trades = (fill, Trade(days_ago(1), "CCC", Side.SELL, 1, 100.0))
+    for days, rejected in ((0, {1, 2}), (1, {0, 1, 2})):
+        incumbent = Incumbent("trace-0", days_ago(days), left)
+        state = make_state(make_context(trades=trades, incumbent=incumbent))
+        candidates = candidates_of(state, ("AAA", -5), ("AAA", 5), ("CCC", 5), ("BBB", 5))
+        found = RecentlyTraded().reject(candidates, state, RecentlyTradedParameters())
+        assert set(found) == rejected
+    both = (fill, Trade(days_ago(3), "AAA", Side.BUY, 1, 100.0))
+    accepted = Incumbent("trace-0", days_ago(0), left)
+    state = make_state(make_context(trades=both, incumbent=accepted))
+    candidates = candidates_of(state, ("AAA", -5))
+    found = RecentlyTraded().reject(candidates, state, RecentlyTradedParameters())
+    assert found == {0: "traded 3 days ago"}, "somebody bought it meanwhile: that is no fill"
 
 
 # -- correlation_aware --------------------------------------------------------------------------
