@@ -13,7 +13,7 @@ import contextlib
 import os
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple
 
 from host.terminal.errors import (
     EXIT_DONE,
@@ -27,6 +27,7 @@ from host.terminal.errors import (
     expected_errors,
 )
 from host.terminal.output import Output
+from host.terminal.parser import LineParser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,30 +61,19 @@ COMMANDS = (
     Command("service", "set up and look at the systemd service", "host.commands.service"),
 )
 
+HELP = "help"
+"""What people try first: `trader help plan` is `trader plan --help`."""
+
 EPILOG = """\
 commands:
 {commands}
 
 exit codes:
   0 done    1 failed, or no plan could be made    2 wrong command line or configuration
+  130 interrupted with Ctrl-C
 
-`trader COMMAND --help` says more. This is advice; it sends no orders.
+`trader COMMAND --help` says more, with examples. This is advice; it sends no orders.
 """
-
-
-class LineParser(argparse.ArgumentParser):
-    """A parser whose complaint is one line, and that takes the shared options anywhere."""
-
-    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - argparse's own
-        super().__init__(
-            formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **settings
-        )
-        add_shared_options(self)
-
-    def error(self, message: str) -> NoReturn:
-        """Complain and exit with 2."""
-        Output().error(f"{self.prog}: {message} (see `{self.prog} --help`)")
-        sys.exit(EXIT_USAGE)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -124,6 +114,11 @@ def _run(arguments: list[str], output: Output) -> int:
     if options.command is None:
         parser.print_help(sys.stderr)
         return EXIT_USAGE
+    if options.command == HELP:
+        if not rest:
+            parser.print_help()
+            return EXIT_DONE
+        options.command, rest = rest[0], [*rest[1:], "--help"]
     try:
         command = find_command(options.command)
         module = import_module(command.module)
@@ -148,23 +143,6 @@ def find_command(name: str) -> Command:
         return COMMANDS[names.index(name)]
     hint = did_you_mean(name, names, otherwise=f"there are: {', '.join(names)}")
     raise UsageError(f"trader: no command `{name}` ({hint})")
-
-
-def add_shared_options(parser: argparse.ArgumentParser) -> None:
-    """Add what may stand before and after the name of a command."""
-    shared = parser.add_argument_group("everywhere")
-    shared.add_argument(
-        "--home",
-        metavar="DIR",
-        default=argparse.SUPPRESS,
-        help="another home than $ARDUINO_TRADER_HOME or ~/.arduino-trader",
-    )
-    shared.add_argument(
-        "--debug",
-        action="store_true",
-        default=argparse.SUPPRESS,
-        help="show the traceback of an unexpected error",
-    )
 
 
 def _main_parser() -> LineParser:

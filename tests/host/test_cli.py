@@ -16,6 +16,7 @@ from host import cli
 from host.cli import COMMANDS
 from host.files.home import Home
 from host.plans import planning
+from host.terminal.parser import LineParser
 from tests.host.conftest import Trader
 
 TRADER = Path(sys.executable).parent / "trader"
@@ -88,7 +89,7 @@ def test_the_version_is_that_of_the_package(trader: Trader) -> None:
         (["plan", "core", "--as-of", "28.12."], "'28.12.' is no date (write it like 2022-12-28)"),
         (["plan", "core", "--home"], "trader plan: argument --home: expected one argument"),
         (["--home"], "trader: argument --home: expected one argument"),
-        (["config"], "trader config: the following arguments are required: ACTION"),
+        (["config"], "trader config: which ACTION? check, show, log, "),
         (["config", "chek"], "trader config: argument ACTION: invalid choice: 'chek'"),
         (["modules", "show", "profit_takin"], "did you mean `profit_taking`?"),
         (["modules", "show", "zzzz"], "`trader modules list` names them"),
@@ -114,6 +115,34 @@ def test_without_a_command_the_help_is_shown_as_an_error(trader: Trader) -> None
     said = trader()
     assert (said.code, said.out) == (2, "")
     assert "commands:" in said.err
+
+
+def test_help_as_a_command_is_the_option(trader: Trader) -> None:
+    assert trader("help") == trader("--help")
+    assert trader("help", "events", "tail") == trader("events", "tail", "--help")
+    assert "did you mean `plan`?" in trader("help", "plam").err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_every_command_ends_with_examples_that_its_own_parser_takes(
+    trader: Trader, command: cli.Command
+) -> None:
+    module = importlib.import_module(command.module)
+    parser = LineParser(prog=f"trader {command.name}")
+    module.configure(parser)
+    said = trader(command.name, "--help").out.partition("\nexamples:\n")[2]
+    lines = [line.partition("#")[0].split() for line in said.splitlines()]
+    assert lines
+    for line in lines:
+        assert line[:2] == ["trader", command.name]
+        parser.parse_args(line[2:])
+
+
+def test_the_help_of_an_action_says_what_it_does_and_has_its_own_examples(trader: Trader) -> None:
+    said = trader("events", "verify", "--help").out
+    assert "Look for edits, gaps and a lost end." in said
+    assert "  trader events verify  # was anything edited or lost?" in said
+    assert "events tail" not in said
 
 
 def test_an_unknown_bucket_is_answered_with_the_nearest_and_with_all(
