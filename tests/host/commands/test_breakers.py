@@ -89,6 +89,20 @@ def test_resetting_a_closed_breaker_is_no_error_and_an_unknown_module_is(
         assert f"did you mean `{KEY}`?" in capsys.readouterr().err
 
 
+def test_a_short_name_will_do_where_one_module_has_it_and_else_all_are_named(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(home, "reset", "all") == 0
+    assert capsys.readouterr().out == "nothing to reset: all breakers are closed\n"
+    assert run(home, "disable", "diversity") == 0
+    assert [b["key"] for b in listed(home, capsys)] == [KEY]
+    assert run(home, "reset", "diversity") == 0
+    assert listed(home, capsys) == []
+    assert run(home, "disable", "profit_taking") == 2
+    hint = "which one? opportunity_calculators.profit_taking or pattern_generators.profit_taking"
+    assert hint in capsys.readouterr().err
+
+
 def test_a_module_of_a_plugin_that_is_gone_can_still_be_reset(
     home: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:
