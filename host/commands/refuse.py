@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from host import limits
 from host.printable import printable
 from host.terminal.errors import EXIT_DONE, UsageError, did_you_mean
-from host.terminal.home import add_bucket_argument, open_bucket
+from host.terminal.home import add_bucket_argument, home_option, open_bucket
 
 if TYPE_CHECKING:
     from host.files.home import Home
@@ -151,7 +151,7 @@ def _print(
     if not changed:
         output.line(f"{bucket}: {options.security} was not refused")
     else:
-        output.line(f"Next: trader plan {bucket}")
+        output.line(f"Next: trader plan {bucket}{home_option(options.home)}")
 
 
 def _said(step: RefusedStep) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import TYPE_CHECKING
 
 from host.terminal.errors import UsageError, did_you_mean
@@ -36,6 +37,11 @@ def open_bucket(option: str | None, bucket_id: str) -> Home:
         raise UsageError(f"no bucket {bucket_id!r:.80} in {home.root} ({hint} Buckets: {names})")
     home.require_bucket(bucket_id)
     return home
+
+
+def home_option(option: str | None) -> str:
+    """Return what a command that is suggested has to end with, so that it is about this home."""
+    return "" if option is None else f" --home {shlex.quote(option)}"
 
 
 def add_bucket_argument(parser: ArgumentParser, *, optional: bool = False) -> None:
