@@ -11,7 +11,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from host.errors import StorageError
-from host.terminal.errors import EXIT_DONE, UsageError, did_you_mean
+from host.terminal.errors import EXIT_DONE, EXIT_FAILED, UsageError, did_you_mean
 from host.terminal.home import open_home
 
 if TYPE_CHECKING:
@@ -36,15 +36,16 @@ def run(options: argparse.Namespace, output: Output) -> int:
     """Print every breaker that something happened to."""
     store = _open(options, output)
     known = store.breakers.known
+    code = EXIT_DONE if store.problem is None else EXIT_FAILED
     if options.json:
         output.json({"schema_version": 1, "breakers": [_to_json(b, store) for b in known]})
-        return EXIT_DONE
-    if not known:
+        return code
+    if not known and store.problem is None:
         output.line("All breakers are closed: no module is left out.")
     for breaker in known:
         for line in _lines(breaker, store):
             output.line(line)
-    return EXIT_DONE
+    return code
 
 
 def reset_breaker(options: argparse.Namespace, output: Output) -> int:

@@ -214,7 +214,7 @@ def verify_all(options: argparse.Namespace, output: Output) -> int:
     """Verify the versions of one bucket, or of all; 1 when any is damaged."""
     if options.bucket is None:
         home = open_home(options.home)
-        buckets = home.bucket_ids()
+        buckets = home.require_bucket_ids()
         if not buckets:
             raise HomeError(f"{home.root}: no bucket to verify (run: trader init)")
     else:

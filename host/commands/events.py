@@ -220,7 +220,7 @@ def _wanted(options: argparse.Namespace) -> Wanted:
 
 def _check_buckets(home: Home, buckets: list[str]) -> None:
     """Refuse a bucket that nothing was found of and that is not there; it may have been."""
-    known = home.bucket_ids()
+    known = home.require_bucket_ids()
     for bucket_id in buckets:
         if bucket_id not in known:
             hint = did_you_mean(bucket_id, known, otherwise=f"there are: {', '.join(known)}")

@@ -30,8 +30,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
     """Print what was measured."""
     if options.bucket is None:
         home = open_home(options.home)
-        home.require_home()
-        bucket_ids = home.bucket_ids()
+        bucket_ids = home.require_bucket_ids()
     else:
         home = open_bucket(options.home, options.bucket)
         bucket_ids = (options.bucket,)

@@ -10,11 +10,16 @@ from typing import Any
 
 
 def signature(path: Path) -> tuple[int, ...] | None:
-    """Return what changes when a file is replaced; None when it is not there."""
+    """Return what changes when a file is replaced; None when it is not there.
+
+    One that may not be looked at is there: reading it says why it cannot be used.
+    """
     try:
         found = path.stat()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        return (error.errno or 0,)
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 

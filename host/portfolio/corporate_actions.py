@@ -23,6 +23,8 @@ from host.files.csv_table import (
 )
 from host.files.problems import MarketDataError
 from planner_core.records import Finding, Severity
+from host.files.presence import may_be_there
+from planner_core.context import Finding, FloatArray, Severity
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +51,7 @@ def read_splits(path: Path, as_of: date) -> tuple[Split, ...]:
     MarketDataError
         With every line that cannot be read: a misread split would look like a crash.
     """
-    if not path.exists():
+    if not may_be_there(path):
         return ()
     table = read_table(path, limits.ACTIONS_BYTES_MAX, limits.TABLE_ROWS_MAX, MarketDataError)
     require_columns(table, ("date", "security", "ratio"), (), MarketDataError)

@@ -122,6 +122,27 @@ def test_without_a_command_the_help_is_shown_as_an_error(trader: Trader) -> None
     assert "commands:" in said.err
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("plan core", "dry-run core", "dismiss core", "refuse core --list", "metrics", "run"),
+        *("config check", "config show core", "config verify", "events tail", "events verify"),
+        *("events export -", "breakers", "breakers reset all", "metrics core", "demo --once"),
+        *("board info", "board monitor", "board test --unattended"),
+    ],
+)
+def test_a_home_that_cannot_be_read_is_answered_with_one_line_by_every_command(
+    trader: Trader, tmp_path: Path, line: str
+) -> None:
+    home = tmp_path / "home"
+    home.symlink_to(home)  # so that neither root may look into it
+    said = trader(*line.split(), "--home", home)
+    assert (said.code, said.out) == (2, "")
+    assert said.err.count("\n") == 1
+    assert said.err.startswith(str(home))
+    assert "cannot be read" in said.err
+
+
 def test_help_as_a_command_is_the_option(trader: Trader) -> None:
     assert trader("help") == trader("--help")
     assert trader("help", "events", "tail") == trader("events", "tail", "--help")

@@ -111,6 +111,18 @@ def test_a_module_of_a_plugin_that_is_gone_can_still_be_reset(
     assert listed(home, capsys) == []
 
 
+def test_a_file_that_cannot_be_read_is_not_told_as_closed_breakers(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = home.state_dir / "breakers.json"
+    path.parent.mkdir(exist_ok=True)
+    path.symlink_to(path)  # neither root may read it
+    assert run(home) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "breakers.json: cannot be read" in said.err
+
+
 def test_without_a_home_and_with_a_disk_that_refuses_it_says_so(
     home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -357,6 +357,14 @@ def test_a_home_of_another_user_is_told(own_home: Home, monkeypatch: pytest.Monk
     assert "54321" in findings_of(own_home, "home_of_another")[0].what
 
 
+def test_who_may_not_write_is_told_whose_home_it_is_rather_than_to_free_space(
+    own_home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    (found,) = findings_of(own_home, "cannot_write")
+    assert "as the owner of the home" in found.action
+
+
 def test_little_memory_is_told(own_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(home_checks, "available_memory_bytes", lambda: 10 * 1024**2)
     assert "10 MB" in findings_of(own_home, "memory_low")[0].what
