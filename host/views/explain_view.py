@@ -210,7 +210,7 @@ def _what_ifs(answers: Sequence[WhatIf]) -> Table:
     table.add_column(ratio=1)
     for answer in answers:
         told = Text.assemble(
-            _text(f"If {answer.question}: "), _text(f"{answered(answer)}.", "bold"),
+            _text(f"If {answer.question}, "), _text(f"{answered(answer)}.", "bold"),
             (f"  {answer.setting} {answer.value_now} → {answer.value_then}", "dim"),
         )  # fmt: skip
         table.add_row(_verdict(answer), told)
