@@ -122,9 +122,8 @@ def answered(answer: WhatIf) -> str:
     if answer.gain_change is not None:
         told += f"{' and' if answer.same_trades else ', and'} gain {_compared(answer.gain_change)}"
         if answer.gain_change < 0 and stay is None and answer.setting != "max_plan_depth":
-            # A wider limit that makes it worse needs its reason: a repair may exceed the turnover,
-            # and what is no repair any more may not.
-            told += ": today's steps would not all be allowed then"
+            # How a wider limit can make it worse: less of the plan would be a repair.
+            told += ", as only what repairs a limit may go beyond the trading allowed"
     elif gain is not None and stay is not None and 0 < stay < gain:
         told += f"; today's steps would reach {stay / gain:.0%} of what is possible then"
     return told

@@ -191,7 +191,7 @@ def single_trade_complaint(action: Action, state: PlanningState) -> str | None:
     security = state.context.securities[action.security]
     smallest = max(limits.min_trade_value, security.min_trade_value)
     if gross < smallest:
-        return f"{gross:,.0f} is below the smallest trade of {smallest:,.0f}"
+        return f"a trade of {gross:,.0f} is below the smallest of {smallest:,.0f}"
     if action.cost > state.config.constraints.cost_ratio_max * gross:
         return (
             f"it costs {action.cost / gross:.1%} of its value"

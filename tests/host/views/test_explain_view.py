@@ -68,6 +68,14 @@ def test_no_line_is_wider_than_the_terminal(plan: Plan, found: Explanation, widt
     assert max(len(line.rstrip()) for line in shown(plan, found, width).splitlines()) <= width
 
 
+@pytest.mark.parametrize("width", [40, 60])
+def test_a_narrow_terminal_names_every_step_and_cuts_no_word(width: int) -> None:
+    lines = shown(planned(), explanation(), width).splitlines()
+    assert not any("…" in line for line in lines)
+    assert max(len(line.rstrip()) for line in lines) <= width
+    assert any("What each step does" in line for line in lines) is (width == 60)
+
+
 def test_when_nothing_is_to_be_done_the_nearest_alternative_and_a_miss_are_told() -> None:
     text = " ".join(shown(nothing_to_do(), IDLE, 100).split())
     assert "The nearest alternative" in text

@@ -140,8 +140,8 @@ def test_the_same_steps_are_told_with_their_gain_only_where_it_changes() -> None
 def test_a_wider_limit_that_makes_the_plan_worse_comes_with_its_reason() -> None:
     worse = answer(same_trades=True, gain_change=-0.00013, gain_of_plan=None)
     assert answered(worse) == (
-        "the plan would make the same trades in other sizes and gain 1.3 bp less:"
-        " today's steps would not all be allowed then"
+        "the plan would make the same trades in other sizes and gain 1.3 bp less,"
+        " as only what repairs a limit may go beyond the trading allowed"
     )
     fewer = answer(gain_change=-0.0004, gain_of_plan=None, setting="max_plan_depth", added=())
     assert answered(fewer) == "the plan would not sell XOM, and gain 4.0 bp less"
