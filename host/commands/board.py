@@ -45,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--buttons",
         type=_count(0, BUTTONS_MAX),
         metavar="N",
-        help="how many (default: 2 on a Yun or Uno Q)",
+        help="how many (default: 2 on a Yun or Uno Q; none with --unattended)",
     )
     test.add_argument(
         "--timeout",
@@ -156,18 +156,20 @@ def show_info(options: argparse.Namespace, output: Output) -> int:
 
 
 def _lines(described: dict[str, object]) -> list[str]:
-    lines = []
+    rows: dict[str, object] = {}
     for key, value in described.items():
-        if isinstance(value, dict):
-            lines += [f"{key}.{name:<17} {_figure(found)}" for name, found in value.items()]
-        else:
-            shown = " to ".join(map(str, value)) if isinstance(value, list) else value
-            lines.append(f"{key:<22} {shown}")
-    return lines
+        inner = value if isinstance(value, dict) else {"": value}
+        rows |= {f"{key}.{name}".rstrip("."): found for name, found in inner.items()}
+    width = max(map(len, rows))
+    return [f"{key:<{width}}  {_figure(value)}" for key, value in rows.items()]
 
 
 def _figure(value: object) -> str:
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    if isinstance(value, list):
+        return " to ".join(map(str, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.3f}" if isinstance(value, float) else "-" if value is None else str(value)
 
 
 async def _ask(port: Port) -> tuple[HelloReply, dict[str, object]]:

@@ -96,7 +96,7 @@ def show_tail(options: argparse.Namespace, output: Output) -> int:
     if options.follow:
         follower = Follower(home.journal_dir, position, complaints)
         try:
-            while True:
+            while not output.is_forsaken():
                 output.flush()
                 time.sleep(POLL_S)
                 added = (line for line in follower.read() if wanted(line.record))

@@ -118,7 +118,7 @@ def headline(outcome: str, gain: float | None, plan: Mapping[str, object]) -> st
         steps = plan.get("steps")
         count = len(steps) if isinstance(steps, list) else 0
         what = "1 step" if count == 1 else f"{count} steps"
-        return f"{what}, better by {gain * 100:.2f} % of NAV a year"
+        return f"{what}, better by {gain * 100:.2f} % of its worth a year"
     if outcome == words.NOTHING_TO_DO:
         return "nothing to do"
     return f"no plan: {plan.get('reason')}"
@@ -135,7 +135,7 @@ def _step_line(number: int, step: Mapping[str, object], style: Style) -> str:
         _number(step.get("cost"), 2),
         str(step.get("reason")),
     )
-    row = printable(row)[: style.columns]
+    row = words.shortened_line(printable(row), style.columns)
     return row.replace(side, _in(GREEN if side == words.BUY else MAGENTA, side, style), 1)
 
 
