@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from host.files.presence import open_file
+
 
 def signature(path: Path) -> tuple[int, ...] | None:
     """Return what changes when a file is replaced; None when it is not there.
@@ -34,7 +36,7 @@ def read_state(path: Path, bytes_max: int, schema_version: int) -> dict[str, Any
         When it is too large, no JSON object, or of another version.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             data = file.read(bytes_max + 1)
     except FileNotFoundError:
         return None

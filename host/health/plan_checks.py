@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from host.files.plan_store import PlanFile, PlanStore
+from host.files.presence import open_file
 from host.health.clock import PLANNED_AT
 from host.health.finding import HealthFinding, Level
 from host.limits import PLAN_BYTES_MAX
@@ -65,7 +66,7 @@ def newest_first(
 def read_plan(file: PlanFile) -> Mapping[str, Any] | None:
     """Return a stored plan; None when it is damaged."""
     try:
-        with file.path.open("rb") as stream:
+        with open_file(file.path) as stream:
             data = stream.read(PLAN_BYTES_MAX + 1)
         record = json.loads(data) if len(data) <= PLAN_BYTES_MAX else None
     except (OSError, ValueError, RecursionError):

@@ -6,6 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from host.files.journal_check import verify_journal
+from host.files.journal_head import HEAD_NAME
+from host.files.presence import open_file
 from host.health.memory import time_or_none
 from host.journal.check import verify_journal
 from host.journal.head import HEAD_NAME
@@ -45,7 +48,7 @@ def check_breakers(look: Look) -> Findings:
     """Find the modules that are left out for a while."""
     path = look.home.state_dir / BREAKERS_NAME
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             data = file.read(HEALTH_BYTES_MAX + 1)
         found = json.loads(data) if len(data) <= HEALTH_BYTES_MAX else {}
         breakers = list(found["breakers"])

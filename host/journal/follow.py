@@ -21,6 +21,8 @@ from host.journal.reading import (
     opened,
 )
 from host.observability.journal_record import JournalRecord, Line, decode
+from host.files.journal_record import JournalRecord, Line, decode
+from host.files.presence import open_file
 
 CLOCK_SLACK: Final = timedelta(days=1)
 """Clocks jump, so that a file may hold records that are older than its first one."""
@@ -119,7 +121,7 @@ class Follower:
         """
         path = self._folder / JOURNAL_NAME
         try:
-            with suppress(FileNotFoundError), path.open("rb") as file:
+            with suppress(FileNotFoundError), open_file(path) as file:
                 found = os.fstat(file.fileno())
                 before = self._position
                 if found.st_ino == before.inode and found.st_size >= before.at:

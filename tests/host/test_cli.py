@@ -100,7 +100,7 @@ def test_the_version_is_that_of_the_package(trader: Trader) -> None:
         (["modules", "show", "zzzz"], "`trader modules list` names them"),
         (["plan", "core"], "there is no home here (run: trader init"),
         (["plan", "../etc"], "is no bucket id"),
-        (["config", "check"], "no bucket to check (run: trader init"),
+        (["config", "check"], "there is no home here (run: trader init"),
         (["config", "show", "core"], "there is no home here"),
     ],
 )
@@ -178,6 +178,19 @@ def test_an_unknown_bucket_is_answered_with_the_nearest_and_with_all(
         said = trader(*command, "satelite_a", "--home", demo_home.root)
         assert said.code == 2
         assert "did you mean `satellite_a`? Buckets: core, satellite_a" in said.err
+
+
+def test_a_bucket_whose_portfolio_is_no_file_is_not_called_unknown(
+    trader: Trader, own_home: Home
+) -> None:
+    path = own_home.portfolio_file("core")
+    path.unlink()
+    path.mkdir()
+    said = trader("plan", "core", "--home", own_home.root)
+    assert (said.code, said.out) == (2, "")
+    assert said.err == f"{path}: it is no file (put the portfolio there, or remove it)\n"
+    said = trader("plan", "zzz", "--home", own_home.root)
+    assert said.err == f"no bucket 'zzz' in {own_home.root} (Buckets: satellite_a)\n"
 
 
 def test_an_interrupt_is_one_line_and_exit_code_130(
