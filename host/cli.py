@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import os
 import sys
 from importlib import import_module
@@ -64,6 +65,8 @@ COMMANDS = (
 HELP = "help"
 """What people try first: `trader help plan` is `trader plan --help`."""
 
+OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)
+
 EPILOG = """\
 commands:
 {commands}
@@ -83,6 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         report_crashes()
         arguments = sys.argv[1:]
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:  # a terminal without UTF-8 gets "?" rather than a traceback
@@ -98,13 +102,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             output.flush()  # here, where a reader that went away can be dealt with
     except BrokenPipeError:
-        # Whoever read our output has seen enough. Python flushes once more at exit: into nothing.
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()  # whoever read it has seen enough
+        return EXIT_FAILED
+    except OSError as error:
+        # Files of ours have a name in their errors, and are answered where they are used.
+        if error.filename is not None or error.errno not in OUTPUT_ERRORS:
+            raise
+        _forget_output()
+        output.error(f"trader: the output cannot be written: {error.strerror}")
         return EXIT_FAILED
     except KeyboardInterrupt:
         output.error("trader: interrupted")
         return EXIT_INTERRUPTED
+
+
+def _forget_output() -> None:
+    """Let what Python flushes once more at the exit go into nothing."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _open_streams() -> None:
+    """Make a place for the words of a process that was started without standard streams."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            setattr(sys, name, os.fdopen(nowhere, "w", encoding="utf-8"))
 
 
 def _run(arguments: list[str], output: Output) -> int:

@@ -206,6 +206,22 @@ def test_an_interrupt_is_one_line_and_exit_code_130(
     assert (said.code, said.err) == (130, "trader: interrupted\n")
 
 
+@pytest.mark.parametrize(
+    ("where", "code", "told"),
+    [
+        ("> /dev/full", 1, "trader: the output cannot be written: No space left on device\n"),
+        (">&-", 0, ""),
+        (">&- 2>&-", 0, ""),
+    ],
+)
+def test_output_that_cannot_be_written_is_told_in_a_line(where: str, code: int, told: str) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"{TRADER} modules list {where}"],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", told)
+
+
 @pytest.mark.parametrize("arguments", ["modules list", "modules list --json", "--help"])
 def test_a_reader_that_goes_away_early_is_no_error(arguments: str) -> None:
     command = f"{TRADER} {arguments} | head -n 0; exit ${{PIPESTATUS[0]}}"
