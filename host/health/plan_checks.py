@@ -22,7 +22,12 @@ if TYPE_CHECKING:
     from host.health.look import Findings, Look
 
 SUCCESSES: Final = frozenset({"PLANNED", "NOTHING_TO_DO"})
-LEFT_OUT: Final = frozenset({"failed", "timed_out", "skipped_open"})
+LEFT_OUT: Final[Mapping[str, str]] = {
+    "failed": "failed",
+    "timed_out": "took too long",
+    "skipped_open": "left out",
+}
+"""What became of a module that a plan did without, in words."""
 LIMIT_VIOLATED: Final = "limit_violated"
 """Of what a plan says of itself, this alone is about the state of the portfolio."""
 PLANS_READ_MAX: Final = 50
@@ -137,7 +142,8 @@ def _latest(look: Look, bucket_id: str, record: Mapping[str, Any]) -> Findings:
         message = module.get("message")
         known.modules[key] = {"status": status, "message": message}
         if status in LEFT_OUT:
-            what = f"{key}: {status.replace('_', ' ')}" + (f" ({message})" if message else "")
+            what = f"{key}: {LEFT_OUT[status]}"
+            what += f": {message}" if message else ""
             yield look.found("module_left_out", what, bucket_id=bucket_id, subject=key, since=since)
 
 

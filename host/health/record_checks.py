@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from host.files.journal_check import verify_journal
@@ -71,4 +72,7 @@ def _breaker(look: Look, breaker: Mapping[str, object]) -> HealthFinding:
     if breaker.get("reason"):
         words.append(str(breaker["reason"]))
     since = time_or_none(breaker.get("since"))
-    return look.found("breaker_open", "; ".join(words), subject=key, since=since)
+    found = look.found("breaker_open", "; ".join(words), subject=key, since=since)
+    if retry_at is None:  # switched off by hand: nobody tries it again
+        return replace(found, action=f"`trader breakers reset {key}` lets it run again.")
+    return found

@@ -40,6 +40,12 @@ WIDE = 150
 MEDIUM = 96
 """From here on, weights do."""
 REJECTIONS_SHOWN = 6
+FATES = {
+    ModuleStatus.FAILED: "failed",
+    ModuleStatus.TIMED_OUT: "took too long",
+    ModuleStatus.SKIPPED_OPEN: "left out",
+}
+"""What became of a module that a plan did without."""
 SECURITY = 8
 """Longer ids wrap where there is no room for them."""
 WHY_LEAST = 20
@@ -217,15 +223,14 @@ def _findings(plan: Plan) -> Table | None:
 
 def _modules(plan: Plan) -> Table | None:
     """List the modules that the plan had to do without."""
-    usual = (ModuleStatus.OK, ModuleStatus.DISABLED)
-    missing = [attempt for attempt in plan.modules if attempt.status not in usual]
+    missing = [attempt for attempt in plan.modules if attempt.status in FATES]
     if not missing:
         return None
     table = _listing("Planned without")
     table.add_column(no_wrap=True, style="bold")
     table.add_column(ratio=1, overflow="fold")
     for attempt in missing:
-        told = attempt.status.value.replace("_", " ")
+        told = FATES[attempt.status]
         if attempt.message:
             told += f": {attempt.message}"
         table.add_row(_text(attempt.key), _text(told))
