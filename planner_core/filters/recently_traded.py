@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from planner_core.candidates import Candidates
+from planner_core.context import Side
+from planner_core.limits import days_ago
 from planner_core.module import Filter, ModuleMetadata, ModuleParameters, parameter
 from planner_core.records import Side
 from planner_core.state import PlanningState
@@ -46,7 +48,7 @@ class RecentlyTraded(Filter[RecentlyTradedParameters]):
             name = action.name(state.context.securities)
             days = min(age[side].get(name, parameters.quiet_days) for side in sides)
             if days < parameters.quiet_days and not action.mandatory:
-                rejected[candidate] = f"traded {days} days ago"
+                rejected[candidate] = f"traded {days_ago(days)}"
         return rejected
 
 

@@ -92,7 +92,11 @@ def test_a_security_is_left_alone_for_some_days_in_both_directions(
     state = make_state(context)
     candidates = candidates_of(state, ("AAA", 5), ("AAA", -5), ("BBB", 5))
     found = RecentlyTraded().reject(candidates, state, RecentlyTradedParameters())
-    assert found == (dict.fromkeys((0, 1), f"traded {days} days ago") if rejected else {})
+    assert found == (
+        dict.fromkeys((0, 1), "traded today" if days == 0 else f"traded {days} days ago")
+        if rejected
+        else {}
+    )
 
 
 def test_the_latest_of_several_trades_counts_and_mandatory_sells_survive() -> None:
@@ -105,7 +109,7 @@ def test_the_latest_of_several_trades_counts_and_mandatory_sells_survive() -> No
     found = RecentlyTraded().reject(
         make_candidates(state, actions), state, RecentlyTradedParameters()
     )
-    assert found == {0: "traded 1 days ago"}
+    assert found == {0: "traded 1 day ago"}
 
 
 def test_an_accepted_step_that_was_filled_in_part_is_not_kept_quiet_by_its_own_fills() -> None:
