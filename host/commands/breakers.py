@@ -62,8 +62,9 @@ def reset_breaker(options: argparse.Namespace, output: Output) -> int:
             output.line(f"{key}: nothing to reset, its breaker is closed")
             continue
         store.signal(key, Signal.RESET)
+        _require_kept(store)
         output.line(f"{key}: closed; the next plan calls it")
-    return _kept(store)
+    return EXIT_DONE
 
 
 def disable_module(options: argparse.Namespace, output: Output) -> int:
@@ -73,8 +74,9 @@ def disable_module(options: argparse.Namespace, output: Output) -> int:
     store = _open(options, output)
     key = _key_of(options.key, [breaker.key for breaker in store.breakers.known])
     store.signal(key, Signal.DISABLE, "by hand")
+    _require_kept(store)
     output.line(f"{key}: left out until `trader breakers reset {key}`")
-    return _kept(store)
+    return EXIT_DONE
 
 
 def _open(options: argparse.Namespace, output: Output) -> BreakerStore:
@@ -89,10 +91,10 @@ def _open(options: argparse.Namespace, output: Output) -> BreakerStore:
     return store
 
 
-def _kept(store: BreakerStore) -> int:
+def _require_kept(store: BreakerStore) -> None:
+    """Refuse to say that something was done which is not on disk."""
     if store.problem is not None:
         raise StorageError(store.problem)
-    return EXIT_DONE
 
 
 def _key_of(name: str, known: list[str]) -> str:

@@ -143,6 +143,16 @@ def test_a_home_that_cannot_be_read_is_answered_with_one_line_by_every_command(
     assert "cannot be read" in said.err
 
 
+def test_a_demo_whose_daemon_ends_tells_its_last_words(trader: Trader, own_home: Home) -> None:
+    own_home.state_dir.mkdir(exist_ok=True)
+    (own_home.state_dir / "daemon.lock").mkdir()
+    said = trader("demo", "--once", "--home", own_home.root)
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith(
+        f"the daemon ended: {own_home.state_dir}/daemon.lock: cannot be opened"
+    )
+
+
 def test_help_as_a_command_is_the_option(trader: Trader) -> None:
     assert trader("help") == trader("--help")
     assert trader("help", "events", "tail") == trader("events", "tail", "--help")

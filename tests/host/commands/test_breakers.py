@@ -132,5 +132,8 @@ def test_without_a_home_and_with_a_disk_that_refuses_it_says_so(
     lock = home.state_dir / "breakers.lock"
     lock.unlink()
     lock.mkdir()
-    assert run(home, "reset", KEY) == 1
-    assert "breakers.lock" in capsys.readouterr().err
+    for line in (("reset", KEY), ("disable", "beam")):
+        assert run(home, *line) == 1
+        said = capsys.readouterr()
+        assert said.out == "", "nothing that was not kept is told as done"
+        assert "breakers.lock" in said.err
