@@ -99,7 +99,7 @@ def _require_kept(store: BreakerStore) -> None:
 
 def _key_of(name: str, known: list[str]) -> str:
     """Return the key of a module or a breaker; a short name will do if only one has it."""
-    from planner_core.registry import builtin_registries
+    from planner_core.builtin import builtin_registries
 
     keys = {*known, *(module.key for module in builtin_registries().all_modules())}
     if name in keys:

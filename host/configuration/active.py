@@ -20,8 +20,8 @@ from host.configuration.history import ConfigHistory
 from host.configuration.store import LoadedConfig, check_document, load_config_file
 from host.errors import LostUpdateError, StorageError
 from host.files.atomic_file import storage_error, write_atomic
-from host.files.toml_file import ConfigFileError, parse_toml, read_toml
 from host.files.presence import open_file
+from host.files.toml_file import ConfigFileError, parse_toml, read_toml
 from host.limits import TOML_BYTES_MAX
 
 if TYPE_CHECKING:

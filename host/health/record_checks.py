@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from host.files.journal_check import verify_journal
-from host.files.journal_head import HEAD_NAME
 from host.files.presence import open_file
 from host.health.memory import time_or_none
 from host.journal.check import verify_journal

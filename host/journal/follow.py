@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from host.files.atomic_file import storage_error
+from host.files.presence import open_file
 from host.journal.reading import (
     FINISHED,
     JOURNAL_NAME,
@@ -21,8 +22,6 @@ from host.journal.reading import (
     opened,
 )
 from host.observability.journal_record import JournalRecord, Line, decode
-from host.files.journal_record import JournalRecord, Line, decode
-from host.files.presence import open_file
 
 CLOCK_SLACK: Final = timedelta(days=1)
 """Clocks jump, so that a file may hold records that are older than its first one."""

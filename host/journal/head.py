@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from host.files.atomic_file import make_folder
-from host.observability.journal_record import HASH_LENGTH
-from host.files.journal_record import HASH_LENGTH
 from host.files.presence import open_file
+from host.observability.journal_record import HASH_LENGTH
 
 HEAD_NAME: Final = "journal.head"
 HEAD_BYTES: Final = 128

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import IO, Final
 
 from host.files.atomic_file import storage_error
-from host.files.journal_record import NO_HASH, JournalRecord, Line, Link, decode
 from host.files.presence import open_file
 from host.limits import JOURNAL_LINE_BYTES_MAX
 from host.observability.journal_record import NO_HASH, JournalRecord, Line, Link, decode

@@ -21,10 +21,10 @@ from host.files.csv_table import (
     require_columns,
     shown,
 )
-from host.files.problems import MarketDataError
-from planner_core.records import Finding, Severity
 from host.files.presence import may_be_there
-from planner_core.context import Finding, FloatArray, Severity
+from host.files.problems import MarketDataError
+from planner_core.arrays import FloatArray
+from planner_core.records import Finding, Severity
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -23,10 +23,9 @@ from host.files.csv_table import (
     require_columns,
     shown,
 )
+from host.files.presence import may_be_there
 from host.files.problems import LedgerError
 from planner_core.records import Finding, LedgerStatus, Severity, Side, Trade
-from host.files.presence import may_be_there
-from planner_core.context import Finding, LedgerStatus, Severity, Side, Trade
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from planner_core.candidates import Candidates
-from planner_core.context import Side
-from planner_core.limits import days_ago
 from planner_core.module import Filter, ModuleMetadata, ModuleParameters, parameter
 from planner_core.records import Side
 from planner_core.state import PlanningState
+from planner_core.valuing.limits import days_ago
 
 
 class RecentlyTradedParameters(ModuleParameters):

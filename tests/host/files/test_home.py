@@ -13,14 +13,13 @@ from host.configuration.device import load_device_config
 from host.configuration.store import load_config_file
 from host.errors import HomeError, StorageError
 from host.files.home import Home, check_bucket_id, create_home
-from host.files.problems import MarketDataError
 from host.files.presence import may_be_there
-from host.files.problems import ConfigFileError
+from host.files.problems import ConfigFileError, MarketDataError
 from host.portfolio.corporate_actions import read_splits
 from host.portfolio.ledger import read_ledger
 from host.portfolio.portfolio_files import read_portfolio
 from host.portfolio.snapshot import take_snapshot
-from planner_core.context import LedgerStatus
+from planner_core.records import LedgerStatus
 
 
 def test_the_option_wins_over_the_environment_and_that_over_the_default() -> None:

@@ -24,7 +24,6 @@ from host.health.heartbeat import Heartbeat
 from host.health.memory import ClockJump, Memory, write_memory
 from host.journal.journal import Journal
 from host.observability.journal_record import JournalRecord
-from host.plans.store import PlanStore
 from host.worker.breaker_store import BreakerStore
 from planner_core.circuit_breaker import Signal
 
