@@ -16,8 +16,8 @@ from typing import Final
 from host.display.faults import Fault
 from host.errors import StorageError
 from host.files.atomic_file import write_atomic
-from host.health.reserve import read_reserve, write_reserve
 from host.files.presence import open_file
+from host.health.reserve import read_reserve, write_reserve
 from host.limits import BUCKET_ID, HEALTH_BYTES_MAX, HEALTH_ENTRIES_MAX
 
 MEMORY_NAME: Final = "health.json"
