@@ -24,8 +24,6 @@ from host.health.heartbeat import Heartbeat
 from host.health.memory import ClockJump, Memory, write_memory
 from host.journal.journal import Journal
 from host.observability.journal_record import JournalRecord
-from host.worker.breaker_store import BreakerStore
-from planner_core.circuit_breaker import Signal
 
 NOW = datetime.now(UTC)
 HOUR = timedelta(hours=1)
@@ -357,24 +355,6 @@ def test_a_disk_that_takes_nothing_more_is_told(
 def test_a_home_of_another_user_is_told(own_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 54_321)
     assert "54321" in findings_of(own_home, "home_of_another")[0].what
-
-
-def test_a_module_switched_off_by_hand_is_not_said_to_be_tried_again(own_home: Home) -> None:
-    BreakerStore(own_home).signal("filters.diversity", Signal.DISABLE, "by hand")
-    (found,) = findings_of(own_home, "breaker_open")
-    assert found.action == "`trader breakers reset filters.diversity` lets it run again."
-    module = {"key": "filters.diversity", "status": "skipped_open", "message": "by hand"}
-    store(own_home, "PLANNED", 1, modules=[module])
-    (found,) = findings_of(own_home, "module_left_out")
-    assert found.what == "filters.diversity: left out: by hand"
-
-
-def test_who_may_not_write_is_told_whose_home_it_is_rather_than_to_free_space(
-    own_home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(os, "access", lambda *_: False)
-    (found,) = findings_of(own_home, "cannot_write")
-    assert "as the owner of the home" in found.action
 
 
 def test_little_memory_is_told(own_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
