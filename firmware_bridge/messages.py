@@ -13,7 +13,7 @@ from enum import Enum, IntEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, get_type_hints
 
-import msgpack  # type: ignore[import-untyped]
+import msgpack  # type: ignore[import-untyped]  # it ships no types
 
 from firmware_bridge.errors import MessageError, PacketError
 from firmware_bridge.fields import Choice, FieldKind, PackedLevels, Unsigned

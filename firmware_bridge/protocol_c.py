@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from firmware_bridge import messages
 from firmware_bridge.board_session import REPLACED_MAX
 from firmware_bridge.debounce import SETTLE_S
-from firmware_bridge.fields import FieldKind, PackedLevels, Unsigned
+from firmware_bridge.fields import Choice, FieldKind, PackedLevels, Unsigned
 from firmware_bridge.messages import MESSAGES, Board, Direction, Edge, ErrorCode, fields_of
 from firmware_bridge.patterns import incompatible_frame, stale_frame
 from firmware_bridge.session import MILLISECONDS, Timing
@@ -120,7 +120,8 @@ def _bounds(kind: FieldKind) -> tuple[int, int]:
     """Return the smallest and the largest number of a field; enums have no gaps."""
     if isinstance(kind, Unsigned):
         return kind.minimum, kind.largest
-    numbers = [member.value for member in kind.enum]  # type: ignore[attr-defined]
+    assert isinstance(kind, Choice), "the three kinds of fields.py"
+    numbers = [member.value for member in kind.enum]
     assert numbers == list(range(min(numbers), max(numbers) + 1)), "the C reader checks a range"
     return min(numbers), max(numbers)
 

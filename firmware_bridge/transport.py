@@ -6,6 +6,7 @@ can do wrong becomes a LinkError here, so that nothing above knows of errno or p
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import termios
@@ -100,13 +101,24 @@ class SerialTransport(_DescriptorTransport):
         # pyserial lets termios.error through for a device that is no tty, and ValueError for a
         # speed that this one cannot have.
         except (serial.SerialException, OSError, termios.error, ValueError) as error:
-            raise LinkError(f"cannot open {path}: {error}", port=path, code="port") from error
+            why = _why_not_opened(error)
+            raise LinkError(f"cannot open {path}: {why}", port=path, code="port") from error
         super().__init__(path, self._serial.fileno())
         os.set_blocking(self._descriptor, False)
 
     def close(self) -> None:
         """Give the port back."""
         self._serial.close()
+
+
+def _why_not_opened(error: Exception) -> str:
+    """Return the reason in a few words; pyserial says the path and the number twice."""
+    number = error.errno if isinstance(error, OSError) else error.args[:1] and error.args[0]
+    if number == errno.EAGAIN:
+        return "another program has locked it"
+    if number == errno.ENOTTY or "configure port" in str(error):
+        return "it is no serial port"
+    return os.strerror(number) if isinstance(number, int) else str(error)
 
 
 class SocketTransport(_DescriptorTransport):

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import Final
 
-import msgpack  # type: ignore[import-untyped]
+import msgpack  # type: ignore[import-untyped]  # it ships no types
 
 from firmware_bridge.fields import Choice, FieldKind, Unsigned, Wire
 from firmware_bridge.messages import (

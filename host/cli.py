@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import os
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple
 
 from host.terminal.errors import (
     EXIT_DONE,
@@ -27,6 +28,7 @@ from host.terminal.errors import (
     expected_errors,
 )
 from host.terminal.output import Output
+from host.terminal.parser import LineParser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,30 +62,21 @@ COMMANDS = (
     Command("service", "set up and look at the systemd service", "host.commands.service"),
 )
 
+HELP = "help"
+"""What people try first: `trader help plan` is `trader plan --help`."""
+
+OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)
+
 EPILOG = """\
 commands:
 {commands}
 
 exit codes:
   0 done    1 failed, or no plan could be made    2 wrong command line or configuration
+  130 interrupted with Ctrl-C
 
-`trader COMMAND --help` says more. This is advice; it sends no orders.
+`trader COMMAND --help` says more, with examples. This is advice; it sends no orders.
 """
-
-
-class LineParser(argparse.ArgumentParser):
-    """A parser whose complaint is one line, and that takes the shared options anywhere."""
-
-    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - argparse's own
-        super().__init__(
-            formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **settings
-        )
-        add_shared_options(self)
-
-    def error(self, message: str) -> NoReturn:
-        """Complain and exit with 2."""
-        Output().error(f"{self.prog}: {message} (see `{self.prog} --help`)")
-        sys.exit(EXIT_USAGE)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -93,6 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         report_crashes()
         arguments = sys.argv[1:]
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:  # a terminal without UTF-8 gets "?" rather than a traceback
@@ -108,13 +102,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             output.flush()  # here, where a reader that went away can be dealt with
     except BrokenPipeError:
-        # Whoever read our output has seen enough. Python flushes once more at exit: into nothing.
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()  # whoever read it has seen enough
+        return EXIT_FAILED
+    except OSError as error:
+        # Files of ours have a name in their errors, and are answered where they are used.
+        if error.filename is not None or error.errno not in OUTPUT_ERRORS:
+            raise
+        _forget_output()
+        output.error(f"trader: the output cannot be written: {error.strerror}")
         return EXIT_FAILED
     except KeyboardInterrupt:
         output.error("trader: interrupted")
         return EXIT_INTERRUPTED
+
+
+def _forget_output() -> None:
+    """Let what Python flushes once more at the exit go into nothing."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _open_streams() -> None:
+    """Make a place for the words of a process that was started without standard streams."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            setattr(sys, name, os.fdopen(nowhere, "w", encoding="utf-8"))
 
 
 def _run(arguments: list[str], output: Output) -> int:
@@ -124,6 +137,11 @@ def _run(arguments: list[str], output: Output) -> int:
     if options.command is None:
         parser.print_help(sys.stderr)
         return EXIT_USAGE
+    if options.command == HELP:
+        if not rest:
+            parser.print_help()
+            return EXIT_DONE
+        options.command, rest = rest[0], [*rest[1:], "--help"]
     try:
         command = find_command(options.command)
         module = import_module(command.module)
@@ -148,23 +166,6 @@ def find_command(name: str) -> Command:
         return COMMANDS[names.index(name)]
     hint = did_you_mean(name, names, otherwise=f"there are: {', '.join(names)}")
     raise UsageError(f"trader: no command `{name}` ({hint})")
-
-
-def add_shared_options(parser: argparse.ArgumentParser) -> None:
-    """Add what may stand before and after the name of a command."""
-    shared = parser.add_argument_group("everywhere")
-    shared.add_argument(
-        "--home",
-        metavar="DIR",
-        default=argparse.SUPPRESS,
-        help="another home than $ARDUINO_TRADER_HOME or ~/.arduino-trader",
-    )
-    shared.add_argument(
-        "--debug",
-        action="store_true",
-        default=argparse.SUPPRESS,
-        help="show the traceback of an unexpected error",
-    )
 
 
 def _main_parser() -> LineParser:

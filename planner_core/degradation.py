@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import ParamSpec, TypeVar
 
@@ -234,6 +235,43 @@ class Attempts:
             self.runtime.tell(ModuleFailed, **call, error=message)
 
 
+def why_none_calculated(keys: Sequence[str], attempts: Attempts) -> str:
+    """Return why no calculator had a say: whom breakers leave out for how long, and who failed.
+
+    Short names, as all are of one kind; those that wait as long are named together.
+    """
+    fates = {attempt.key: attempt.status for attempt in attempts.all}
+    waiting: dict[str, list[str]] = {}
+    failed = []
+    for key in keys:
+        name = key.rpartition(".")[2]
+        if fates.get(key) is ModuleStatus.SKIPPED_OPEN:
+            waiting.setdefault(_how_long(key, attempts.runtime), []).append(name)
+        else:
+            failed.append(name)
+    if not waiting:
+        return "every opportunity calculator failed; the events say how"
+    told = [f"{', '.join(names)} {how_long}" for how_long, names in waiting.items()]
+    also = f"; failed just now: {', '.join(failed)}" if failed else ""
+    return (
+        f"no opportunity calculator may run: breakers leave out {'; '.join(told)}{also}"
+        " (`trader breakers` says why, `trader breakers reset all` lets them try at once)"
+    )
+
+
+def _how_long(key: str, runtime: Runtime) -> str:
+    """Return for how long a module is left out."""
+    if key in runtime.without or runtime.breakers is None:
+        return "for this plan"
+    wait_s = runtime.breakers.wait_s(key)
+    return "until they are reset" if wait_s is None else f"for {_minutes(wait_s)} more min"
+
+
+def _minutes(seconds: float) -> int:
+    """Return whole minutes to wait: not one too few, nor none."""
+    return max(1, math.ceil(seconds / 60))
+
+
 def skip_reason(key: str, runtime: Runtime) -> str:
     """Return why an open breaker keeps a module out, and what to do about it."""
     assert runtime.breakers is not None
@@ -242,7 +280,7 @@ def skip_reason(key: str, runtime: Runtime) -> str:
         return f"switched off by hand (trader breakers reset {key})"
     wait_s = runtime.breakers.wait_s(key) or 0.0
     failure = f"after: {breaker.reason}" if breaker.reason else "after failures"
-    return f"left alone for {wait_s / 60:.0f} more min, {failure} (trader breakers)"
+    return f"left alone for {_minutes(wait_s)} more min, {failure} (trader breakers)"
 
 
 def _line(error: BaseException) -> str:

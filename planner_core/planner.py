@@ -16,7 +16,7 @@ from planner_core.calculating import find_opportunities
 from planner_core.config import PlannerConfig
 from planner_core.context import PlanningContext
 from planner_core.costs import BASIS_POINT
-from planner_core.degradation import Attempts
+from planner_core.degradation import Attempts, why_none_calculated
 from planner_core.errors import ContextError
 from planner_core.evaluator import Evaluator, as_block
 from planner_core.events import (
@@ -107,7 +107,7 @@ def _plan(
     with runtime.stage("opportunities"):
         found, skipped = find_opportunities(state, runtime, attempts)
     if every_calculator_failed(config, attempts):
-        obstacle = "every opportunity calculator failed; the events say how"
+        obstacle = why_none_calculated(calculator_keys(config), attempts)
         return held_plan(context, runtime, attempts, obstacle, portfolio, history.findings)
 
     with runtime.stage("candidates"):
@@ -139,8 +139,13 @@ def _plan(
 
 def every_calculator_failed(config: PlannerConfig, attempts: Attempts) -> bool:
     """Tell whether there are calculators, and none of them returned anything usable."""
-    keys = [f"{ModuleKind.OPPORTUNITY}.{name}" for name in config.enabled(ModuleKind.OPPORTUNITY)]
+    keys = calculator_keys(config)
     return bool(keys) and len(attempts.failed(keys)) == len(keys)
+
+
+def calculator_keys(config: PlannerConfig) -> list[str]:
+    """Return the keys of the opportunity calculators that are switched on."""
+    return [f"{ModuleKind.OPPORTUNITY}.{name}" for name in config.enabled(ModuleKind.OPPORTUNITY)]
 
 
 def note_disabled(config: PlannerConfig, attempts: Attempts) -> None:

@@ -25,8 +25,9 @@ right. The pictures come from the code, not from a camera: nothing here was seen
 board.
 
 By night the matrix can be dimmed, or dark; dark, it can still let faults and refused configurations
-through. A press lights it for a minute. Its hours stand in `device.toml`, see
-[board.md](board.md#by-night).
+through. A press lights it for a minute, and plans as by day. If it stays dark even then, look at
+the supply: a board that runs shows something, with a host or without one. The hours of the night
+stand in `device.toml`, see [board.md](board.md#by-night).
 """
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from firmware_bridge.events import Connected, HostEvent, PeerIncompatible, PortLost
 from firmware_bridge.messages import PROTOCOL_MAX, PROTOCOL_MIN
-from firmware_bridge.transport import RouterPort, port_at
+from firmware_bridge.transport import SOCKET_SUFFIX, RouterPort, port_at
 from host.configuration.device import CarrierKind, load_device_config
 from host.errors import HostError
 from host.files.instance_lock import LOCK_NAME
@@ -25,6 +25,7 @@ ANSWER_S: Final = 5.0
 """A board that is there answers sooner, the boot of an MCU included."""
 LOCKS: Final = Path("/proc/locks")
 LOCK_FIELDS: Final = 6
+PORTS_NAMED_MAX: Final = 6
 
 
 class BoardError(HostError):
@@ -124,7 +125,22 @@ def port_error(port: str, why: str) -> BoardError:
             f"{why} (join the port's group, on Debian `sudo usermod -a -G dialout $USER`, and log"
             " in again)"
         )
-    return BoardError(f"{why} (is it plugged in, and is this its port?)")
+    return BoardError(f"{why} ({_where_else(port)})")
+
+
+def _where_else(port: str) -> str:
+    """Return what to look at when there is no board at a port."""
+    if port.endswith(SOCKET_SUFFIX):
+        return "does arduino-router run, and is this its socket?"
+    from serial.tools import list_ports
+
+    others = sorted(found.device for found in list_ports.comports() if found.device != port)
+    if not others:
+        return "is it plugged in? No serial port is here; `trader demo` needs none"
+    return (
+        f"is it plugged in, and is this its port? There are: {', '.join(others[:PORTS_NAMED_MAX])};"
+        " name one with --port, or under [link] in device.toml"
+    )
 
 
 def lock_holder(path: Path) -> int | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import statistics
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ PROBE_S = 5.0
 MILLISECONDS = 1000
 BUTTONS_MAX = 8
 TIMEOUT_S = 60.0
+DAY_S = 86_400
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--buttons",
         type=_count(0, BUTTONS_MAX),
         metavar="N",
-        help="how many (default: 2 on a Yun or Uno Q)",
+        help="how many (default: 2 on a Yun or Uno Q; none with --unattended)",
     )
     test.add_argument(
         "--timeout",
@@ -84,18 +86,21 @@ def _add_port(parser: argparse.ArgumentParser, json: str = "print one JSON objec
 
 def _count(least: int, most: int) -> Any:  # noqa: ANN401 - what argparse takes as a type
     def count(text: str) -> int:
-        number = int(text)
-        if not least <= number <= most:
-            raise argparse.ArgumentTypeError(f"has to be {least} to {most}, found {number}")
-        return number
+        if not text.isascii() or not text.isdigit() or not least <= int(text[:12]) <= most:
+            raise argparse.ArgumentTypeError(f"{text[:40]!r}: say a number from {least} to {most}")
+        return int(text)
 
     return count
 
 
 def _seconds(text: str) -> float:
-    number = float(text)
-    if not 0 < number <= 86_400:  # noqa: PLR2004 - a day
-        raise argparse.ArgumentTypeError(f"has to be more than 0, and a day at most, found {text}")
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number <= DAY_S:
+        message = f"{text[:40]!r}: say how many seconds, more than 0 and a day at most"
+        raise argparse.ArgumentTypeError(message)
     return number
 
 
@@ -151,18 +156,20 @@ def show_info(options: argparse.Namespace, output: Output) -> int:
 
 
 def _lines(described: dict[str, object]) -> list[str]:
-    lines = []
+    rows: dict[str, object] = {}
     for key, value in described.items():
-        if isinstance(value, dict):
-            lines += [f"{key}.{name:<17} {_figure(found)}" for name, found in value.items()]
-        else:
-            shown = " to ".join(map(str, value)) if isinstance(value, list) else value
-            lines.append(f"{key:<22} {shown}")
-    return lines
+        inner = value if isinstance(value, dict) else {"": value}
+        rows |= {f"{key}.{name}".rstrip("."): found for name, found in inner.items()}
+    width = max(map(len, rows))
+    return [f"{key:<{width}}  {_figure(value)}" for key, value in rows.items()]
 
 
 def _figure(value: object) -> str:
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    if isinstance(value, list):
+        return " to ".join(map(str, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.3f}" if isinstance(value, float) else "-" if value is None else str(value)
 
 
 async def _ask(port: Port) -> tuple[HelloReply, dict[str, object]]:

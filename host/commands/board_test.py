@@ -26,7 +26,9 @@ def test(options: argparse.Namespace, output: Output) -> int:
     """Walk through the board and sum up."""
     port = free_port(options.port, open_home(options.home))
     person = Person(output, None if options.unattended else sys.stdin.fileno(), options.timeout)
-    walk = Walk(port, person, buttons=options.buttons, timeout_s=options.timeout)
+    # Where nobody is, nobody presses; who has a machine that does, says for how many.
+    buttons = 0 if options.unattended and options.buttons is None else options.buttons
+    walk = Walk(port, person, buttons=buttons, timeout_s=options.timeout)
     asyncio.run(walk.run())
     assert walk.board is not None
     # Who asks for a look and gets none has not tested what only eyes can see.

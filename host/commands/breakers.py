@@ -11,7 +11,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from host.errors import StorageError
-from host.terminal.errors import EXIT_DONE, UsageError, did_you_mean
+from host.terminal.errors import EXIT_DONE, EXIT_FAILED, UsageError, did_you_mean
 from host.terminal.home import open_home
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     actions = parser.add_subparsers(metavar="ACTION")
     reset = actions.add_parser("reset", help="let a module run again at once")
-    reset.add_argument("key", metavar="KEY", help="kind.name, as the list shows it; or `all`")
+    reset.add_argument("key", metavar="KEY", help="a module, as the list shows it; or `all`")
     reset.set_defaults(run=reset_breaker)
     disable = actions.add_parser("disable", help="leave a module out until it is reset")
-    disable.add_argument("key", metavar="KEY", help="kind.name, as `trader modules list` shows it")
+    disable.add_argument("key", metavar="KEY", help="a module, as `trader modules list` shows it")
     disable.set_defaults(run=disable_module)
 
 
@@ -36,15 +36,16 @@ def run(options: argparse.Namespace, output: Output) -> int:
     """Print every breaker that something happened to."""
     store = _open(options, output)
     known = store.breakers.known
+    code = EXIT_DONE if store.problem is None else EXIT_FAILED
     if options.json:
         output.json({"schema_version": 1, "breakers": [_to_json(b, store) for b in known]})
-        return EXIT_DONE
-    if not known:
+        return code
+    if not known and store.problem is None:
         output.line("All breakers are closed: no module is left out.")
     for breaker in known:
         for line in _lines(breaker, store):
             output.line(line)
-    return EXIT_DONE
+    return code
 
 
 def reset_breaker(options: argparse.Namespace, output: Output) -> int:
@@ -52,15 +53,18 @@ def reset_breaker(options: argparse.Namespace, output: Output) -> int:
     from planner_core.circuit_breaker import Signal
 
     store = _open(options, output)
-    keys = [breaker.key for breaker in store.breakers.known]
-    if options.key != "all" and options.key not in keys:
-        _require_module(options.key, keys)
-        output.line(f"{options.key}: nothing to reset, its breaker is closed")
-        return EXIT_DONE
-    for key in keys if options.key == "all" else [options.key]:
+    known = [breaker.key for breaker in store.breakers.known]
+    keys = known if options.key == "all" else [_key_of(options.key, known)]
+    if not keys:
+        output.line("nothing to reset: all breakers are closed")
+    for key in keys:
+        if key not in known:
+            output.line(f"{key}: nothing to reset, its breaker is closed")
+            continue
         store.signal(key, Signal.RESET)
+        _require_kept(store)
         output.line(f"{key}: closed; the next plan calls it")
-    return _kept(store)
+    return EXIT_DONE
 
 
 def disable_module(options: argparse.Namespace, output: Output) -> int:
@@ -68,10 +72,11 @@ def disable_module(options: argparse.Namespace, output: Output) -> int:
     from planner_core.circuit_breaker import Signal
 
     store = _open(options, output)
-    _require_module(options.key, [breaker.key for breaker in store.breakers.known])
-    store.signal(options.key, Signal.DISABLE, "by hand")
-    output.line(f"{options.key}: left out until `trader breakers reset {options.key}`")
-    return _kept(store)
+    key = _key_of(options.key, [breaker.key for breaker in store.breakers.known])
+    store.signal(key, Signal.DISABLE, "by hand")
+    _require_kept(store)
+    output.line(f"{key}: left out until `trader breakers reset {key}`")
+    return EXIT_DONE
 
 
 def _open(options: argparse.Namespace, output: Output) -> BreakerStore:
@@ -86,20 +91,26 @@ def _open(options: argparse.Namespace, output: Output) -> BreakerStore:
     return store
 
 
-def _kept(store: BreakerStore) -> int:
+def _require_kept(store: BreakerStore) -> None:
+    """Refuse to say that something was done which is not on disk."""
     if store.problem is not None:
         raise StorageError(store.problem)
-    return EXIT_DONE
 
 
-def _require_module(key: str, known: list[str]) -> None:
-    """Refuse what is neither a module of ours nor has a breaker."""
+def _key_of(name: str, known: list[str]) -> str:
+    """Return the key of a module or a breaker; a short name will do if only one has it."""
     from planner_core.builtin import builtin_registries
 
-    keys = [module.key for module in builtin_registries().all_modules()]
-    if key not in keys:
-        hint = did_you_mean(key, [*known, *keys], otherwise="see `trader modules list`")
-        raise UsageError(f"trader breakers: no module {key!r:.150} ({hint})")
+    keys = {*known, *(module.key for module in builtin_registries().all_modules())}
+    if name in keys:
+        return name
+    alike = sorted(key for key in keys if key.rpartition(".")[2] == name)
+    if len(alike) == 1:
+        return alike[0]
+    hint = did_you_mean(name, sorted(keys), otherwise="see `trader modules list`")
+    if alike:
+        hint = f"which one? {' or '.join(alike)}"
+    raise UsageError(f"trader breakers: no module {name!r:.150} ({hint})")
 
 
 def _to_json(breaker: Breaker, store: BreakerStore) -> dict[str, object]:

@@ -46,7 +46,7 @@ def check_configs(options: argparse.Namespace, output: Output) -> int:
     """Check one bucket's configuration, or all; 2 when any is wrong."""
     if options.bucket is None:
         home = open_home(options.home)
-        buckets = home.bucket_ids()
+        buckets = home.require_bucket_ids()
         if not buckets:
             message = "no bucket to check (run: trader init, or with --demo)"
             raise HomeError(f"{home.root}: {message}")

@@ -7,7 +7,7 @@ import os
 import shlex
 import subprocess
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -196,6 +196,8 @@ def propose(
             show_meaning(diff, output)
     if text == seen.text:
         output.error(f"{options.bucket}: nothing changed")
+        if options.json:
+            output.json({"bucket_id": options.bucket, **_as_it_is(home, options), "changed": None})
         return EXIT_DONE
     if not ask_to_save(output, yes=options.yes):
         output.error(f"{options.bucket}: not saved")
@@ -210,11 +212,22 @@ def propose(
     return EXIT_DONE
 
 
+def _as_it_is(home: Home, options: argparse.Namespace) -> dict[str, object]:
+    """Return what is known of the newest version; every key there is, where there is none."""
+    from host.configuration.active import open_history
+    from host.configuration.history import ConfigVersion
+
+    newest = next(iter(open_history(home, options.bucket).newest_first()), None)
+    if newest is None:
+        return dict.fromkeys((field.name for field in fields(ConfigVersion)), None)
+    return asdict(newest.meta)
+
+
 def verify_all(options: argparse.Namespace, output: Output) -> int:
     """Verify the versions of one bucket, or of all; 1 when any is damaged."""
     if options.bucket is None:
         home = open_home(options.home)
-        buckets = home.bucket_ids()
+        buckets = home.require_bucket_ids()
         if not buckets:
             raise HomeError(f"{home.root}: no bucket to verify (run: trader init)")
     else:

@@ -94,6 +94,14 @@ def press_once(appliance: Simulation, output: Output, *, as_json: bool) -> int:
     return EXIT_FAILED if answer.plan.get("outcome") == HOLDS else EXIT_DONE
 
 
+def selected_bucket(home: Home) -> str:
+    """Return the bucket that was selected when the home was last served; empty at first."""
+    try:
+        return (home.state_dir / "selected_bucket").read_text("utf-8").strip()[:80]
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
 def _show(appliance: Simulation, home: Home) -> int:
     """Draw the board until the user quits."""
     from host.simulation.terminal_board import Terminal, TerminalBoard
@@ -105,5 +113,5 @@ def _show(appliance: Simulation, home: Home) -> int:
             return None
 
     with Terminal(sys.stdin, sys.stdout) as terminal:
-        TerminalBoard(appliance, terminal, read_plan).run()
+        TerminalBoard(appliance, terminal, read_plan, selected_bucket(home)).run()
     return EXIT_DONE

@@ -10,7 +10,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from host.terminal.errors import EXIT_DONE
-from host.terminal.home import add_bucket_argument, open_bucket
+from host.terminal.home import add_bucket_argument, home_option, open_bucket
 
 if TYPE_CHECKING:
     import datetime
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
         output.line(
             f"{options.bucket}: dismissed plan {incumbent.trace_id[:8]}; it had left: {steps}"
         )
-        output.line(f"Next: trader plan {options.bucket}")
+        output.line(f"Next: trader plan {options.bucket}{home_option(options.home)}")
     return EXIT_DONE
 
 

@@ -96,7 +96,7 @@ def show_tail(options: argparse.Namespace, output: Output) -> int:
     if options.follow:
         follower = Follower(home.journal_dir, position, complaints)
         try:
-            while True:
+            while not output.is_forsaken():
                 output.flush()
                 time.sleep(POLL_S)
                 added = (line for line in follower.read() if wanted(line.record))
@@ -220,7 +220,7 @@ def _wanted(options: argparse.Namespace) -> Wanted:
 
 def _check_buckets(home: Home, buckets: list[str]) -> None:
     """Refuse a bucket that nothing was found of and that is not there; it may have been."""
-    known = home.bucket_ids()
+    known = home.require_bucket_ids()
     for bucket_id in buckets:
         if bucket_id not in known:
             hint = did_you_mean(bucket_id, known, otherwise=f"there are: {', '.join(known)}")

@@ -9,7 +9,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from host.terminal.errors import EXIT_DONE
-from host.terminal.home import open_home
+from host.terminal.home import home_option, open_home
 
 if TYPE_CHECKING:
     from host.terminal.output import Output
@@ -42,7 +42,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
     written, kept = len(created.written), len(created.kept)
     there = f", {kept} were there and were left alone" if kept else ""
     output.line(f"{home.root}: {written} files written{there}.")
-    option = "" if options.home is None else f" --home {options.home}"
+    option = home_option(options.home)
     if options.demo:
         output.line(f"Next: trader plan core{option}")
     else:

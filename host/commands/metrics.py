@@ -7,6 +7,7 @@ what each figure means. `trader plan BUCKET --profile` shows where the time of o
 from __future__ import annotations
 
 import argparse
+import shutil
 from typing import TYPE_CHECKING
 
 from host.terminal.errors import EXIT_DONE
@@ -30,8 +31,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
     """Print what was measured."""
     if options.bucket is None:
         home = open_home(options.home)
-        home.require_home()
-        bucket_ids = home.bucket_ids()
+        bucket_ids = home.require_bucket_ids()
     else:
         home = open_bucket(options.home, options.bucket)
         bucket_ids = (options.bucket,)
@@ -51,6 +51,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
     if options.json:
         output.json(metrics_to_json(kept, bucket_ids))
         return EXIT_DONE
-    for line in report_lines(kept, bucket_ids):
+    width = shutil.get_terminal_size().columns if output.is_seen else None
+    for line in report_lines(kept, bucket_ids, width=width):
         output.line(line)
     return EXIT_DONE

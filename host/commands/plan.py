@@ -107,6 +107,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
         if options.profile:
             from host.views.profile_view import print_profile
 
+            output.line()
             print_profile(output.console(), watch.profile, planned.elapsed_s)
     held = planned.plan.outcome is Outcome.HELD
     if options.plot is not None:

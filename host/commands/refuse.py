@@ -7,14 +7,13 @@ binds repairs too: cash that is missing is not raised by a sell you refused.
 from __future__ import annotations
 
 import argparse
-import difflib
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from host import limits
 from host.printable import printable
-from host.terminal.errors import EXIT_DONE, UsageError
-from host.terminal.home import add_bucket_argument, open_bucket
+from host.terminal.errors import EXIT_DONE, UsageError, did_you_mean
+from host.terminal.home import add_bucket_argument, home_option, open_bucket
 
 if TYPE_CHECKING:
     from host.files.home import Home
@@ -109,9 +108,7 @@ def parse_reason(text: str) -> str:
 def _check_known(options: argparse.Namespace, known: list[str]) -> None:
     if options.security in known:
         return
-    by_lower = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(options.security.lower(), by_lower, n=1, cutoff=0.5)
-    hint = f"did you mean `{by_lower[close[0]]}`?" if close else "its portfolio names them"
+    hint = did_you_mean(options.security, known, otherwise="its portfolio names them")
     raise UsageError(f"no security {options.security!r:.80} in {options.bucket} ({hint})")
 
 
@@ -154,7 +151,7 @@ def _print(
     if not changed:
         output.line(f"{bucket}: {options.security} was not refused")
     else:
-        output.line(f"Next: trader plan {bucket}")
+        output.line(f"Next: trader plan {bucket}{home_option(options.home)}")
 
 
 def _said(step: RefusedStep) -> str:

@@ -45,7 +45,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, output: Output) -> int:
     """Run the daemon until it is told to stop."""
-    asyncio.run(_serve(options, open_home(options.home), output))
+    home = open_home(options.home)
+    if not options.wait:
+        home.require_home()
+    asyncio.run(_serve(options, home, output))
     return EXIT_DONE
 
 

@@ -20,6 +20,7 @@ from host.configuration.history import ConfigHistory
 from host.configuration.store import LoadedConfig, check_document, load_config_file
 from host.errors import LostUpdateError, StorageError
 from host.files.atomic_file import storage_error, write_atomic
+from host.files.presence import open_file
 from host.files.toml_file import ConfigFileError, parse_toml, read_toml
 from host.limits import TOML_BYTES_MAX
 
@@ -202,7 +203,7 @@ def _in_history(home: Home, bucket_id: str, loaded: LoadedConfig) -> LoadedConfi
 
 def _file_bytes(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return file.read(TOML_BYTES_MAX + 1)
     except FileNotFoundError:
         return b""

@@ -25,6 +25,7 @@ from pydantic_core import PydanticCustomError
 from host.display.daylight import Night
 from host.display.state import Light
 from host.files.model_problems import model_problems
+from host.files.presence import may_be_there
 from host.files.problems import ConfigFileError
 from host.files.toml_file import TomlDocument, locate_problems, read_toml
 from host.limits import BUCKET_ID, DEVICE_PATH_LENGTH_MAX, PLAN_MEMORY_MB
@@ -206,7 +207,7 @@ def load_device_config(home: Home) -> DeviceConfig:
     ConfigFileError
         With all problems of the file, each with its place.
     """
-    if not home.device_file.exists():
+    if not may_be_there(home.device_file):
         return DeviceConfig()
     return check_device_config(read_toml(home.device_file))
 

@@ -31,6 +31,7 @@ from host.files.atomic_file import (
     write_atomic,
     write_new,
 )
+from host.files.presence import open_file
 from host.limits import CONFIG_REASON_LENGTH_MAX, CONFIG_VERSION_BYTES_MAX
 
 VERSIONS_KEPT: Final = 200
@@ -149,7 +150,7 @@ class ConfigHistory:
         """
         path = self._path(number)
         try:
-            with path.open("rb") as file:
+            with open_file(path) as file:
                 data = file.read(CONFIG_VERSION_BYTES_MAX + 1)
         except FileNotFoundError:
             raise HistoryError(
@@ -292,9 +293,8 @@ class ConfigHistory:
     def _promised(self) -> int:
         """Return the number in HEAD; 0 when it is missing or damaged."""
         try:
-            number, _, digest = (
-                (self.folder / HEAD_NAME).read_bytes()[:200].decode("ascii").partition(" ")
-            )
+            with open_file(self.folder / HEAD_NAME) as file:
+                number, _, digest = file.read(200).decode("ascii").partition(" ")
             return int(number) if len(digest.strip()) == hashlib.sha256().digest_size * 2 else 0
         except (OSError, ValueError):
             return 0

@@ -73,7 +73,7 @@ FAULT_TEXTS: Final[Mapping[Fault, FaultText]] = {
         "Press again; if it returns, look at the cable with `trader board info`.",
     ),
     Fault.NO_PLAN: FaultText(
-        "no plan",
+        "plan overdue",
         "No plan succeeded for longer than `device.toml` allows.",
         "Run `trader plan BUCKET` and mend what it complains of.",
     ),

@@ -106,14 +106,14 @@ def _step_entries(five: DisplayState) -> tuple[LegendEntry, ...]:
             "A step: sell",
             "An arrow down and the number of the step; then side, quantity, security and value,"
             " over a small arrow and one dot per step.",
-            "Sell this, then plan again.",
+            "Sell this, write the fill into the trade ledger, then plan again.",
             (*shots(replace(five, page=1), 0.0), *strip(replace(five, page=1), 1.6)),
         ),
         LegendEntry(
             "step_buy",
             "A step: buy",
             "The same with an arrow up.",
-            "Buy this, then plan again.",
+            "Buy this, write the fill into the trade ledger, then plan again.",
             (*shots(replace(five, page=4), 0.0), *strip(replace(five, page=4), 1.6)),
         ),
     )

@@ -74,7 +74,12 @@ def shortened(text: object, length: int) -> str:
     words = " ".join(text[: 4 * length].split()) if isinstance(text, str) else ""
     if not words:
         return UNKNOWN
-    return words if len(words) <= length else words[: length - len(CUT)].rstrip() + CUT
+    return shortened_line(words, length)
+
+
+def shortened_line(text: str, length: int) -> str:
+    """Return a line of at most this length, as it is but for its end."""
+    return text if len(text) <= length else text[: length - len(CUT)].rstrip() + CUT
 
 
 def units(value: float | None) -> str:

@@ -129,11 +129,30 @@ class Home:
         return self.root / "history" / "portfolio" / check_bucket_id(bucket_id)
 
     def bucket_ids(self) -> tuple[str, ...]:
-        """Return the buckets that have a portfolio, sorted; none when there is no home."""
+        """Return the buckets that have a portfolio, sorted; none when they cannot be listed."""
         try:
-            names = [path.name for path in self.portfolios_dir.iterdir() if path.is_file()]
+            return self._bucket_ids()
         except OSError:
             return ()
+
+    def require_bucket_ids(self) -> tuple[str, ...]:
+        """Return the buckets that have a portfolio, sorted; perhaps none.
+
+        Raises
+        ------
+        HomeError
+            When there is no home, or when it cannot be read.
+        """
+        self.require_home()
+        try:
+            return self._bucket_ids()
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
+        except OSError as error:
+            raise _unreadable(self.portfolios_dir, error) from error
+
+    def _bucket_ids(self) -> tuple[str, ...]:
+        names = [path.name for path in self.portfolios_dir.iterdir() if path.is_file()]
         stems = [name.removesuffix(PORTFOLIO_SUFFIX) for name in names if name.endswith(".toml")]
         return tuple(sorted(stem for stem in stems if BUCKET_ID.fullmatch(stem)))
 
@@ -145,11 +164,18 @@ class Home:
         HomeError
             Saying how to make one.
         """
-        if not self.root.is_dir():
+        try:
+            next(self.root.iterdir(), None)  # may it be read?
+        except FileNotFoundError:
             raise HomeError(
                 f"{self.root}: there is no home here (run: trader init --home {self.root}, or with"
                 " --demo for one with data)"
-            )
+            ) from None
+        except NotADirectoryError:
+            message = f"{self.root}: is no folder, so no home (name another one with --home)"
+            raise HomeError(message) from None
+        except OSError as error:
+            raise _unreadable(self.root, error) from error
 
     def require_bucket(self, bucket_id: str) -> None:
         """Check that there is a home and the bucket in it.
@@ -160,13 +186,18 @@ class Home:
             Saying which buckets there are, or how to make a home.
         """
         check_bucket_id(bucket_id)
-        self.require_home()
-        if bucket_id not in self.bucket_ids():
-            known = ", ".join(self.bucket_ids()) or "none"
+        bucket_ids = self.require_bucket_ids()
+        if bucket_id not in bucket_ids:
+            known = ", ".join(bucket_ids) or "none"
             raise HomeError(
                 f"{self.root}: there is no bucket {bucket_id!r} (buckets: {known}; a new one needs"
                 f" portfolios/{bucket_id}.toml)"
             )
+
+
+def _unreadable(path: Path, error: OSError) -> HomeError:
+    why = (error.strerror or str(error)).lower()
+    return HomeError(f"{path}: cannot be read: {why} (check its owner and rights)")
 
 
 def check_bucket_id(bucket_id: str) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from host.files.atomic_file import storage_error, write_atomic
+from host.files.presence import open_file
 from host.limits import PLAN_BYTES_MAX
 from planner_core.records import Finding, Severity
 
@@ -112,7 +113,7 @@ class PlanStore:
     def _read(self, file: PlanFile) -> StoredPlan | None:
         """Read a plan; set it aside when it is damaged."""
         try:
-            with file.path.open("rb") as stream:
+            with open_file(file.path) as stream:
                 data = stream.read(PLAN_BYTES_MAX + 1)
         except FileNotFoundError:
             return None  # removed by age meanwhile

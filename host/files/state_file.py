@@ -8,13 +8,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from host.files.presence import open_file
+
 
 def signature(path: Path) -> tuple[int, ...] | None:
-    """Return what changes when a file is replaced; None when it is not there."""
+    """Return what changes when a file is replaced; None when it is not there.
+
+    One that may not be looked at is there: reading it says why it cannot be used.
+    """
     try:
         found = path.stat()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        return (error.errno or 0,)
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
@@ -29,7 +36,7 @@ def read_state(path: Path, bytes_max: int, schema_version: int) -> dict[str, Any
         When it is too large, no JSON object, or of another version.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             data = file.read(bytes_max + 1)
     except FileNotFoundError:
         return None

@@ -220,7 +220,7 @@ def _decode(data: bytes, source: str, max_bytes: int) -> str:
     if not data.strip():
         message = (
             "the file is empty, as a write that was cut off leaves it"
-            " (restore it; a comment alone is enough to run on the defaults)"
+            " (restore it; for a configuration, a comment alone is enough to run on the defaults)"
         )
         raise ConfigFileError([FileProblem(source, 1, 1, message)])
     if len(data) > max_bytes:

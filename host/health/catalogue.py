@@ -173,7 +173,7 @@ CATALOGUE: Final[Mapping[str, Kind]] = {
         WARNING,
         "The latest plan was made without a module, because it failed or was switched off by"
         " its breaker.",
-        "Look at the module's message; its breaker tries it again by itself.",
+        "Look at the module's message; `trader breakers` says when it is tried again.",
     ),
     "breaker_open": Kind(
         PLANS,

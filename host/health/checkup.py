@@ -127,6 +127,8 @@ def _run(name: str, check: Check, look: Look) -> list[HealthFinding]:
         found.extend(check(look))
     except (HostError, PlannerError, OSError, ValueError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
+        if isinstance(error, OSError) and error.filename is not None:
+            first = f"{error.filename}: {error.strerror}"
         found.append(look.found("check_failed", f"{name}: {first}", subject=name))
     return found
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from host.files.presence import open_file
+
 if TYPE_CHECKING:
     from host.files.home import Home
     from host.health.look import Findings, Look
@@ -74,7 +76,7 @@ def behind(now: datetime, evidence: Mapping[str, datetime]) -> str | None:
 def last_close(home: Home) -> datetime | None:
     """Return the day of the last row of prices, at its beginning; None when it is no row."""
     try:
-        with home.prices_file.open("rb") as file:
+        with open_file(home.prices_file) as file:
             file.seek(0, 2)
             file.seek(max(0, file.tell() - TAIL_BYTES))
             last = file.read(TAIL_BYTES).split(b"\n")

@@ -19,6 +19,7 @@ from typing import Final
 
 from host.files.atomic_file import FILE_MODE
 from host.files.instance_lock import LOCK_NAME
+from host.files.presence import open_file
 
 HEARTBEAT_NAME: Final = "heartbeat"
 BEAT_S: Final = 15.0
@@ -62,7 +63,7 @@ class Heartbeat:
 def read_beat(state_dir: Path) -> Beat | None:
     """Return the last sign of life; None where there is none that can be read."""
     try:
-        with (state_dir / HEARTBEAT_NAME).open("rb") as file:
+        with open_file(state_dir / HEARTBEAT_NAME) as file:
             pid, at_s = file.read(LINE_BYTES).decode("ascii").split()
         age_s = boot_time_s() - float(at_s)
         return Beat(int(pid), age_s if age_s >= 0 else None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +24,8 @@ INODES_MIN: Final = 64
 MEBIBYTE: Final = 1024 * 1024
 MEMINFO: Final = Path("/proc/meminfo")
 SHOWN: Final = 3
+NOT_OURS: Final = "this user may not write to it"
+AS_THE_OWNER: Final = "Run it as the owner of the home, or correct the owner with `chown -R`."
 
 
 def check_home(look: Look) -> Findings:
@@ -67,7 +70,8 @@ def check_disk(look: Look) -> Findings:
         return
     why = why_nothing_is_kept(root)
     if why is not None:
-        yield look.found("cannot_write", f"{root}: {why}")
+        told = look.found("cannot_write", f"{root}: {why}")
+        yield replace(told, action=AS_THE_OWNER) if why == NOT_OURS else told
         return
     found = os.statvfs(root)
     free = found.f_bavail * found.f_frsize
@@ -87,7 +91,7 @@ def why_nothing_is_kept(root: Path) -> str | None:
     if found.f_flag & os.ST_RDONLY:
         return "the file system is read-only"
     if not os.access(root, os.W_OK | os.X_OK):
-        return "this user may not write to it"
+        return NOT_OURS
     free = found.f_bavail * found.f_frsize
     inodes = found.f_favail if found.f_files else INODES_MIN  # some file systems do not count them
     if free < DISK_FREE_MIN_BYTES or inodes < INODES_MIN:

@@ -16,6 +16,7 @@ from typing import Final
 from host.display.faults import Fault
 from host.errors import StorageError
 from host.files.atomic_file import write_atomic
+from host.files.presence import open_file
 from host.health.reserve import read_reserve, write_reserve
 from host.limits import BUCKET_ID, HEALTH_BYTES_MAX, HEALTH_ENTRIES_MAX
 
@@ -140,7 +141,7 @@ def read_memory(state_dir: Path) -> Memory | None:
     data = read_reserve(state_dir)  # younger, where there is one
     try:
         if data is None:
-            with (state_dir / MEMORY_NAME).open("rb") as file:
+            with open_file(state_dir / MEMORY_NAME) as file:
                 data = file.read(HEALTH_BYTES_MAX + 1)
     except (FileNotFoundError, NotADirectoryError):
         return None

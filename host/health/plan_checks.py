@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from host.files.plan_store import PlanFile, PlanStore
+from host.files.presence import open_file
 from host.health.clock import PLANNED_AT
 from host.health.finding import HealthFinding, Level
 from host.limits import PLAN_BYTES_MAX
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
     from host.health.look import Findings, Look
 
 SUCCESSES: Final = frozenset({"PLANNED", "NOTHING_TO_DO"})
-LEFT_OUT: Final = frozenset({"failed", "timed_out", "skipped_open"})
+LEFT_OUT: Final[Mapping[str, str]] = {
+    "failed": "failed",
+    "timed_out": "took too long",
+    "skipped_open": "left out",
+}
+"""What became of a module that a plan did without, in words."""
 LIMIT_VIOLATED: Final = "limit_violated"
 """Of what a plan says of itself, this alone is about the state of the portfolio."""
 PLANS_READ_MAX: Final = 50
@@ -65,7 +71,7 @@ def newest_first(
 def read_plan(file: PlanFile) -> Mapping[str, Any] | None:
     """Return a stored plan; None when it is damaged."""
     try:
-        with file.path.open("rb") as stream:
+        with open_file(file.path) as stream:
             data = stream.read(PLAN_BYTES_MAX + 1)
         record = json.loads(data) if len(data) <= PLAN_BYTES_MAX else None
     except (OSError, ValueError, RecursionError):
@@ -136,7 +142,8 @@ def _latest(look: Look, bucket_id: str, record: Mapping[str, Any]) -> Findings:
         message = module.get("message")
         known.modules[key] = {"status": status, "message": message}
         if status in LEFT_OUT:
-            what = f"{key}: {status.replace('_', ' ')}" + (f" ({message})" if message else "")
+            what = f"{key}: {LEFT_OUT[status]}"
+            what += f": {message}" if message else ""
             yield look.found("module_left_out", what, bucket_id=bucket_id, subject=key, since=since)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from host.files.presence import open_file
 from host.health.memory import time_or_none
 from host.journal.check import verify_journal
 from host.journal.head import HEAD_NAME
@@ -45,7 +47,7 @@ def check_breakers(look: Look) -> Findings:
     """Find the modules that are left out for a while."""
     path = look.home.state_dir / BREAKERS_NAME
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             data = file.read(HEALTH_BYTES_MAX + 1)
         found = json.loads(data) if len(data) <= HEALTH_BYTES_MAX else {}
         breakers = list(found["breakers"])
@@ -68,4 +70,7 @@ def _breaker(look: Look, breaker: Mapping[str, object]) -> HealthFinding:
     if breaker.get("reason"):
         words.append(str(breaker["reason"]))
     since = time_or_none(breaker.get("since"))
-    return look.found("breaker_open", "; ".join(words), subject=key, since=since)
+    found = look.found("breaker_open", "; ".join(words), subject=key, since=since)
+    if retry_at is None:  # switched off by hand: nobody tries it again
+        return replace(found, action=f"`trader breakers reset {key}` lets it run again.")
+    return found

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from host.files.atomic_file import storage_error
+from host.files.presence import open_file
 from host.journal.reading import (
     FINISHED,
     JOURNAL_NAME,
@@ -119,7 +120,7 @@ class Follower:
         """
         path = self._folder / JOURNAL_NAME
         try:
-            with suppress(FileNotFoundError), path.open("rb") as file:
+            with suppress(FileNotFoundError), open_file(path) as file:
                 found = os.fstat(file.fileno())
                 before = self._position
                 if found.st_ino == before.inode and found.st_size >= before.at:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from host.files.atomic_file import make_folder
+from host.files.presence import open_file
 from host.observability.journal_record import HASH_LENGTH
 
 HEAD_NAME: Final = "journal.head"
@@ -47,7 +48,7 @@ def write_head(path: Path, head: Head) -> None:
 def read_head(path: Path) -> Head | None:
     """Return the head; None when there is none that can be read."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             found = json.loads(file.read(HEAD_BYTES))
         count, last_hash = found["count"], found["hash"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from host.files.atomic_file import storage_error
+from host.files.presence import open_file
 from host.limits import JOURNAL_LINE_BYTES_MAX
 from host.observability.journal_record import NO_HASH, JournalRecord, Line, Link, decode
 
@@ -167,7 +168,7 @@ def parts_of(stack: ExitStack, paths: Iterable[Path]) -> list[Part]:
     parts = []
     for path in paths:
         with suppress(FileNotFoundError):
-            file = stack.enter_context(path.open("rb"))
+            file = stack.enter_context(open_file(path))
             parts.append(Part(path.name, file, os.fstat(file.fileno()).st_size))
     return parts
 
@@ -287,7 +288,7 @@ def find_tail(folder: Path) -> Tail:
 
 
 def _tail_of(path: Path) -> Tail:
-    with path.open("rb") as file:
+    with open_file(path) as file:
         size = os.fstat(file.fileno()).st_size
         first = decode(file.readline(JOURNAL_LINE_BYTES_MAX))
         began = None if first is None else first.record.timestamp

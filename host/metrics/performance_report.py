@@ -11,13 +11,15 @@ from host.printable import printable
 from planner_core.metrics import PERCENTILE_ERROR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from host.metrics.store import KeptMetrics
     from planner_core.metrics import BucketMetrics, Call, Distribution
 
 NameT = TypeVar("NameT")
 MEGABYTE = 1024 * 1024
+WIDE = 130
+"""Columns of a terminal from which on a line with percentiles is not broken."""
 
 
 def metrics_to_json(kept: KeptMetrics, bucket_ids: Sequence[str]) -> dict[str, object]:
@@ -32,10 +34,13 @@ def metrics_to_json(kept: KeptMetrics, bucket_ids: Sequence[str]) -> dict[str, o
     }
 
 
-def report_lines(kept: KeptMetrics, bucket_ids: Sequence[str]) -> Iterator[str]:
-    """Yield the report of these buckets, line by line."""
+def report_lines(
+    kept: KeptMetrics, bucket_ids: Sequence[str], *, width: int | None = None
+) -> Iterator[str]:
+    """Yield the report of these buckets, line by line; without percentiles where it is narrow."""
+    figures = _figures if width is None or width >= WIDE else _few_figures
     for bucket_id in bucket_ids:
-        yield from _bucket_lines(bucket_id, kept)
+        yield from _bucket_lines(bucket_id, kept, figures)
         yield ""
     yield from _device_lines(kept)
 
@@ -77,7 +82,9 @@ def _by_total(known: Mapping[NameT, Distribution]) -> list[tuple[NameT, Distribu
     return sorted(known.items(), key=lambda item: -item[1].total)
 
 
-def _bucket_lines(bucket_id: str, kept: KeptMetrics) -> Iterator[str]:
+def _bucket_lines(
+    bucket_id: str, kept: KeptMetrics, figures: Callable[[Distribution, str], str]
+) -> Iterator[str]:
     bucket = kept.metrics.of(bucket_id)
     yield f"Performance Report (Bucket: {bucket_id})"
     if not bucket.plans.count and not bucket.counters:
@@ -85,11 +92,11 @@ def _bucket_lines(bucket_id: str, kept: KeptMetrics) -> Iterator[str]:
         return
     labels = labels_of(list(bucket.calls))
     for call, found in _by_total(bucket.calls):
-        yield f"  {printable(labels[call])}: {_figures(found, 'calls')}"
+        yield f"  {printable(labels[call])}: {figures(found, 'calls')}"
     yield ""
-    yield f"  plan: {_figures(bucket.plans, 'plans')}"
+    yield f"  plan: {figures(bucket.plans, 'plans')}"
     for name, found in _by_total(bucket.stages):
-        yield f"  stage {printable(name)}: {_figures(found, 'times')}"
+        yield f"  stage {printable(name)}: {figures(found, 'times')}"
     yield ""
     yield f"  sequences: {_counts(bucket, 'sequences_', SEQUENCE_FATES)}"
     hits, misses = (bucket.counters.get(f"cache_{fate}", 0) for fate in ("hits", "misses"))
@@ -113,10 +120,13 @@ TROUBLES = (
 )
 
 
+def _few_figures(found: Distribution, unit: str) -> str:
+    return f"{found.count} {unit}, avg {duration(found.mean)}, total {duration(found.total)}"
+
+
 def _figures(found: Distribution, unit: str) -> str:
     return (
-        f"{found.count} {unit}, avg {duration(found.mean)}, total {duration(found.total)}"
-        f" (min {duration(found.smallest if found.count else 0.0)},"
+        f"{_few_figures(found, unit)} (min {duration(found.smallest if found.count else 0.0)},"
         f" p50 {duration(found.percentile(0.5))},"
         f" p95 {duration(found.percentile(0.95))}, p99 {duration(found.percentile(0.99))},"
         f" max {duration(found.largest)})"

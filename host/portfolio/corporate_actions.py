@@ -21,7 +21,9 @@ from host.files.csv_table import (
     require_columns,
     shown,
 )
+from host.files.presence import may_be_there
 from host.files.problems import MarketDataError
+from planner_core.arrays import FloatArray
 from planner_core.records import Finding, Severity
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def read_splits(path: Path, as_of: date) -> tuple[Split, ...]:
     MarketDataError
         With every line that cannot be read: a misread split would look like a crash.
     """
-    if not path.exists():
+    if not may_be_there(path):
         return ()
     table = read_table(path, limits.ACTIONS_BYTES_MAX, limits.TABLE_ROWS_MAX, MarketDataError)
     require_columns(table, ("date", "security", "ratio"), (), MarketDataError)

@@ -23,6 +23,7 @@ from host.files.csv_table import (
     require_columns,
     shown,
 )
+from host.files.presence import may_be_there
 from host.files.problems import LedgerError
 from planner_core.records import Finding, LedgerStatus, Severity, Side, Trade
 
@@ -60,7 +61,7 @@ def read_ledger(
     rate_on : callable
         For a row without `fx_rate`.
     """
-    if not path.exists():
+    if not may_be_there(path):
         message = f"{path}: there is no ledger of trades, so no cool-down can be honoured"
         action = (
             "create it: `date,security,side,quantity,price,fx_rate`, one line per fill, or none"

@@ -248,6 +248,8 @@ class Simulation:
             left_s = deadline_s - time.monotonic()
             if left_s <= 0 or source not in self._lines:
                 words = "; ".join(self.last_words) or "nothing was said"
+                if source not in self._lines:
+                    raise SimulationError(f"the {source} ended: {words}")
                 raise SimulationError(f"the {source} did not tell {' or '.join(kinds)} ({words})")
             self.pump(left_s)
 

@@ -89,9 +89,14 @@ class TerminalBoard:
     """Shows a simulation in a terminal and presses its button."""
 
     def __init__(
-        self, appliance: Simulation, terminal: Terminal, read_plan: Callable[[str, str], object]
+        self,
+        appliance: Simulation,
+        terminal: Terminal,
+        read_plan: Callable[[str, str], object],
+        bucket: str = "",
     ) -> None:
-        self.view = DemoView()
+        # A daemon that knows from its journal which bucket is selected does not tell it again.
+        self.view = DemoView(bucket)
         self._appliance = appliance
         self._terminal = terminal
         self._read_plan = read_plan

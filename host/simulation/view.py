@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -22,6 +23,9 @@ KEYS: Final = (
     ("c", "hold 5 s: cancel, or acknowledge a fault"),
     ("q", "quit"),
 )
+KEYS_WIDTH: Final = max(len(what) for _, what in KEYS) + 7
+SHORT_KEYS: Final = "space: plan  d: page  b: bucket  c: cancel  q: quit"
+"""For below the matrix, where beside it there is no room."""
 BORDER: Final = 3
 """Columns that the frame around the matrix adds."""
 GAP: Final = 3
@@ -62,14 +66,17 @@ class Style:
 def screen_lines(view: DemoView, style: Style) -> list[str]:
     """Return the lines of the screen, each no wider than it."""
     matrix = matrix_lines(view.levels, style, view.brightness)
-    beside = _beside(view, style)
     width = 2 * COLUMNS + BORDER
-    room = style.columns - width - GAP
+    room = max(0, style.columns - width - GAP)
+    is_narrow = room < KEYS_WIDTH
+    beside = _beside(view, style, () if is_narrow else KEYS)
     lines = []
     for number in range(max(len(matrix), len(beside))):
         left = matrix[number] if number < len(matrix) else " " * width
         right = beside[number] if number < len(beside) else ""
         lines.append(left + " " * GAP + _cut(right, room, style))
+    if is_narrow:
+        lines += textwrap.wrap(SHORT_KEYS, max(style.columns, 1))
     lines.append(_cut(led_line(view.leds), style.columns, style))
     if view.plan is not None:
         lines += plan_lines(view.plan, style)
@@ -118,7 +125,7 @@ def headline(outcome: str, gain: float | None, plan: Mapping[str, object]) -> st
         steps = plan.get("steps")
         count = len(steps) if isinstance(steps, list) else 0
         what = "1 step" if count == 1 else f"{count} steps"
-        return f"{what}, better by {gain * 100:.2f} % of NAV a year"
+        return f"{what}, better by {gain * 100:.2f} % of its worth a year"
     if outcome == words.NOTHING_TO_DO:
         return "nothing to do"
     return f"no plan: {plan.get('reason')}"
@@ -135,7 +142,7 @@ def _step_line(number: int, step: Mapping[str, object], style: Style) -> str:
         _number(step.get("cost"), 2),
         str(step.get("reason")),
     )
-    row = printable(row)[: style.columns]
+    row = words.shortened_line(printable(row), style.columns)
     return row.replace(side, _in(GREEN if side == words.BUY else MAGENTA, side, style), 1)
 
 
@@ -151,10 +158,10 @@ def _number(value: object, decimals: int = 0) -> str:
     return text if decimals or value == int(value) or abs(value) >= 1 else f"{value:g}"
 
 
-def _beside(view: DemoView, style: Style) -> list[str]:
+def _beside(view: DemoView, style: Style, keys: Sequence[tuple[str, str]]) -> list[str]:
     """Return what stands to the right of the matrix."""
     lines = [_in(BOLD, f"bucket {view.bucket or '?'}", style), ""]
-    lines += [f"{key:<6} {what}" for key, what in KEYS]
+    lines += [f"{key:<6} {what}" for key, what in keys]
     lines += ["", *[_in(DIM, printable(line), style) for line in view.news[-2:]]]
     return lines
 

@@ -49,8 +49,9 @@ def error_lines(error: HostError | PlannerError) -> list[str]:
 
 
 def did_you_mean(name: str, known: Sequence[str], otherwise: str) -> str:
-    """Return a hint at the nearest known name, or else what is given."""
+    """Return a hint at the nearest known name, whatever its case, or else what is given."""
     import difflib
 
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean `{close[0]}`?" if close else otherwise
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
+    return f"did you mean `{by_lower[close[0]]}`?" if close else otherwise

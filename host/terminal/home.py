@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import TYPE_CHECKING
 
 from host.terminal.errors import UsageError, did_you_mean
@@ -28,14 +29,26 @@ def open_bucket(option: str | None, bucket_id: str) -> Home:
     HomeError, UsageError
         When there is no home, or no such bucket: with the nearest one, and all there are.
     """
+    from host.errors import HomeError
+    from host.files.home import check_bucket_id
+
     home = open_home(option)
     known = home.bucket_ids()
     if known and bucket_id not in known:
-        hint = did_you_mean(bucket_id, known, otherwise="see the names")
-        names = ", ".join(known)
-        raise UsageError(f"no bucket {bucket_id!r:.80} in {home.root} ({hint} Buckets: {names})")
+        check_bucket_id(bucket_id)
+        path = home.portfolio_file(bucket_id)
+        if os.path.lexists(path):
+            raise HomeError(f"{path}: it is no file (put the portfolio there, or remove it)")
+        hint = did_you_mean(bucket_id, known, otherwise="")
+        names = f"{hint} Buckets: {', '.join(known)}".lstrip()
+        raise UsageError(f"no bucket {bucket_id!r:.80} in {home.root} ({names})")
     home.require_bucket(bucket_id)
     return home
+
+
+def home_option(option: str | None) -> str:
+    """Return what a command that is suggested has to end with, so that it is about this home."""
+    return "" if option is None else f" --home {shlex.quote(option)}"
 
 
 def add_bucket_argument(parser: ArgumentParser, *, optional: bool = False) -> None:

@@ -55,6 +55,17 @@ class Output:
         """Print lines that were made printable already, such as an excerpt with a caret."""
         print(text, file=self.stderr)
 
+    def is_forsaken(self) -> bool:
+        """Whether nobody reads standard output any more: the other end of its pipe is closed."""
+        import select
+
+        asked = select.poll()
+        try:
+            asked.register(self.stdout.fileno(), 0)
+        except (OSError, ValueError):  # no file behind it
+            return False
+        return any(events & select.POLLERR for _, events in asked.poll(0))
+
     def flush(self) -> None:
         """Make sure that what was printed arrives, or fail now."""
         self.stdout.flush()

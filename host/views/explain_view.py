@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from host.printable import printable
+from host.views.columns import Column, fitting, table_of, width_of
 from host.views.explain_words import (
     THEMES,
     answered,
@@ -28,12 +29,15 @@ from planner_core.costs import BASIS_POINT
 from planner_core.records import Side
 
 if TYPE_CHECKING:
-    from planner_core.explaining.explanation import Explanation
+    from planner_core.explaining.explanation import Explanation, StepEffect
     from planner_core.explaining.limit_use import LimitUse
     from planner_core.explaining.what_if import WhatIf
     from planner_core.plan import Plan
 
 LIMIT_CELLS = 10
+NAME_LEAST = 14
+SECURITY = 8
+"""Longer ids wrap where there is no room for them."""
 WHOLE_FROM = 10.0
 """Smaller amounts are told with cents."""
 FINE_BELOW = 20 * BASIS_POINT
@@ -54,11 +58,13 @@ def explanation_parts(
     """Yield the sections, as wide as the console."""
     if explanation.steps:
         yield _reasons(plan, explanation)
-        yield _effects(plan, explanation)
+        effects = _effects(plan, explanation, width)
+        if effects is not None:
+            yield effects
     if explanation.holdings:
         yield weights_table(plan, explanation.holdings, width)
     if explanation.limits:
-        yield _limits(explanation.limits)
+        yield _limits(explanation.limits, width)
     if explanation.runner_up is not None:
         yield _runner_up(plan, explanation, min_gain)
     if explanation.what_if:
@@ -112,36 +118,34 @@ def _sentence(reason: str) -> str:
     return text if text.endswith(".") else f"{text}."
 
 
-def _effects(plan: Plan, explanation: Explanation) -> Table:
-    """Show what each step does, by theme; the last row is the plan."""
+def _effects(plan: Plan, explanation: Explanation, width: int) -> Table | None:
+    """Show what each step does, by theme; the last row is the plan. None without the room."""
     assert plan.score is not None, "effects come with a score"
-    table = Table(
-        title=Text.assemble(
-            ("What each step does, bp", "bold"), ("   a plus is good; the rows add up", "dim")
-        ),
-        title_justify="left", box=None, pad_edge=False,
-        padding=(0, 1, 0, 0), header_style="dim", show_footer=False,
-    )  # fmt: skip
-    table.add_column("", justify="right", style="dim")
-    table.add_column("")
-    table.add_column("", style="bold", overflow="fold")
-    for header in (*HEADERS, "in all", "plan\nwithout"):
-        table.add_column(header, justify="right", no_wrap=True, vertical="bottom")
     decimals = 0 if abs(plan.score.gain) >= FINE_BELOW else 1
-    for number, effect in enumerate(explanation.steps, start=1):
-        without = effect.gain_without
-        table.add_row(
-            str(number),
-            Text(effect.side.value, SIDE_STYLES[effect.side]),
-            _text(effect.security),
-            *_figures(effect.terms, decimals),
-            Text(basis_points(effect.gain, decimals=decimals), "bold"),
-            "-" if without is None else basis_points(without, signed=False, decimals=decimals),
-        )
+    effects = explanation.steps
     whole = {name: term.change for name, term in plan.score.terms.items()}
-    total = Text(basis_points(plan.score.gain, decimals=decimals), "bold")
-    table.add_row("", "", "plan", *_figures(whole, decimals), total, "", style="bold")
-    return table
+    figures = [*(_figures(effect.terms, decimals) for effect in effects), _figures(whole, decimals)]
+    gains = [*(effect.gain for effect in effects), plan.score.gain]
+    columns = [
+        Column("", [*(str(n) for n in range(1, len(effects) + 1)), ""], style="dim", drop=2),
+        Column("", [*(Text(e.side.value, SIDE_STYLES[e.side]) for e in effects), ""], "left"),
+        Column("", [*(_text(effect.security) for effect in effects), "plan"], "left", "bold",
+               least=SECURITY),
+        *(Column(head, column) for head, column in zip(HEADERS, zip(*figures, strict=True),
+                                                       strict=True)),
+        Column("in all", [Text(basis_points(g, decimals=decimals), "bold") for g in gains]),
+        Column("plan\nwithout", [*(_without(effect, decimals) for effect in effects), ""], drop=1),
+    ]  # fmt: skip
+    if width_of(fitting(columns, width, 1), 1) > width:
+        return None  # the words above say the same
+    told = ("   a plus is good; the rows add up", "dim")
+    title = Text.assemble(("What each step does, bp", "bold"), told)
+    return table_of(columns, width, title=title, gap=1)
+
+
+def _without(effect: StepEffect, decimals: int) -> str:
+    gain = effect.gain_without
+    return "-" if gain is None else basis_points(gain, signed=False, decimals=decimals)
 
 
 def _figures(terms: Mapping[str, float], decimals: int) -> list[Text]:
@@ -157,27 +161,24 @@ def _signed(change: float, decimals: int) -> Text:
     return Text(text, style)
 
 
-def _limits(limits: Sequence[LimitUse]) -> Table:
-    table = Table(
-        title="Limits", title_style="bold", title_justify="left", box=None, pad_edge=False,
-        padding=(0, 2, 0, 0), header_style="dim",
-    )  # fmt: skip
-    table.add_column("", no_wrap=True)
-    table.add_column("used", justify="right", no_wrap=True)
-    table.add_column("of", justify="right", no_wrap=True)
-    table.add_column("")
-    table.add_column("")
-    for use in sorted(limits, key=lambda use: -use.share):
-        style = "bold" if use.binds else "dim"
-        full = min(LIMIT_CELLS, round(use.share * LIMIT_CELLS))
-        bar = Text("█" * full, "yellow" if use.binds else "blue")
-        bar.append("·" * (LIMIT_CELLS - full), "dim")
-        note = "holds it back" if use.binds else ""
-        table.add_row(
-            Text(printable(limit_name(use)), style), Text(_amount(use.used, use), style),
-            Text(_amount(use.limit, use), style), bar, note,
-        )  # fmt: skip
-    return table
+def _limits(limits: Sequence[LimitUse], width: int) -> Table:
+    ordered = sorted(limits, key=lambda use: -use.share)
+    styles = ["bold" if use.binds else "dim" for use in ordered]
+    shown = list(zip(ordered, styles, strict=True))
+    columns = [
+        Column("", [Text(printable(limit_name(u)), s) for u, s in shown], "left", least=NAME_LEAST),
+        Column("used", [Text(_amount(use.used, use), style) for use, style in shown]),
+        Column("of", [Text(_amount(use.limit, use), style) for use, style in shown]),
+        Column("", [_limit_bar(use) for use in ordered], "left", drop=1),
+        Column("", ["holds it back" if use.binds else "" for use in ordered], "left", drop=2),
+    ]
+    return table_of(columns, width, title="Limits")
+
+
+def _limit_bar(use: LimitUse) -> Text:
+    full = min(LIMIT_CELLS, round(use.share * LIMIT_CELLS))
+    bar = Text("█" * full, "yellow" if use.binds else "blue")
+    return bar.append("·" * (LIMIT_CELLS - full), "dim")
 
 
 def _amount(value: float, use: LimitUse) -> str:
@@ -207,10 +208,10 @@ def _what_ifs(answers: Sequence[WhatIf]) -> Table:
         show_header=False, pad_edge=False, padding=(0, 2, 0, 0),
     )  # fmt: skip
     table.add_column(justify="right", no_wrap=True)
-    table.add_column(ratio=1)
+    table.add_column(ratio=1, overflow="fold")
     for answer in answers:
         told = Text.assemble(
-            _text(f"If {answer.question}: "), _text(f"{answered(answer)}.", "bold"),
+            _text(f"If {answer.question}, "), _text(f"{answered(answer)}.", "bold"),
             (f"  {answer.setting} {answer.value_now} → {answer.value_then}", "dim"),
         )  # fmt: skip
         table.add_row(_verdict(answer), told)

@@ -107,20 +107,47 @@ def worth_until(effect: StepEffect, step: Step) -> str:
 
 
 def answered(answer: WhatIf) -> str:
-    """Return what the plan would be under another setting: a phrase that ends the sentence."""
+    """Return what would be done under another setting: the second half of `If ..., ...`."""
     if answer.outcome is Outcome.HELD:
         return "no plan could be made"
-    if answer.outcome is Outcome.NOTHING_TO_DO and not answer.same_steps:
-        return "do nothing"
     if answer.same_steps:
-        if not answer.n_steps:
-            return "still do nothing"
-        return f"the same steps, gaining {basis_points(answer.gain or 0.0, signed=False)} bp"
-    told = "the same trades in other sizes" if answer.same_trades else _changed_trades(answer)
+        return _answered_the_same(answer)
+    if answer.outcome is Outcome.NOTHING_TO_DO:
+        return "nothing would be traded"
+    if answer.same_trades:
+        told = "the plan would make the same trades in other sizes"
+    else:
+        told = f"the plan would {_changed_trades(answer)}"
     gain, stay = answer.gain, answer.gain_of_plan
-    if answer.gain_change is None and gain is not None and stay is not None and 0 < stay < gain:
+    if answer.gain_change is not None:
+        told += f"{' and' if answer.same_trades else ', and'} gain {_compared(answer.gain_change)}"
+        if answer.gain_change < 0 and stay is None and answer.setting != "max_plan_depth":
+            # How a wider limit can make it worse: less of the plan would be a repair.
+            told += ", as only what repairs a limit may go beyond the trading allowed"
+    elif gain is not None and stay is not None and 0 < stay < gain:
         told += f"; today's steps would reach {stay / gain:.0%} of what is possible then"
     return told
+
+
+def _answered_the_same(answer: WhatIf) -> str:
+    if not answer.n_steps:
+        return "still nothing would be traded"
+    if answer.gain is None or answer.gain_change is None:
+        return "the steps would stay the same"
+    now, then = (
+        basis_points(gain, signed=False) for gain in (answer.gain - answer.gain_change, answer.gain)
+    )
+    return (
+        "nothing would change"
+        if now == then
+        else f"the same steps would gain {then} bp instead of {now}"
+    )
+
+
+def _compared(change: float) -> str:
+    """Return a change of the gain in words."""
+    size = basis_points(abs(change), signed=False)
+    return "as much" if size == "0" else f"{size} bp {'more' if change > 0 else 'less'}"
 
 
 def limit_name(use: LimitUse) -> str:
@@ -226,13 +253,13 @@ def joined(parts: Iterable[str]) -> str:
 
 
 def _changed_trades(answer: WhatIf) -> str:
-    """Return `also buy KO and GE, but do not sell XOM`."""
+    """Return `also buy KO and GE, but not sell XOM`."""
     added = joined(_by_side(answer.added, "and"))
     if len(answer.added) < answer.n_steps and added:
         added = f"also {added}"
     dropped = joined(_by_side(answer.dropped, "or"))
     if dropped:
-        dropped = f"do not {dropped}"
+        dropped = f"not {dropped}"
     return ", but ".join(filter(None, (added, dropped)))
 
 

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from host.printable import printable
+from host.views.columns import Column, table_of
 from host.views.explain_view import SIDE_STYLES, explanation_parts
 from host.views.explain_words import proven
-from host.views.plan_figures import figures_table, terms_table
+from host.views.plan_figures import figures_parts
 from host.views.plan_words import (
     consequence,
     grouped_findings,
@@ -38,8 +38,17 @@ if TYPE_CHECKING:
 WIDE = 150
 """From here on, the reasons stand in the table of steps."""
 MEDIUM = 96
-"""From here on, weights do, and the two tables of figures stand beside each other."""
+"""From here on, weights do."""
 REJECTIONS_SHOWN = 6
+FATES = {
+    ModuleStatus.FAILED: "failed",
+    ModuleStatus.TIMED_OUT: "took too long",
+    ModuleStatus.SKIPPED_OPEN: "left out",
+}
+"""What became of a module that a plan did without."""
+SECURITY = 8
+"""Longer ids wrap where there is no room for them."""
+WHY_LEAST = 20
 
 OUTCOME_STYLES = {
     Outcome.PLANNED: "bold green",
@@ -99,14 +108,8 @@ def _parts(plan: Plan, notes: ViewNotes, width: int) -> Iterator[RenderableType]
         yield _steps_table(plan.steps, plan.currency, width, with_reasons=not told_below)
         if width < WIDE and not told_below:
             yield _reasons_table(plan.steps, with_weight=width < MEDIUM)
-    if plan.nav is not None and not plan.steps:
-        yield figures_table(plan)
-    elif plan.score is not None and plan.nav is not None:
-        before_after = [figures_table(plan), terms_table(plan)]
-        if width < MEDIUM:
-            yield from before_after
-        else:
-            yield Columns(before_after, padding=(0, 6))
+    if plan.score is not None or not plan.steps:
+        yield from figures_parts(plan, width)
     if notes.explanation is not None:
         yield from explanation_parts(plan, notes.explanation, notes.min_gain, width)
     for section in (_findings(plan), _modules(plan), _rejections(plan, notes)):
@@ -140,40 +143,29 @@ def _title(plan: Plan, notes: ViewNotes) -> Group:
 def _steps_table(
     steps: Sequence[Step], base_currency: str, width: int, *, with_reasons: bool
 ) -> Table:
+    """Show the steps; what a narrow terminal has no room for, but never what to trade."""
     foreign = any(step.currency != base_currency for step in steps)
-    table = Table(
-        box=None, pad_edge=False, padding=(0, 2 if width >= MEDIUM else 1, 0, 0), header_style="dim"
-    )
-    table.add_column("#", justify="right", style="dim")
-    table.add_column("side")
-    table.add_column("security", style="bold", overflow="fold")
-    for header in ("quantity", "price", f"value {base_currency}", "cost+tax", "cash after"):
-        table.add_column(header, justify="right", no_wrap=True)
-    table.add_column("settles", no_wrap=True)
+
+    def price(step: Step) -> str:
+        return f"{step.price:,.2f}" + (f" {step.currency}" if foreign else "")
+
+    columns = [
+        Column("#", [str(number) for number in range(1, len(steps) + 1)], style="dim"),
+        Column("side", [Text(step.side.value, SIDE_STYLES[step.side]) for step in steps], "left"),
+        Column("security", [_text(s.security) for s in steps], "left", "bold", least=SECURITY),
+        Column("quantity", [units(abs(step.quantity)) for step in steps]),
+        Column("price", [price(step) for step in steps], drop=4),
+        Column(f"value {base_currency}", [money(abs(step.value)) for step in steps]),
+        Column("cost+tax", [money(step.cost + step.tax, 2) for step in steps], drop=2),
+        Column("cash after", [money(step.cash_after) for step in steps], drop=3),
+        Column("settles", [f"{step.settles_on:%d %b}".lstrip("0") for step in steps], drop=1),
+    ]
     if width >= MEDIUM:
-        table.add_column("weight", justify="right", no_wrap=True)
-    with_reasons = with_reasons and width >= WIDE
-    if with_reasons:
-        table.add_column("why", ratio=1)
-    for number, step in enumerate(steps, start=1):
-        price = f"{step.price:,.2f}" + (f" {step.currency}" if foreign else "")
-        row = [
-            Text(str(number)),
-            Text(step.side.value, SIDE_STYLES[step.side]),
-            _text(step.security),
-            Text(units(abs(step.quantity))),
-            Text(price),
-            Text(money(abs(step.value))),
-            Text(money(step.cost + step.tax, 2)),
-            Text(money(step.cash_after)),
-            Text(f"{step.settles_on:%d %b}".lstrip("0")),
-        ]
-        if width >= MEDIUM:
-            row.append(_weight_change(step))
-        if with_reasons:
-            row.append(_reason(step))
-        table.add_row(*row)
-    return table
+        columns.append(Column("weight", [_weight_change(step) for step in steps]))
+    if with_reasons and width >= WIDE:
+        whys = [_reason(step) for step in steps]
+        columns.append(Column("why", whys, "left", least=WHY_LEAST, stretches=True))
+    return table_of(columns, width, gap=2 if width >= MEDIUM else 1)
 
 
 def _weight_change(step: Step) -> Text:
@@ -197,7 +189,7 @@ def _reasons_table(steps: Sequence[Step], *, with_weight: bool) -> Table:
     table.add_column(style="bold", no_wrap=True)
     if with_weight:
         table.add_column(justify="right", no_wrap=True)
-    table.add_column(ratio=1)
+    table.add_column(ratio=1, overflow="fold")
     for number, step in enumerate(steps, start=1):
         weight = [_weight_change(step)] if with_weight else []
         table.add_row(str(number), _text(step.security), *weight, _reason(step))
@@ -218,7 +210,7 @@ def _findings(plan: Plan) -> Table | None:
         return None
     table = _listing("To know")
     table.add_column(no_wrap=True)
-    table.add_column(ratio=1)
+    table.add_column(ratio=1, overflow="fold")
     for group in grouped_findings(findings):
         told = _text(group.message)
         if group.securities:
@@ -231,15 +223,14 @@ def _findings(plan: Plan) -> Table | None:
 
 def _modules(plan: Plan) -> Table | None:
     """List the modules that the plan had to do without."""
-    usual = (ModuleStatus.OK, ModuleStatus.DISABLED)
-    missing = [attempt for attempt in plan.modules if attempt.status not in usual]
+    missing = [attempt for attempt in plan.modules if attempt.status in FATES]
     if not missing:
         return None
     table = _listing("Planned without")
     table.add_column(no_wrap=True, style="bold")
-    table.add_column(ratio=1)
+    table.add_column(ratio=1, overflow="fold")
     for attempt in missing:
-        told = attempt.status.value.replace("_", " ")
+        told = FATES[attempt.status]
         if attempt.message:
             told += f": {attempt.message}"
         table.add_row(_text(attempt.key), _text(told))
@@ -252,7 +243,7 @@ def _rejections(plan: Plan, notes: ViewNotes) -> Table | None:
     groups = grouped_rejections(plan.rejected)
     table = _listing(f"Not taken: {len(plan.rejected)} ideas")
     table.add_column(justify="right")
-    table.add_column(ratio=1)
+    table.add_column(ratio=1, overflow="fold")
     shown = len(groups) if notes.explanation is not None else REJECTIONS_SHOWN
     for group in groups[:shown]:
         told = _text(group.reason)

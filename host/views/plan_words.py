@@ -81,14 +81,14 @@ def consequence(plan: Plan) -> str:
     gain = plan.score.gain
     if plan.violation_before > plan.violation_after:
         sentences.append(
-            f"It repairs broken limits: {percent(plan.violation_before)} of NAV is outside them"
-            f" now, {percent(plan.violation_after)} afterwards."
+            f"It repairs broken limits: {percent(plan.violation_before)} of the portfolio's worth"
+            f" is outside them now, {percent(plan.violation_after)} afterwards."
         )
     amount = f" ({money(abs(gain) * plan.nav)} {plan.currency} a year)" if plan.nav else ""
     better = "better" if gain >= 0 else "worse"
     sentences.append(
-        f"By return, risk and targets together it is {percent(abs(gain))} of NAV a year"
-        f" {better}{amount}, after {paid}."
+        f"By return, risk and targets together it is {percent(abs(gain))} of the portfolio's worth"
+        f" a year {better}{amount}, after {paid}."
     )
     return " ".join(sentences)
 

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 BAR = "█"
 THIN = "▏"
 """Of what is too short for a bar."""
+DURATION_CELLS = 9
+"""Of the longest duration, and of what stands between the columns."""
 BARS_MAX = 80
-BARS_MIN = 10
+BARS_MIN = 4
 SHORT_FRACTION = 0.002
 """Calls that take less of the plan are summed up, so that what costs time stands out."""
 
@@ -31,7 +33,7 @@ def print_profile(console: Console, profile: Profile, total_s: float) -> None:
     shown = [s for s in spans if s.kind != MODULE or _is_worth_a_line(s, total_s)]
     names = [_name(span) for span in shown]
     longest = max((len(name) for name in names), default=0)
-    cells = max(BARS_MIN, min(BARS_MAX, console.width - longest - 12))
+    cells = max(BARS_MIN, min(BARS_MAX, console.width - longest - DURATION_CELLS))
     table = Table(
         title=Text(f"Profile: {duration(total_s)} in all", "bold"),
         title_justify="left", box=None, pad_edge=False, padding=(0, 1, 0, 0), show_header=False,

@@ -191,11 +191,11 @@ def single_trade_complaint(action: Action, state: PlanningState) -> str | None:
     security = state.context.securities[action.security]
     smallest = max(limits.min_trade_value, security.min_trade_value)
     if gross < smallest:
-        return f"{gross:,.0f} is below the smallest trade of {smallest:,.0f}"
+        return f"a trade of {gross:,.0f} is below the smallest of {smallest:,.0f}"
     if action.cost > state.config.constraints.cost_ratio_max * gross:
         return (
-            f"it costs {action.cost / gross:.1%} of its value"
-            f" (at most {state.config.constraints.cost_ratio_max:.1%})"
+            f"it costs {action.cost / gross:.2%} of its value"
+            f" (at most {state.config.constraints.cost_ratio_max:.2%})"
         )
     if action.side is Side.SELL:
         return None if action.cash_delta > 0 else "costs and tax eat its proceeds"

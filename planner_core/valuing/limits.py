@@ -317,6 +317,13 @@ def _untradable(column: int, history: PriceHistory, constraints: ConstraintsConf
     return None
 
 
+def days_ago(days: int) -> str:
+    """Return how long ago something was, in words."""
+    if days == 0:
+        return "today"
+    return "1 day ago" if days == 1 else f"{days} days ago"
+
+
 def _continued(context: PlanningContext) -> dict[tuple[int, Side], float]:
     """Return what is left of steps that were filled in part: they passed their cool-downs."""
     accepted = context.incumbent
@@ -348,18 +355,18 @@ def _block_cooldowns(
         if trade.side is Side.BUY and days < constraints.buy_cooldown_days and not goes_on:
             buy.setdefault(
                 column,
-                f"bought {days} days ago (buy_cooldown_days = {constraints.buy_cooldown_days})",
+                f"bought {days_ago(days)} (buy_cooldown_days = {constraints.buy_cooldown_days})",
             )
         # The wash-sale window counts its last day too (26 U.S.C. 1091): 30 means not on day 30.
         window = constraints.rebuy_after_sell_days
         if trade.side is Side.SELL and window and days <= window:
             buy.setdefault(
                 column,
-                f"sold {days} days ago"
+                f"sold {days_ago(days)}"
                 f" (rebuy_after_sell_days = {constraints.rebuy_after_sell_days})",
             )
         if trade.side is Side.SELL and days < constraints.sell_cooldown_days and not goes_on:
             sell.setdefault(
                 column,
-                f"sold {days} days ago (sell_cooldown_days = {constraints.sell_cooldown_days})",
+                f"sold {days_ago(days)} (sell_cooldown_days = {constraints.sell_cooldown_days})",
             )

@@ -193,7 +193,7 @@ def test_a_walk_that_nobody_watches_passes_only_if_that_was_asked_for(
     plug: Callable[[Sequence[str]], Simulation], typed: Callable[..., tuple[int, str, str]]
 ) -> None:
     port = plug(BOARD_COMMAND).port
-    code, out, _ = typed("", "test", "--port", port, "--buttons", "0", "--unattended")
+    code, out, _ = typed("", "test", "--port", port, "--unattended", "--timeout", "5")
     assert code == 0
     assert "nobody looked at 6 of 8 steps" in out
     assert typed("", "test", "--port", port, "--buttons", "0")[0] == 1
@@ -217,6 +217,12 @@ def test_info_tries_the_link_and_tells_its_counters(bench: Simulation) -> None:
     assert 0 < found["pictures"]["median_ms"] <= found["pictures"]["max_ms"]
     assert found["link"]["packets_received"] >= 21
     assert {"retransmits", "crc_errors", "rtt_max_ms", "port_openings"} <= found["link"].keys()
+
+
+def test_the_words_of_info_stand_in_one_column(bench: Simulation) -> None:
+    lines = run("info", "--port", bench.port).stdout.splitlines()
+    assert len({len(line) - len(line.partition("  ")[2].lstrip()) for line in lines}) == 1
+    assert any(line.split() == ["compatible", "yes"] for line in lines)
 
 
 def test_the_monitor_shows_each_packet_both_ways(bench: Simulation) -> None:

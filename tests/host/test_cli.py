@@ -16,6 +16,7 @@ from host import cli
 from host.cli import COMMANDS
 from host.files.home import Home
 from host.plans import planning
+from host.terminal.parser import LineParser
 from tests.host.conftest import Trader
 
 TRADER = Path(sys.executable).parent / "trader"
@@ -88,13 +89,18 @@ def test_the_version_is_that_of_the_package(trader: Trader) -> None:
         (["plan", "core", "--as-of", "28.12."], "'28.12.' is no date (write it like 2022-12-28)"),
         (["plan", "core", "--home"], "trader plan: argument --home: expected one argument"),
         (["--home"], "trader: argument --home: expected one argument"),
-        (["config"], "trader config: the following arguments are required: ACTION"),
+        (["config"], "trader config: which ACTION? check, show, log, "),
         (["config", "chek"], "trader config: argument ACTION: invalid choice: 'chek'"),
+        (["PLAM", "core"], "trader: no command `PLAM` (did you mean `plan`?)"),
+        (["board", "monitor", "--count", "x"], "'x': say a number from 1 to 1000000"),
+        (["board", "monitor", "--count", "1" * 5_000], "say a number from 1 to 1000000"),
+        (["board", "monitor", "--seconds", "1m"], "'1m': say how many seconds, more than 0 and"),
+        (["board", "monitor", "--seconds", "nan"], "'nan': say how many seconds, more than 0"),
         (["modules", "show", "profit_takin"], "did you mean `profit_taking`?"),
         (["modules", "show", "zzzz"], "`trader modules list` names them"),
         (["plan", "core"], "there is no home here (run: trader init"),
         (["plan", "../etc"], "is no bucket id"),
-        (["config", "check"], "no bucket to check (run: trader init"),
+        (["config", "check"], "there is no home here (run: trader init"),
         (["config", "show", "core"], "there is no home here"),
     ],
 )
@@ -116,6 +122,65 @@ def test_without_a_command_the_help_is_shown_as_an_error(trader: Trader) -> None
     assert "commands:" in said.err
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("plan core", "dry-run core", "dismiss core", "refuse core --list", "metrics", "run"),
+        *("config check", "config show core", "config verify", "events tail", "events verify"),
+        *("events export -", "breakers", "breakers reset all", "metrics core", "demo --once"),
+        *("board info", "board monitor", "board test --unattended"),
+    ],
+)
+def test_a_home_that_cannot_be_read_is_answered_with_one_line_by_every_command(
+    trader: Trader, tmp_path: Path, line: str
+) -> None:
+    home = tmp_path / "home"
+    home.symlink_to(home)  # so that neither root may look into it
+    said = trader(*line.split(), "--home", home)
+    assert (said.code, said.out) == (2, "")
+    assert said.err.count("\n") == 1
+    assert said.err.startswith(str(home))
+    assert "cannot be read" in said.err
+
+
+def test_a_demo_whose_daemon_ends_tells_its_last_words(trader: Trader, own_home: Home) -> None:
+    own_home.state_dir.mkdir(exist_ok=True)
+    (own_home.state_dir / "daemon.lock").mkdir()
+    said = trader("demo", "--once", "--home", own_home.root)
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith(
+        f"the daemon ended: {own_home.state_dir}/daemon.lock: cannot be opened"
+    )
+
+
+def test_help_as_a_command_is_the_option(trader: Trader) -> None:
+    assert trader("help") == trader("--help")
+    assert trader("help", "events", "tail") == trader("events", "tail", "--help")
+    assert "did you mean `plan`?" in trader("help", "plam").err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_every_command_ends_with_examples_that_its_own_parser_takes(
+    trader: Trader, command: cli.Command
+) -> None:
+    module = importlib.import_module(command.module)
+    parser = LineParser(prog=f"trader {command.name}")
+    module.configure(parser)
+    said = trader(command.name, "--help").out.partition("\nexamples:\n")[2]
+    lines = [line.partition("#")[0].split() for line in said.splitlines()]
+    assert lines
+    for line in lines:
+        assert line[:2] == ["trader", command.name]
+        parser.parse_args(line[2:])
+
+
+def test_the_help_of_an_action_says_what_it_does_and_has_its_own_examples(trader: Trader) -> None:
+    said = trader("events", "verify", "--help").out
+    assert "Look for edits, gaps and a lost end." in said
+    assert "  trader events verify  # was anything edited or lost?" in said
+    assert "events tail" not in said
+
+
 def test_an_unknown_bucket_is_answered_with_the_nearest_and_with_all(
     trader: Trader, demo_home: Home
 ) -> None:
@@ -123,6 +188,19 @@ def test_an_unknown_bucket_is_answered_with_the_nearest_and_with_all(
         said = trader(*command, "satelite_a", "--home", demo_home.root)
         assert said.code == 2
         assert "did you mean `satellite_a`? Buckets: core, satellite_a" in said.err
+
+
+def test_a_bucket_whose_portfolio_is_no_file_is_not_called_unknown(
+    trader: Trader, own_home: Home
+) -> None:
+    path = own_home.portfolio_file("core")
+    path.unlink()
+    path.mkdir()
+    said = trader("plan", "core", "--home", own_home.root)
+    assert (said.code, said.out) == (2, "")
+    assert said.err == f"{path}: it is no file (put the portfolio there, or remove it)\n"
+    said = trader("plan", "zzz", "--home", own_home.root)
+    assert said.err == f"no bucket 'zzz' in {own_home.root} (Buckets: satellite_a)\n"
 
 
 def test_an_interrupt_is_one_line_and_exit_code_130(
@@ -136,6 +214,22 @@ def test_an_interrupt_is_one_line_and_exit_code_130(
     monkeypatch.setattr(planning, "make_plan", interrupted)
     said = trader("plan", "core", "--home", demo_home.root)
     assert (said.code, said.err) == (130, "trader: interrupted\n")
+
+
+@pytest.mark.parametrize(
+    ("where", "code", "told"),
+    [
+        ("> /dev/full", 1, "trader: the output cannot be written: No space left on device\n"),
+        (">&-", 0, ""),
+        (">&- 2>&-", 0, ""),
+    ],
+)
+def test_output_that_cannot_be_written_is_told_in_a_line(where: str, code: int, told: str) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"{TRADER} modules list {where}"],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", told)
 
 
 @pytest.mark.parametrize("arguments", ["modules list", "modules list --json", "--help"])

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from planner_core.circuit_breaker import Breakers, Signal
 from planner_core.degradation import Attempts
 from planner_core.errors import PlanningCancelledError
 from planner_core.plan import ModuleStatus
 from planner_core.planner import plan
+from planner_core.runtime import EPOCH
 from tests.builders import (
     FakeClock,
     Recorder,
@@ -177,3 +179,25 @@ def test_all_calculators_failing_is_a_held_plan_and_none_enabled_is_not() -> Non
     )
     quiet = plan(make_context(n_days=300), make_config(**only()), make_runtime())
     assert quiet.outcome.value == "NOTHING_TO_DO"
+
+
+def test_a_plan_held_by_breakers_says_which_and_when_they_try_again() -> None:
+    clock = FakeClock()
+    names = ("early", "late", "too_late", "by_hand", "broken")
+    stubs = [stub_calculator(lambda _: 1 / 0, name) for name in names]
+    breakers = Breakers(clock, lambda: EPOCH)
+    runtime = make_runtime(*stubs, monotonic=clock, breakers=breakers)
+    key = "opportunity_calculators.{}".format
+    breakers.signal(key("early"), Signal.CRASH, "it hung")
+    clock.advance(241.0)
+    breakers.signal(key("late"), Signal.CRASH, "it hung")
+    breakers.signal(key("too_late"), Signal.CRASH, "it hung")
+    breakers.signal(key("by_hand"), Signal.DISABLE)
+    sections = only(runtime.registries, opportunity_calculators=dict.fromkeys(names, True))
+    held = plan(make_context(n_days=300), make_config(runtime.registries, **sections), runtime)
+    assert (held.outcome.value, held.reason) == (
+        "HELD",
+        "no opportunity calculator may run: breakers leave out early for 1 more min;"
+        " late, too_late for 5 more min; by_hand until they are reset; failed just now: broken"
+        " (`trader breakers` says why, `trader breakers reset all` lets them try at once)",
+    )

@@ -57,12 +57,18 @@ def test_within_its_cool_down_a_step_goes_on_no_further_than_was_accepted() -> N
     context = make_context(trades=(fill,), securities=make_securities(4, target=0.01))
     left = IncumbentStep("AAA", Side.SELL, 7.0)
     for incumbent, most in ((None, 0.0), (accepted(left), 7.0), (accepted(left, days=-1), 0.0)):
-        made = run_with(
-            context=replace(context, incumbent=incumbent),
-            filters={"recently_traded": {"quiet_days": 0}},
-        )
+        made = run_with(context=replace(context, incumbent=incumbent))
         sold = sum(s.quantity for s in made.steps if (s.security, s.side) == ("AAA", Side.SELL))
         assert sold == pytest.approx(most)
+
+
+def test_what_is_left_of_a_step_filled_in_part_stays_the_plan_on_the_next_day() -> None:
+    fill = Trade(AS_OF - timedelta(days=1), "AAA", Side.SELL, 1.0, 100.0)
+    context = make_context(trades=(fill,), securities=make_securities(4, target=0.01))
+    left = accepted(IncumbentStep("AAA", Side.SELL, 5.0), IncumbentStep("BBB", Side.SELL, 6.0))
+    strict = {"min_gain_bps": 1_000.0}
+    made = run_with(context=replace(context, incumbent=left), constraints=strict)
+    assert {(s.security, s.quantity) for s in made.steps} == {("AAA", 5.0), ("BBB", 6.0)}
 
 
 def test_an_accepted_plan_never_sells_what_is_gone_meanwhile() -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import fcntl
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from serial.tools import list_ports
 
+from firmware_bridge.errors import LinkError
 from firmware_bridge.router import RouterCarrier
 from firmware_bridge.transport import ROUTER_SOCKET, RouterPort, SerialPort
 from firmware_bridge.wire import CobsCarrier
@@ -39,12 +42,53 @@ def test_a_port_that_is_not_ours_comes_with_the_group_to_join() -> None:
 
 
 def test_a_port_locked_by_nobody_we_can_see_is_in_use_all_the_same() -> None:
-    why = "cannot open /dev/none: Could not exclusively lock port"
+    why = "cannot open /dev/none: another program has locked it"
     assert "in use by another program" in str(port_error("/dev/none", why))
 
 
-def test_a_port_that_is_missing_is_asked_about() -> None:
-    assert "is it plugged in" in str(port_error("/dev/none", "cannot open /dev/none: No such file"))
+def test_a_port_that_is_missing_comes_with_those_that_are_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    why = "cannot open /dev/none: No such file or directory"
+    there = [SimpleNamespace(device=name) for name in ("/dev/ttyUSB0", "/dev/ttyACM0")]
+    monkeypatch.setattr(list_ports, "comports", lambda: there)
+    assert str(port_error("/dev/none", why)) == (
+        f"{why} (is it plugged in, and is this its port? There are: /dev/ttyACM0, /dev/ttyUSB0;"
+        " name one with --port, or under [link] in device.toml)"
+    )
+    monkeypatch.setattr(list_ports, "comports", list)
+    assert "No serial port is here; `trader demo` needs none" in str(port_error("/dev/none", why))
+    assert "does arduino-router run" in str(port_error("/run/none.sock", why))
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("none", "No such file or directory"),
+        ("folder", "Is a directory"),
+        ("file", "it is no serial port"),
+    ],
+)
+def test_what_cannot_be_opened_is_said_once(tmp_path: Path, name: str, why: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    path = str(tmp_path / name)
+    with pytest.raises(LinkError) as caught:
+        SerialPort(path).open()
+    assert str(caught.value) == f"cannot open {path}: {why}"
+
+
+def test_a_port_that_somebody_serves_is_locked() -> None:
+    ours, theirs = os.openpty()
+    try:
+        path = os.ttyname(theirs)
+        transport = SerialPort(path).open()
+        with pytest.raises(LinkError, match="another program has locked it"):
+            SerialPort(path).open()
+        transport.close()
+    finally:
+        os.close(ours)
+        os.close(theirs)
 
 
 def test_the_settings_say_how_to_reach_the_board_and_a_named_port_goes_first() -> None:

@@ -89,12 +89,38 @@ def test_resetting_a_closed_breaker_is_no_error_and_an_unknown_module_is(
         assert f"did you mean `{KEY}`?" in capsys.readouterr().err
 
 
+def test_a_short_name_will_do_where_one_module_has_it_and_else_all_are_named(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(home, "reset", "all") == 0
+    assert capsys.readouterr().out == "nothing to reset: all breakers are closed\n"
+    assert run(home, "disable", "diversity") == 0
+    assert [b["key"] for b in listed(home, capsys)] == [KEY]
+    assert run(home, "reset", "diversity") == 0
+    assert listed(home, capsys) == []
+    assert run(home, "disable", "profit_taking") == 2
+    hint = "which one? opportunity_calculators.profit_taking or pattern_generators.profit_taking"
+    assert hint in capsys.readouterr().err
+
+
 def test_a_module_of_a_plugin_that_is_gone_can_still_be_reset(
     home: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:
     BreakerStore(home).signal("filters.of_a_plugin", Signal.CRASH)
     assert run(home, "reset", "filters.of_a_plugin") == 0
     assert listed(home, capsys) == []
+
+
+def test_a_file_that_cannot_be_read_is_not_told_as_closed_breakers(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = home.state_dir / "breakers.json"
+    path.parent.mkdir(exist_ok=True)
+    path.symlink_to(path)  # neither root may read it
+    assert run(home) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "breakers.json: cannot be read" in said.err
 
 
 def test_without_a_home_and_with_a_disk_that_refuses_it_says_so(
@@ -106,5 +132,8 @@ def test_without_a_home_and_with_a_disk_that_refuses_it_says_so(
     lock = home.state_dir / "breakers.lock"
     lock.unlink()
     lock.mkdir()
-    assert run(home, "reset", KEY) == 1
-    assert "breakers.lock" in capsys.readouterr().err
+    for line in (("reset", KEY), ("disable", "beam")):
+        assert run(home, *line) == 1
+        said = capsys.readouterr()
+        assert said.out == "", "nothing that was not kept is told as done"
+        assert "breakers.lock" in said.err

@@ -173,6 +173,20 @@ def test_a_cell_is_never_a_formula(trader: Trader, home: Home) -> None:
     assert "'=cmd()" in said.out
 
 
+def test_following_ends_when_nobody_reads_any_more(home: Home) -> None:
+    command = (sys.executable, "-m", "host.cli", "events", "tail", "--home", str(home.root))
+    with subprocess.Popen(
+        (*command, "--follow", "-n", "1"), stdout=subprocess.PIPE, text=True
+    ) as following:
+        assert following.stdout is not None
+        assert following.stdout.readline()
+        following.stdout.close()  # as `| head -1` does, and nothing happens that could be written
+        try:
+            assert following.wait(20) == 0
+        finally:
+            following.kill()
+
+
 def test_following_goes_on_through_finished_files_and_ends_with_an_interrupt(
     tmp_path: Path,
 ) -> None:

@@ -10,13 +10,13 @@ from tests.host.conftest import Trader
 
 
 def test_init_writes_a_home_once_and_leaves_it_alone_then(trader: Trader, tmp_path: Path) -> None:
-    home = tmp_path / "new"
+    home = tmp_path / "my new"
     first = trader("init", "--home", home, "--json")
     assert first.code == 0
     assert "portfolios/core.toml" in first.json["written"]
     second = trader("init", "--home", home)
     assert (second.code, "were left alone" in second.out) == (0, True)
-    assert f"trader plan core --home {home}" in second.out
+    assert f"trader plan core --home '{home}'" in second.out
 
 
 def test_the_home_may_stand_before_and_after_the_command_and_in_the_environment(

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from host.cli import main
 from host.files.home import Home, create_home
-from host.metrics.performance_report import duration, labels_of
+from host.metrics.performance_report import duration, labels_of, report_lines
 from host.metrics.prometheus import prometheus_text
 from host.metrics.store import KeptMetrics, MetricsStore
 from planner_core.metrics import Metrics
@@ -52,6 +52,17 @@ def test_the_report_names_the_bucket_and_every_call_with_count_mean_and_total(
     assert len(rows) == len(kept.calls) > 20
     assert "  plans: 2 PLANNED" in lines
     assert any(re.match(r"  planner: \d+ MB", line) for line in lines)
+
+
+def test_a_narrow_terminal_gets_what_fits_on_a_line(home: Home) -> None:
+    kept = MetricsStore(home).read()
+    lines = list(report_lines(kept, ("core",), width=100))
+    assert max(map(len, lines)) < 100
+    assert any(
+        re.fullmatch(r"  weight_based.calculate: 2 calls, avg \S+, total \S+", line)
+        for line in lines
+    )
+    assert any("(min " in line for line in report_lines(kept, ("core",), width=140))
 
 
 def test_json_has_every_figure_and_no_nan(home: Home, capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,7 +27,7 @@ def test_a_step_that_was_refused_is_not_in_the_next_plan_and_its_reason_is(
     assert (said.code, said.err) == (0, "")
     assert said.out == (
         f"core: no {step['side']} of {step['security']} before 2023-01-27: not this one\n"
-        "Next: trader plan core\n"
+        f"Next: trader plan core --home {own_home.root}\n"
     )
     after = trader("plan", "core", *home, "--json").json
     assert (step["side"], step["security"]) not in {

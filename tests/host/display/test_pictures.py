@@ -227,6 +227,11 @@ def test_a_preview_names_the_next_bucket_over_a_row_that_fills_while_the_button_
 ENTRIES = [entry for section in sections() for entry in section.entries]
 
 
+def test_the_words_of_a_fault_are_not_those_of_a_plan_that_is_held() -> None:
+    titles = {entry.title.lower() for entry in ENTRIES}
+    assert titles.isdisjoint(text.words for text in FAULT_TEXTS.values())
+
+
 def test_no_two_patterns_look_the_same_even_where_leds_are_only_on_or_off() -> None:
     first = {entry.name: on_off(brightest(entry.frames)) for entry in ENTRIES}
     same = [

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import os
 import stat
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from host.configuration.device import load_device_config
 from host.configuration.store import load_config_file
 from host.errors import HomeError, StorageError
 from host.files.home import Home, check_bucket_id, create_home
-from host.files.problems import MarketDataError
+from host.files.presence import may_be_there
+from host.files.problems import ConfigFileError, MarketDataError
+from host.portfolio.corporate_actions import read_splits
+from host.portfolio.ledger import read_ledger
 from host.portfolio.portfolio_files import read_portfolio
 from host.portfolio.snapshot import take_snapshot
+from planner_core.records import LedgerStatus
 
 
 def test_the_option_wins_over_the_environment_and_that_over_the_default() -> None:
@@ -41,6 +47,42 @@ def test_a_missing_home_says_how_to_make_one(tmp_path: Path) -> None:
     assert home.bucket_ids() == ()
     with pytest.raises(HomeError, match="trader init --home"):
         home.require_bucket("core")
+
+
+def unreadable(path: Path) -> Path:
+    """Put something there that nobody can look into, root neither: a link to itself."""
+    path.symlink_to(path)
+    return path
+
+
+def test_a_home_that_cannot_be_read_is_not_told_to_be_missing_or_empty(tmp_path: Path) -> None:
+    with pytest.raises(HomeError, match=r"/home: cannot be read: .* \(check its owner"):
+        Home(unreadable(tmp_path / "home")).require_home()
+    (tmp_path / "file").touch()
+    with pytest.raises(HomeError, match="is no folder, so no home"):
+        Home(tmp_path / "file").require_home()
+    home = Home(tmp_path)
+    assert home.require_bucket_ids() == ()
+    unreadable(home.portfolios_dir)
+    for asked in (home.require_bucket_ids, lambda: home.require_bucket("core")):
+        with pytest.raises(HomeError, match="/portfolios: cannot be read"):
+            asked()
+    assert home.bucket_ids() == ()
+
+
+def test_a_file_that_cannot_be_read_is_not_taken_for_one_that_is_missing(tmp_path: Path) -> None:
+    home = create_home(tmp_path / "home", demo=True).home
+    assert may_be_there(home.device_file)
+    assert not may_be_there(home.root / "none")
+    for path in (home.device_file, home.ledger_file("core"), home.corporate_actions_file):
+        path.unlink(missing_ok=True)
+        unreadable(path)
+    with pytest.raises(ConfigFileError, match=r"device.toml: cannot be read"):
+        load_device_config(home)
+    ledger = read_ledger(home.ledger_file("core"), date(2022, 12, 28), {}, lambda *_: 1.0)
+    assert ledger.status is LedgerStatus.INVALID
+    with pytest.raises(MarketDataError, match=r"corporate_actions.csv: cannot be read"):
+        read_splits(home.corporate_actions_file, date(2022, 12, 28))
 
 
 def test_a_new_home_has_files_for_people_that_only_they_can_read(tmp_path: Path) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
+from host.commands.demo import selected_bucket
+from host.daemon.daemon import SELECTED_NAME
+from host.files.home import Home
 from host.plans.report import plan_to_json
 from host.simulation.view import DemoView, Style, matrix_lines, plan_lines, screen_lines
 from tests.host.sample_plans import held, nothing_to_do, planned
@@ -58,3 +62,21 @@ def test_the_matrix_has_a_frame_and_eight_rows() -> None:
 def test_a_plan_file_of_nonsense_is_shown_without_harm(plan: dict[str, object]) -> None:
     lines = screen_lines(view_of(plan), Style(False, 80, 24))
     assert all(line.isprintable() for line in lines)
+
+
+@pytest.mark.parametrize("columns", [30, 40, 60])
+def test_a_narrow_screen_has_the_keys_below_the_matrix(columns: int) -> None:
+    lines = screen_lines(DemoView("core"), Style(False, columns, 24))
+    assert all(len(line.rstrip()) <= columns for line in lines)
+    told = " ".join(" ".join(lines[10:]).split())
+    assert told.startswith("space: plan d: page b: bucket c: cancel q: quit")
+
+
+def test_a_home_that_was_served_before_is_shown_with_its_bucket(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    assert selected_bucket(home) == ""
+    home.state_dir.mkdir()
+    (home.state_dir / SELECTED_NAME).write_text("satellite_a\n")
+    assert selected_bucket(home) == "satellite_a"
+    (home.state_dir / SELECTED_NAME).write_bytes(b"\xff")
+    assert selected_bucket(home) == ""

@@ -55,7 +55,8 @@ def test_everything_is_told_at_every_width(width: int) -> None:
         "The other steps cannot be done without it", "1 bp is 0.01% of NAV a year, 5.00 USD",
         "closer to", "without", "Weights, % of NAV", "trading allowed now 20.0% 20.0%",
         "holds it back", "Buy 5 KO: it gains 90 bp, 10 bp less than this plan.",
-        "also buy KO and GE, but do not sell XOM.", "+10 bp", "another", "the same",
+        "If 30% could be traded instead of 20%, the plan would also buy KO and GE, but not sell"
+        " XOM, and gain 10 bp more.", "+10 bp", "another", "the same",
         "constraints.turnover_max 0.2 → 0.3",
     ):  # fmt: skip
         assert part in text, part
@@ -65,6 +66,14 @@ def test_everything_is_told_at_every_width(width: int) -> None:
 @pytest.mark.parametrize(("plan", "found"), [(planned(), explanation()), (nothing_to_do(), IDLE)])
 def test_no_line_is_wider_than_the_terminal(plan: Plan, found: Explanation, width: int) -> None:
     assert max(len(line.rstrip()) for line in shown(plan, found, width).splitlines()) <= width
+
+
+@pytest.mark.parametrize("width", [40, 60])
+def test_a_narrow_terminal_names_every_step_and_cuts_no_word(width: int) -> None:
+    lines = shown(planned(), explanation(), width).splitlines()
+    assert not any("…" in line for line in lines)
+    assert max(len(line.rstrip()) for line in lines) <= width
+    assert any("What each step does" in line for line in lines) is (width == 60)
 
 
 def test_when_nothing_is_to_be_done_the_nearest_alternative_and_a_miss_are_told() -> None:

@@ -114,16 +114,37 @@ def test_a_step_says_what_the_plan_is_without_it_and_up_to_which_price_it_is_wor
     assert worth_until(buy, plan.steps[1]) == ""
 
 
-def test_an_answer_says_what_would_be_traded_otherwise() -> None:
-    assert answered(answer()) == "also buy KO and GE, but do not sell XOM"
-    assert answered(answer(same_trades=True)) == "the same trades in other sizes"
-    same = answer(same_steps=True, gain=0.0155)
-    assert answered(same) == "the same steps, gaining 155 bp"
+def test_an_answer_says_what_would_be_traded_otherwise_in_a_sentence() -> None:
+    assert answered(answer()) == (
+        "the plan would also buy KO and GE, but not sell XOM, and gain 10 bp more"
+    )
+    sizes = answer(same_trades=True, gain_change=0.0)
+    assert answered(sizes) == "the plan would make the same trades in other sizes and gain as much"
     assert answered(answer(outcome=Outcome.HELD)) == "no plan could be made"
-    assert answered(answer(outcome=Outcome.NOTHING_TO_DO, n_steps=0)) == "do nothing"
-    assert answered(answer(same_steps=True, n_steps=0)) == "still do nothing"
+    idle = answer(outcome=Outcome.NOTHING_TO_DO, n_steps=0)
+    assert answered(idle) == "nothing would be traded"
+    assert answered(answer(same_steps=True, n_steps=0)) == "still nothing would be traded"
     anew = answer(n_steps=2, dropped=())
-    assert answered(anew) == "buy KO and GE", "there was nothing before that it could add to"
+    said = "the plan would buy KO and GE, and gain 10 bp more"
+    assert answered(anew) == said, "there was nothing before that it could add to"
+
+
+def test_the_same_steps_are_told_with_their_gain_only_where_it_changes() -> None:
+    same = answer(same_steps=True, gain=0.0155, gain_change=0.0008)
+    assert answered(same) == "the same steps would gain 155 bp instead of 147"
+    assert answered(answer(same_steps=True, gain_change=0.000_001)) == "nothing would change"
+    other = answer(same_steps=True, gain_change=None)
+    assert answered(other) == "the steps would stay the same"
+
+
+def test_a_wider_limit_that_makes_the_plan_worse_comes_with_its_reason() -> None:
+    worse = answer(same_trades=True, gain_change=-0.00013, gain_of_plan=None)
+    assert answered(worse) == (
+        "the plan would make the same trades in other sizes and gain 1.3 bp less,"
+        " as only what repairs a limit may go beyond the trading allowed"
+    )
+    fewer = answer(gain_change=-0.0004, gain_of_plan=None, setting="max_plan_depth", added=())
+    assert answered(fewer) == "the plan would not sell XOM, and gain 4.0 bp less"
 
 
 def test_under_another_objective_today_s_steps_are_measured_against_the_best_there() -> None:

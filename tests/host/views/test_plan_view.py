@@ -35,7 +35,7 @@ def test_all_that_matters_is_there_at_every_width(width: int) -> None:
         "core", "as of 2022-12-28", "valid until 2023-01-04",
         "Sell 10 XOM, then buy 10 SHEL.L.",
         "80.00 GBP", "2,996", "30 Dec", "12.0 → 10.0%", "weight_based, plugin",
-        "volatility a year", "effective holdings", "largest weight", "+1.00",
+        "swings a year (volatility)", "spread, as equal holdings", "largest weight", "+1.00",
         "expected return",
         "GE, KO", "→ add closes", "filters.mine", "ZeroDivisionError",
         "2 ×", "Prices until 2022-12-28", "no order is sent", "survivors",
@@ -48,6 +48,23 @@ def test_all_that_matters_is_there_at_every_width(width: int) -> None:
 @pytest.mark.parametrize("plan", [planned(), nothing_to_do(), held()])
 def test_no_line_is_wider_than_the_terminal(plan: Plan, width: int) -> None:
     assert max(len(line.rstrip()) for line in shown(plan, width).splitlines()) <= width
+
+
+@pytest.mark.parametrize("width", [34, 40, 60])
+def test_a_narrow_terminal_loses_columns_and_never_what_to_trade(width: int) -> None:
+    lines = shown(planned(), width).splitlines()
+    assert [line.split()[:4] for line in lines if line.startswith(("1 ", "2 "))][:2] == [
+        ["1", "sell", "XOM", "10"],
+        ["2", "buy", "SHEL.L", "10"],
+    ]
+    assert not any("…" in line for line in lines)
+    assert max(len(line.rstrip()) for line in lines if "Kept as" not in line) <= width
+
+
+def test_tables_of_figures_stand_beside_each_other_only_where_both_have_room() -> None:
+    for width, beside in ((100, False), (120, True)):
+        (line,) = (line for line in shown(planned(), width).splitlines() if "Portfolio" in line)
+        assert ("Score, % of NAV a year" in line) is beside
 
 
 def test_without_colour_there_is_no_escape_sequence() -> None:

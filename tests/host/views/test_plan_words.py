@@ -45,8 +45,11 @@ def test_a_held_plan_says_why() -> None:
 
 def test_what_a_plan_is_worth_is_told_in_percent_and_money_after_its_costs() -> None:
     told = consequence(planned())
-    assert "1.00% of NAV is outside them now, 0.00% afterwards" in told
-    assert "1.00% of NAV a year better (500 USD a year), after 9.00 USD of costs." in told
+    assert "1.00% of the portfolio's worth is outside them now, 0.00% afterwards" in told
+    assert (
+        "1.00% of the portfolio's worth a year better (500 USD a year), after 9.00 USD of costs."
+        in told
+    )
 
 
 def test_tax_is_named_where_there_is_some() -> None:
@@ -58,7 +61,7 @@ def test_a_repair_that_costs_score_is_not_called_better() -> None:
     plan = planned()
     assert plan.score is not None
     worse = type(plan.score)(0.06, 0.05)
-    assert "1.00% of NAV a year worse" in consequence(planned(score=worse))
+    assert "1.00% of the portfolio's worth a year worse" in consequence(planned(score=worse))
 
 
 def test_rejections_are_counted_by_reason_whatever_their_numbers() -> None:

@@ -19,7 +19,7 @@ from planner_core.filters.recently_traded import RecentlyTraded, RecentlyTradedP
 from planner_core.module import ModuleKind
 from planner_core.narrowing import best_per_security, narrow
 from planner_core.planner import plan
-from planner_core.records import Side, Trade
+from planner_core.records import Incumbent, IncumbentStep, Side, Trade
 from planner_core.state import PlanningState
 from tests.builders import (
     days_ago,
@@ -92,7 +92,11 @@ def test_a_security_is_left_alone_for_some_days_in_both_directions(
     state = make_state(context)
     candidates = candidates_of(state, ("AAA", 5), ("AAA", -5), ("BBB", 5))
     found = RecentlyTraded().reject(candidates, state, RecentlyTradedParameters())
-    assert found == (dict.fromkeys((0, 1), f"traded {days} days ago") if rejected else {})
+    assert found == (
+        dict.fromkeys((0, 1), "traded today" if days == 0 else f"traded {days} days ago")
+        if rejected
+        else {}
+    )
 
 
 def test_the_latest_of_several_trades_counts_and_mandatory_sells_survive() -> None:
@@ -105,7 +109,25 @@ def test_the_latest_of_several_trades_counts_and_mandatory_sells_survive() -> No
     found = RecentlyTraded().reject(
         make_candidates(state, actions), state, RecentlyTradedParameters()
     )
-    assert found == {0: "traded 1 days ago"}
+    assert found == {0: "traded 1 day ago"}
+
+
+def test_an_accepted_step_that_was_filled_in_part_is_not_kept_quiet_by_its_own_fills() -> None:
+    fill = Trade(days_ago(1), "AAA", Side.SELL, 1, 100.0)
+    left = (IncumbentStep("AAA", Side.SELL, 7.0), IncumbentStep("CCC", Side.BUY, 5.0))
+    trades = (fill, Trade(days_ago(1), "CCC", Side.SELL, 1, 100.0))
+    for days, rejected in ((0, {1, 2}), (1, {0, 1, 2})):
+        incumbent = Incumbent("trace-0", days_ago(days), left)
+        state = make_state(make_context(trades=trades, incumbent=incumbent))
+        candidates = candidates_of(state, ("AAA", -5), ("AAA", 5), ("CCC", 5), ("BBB", 5))
+        found = RecentlyTraded().reject(candidates, state, RecentlyTradedParameters())
+        assert set(found) == rejected
+    both = (fill, Trade(days_ago(3), "AAA", Side.BUY, 1, 100.0))
+    accepted = Incumbent("trace-0", days_ago(0), left)
+    state = make_state(make_context(trades=both, incumbent=accepted))
+    candidates = candidates_of(state, ("AAA", -5))
+    found = RecentlyTraded().reject(candidates, state, RecentlyTradedParameters())
+    assert found == {0: "traded 3 days ago"}, "somebody bought it meanwhile: that is no fill"
 
 
 # -- correlation_aware --------------------------------------------------------------------------

@@ -132,7 +132,7 @@ def test_a_buy_stops_at_its_cap() -> None:
 @pytest.mark.parametrize(
     ("fields", "side", "notional", "reason"),
     [
-        ({}, Side.BUY, 399.0, "300 is below the smallest trade of 400"),
+        ({}, Side.BUY, 399.0, "a trade of 300 is below the smallest of 400"),
         ({}, Side.BUY, 99.0, "it is less than one lot"),
         ({"lots": ()}, Side.SELL, 1_000.0, "it is not held"),
         (
@@ -145,13 +145,13 @@ def test_a_buy_stops_at_its_cap() -> None:
             {"securities": make_securities(4, min_trade_value=2_000.0)},
             Side.BUY,
             1_900.0,
-            "1,900 is below the smallest trade of 2,000",
+            "a trade of 1,900 is below the smallest of 2,000",
         ),
         (
             {"securities": make_securities(4, half_spread_bps=80.0)},
             Side.BUY,
             1_000.0,
-            "it costs 1.2% of its value (at most 1.0%)",
+            "it costs 1.20% of its value (at most 1.00%)",
         ),
         (
             {"securities": make_securities(4, allow_buy=False)},
@@ -163,7 +163,7 @@ def test_a_buy_stops_at_its_cap() -> None:
             {"trades": (Trade(days_ago(1), "AAA", Side.SELL, 1, 100.0),)},
             Side.SELL,
             1_000.0,
-            "sold 1 days ago (sell_cooldown_days = 180)",
+            "sold 1 day ago (sell_cooldown_days = 180)",
         ),
         (
             {"n_days": 100},

@@ -1,0 +1,99 @@
+"""Examples for the help of every command; a test reads each with the command's own parser."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
+    "init": (
+        ("trader init", "~/.arduino-trader, to be edited"),
+        ("trader init --demo --home /tmp/demo", "one with real prices, somewhere else"),
+    ),
+    "demo": (
+        ("trader demo", "a board in the terminal: space presses, q quits"),
+        ("trader demo --board avr", "the same with the Yun's own firmware"),
+        ("trader demo --once --json", "one press, for a program"),
+    ),
+    "run": (
+        ("trader run", "serve the board of device.toml"),
+        ("trader run --port /dev/ttyACM0", "the board at this port"),
+    ),
+    "plan": (
+        ("trader plan core", "what to buy and sell next"),
+        ("trader plan core --explain", "why, and what would change the answer"),
+        ("trader plan core --prove 60", "how much better any plan could be, in a minute"),
+        ("trader plan core --json", "for a program (docs/plan-json.md)"),
+    ),
+    "health": (
+        ("trader health", "everything that is wrong"),
+        ("trader health core --ready", "would a press give a plan?"),
+    ),
+    "refuse": (
+        ("trader refuse core XOM --side buy --days 90", "no XOM for three months"),
+        ("trader refuse core --list", "what is refused now"),
+        ("trader refuse core XOM --undo", "allow it again"),
+    ),
+    "dismiss": (("trader dismiss core", "plan from scratch again"),),
+    "dry-run": (
+        ("trader dry-run core", "the bucket's own configuration"),
+        ("trader dry-run core new.toml", "another one in its place"),
+    ),
+    "config": (
+        ("trader config check", "everything that is wrong, with file and line"),
+        ("trader config edit core", "edit, see what changes, save"),
+        ("trader config log core", "who changed what, when and why"),
+        ("trader config rollback core 3", "back to version 3"),
+        ("trader config show core", "every setting in force"),
+    ),
+    "preset": (
+        ("trader preset list", "the presets there are"),
+        ("trader preset show low-turnover", "one of them, and its configuration"),
+        ("trader preset apply low-turnover core", "make it the configuration of core"),
+    ),
+    "backup": (
+        ("trader backup create", "into the current folder, named by the time"),
+        ("trader backup verify backup.zip", "check it, change nothing"),
+        ("trader backup restore backup.zip --replace", "the home there is moves aside"),
+    ),
+    "modules": (
+        ("trader modules list", "every module, by kind"),
+        ("trader modules show profit_taking", "what it does, and its parameters"),
+    ),
+    "events": (
+        ("trader events tail -f", "what happens, as it happens"),
+        ("trader events tail --bucket core --type PlanStored --since 7d", "plans of a week"),
+        ("trader events verify", "was anything edited or lost?"),
+        ("trader events export events.csv", "all of it as a table"),
+    ),
+    "metrics": (
+        ("trader metrics core", "what plans of core cost"),
+        ("trader metrics --prometheus", "for node_exporter's textfile folder"),
+    ),
+    "breakers": (
+        ("trader breakers", "who is left out, why, until when"),
+        ("trader breakers reset all", "let every module try at once"),
+        ("trader breakers disable filters.diversity", "leave it out until it is reset"),
+    ),
+    "board": (
+        ("trader board info", "the board of device.toml"),
+        ("trader board info --port /dev/ttyACM0", "the board at this port"),
+        ("trader board test --unattended", "what needs nobody to look"),
+        ("trader board monitor --seconds 10", "every packet of ten seconds"),
+        ("trader board flash --dry-run", "say what would be done"),
+    ),
+    "service": (
+        ("trader service install --user", "a service of yours, without root"),
+        ("trader service install --dry-run", "show the files, write nothing"),
+        ("trader service status --user", "how it does"),
+    ),
+}
+"""Command to lines and what each does."""
+
+
+def example_lines(prog: str) -> list[str]:
+    """Return the examples of a command, or of one action of it: `trader board info`."""
+    command = prog.split()[1] if " " in prog else ""
+    rows = [row for row in EXAMPLES.get(command, ()) if f"{row[0]} ".startswith(f"{prog} ")]
+    width = max((len(line) for line, _ in rows), default=0)
+    return [f"  {line:<{width}}  # {what}" for line, what in rows]

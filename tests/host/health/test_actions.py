@@ -1,0 +1,37 @@
+"""What a finding asks for is what helps: no waiting for what nobody tries, no deleting of files."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+
+import pytest
+
+from host.files.home import Home
+from host.files.plan_store import PlanStore
+from host.health.checkup import check_health
+from host.health.finding import HealthFinding
+from host.worker.breaker_store import BreakerStore
+from planner_core.circuit_breaker import Signal
+
+
+def finding_of(home: Home, kind: str) -> HealthFinding:
+    (found,) = (found for found in check_health(home).findings if found.id == kind)
+    return found
+
+
+def test_a_module_switched_off_by_hand_is_not_said_to_be_tried_again(own_home: Home) -> None:
+    BreakerStore(own_home).signal("filters.diversity", Signal.DISABLE, "by hand")
+    found = finding_of(own_home, "breaker_open")
+    assert found.action == "`trader breakers reset filters.diversity` lets it run again."
+    module = {"key": "filters.diversity", "status": "skipped_open", "message": "by hand"}
+    record = {"bucket_id": "core", "trace_id": f"{1:032d}", "outcome": "PLANNED"}
+    PlanStore(own_home).save({**record, "modules": [module]}, datetime.now(UTC))
+    assert finding_of(own_home, "module_left_out").what == "filters.diversity: left out: by hand"
+
+
+def test_who_may_not_write_is_told_whose_home_it_is_rather_than_to_free_space(
+    own_home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert "as the owner of the home" in finding_of(own_home, "cannot_write").action
