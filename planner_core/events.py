@@ -25,6 +25,8 @@ class Event:
     """Of the fields of the class: one more keeps it; one less, or another meaning, raises it."""
     severity: ClassVar[str] = "INFO"
     """DEBUG, INFO, WARN or ERROR: how a log ranks it."""
+    is_kept: ClassVar[bool] = True
+    """Whether a journal keeps it; what metrics add up and a profile draws need not be."""
 
     @property
     def event_type(self) -> str:
@@ -77,6 +79,7 @@ class StageCompleted(Event):
     elapsed_s: float
 
     severity: ClassVar[str] = "DEBUG"
+    is_kept: ClassVar[bool] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +92,7 @@ class ModuleCompleted(Event):
     n_results: int
 
     severity: ClassVar[str] = "DEBUG"
+    is_kept: ClassVar[bool] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,6 +256,7 @@ class SearchProgressed(Event):
     best_gain: float
 
     severity: ClassVar[str] = "DEBUG"
+    is_kept: ClassVar[bool] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,6 +65,10 @@ it. A reader ignores what it does not know.
   `journal.jsonl.corrupt.<time>`.
 - The daemon and commands may write at the same time; each holds `journal/.lock` for one append.
 
+What each module and each stage of a plan took is told and counted (`trader metrics`), drawn on
+demand (`trader plan --profile`), and logged at level `debug`; the journal leaves it out. It would
+be most of what a plan writes, on memory that wears.
+
 An event that comes too often, as with a loose cable, is kept up to a number per hour; the rest is
 counted (`EventsDropped`). That never concerns presses, plans and configurations.
 
@@ -106,7 +110,8 @@ def _section(title: str, text: str, events: Mapping[str, type[Event]]) -> str:
 
 def _event(name: str, event: type[Event]) -> str:
     said = inspect.cleandoc(event.__doc__ or "")
-    head = f"### {name}\n\n{said} *({event.severity}, version {event.schema_version})*\n"
+    kept = "" if event.is_kept else ", not in the journal"
+    head = f"### {name}\n\n{said} *({event.severity}, version {event.schema_version}{kept})*\n"
     rows = [
         f"| `{found.name}` | {_type_name(str(found.type))} | {_default(found.default)} |"
         for found in fields(event)

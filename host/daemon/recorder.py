@@ -91,6 +91,8 @@ class Recorder:
     def tell(self, event: Event) -> None:
         """Tell something that is worth knowing and that nothing depends on."""
         told = self.bus.tell(event)
+        if not told.is_kept:
+            return
         if self._is_too_many(told):
             self._dropped[told.event_type] += 1
             return

@@ -41,7 +41,8 @@ def journal_plan(home: Home, events: Iterable[Event], run: PlannedRun, file: Pla
         via="command",
         **plan_summary(run.record),
     )
-    told = [*deque(events, EVENTS_MAX), stamped(stored, datetime.now(UTC))]
+    kept = deque((event for event in events if event.is_kept), EVENTS_MAX)
+    told = [*kept, stamped(stored, datetime.now(UTC))]
     journal = Journal(home.journal_dir, home.state_dir / HEAD_NAME)
     try:
         journal.append_all([clean_record(event) for event in told])

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from host.daemon.log import is_logged, log_event
-from host.daemon.plan_desk import stored_event
+from host.daemon.plan_desk import names_of, stored_event
 from host.daemon.presses import OpenRequest, PressLedger
 from host.daemon.recorder import Recorder
 from host.files.plan_store import PlanStore
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from host.files.home import Home
-    from host.observability.host_event import Names
+    from host.worker.client import PlanReply
 
 WORKER = str(Path(__file__).with_name("_twofold_worker.py"))
 BUCKET = "core"
@@ -65,6 +65,9 @@ class Appliance:
         stack.callback(journal.close)
         self.recorder = Recorder(journal, ledger, bus, utc_now, lambda _is_failing: None)
         stack.push_async_callback(self.recorder.close)
+        # Nobody hears it: what a press needs to be executed once, and not a line more.
+        self.promises = Recorder(journal, ledger, EventBus(utc_now), utc_now, lambda _is: None)
+        stack.push_async_callback(self.promises.close)
         self.worker = WorkerClient(home, command=(sys.executable, WORKER, "--home", str(home.root)))
         breakers, metrics = BreakerStore(home), MetricsStore(home)
         self.planner = PlanSupervisor(self.worker, breakers, metrics)
@@ -73,28 +76,38 @@ class Appliance:
 
     async def watched(self) -> None:
         """Press: everything that the daemon says, writes and counts about it."""
+        request = await self._pressed(self.recorder)
+        reply = await self.planner.plan(request.trace_id, BUCKET, DEADLINE_S, self._hear)
+        await self._kept(self.recorder, request, reply)
+        shown = FrameShown(version=self.presses, press_to_frame_s=0.1, **names_of(request))
+        self.recorder.tell(shown)
+
+    async def silent(self) -> None:
+        """Press: only what keeps it from being lost or doubled."""
+        request = await self._pressed(self.promises)
+        reply = await self.worker.plan(request.trace_id, BUCKET, DEADLINE_S, lambda _event: None)
+        await self._kept(self.promises, request, reply)
+
+    async def _pressed(self, recorder: Recorder) -> OpenRequest:
+        """Record a press and that it asks for a plan."""
         self.presses += 1
-        names: Names = {"trace_id": f"{self.presses:032x}", "bucket_id": BUCKET}
+        silent = "silent" if recorder is self.promises else ""
+        request = OpenRequest(f"{silent}{self.presses:026x}", BUCKET, utc_now())
         edges = ((1, 2 * self.presses), (1, 2 * self.presses + 1))
-        record = self.recorder.record
         for (boot_id, event_id), edge in zip(edges, ("down", "up"), strict=True):
             moved = ButtonEdge(
                 boot_id=boot_id, event_id=event_id, button=0, edge=edge, t_ms=1, age_ms=0
             )
-            await record(replace(moved, trace_id=names["trace_id"]))
-        await record(PlanRequested(**names, edges=edges, gesture="short", age_s=0.1))
-        request = OpenRequest(names["trace_id"], BUCKET, utc_now())
-        reply = await self.planner.plan(request.trace_id, BUCKET, DEADLINE_S, self._hear)
-        file = await asyncio.to_thread(self.store.save, reply.record, reply.created_at)
-        await record(stored_event(request, reply, file))
-        self.recorder.tell(FrameShown(**names, version=self.presses, press_to_frame_s=0.1))
+            await recorder.record(replace(moved, trace_id=request.trace_id))
+        await recorder.record(
+            PlanRequested(**names_of(request), edges=edges, gesture="short", age_s=0.1)
+        )
+        return request
 
-    async def silent(self) -> None:
-        """Plan, keep the plan, and say nothing."""
-        self.presses += 1
-        trace_id = f"silent{self.presses:026x}"
-        reply = await self.worker.plan(trace_id, BUCKET, DEADLINE_S, lambda _event: None)
-        await asyncio.to_thread(self.store.save, reply.record, reply.created_at)
+    async def _kept(self, recorder: Recorder, request: OpenRequest, reply: PlanReply) -> None:
+        """Keep the plan and record that it is kept."""
+        file = await asyncio.to_thread(self.store.save, reply.record, reply.created_at)
+        await recorder.record(stored_event(request, reply, file))
 
     def _hear(self, event: dict[str, Any]) -> None:
         told = event_of(event)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from host.observability.bus import EventBus
 from host.observability.daemon_events import PortOpened, WorkerSaid
 from host.observability.journal_record import JournalRecord
 from host.observability.press_events import BucketSelected, FrameShown, PlanStored
-from planner_core.events import Event
+from planner_core.events import BestSequenceUpdated, Event, StageCompleted
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -126,6 +127,19 @@ def test_what_is_told_is_written_soon_even_if_nothing_is_recorded(tmp_path: Path
 
     recording.run(work)
     assert types(tmp_path).count("PortOpened") == 1, "a disk that refused does not double it"
+
+
+def test_what_only_metrics_and_profiles_need_is_heard_and_not_kept(tmp_path: Path) -> None:
+    names: dict[str, Any] = {"timestamp": NOON, "bucket_id": "core", "trace_id": "t"}
+
+    async def work(recorder: Recorder) -> None:
+        recorder.tell(StageCompleted(stage="search", elapsed_s=1.0, **names))
+        recorder.tell(BestSequenceUpdated(gain=1.0, violation=0.0, n_steps=2, source="s", **names))
+
+    recording = Recording(tmp_path)
+    recording.run(work)
+    assert recording.types == ["StageCompleted", "BestSequenceUpdated"]
+    assert types(tmp_path) == ["BestSequenceUpdated"]
 
 
 def test_a_flood_of_one_event_is_cut_and_counted_and_costs_no_other(tmp_path: Path) -> None:
