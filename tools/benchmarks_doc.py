@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+from tools.benchmarks_numbers import markdown_table, number
+from tools.benchmarks_reliability import appliance
 
 ROOT = Path(__file__).resolve().parent.parent
 SAVED = ROOT / "docs" / "benchmarks.json"
@@ -45,6 +47,10 @@ TARGETS = (
     Target("search", "certificate_vs_scip.false_bounds", "false bounds", 0, at_least=False),
     Target("plan", "sizes.88x10.wall_s", "plan of 88 securities at depth 10, s", 1, at_least=False),
     Target("plan", "sizes.88x10.peak_mb", "its memory, MiB", 120, at_least=False),
+    Target("appliance", "press_to_frame_ms", "from a press to its plan, ms", 1000, at_least=False),
+    Target("observability", "overhead_ratio", "watching, times not", 1.03, False, 4),
+    Target("observability", "max_loop_stall_ms", "the daemon's loop late, ms", 50, at_least=False),
+    Target("chaos", "violations", "promises broken in 20 stories", 0, at_least=False),
 )
 
 HEAD = """\
@@ -126,8 +132,8 @@ def page(results: Results) -> str:
     ):
         if name in results:
             parts.append(write(results[name]))
-    parts.append(machines(results))
-    return "\n".join(part.rstrip("\n") + "\n" for part in parts)
+    parts += [appliance(results), machines(results)]
+    return "\n".join(part.rstrip("\n") + "\n" for part in parts if part)
 
 
 def at(result: Results, key: str) -> Any:  # noqa: ANN401 - whatever was stored
@@ -136,21 +142,6 @@ def at(result: Results, key: str) -> Any:  # noqa: ANN401 - whatever was stored
     for part in key.split("."):
         found = found.get(part) if isinstance(found, Mapping) else None
     return found
-
-
-def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; all but the first column to the right."""
-    lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-
-
-def number(value: float, digits: int = 3) -> str:
-    """So many digits, with thousands separated, never in powers of ten."""
-    if value == 0:
-        return "0"
-    if abs(value) >= 10 ** (digits - 1):
-        return f"{value:,.0f}"
-    return f"{Decimal(f'{value:.{digits}g}'):f}"
 
 
 def targets(results: Results) -> str:

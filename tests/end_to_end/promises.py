@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -63,3 +65,21 @@ def assert_promises(home: Path) -> None:
 def acked_edges(appliance: Simulation) -> int:
     """Return how many edges the board was told are safe."""
     return sum((e.source, e.kind) == ("board", "edge_acked") for e in appliance.events)
+
+
+def kill_worker(appliance: Simulation) -> None:
+    """Kill the planner's process as the kernel would."""
+    assert appliance.daemon is not None
+    pid = appliance.daemon.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+    for child in children.split():
+        os.kill(int(child), signal.SIGKILL)
+
+
+def kill_worker_twice(appliance: Simulation) -> None:
+    """Kill it, and again when it makes the same plan once more: that costs the plan."""
+    kill_worker(appliance)
+    appliance.wait_for("daemon", "PlanRepeated")
+    appliance.wait_for("daemon", "WorkerReady")
+    appliance.pump_for(0.2)  # it is asked at once
+    kill_worker(appliance)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 from pathlib import Path
 
 import pytest
@@ -24,6 +22,7 @@ from tests.end_to_end.hard_places import (
 )
 from tests.end_to_end.promises import (
     assert_promises,
+    kill_worker_twice,
     of_type,
     quick,
     small_home,
@@ -150,7 +149,7 @@ def test_a_fault_is_on_the_matrix_and_in_the_health_until_a_plan_mends_it(
         appliance.press()
         requested = appliance.wait_for("daemon", "PlanRequested")
         if fault is Fault.WORKER:
-            kill_children(appliance)
+            kill_worker_twice(appliance)
         appliance.wait_for("daemon", "PlanFailed")
         wait_for_fault(appliance, fault)
         wait_until(lambda: fault.value in health(home)["daemon"]["faults"], appliance)
@@ -165,15 +164,6 @@ def test_a_fault_is_on_the_matrix_and_in_the_health_until_a_plan_mends_it(
         wait_until(lambda: health(home)["daemon"]["faults"] == [], appliance)
         appliance.stop_daemon()
     assert len(of_type(home, "PlanFailed")) == 1
-
-
-def kill_children(appliance: Simulation) -> None:
-    """Kill the worker as the kernel would."""
-    assert appliance.daemon is not None
-    pid = appliance.daemon.pid
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
-    for child in children.split():
-        os.kill(int(child), signal.SIGKILL)
 
 
 def test_the_tools_that_make_a_hard_place_are_here() -> None:

@@ -10,6 +10,8 @@ from host.files.home import create_home
 from host.simulation.appliance import Simulation
 from tests.end_to_end.promises import (
     assert_promises,
+    kill_worker,
+    kill_worker_twice,
     of_type,
     quick,
     small_home,
@@ -192,20 +194,31 @@ def test_a_second_daemon_in_the_same_home_is_refused_with_a_clear_message(tmp_pa
         assert len(second.stderr.strip().splitlines()) == 1
 
 
-def test_a_worker_that_dies_costs_one_plan_and_is_replaced(tmp_path: Path) -> None:
+def test_a_worker_that_dies_twice_costs_one_plan_and_is_replaced(tmp_path: Path) -> None:
     home = small_home(tmp_path)
     with quick(home, plan_s=60) as appliance:
         assert appliance.daemon is not None
         appliance.press()
         appliance.wait_for("daemon", "PlanRequested")
-        children = Path(f"/proc/{appliance.daemon.pid}/task/{appliance.daemon.pid}/children")
-        for pid in children.read_text(encoding="ascii").split():
-            subprocess.run(("kill", "-9", pid), check=True)
+        kill_worker_twice(appliance)
         failed = appliance.wait_for("daemon", "PlanFailed")
         appliance.wait_for("daemon", "WorkerReady")
         appliance.stop_daemon()
     assert_promises(home)
     assert failed.record["data"]["code"] == "worker_died"
+
+
+def test_a_worker_that_is_killed_once_costs_nothing_but_time(tmp_path: Path) -> None:
+    home = small_home(tmp_path)
+    with quick(home, plan_s=1.0) as appliance:
+        appliance.press()
+        requested = appliance.wait_for("daemon", "PlanRequested")
+        kill_worker(appliance)
+        answer = appliance.wait_for_answer()
+        appliance.stop_daemon()
+    assert_promises(home)
+    assert answer.trace_id == requested.record["trace_id"]
+    assert of_type(home, "PlanFailed", "BreakerChanged") == []
 
 
 def test_a_plan_beyond_its_deadline_is_stopped_and_said_to_be(tmp_path: Path) -> None:
@@ -271,9 +284,7 @@ def test_a_worker_that_dies_on_a_guess_costs_the_press_nothing(tmp_path: Path) -
         assert appliance.daemon is not None
         appliance.press()
         wait_until(lambda: len(of_type(home, "ButtonEdge")) == 2, appliance)
-        children = Path(f"/proc/{appliance.daemon.pid}/task/{appliance.daemon.pid}/children")
-        for pid in children.read_text(encoding="ascii").split():
-            subprocess.run(("kill", "-9", pid), check=True)
+        kill_worker(appliance)
         appliance.wait_for("daemon", "PlanStored")
         appliance.stop_daemon()
     assert_promises(home)

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from tools import bench
-from tools.benchmarks_doc import SAVED, TARGETS, at, benchmarks_markdown, number, page, targets
+from tools.benchmarks_doc import SAVED, TARGETS, at, benchmarks_markdown, page, targets
+from tools.benchmarks_numbers import number
+from tools.benchmarks_reliability import appliance
 
 
 def test_what_is_stored_has_every_key_that_the_page_and_its_targets_need() -> None:
@@ -63,3 +65,39 @@ def test_saving_replaces_one_benchmark_and_keeps_the_others(tmp_path: Path) -> N
     assert list(stored) == ["a", "b"]
     assert stored["a"]["inner"]["y"] == 0.3
     assert stored["b"]["x"] == 2.0
+
+
+def test_the_section_about_the_appliance_tells_what_broke_and_what_grew() -> None:
+    text = appliance(
+        {
+            "chaos": {
+                "scenarios": 20,
+                "violations": 3,
+                "troubles": {"full": 4, "noise": 1},
+                "presses": 99,
+                "daemons": 31,
+                "recovery_s_median": 1.26,
+                "recovery_s_max": 9.0,
+            },
+            "endurance": {
+                "presses": 1000,
+                "plans": 999,
+                "broken": ["1 presses that never came"],
+                "daemon_mb": [44.6, 45.0, 45.2, 45.5],
+                "worker_mb": [58.0] * 4,
+                "daemon_growth_kb_per_100": 26.2,
+                "worker_growth_kb_per_100": 0.0,
+            },
+        }
+    )
+    for words in (
+        "with 5 troubles, 99 presses",
+        "31 starts of the daemon, 3 promises broke",
+        "1.3 s (median), at most 9 s",
+        "1,000 presses on the Yun's firmware and one daemon gave 999 plans; lost or doubled: 1.",
+        "the daemon grew by 26 KiB and the planner by 0",
+        "| MiB after | 100 | 400 |",
+        "| daemon | 44.6 | 45.5 |",
+    ):
+        assert words in " ".join(text.split(" ")), words
+    assert appliance({}) == ""
