@@ -46,6 +46,8 @@ LAST_WORDS_S: Final = 0.2
 STDERR_CHUNK: Final = 4096
 
 
+NONSENSE: Final = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
+"""What comes of reading an answer that is none."""
 MODULE_ENDS: Final = frozenset({"ModuleCompleted", "ModuleFailed", "ModuleOverran"})
 
 
@@ -313,7 +315,7 @@ class WorkerClient:
                 if not line:
                     return True
                 self._take(json.loads(line), process.pid)
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            except NONSENSE as error:
                 # Too long, no JSON, not what was agreed: a process gone mad is a process to end.
                 self._news.said(f"unreadable answer of the planner's process: {error}"[:200])
                 self._is_mad = True  # it was written some time ago: another module may run by now

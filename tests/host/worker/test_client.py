@@ -205,7 +205,13 @@ def test_a_cancel_that_is_not_heard_is_enforced(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(
-    ("text", "times"), [("x", 1), ("[1]", 1), ("x", WORKER_LINE_BYTES_MAX + 10)]
+    ("text", "times"),
+    [
+        ("x", 1),
+        ("[1]", 1),
+        ("x", WORKER_LINE_BYTES_MAX + 10),
+        pytest.param('{"warm": {"elapsed_s": 1%s}}' % ("0" * 400), 1, id="a number beyond all"),
+    ],
 )
 def test_a_process_that_talks_nonsense_is_ended(text: str, times: int) -> None:
     assert with_worker(TALKS_NONSENSE, failure, text, str(times)) == worker_failure.DIED
