@@ -255,7 +255,11 @@ class WorkerClient:
         try:
             process = WorkerProcess(self.command, WORKER_LINE_BYTES_MAX)
         except OSError as error:
-            return f"could not be started: {error.strerror}"
+            why = f"could not be started: {error.strerror}"
+            if self._asked is not None and not self._asked.reply.done():
+                failed = PlanFailedError(DIED, [f"the planner's process {why}"])
+                self._asked.reply.set_exception(failed)
+            return why
         self._process = process
         self._was_ready = self._is_mad = False
         starting = asyncio.get_running_loop().call_later(START_MAX_S, self._give_up_starting)

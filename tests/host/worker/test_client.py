@@ -231,6 +231,18 @@ def test_a_process_that_cannot_start_fails_the_plan_and_is_tried_ever_more_slowl
     assert set(ends) == {"ended with code 5"}
 
 
+def test_a_process_that_the_machine_does_not_start_fails_the_plan_too() -> None:
+    async def run() -> None:
+        command = ("/nowhere/python",)
+        async with WorkerClient(Home(Path("/nowhere")), None, command) as client:
+            async with asyncio.timeout(10):
+                with pytest.raises(PlanFailedError, match="could not be started: No such file"):
+                    await client.plan("t1", "core", 60, ignore)
+            assert client.pid is None
+
+    asyncio.run(run())
+
+
 def test_stopping_kills_a_process_that_is_busy() -> None:
     async def use(client: WorkerClient) -> int:
         asked = asyncio.ensure_future(client.plan("hang", "core", 600, ignore))
