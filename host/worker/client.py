@@ -67,6 +67,7 @@ class _Asked:
     """The request under way."""
 
     trace_id: str
+    bucket_id: str
     reply: asyncio.Future[PlanReply]
     on_event: Callable[[dict[str, Any]], None]
     is_cancelled: bool = False
@@ -158,7 +159,7 @@ class WorkerClient:
         """
         assert self._asked is None, "one plan at a time"
         loop = asyncio.get_running_loop()
-        asked = _Asked(trace_id, loop.create_future(), on_event)
+        asked = _Asked(trace_id, bucket_id, loop.create_future(), on_event)
         self._asked = asked
         try:
             await self._wait_until_ready(asked)
@@ -318,7 +319,7 @@ class WorkerClient:
                 line = await process.answers.readline()
                 if not line:
                     return True
-                self._take(json.loads(line), process.pid)
+                self._take(json.loads(line, parse_constant=_refuse), process.pid)
             except NONSENSE as error:
                 # Too long, no JSON, not what was agreed: a process gone mad is a process to end.
                 self._news.said(f"unreadable answer of the planner's process: {error}"[:200])
@@ -347,7 +348,7 @@ class WorkerClient:
                 blamed = str(content.get("blamed") or "")
                 asked.reply.set_exception(PlanFailedError(str(content["code"]), lines, blamed))
             elif kind == "planned":
-                asked.reply.set_result(_reply(content))
+                asked.reply.set_result(_reply(content, asked.bucket_id))
 
     async def _relay_complaints(self, process: WorkerProcess) -> None:
         """Pass on what it complains of line by line, cutting a line that has no end."""
@@ -369,11 +370,18 @@ def _while(running: str) -> str:
     return f" while {running} ran" if running else ""
 
 
-def _reply(content: dict[str, Any]) -> PlanReply:
+def _refuse(constant: str) -> object:
+    """Refuse NaN and infinities: no plan with them could be kept."""
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _reply(content: dict[str, Any], bucket_id: str) -> PlanReply:
     created_at = datetime.fromisoformat(content["created_at"]).astimezone(UTC)
     record = content["plan"]
     if not isinstance(record, dict) or record["trace_id"] != content["trace_id"]:
         raise ValueError("a plan of another trace")
+    if record["bucket_id"] != bucket_id:
+        raise ValueError("a plan of another bucket")
     elapsed_s, memory = float(content["elapsed_s"]), content.get("memory")
     known = memory if isinstance(memory, dict) else {}
     return PlanReply(content["trace_id"], created_at, elapsed_s, record, known)
