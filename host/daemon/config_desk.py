@@ -176,7 +176,7 @@ class ConfigDesk:
         arguments = ("--home", str(self._home.root), "config", "commit", bucket_id, "--json")
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "host.cli", *arguments),
+            *("-P", "-m", "host.cli", *arguments),  # as the worker: no `host` of where it began
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

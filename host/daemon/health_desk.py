@@ -14,7 +14,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -108,7 +108,8 @@ class HealthDesk:
 
     async def serve(self) -> None:
         """Look after the daemon for ever; at the end, remember that it ended in order."""
-        await asyncio.to_thread(self._recall)
+        if not self._has_recalled:  # reading waits for a disk, and the screen is the loop's
+            self._recall(await asyncio.to_thread(self._left_behind))
         beat_s = float("-inf")
         check_s = self._screen.now_s() + FIRST_CHECK_S
         check: asyncio.Task[None] | None = None
@@ -131,8 +132,10 @@ class HealthDesk:
 
     def stopped(self) -> None:
         """Remember that the daemon ended in order; the loop is at its end, so it may wait."""
-        self._recall()
+        if not self._has_recalled:
+            self._recall(self._left_behind())
         memory = replace(self._memory, stopped_at=self._now(), saved_at=self._now())
+        self._written_s = float("-inf")  # who goes on after a failure has not ended
         with suppress(StorageError):
             write_memory(self._home.state_dir, memory)
 
@@ -159,16 +162,18 @@ class HealthDesk:
 
     # --- what is looked at -----------------------------------------------------------------
 
-    def _recall(self) -> None:
-        """Take over, once, what the last daemon remembered of things that outlive it."""
-        if self._has_recalled:
-            return
-        self._has_recalled = True
+    def _left_behind(self) -> Memory | None:
+        """Return what the last daemon remembered; nothing when that makes no sense."""
         make_reserve(self._home.state_dir)
         with suppress(OSError, ValueError):
-            found = read_memory(self._home.state_dir)
-            if found is not None:
-                self._take_over(found)
+            return read_memory(self._home.state_dir)
+        return None
+
+    def _recall(self, before: Memory | None) -> None:
+        """Take over, once, what the last daemon remembered of things that outlive it."""
+        self._has_recalled = True
+        if before is not None:
+            self._take_over(before)
 
     def _take_over(self, before: Memory) -> None:
         """Go on from what the last daemon knew."""
@@ -202,7 +207,7 @@ class HealthDesk:
         if abs(by_s) >= JUMP_S:
             # Who waits for a plan goes on waiting, and not for years more or less.
             by = timedelta(seconds=by_s)
-            watched = {name: at + by for name, at in self._memory.watched.items()}
+            watched = dict(_moved(self._memory.watched, by))
             jump = ClockJump(now, round(by_s, 1))
             self._memory = replace(
                 self._memory, clock_jump=jump, watched=watched, clock_offset_s=offset_s
@@ -351,3 +356,10 @@ class HealthDesk:
         now, known = self._now(), self._memory.findings
         keys = ["|".join(str(f[k] or "") for k in ("id", "bucket_id", "subject")) for f in findings]
         self._memory = replace(self._memory, findings={key: known.get(key, now) for key in keys})
+
+
+def _moved(times: Mapping[str, datetime], by: timedelta) -> Iterator[tuple[str, datetime]]:
+    """Yield times that are later by so much; those that no calendar has are forgotten."""
+    for name, at in times.items():
+        with suppress(OverflowError):
+            yield name, at + by

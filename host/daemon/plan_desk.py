@@ -66,8 +66,6 @@ MENDED_BY_A_PLAN: Final = frozenset(
 """A plan that is on disk, with its record, proves all of these wrong."""
 WITHOUT: Final = frozenset({"failed", "timed_out", "skipped_open"})
 """A module in one of these states was not part of the plan."""
-TOLD: Final = frozenset({"ModuleFailed", "ModuleOverran", "BreakerChanged", "PlanRepeated"})
-"""Events of the planner that the log tells."""
 LINES_KEPT: Final = 20
 
 

@@ -87,6 +87,9 @@ class DisplayState:
     page_since_s: float = 0.0
     faults: tuple[Fault, ...] = ()
     faults_since_s: float = 0.0
+    """Since when it is these."""
+    fault_came_s: float = 0.0
+    """When one was added last: one that ended is no news to hide an answer for."""
     config_rejected: str | None = None
     """What was refused, in a few words that scroll, such as "core.toml:12"."""
     config_rejected_since_s: float = 0.0
@@ -105,7 +108,7 @@ class DisplayState:
     @property
     def is_answering(self) -> bool:
         """Whether the last answer is younger than any trouble: what is new comes first."""
-        since_s = self.faults_since_s if self.faults else -math.inf
+        since_s = self.fault_came_s if self.faults else -math.inf
         if self.config_rejected is not None:
             since_s = max(since_s, self.config_rejected_since_s)
         return since_s <= self.answer_until_s - ANSWER_S
@@ -177,7 +180,8 @@ class DisplayState:
         ordered = tuple(sorted(set(faults)))
         if ordered == self.faults:
             return self
-        return replace(self, faults=ordered, faults_since_s=now_s)
+        came_s = self.fault_came_s if set(ordered) <= set(self.faults) else now_s
+        return replace(self, faults=ordered, faults_since_s=now_s, fault_came_s=came_s)
 
     def with_config_rejected(self, what: str | None, now_s: float) -> DisplayState:
         """A configuration was refused (what, in a few words), or none is any more."""

@@ -17,7 +17,7 @@ from host.display.faults import Fault
 from host.errors import StorageError
 from host.files.atomic_file import write_atomic
 from host.files.presence import open_file
-from host.health.reserve import read_reserve, write_reserve
+from host.health.reserve import read_reserve, renew_reserve, write_reserve
 from host.limits import BUCKET_ID, HEALTH_BYTES_MAX, HEALTH_ENTRIES_MAX
 
 MEMORY_NAME: Final = "health.json"
@@ -124,8 +124,8 @@ def write_memory(state_dir: Path, memory: Memory) -> None:
         short = {**memory.to_json(), "findings": {}}
         write_reserve(state_dir, json.dumps(short, allow_nan=False).encode())
         raise
-    if read_reserve(state_dir) is not None:
-        write_reserve(state_dir, b"")
+    if read_reserve(state_dir) is not None and not write_reserve(state_dir, b""):
+        renew_reserve(state_dir)  # it would hide what is younger
 
 
 def read_memory(state_dir: Path) -> Memory | None:

@@ -15,6 +15,7 @@ from typing import Final
 
 from host.errors import StorageError
 from host.files.atomic_file import write_new
+from host.files.presence import open_file
 
 RESERVE_NAME: Final = "health.reserve"
 RESERVE_BYTES: Final = 32 * 1024
@@ -33,7 +34,7 @@ def write_reserve(state_dir: Path, data: bytes) -> bool:
     if len(entry) > RESERVE_BYTES:
         return False
     try:
-        flags = os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+        flags = os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         descriptor = os.open(state_dir / RESERVE_NAME, flags)
         try:
             return os.pwrite(descriptor, entry.ljust(RESERVE_BYTES), 0) == RESERVE_BYTES
@@ -43,10 +44,17 @@ def write_reserve(state_dir: Path, data: bytes) -> bool:
         return False
 
 
+def renew_reserve(state_dir: Path) -> None:
+    """Take another one in its place, where it cannot be written over any more."""
+    with suppress(OSError):
+        (state_dir / RESERVE_NAME).unlink()
+    make_reserve(state_dir)
+
+
 def read_reserve(state_dir: Path) -> bytes | None:
     """Return what was written over last; None where that is nothing, or not whole."""
     try:
-        with (state_dir / RESERVE_NAME).open("rb") as file:
+        with open_file(state_dir / RESERVE_NAME) as file:
             entry = file.read(RESERVE_BYTES).rstrip(b" ")
     except OSError:
         return None

@@ -42,6 +42,7 @@ class Answers:
 
     def send(self, kind: str, content: object) -> None:
         """Send one line, after those that wait."""
+        self._end_if_closed()
         line = ENCODER.encode({kind: content})
         with self._lock:
             self._waiting.append(line)
@@ -49,8 +50,7 @@ class Answers:
 
     def send_soon(self, kind: str, content: object) -> None:
         """Send one line within SOON_S, before whatever is sent later."""
-        if self._is_closed:
-            os._exit(EXIT_ORPHANED)
+        self._end_if_closed()
         line = ENCODER.encode({kind: content})
         with self._lock:
             self._waiting.append(line)
@@ -71,6 +71,11 @@ class Answers:
         self._lock = threading.Lock()
         with contextlib.suppress(OSError):
             os.close(self._descriptor)
+
+    def _end_if_closed(self) -> None:
+        """End a forked child; by now, what it opened itself may have the number of the pipe."""
+        if self._is_closed:
+            os._exit(EXIT_ORPHANED)
 
     def _flush(self) -> None:
         if not self._waiting:

@@ -46,6 +46,8 @@ LAST_WORDS_S: Final = 0.2
 STDERR_CHUNK: Final = 4096
 
 
+NONSENSE: Final = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
+"""What comes of reading an answer that is none."""
 MODULE_ENDS: Final = frozenset({"ModuleCompleted", "ModuleFailed", "ModuleOverran"})
 
 
@@ -65,6 +67,7 @@ class _Asked:
     """The request under way."""
 
     trace_id: str
+    bucket_id: str
     reply: asyncio.Future[PlanReply]
     on_event: Callable[[dict[str, Any]], None]
     is_cancelled: bool = False
@@ -156,7 +159,7 @@ class WorkerClient:
         """
         assert self._asked is None, "one plan at a time"
         loop = asyncio.get_running_loop()
-        asked = _Asked(trace_id, loop.create_future(), on_event)
+        asked = _Asked(trace_id, bucket_id, loop.create_future(), on_event)
         self._asked = asked
         try:
             await self._wait_until_ready(asked)
@@ -253,7 +256,11 @@ class WorkerClient:
         try:
             process = WorkerProcess(self.command, WORKER_LINE_BYTES_MAX)
         except OSError as error:
-            return f"could not be started: {error.strerror}"
+            why = f"could not be started: {error.strerror}"
+            if self._asked is not None and not self._asked.reply.done():
+                failed = PlanFailedError(DIED, [f"the planner's process {why}"])
+                self._asked.reply.set_exception(failed)
+            return why
         self._process = process
         self._was_ready = self._is_mad = False
         starting = asyncio.get_running_loop().call_later(START_MAX_S, self._give_up_starting)
@@ -312,8 +319,8 @@ class WorkerClient:
                 line = await process.answers.readline()
                 if not line:
                     return True
-                self._take(json.loads(line), process.pid)
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+                self._take(json.loads(line, parse_constant=_refuse), process.pid)
+            except NONSENSE as error:
                 # Too long, no JSON, not what was agreed: a process gone mad is a process to end.
                 self._news.said(f"unreadable answer of the planner's process: {error}"[:200])
                 self._is_mad = True  # it was written some time ago: another module may run by now
@@ -341,7 +348,7 @@ class WorkerClient:
                 blamed = str(content.get("blamed") or "")
                 asked.reply.set_exception(PlanFailedError(str(content["code"]), lines, blamed))
             elif kind == "planned":
-                asked.reply.set_result(_reply(content))
+                asked.reply.set_result(_reply(content, asked.bucket_id))
 
     async def _relay_complaints(self, process: WorkerProcess) -> None:
         """Pass on what it complains of line by line, cutting a line that has no end."""
@@ -363,11 +370,18 @@ def _while(running: str) -> str:
     return f" while {running} ran" if running else ""
 
 
-def _reply(content: dict[str, Any]) -> PlanReply:
+def _refuse(constant: str) -> object:
+    """Refuse NaN and infinities: no plan with them could be kept."""
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _reply(content: dict[str, Any], bucket_id: str) -> PlanReply:
     created_at = datetime.fromisoformat(content["created_at"]).astimezone(UTC)
     record = content["plan"]
     if not isinstance(record, dict) or record["trace_id"] != content["trace_id"]:
         raise ValueError("a plan of another trace")
+    if record["bucket_id"] != bucket_id:
+        raise ValueError("a plan of another bucket")
     elapsed_s, memory = float(content["elapsed_s"]), content.get("memory")
     known = memory if isinstance(memory, dict) else {}
     return PlanReply(content["trace_id"], created_at, elapsed_s, record, known)

@@ -48,6 +48,13 @@ class WorkerProcess:
         except OSError:
             os.close(self._note)
             raise
+        try:
+            self._watched: int | None = os.pidfd_open(self._child.pid)
+        except OSError:
+            self._child.kill()
+            self._child.wait()
+            self._close()
+            raise
         assert self._child.stdin is not None
         os.set_blocking(self._child.stdin.fileno(), False)
         self.pid = self._child.pid
@@ -58,7 +65,6 @@ class WorkerProcess:
         self._is_killed = False
         self._loop = asyncio.get_running_loop()
         self._pipes: list[asyncio.ReadTransport] = []
-        self._watched: int | None = os.pidfd_open(self.pid)
         self._loop.add_reader(self._watched, self._on_end)
 
     async def connect(self) -> None:
@@ -93,16 +99,19 @@ class WorkerProcess:
         self._stop_watching()
         for pipe in self._pipes:
             pipe.close()
-        os.close(self._note)
-        for stream in (self._child.stdin, self._child.stdout, self._child.stderr):
-            if stream is not None:
-                with suppress(OSError):
-                    stream.close()
+        self._close()
         code = self._child.poll()
         LIVING.discard(self.pid)
         if code is None:
             return "was killed and does not end: the kernel holds it"
         return f"ended with code {code}" if code >= 0 else f"ended by {_signal_name(-code)}"
+
+    def _close(self) -> None:
+        os.close(self._note)
+        for stream in (self._child.stdin, self._child.stdout, self._child.stderr):
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()
 
     def was_killed_by_others(self) -> bool:
         """Tell whether it was killed, and not by us: for its memory, or by somebody."""

@@ -8,7 +8,8 @@ blame for it has its breaker opened too, so that the next press does without bot
 
 A process that was killed from outside, by the kernel for want of memory or by somebody, says
 nothing about the module that happened to run. Then, and when nobody knows who it was, the request
-is first asked once more as it was, carefully; only what fails again is blamed.
+is first asked once more as it was, carefully; only what fails again is blamed. Where that befalls
+the request that was repeated without a module, it is the answer, and blames nobody.
 
 Everything that is told about plans passes here, so here it is counted.
 """
@@ -153,7 +154,8 @@ class PlanSupervisor:
         try:
             return await self._worker.plan(*asked, without)
         except PlanFailedError as error:
-            await self._blame(error, trace_id, bucket_id, hear)
+            if not error.is_doubtful:
+                await self._blame(error, trace_id, bucket_id, hear)
             raise
 
     async def _blame(

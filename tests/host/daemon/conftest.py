@@ -25,9 +25,9 @@ def act(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Act:
         home.portfolio_file(bucket_id).parent.mkdir(exist_ok=True)
         home.portfolio_file(bucket_id).write_text("# empty\n", "utf-8")
 
-    def run(scene: Scene, silence_h: float = 24.0) -> None:
+    def run(scene: Scene, silence_h: float = 24.0, *, has_recalled: bool = True) -> None:
         async def play() -> None:
-            await scene(Bench(home, monkeypatch, silence_h))
+            await scene(Bench(home, monkeypatch, silence_h, has_recalled=has_recalled))
 
         asyncio.run(play())
 

@@ -35,7 +35,12 @@ class Bench:
     """A health desk whose clocks stand still until they are moved."""
 
     def __init__(
-        self, home: Home, monkeypatch: pytest.MonkeyPatch, silence_h: float = 24.0
+        self,
+        home: Home,
+        monkeypatch: pytest.MonkeyPatch,
+        silence_h: float = 24.0,
+        *,
+        has_recalled: bool = True,
     ) -> None:
         self.home, self.passed_s, self.set_by_s = home, 0.0, 0.0
         self.screen = Screen(lambda _frame, _brightness: 0)
@@ -55,7 +60,8 @@ class Bench:
             LinkWatch("/dev/board", self.statistics),
             LimitsTable(plan_silence_h=silence_h),
         )
-        self.desk._recall()
+        if has_recalled:
+            self.desk._recall(self.desk._left_behind())
 
     def statistics(self) -> LinkStatistics:
         names = (found.name for found in fields(LinkStatistics))

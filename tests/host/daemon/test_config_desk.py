@@ -96,6 +96,19 @@ def test_a_wrong_file_is_told_with_its_problems_and_no_version(tmp_path: Path) -
     assert "core.toml:1:" in event.problems[0]  # type: ignore[attr-defined]
 
 
+def test_a_folder_where_the_daemon_was_started_is_not_taken_for_the_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = small_home(tmp_path / "home")
+    save(home, "max_plan_depth = 3\n")
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "host").mkdir(parents=True)
+    (elsewhere / "host" / "__init__.py").write_text("raise SystemExit(7)\n", "utf-8")
+    monkeypatch.chdir(elsewhere)
+    (event,) = at_the_desk(home)
+    assert isinstance(event, ConfigurationChanged)
+
+
 def test_a_sound_home_is_nothing_to_tell_of(tmp_path: Path) -> None:
     assert at_the_desk(small_home(tmp_path), recover) == []
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import asyncio
+import threading
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,7 @@ from host.daemon import health_desk
 from host.daemon.link_watch import WINDOW_S
 from host.display.faults import Fault
 from host.health import clock
+from host.health.memory import write_memory
 from tests.host.daemon.desk_bench import DAY_S, NOON, Act, Bench
 
 
@@ -181,6 +186,61 @@ def test_a_fault_that_nobody_mended_is_shown_by_the_next_daemon_too(
     async def after(bench: Bench) -> None:
         assert await bench.after(60) == (Fault.OVERRUN, Fault.PRESS_LOST)
         assert bench.memory.faults[Fault.OVERRUN] == NOON + timedelta(seconds=1)
+
+    act(before)
+    act(after)
+
+
+def test_the_screen_is_touched_by_the_loop_alone_when_a_fault_comes_back(
+    act: Act, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The display is replaced piece by piece: two threads would undo each other."""
+    touched_by: list[threading.Thread] = []
+
+    async def before(bench: Bench) -> None:
+        bench.screen.add_fault(Fault.PRESS_LOST)
+        await bench.after(1)
+
+    async def after(bench: Bench) -> None:
+        def add_fault(fault: Fault) -> None:
+            assert fault is Fault.PRESS_LOST
+            touched_by.append(threading.current_thread())
+
+        monkeypatch.setattr(bench.screen, "add_fault", add_fault)
+        serving = asyncio.create_task(bench.desk.serve())
+        async with asyncio.timeout(30):
+            while not touched_by:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.01)
+        serving.cancel()
+        with suppress(asyncio.CancelledError):
+            await serving
+
+    act(before)
+    act(after, has_recalled=False)
+    assert touched_by == [threading.main_thread()]
+
+
+def test_a_desk_that_goes_on_after_a_failure_has_not_ended_in_order(act: Act) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.after(1)
+        bench.desk.stopped()
+        assert bench.memory.stopped_at is not None
+        await bench.after(2)
+        assert bench.memory.stopped_at is None
+
+    act(scene)
+
+
+def test_a_clock_that_is_set_moves_no_time_out_of_the_calendar(act: Act) -> None:
+    async def before(bench: Bench) -> None:
+        await bench.after(1)
+        odd = {"core": datetime(9999, 12, 31, tzinfo=UTC)}
+        write_memory(bench.home.state_dir, replace(bench.memory, watched=odd))
+
+    async def after(bench: Bench) -> None:
+        bench.set_by_s = 2 * DAY_S
+        await bench.after(1)
+        assert bench.memory.watched == {"core": bench.now()}
 
     act(before)
     act(after)

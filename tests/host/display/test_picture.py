@@ -201,6 +201,16 @@ def test_trouble_that_begins_while_an_answer_is_shown_comes_at_once() -> None:
         assert shown(troubled.with_next_page(NOW_S + 2), NOW_S + 2) is Layer.ANSWER
 
 
+def test_trouble_that_ends_takes_no_answer_away_while_other_trouble_stays() -> None:
+    both = DisplayState().with_faults((Fault.NO_PLAN, Fault.PRESS_LOST), NOW_S)
+    answered = both.with_result(FIVE_STEPS, NOW_S + 1)
+    left = answered.with_faults((Fault.PRESS_LOST,), NOW_S + 3)
+    assert shown(left, NOW_S + 3) is Layer.ANSWER
+    assert shown(left, NOW_S + 1 + ANSWER_S) is Layer.FAULT
+    another = left.with_faults((Fault.NO_PLAN, Fault.PRESS_LOST), NOW_S + 4)
+    assert shown(another, NOW_S + 4) is Layer.FAULT
+
+
 def test_nobody_is_shown_a_sand_clock_while_nothing_can_be_kept() -> None:
     state = DisplayState().with_planning(NOW_S).with_faults((Fault.STORAGE,), NOW_S)
     assert shown(state) is Layer.FAULT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -139,3 +140,20 @@ def test_a_reserve_takes_no_more_than_its_room_and_none_that_is_missing(tmp_path
     assert write_reserve(tmp_path, b"{}")
     assert not write_reserve(tmp_path, b"x" * RESERVE_BYTES)
     assert read_reserve(tmp_path) == b"{}"
+
+
+def test_a_reserve_that_cannot_be_blanked_does_not_hide_what_is_younger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_reserve(tmp_path)
+    write_reserve(tmp_path, json.dumps(Memory(pid=1).to_json()).encode())
+    monkeypatch.setattr(memory_module, "write_reserve", lambda _folder, _data: False)
+    write_memory(tmp_path, Memory(pid=2))
+    assert read_memory(tmp_path) == Memory(pid=2)
+
+
+def test_nobody_waits_for_a_pipe_in_the_place_of_the_reserve(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / RESERVE_NAME)
+    write_memory(tmp_path, Memory(pid=5))
+    assert read_memory(tmp_path) == Memory(pid=5)
+    assert not write_reserve(tmp_path, b"{}")

@@ -32,7 +32,7 @@ def requests():
 def planned(request):
     trace_id = request["trace_id"]
     send("planned", trace_id=trace_id, created_at="2026-11-22T12:00:00+00:00", elapsed_s=0.1,
-         plan={"trace_id": trace_id, "pid": os.getpid()})
+         plan={"trace_id": trace_id, "bucket_id": request["bucket_id"], "pid": os.getpid()})
 """
 ANSWERS = (
     PREAMBLE
@@ -62,6 +62,18 @@ next(requests())
 child = subprocess.Popen(["sleep", "60"])
 print(child.pid, file=sys.stderr, flush=True)
 os._exit(7)
+"""
+)
+ANSWERS_IN_OUR_NAME = (
+    PREAMBLE
+    + """
+send("ready", pid=os.getpid())
+request = next(requests())
+ours = {"trace_id": request["trace_id"], "bucket_id": request["bucket_id"]}
+plan = {**ours, **json.loads(sys.argv[1])}
+send("planned", trace_id=request["trace_id"], created_at="2026-11-22T12:00:00+00:00",
+     elapsed_s=0.1, plan=plan)
+time.sleep(600)
 """
 )
 TALKS_NONSENSE = (
@@ -205,10 +217,21 @@ def test_a_cancel_that_is_not_heard_is_enforced(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(
-    ("text", "times"), [("x", 1), ("[1]", 1), ("x", WORKER_LINE_BYTES_MAX + 10)]
+    ("text", "times"),
+    [
+        ("x", 1),
+        ("[1]", 1),
+        ("x", WORKER_LINE_BYTES_MAX + 10),
+        pytest.param('{"warm": {"elapsed_s": 1%s}}' % ("0" * 400), 1, id="a number beyond all"),
+    ],
 )
 def test_a_process_that_talks_nonsense_is_ended(text: str, times: int) -> None:
     assert with_worker(TALKS_NONSENSE, failure, text, str(times)) == worker_failure.DIED
+
+
+@pytest.mark.parametrize("changed", ['{"bucket_id": "../.."}', '{"score": NaN}'])
+def test_a_plan_that_could_not_be_kept_is_no_answer(changed: str) -> None:
+    assert with_worker(ANSWERS_IN_OUR_NAME, failure, changed) == worker_failure.DIED
 
 
 def test_a_process_that_cannot_start_fails_the_plan_and_is_tried_ever_more_slowly(
@@ -223,6 +246,18 @@ def test_a_process_that_cannot_start_fails_the_plan_and_is_tried_ever_more_slowl
 
     with_worker(CANNOT_START, use, news=WorkerNews(ended=ends.append))
     assert set(ends) == {"ended with code 5"}
+
+
+def test_a_process_that_the_machine_does_not_start_fails_the_plan_too() -> None:
+    async def run() -> None:
+        command = ("/nowhere/python",)
+        async with WorkerClient(Home(Path("/nowhere")), None, command) as client:
+            async with asyncio.timeout(10):
+                with pytest.raises(PlanFailedError, match="could not be started: No such file"):
+                    await client.plan("t1", "core", 60, ignore)
+            assert client.pid is None
+
+    asyncio.run(run())
 
 
 def test_stopping_kills_a_process_that_is_busy() -> None:

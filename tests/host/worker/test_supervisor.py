@@ -200,6 +200,40 @@ def test_two_bad_modules_cost_one_press_and_the_next_one_works(home: Home) -> No
     with_planted(home, "segfault,leave", use)
 
 
+class Killed:
+    """A worker whose process dies by one module, and is then killed while another one runs."""
+
+    restarts = 0
+
+    def __init__(self) -> None:
+        self.failures = [
+            PlanFailedError(worker_failure.DIED, ["ended by SIGSEGV"], "kind.bad"),
+            PlanFailedError(
+                worker_failure.DIED, ["ended by SIGKILL"], "kind.good", is_doubtful=True
+            ),
+        ]
+
+    async def plan(self, *_asked: object, is_careful: bool = False) -> None:
+        assert not is_careful
+        raise self.failures.pop(0)
+
+
+def test_an_end_from_outside_of_the_repeated_request_blames_nobody_either(home: Home) -> None:
+    breakers, told = BreakerStore(home), list[dict[str, Any]]()
+
+    async def use() -> None:
+        worker: Any = Killed()
+        supervisor = PlanSupervisor(worker, breakers, MetricsStore(home))
+        with pytest.raises(PlanFailedError, match="SIGKILL"):
+            await supervisor.plan(TRACE, "core", DEADLINE_S, told.append)
+        await supervisor.close()
+
+    asyncio.run(use())
+    changed = [e["data"]["key"] for e in told if e["event_type"] == "BreakerChanged"]
+    assert changed == ["kind.bad"]
+    assert breakers.breakers.of("kind.good").state is BreakerState.CLOSED
+
+
 def test_three_failures_in_a_row_open_a_breaker_and_the_plan_names_it(home: Home) -> None:
     async def use(bench: Bench) -> list[str]:
         return [fate(await bench.plan(), "leave_politely")[0] for _ in range(4)]
