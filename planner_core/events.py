@@ -183,6 +183,8 @@ class CacheConsulted(Event):
     hits: int
     misses: int
 
+    severity: ClassVar[str] = "DEBUG"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidatesPrepared(Event):
@@ -192,6 +194,8 @@ class CandidatesPrepared(Event):
     n_candidates: int
     n_rejected: int
 
+    severity: ClassVar[str] = "DEBUG"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SequenceGenerationStarted(Event):
@@ -199,6 +203,8 @@ class SequenceGenerationStarted(Event):
 
     n_candidates: int
     generators: tuple[str, ...]
+
+    severity: ClassVar[str] = "DEBUG"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,12 +214,16 @@ class SequenceGenerationCompleted(Event):
     n_sequences: int
     elapsed_s: float
 
+    severity: ClassVar[str] = "DEBUG"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SequenceEvaluationStarted(Event):
     """Scoring begins."""
 
     n_candidates: int
+
+    severity: ClassVar[str] = "DEBUG"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +239,8 @@ class SequenceEvaluationCompleted(Event):
     n_legal: int
     best_gain: float
     elapsed_s: float
+
+    severity: ClassVar[str] = "DEBUG"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

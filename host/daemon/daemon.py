@@ -38,7 +38,7 @@ from host.daemon.controls import Controls
 from host.daemon.health_desk import HealthDesk
 from host.daemon.link_news import news_of
 from host.daemon.link_watch import LinkWatch
-from host.daemon.log import is_logged, log_event
+from host.daemon.log import is_logged, is_logged_type, log_event
 from host.daemon.night_watch import NightWatch
 from host.daemon.notify import SILENT, ServiceNotifier
 from host.daemon.plan_desk import PlanDesk, is_degraded
@@ -114,7 +114,7 @@ class Daemon:
         self.home = home
         self.config = config
         self.bus = EventBus(now)
-        self.bus.subscribe("log", log_event, wants=is_logged)
+        self.bus.subscribe("log", log_event, wants=is_logged, wants_type=is_logged_type)
         self._port = port
         self._config_rejected = config_rejected
         self._now = now

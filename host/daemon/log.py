@@ -14,12 +14,17 @@ if TYPE_CHECKING:
 
 def is_logged(event: Event) -> bool:
     """Tell whether the log wants an event; most of a plan's are for those who look closely."""
-    return _logger_of(event).isEnabledFor(_level_of(event))
+    return is_logged_type(type(event), event.bucket_id)
+
+
+def is_logged_type(event_type: type[Event], bucket_id: str) -> bool:
+    """Tell whether the log wants a type of event of a bucket."""
+    return _logger_of(bucket_id).isEnabledFor(_level_of(event_type))
 
 
 def log_event(event: Event) -> None:
     """Log an event; a subscriber of the bus."""
-    logger, level = _logger_of(event), _level_of(event)
+    logger, level = _logger_of(event.bucket_id), _level_of(type(event))
     if logger.isEnabledFor(level):
         # Made here: `logger.log` would look through the stack for a place that says nothing.
         record = logging.LogRecord(logger.name, level, "", 0, event.event_type, None, None)
@@ -27,9 +32,9 @@ def log_event(event: Event) -> None:
         logger.handle(record)
 
 
-def _logger_of(event: Event) -> logging.Logger:
-    return logging.getLogger(BUCKET_PREFIX + event.bucket_id if event.bucket_id else ROOT)
+def _logger_of(bucket_id: str) -> logging.Logger:
+    return logging.getLogger(BUCKET_PREFIX + bucket_id if bucket_id else ROOT)
 
 
-def _level_of(event: Event) -> int:
-    return LEVELS.get(event.severity, logging.INFO)
+def _level_of(event_type: type[Event]) -> int:
+    return LEVELS.get(event_type.severity, logging.INFO)

@@ -14,7 +14,6 @@ from host.daemon.head_start import HeadStart
 from host.daemon.presses import Leftover, OpenRequest, judge_leftover
 from host.display.picture import Fault
 from host.errors import StorageError
-from host.observability.catalogue import event_of
 from host.observability.plan_summary import plan_summary
 from host.observability.press_events import (
     FrameShown,
@@ -198,9 +197,7 @@ class PlanDesk:
     def _on_event(self, event: dict[str, Any]) -> None:
         """Tell what the planner tells, and show how far it is."""
         running = self.running
-        told = event_of(event)
-        if told is not None:
-            self._recorder.tell(told)
+        self._recorder.tell_of(event)
         if running is None or running.bucket_id != self._ledger.selected_bucket:
             return
         if event["event_type"] == "StageCompleted":

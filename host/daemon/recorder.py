@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -98,6 +98,16 @@ class Recorder:
             return
         self._waiting.append(clean_record(told))
         self._flush()
+
+    def tell_of(self, record: Mapping[str, object]) -> None:
+        """Tell an event that another process sent, if anybody wants to know of its like."""
+        event_type = EVENT_TYPES.get(str(record.get("event_type")))
+        if event_type is None:
+            return
+        if event_type.is_kept or self.bus.wants(event_type, str(record.get("bucket_id"))):
+            event = event_of(record)
+            if event is not None:
+                self.tell(event)
 
     async def close(self) -> None:
         """Write what waits, if the disk takes it."""

@@ -33,6 +33,11 @@ def every_event(_event: Event) -> bool:
     return True
 
 
+def every_type(_event_type: type[Event], _bucket_id: str) -> bool:
+    """Want events of every type, of every bucket."""
+    return True
+
+
 def of_types(*names: str) -> Callable[[Event], bool]:
     """Want events of these types."""
     wanted = frozenset(names)
@@ -47,6 +52,7 @@ class Subscription:
     handler: Handler
     wants: Callable[[Event], bool]
     queue_max: int
+    wants_type: Callable[[type[Event], str], bool] = every_type
     queue: deque[Event] = field(default_factory=deque)
     delivered: int = 0
     failures: int = 0
@@ -85,6 +91,7 @@ class EventBus:
         handler: Handler,
         *,
         wants: Callable[[Event], bool] = every_event,
+        wants_type: Callable[[type[Event], str], bool] = every_type,
         queue_max: int = QUEUE_MAX,
     ) -> Subscription:
         """Call `handler` with every event that it wants, in order, from now on.
@@ -97,11 +104,13 @@ class EventBus:
             May be a coroutine function. It is called in the loop: what waits has to await.
         wants : callable returning bool
             Quick and without side effects; asked while an event is told.
+        wants_type : callable taking a type of event and a bucket's id, returning bool
+            Tells of what nothing is wanted, so that it need not even be made.
         queue_max : int
             Events that may wait; more are dropped, the newest first.
         """
         assert queue_max > 0
-        subscription = Subscription(name, handler, wants, queue_max)
+        subscription = Subscription(name, handler, wants, queue_max, wants_type)
         self._subscriptions.append(subscription)
         return subscription
 
@@ -111,6 +120,10 @@ class EventBus:
             self._subscriptions.remove(subscription)
         if subscription.task is not None:
             subscription.task.cancel()
+
+    def wants(self, event_type: type[Event], bucket_id: str) -> bool:
+        """Tell whether anybody listens to a type of event of a bucket."""
+        return any(found.wants_type(event_type, bucket_id) for found in self._subscriptions)
 
     def tell(self, event: EventT) -> EventT:
         """Tell an event; return it with the time it was told."""

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from host.daemon.log import is_logged, log_event
+from host.daemon.log import is_logged, is_logged_type, log_event
 from host.daemon.plan_desk import names_of, stored_event
 from host.daemon.presses import OpenRequest, PressLedger
 from host.daemon.recorder import Recorder
@@ -26,7 +26,6 @@ from host.journal.head import HEAD_NAME
 from host.journal.journal import Journal
 from host.metrics.store import MetricsStore
 from host.observability.bus import EventBus
-from host.observability.catalogue import event_of
 from host.observability.log_file import LogFile
 from host.observability.logs import LogLevels, logging_to
 from host.observability.press_events import ButtonEdge, FrameShown, PlanRequested
@@ -58,7 +57,7 @@ class Appliance:
 
     def __init__(self, home: Home, stack: AsyncExitStack) -> None:
         ledger, bus = PressLedger(), EventBus(utc_now)
-        bus.subscribe("log", log_event, wants=is_logged)
+        bus.subscribe("log", log_event, wants=is_logged, wants_type=is_logged_type)
         head = home.state_dir / HEAD_NAME
         journal = Journal(home.journal_dir, head, now=utc_now, state=ledger.state)
         journal.open(ledger.note)
@@ -110,9 +109,7 @@ class Appliance:
         await recorder.record(stored_event(request, reply, file))
 
     def _hear(self, event: dict[str, Any]) -> None:
-        told = event_of(event)
-        if told is not None:
-            self.recorder.tell(told)
+        self.recorder.tell_of(event)
 
     async def cost_s(self, press: Callable[[], Awaitable[None]]) -> float:
         """Return the processor seconds of both processes for a press, and all that follows."""

@@ -16,6 +16,7 @@ from host.daemon.recorder import Recorder
 from host.errors import StorageError
 from host.journal.journal import Journal, JournalLimits
 from host.journal.reading import read_journal
+from host.observability import catalogue
 from host.observability.bus import EventBus
 from host.observability.daemon_events import PortOpened, WorkerSaid
 from host.observability.journal_record import JournalRecord
@@ -140,6 +141,34 @@ def test_what_only_metrics_and_profiles_need_is_heard_and_not_kept(tmp_path: Pat
     recording.run(work)
     assert recording.types == ["StageCompleted", "BestSequenceUpdated"]
     assert types(tmp_path) == ["BestSequenceUpdated"]
+
+
+def test_an_event_of_another_process_is_made_only_if_somebody_wants_its_like(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names: dict[str, Any] = {"timestamp": NOON, "bucket_id": "core", "trace_id": "t"}
+    stage = StageCompleted(stage="search", elapsed_s=1.0, **names).to_record()
+    best = BestSequenceUpdated(gain=1.0, violation=0.0, n_steps=2, source="s", **names)
+    made: list[object] = []
+    event_of = catalogue.event_of
+
+    def counted(record: Any) -> Event | None:  # noqa: ANN401 - plain data of any kind
+        made.append(record["event_type"])
+        return event_of(record)
+
+    monkeypatch.setattr(recorder_module, "event_of", counted)
+
+    async def work(recorder: Recorder) -> None:
+        for record in (stage, best.to_record(), {"event_type": "Nonsense"}):
+            recorder.tell_of(record)
+        recorder.bus.subscribe("all", lambda _event: None)
+        recorder.tell_of(stage)
+
+    recording = Recording(tmp_path)
+    (quiet,) = recording.recorder.bus.subscriptions
+    quiet.wants_type = lambda _event_type, _bucket_id: False
+    recording.run(work)
+    assert made == ["BestSequenceUpdated", "StageCompleted"]
 
 
 def test_a_flood_of_one_event_is_cut_and_counted_and_costs_no_other(tmp_path: Path) -> None:
