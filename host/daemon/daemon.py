@@ -264,7 +264,11 @@ class Daemon:
     async def _plan(self) -> None:
         """Answer requests, once it is known what the last daemon left."""
         await self._has_recovered.wait()
-        await self.plans.serve()
+        try:
+            await self.plans.serve()
+        except Exception as error:
+            await self.plans.give_up(error)  # else it would be tried again every second
+            raise
 
     async def _configure(self) -> None:
         """Pick up edited configurations."""

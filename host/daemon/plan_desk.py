@@ -59,6 +59,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
 }
 """What the matrix shows for the code of a failure; any other is internal."""
 
+INTERNAL: Final = "internal"
 MENDED_BY_A_PLAN: Final = frozenset(
     {Fault.WORKER, Fault.OVERRUN, Fault.STORAGE, Fault.CONFIG, Fault.DATA, Fault.INTERNAL}
 )
@@ -135,6 +136,12 @@ class PlanDesk:
                 await self._wake.wait()
                 continue
             await self._answer(waiting[0])
+
+    async def give_up(self, error: Exception) -> None:
+        """Answer the request that an unforeseen error ended: it would end the next try too."""
+        waiting = self._ledger.open_requests
+        if waiting:
+            await self._failed(waiting[0], INTERNAL, (f"internal error: {error!r}",))
 
     async def frame_shown(self, version: int) -> None:
         """Record that the board shows a plan."""

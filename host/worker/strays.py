@@ -51,7 +51,9 @@ def _reap(pids: set[int]) -> None:
 
 
 def strays() -> set[int]:
-    """Return children in other sessions than ours."""
+    """Return children in other sessions than ours; process 1 has those of everybody."""
+    if os.getpid() == 1:
+        return set()
     ours = os.getsid(0)
     return {pid for pid in children() - LIVING if _session_of(pid) not in (ours, None)}
 

@@ -2,9 +2,9 @@
 
 Called as `tampered_trader.py TAMPER trader-arguments`. TAMPER is a JSON object: `plan_s`, how long
 the worker takes; `planted`, bad modules for the real worker instead; `clock_s`, by how much the
-daemon's clock is wrong; and `kill`, a place where the process kills itself as kill -9 does, so that
-nothing it does there can be tidied up. The product knows nothing of this: its functions are wrapped
-from outside.
+daemon's clock is wrong; `fails_to_save`, no plan can be stored; and `kill`, a place where the
+process kills itself as kill -9 does, so that nothing it does there can be tidied up. The product
+knows nothing of this: its functions are wrapped from outside.
 """
 
 # ruff: noqa: ANN401 - what is wrapped may take and return anything
@@ -86,6 +86,11 @@ def wrap(owner: type, name: str, *, before: Callable[[], None], after: Callable[
     setattr(owner, name, wrapped)
 
 
+def fail(*_args: object) -> Any:
+    """Fail as nobody foresaw."""
+    raise RuntimeError("out of order")
+
+
 def nothing() -> None:
     """Let it pass."""
 
@@ -114,6 +119,8 @@ def tamper(settings: dict[str, Any]) -> None:
     worker_client.WorkerClient.__init__ = with_quick_worker  # type: ignore[method-assign]
     if settings.get("clock_s"):
         set_clock(float(settings["clock_s"]))
+    if settings.get("fails_to_save"):
+        PlanStore.save = fail  # type: ignore[assignment,method-assign] # as nobody foresaw
     kill = settings.get("kill")
     if kill is None:
         return

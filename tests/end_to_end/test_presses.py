@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 from host.files.home import create_home
 from host.simulation.appliance import Simulation
 from tests.end_to_end.promises import (
+    TAMPERED,
     assert_promises,
     kill_worker,
     kill_worker_twice,
@@ -219,6 +222,21 @@ def test_a_worker_that_is_killed_once_costs_nothing_but_time(tmp_path: Path) -> 
     assert_promises(home)
     assert answer.trace_id == requested.record["trace_id"]
     assert of_type(home, "PlanFailed", "BreakerChanged") == []
+
+
+def test_an_error_that_nobody_foresaw_ends_the_plan_and_nothing_else(tmp_path: Path) -> None:
+    home = small_home(tmp_path)
+    command = (sys.executable, TAMPERED, json.dumps({"fails_to_save": True}))
+    with Simulation(home, daemon=command) as appliance:
+        for _ in range(2):
+            appliance.press()
+            failed = appliance.wait_for("daemon", "PlanFailed")
+            assert failed.record["data"]["code"] == "internal"
+            assert "out of order" in failed.record["data"]["lines"][0]
+            appliance.pump_for(1.5)  # it would be tried again after a second
+        appliance.stop_daemon()
+    assert_promises(home)
+    assert len(of_type(home, "PlanFailed")) == 2
 
 
 def test_a_plan_beyond_its_deadline_is_stopped_and_said_to_be(tmp_path: Path) -> None:

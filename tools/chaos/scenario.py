@@ -138,10 +138,8 @@ def _expect_seen(stage: Stage, trouble: Trouble, around: Sequence[Trouble], sinc
         return not trouble.findings or bool(stage.findings().intersection(trouble.findings))
 
     def shown() -> bool:
-        looks_like = trouble.looks_like
-        if looks_like is None or (cut and not trouble.cuts_link):
-            return True
-        return witness.saw(lambda rows: looks_like(rows) or is_fault(rows), since_s)
+        is_hidden = cut and not trouble.cuts_link
+        return is_hidden or _is_shown(stage, trouble, since_s)
 
     for what, is_so in (("in the events", told), ("on the matrix", shown), ("in health", found)):
 
@@ -156,6 +154,16 @@ def _expect_seen(stage: Stage, trouble: Trouble, around: Sequence[Trouble], sinc
             stage.violated(f"{trouble.name} did not show {what}: {sorted(stage.findings())}")
         else:
             stage.note(f"seen: {trouble.name} {what}")
+
+
+def _is_shown(stage: Stage, trouble: Trouble, since_s: float) -> bool:
+    """Tell whether the matrix showed a trouble, or a fault that hides it."""
+    looks_like = trouble.looks_like
+    if looks_like is None:
+        return True
+    if trouble.is_numbered:
+        return stage.witness.saw(looks_like, since_s)
+    return stage.witness.saw(lambda rows: looks_like(rows) or is_fault(rows), since_s)
 
 
 def _recover(stage: Stage) -> float:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -88,11 +88,16 @@ class Stage:
         self.appliance.follow(self._follow)
 
     def __enter__(self) -> Self:
-        self.appliance.__enter__()
+        with ExitStack() as undo:
+            undo.enter_context(self.appliance)
+            self._wait_for_first_version()
+            undo.pop_all()
+        return self
+
+    def _wait_for_first_version(self) -> None:
         # A version to go back to: without one, a wrong edit leaves nothing to plan by.
         if not self.until(lambda: BUCKET in self._announced(), FIRST_VERSION_S):
             self.violated("the first version of the configuration was never announced")
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.appliance.close()

@@ -53,6 +53,8 @@ class Trouble:
         One of these events is told.
     looks_like : callable taking a picture, optional
         Tells whether the matrix shows it.
+    is_numbered : bool
+        That is the number of a fault: several take turns, and hide all else.
     cuts_link : bool
         The board cannot be reached meanwhile.
     holds_presses : bool
@@ -70,6 +72,7 @@ class Trouble:
     findings: tuple[str, ...] = ()
     told: tuple[str, ...] = ()
     looks_like: Callable[[Rows], bool] | None = None
+    is_numbered: bool = False
     cuts_link: bool = False
     holds_presses: bool = False
     needs_plan: bool = False
@@ -176,6 +179,7 @@ _ALL: Final = (
         *("full", "disk", lambda stage: stage.fill_disk(), lambda stage: stage.free_disk()),
         findings=("cannot_write",),
         looks_like=_is(fault_frame(Fault.STORAGE)),
+        is_numbered=True,
         holds_presses=True,
     ),
     Trouble(
@@ -196,6 +200,7 @@ _ALL: Final = (
             *(f"clock_{name}", "clock", partial(_set_clock, by_s=-by_s)),
             *(partial(_set_clock, by_s=0), ("clock_in_past",)),
             looks_like=_is(fault_frame(Fault.CLOCK)),
+            is_numbered=True,
         )
         for name, by_s in (("a_day_back", DAY_S), ("fifty_years_back", 18_250 * DAY_S))
     ),
