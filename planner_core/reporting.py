@@ -146,18 +146,35 @@ def _certificate(found: Found) -> Certificate | None:
 
 
 def in_order(ids: Sequence[int], evaluator: Evaluator) -> ActionSequence:
-    """Return the actions in the order of execution: sells first, mandatory and best ones ahead."""
+    """Return the actions in the order of execution: sells first, mandatory and best ones ahead.
+
+    A conversion into a currency stands before those out of it: none may take from an account what
+    another one has yet to bring.
+    """
     candidates = evaluator.candidates
+    turn = _turns([candidates.actions[i] for i in ids if candidates.actions[i].convert_to])
     ordered = sorted(
         ids,
         key=lambda i: (
             EXECUTION_ORDER.index(candidates.actions[i].side),
+            turn.get(candidates.actions[i].currency, 0) if candidates.actions[i].convert_to else 0,
             not candidates.mandatory[i],
             -candidates.gain[i],
             i,
         ),
     )
     return tuple(candidates.actions[i] for i in ordered)
+
+
+def _turns(conversions: Sequence[Action]) -> dict[str, int]:
+    """Return after how many others the conversions out of a currency come; circles end."""
+    turn = {action.currency: 0 for action in conversions}
+    for _ in conversions:
+        for action in conversions:
+            if action.convert_to in turn:
+                later = max(turn[action.convert_to], turn[action.currency] + 1)
+                turn[action.convert_to] = min(later, len(conversions))
+    return turn
 
 
 def build_steps(sequence: ActionSequence, state: PlanningState) -> tuple[Step, ...]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from datetime import date, timedelta
+from itertools import permutations
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -61,6 +63,31 @@ def test_sells_come_first_mandatory_ones_ahead_then_the_best() -> None:
     ordered = in_order((0, 1, 2, 3), evaluator)
     better, worse = sorted((1, 3), key=lambda i: -gain[i])
     assert ordered == (actions[2], actions[better], actions[worse], actions[0])
+
+
+@pytest.mark.parametrize("ids", list(permutations(range(3))))
+@pytest.mark.parametrize(
+    ("routes", "expected"),
+    [
+        (("USD>GBP", "EUR>USD", "CHF>USD"), {"USD>GBP": 2}),
+        (("USD>GBP", "EUR>USD", "GBP>CHF"), {"EUR>USD": 0, "USD>GBP": 1, "GBP>CHF": 2}),
+        (("USD>GBP", "GBP>USD", "EUR>CHF"), {}),
+    ],
+)
+def test_money_arrives_on_an_account_before_it_is_converted_on(
+    ids: tuple[int, ...], routes: tuple[str, ...], expected: dict[str, int]
+) -> None:
+    sale = make_action(make_state(make_context(), make_config(constraints=ROOMY)), "AAA", -1)
+    actions = [
+        replace(sale, currency=route[:3], convert_to=route[4:], quantity=1.0) for route in routes
+    ]
+    gain, mandatory = np.array([3.0, 2.0, 1.0]), np.array([True, False, False])
+    candidates = SimpleNamespace(actions=actions, gain=gain, mandatory=mandatory)
+    evaluator: Any = SimpleNamespace(candidates=candidates)
+    ordered = [f"{a.currency}>{a.convert_to}" for a in in_order(ids, evaluator)]
+    assert sorted(ordered) == sorted(routes)
+    for route, place in expected.items():
+        assert ordered.index(route) == place
 
 
 def test_the_order_of_steps_is_by_gain_also_for_tuned_sizes() -> None:
