@@ -48,7 +48,14 @@ TARGETS = (
     Target("plan", "sizes.88x10.wall_s", "plan of 88 securities at depth 10, s", 1, at_least=False),
     Target("plan", "sizes.88x10.peak_mb", "its memory, MiB", 120, at_least=False),
     Target("appliance", "press_to_frame_ms", "from a press to its plan, ms", 1000, at_least=False),
-    Target("observability", "overhead_ratio", "watching, times not", 1.03, False, 4),
+    Target(
+        "observability",
+        "overhead_ratio",
+        "a watched plan, times a silent one",
+        1.03,
+        False,
+        4,
+    ),
     Target("observability", "max_loop_stall_ms", "the daemon's loop late, ms", 50, at_least=False),
     Target("chaos", "violations", "promises broken in 20 stories", 0, at_least=False),
 )

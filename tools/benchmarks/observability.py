@@ -27,15 +27,18 @@ def run() -> dict[str, object]:
     """Measure plans of the demo's bucket `core` at depth 5.
 
     overhead_ratio
-        CPU time of a press with everything on, over that of one with everything off: both
-        processes, all threads, until everything is written. On: typed events through the pipe,
-        over the bus, to the log (terminal and file) and to the journal with its chain of hashes;
-        breakers, metrics. Off: the plan, its file, and the four records without which a press
-        could be lost or doubled. Median of the ratios of 30 pairs, taken in turns.
+        CPU time of a plan with everything on, over that of one with everything off, in the
+        planner's process with all its threads. On: typed events through the pipe, names of modules
+        that run, budgets, breakers. Median of the ratios of 30 pairs, taken in turns.
     overhead_ratio_p90
         The same, of the 90 % best pairs the worst: how far single pairs scatter.
-    plan_cpu_ms, overhead_cpu_ms
-        Medians: a press with everything off, and what is added to it.
+    overhead_ratio_press
+        The same of a whole press, planner and daemon together, until everything is written. On,
+        too: the bus, the log (terminal and file), the journal with its chain of hashes, metrics.
+        Off: the plan, its file, and the four records without which a press could be lost or
+        doubled.
+    plan_cpu_ms, press_cpu_ms, overhead_cpu_ms
+        Medians: a plan and a press with everything off, and what watching adds to the press.
     max_loop_stall_ms
         How late the daemon's loop was at most, while its planner planned, hung and died.
     max_loop_stall_unqueued_ms
