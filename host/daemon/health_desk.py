@@ -205,12 +205,15 @@ class HealthDesk:
         offset_s = round(now.timestamp() - boot_time_s(), 1)
         by_s = offset_s - self._memory.clock_offset_s
         if abs(by_s) >= JUMP_S:
-            # Who waits for a plan goes on waiting, and not for years more or less.
+            # Who waits for a plan goes on waiting, and not for years more or less; what happened a
+            # minute ago did so by the new time too.
             by = timedelta(seconds=by_s)
-            watched = dict(_moved(self._memory.watched, by))
-            jump = ClockJump(now, round(by_s, 1))
             self._memory = replace(
-                self._memory, clock_jump=jump, watched=watched, clock_offset_s=offset_s
+                self._memory,
+                clock_jump=ClockJump(now, round(by_s, 1)),
+                watched=dict(_moved(self._memory.watched, by)),
+                incidents=dict(_moved(self._memory.incidents, by)),
+                clock_offset_s=offset_s,
             )
             self._tell(told.ClockJumped(by_s=round(by_s, 1)))
 

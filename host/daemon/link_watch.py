@@ -33,7 +33,8 @@ class LinkWatch:
     def is_unsteady(self, now_s: float) -> bool:
         """Tell whether too much of the last minute's packets was damaged."""
         found = self._statistics()
-        damaged = found.bad_packets + found.bad_bodies
+        # What was damaged on its way to the board shows as having to be sent again.
+        damaged = found.bad_packets + found.bad_bodies + found.retransmits
         self._looks.append((now_s, damaged, found.packets_received))
         while self._looks[0][0] < now_s - WINDOW_S:
             self._looks.popleft()

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from tools.chaos.witness import Rows
 
 DAY_S: Final = 86_400
-NOISE: Final = 0.01
-"""Per byte: of packets of 20 bytes, every fifth is damaged."""
+NOISE: Final = 0.02
+"""Per byte: of packets of 20 bytes, every third is damaged."""
 BAD_CONFIGS: Final = (
     b'max_plan_depth = "many"\n',
     b"[[[\n",

@@ -126,6 +126,19 @@ def test_a_disk_that_is_full_shows_before_anybody_presses_and_until_it_is_not(
     act(scene)
 
 
+def test_what_happened_a_moment_ago_did_so_by_a_clock_that_is_set_then_too(act: Act) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.after(1)
+        bench.worker.restarts = 1
+        await bench.after(1)
+        bench.set_by_s = DAY_S
+        await bench.after(3)
+        at = bench.memory.incidents["worker_restarted"]
+        assert bench.now() - at == timedelta(seconds=3)
+
+    act(scene)
+
+
 def test_what_went_wrong_and_mended_itself_is_remembered(act: Act) -> None:
     async def scene(bench: Bench) -> None:
         await bench.after(1)
