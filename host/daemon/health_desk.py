@@ -189,6 +189,7 @@ class HealthDesk:
             memory = replace(memory, clock_offset_s=before.clock_offset_s)
         since = {fault: at for fault, at in before.faults.items() if fault in STAYS}
         self._before, self._memory = before, replace(memory, faults=since)
+        self._note_clock()  # before anything is noted by it
         if before.started_at is not None and before.stopped_at is None:
             self._note_incident("daemon_restarted")
         for fault in sorted(STAYS & before.faults.keys()):

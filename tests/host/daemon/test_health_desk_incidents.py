@@ -139,6 +139,21 @@ def test_what_happened_a_moment_ago_did_so_by_a_clock_that_is_set_then_too(act: 
     act(scene)
 
 
+def test_a_restart_after_the_clock_was_set_is_noted_by_the_new_time(act: Act) -> None:
+    async def before(bench: Bench) -> None:
+        await bench.after(1)
+
+    async def after(bench: Bench) -> None:
+        bench.set_by_s = 9 * DAY_S  # it was set while no daemon ran
+        bench.desk._recall(bench.desk._left_behind())
+        await bench.after(1)
+        at = bench.memory.incidents["daemon_restarted"]
+        assert abs(bench.now() - at) <= timedelta(seconds=1)
+
+    act(before)
+    act(after, has_recalled=False)
+
+
 def test_what_went_wrong_and_mended_itself_is_remembered(act: Act) -> None:
     async def scene(bench: Bench) -> None:
         await bench.after(1)
