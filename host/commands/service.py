@@ -130,12 +130,14 @@ def _too_much_memory(home: Path, unit: str) -> str | None:
 def _units(options: argparse.Namespace) -> tuple[Login, tuple[UnitFile, ...]]:
     """Return whose service it is, and its files."""
     from host.files.home import HOME_VARIABLE
-    from host.service.units import login_of, system_units, user_units
+    from host.service.units import home_of, login_of, system_units, user_units
 
     named = options.home or os.environ.get(HOME_VARIABLE)
     home = None if named is None else Path(named).expanduser()
     user = options.login or os.environ.get("SUDO_USER") or getpass.getuser()
     login = login_of(user, home)
+    if options.root is None:  # below another root users may be others than ours
+        home_of(user)
     if options.user:
         return login, user_units(login, options.root or Path.home())
     return login, system_units(login, options.root or Path("/"))

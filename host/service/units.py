@@ -57,13 +57,24 @@ def login_of(user: str, home: Path | None) -> Login:
     if not USER_NAME.fullmatch(user):
         raise UsageError(f"trader service: {user!r:.60} is no name of a user")
     if home is None:
-        try:
-            home = Path(pwd.getpwnam(user).pw_dir) / ".arduino-trader"
-        except KeyError:
-            raise UsageError(
-                f"trader service: there is no user {user} here (name another one with --for)"
-            ) from None
+        home = home_of(user) / ".arduino-trader"
     return Login(user, home.absolute())
+
+
+def home_of(user: str) -> Path:
+    """Return where a user of this computer lives.
+
+    Raises
+    ------
+    UsageError
+        When there is no such user.
+    """
+    try:
+        return Path(pwd.getpwnam(user).pw_dir)
+    except KeyError:
+        raise UsageError(
+            f"trader service: there is no user {user} here (name another one with --for)"
+        ) from None
 
 
 def system_units(login: Login, root: Path = Path("/")) -> tuple[UnitFile, ...]:

@@ -87,6 +87,13 @@ def test_an_unknown_user_is_a_wrong_command_line(trader: Trader, tmp_path: Path)
     assert "no name of a user" in said.err
 
 
+def test_a_user_that_is_not_of_this_computer_gets_no_unit_on_it(trader: Trader) -> None:
+    install = ("--home", HOME, "service", "install", "--for", "nobody-here", "--dry-run")
+    said = trader(*install)
+    assert said.code == 2
+    assert "there is no user nobody-here here" in said.err
+
+
 def test_status_tells_when_planning_may_take_more_than_the_unit_allows(
     trader: Trader, tmp_path: Path
 ) -> None:
