@@ -98,7 +98,7 @@ def show_tail(options: argparse.Namespace, output: Output) -> int:
         try:
             while not output.is_forsaken():
                 output.flush()
-                time.sleep(POLL_S)
+                time.sleep(POLL_S)  # files of a network share tell nobody that they grew
                 added = (line for line in follower.read() if wanted(line.record))
                 _print(added, options, output)
         except KeyboardInterrupt:

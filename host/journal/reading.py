@@ -130,7 +130,7 @@ def held_lock(folder: Path, kind: int) -> Iterator[None]:
             if time.monotonic() >= until_s:
                 what = f"another process has held {LOCK_NAME} for {LOCK_WAIT_S:.0f} s"
                 raise TimeoutError(None, what)
-            time.sleep(LOCK_RETRY_S)
+            time.sleep(LOCK_RETRY_S)  # flock either waits for ever or not at all
         yield
     finally:
         with suppress(OSError):

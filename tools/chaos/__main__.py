@@ -20,6 +20,8 @@ def main() -> int:
     parser.add_argument("--side-by-side", type=int, default=SIDE_BY_SIDE, metavar="N")
     parser.add_argument("--diary", action="store_true", help="of each, not only of those that fail")
     options = parser.parse_args()
+    if options.side_by_side < 1:
+        parser.error("--side-by-side: at least 1")
     failed = 0
     for outcome in play_all(options.seeds or FIRST, options.side_by_side):
         failed += bool(outcome.violations)

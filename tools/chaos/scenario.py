@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from host.daemon.presses import ANSWERS
 from host.simulation.events import SimulationError
 from tools.chaos.promises import (
     broken_promises,
@@ -42,7 +43,6 @@ PRESS_AGAIN_S: Final = 8.0
 CALM_S: Final = 0.6
 """Longer than two presses that are a double one lie apart."""
 SETTLED_S: Final = 45.0
-ANSWERS: Final = ("PlanStored", "PlanFailed", "PlanCancelled", "PlanExpired")
 
 
 @dataclass(slots=True)
