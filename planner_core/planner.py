@@ -12,33 +12,33 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from planner_core.calculating import find_opportunities
-from planner_core.config import PlannerConfig
-from planner_core.context import PlanningContext
-from planner_core.costs import BASIS_POINT
-from planner_core.degradation import Attempts, why_none_calculated
+from planner_core.certificate.certificate import prove
 from planner_core.errors import ContextError
-from planner_core.evaluator import Evaluator, as_block
 from planner_core.events import (
     CandidatesPrepared,
     PlanningCompleted,
     PlanningStarted,
 )
-from planner_core.module import ModuleKind
-from planner_core.narrowing import narrow, pick_alternatives
-from planner_core.obstacles import why_hold, why_not_today
-from planner_core.plan import Certificate, Plan, StoppedBy
-from planner_core.proving.certificate import prove
-from planner_core.refining.refinement import refine
-from planner_core.reporting import Found, held_plan, report_plan
+from planner_core.market.accepted_plan import incumbent_actions, incumbent_ids
+from planner_core.market.costs import BASIS_POINT
+from planner_core.market.currency_conversion import conversions
+from planner_core.market.hold_reasons import why_hold, why_not_today
+from planner_core.market.state import PlanningState, assess, value
+from planner_core.market.trade_sizing import merged, size_opportunities
+from planner_core.model.config import PlannerConfig
+from planner_core.model.context import PlanningContext
+from planner_core.model.plan import Certificate, Plan, StoppedBy
+from planner_core.modules.module import ModuleKind
+from planner_core.pipeline.candidate_stage import narrow, pick_alternatives
+from planner_core.pipeline.isolation import Attempts, why_none_calculated
+from planner_core.pipeline.opportunity_stage import find_opportunities
+from planner_core.pipeline.report_stage import Found, held_plan, report_plan
+from planner_core.pipeline.search_stage import propose_seeds, search_sequences
+from planner_core.refine.refinement import refine
 from planner_core.runtime import Runtime
-from planner_core.search import propose_seeds, search_sequences
-from planner_core.searching.ranking import RANKED_SETS, RankedSet, Ranking
-from planner_core.searching.space import SearchSpace
-from planner_core.state import PlanningState, assess, value
-from planner_core.trades.conversion import conversions
-from planner_core.trades.incumbent import incumbent_actions, incumbent_ids
-from planner_core.trades.sizing import merged, size_opportunities
+from planner_core.search.evaluator import Evaluator, as_block
+from planner_core.search.ranking import RANKED_SETS, RankedSet, Ranking
+from planner_core.search.space import SearchSpace
 
 
 def plan(context: PlanningContext, config: PlannerConfig, runtime: Runtime | None = None) -> Plan:

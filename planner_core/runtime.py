@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from planner_core.builtin import builtin_registries
-from planner_core.cache import CalculationCache
-from planner_core.circuit_breaker import Breakers
 from planner_core.errors import PlanningCancelledError
 from planner_core.events import Event, StageCompleted
-from planner_core.registry import Registries
+from planner_core.model.circuit_breaker import Breakers
+from planner_core.modules.builtin import builtin_registries
+from planner_core.modules.cache import CalculationCache
+from planner_core.modules.registry import Registries
 
 EventT = TypeVar("EventT", bound=Event)
 

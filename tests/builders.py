@@ -15,15 +15,18 @@ from typing import Any, cast
 
 import numpy as np
 
-from planner_core.arrays import DateArray, FloatArray
-from planner_core.builtin import builtin_registries
-from planner_core.candidates import Candidates, build_candidates, same_security_conflicts
-from planner_core.config import PlannerConfig
-from planner_core.config_loading import load_config
-from planner_core.context import PlanningContext
-from planner_core.evaluator import Evaluator
+from planner_core.config_api.config_loading import load_config
 from planner_core.events import Event
-from planner_core.module import (
+from planner_core.market.state import PlanningState, assess, value
+from planner_core.market.trade_sizing import price_trade
+from planner_core.model.arrays import DateArray, FloatArray
+from planner_core.model.candidates import Candidates, build_candidates, same_security_conflicts
+from planner_core.model.config import PlannerConfig
+from planner_core.model.context import PlanningContext
+from planner_core.model.plan import Action, Opportunity
+from planner_core.model.records import CashBalance, Security, Side, TaxLot
+from planner_core.modules.builtin import builtin_registries
+from planner_core.modules.module import (
     Filter,
     ModuleMetadata,
     ModuleParameters,
@@ -31,13 +34,10 @@ from planner_core.module import (
     PatternGenerator,
     SequenceGenerator,
 )
-from planner_core.narrowing import single_gains
-from planner_core.plan import Action, Opportunity
-from planner_core.records import CashBalance, Security, Side, TaxLot
-from planner_core.registry import Registries
+from planner_core.modules.registry import Registries
+from planner_core.pipeline.candidate_stage import single_gains
 from planner_core.runtime import Runtime
-from planner_core.state import PlanningState, assess, value
-from planner_core.trades.sizing import price_trade
+from planner_core.search.evaluator import Evaluator
 
 AS_OF = date(2024, 6, 28)
 """A Friday."""

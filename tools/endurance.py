@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from host.files.home import create_home
+from host.home.home import create_home
 from host.simulation.appliance import Simulation
 from tools.chaos.promises import edge_of, journal, presses_without_verdict
 from tools.chaos.witness import Witness

@@ -23,42 +23,42 @@ Painter = Callable[[], bytes]
 
 def display_markdown() -> str:
     """The legend of the display."""
-    from tools.display_doc import display_markdown
+    from tools.generators.display_doc import display_markdown
 
     return display_markdown()
 
 
 def health_markdown() -> str:
     """Every finding of the health."""
-    from tools.health_doc import health_markdown
+    from tools.generators.health_doc import health_markdown
 
     return health_markdown()
 
 
 def events_markdown() -> str:
     """Every type of event."""
-    from tools.event_docs import events_markdown
+    from tools.generators.event_docs import events_markdown
 
     return events_markdown()
 
 
 def modules_markdown() -> str:
     """The catalogue of the planner's modules."""
-    from tools.module_docs import modules_markdown
+    from tools.generators.module_docs import modules_markdown
 
     return modules_markdown()
 
 
 def benchmarks_markdown() -> str:
     """What the benchmarks measured."""
-    from tools.benchmarks_doc import benchmarks_markdown
+    from tools.generators.benchmarks_doc import benchmarks_markdown
 
     return benchmarks_markdown()
 
 
 def protocol_markdown() -> str:
     """The wire protocol."""
-    from firmware_bridge.protocol_doc import protocol_markdown
+    from tools.generators.protocol_doc import protocol_markdown
 
     return protocol_markdown()
 
@@ -67,7 +67,7 @@ def _firmware(name: str) -> Generator:
     """One of the C files that hold the protocol's table and the board's own pictures."""
 
     def text() -> str:
-        from firmware_bridge import protocol_c
+        from tools.generators import protocol_c
 
         written: str = getattr(protocol_c, name)()
         return written
@@ -81,7 +81,7 @@ def _schema_json(name: str) -> Generator:
     def text() -> str:
         import json
 
-        from host.configuration.schemas import SCHEMAS
+        from host.home.config.schemas import SCHEMAS
 
         return json.dumps(SCHEMAS[name](), indent=2) + "\n"
 
@@ -92,7 +92,7 @@ def _config_template(name: str) -> Generator:
     """One of the commented files that `trader init` writes."""
 
     def text() -> str:
-        from host.configuration import template as config_template
+        from tools.generators import config_templates as config_template
 
         written: str = getattr(config_template, name)()
         return written
@@ -125,7 +125,7 @@ GENERATED: dict[str, Generator] = {
 
 def pictures() -> dict[str, Painter]:
     """Path below the root -> what draws it, for every generated PNG."""
-    from tools.display_doc import display_pictures
+    from tools.generators.display_doc import display_pictures
 
     return display_pictures()
 

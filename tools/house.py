@@ -23,11 +23,11 @@ EMPTY_NAMES = frozenset({"base", "common", "helper", "helpers", "manager", "util
 # Where a failure of anything at all is contained, and turned into an event.
 MAY_CATCH_EVERYTHING = frozenset(
     {
-        "planner_core/degradation.py",
-        "host/worker/main.py",
-        "host/daemon/daemon.py",
-        "host/observability/bus.py",
-        "host/observability/logs.py",
+        "planner_core/pipeline/isolation.py",
+        "host/planning/worker/main.py",
+        "host/appliance/daemon.py",
+        "host/telemetry/event_bus.py",
+        "host/telemetry/logs/logs.py",
     }
 )
 EVERYTHING = frozenset({"Exception", "BaseException"})

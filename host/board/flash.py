@@ -19,7 +19,7 @@ from typing import Final
 import serial
 from serial.tools import list_ports
 
-from host.board.access import BoardError, port_error
+from host.board.connection import BoardError, port_error
 
 TOUCH_BAUD: Final = 1200
 LOOK_EVERY_S: Final = 0.1

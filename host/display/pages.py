@@ -8,11 +8,11 @@ from firmware_bridge.fonts import LARGE, SMALL, TALL
 from firmware_bridge.glyphs import ARROW_DOWN, ARROW_UP, CHECK
 from firmware_bridge.matrix import Bitmap, Canvas, Frame
 from firmware_bridge.messages import COLUMNS, ROWS
-from host.display import words
-from host.display.film import Film, Line, Shot, still
+from host.display import labels
+from host.display.animation import Film, Line, Shot, still
 
 if TYPE_CHECKING:
-    from host.display.words import PlanRecord, StepWords
+    from host.display.labels import PlanRecord, StepWords
 
 COUNT_MS: Final = 4000
 GAIN_MS: Final = 3000
@@ -42,14 +42,14 @@ NO_ENTRY: Final = Bitmap.from_art(
     "..####..",
 )
 MARKS: Final = {
-    words.BUY: Bitmap.from_art(".#.", "###"),
-    words.SELL: Bitmap.from_art("###", ".#."),
-    words.UNKNOWN: Bitmap.from_art("###", "###"),
+    labels.BUY: Bitmap.from_art(".#.", "###"),
+    labels.SELL: Bitmap.from_art("###", ".#."),
+    labels.UNKNOWN: Bitmap.from_art("###", "###"),
 }
 SIGNS: Final = {
-    words.BUY: ARROW_UP,
-    words.SELL: ARROW_DOWN,
-    words.UNKNOWN: LARGE.glyph(words.UNKNOWN),
+    labels.BUY: ARROW_UP,
+    labels.SELL: ARROW_DOWN,
+    labels.UNKNOWN: LARGE.glyph(labels.UNKNOWN),
 }
 
 
@@ -63,21 +63,21 @@ def result_film(record: PlanRecord, page: int, right: int = COLUMNS) -> Film:
     steps = _shown_steps(record)
     if 1 <= page <= len(steps):
         return step_film(steps, page - 1, right)
-    match words.outcome(record):
-        case words.PLANNED:
+    match labels.outcome(record):
+        case labels.PLANNED:
             return summary_film(record, right)
-        case words.NOTHING_TO_DO:
+        case labels.NOTHING_TO_DO:
             return Film((still(nothing_frame()),))
         case _:
-            return held_film(words.reason(record), right)
+            return held_film(labels.reason(record), right)
 
 
 def summary_film(record: PlanRecord, right: int = COLUMNS) -> Film:
     """Return how many steps, how much is bought and sold, and in turn the gain."""
-    steps = words.steps(record)
-    bought = sum(step.value for step in steps if step.side == words.BUY)
-    sold = sum(step.value for step in steps if step.side == words.SELL)
-    gain = words.gain(record)
+    steps = labels.steps(record)
+    bought = sum(step.value for step in steps if step.side == labels.BUY)
+    sold = sum(step.value for step in steps if step.side == labels.SELL)
+    gain = labels.gain(record)
     return Film(
         (
             *_count_shots(len(steps), bought, sold, right),
@@ -105,14 +105,14 @@ def _count_shots(count: int, bought: float, sold: float, right: int) -> tuple[Sh
 def _draw_arrows(canvas: Canvas, x: int, bought: float, sold: float) -> None:
     """Draw two arrows as long as what is bought (rising) and sold (hanging)."""
     largest = max(bought, sold)
-    for column, side, value in ((x, words.BUY, bought), (x + 4, words.SELL, sold)):
+    for column, side, value in ((x, labels.BUY, bought), (x + 4, labels.SELL, sold)):
         if value <= 0:
             continue
         length = HEAD + round((ROWS - HEAD) * value / largest)
         if length == PLUS:
             length = HEAD
-        top = ROWS - length if side == words.BUY else 0
-        head = top if side == words.BUY else length - HEAD
+        top = ROWS - length if side == labels.BUY else 0
+        head = top if side == labels.BUY else length - HEAD
         canvas.box(column + 1, top, 1, length, MID)
         canvas.bitmap(column, head, MARKS[side], MID)
 
@@ -124,7 +124,7 @@ def gain_frame(gain: float | None, right: int = COLUMNS) -> Frame:
     is_loss = gain is not None and gain < 0
     canvas.box(0, ROWS - 2 if is_loss else ROWS - 1, middle + 1, 1, MID)
     canvas.box(middle, ROWS - 1 if is_loss else ROWS - 2, COLUMNS - middle, 1, MID)
-    texts = [words.percent(gain, digits) for digits in (2, 1)]
+    texts = [labels.percent(gain, digits) for digits in (2, 1)]
     texts += [(number, "") for number, _ in texts]
     number, sign = next(text for text in texts if SMALL.width("".join(text)) <= right)
     x = canvas.text((right - SMALL.width(number + sign)) // 2, 0, number, SMALL)
@@ -145,7 +145,7 @@ def sign_frame(side: str, number: int) -> Frame:
     """Return the side as a large arrow, up for buying, and the number of the step."""
     canvas = Canvas()
     canvas.bitmap(0, 0, SIGNS[side])
-    digits = TEN if number == words.STEPS_SHOWN_MAX else LARGE.glyph(str(number))
+    digits = TEN if number == labels.STEPS_SHOWN_MAX else LARGE.glyph(str(number))
     canvas.bitmap(6, 0, digits)
     return canvas.frame()
 
@@ -176,6 +176,6 @@ def held_film(reason: str, right: int = COLUMNS) -> Film:
 
 
 def _shown_steps(record: PlanRecord) -> tuple[StepWords, ...]:
-    if words.outcome(record) != words.PLANNED:
+    if labels.outcome(record) != labels.PLANNED:
         return ()
-    return words.steps(record)[: words.STEPS_SHOWN_MAX]
+    return labels.steps(record)[: labels.STEPS_SHOWN_MAX]

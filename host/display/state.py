@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 from firmware_bridge.messages import BRIGHTNESS_MAX
 from host.display.pages import page_count
-from host.display.signs import bucket_film
+from host.display.status_screens import bucket_film
 
 if TYPE_CHECKING:
     from host.display.faults import Fault
-    from host.display.signs import Intent
-    from host.display.words import PlanRecord
+    from host.display.labels import PlanRecord
+    from host.display.status_screens import Intent
 
 AWAKE_S: Final = 60.0
 """How long a press lights a matrix that is dark for the night."""

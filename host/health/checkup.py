@@ -13,28 +13,28 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from host.configuration.device import DeviceConfig, load_device_config
 from host.errors import HostError
-from host.files.problems import ConfigFileError
-from host.health.clock import check_clock
-from host.health.daemon_checks import (
+from host.health.checks.daemon import (
     check_daemon,
     check_faults,
     check_incidents,
     check_link,
     check_worker,
 )
+from host.health.checks.home import check_disk, check_home, check_memory, check_rights
+from host.health.checks.record import check_breakers, check_journal
+from host.health.clock_check import check_clock
 from host.health.finding import HealthFinding, in_order
-from host.health.home_checks import check_disk, check_home, check_memory, check_rights
 from host.health.liveness import find_daemon
-from host.health.look import Findings, Look
-from host.health.memory import read_memory
-from host.health.record_checks import check_breakers, check_journal
+from host.health.monitor_state import read_memory
+from host.health.probe import Findings, Look
 from host.health.report import HealthReport
+from host.home.config.device_settings import DeviceConfig, load_device_config
+from host.home.storage.problems import ConfigFileError
 from planner_core.errors import PlannerError
 
 if TYPE_CHECKING:
-    from host.files.home import Home
+    from host.home.home import Home
 
 BUDGET_S: Final = 20.0
 """No check begins after that."""
@@ -109,9 +109,9 @@ def _checks(look: Look) -> Iterator[tuple[str, Check]]:
     yield "journal", check_journal
     yield "breakers", check_breakers
     if look.bucket_ids:
-        from host.health.config_checks import check_config
-        from host.health.data_checks import check_data
-        from host.health.plan_checks import check_plans
+        from host.health.checks.config import check_config
+        from host.health.checks.data import check_data
+        from host.health.checks.plan import check_plans
 
         for bucket_id in look.bucket_ids:
             yield f"plans of {bucket_id}", partial(check_plans, bucket_id=bucket_id)

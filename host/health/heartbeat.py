@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from host.files.atomic_file import FILE_MODE
-from host.files.instance_lock import LOCK_NAME
-from host.files.presence import open_file
+from host.home.storage.atomic_file import FILE_MODE
+from host.home.storage.instance_lock import LOCK_NAME
+from host.home.storage.safe_open import open_file
 
 HEARTBEAT_NAME: Final = "heartbeat"
 BEAT_S: Final = 15.0

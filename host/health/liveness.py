@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from host.health.heartbeat import is_locked, read_beat
-from host.health.look import Look
+from host.health.probe import Look
 
 if TYPE_CHECKING:
-    from host.files.home import Home
-    from host.health.look import Findings
+    from host.health.probe import Findings
+    from host.home.home import Home
 
 
 def look_at_daemon(home: Home) -> Look:

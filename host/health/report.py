@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from host.health.finding import Blocks, HealthFinding, Level, Status, status_of
 
 if TYPE_CHECKING:
-    from host.health.look import BucketLook, Look
+    from host.health.probe import BucketLook, Look
 
 SCHEMA_VERSION = 1
 

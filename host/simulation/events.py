@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import IO, Any, Final
 
 from host.errors import HostError
-from host.observability.log_format import event_of_line
+from host.telemetry.logs.log_format import event_of_line
 
 READ_BYTES: Final = 65_536
 

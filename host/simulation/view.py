@@ -12,9 +12,9 @@ from typing import Final
 
 from firmware_bridge.matrix import Frame
 from firmware_bridge.messages import BRIGHTNESS_MAX, COLUMNS
-from host.display import words
-from host.display.daylight import seen
-from host.printable import printable
+from host.display import labels
+from host.display.lighting import seen
+from host.text import printable
 
 KEYS: Final = (
     ("space", "press: plan the bucket"),
@@ -107,7 +107,7 @@ def led_line(leds: Mapping[str, bool]) -> str:
 def plan_lines(plan: Mapping[str, object], style: Style) -> list[str]:
     """Return a plan as a headline and a row per step."""
     bucket, as_of = str(plan.get("bucket_id")), str(plan.get("as_of"))
-    outcome, gain = words.outcome(plan), words.gain(plan)
+    outcome, gain = labels.outcome(plan), labels.gain(plan)
     title = printable(f"{bucket}, as of {as_of}: {headline(outcome, gain, plan)}")
     lines = [_in(BOLD, title[: style.columns], style)]
     steps = plan.get("steps")
@@ -121,12 +121,12 @@ def plan_lines(plan: Mapping[str, object], style: Style) -> list[str]:
 
 def headline(outcome: str, gain: float | None, plan: Mapping[str, object]) -> str:
     """Return what came out, in a sentence."""
-    if outcome == words.PLANNED and gain is not None:
+    if outcome == labels.PLANNED and gain is not None:
         steps = plan.get("steps")
         count = len(steps) if isinstance(steps, list) else 0
         what = "1 step" if count == 1 else f"{count} steps"
         return f"{what}, better by {gain * 100:.2f} % of its worth a year"
-    if outcome == words.NOTHING_TO_DO:
+    if outcome == labels.NOTHING_TO_DO:
         return "nothing to do"
     return f"no plan: {plan.get('reason')}"
 
@@ -142,8 +142,8 @@ def _step_line(number: int, step: Mapping[str, object], style: Style) -> str:
         _number(step.get("cost"), 2),
         str(step.get("reason")),
     )
-    row = words.shortened_line(printable(row), style.columns)
-    return row.replace(side, _in(GREEN if side == words.BUY else MAGENTA, side, style), 1)
+    row = labels.shortened_line(printable(row), style.columns)
+    return row.replace(side, _in(GREEN if side == labels.BUY else MAGENTA, side, style), 1)
 
 
 def _row(number: str, side: str, security: str, *rest: str) -> str:
@@ -153,7 +153,7 @@ def _row(number: str, side: str, security: str, *rest: str) -> str:
 
 def _number(value: object, decimals: int = 0) -> str:
     if not isinstance(value, int | float):
-        return words.UNKNOWN
+        return labels.UNKNOWN
     text = f"{value:,.{decimals}f}"
     return text if decimals or value == int(value) or abs(value) >= 1 else f"{value:g}"
 

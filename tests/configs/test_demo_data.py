@@ -10,19 +10,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from host.configuration.store import load_config_file
-from host.files.home import Home, create_home
-from host.portfolio.snapshot import take_snapshot
-from planner_core.builtin import builtin_registries
-from planner_core.config import PlannerConfig
-from planner_core.config_loading import load_config
-from planner_core.context import PlanningContext
-from planner_core.module import ModuleKind
-from planner_core.plan import Opportunity, Outcome
+from host.home.config.store import load_config_file
+from host.home.home import Home, create_home
+from host.home.portfolio.snapshot import take_snapshot
+from planner_core.config_api.config_loading import load_config
+from planner_core.market.state import assess, value
+from planner_core.model.config import PlannerConfig
+from planner_core.model.context import PlanningContext
+from planner_core.model.plan import Opportunity, Outcome
+from planner_core.model.records import Side
+from planner_core.modules.builtin import builtin_registries
+from planner_core.modules.module import ModuleKind
 from planner_core.planner import plan
-from planner_core.records import Side
 from planner_core.runtime import Runtime
-from planner_core.state import assess, value
 
 DEMO = Path(__file__).parents[2] / "configs" / "demo"
 BUCKETS = ("core", "satellite_a")

@@ -14,9 +14,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from host.configuration.schemas import SCHEMAS
-from host.files.home import create_home
-from host.files.toml_file import read_toml
+from host.home.config.schemas import SCHEMAS
+from host.home.home import create_home
+from host.home.storage.toml_file import read_toml
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 BIN = Path(sys.executable).parent

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from host.configuration import template as config_template
-from host.configuration.device import DeviceConfig, check_device_config
-from host.configuration.store import check_document
-from host.configuration.template import bucket_template, toml_value
-from host.files.toml_file import parse_toml
-from planner_core.builtin import builtin_registries
-from planner_core.config import PlannerConfig
-from planner_core.config_loading import load_config
-from planner_core.module import ModuleKind
+from host.home.config.device_settings import DeviceConfig, check_device_config
+from host.home.config.store import check_document
+from host.home.storage.toml_file import parse_toml
+from planner_core.config_api.config_loading import load_config
+from planner_core.model.config import PlannerConfig
+from planner_core.modules.builtin import builtin_registries
+from planner_core.modules.module import ModuleKind
+from tools.generators import config_templates as config_template
+from tools.generators.config_templates import bucket_template, toml_value
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SETTING = re.compile(r"^#(?=[a-z_0-9]+ = )", re.MULTILINE)

@@ -16,9 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from host.worker.main import main
-from planner_core.builtin import builtin_registries
-from planner_core.state import PlanningState
+from host.planning.worker.main import main
+from planner_core.market.state import PlanningState
+from planner_core.modules.builtin import builtin_registries
 from tests.builders import stub_calculator
 
 

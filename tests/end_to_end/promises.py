@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from host.observability.journal_record import JournalRecord
 from host.simulation.appliance import Simulation
+from host.telemetry.journal.record import JournalRecord
 from tools.chaos.promises import broken_promises, journal
 
 TAMPERED = str(Path(__file__).with_name("tampered_trader.py"))

@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from firmware_bridge.link import Link
-from host import cli
-from host.daemon.daemon import Daemon
-from host.files.plan_store import PlanStore
-from host.journal.journal import Journal
-from host.observability.journal_record import JournalRecord
-from host.worker import client as worker_client
+from host.appliance.daemon import Daemon
+from host.cli import main as cli
+from host.home.plan_store import PlanStore
+from host.planning.worker import client as worker_client
+from host.telemetry.journal.journal import Journal
+from host.telemetry.journal.record import JournalRecord
 
 QUICK_WORKER = str(Path(__file__).with_name("quick_worker.py"))
 PLANTED_WORKER = str(Path(__file__).with_name("planted_worker.py"))

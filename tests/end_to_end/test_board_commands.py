@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge.transport import SerialPort
-from host.board import walk as walking
-from host.board.access import BoardError
-from host.board.walk import Result, Walk
-from host.cli import main
+from host.board import self_test as walking
+from host.board.connection import BoardError
+from host.board.self_test import Result, Walk
+from host.cli.main import main
 from host.simulation.appliance import AVR_COMMAND, BOARD_COMMAND, Simulation
 from tests.end_to_end.promises import quick, small_home
 

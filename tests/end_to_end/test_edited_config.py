@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from host.configuration.active import open_history
-from host.files.backup import create_backup
-from host.files.home import Home
-from host.files.instance_lock import InstanceError
-from host.files.restore import restore_backup
+from host.home.backup.backup import create_backup
+from host.home.backup.restore import restore_backup
+from host.home.config.active import open_history
+from host.home.home import Home
+from host.home.storage.instance_lock import InstanceError
 from tests.end_to_end.promises import assert_promises, of_type, quick, small_home, wait_until
 from tools.chaos.promises import plan_files
 

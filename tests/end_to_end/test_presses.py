@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from host.files.home import create_home
+from host.home.home import create_home
 from host.simulation.appliance import Simulation
 from tests.end_to_end.promises import (
     TAMPERED,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from host.files.home import create_home
+from host.home.home import create_home
 from host.simulation.appliance import Simulation
 
 

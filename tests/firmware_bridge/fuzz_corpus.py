@@ -16,9 +16,9 @@ from pathlib import Path
 import msgpack  # type: ignore[import-untyped]
 
 from firmware_bridge.messages import Hello
-from firmware_bridge.vectors import vectors
 from firmware_bridge.wire import Packet, seal
 from tools.build_firmware import FUZZ_TARGETS, build_fuzzer
+from tools.generators.vectors import vectors
 
 FOLDER = Path(__file__).parent.parent / "corpora"
 INPUT_BYTES_MAX = 512

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from firmware_bridge.errors import PacketError
 from firmware_bridge.messages import BY_MESSAGE, BY_TYPE, Direction, decode_body, fields_of
 from firmware_bridge.wire import CobsCarrier, Packet, cobs_encode, crc16, seal
-from tests.firmware_bridge.test_vectors import FILES, read
+from tests.tools.generators.test_vectors import FILES, read
 from tools.build_firmware import Built
 
 VERDICTS = ("pending", "packet", "bad_crc", "bad_coding", "too_short", "too_long")

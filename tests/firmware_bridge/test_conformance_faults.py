@@ -20,9 +20,9 @@ from firmware_bridge.messages import (
     ShowFrame,
 )
 from firmware_bridge.patterns import stale_frame
-from firmware_bridge.vectors import vectors
 from firmware_bridge.wire import CobsCarrier, Packet
 from tests.firmware_bridge.conformance_bench import BRIGHT, PICTURE, A, Bench
+from tools.generators.vectors import vectors
 
 # --- buttons ---------------------------------------------------------------------------------
 

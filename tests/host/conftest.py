@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from host.cli import main
-from host.files.home import Home, create_home
+from host.cli.main import main
+from host.home.home import Home, create_home
 
 
 @dataclass(frozen=True, slots=True)

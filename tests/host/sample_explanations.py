@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from planner_core.explaining.explanation import Explanation, HoldingChange, RunnerUp, StepEffect
-from planner_core.explaining.limit_use import LimitUse
-from planner_core.explaining.what_if import WhatIf
-from planner_core.plan import Action, Outcome
-from planner_core.records import Side
+from planner_core.explain.explanation import Explanation, HoldingChange, RunnerUp, StepEffect
+from planner_core.explain.limit_use import LimitUse
+from planner_core.explain.what_if import WhatIf
+from planner_core.model.plan import Action, Outcome
+from planner_core.model.records import Side
 
 ACTION = Action(0, 5.0, 80.0, "USD", 1.0, 400.0, 3.0, 0.0, -403.0, ("a.b",), "why")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from planner_core.plan import (
+from planner_core.model.plan import (
     Action,
     Alternative,
     ModuleAttempt,
@@ -17,7 +17,7 @@ from planner_core.plan import (
     Step,
     TermChange,
 )
-from planner_core.records import Finding, Severity, Side
+from planner_core.model.records import Finding, Severity, Side
 
 AS_OF = date(2022, 12, 28)
 TRACE_ID = "0123456789abcdef0123456789abcdef"

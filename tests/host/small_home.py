@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from host.files.home import Home
+from host.home.home import Home
 
 PORTFOLIO = """\
 base_currency = "USD"

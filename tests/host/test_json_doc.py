@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from host.files.home import Home
+from host.home.home import Home
 from tests.host.conftest import Trader
 
 DOC = Path(__file__).resolve().parents[2] / "docs" / "json.md"

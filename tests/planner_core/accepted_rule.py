@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from planner_core.context import PlanningContext
-from planner_core.records import Side, Trade
+from planner_core.model.context import PlanningContext
+from planner_core.model.records import Side, Trade
 
 if TYPE_CHECKING:
     from tests.planner_core.reference import Wish

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from planner_core.candidates import Candidates
-from planner_core.config import PlannerConfig
-from planner_core.context import PlanningContext
-from planner_core.module import AnyModule, ModuleParameters
-from planner_core.opportunities import BUILTIN_OPPORTUNITIES
-from planner_core.records import (
+from planner_core.market.state import PlanningState
+from planner_core.market.trade_sizing import size_opportunities
+from planner_core.model.candidates import Candidates
+from planner_core.model.config import PlannerConfig
+from planner_core.model.context import PlanningContext
+from planner_core.model.records import (
     CashBalance,
     CashFlow,
     GroupRule,
@@ -25,8 +25,8 @@ from planner_core.records import (
     Side,
     Trade,
 )
-from planner_core.state import PlanningState
-from planner_core.trades.sizing import size_opportunities
+from planner_core.modules.module import AnyModule, ModuleParameters
+from planner_core.modules.opportunities import BUILTIN_OPPORTUNITIES
 from tests.builders import (
     constant_rate,
     days_ago,

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import combinations
 
-from planner_core.config import PlannerConfig
-from planner_core.context import PlanningContext
-from planner_core.records import GroupRule, Side, TaxLot
+from planner_core.model.config import PlannerConfig
+from planner_core.model.context import PlanningContext
+from planner_core.model.records import GroupRule, Side, TaxLot
 from tests.planner_core.accepted_rule import goes_on
 from tests.planner_core.repair_rule import repair_credit
 

@@ -9,17 +9,15 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from planner_core.arrays import FloatArray
-from planner_core.calculating import find_opportunities
-from planner_core.candidates import Candidates
-from planner_core.config import PlannerConfig
-from planner_core.context import PlanningContext
-from planner_core.degradation import Attempts
-from planner_core.evaluator import Evaluator
-from planner_core.module import ModuleKind
-from planner_core.narrowing import narrow
-from planner_core.plan import Action
-from planner_core.records import (
+from planner_core.market.accepted_plan import incumbent_actions
+from planner_core.market.state import PlanningState
+from planner_core.market.trade_sizing import merged, size_opportunities
+from planner_core.model.arrays import FloatArray
+from planner_core.model.candidates import Candidates
+from planner_core.model.config import PlannerConfig
+from planner_core.model.context import PlanningContext
+from planner_core.model.plan import Action
+from planner_core.model.records import (
     CashBalance,
     CashFlow,
     GroupRule,
@@ -32,9 +30,11 @@ from planner_core.records import (
     TaxLot,
     Trade,
 )
-from planner_core.state import PlanningState
-from planner_core.trades.incumbent import incumbent_actions
-from planner_core.trades.sizing import merged, size_opportunities
+from planner_core.modules.module import ModuleKind
+from planner_core.pipeline.candidate_stage import narrow
+from planner_core.pipeline.isolation import Attempts
+from planner_core.pipeline.opportunity_stage import find_opportunities
+from planner_core.search.evaluator import Evaluator
 from tests.builders import AS_OF, days_ago, make_config, make_runtime, make_state, price_paths
 from tests.builders import weekdays as market_days
 from tests.planner_core.reference import Market, Reference, Wish

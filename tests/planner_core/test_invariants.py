@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner_core.context import context_digest
-from planner_core.plan import Alternative, Outcome, Plan, Step
+from planner_core.market.state import PlanningState
+from planner_core.model.context import context_digest
+from planner_core.model.plan import Alternative, Outcome, Plan, Step
+from planner_core.model.records import Side, Trade
 from planner_core.planner import plan
-from planner_core.records import Side, Trade
-from planner_core.state import PlanningState
 from tests.builders import days_ago, make_config, make_context, make_securities, make_state
 from tests.planner_core.reference import DUST, Reference, Wish
 from tests.planner_core.strategies import Portfolio, portfolios, reference_of, wish_of

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 
-from planner_core.plan import Outcome, Plan
+from planner_core.market.state import PlanningState
+from planner_core.model.plan import Outcome, Plan
+from planner_core.model.records import Side
 from planner_core.planner import plan
-from planner_core.records import Side
-from planner_core.state import PlanningState
 from tests.builders import make_state
 from tests.planner_core.reference import Reference, Wish
 from tests.planner_core.strategies import Portfolio, portfolios, reference_of

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from planner_core.arrays import FloatArray
-from planner_core.context import PlanningContext
-from planner_core.module import ModuleKind
-from planner_core.plan import ModuleStatus, Opportunity, Outcome, Plan
+from planner_core.market.state import PlanningState
+from planner_core.model.arrays import FloatArray
+from planner_core.model.context import PlanningContext
+from planner_core.model.plan import ModuleStatus, Opportunity, Outcome, Plan
+from planner_core.model.records import CashBalance, Side
+from planner_core.modules.module import ModuleKind
 from planner_core.planner import plan
-from planner_core.records import CashBalance, Side
-from planner_core.state import PlanningState
 from tests.builders import (
     Recorder,
     make_config,

@@ -7,8 +7,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from planner_core.plan import Outcome
-from planner_core.records import Incumbent, IncumbentStep, RefusedStep, Side, Trade
+from planner_core.model.plan import Outcome
+from planner_core.model.records import Incumbent, IncumbentStep, RefusedStep, Side, Trade
 from tests.builders import AS_OF, make_context, make_lot, make_securities, make_state
 from tests.planner_core.wished import run_with
 

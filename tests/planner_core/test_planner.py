@@ -8,15 +8,15 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pytest
 
-from planner_core.builtin import builtin_registries
-from planner_core.context import PlanningContext
 from planner_core.errors import PlanningCancelledError
 from planner_core.events import Event, StageCompleted
-from planner_core.module import ModuleKind
-from planner_core.plan import ModuleStatus, Outcome, Plan, Skip, StoppedBy
+from planner_core.market.state import PlanningState
+from planner_core.model.context import PlanningContext
+from planner_core.model.plan import ModuleStatus, Outcome, Plan, Skip, StoppedBy
+from planner_core.model.records import Finding, LedgerStatus, Severity, Side
+from planner_core.modules.builtin import builtin_registries
+from planner_core.modules.module import ModuleKind
 from planner_core.planner import plan
-from planner_core.records import Finding, LedgerStatus, Severity, Side
-from planner_core.state import PlanningState
 from tests.builders import (
     FakeClock,
     Recorder,

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from planner_core.errors import ContextError
-from planner_core.plan import Outcome
+from planner_core.model.plan import Outcome
+from planner_core.model.records import CashBalance, LedgerStatus, PendingOrder, Side
 from planner_core.planner import plan
-from planner_core.records import CashBalance, LedgerStatus, PendingOrder, Side
 from tests.builders import (
     constant_rate,
     days_ago,

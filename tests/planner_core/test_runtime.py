@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from planner_core.builtin import builtin_registries
 from planner_core.errors import PlanningCancelledError
 from planner_core.events import StageCompleted
+from planner_core.modules.builtin import builtin_registries
 from planner_core.planner import plan
 from planner_core.runtime import EPOCH, Runtime
 from tests.builders import FakeClock, Recorder, make_config, make_context, make_runtime

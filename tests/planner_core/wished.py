@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from planner_core.context import PlanningContext
-from planner_core.module import AnyModule
-from planner_core.plan import ModuleStatus, Opportunity, Plan
+from planner_core.market.state import PlanningState
+from planner_core.model.context import PlanningContext
+from planner_core.model.plan import ModuleStatus, Opportunity, Plan
+from planner_core.model.records import Side
+from planner_core.modules.module import AnyModule
 from planner_core.planner import plan
-from planner_core.records import Side
-from planner_core.state import PlanningState
 from tests.builders import (
     Recorder,
     make_config,

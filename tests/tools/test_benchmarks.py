@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from planner_core.evaluator import Evaluator, as_block
-from planner_core.searching.ranking import Ranking
+from planner_core.search.evaluator import Evaluator, as_block
+from planner_core.search.ranking import Ranking
 from tools.benchmarks import evaluator as benchmark
 from tools.benchmarks._portfolios import (
     config_with,

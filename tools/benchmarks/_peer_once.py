@@ -37,8 +37,8 @@ def load(library: str) -> dict[str, Any]:
     """Import what the way needs."""
     names = {
         "arduino_trader": (
-            "planner_core.builtin",
-            "planner_core.config_loading",
+            "planner_core.modules.builtin",
+            "planner_core.config_api.config_loading",
             "planner_core.planner",
         ),
         "skfolio": ("skfolio", "skfolio.optimization", "skfolio.prior", "skfolio.moments"),
@@ -53,8 +53,8 @@ def load(library: str) -> dict[str, Any]:
 
 def ours(modules: dict[str, Any], task: Any) -> Trades:  # noqa: ANN401
     """Plan as shipped: at most five trades."""
-    registries = modules["planner_core.builtin"].builtin_registries()
-    config = modules["planner_core.config_loading"].load_config({}, registries)
+    registries = modules["planner_core.modules.builtin"].builtin_registries()
+    config = modules["planner_core.config_api.config_loading"].load_config({}, registries)
     plan = modules["planner_core.planner"].plan(task["context"], config)
     return {s.security: s.quantity * (1 if s.side == "buy" else -1) for s in plan.steps}
 

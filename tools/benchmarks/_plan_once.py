@@ -13,13 +13,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from planner_core.builtin import builtin_registries
-from planner_core.config_loading import load_config
+from planner_core.config_api.config_loading import load_config
+from planner_core.modules.builtin import builtin_registries
 from planner_core.planner import plan
 from planner_core.runtime import Runtime
 
 if TYPE_CHECKING:
-    from planner_core.plan import Plan
+    from planner_core.model.plan import Plan
 
 
 def main(context_file: str, depth: str, repeats: str, result_file: str) -> None:

@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from host.worker.main import main
-from planner_core.builtin import builtin_registries
-from planner_core.module import ModuleMetadata, ModuleParameters, OpportunityCalculator
+from host.planning.worker.main import main
+from planner_core.modules.builtin import builtin_registries
+from planner_core.modules.module import ModuleMetadata, ModuleParameters, OpportunityCalculator
 
 if TYPE_CHECKING:
-    from planner_core.plan import Opportunity
-    from planner_core.state import PlanningState
+    from planner_core.market.state import PlanningState
+    from planner_core.model.plan import Opportunity
 
 EATEN_BYTES = 500_000_000
 

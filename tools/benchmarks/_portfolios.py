@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from host.files.home import Home
-from host.portfolio.snapshot import take_snapshot
-from planner_core.builtin import builtin_registries
-from planner_core.config_loading import load_config
-from planner_core.context import PlanningContext
-from planner_core.records import CashBalance, CashFlow, Security, TaxLot, Trade
-from planner_core.state import PlanningState, assess, value
+from host.home.home import Home
+from host.home.portfolio.snapshot import take_snapshot
+from planner_core.config_api.config_loading import load_config
+from planner_core.market.state import PlanningState, assess, value
+from planner_core.model.context import PlanningContext
+from planner_core.model.records import CashBalance, CashFlow, Security, TaxLot, Trade
+from planner_core.modules.builtin import builtin_registries
 from tools.measure import BIN, child
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from planner_core.config import PlannerConfig
+    from planner_core.model.config import PlannerConfig
 
 ALL_HISTORY_DAYS = 2440
 """With what the reader adds to it, all the demo has."""

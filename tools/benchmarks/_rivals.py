@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from planner_core.candidates import build_candidates, same_security_conflicts
-from planner_core.evaluator import Evaluator, as_block
-from planner_core.opportunities.continuous import solve_target_weights
-from planner_core.records import Side
-from planner_core.trades.sizing import price_trade
-from planner_core.valuing.limits import VIOLATION_TOLERANCE
+from planner_core.market.limits import VIOLATION_TOLERANCE
+from planner_core.market.trade_sizing import price_trade
+from planner_core.model.candidates import build_candidates, same_security_conflicts
+from planner_core.model.records import Side
+from planner_core.modules.opportunities.continuous import solve_target_weights
+from planner_core.search.evaluator import Evaluator, as_block
 from tools.measure import BenchmarkError
 
 if TYPE_CHECKING:
-    from planner_core.plan import Action
-    from planner_core.state import PlanningState
+    from planner_core.market.state import PlanningState
+    from planner_core.model.plan import Action
 
 
 def greedy(evaluator: Evaluator, depth: int) -> float:

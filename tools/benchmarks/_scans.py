@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from planner_core.evaluator import FLOAT32_MARGIN, as_set
-from planner_core.returns import tail_weights
+from planner_core.market.returns import tail_weights
+from planner_core.search.evaluator import FLOAT32_MARGIN, as_set
 from tools.measure import BenchmarkError
 
 if TYPE_CHECKING:
-    from planner_core.arrays import FloatArray
-    from planner_core.evaluator import Evaluator, IdBlock
+    from planner_core.model.arrays import FloatArray
+    from planner_core.search.evaluator import Evaluator, IdBlock
 
 KERNEL = Path(__file__).parent / "kernels" / "pair_scan.c"
 TOP = 10

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from planner_core.evaluator import Evaluator, as_block
-from planner_core.returns import TAIL_LEVEL
+from planner_core.market.returns import TAIL_LEVEL
+from planner_core.search.evaluator import Evaluator, as_block
 from tools.measure import BenchmarkError
 
 FEASIBILITY = 1e-7

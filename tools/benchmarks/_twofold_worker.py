@@ -10,17 +10,17 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from host.configuration.active import load_active
-from host.metrics.memory import memory_bytes
-from host.plans.planning import make_plan
-from host.worker import main as worker_main
-from planner_core.cache import CalculationCache
+from host.home.config.active import load_active
+from host.planning.plan_run import make_plan
+from host.planning.worker import main as worker_main
+from host.telemetry.metrics.process_memory import memory_bytes
+from planner_core.modules.cache import CalculationCache
 from planner_core.planner import plan
 
 if TYPE_CHECKING:
-    from planner_core.config import PlannerConfig
-    from planner_core.context import PlanningContext
-    from planner_core.plan import Plan
+    from planner_core.model.config import PlannerConfig
+    from planner_core.model.context import PlanningContext
+    from planner_core.model.plan import Plan
     from planner_core.runtime import Runtime
 
 SILENT = "silent"

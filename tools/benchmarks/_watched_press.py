@@ -17,27 +17,27 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from host.daemon.log import is_logged, is_logged_type, log_event
-from host.daemon.plan_desk import names_of, stored_event
-from host.daemon.presses import OpenRequest, PressLedger
-from host.daemon.recorder import Recorder
-from host.files.plan_store import PlanStore
-from host.journal.head import HEAD_NAME
-from host.journal.journal import Journal
-from host.metrics.store import MetricsStore
-from host.observability.bus import EventBus
-from host.observability.log_file import LogFile
-from host.observability.logs import LogLevels, logging_to
-from host.observability.press_events import ButtonEdge, FrameShown, PlanRequested
-from host.worker.breaker_store import BreakerStore
-from host.worker.client import WorkerClient
-from host.worker.supervisor import PlanSupervisor
+from host.appliance.plan_service import names_of, stored_event
+from host.appliance.presses.press_log import OpenRequest, PressLedger
+from host.appliance.presses.recorder import Recorder
+from host.home.plan_store import PlanStore
+from host.planning.worker.breaker_store import BreakerStore
+from host.planning.worker.client import WorkerClient
+from host.planning.worker.supervisor import PlanSupervisor
+from host.telemetry.event_bus import EventBus
+from host.telemetry.events.press_events import ButtonEdge, FrameShown, PlanRequested
+from host.telemetry.journal.head import HEAD_NAME
+from host.telemetry.journal.journal import Journal
+from host.telemetry.logs.event_log import is_logged, is_logged_type, log_event
+from host.telemetry.logs.log_file import LogFile
+from host.telemetry.logs.logs import LogLevels, logging_to
+from host.telemetry.metrics.store import MetricsStore
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from host.files.home import Home
-    from host.worker.client import PlanReply
+    from host.home.home import Home
+    from host.planning.worker.client import PlanReply
 
 WORKER = str(Path(__file__).with_name("_twofold_worker.py"))
 BUCKET = "core"

@@ -13,8 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from host import cli
-from host.daemon import daemon as daemon_module
+from host.appliance import daemon as daemon_module
+from host.cli import main as cli
 
 BEAT_S = 0.002
 WORKER = str(Path(__file__).with_name("_planted_worker.py"))

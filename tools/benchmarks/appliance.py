@@ -7,7 +7,7 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from host.files.home import create_home
+from host.home.home import create_home
 from host.simulation.appliance import Simulation
 from tools.measure import NO_BYTECODE, BenchmarkError, rss_mb
 

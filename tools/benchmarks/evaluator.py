@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from planner_core.candidates import build_candidates, same_security_conflicts
-from planner_core.evaluator import BLOCK_SEQUENCES, Evaluator, IdBlock, as_block
-from planner_core.records import Side
-from planner_core.searching.ranking import Ranking
-from planner_core.trades.sizing import price_trade
+from planner_core.market.trade_sizing import price_trade
+from planner_core.model.candidates import build_candidates, same_security_conflicts
+from planner_core.model.records import Side
+from planner_core.search.evaluator import BLOCK_SEQUENCES, Evaluator, IdBlock, as_block
+from planner_core.search.ranking import Ranking
 from tools.benchmarks._portfolios import config_with, simulated_context, state_of
 from tools.benchmarks._scans import TOP, FullCvar, by_c, by_formula, by_pairs_in_python
 from tools.benchmarks._timing import in_turns
 from tools.measure import BenchmarkError, child
 
 if TYPE_CHECKING:
-    from planner_core.state import PlanningState
+    from planner_core.market.state import PlanningState
 
 REFERENCE = (30, 5)
 SIZES = ((30, 5), (30, 10), (100, 5), (100, 10), (500, 5), (500, 10))

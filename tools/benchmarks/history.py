@@ -7,7 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from host.configuration.history import ConfigHistory
+from host.home.config.history import ConfigHistory
 from tools.crash.injected import sweep
 from tools.crash.writers import STORAGE
 

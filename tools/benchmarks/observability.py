@@ -9,13 +9,13 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from host.files.home import create_home
+from host.home.home import create_home
 from host.simulation.appliance import Simulation
 from tools.benchmarks._watched_press import overhead
 from tools.measure import BenchmarkError
 
 if TYPE_CHECKING:
-    from host.files.home import Home
+    from host.home.home import Home
 
 PAIRS = 30
 WATCHED = str(Path(__file__).with_name("_watched_trader.py"))

@@ -8,23 +8,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from planner_core.calculating import find_opportunities
-from planner_core.degradation import Attempts
-from planner_core.evaluator import Evaluator, as_block
-from planner_core.narrowing import narrow
+from planner_core.certificate.certificate import prove
+from planner_core.market.trade_sizing import size_opportunities
+from planner_core.pipeline.candidate_stage import narrow
+from planner_core.pipeline.isolation import Attempts
+from planner_core.pipeline.opportunity_stage import find_opportunities
+from planner_core.pipeline.search_stage import propose_seeds
 from planner_core.planner import search
-from planner_core.proving.certificate import prove
 from planner_core.runtime import Runtime
-from planner_core.search import propose_seeds
-from planner_core.searching.ranking import Ranking
-from planner_core.trades.sizing import size_opportunities
+from planner_core.search.evaluator import Evaluator, as_block
+from planner_core.search.ranking import Ranking
 from tools.benchmarks._portfolios import config_with, contexts_at_other_dates, state_of
 from tools.benchmarks._rivals import discrete_allocation, greedy
 from tools.benchmarks._scip import ScipAnswer, solve
 from tools.measure import BenchmarkError
 
 if TYPE_CHECKING:
-    from planner_core.state import PlanningState
+    from planner_core.market.state import PlanningState
 
 INSTANCES = 24
 DEPTHS = (5, 10)

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firmware_bridge.edges import EdgeId
-from host.configuration.history import ConfigHistory
-from host.daemon.presses import ANSWERS, VERDICTS, edge_ids
-from host.files.home import Home
-from host.journal.reading import read_journal
+from host.appliance.presses.press_log import ANSWERS, VERDICTS, edge_ids
+from host.home.config.history import ConfigHistory
+from host.home.home import Home
+from host.telemetry.journal.reader import read_journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from host.observability.journal_record import JournalRecord
+    from host.telemetry.journal.record import JournalRecord
     from tools.chaos.witness import Witness
 
 

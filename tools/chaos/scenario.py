@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from host.daemon.presses import ANSWERS
+from host.appliance.presses.press_log import ANSWERS
 from host.simulation.events import SimulationError
 from tools.chaos.promises import (
     broken_promises,

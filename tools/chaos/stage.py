@@ -17,9 +17,9 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from host.files.home import create_home
-from host.health import clock as health_clock
+from host.health import clock_check as health_clock
 from host.health.checkup import check_health
+from host.home.home import create_home
 from host.simulation.appliance import BOARD_COMMAND, Simulation
 from tools.chaos.clock import WallClock
 from tools.chaos.witness import Witness

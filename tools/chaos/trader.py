@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from host import cli
-from host.daemon import daemon as daemon_module
+from host.appliance import daemon as daemon_module
+from host.cli import main as cli
 
 WORKER = str(Path(__file__).with_name("worker.py"))
 

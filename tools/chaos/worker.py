@@ -15,15 +15,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from host.worker.main import main
-from planner_core.builtin import builtin_registries
-from planner_core.cache import Results, RunMemory
-from planner_core.module import AnyModule, ModuleMetadata, ModuleParameters, OpportunityCalculator
-from planner_core.plan import Opportunity
-from planner_core.records import Side
+from host.planning.worker.main import main
+from planner_core.model.plan import Opportunity
+from planner_core.model.records import Side
+from planner_core.modules.builtin import builtin_registries
+from planner_core.modules.cache import Results, RunMemory
+from planner_core.modules.module import (
+    AnyModule,
+    ModuleMetadata,
+    ModuleParameters,
+    OpportunityCalculator,
+)
 
 if TYPE_CHECKING:
-    from planner_core.state import PlanningState
+    from planner_core.market.state import PlanningState
 
 NAME: Final = "chaotic"
 KEY: Final = f"opportunity_calculators.{NAME}"

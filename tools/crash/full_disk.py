@@ -16,9 +16,9 @@ MOUNT: Final = 'mount -t tmpfs -o "$1" tmpfs "$2" && shift 2 && exec "$@"'
 PROGRAM: Final = """
 import json, os, sys
 from pathlib import Path
-from host.configuration.active import load_active, open_history
+from host.home.config.active import load_active, open_history
 from host.errors import HostError
-from host.files.home import Home
+from host.home.home import Home
 from tools.crash.writers import Found, judge, make_home
 #prelude
 found, said = Found(), []

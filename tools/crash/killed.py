@@ -17,15 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from host.configuration.active import open_history
-from host.files.backup import create_backup
-from host.files.home import Home, create_home
+from host.home.backup.backup import create_backup
+from host.home.config.active import open_history
+from host.home.home import Home, create_home
 from tools.crash.writers import BUCKET, Found, judge
 
 PROGRAM: Final = """
 import sys
 {prelude}
-from host.cli import main
+from host.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
 EARLIEST: Final = 0.4

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from host.configuration.active import load_active, open_history
 from host.errors import HostError
-from host.files.home import Home
+from host.home.config.active import load_active, open_history
+from host.home.home import Home
 
 BUCKET: Final = "core"
 FIRST: Final = b"max_plan_depth = 5\n"
@@ -28,9 +28,9 @@ TIMEOUT_S: Final = 60
 FUNCTION: Final = f"""
 import sys
 from pathlib import Path
-from host.configuration.active import open_history
+from host.home.config.active import open_history
 from host.errors import HostError
-from host.files.home import Home
+from host.home.home import Home
 history = open_history(Home(Path(sys.argv[1])), '{BUCKET}')
 #prelude
 for number in range({COMMITS}):
@@ -42,8 +42,8 @@ for number in range({COMMITS}):
 """
 COMMAND: Final = """
 import contextlib, io, json, sys
-import host.configuration.active
-from host.cli import main
+import host.home.config.active
+from host.cli.main import main
 #prelude
 said = io.StringIO()
 with contextlib.redirect_stdout(said):
@@ -79,14 +79,14 @@ ROLLBACK: Final = Writer(
 
 IN_PLACE: Final = """
 import time
-import host.configuration.active, host.configuration.history, host.files.atomic_file
+import host.home.config.active, host.home.config.history, host.home.storage.atomic_file
 def naive(path, data, pause_s=0.0):
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open('wb') as file:
         for at in range(0, len(data), 64):
             file.write(data[at:at + 64]); file.flush(); time.sleep(pause_s)
     return True
-for module in (host.configuration.active, host.configuration.history, host.files.atomic_file):
+for module in (host.home.config.active, host.home.config.history, host.home.storage.atomic_file):
     for name in ('write_new', 'write_atomic'):
         if hasattr(module, name):
             setattr(module, name, naive)
@@ -99,8 +99,8 @@ os.fsync = lambda fd: None if stat.S_ISREG(os.fstat(fd).st_mode) else sync(fd)
 """
 """As careful programs write that heard of rename, and not of fsync."""
 WITHOUT_FOLDER_SYNC: Final = """
-import host.files.atomic_file
-host.files.atomic_file.sync_folder = lambda folder: None
+import host.home.storage.atomic_file
+host.home.storage.atomic_file.sync_folder = lambda folder: None
 """
 
 

@@ -19,19 +19,19 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # as a script, this file sees only its own folder
 
-CORPUS: Final = ROOT / "tests" / "host" / "configuration" / "corpus.json"
+CORPUS: Final = ROOT / "tests" / "host" / "home" / "config" / "corpus.json"
 CORPUS_BYTES_MAX: Final = 60_000
 LENGTH_MAX: Final = 2_000
 SOURCE: Final = "core.toml"
 LINE = re.compile(r"core\.toml(:\d+:\d+)?: \S.*")
 FUZZED: Final = (
-    "host.configuration",
-    "host.files.problems",
-    "host.files.toml_file",
-    "host.files.toml_hints",
-    "host.files.toml_positions",
-    "planner_core.config",
-    "planner_core.config_loading",
+    "host.home.config",
+    "host.home.storage.problems",
+    "host.home.storage.toml_file",
+    "host.home.storage.toml_hints",
+    "host.home.storage.toml_positions",
+    "planner_core.model.config",
+    "planner_core.config_api.config_loading",
 )
 
 
@@ -43,9 +43,9 @@ def check(data: bytes) -> str:
     str
         `refused` or `loaded`.
     """
-    from host.configuration.store import check_document
-    from host.configuration.text import effective_toml
-    from host.files.toml_file import ConfigFileError, parse_bytes, parse_toml
+    from host.home.config.effective_toml import effective_toml
+    from host.home.config.store import check_document
+    from host.home.storage.toml_file import ConfigFileError, parse_bytes, parse_toml
 
     try:
         document = parse_bytes(data, SOURCE)
@@ -66,7 +66,7 @@ def check(data: bytes) -> str:
 
 def seeds() -> list[bytes]:
     """Return what to begin with: the corpus, the presets, and every section with all its keys."""
-    from host.configuration.template import default_bucket
+    from tools.generators.config_templates import default_bucket
 
     presets = [path.read_bytes() for path in sorted((ROOT / "configs" / "presets").glob("*.toml"))]
     settings = re.sub(r"(?m)^#(?! |:)|^# .*\n", "", default_bucket())
@@ -76,7 +76,7 @@ def seeds() -> list[bytes]:
 
 def words() -> list[str]:
     """Return what the fuzzer had better know: every key there is, and what TOML is made of."""
-    from planner_core.config_schema import config_schema
+    from planner_core.config_api.config_schema import config_schema
 
     def keys(schema: object) -> set[str]:
         if isinstance(schema, list):

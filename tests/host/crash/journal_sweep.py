@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from host.journal.check import verify_journal
-from host.journal.head import HEAD_NAME
-from host.journal.journal import Journal, JournalLimits
-from host.journal.reading import read_journal
-from host.observability.journal_record import JournalRecord
+from host.telemetry.journal.head import HEAD_NAME
+from host.telemetry.journal.journal import Journal, JournalLimits
+from host.telemetry.journal.reader import read_journal
+from host.telemetry.journal.record import JournalRecord
+from host.telemetry.journal.verifier import verify_journal
 
 SYSCALLS = (
     "fsync", "write", "rename", "unlink", "openat", "pwrite64", "close", "ftruncate", "truncate",
@@ -35,8 +35,8 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from host.errors import HostError
-from host.journal.journal import Journal, JournalLimits
-from host.observability.journal_record import JournalRecord
+from host.telemetry.journal.journal import Journal, JournalLimits
+from host.telemetry.journal.record import JournalRecord
 home = Path(sys.argv[1])
 {prelude}
 Path(sys.argv[1] + '.start').touch()

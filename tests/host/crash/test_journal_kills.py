@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from host.journal.check import verify_journal
-from host.journal.head import HEAD_NAME
-from host.journal.reading import read_journal
-from host.observability.journal_record import JournalRecord
+from host.telemetry.journal.head import HEAD_NAME
+from host.telemetry.journal.reader import read_journal
+from host.telemetry.journal.record import JournalRecord
+from host.telemetry.journal.verifier import verify_journal
 
 WRITER = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from host.journal.journal import Journal, JournalLimits
-from host.observability.journal_record import JournalRecord
+from host.telemetry.journal.journal import Journal, JournalLimits
+from host.telemetry.journal.record import JournalRecord
 home, name = Path(sys.argv[1]), sys.argv[2]
 limits = JournalLimits(file_bytes=4_000, bytes_in_all=10**9)
 journal = Journal(home / 'journal', home / 'state' / 'journal.head', limits=limits)

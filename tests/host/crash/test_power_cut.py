@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from host.files.home import Home
+from host.home.home import Home
 from tools.crash.power_cut import cut_everywhere, final_state, put, state_on_disk, states_of
 from tools.crash.recording import Disk, Op, record
 from tools.crash.writers import (

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from host.files.home import Home
-from host.files.plan_store import PlanStore
 from host.health.checkup import check_health
 from host.health.finding import HealthFinding
-from host.worker.breaker_store import BreakerStore
-from planner_core.circuit_breaker import Signal
+from host.home.home import Home
+from host.home.plan_store import PlanStore
+from host.planning.worker.breaker_store import BreakerStore
+from planner_core.model.circuit_breaker import Signal
 
 
 def finding_of(home: Home, kind: str) -> HealthFinding:

@@ -12,8 +12,8 @@ import pytest
 
 from host.display.faults import FAULT_TEXTS, Fault
 from host.health.catalogue import CATALOGUE, FAULT_FINDINGS, finding, of_fault
-from host.health.data_findings import DATA_FINDINGS
 from host.health.finding import Blocks, Level, Status, in_order, status_of
+from tools.generators.data_findings import DATA_FINDINGS
 
 ROOT = Path(__file__).resolve().parents[3]
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -60,7 +60,7 @@ def test_what_a_finding_tells_to_do_names_the_bucket_and_the_home() -> None:
 
 def test_every_doubt_about_data_that_the_code_can_tell_is_documented() -> None:
     told = set()
-    for folder in ("planner_core", "host/portfolio", "host/files"):
+    for folder in ("planner_core", "host/home"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
                 if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Finding":

@@ -11,19 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from host.configuration.active import pick_up
 from host.display.faults import Fault
-from host.files.home import Home
-from host.files.instance_lock import InstanceLock
-from host.files.plan_store import PlanStore
-from host.health import home_checks
 from host.health.catalogue import CATALOGUE
+from host.health.checks import home as home_checks
 from host.health.checkup import check_health
 from host.health.finding import HealthFinding, Status
 from host.health.heartbeat import Heartbeat
-from host.health.memory import ClockJump, Memory, write_memory
-from host.journal.journal import Journal
-from host.observability.journal_record import JournalRecord
+from host.health.monitor_state import ClockJump, Memory, write_memory
+from host.home.config.active import pick_up
+from host.home.home import Home
+from host.home.plan_store import PlanStore
+from host.home.storage.instance_lock import InstanceLock
+from host.telemetry.journal.journal import Journal
+from host.telemetry.journal.record import JournalRecord
 
 NOW = datetime.now(UTC)
 HOUR = timedelta(hours=1)

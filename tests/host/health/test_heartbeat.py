@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from host.files import instance_lock
-from host.files.instance_lock import InstanceLock
 from host.health import heartbeat
 from host.health.heartbeat import HEARTBEAT_NAME, SILENT_S, Heartbeat, is_locked, read_beat
+from host.home.storage import instance_lock
+from host.home.storage.instance_lock import InstanceLock
 
 
 def test_a_beat_is_fresh_until_it_is_too_old(

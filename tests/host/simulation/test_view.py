@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from host.commands.demo import selected_bucket
-from host.daemon.daemon import SELECTED_NAME
-from host.files.home import Home
-from host.plans.report import plan_to_json
+from host.appliance.daemon import SELECTED_NAME
+from host.cli.commands.demo import selected_bucket
+from host.home.home import Home
+from host.planning.plan_json import plan_to_json
 from host.simulation.view import DemoView, Style, matrix_lines, plan_lines, screen_lines
 from tests.host.sample_plans import held, nothing_to_do, planned
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from host.configuration.history import ConfigHistory
-from host.files.home import Home
-from host.journal.journal import Journal
-from host.observability.journal_record import JournalRecord
+from host.home.config.history import ConfigHistory
+from host.home.home import Home
 from host.simulation.events import SimulatedEvent
+from host.telemetry.journal.journal import Journal
+from host.telemetry.journal.record import JournalRecord
 from tools.chaos.promises import broken_promises, broken_words
 from tools.chaos.witness import Witness
 

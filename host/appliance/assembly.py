@@ -1,0 +1,73 @@
+"""The daemon's planner: a process under supervision, with its breakers and metrics on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from host.planning.worker.breaker_store import BreakerStore
+from host.planning.worker.client import WorkerNews
+from host.planning.worker.supervisor import PlanSupervisor
+from host.telemetry.events import daemon_events as told
+from host.telemetry.metrics.process_memory import peak_memory_bytes
+from host.telemetry.metrics.store import MetricsStore
+
+if TYPE_CHECKING:
+    from firmware_bridge.link import Link
+    from host.appliance.presses.press_log import OpenRequest
+    from host.home.home import Home
+    from host.planning.worker.client import WorkerClient
+    from host.telemetry.events.host_event import HostEvent
+
+Tell = Callable[["HostEvent"], None]
+
+
+def supervised(
+    worker: WorkerClient,
+    home: Home,
+    link: Link,
+    tell: Tell,
+    now: Callable[[], datetime],
+) -> PlanSupervisor:
+    """Return the supervisor of a planner's process; `close` it before the process ends."""
+
+    def gauges() -> dict[str, float]:
+        counted = {f"link_{name}": value for name, value in asdict(link.statistics).items()}
+        return {**counted, "daemon_rss_peak_bytes": peak_memory_bytes()}
+
+    def complain(problem: str) -> None:
+        tell(told.StateNotKept(problem=problem))
+
+    breakers, metrics = BreakerStore(home), MetricsStore(home)
+    return PlanSupervisor(worker, breakers, metrics, gauges=gauges, complain=complain, now=now)
+
+
+def worker_news(
+    tell: Tell, restarts: Callable[[], int], running: Callable[[], OpenRequest | None]
+) -> WorkerNews:
+    """Return what tells of a planner's process.
+
+    Parameters
+    ----------
+    tell : callable taking a HostEvent
+    restarts : callable returning how often it was begun again
+    running : callable returning the request it works on
+    """
+
+    def started(pid: int) -> None:
+        tell(told.WorkerReady(pid=pid))
+
+    def warmed(elapsed_s: float) -> None:
+        tell(told.WorkerWarm(elapsed_s=elapsed_s))
+
+    def ended(why: str) -> None:
+        tell(told.WorkerEnded(why=why, restarts=restarts()))
+
+    def said(line: str) -> None:
+        request = running()  # whose doing it may be
+        names = (request.trace_id, request.bucket_id) if request else ("", "")
+        tell(told.WorkerSaid(trace_id=names[0], bucket_id=names[1], line=line))
+
+    return WorkerNews(started, warmed, ended, said)

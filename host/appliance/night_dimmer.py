@@ -1,0 +1,51 @@
+"""Dims the matrix for the night: looks at the clock at every whole minute, and no more often.
+
+A board's clock may be set while the daemon runs, by the network at the latest; a timer for the
+evening would not notice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, time
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from host.display.lighting import Night, lighting_at, next_look_s
+from host.display.state import Light
+
+if TYPE_CHECKING:
+    from host.appliance.screen import Screen
+    from host.home.config.device_settings import DisplayTable
+
+
+def night_of(display: DisplayTable) -> Night:
+    """Return the night that `device.toml` describes, in the display's terms."""
+    zone = ZoneInfo(display.time_zone) if display.time_zone else None
+    begins, ends = (time.fromisoformat(at) for at in (display.night_from, display.night_to))
+    return Night(Light(display.night.value), begins, ends, zone)
+
+
+class NightWatch:
+    """Keeps the screen's lighting as `device.toml` wants it at this time of day."""
+
+    def __init__(self, display: DisplayTable, screen: Screen, now: Callable[[], datetime]) -> None:
+        self._display = display
+        self._night = night_of(display)
+        self._screen = screen
+        self._now = now
+
+    async def serve(self) -> None:
+        """Look at the clock for ever."""
+        # The clock on the wall tells nobody that it is evening.
+        while True:  # noqa: ASYNC110 - time passes; there is no event to wait for
+            await asyncio.sleep(self.look())
+
+    def look(self) -> float:
+        """Set the light that holds now; return the seconds until the next look."""
+        now, display = self._now(), self._display
+        lighting = lighting_at(now, display.brightness, display.night_brightness, self._night)
+        if lighting != self._screen.state.lighting:
+            self._screen.update(self._screen.state.with_lighting(lighting))
+        return next_look_s(now)

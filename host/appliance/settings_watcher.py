@@ -1,0 +1,73 @@
+"""What of `device.toml` takes effect while the daemon runs: the levels of the log.
+
+The file is looked at when it was saved and has been quiet for a moment. One that is wrong changes
+nothing and is told; everything else in it waits for the next start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from host.errors import HostError, error_lines
+from host.home.config.device_settings import LogTable, load_device_config
+from host.home.storage.folder_watch import FolderWatch
+from host.telemetry.events.daemon_events import ConfigurationRejected, LogLevelChanged
+from host.telemetry.logs.logs import LogLevels, set_levels
+
+if TYPE_CHECKING:
+    from host.appliance.presses.recorder import Recorder
+    from host.home.home import Home
+
+QUIET_S: Final = 1.0
+LINES_KEPT: Final = 20
+Signature = tuple[int, int, int] | None
+
+
+class SettingsDesk:
+    """Follows `device.toml`."""
+
+    def __init__(self, home: Home, recorder: Recorder, table: LogTable) -> None:
+        self._home = home
+        self._recorder = recorder
+        self._table = table
+        self._seen = self._signature()
+        self.quiet_s = QUIET_S
+
+    async def serve(self) -> None:
+        """Look after every change, for ever."""
+        with FolderWatch(self._home.root) as watch:
+            while True:
+                await self.look()
+                await watch.change(self.quiet_s)
+
+    async def look(self) -> None:
+        """Take over the levels if the file is another one than before."""
+        signature = self._signature()
+        if signature == self._seen:
+            return
+        self._seen = signature
+        try:
+            config = await asyncio.to_thread(load_device_config, self._home)
+        except HostError as error:
+            lines = tuple(error_lines(error)[:LINES_KEPT])
+            self._recorder.tell(ConfigurationRejected(problems=lines))
+            return
+        if config.log != self._table:
+            self._table = config.log
+            levels = levels_of(config.log)
+            set_levels(levels)
+            self._recorder.tell(LogLevelChanged(level=levels.level, buckets=levels.buckets))
+
+    def _signature(self) -> Signature:
+        try:
+            found = self._home.device_file.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def levels_of(table: LogTable) -> LogLevels:
+    """Return the levels that a file asks for."""
+    buckets = {name: level.value.upper() for name, level in table.buckets.items()}
+    return LogLevels(table.level.value.upper(), buckets)

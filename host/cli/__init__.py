@@ -1,0 +1,1 @@
+"""The command line: parser, output, exit codes and the commands."""

@@ -1,0 +1,137 @@
+"""Try a configuration without saving it: what it loads, how much it searches, what it costs.
+
+FILE is any TOML, by default the bucket's own. Nothing is written, not even bytecode. Exit code 0:
+valid. 1: valid, but the data cannot carry a plan. 2: not valid.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from host.cli.home_option import add_bucket_argument, open_bucket
+from host.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from host.cli.output import Output
+    from host.home.home import Home
+    from planner_core.model.config import PlannerConfig
+
+BUDGET_S = 20.0
+KIB = 1024
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    add_bucket_argument(parser)
+    parser.add_argument("file", metavar="FILE", nargs="?", help="a TOML to try in its place")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(options: argparse.Namespace, output: Output) -> int:
+    """Check, load, count."""
+    sys.dont_write_bytecode = True
+    from pathlib import Path
+
+    from host.home.config.store import load_config_file
+    from host.home.storage.toml_file import ConfigFileError
+
+    home = open_bucket(options.home, options.bucket)
+    path = Path(options.file) if options.file else home.bucket_file(options.bucket)
+    try:
+        loaded = load_config_file(path)
+    except ConfigFileError as error:
+        lines = list(error.lines)
+        record = report(options.bucket, path, errors=lines)
+        code = EXIT_USAGE
+    else:
+        record = report(options.bucket, path, valid=True, **_tried(home, options, loaded.config))
+        code = EXIT_FAILED if record["errors"] else EXIT_DONE
+    if options.json:
+        output.json(record)
+    else:
+        _show(record, output)
+    return code
+
+
+def report(bucket_id: str, path: Path, **found: object) -> dict[str, object]:
+    """Return the answer with every key there is."""
+    empty: dict[str, object] = {
+        "valid": False,
+        "bucket_id": bucket_id,
+        "file": str(path),
+        "modules_loaded": {},
+        "outcome": None,
+        "candidates": 0,
+        "estimated_sequences": 0,
+        "is_exact": False,
+        "estimated_s": None,
+        "peak_memory_mb": None,
+        "warnings": [],
+        "errors": [],
+    }
+    return empty | found
+
+
+def _tried(home: Home, options: argparse.Namespace, config: PlannerConfig) -> dict[str, object]:
+    """Plan in memory, with silent sinks."""
+    import time
+
+    from host.home.portfolio.snapshot import take_snapshot
+    from host.home.storage.problems import LedgerError, MarketDataError
+    from planner_core.errors import ContextError
+    from planner_core.explain.dry_run import describe_modules, dry_run
+    from planner_core.modules.builtin import builtin_registries
+    from planner_core.runtime import Runtime
+
+    runtime = Runtime(monotonic=time.monotonic, deadline_s=time.monotonic() + BUDGET_S)
+    try:
+        days = config.estimation.history_days
+        context = take_snapshot(home, options.bucket, history_days=days)
+        tried = dry_run(context, config, runtime)
+    except (MarketDataError, LedgerError, ContextError) as error:
+        modules = describe_modules(config, builtin_registries())
+        return {"modules_loaded": modules, "errors": str(error).splitlines()}
+    return {
+        "modules_loaded": tried.modules_loaded,
+        "outcome": tried.outcome,
+        "candidates": tried.n_candidates,
+        "estimated_sequences": tried.estimated_sequences,
+        "is_exact": tried.is_exact,
+        "estimated_s": round(tried.estimated_s, 3),
+        "peak_memory_mb": peak_memory_mb(),
+        "warnings": list(tried.warnings),
+        "errors": list(tried.errors),
+    }
+
+
+def peak_memory_mb() -> float:
+    """Return the most memory that this process has had, MiB."""
+    import resource
+
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB, 1)
+
+
+def _show(record: dict[str, object], output: Output) -> None:
+    for name in ("errors", "warnings"):
+        lines = record[name]
+        assert isinstance(lines, list)
+        output.errors(f"{name[:-1]}: {line}" for line in lines)
+    if not record["valid"]:
+        output.line(f"{record['bucket_id']}: not valid ({record['file']})")
+        return
+    modules = record["modules_loaded"]
+    assert isinstance(modules, dict)
+    n_on = sum(module["status"] != "disabled" for module in modules.values())
+    output.line(f"{record['bucket_id']}: valid ({record['file']})")
+    output.line(f"  modules     {n_on} on, {len(modules) - n_on} off")
+    if record["estimated_s"] is not None:
+        about = "" if record["is_exact"] else "at least "
+        output.line(f"  candidates  {record['candidates']:,}")
+        output.line(f"  sequences   {about}{record['estimated_sequences']:,}")
+        output.line(f"  time        {record['estimated_s']} s on this machine")
+        output.line(f"  memory      {record['peak_memory_mb']} MB at most")
+        output.line(f"  outcome     {record['outcome']}, as of today's data")

@@ -1,1 +1,0 @@
-"""What every file of a home goes through: whole writes, limits, problems that can be found."""

@@ -1,0 +1,76 @@
+"""What is kept of the past: the journal's chain of hashes, and the breakers' state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from host.health.monitor_state import time_or_none
+from host.home.storage.safe_open import open_file
+from host.limits import HEALTH_BYTES_MAX, HEALTH_JOURNAL_BYTES_MAX
+from host.telemetry.journal.head import HEAD_NAME
+from host.telemetry.journal.verifier import verify_journal
+
+if TYPE_CHECKING:
+    from host.health.finding import HealthFinding
+    from host.health.probe import Findings, Look
+
+JOURNALED: Final = "a record of the journal"
+BREAKERS_NAME: Final = "breakers.json"
+LEAVES_OUT: Final = frozenset({"open", "half_open", "disabled"})
+
+
+def check_journal(look: Look) -> Findings:
+    """Find records that are gone, or not as they were written."""
+    folder = look.home.journal_dir
+    size = sum(path.stat().st_size for path in folder.glob("*.jsonl")) if folder.is_dir() else 0
+    if size > HEALTH_JOURNAL_BYTES_MAX:
+        what = f"{folder}: {size / 1024**2:.0f} MB are too long for a quick look"
+        yield look.found("check_failed", what, subject="journal")
+        return
+    verified = verify_journal(folder, look.home.state_dir / HEAD_NAME, is_quick=True)
+    if verified.latest is not None:
+        look.evidence[JOURNALED] = verified.latest
+    torn = [damage for damage in verified.damage if damage.kind == "unfinished"]
+    other = [damage for damage in verified.damage if damage.kind != "unfinished"]
+    if other:
+        more = verified.n_damaged - len(torn) - 1
+        what = f"{folder}/{other[0]}" + (f" (and {more} more)" if more > 0 else "")
+        yield look.found("journal_damaged", what, subject="journal")
+    elif torn and not look.is_locked:  # a daemon may be in the middle of a line
+        yield look.found("journal_tail_torn", f"{folder}/{torn[0]}", subject="journal")
+
+
+def check_breakers(look: Look) -> Findings:
+    """Find the modules that are left out for a while."""
+    path = look.home.state_dir / BREAKERS_NAME
+    try:
+        with open_file(path) as file:
+            data = file.read(HEALTH_BYTES_MAX + 1)
+        found = json.loads(data) if len(data) <= HEALTH_BYTES_MAX else {}
+        breakers = list(found["breakers"])
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except (ValueError, KeyError, TypeError, RecursionError):
+        yield look.found("check_failed", f"{path}: makes no sense", subject="breakers")
+        return
+    for breaker in breakers:
+        if isinstance(breaker, dict) and breaker.get("state") in LEAVES_OUT:
+            yield _breaker(look, breaker)
+
+
+def _breaker(look: Look, breaker: Mapping[str, object]) -> HealthFinding:
+    key, state = str(breaker.get("key")), str(breaker["state"]).replace("_", " ")
+    words = [f"{key}: {state}"]
+    retry_at = time_or_none(breaker.get("retry_at"))
+    if retry_at is not None:
+        words.append(f"tried again at {retry_at:%Y-%m-%d %H:%M} UTC")
+    if breaker.get("reason"):
+        words.append(str(breaker["reason"]))
+    since = time_or_none(breaker.get("since"))
+    found = look.found("breaker_open", "; ".join(words), subject=key, since=since)
+    if retry_at is None:  # switched off by hand: nobody tries it again
+        return replace(found, action=f"`trader breakers reset {key}` lets it run again.")
+    return found

@@ -1,0 +1,1 @@
+"""The owner's folder: its files, configurations, portfolio and backups."""

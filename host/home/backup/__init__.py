@@ -1,0 +1,1 @@
+"""Backups of a home: one file, verified, restored as a whole."""

@@ -1,0 +1,178 @@
+"""A backup put back: unpacked beside the home, checked in full, and only then moved into place.
+
+What stood there is moved aside, never removed. The daemon's lock of both homes is held meanwhile.
+A crash between the two moves leaves no home but both folders; the same command then ends the work.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from host.errors import HomeError, StorageError
+from host.home.backup.archive import Archive
+from host.home.storage.atomic_file import (
+    FILE_MODE,
+    FOLDER_MODE,
+    make_folder,
+    storage_error,
+    sync_folder,
+)
+from host.home.storage.instance_lock import InstanceError, InstanceLock
+
+if TYPE_CHECKING:
+    from host.home.backup.archive import Manifest, SavedFile
+
+STATE: Final = "state"
+SPARE: Final = 1.1
+"""Room that is asked for, in sizes of what is unpacked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was done; `aside` is where the home before stands now."""
+
+    root: Path
+    manifest: Manifest
+    aside: Path | None
+
+
+@contextmanager
+def open_archive(path: Path) -> Iterator[Archive]:
+    """Open a backup and check its list.
+
+    Raises
+    ------
+    BackupError
+        When it is none.
+    StorageError
+        When it cannot be read.
+    """
+    try:
+        with open(path, "rb", opener=_open_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise StorageError(f"{path}: is not a regular file (name a backup)")
+            yield Archive(file, str(path))
+    except OSError as error:
+        raise storage_error(path, "cannot be read", error) from error
+
+
+def restore_backup(
+    path: Path,
+    root: Path,
+    *,
+    replace: bool = False,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Restored:
+    """Make a backup the home at `root`.
+
+    Parameters
+    ----------
+    path : Path
+    root : Path
+    replace : bool
+        A home that is there already is moved aside.
+
+    Raises
+    ------
+    BackupError, HomeError, InstanceError, StorageError
+        The home that was there is as it was.
+    """
+    try:
+        root = root.resolve()
+        _refuse_full(root, replace=replace)
+    except OSError as error:
+        raise storage_error(root, "cannot be read", error) from error
+    with ExitStack() as stack:
+        archive = stack.enter_context(open_archive(path))
+        make_folder(root.parent)
+        if root.exists() and any(root.iterdir()):
+            stack.enter_context(InstanceLock(root / STATE))
+        _sweep(root)
+        _ask_for_room(root, archive.manifest)
+        staging = Path(tempfile.mkdtemp(prefix=_staging_prefix(root), dir=root.parent))
+        stack.callback(shutil.rmtree, staging, ignore_errors=True)
+        try:
+            stack.enter_context(InstanceLock(staging / STATE))
+            for saved in archive.manifest.files:
+                _unpack(archive, saved, staging)
+            for folder, _, _ in os.walk(staging):
+                sync_folder(Path(folder))
+        except OSError as error:
+            raise storage_error(staging, "cannot be written", error) from error
+        aside = _put_in_place(staging, root, now())
+        return Restored(root, archive.manifest, aside)
+
+
+def _refuse_full(root: Path, *, replace: bool) -> None:
+    if not root.exists():
+        return
+    if not root.is_dir():
+        raise HomeError(f"{root}: is not a folder (move the file away, or choose another --home)")
+    if not replace and any(root.iterdir()):
+        raise HomeError(
+            f"{root}: is not empty (add --replace, which moves what is there aside and removes"
+            " nothing; or choose another --home)"
+        )
+
+
+def _staging_prefix(root: Path) -> str:
+    return f".{root.name}.restoring-"
+
+
+def _sweep(root: Path) -> None:
+    """Remove what restores that were cut off unpacked; never what one under way does."""
+    for folder in root.parent.glob(f"{_staging_prefix(root)}*"):
+        with suppress(InstanceError, StorageError), InstanceLock(folder / STATE):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _ask_for_room(root: Path, manifest: Manifest) -> None:
+    free = shutil.disk_usage(root.parent).free
+    if free < manifest.size * SPARE:
+        raise StorageError(
+            f"{root}: {manifest.size:,} bytes do not fit, {free:,} are free (free some space)"
+        )
+
+
+def _unpack(archive: Archive, saved: SavedFile, staging: Path) -> None:
+    target = staging / saved.path
+    assert target.is_relative_to(staging)
+    target.parent.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(target, flags, FILE_MODE), "wb") as file:
+        archive.unpack(saved, file.write)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _put_in_place(staging: Path, root: Path, now: datetime) -> Path | None:
+    """Move the home aside and the new one into its place; put it back if that fails."""
+    aside = None
+    try:
+        if root.exists() and any(root.iterdir()):
+            aside = root.with_name(f"{root.name}.before-{now:%Y%m%dT%H%M%S.%fZ}")
+            root.rename(aside)
+            sync_folder(root.parent)
+        staging.rename(root)
+        sync_folder(root.parent)
+    except OSError as error:
+        if aside is not None and not root.exists():
+            with suppress(OSError):
+                aside.rename(root)
+                aside = None
+        where = f"; the home before is in {aside}" if aside else ""
+        raise storage_error(root, f"cannot be moved{where}", error) from error
+    return aside
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)

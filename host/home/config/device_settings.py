@@ -1,0 +1,223 @@
+"""`device.toml`: the link, the buttons, the display and the limits of the appliance.
+
+Every key has a default, so that the file may be missing or say one thing only. What is wrong in it
+is told all at once, each problem with its place.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Final, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from host.errors import did_you_mean
+from host.home.storage.model_problems import model_problems
+from host.home.storage.problems import ConfigFileError
+from host.home.storage.safe_open import may_be_there
+from host.home.storage.toml_file import TomlDocument, locate_problems, read_toml
+from host.limits import BUCKET_ID, DEVICE_PATH_LENGTH_MAX, PLAN_MEMORY_MB
+
+if TYPE_CHECKING:
+    from host.home.home import Home
+
+TIME_OF_DAY: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
+TIME_ZONE_LENGTH_MAX: Final = 64
+
+BucketId = Annotated[str, Field(pattern=f"^{BUCKET_ID.pattern}$")]
+Name = Annotated[str, Field(min_length=1, max_length=DEVICE_PATH_LENGTH_MAX)]
+
+
+def _time_of_day(text: str) -> str:
+    if TIME_OF_DAY.fullmatch(text) is None:
+        raise PydanticCustomError("time_of_day", 'Has to be a time of day, such as "22:00"')
+    return text
+
+
+def _time_zone(name: str) -> str:
+    """Refuse a zone that this computer does not know."""
+    if not name:
+        return name
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # unknown, no name, a folder of zones
+        known = sorted(available_timezones())
+        hint = did_you_mean(name, known, otherwise="a name such as `Europe/Berlin`")
+        if not known:
+            hint = "this computer knows no time zones; Debian's package is tzdata"
+        raise PydanticCustomError(
+            "time_zone", "Has to be a time zone: {hint}", {"hint": hint}
+        ) from None
+    return name
+
+
+TimeOfDay = Annotated[
+    str,
+    AfterValidator(_time_of_day),
+    Field(json_schema_extra={"pattern": f"^{TIME_OF_DAY.pattern}$"}),
+]
+TimeZone = Annotated[str, Field(max_length=TIME_ZONE_LENGTH_MAX), AfterValidator(_time_zone)]
+
+
+class DeviceTable(BaseModel):
+    """What all tables share: nothing unknown, no NaN, a number is no text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
+
+
+class CarrierKind(StrEnum):
+    """How packets travel to the board."""
+
+    RAW = "raw"
+    ROUTER = "router"
+
+
+class LinkTable(DeviceTable):
+    """Where the board is."""
+
+    carrier: CarrierKind = Field(
+        CarrierKind.RAW, strict=False, description="how to reach it; router: on an Uno Q itself"
+    )
+    port: Name = Field(
+        "/dev/ttyATH0", description="raw: the serial device; one that ends in .sock is a router's"
+    )
+    baud: int = Field(250_000, ge=1_200, le=4_000_000, description="raw: bits per second")
+    socket: Name = Field(
+        "/var/run/arduino-router.sock", description="router: where arduino-router listens"
+    )
+
+
+class NightLight(StrEnum):
+    """How bright the matrix is in the night's hours."""
+
+    FULL = "full"
+    DIM = "dim"
+    OFF = "off"
+    OFF_BUT_FAULTS = "off_but_faults"
+
+
+class DisplayTable(DeviceTable):
+    """How bright the matrix is, by day and by night."""
+
+    brightness: int = Field(15, ge=0, le=15, description="by day; 0 is dark")
+    night: NightLight = Field(
+        NightLight.FULL,
+        strict=False,
+        description="in the hours below; off: a press lights it a minute",
+    )
+    night_from: TimeOfDay = Field("22:00", description="when the night begins")
+    night_to: TimeOfDay = Field("07:00", description="when it ends; the same time: all day")
+    night_brightness: int = Field(2, ge=0, le=15, description="when the night is dim")
+    time_zone: TimeZone = Field(
+        "", description='of these hours, such as "Europe/Berlin"; "": as this computer is set'
+    )
+
+
+class Command(StrEnum):
+    """What a gesture can be set to do."""
+
+    PLAN = "plan"
+    NEXT_PAGE = "next_page"
+    NEXT_BUCKET = "next_bucket"
+    CANCEL = "cancel"
+    NOTHING = "nothing"
+
+
+class ButtonsTable(DeviceTable):
+    """What each gesture does, and what makes a gesture."""
+
+    short: Command = Field(Command.PLAN, strict=False, description="a short press")
+    double: Command = Field(Command.NEXT_PAGE, strict=False, description="two short presses")
+    hold: Command = Field(Command.NEXT_BUCKET, strict=False, description="held, then released")
+    long_hold: Command = Field(Command.CANCEL, strict=False, description="held for long")
+    double_window_ms: int = Field(300, ge=0, le=2_000, description="0: no double presses")
+    hold_ms: int = Field(1_500, ge=300, le=10_000, description="down for so long is a hold")
+    long_hold_ms: int = Field(5_000, ge=1_000, le=30_000, description="down for so long acts")
+
+    @model_validator(mode="after")
+    def _times_grow(self) -> Self:
+        """Refuse times that would make a gesture impossible."""
+        if not self.double_window_ms <= self.hold_ms < self.long_hold_ms:
+            raise PydanticCustomError(
+                "gesture_times",
+                "Times have to grow: double_window_ms, hold_ms, long_hold_ms",
+            )
+        return self
+
+
+class LimitsTable(DeviceTable):
+    """How long things may take."""
+
+    press_age_s: float = Field(
+        10.0, ge=1, le=60, description="an older press is recorded, not executed"
+    )
+    plan_deadline_s: float = Field(
+        30.0, ge=1, le=600, description="a planner that takes longer is stopped"
+    )
+    plan_memory_mb: int = Field(
+        PLAN_MEMORY_MB, ge=64, le=65_536, description="memory that planning may take"
+    )
+    plan_silence_h: float = Field(
+        168.0, ge=0, le=8_784, description="hours without a plan that succeeded: fault 8; 0: never"
+    )
+
+
+class LogLevel(StrEnum):
+    """The least severity that is told."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARN = "warn"
+    ERROR = "error"
+
+
+class LogTable(DeviceTable):
+    """What is told on standard error and in log/; other levels are in force once saved."""
+
+    level: LogLevel = Field(LogLevel.INFO, strict=False, description="the least that is told")
+    buckets: dict[BucketId, Annotated[LogLevel, Field(strict=False)]] = Field(
+        {}, description='for single buckets, such as { core = "debug" }'
+    )
+    total_mb: int = Field(8, ge=1, le=1_000, description="of all log files together, in megabytes")
+
+
+class DeviceConfig(DeviceTable):
+    """All of `device.toml`."""
+
+    link: LinkTable = LinkTable()
+    display: DisplayTable = DisplayTable()
+    buttons: ButtonsTable = ButtonsTable()
+    limits: LimitsTable = LimitsTable()
+    log: LogTable = LogTable()
+
+
+def load_device_config(home: Home) -> DeviceConfig:
+    """Read the home's `device.toml`; the defaults where there is none.
+
+    Raises
+    ------
+    ConfigFileError
+        With all problems of the file, each with its place.
+    """
+    if not may_be_there(home.device_file):
+        return DeviceConfig()
+    return check_device_config(read_toml(home.device_file))
+
+
+def check_device_config(document: TomlDocument) -> DeviceConfig:
+    """Turn a parsed document into the settings, or raise ConfigFileError with all problems."""
+    try:
+        return DeviceConfig.model_validate(document.mapping)
+    except ValidationError as error:
+        problems = model_problems(error, DeviceConfig)
+        raise ConfigFileError(locate_problems(document, problems)) from None

@@ -1,0 +1,94 @@
+"""A configuration written out in full, as TOML: what the planner really works with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from planner_core.model.module_metadata import ModuleKind
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from planner_core.model.config import PlannerConfig
+
+
+def effective_toml(config: PlannerConfig) -> str:
+    """Return every setting with its value and unit; what differs from the default says so.
+
+    The text is a valid configuration, equal to the one it came from.
+    """
+    return "\n".join(_lines(config)) + "\n"
+
+
+def effective_mapping(config: PlannerConfig) -> dict[str, object]:
+    """Return every setting as plain data; a module that is off is False."""
+    mapping: dict[str, object] = {}
+    for name in type(config).model_fields:
+        value = getattr(config, name)
+        if name in _SECTIONS_OF_MODULES:
+            mapping[name] = {
+                module: False if parameters is None else parameters.model_dump(mode="json")
+                for module, parameters in value.items()
+            }
+        else:
+            mapping[name] = value.model_dump(mode="json") if _is_model(value) else value
+    return mapping
+
+
+_SECTIONS_OF_MODULES = frozenset(kind.value for kind in ModuleKind)
+
+
+def _is_model(value: object) -> bool:
+    return hasattr(value, "model_dump")
+
+
+def _lines(config: PlannerConfig) -> Iterator[str]:
+    fields = type(config).model_fields
+    for name in fields:
+        if not _is_table(config, name):
+            yield _setting(config, name)
+    for name in fields:
+        if not _is_table(config, name):
+            continue
+        yield ""
+        yield f"[{name}]"
+        section = getattr(config, name)
+        if name in _SECTIONS_OF_MODULES:
+            for module, parameters in section.items():
+                yield _module(module, parameters)
+        else:
+            for key in type(section).model_fields:
+                yield _setting(section, key)
+
+
+def _is_table(config: PlannerConfig, name: str) -> bool:
+    return name in _SECTIONS_OF_MODULES or _is_model(getattr(config, name))
+
+
+def _setting(section: BaseModel, name: str) -> str:
+    field = type(section).model_fields[name]
+    value = getattr(section, name)
+    extra = field.json_schema_extra
+    notes = [str(extra["unit"])] if isinstance(extra, dict) and extra.get("unit") else []
+    if value != field.default:
+        notes.append(f"default {_toml(field.default)}")
+    comment = f"  # {'; '.join(notes)}" if notes else ""
+    return f"{name} = {_toml(value)}{comment}"
+
+
+def _module(name: str, parameters: BaseModel | None) -> str:
+    if parameters is None:
+        return f"{name} = false"
+    values = parameters.model_dump(mode="json")
+    if not values:
+        return f"{name} = true"
+    inside = ", ".join(f"{key} = {_toml(value)}" for key, value in values.items())
+    return f"{name} = {{ {inside} }}"
+
+
+def _toml(value: Any) -> str:  # noqa: ANN401 - whatever TOML can hold
+    import tomlkit
+
+    text: str = tomlkit.item(value).as_string()
+    return text

@@ -1,0 +1,194 @@
+"""Plans on disk: one file each, `plans/<bucket>/<UTC time>-<trace id>.json`, the newest ones kept.
+
+A plan that was acknowledged survives a power cut. A file that cannot be read is set aside under
+another name and told about; it never stands in the way of the others.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from host.home.storage.atomic_file import storage_error, write_atomic
+from host.home.storage.safe_open import open_file
+from host.limits import PLAN_BYTES_MAX
+from planner_core.model.records import Finding, Severity
+
+if TYPE_CHECKING:
+    from host.home.home import Home
+
+PLANS_KEPT = 200
+CORRUPT_KEPT = 10
+TIME_FORMAT = "%Y%m%dT%H%M%S.%fZ"
+"""Names sort by time. Written to the millisecond, in UTC."""
+
+PLAN_NAME = re.compile(r"(\d{8}T\d{6}\.\d{3}Z)-([0-9a-z]{8,64})\.json")
+CORRUPT_NAME = re.compile(r".+\.json\.corrupt\..+")
+
+PlanRecord = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFile:
+    """A stored plan, known by its name alone."""
+
+    bucket_id: str
+    created_at: datetime
+    trace_id: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPlan:
+    """A plan that was read, in the form of `docs/plan-json.md`."""
+
+    file: PlanFile
+    record: PlanRecord
+
+
+class PlanStore:
+    """The plans of a home.
+
+    Parameters
+    ----------
+    home : Home
+        A bucket's folder is made when its first plan is saved.
+    kept : int
+        Plans kept per bucket; older ones are removed.
+
+    Attributes
+    ----------
+    findings : list of Finding
+        What was met while reading: files that had to be set aside.
+    """
+
+    def __init__(self, home: Home, kept: int = PLANS_KEPT) -> None:
+        assert kept > 0, "the plan that was just saved has to stay"
+        self.home = home
+        self.kept = kept
+        self.findings: list[Finding] = []
+
+    def save(self, record: Mapping[str, object], created_at: datetime) -> PlanFile:
+        """Write a plan; when this returns it is on disk.
+
+        Raises
+        ------
+        StorageError
+            When it could not be written; what was there before is untouched.
+        """
+        bucket_id, trace_id = str(record["bucket_id"]), str(record["trace_id"])
+        path = self.home.plans_dir(bucket_id) / plan_name(created_at, trace_id)
+        text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
+        write_atomic(path, f"{text}\n".encode())
+        self._remove_old(path.parent)
+        return PlanFile(bucket_id, created_at, trace_id, path)
+
+    def list(self, bucket_id: str) -> tuple[PlanFile, ...]:
+        """Return the bucket's plans, newest first, without reading them."""
+        folder = self.home.plans_dir(bucket_id)
+        found = [_plan_file(bucket_id, path) for path in _entries(folder)]
+        return tuple(sorted((f for f in found if f), key=lambda f: f.path.name, reverse=True))
+
+    def latest(self, bucket_id: str) -> StoredPlan | None:
+        """Return the newest plan that can be read; None when there is none."""
+        for file in self.list(bucket_id):
+            stored = self._read(file)
+            if stored is not None:
+                return stored
+        return None
+
+    def load(self, bucket_id: str, trace_id: str) -> StoredPlan | None:
+        """Return the plan of a trace id; None when there is none that can be read."""
+        for file in self.list(bucket_id):
+            if file.trace_id == trace_id:
+                return self._read(file)
+        return None
+
+    def _read(self, file: PlanFile) -> StoredPlan | None:
+        """Read a plan; set it aside when it is damaged."""
+        try:
+            with open_file(file.path) as stream:
+                data = stream.read(PLAN_BYTES_MAX + 1)
+        except FileNotFoundError:
+            return None  # removed by age meanwhile
+        except OSError as error:
+            raise storage_error(file.path, "cannot be read", error) from error
+        try:
+            return StoredPlan(file, _checked(data, file))
+        except ValueError as error:
+            self._set_aside(file.path, str(error))
+            return None
+
+    def _set_aside(self, path: Path, what: str) -> None:
+        aside = path.with_name(f"{path.name}.corrupt.{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+        with suppress(OSError):  # a read-only disk: skipping it still works
+            path.rename(aside)
+        self.findings.append(
+            Finding(
+                "plan_file_corrupt",
+                Severity.WARNING,
+                f"{path.name}: {what}; it is skipped",
+                f"nothing to do but plan again; what is left of it is in {aside}",
+            )
+        )
+
+    def _remove_old(self, folder: Path) -> None:
+        """Keep the newest files; never fails, the plan is saved already."""
+        names = sorted(path.name for path in _entries(folder))
+        plans = [name for name in names if PLAN_NAME.fullmatch(name)]
+        corrupt = [name for name in names if CORRUPT_NAME.fullmatch(name)]
+        for name in (*plans[: -self.kept], *corrupt[:-CORRUPT_KEPT]):
+            with suppress(OSError):
+                (folder / name).unlink()
+
+
+def plan_name(created_at: datetime, trace_id: str) -> str:
+    """Return the name of a plan's file."""
+    second, _, rest = created_at.astimezone(UTC).strftime(TIME_FORMAT).partition(".")
+    name = f"{second}.{rest[:3]}Z-{trace_id}.json"
+    assert PLAN_NAME.fullmatch(name), f"{name!r} could not be found again"
+    return name
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise storage_error(folder, "cannot be read", error) from error
+
+
+def _plan_file(bucket_id: str, path: Path) -> PlanFile | None:
+    match = PLAN_NAME.fullmatch(path.name)
+    if match is None:
+        return None
+    try:
+        created_at = datetime.strptime(match[1], TIME_FORMAT).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return PlanFile(bucket_id, created_at, match[2], path)
+
+
+def _checked(data: bytes, file: PlanFile) -> PlanRecord:
+    """Parse a stored plan; ValueError when it is not the one its name promises."""
+    if len(data) > PLAN_BYTES_MAX:
+        raise ValueError(f"larger than {PLAN_BYTES_MAX:,} bytes")
+    if not data.strip():
+        raise ValueError("empty, as a write that was cut off leaves it")
+    try:
+        record = json.loads(data)
+    except (ValueError, RecursionError):
+        raise ValueError("not JSON, as a write that was cut off leaves it") from None
+    if not isinstance(record, dict):
+        raise ValueError("not a plan")  # noqa: TRY004 - damaged content, whatever its type
+    named = (record.get("bucket_id"), record.get("trace_id"))
+    if named != (file.bucket_id, file.trace_id):
+        raise ValueError("of another bucket or run than its name says")
+    return record

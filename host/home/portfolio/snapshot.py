@@ -1,0 +1,323 @@
+"""From the files of a home to the frozen context that a plan is made from."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from host.home.portfolio.advice import standing_of
+from host.home.portfolio.corporate_actions import adjust_for_splits, read_splits
+from host.home.portfolio.ledger import read_ledger
+from host.home.portfolio.market_data import DailyTable, read_prices, read_rates
+from host.home.portfolio.portfolio_files import Clock, PortfolioFile, read_portfolio, system_clock
+from host.home.portfolio.related_trades import read_related_trades
+from host.home.storage.problems import FileProblem, MarketDataError
+from planner_core.model.context import PlanningContext
+from planner_core.model.records import (
+    CashBalance,
+    CashFlow,
+    Finding,
+    GroupRule,
+    PendingOrder,
+    Security,
+    Severity,
+    Side,
+    TaxLot,
+)
+
+if TYPE_CHECKING:
+    from host.home.home import Home
+    from host.home.portfolio.portfolio_model import SecurityTable
+    from planner_core.model.arrays import FloatArray
+
+HISTORY_DAYS = 756
+ROWS_BEYOND_HISTORY = 260 + 60
+"""A year for highs and momentum, and a quarter for days on which a market was closed."""
+BASE_RATE_TOLERANCE = 1e-9
+
+
+def take_snapshot(
+    home: Home,
+    bucket_id: str,
+    as_of: datetime.date | None = None,
+    *,
+    history_days: int = HISTORY_DAYS,
+    clock: Clock = system_clock,
+) -> PlanningContext:
+    """Read everything that is known about a bucket.
+
+    Parameters
+    ----------
+    home : Home
+    bucket_id : str
+    as_of : date, optional
+        None: the portfolio's own `as_of`, else today in its time zone.
+    history_days : int, market days
+        `estimation.history_days` of the bucket's configuration.
+    clock : callable returning an aware datetime
+
+    Raises
+    ------
+    HomeError
+        There is no such bucket.
+    PortfolioFileError
+        The portfolio file is wrong; with all problems.
+    MarketDataError
+        No plan can stand on this market data; with all problems.
+    """
+    portfolio = open_portfolio(home, bucket_id, as_of, clock=clock)
+    return snapshot_of(home, bucket_id, portfolio, history_days=history_days)
+
+
+def open_portfolio(
+    home: Home,
+    bucket_id: str,
+    as_of: datetime.date | None = None,
+    *,
+    clock: Clock = system_clock,
+) -> PortfolioFile:
+    """Read a bucket's portfolio; its `as_of` is the day of the plan. See `take_snapshot`."""
+    home.require_bucket(bucket_id)
+    return read_portfolio(home.portfolio_file(bucket_id), as_of, clock)
+
+
+def snapshot_of(
+    home: Home,
+    bucket_id: str,
+    portfolio: PortfolioFile,
+    *,
+    history_days: int = HISTORY_DAYS,
+) -> PlanningContext:
+    """Join a portfolio with its ledger and the market data. See `take_snapshot`."""
+    securities = portfolio.tables.securities
+    rows = history_days + ROWS_BEYOND_HISTORY
+    prices = read_prices(home.prices_file, tuple(securities), portfolio.as_of, rows)
+    rates = _read_rates(home, portfolio)
+    splits = read_splits(home.corporate_actions_file, portfolio.as_of)
+    adjusted, split_findings = adjust_for_splits(prices, splits)
+    closes = _closes_in_major_units(portfolio, prices, adjusted)
+    reader = _Reader(portfolio, rates, [])
+    lots = reader.lots()
+    reader.check_prices(prices, closes)
+    reader.check_currencies(home)
+    if reader.problems:
+        raise MarketDataError(reader.problems)
+    ledger = read_ledger(
+        home.ledger_file(bucket_id),
+        portfolio.as_of,
+        {key: table.price_divisor for key, table in securities.items()},
+        reader.rate_of_security,
+    )
+    related = read_related_trades(home, bucket_id, portfolio, reader.rate_of_security)
+    standing = standing_of(home, bucket_id, portfolio.as_of, ledger.trades)
+    findings = [
+        *prices.findings,
+        *(rates.findings if rates is not None else ()),
+        *split_findings,
+        *_missing_columns(portfolio, prices),
+        *ledger.findings,
+        *related.findings,
+        *standing.findings,
+    ]
+    return PlanningContext(
+        bucket_id=bucket_id,
+        as_of=portfolio.as_of,
+        base_currency=portfolio.tables.base_currency,
+        securities=tuple(security_of(key, table) for key, table in securities.items()),
+        dates=prices.dates,
+        prices=closes,
+        fx_rates=_aligned_rates(rates, prices, portfolio.tables.base_currency),
+        lots=lots,
+        cash=tuple(
+            CashBalance(currency, table.settled, table.unsettled)
+            for currency, table in portfolio.tables.cash.items()
+        ),
+        cash_flows=tuple(
+            CashFlow(table.date, table.amount) for table in portfolio.tables.cash_flows
+        ),
+        trades=ledger.trades,
+        ledger_status=ledger.status,
+        pending_orders=_pending_orders(portfolio),
+        group_rules=tuple(
+            GroupRule(classification, group, table.target, table.cap)
+            for classification, groups in portfolio.tables.groups.items()
+            for group, table in groups.items()
+        ),
+        related_trades=related.trades,
+        refused=standing.refused,
+        incumbent=standing.incumbent,
+        accepted_prices=frozenset(
+            (table.security, table.date) for table in portfolio.tables.accepted_prices
+        ),
+        findings=tuple(findings),
+    )
+
+
+def security_of(security_id: str, table: SecurityTable) -> Security:
+    """Turn a `[securities.ID]` table into the planner's security."""
+    return Security(
+        id=security_id,
+        name=table.name or security_id,
+        currency=table.currency,
+        lot_size=table.lot_size,
+        min_trade_value=table.min_trade_value,
+        fractional=table.fractional,
+        groups=table.groups,
+        allow_buy=table.allow_buy,
+        allow_sell=table.allow_sell,
+        quality=table.quality,
+        half_spread_bps=table.half_spread_bps,
+        adv_value=table.adv_value,
+        target=table.target,
+        cap=table.cap,
+    )
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Joins portfolio and rates; collects what does not fit together."""
+
+    portfolio: PortfolioFile
+    rates: DailyTable | None
+    problems: list[FileProblem]
+
+    def lots(self) -> tuple[TaxLot, ...]:
+        """Return every tax lot, in trade currency, with the rate of its purchase."""
+        lots = []
+        for security, table in self.portfolio.tables.securities.items():
+            divisor = table.price_divisor
+            for index, lot in enumerate(table.lots):
+                rate = lot.fx_rate
+                if rate is None and table.currency == self.portfolio.tables.base_currency:
+                    rate = 1.0
+                elif rate is None and lot.date is not None:
+                    rate = self._rate_on(table.currency, lot.date)
+                if rate is None:
+                    when = f"on {lot.date}" if lot.date else "on an unknown day"
+                    self._refuse(
+                        ("securities", security, "lots", index),
+                        f"{security}: no {table.currency} rate is known {when}"
+                        " (write fx_rate = ... into the lot, or add the day to market/fx.csv)",
+                    )
+                    continue
+                cost = lot.unit_cost / divisor
+                lots.append(TaxLot(security, lot.quantity, cost, rate, lot.date))
+        return tuple(lots)
+
+    def rate_of_security(self, security: str, day: datetime.date) -> float | None:
+        """Return the rate of a security's currency on a day; None for unknown securities too."""
+        table = self.portfolio.tables.securities.get(security)
+        return None if table is None else self._rate_on(table.currency, day)
+
+    def check_prices(self, prices: DailyTable, closes: FloatArray) -> None:
+        """Report what is held and has no price: it is never left out, never valued at cost."""
+        for column, (security, table) in enumerate(self.portfolio.tables.securities.items()):
+            if not table.lots or not np.all(np.isnan(closes[:, column])):
+                continue
+            if security in prices.columns:
+                what = f"no usable close of {security}, which is held ({prices.source})"
+                self._refuse(("securities", security), f"{what}: add closes up to as_of")
+            else:
+                what = f"{security} is held but {prices.source} has no column {security}"
+                self._refuse(("securities", security), f"{what} (add it, with closes)")
+
+    def check_currencies(self, home: Home) -> None:
+        """Report what is quoted in a currency without a rate: it is never taken as 1."""
+        known = self.rates.columns if self.rates is not None else ()
+        base = self.portfolio.tables.base_currency
+        for security, table in self.portfolio.tables.securities.items():
+            if table.currency not in (base, *known):
+                self._refuse(
+                    ("securities", security, "currency"),
+                    f"{security} is quoted in {table.currency} but {home.fx_file} has no column"
+                    f" {table.currency} (add it: {base} per 1 {table.currency})",
+                )
+        for currency in self.portfolio.tables.cash:
+            if currency not in (base, *known):
+                self._refuse(
+                    ("cash", currency),
+                    f"cash in {currency} but {home.fx_file} has no column {currency}"
+                    f" (add it: {base} per 1 {currency})",
+                )
+
+    def _rate_on(self, currency: str, day: datetime.date) -> float | None:
+        if currency == self.portfolio.tables.base_currency:
+            return 1.0
+        if self.rates is None or currency not in self.rates.columns:
+            return None
+        return self.rates.value_on(currency, day)
+
+    def _refuse(self, path: tuple[str | int, ...], message: str) -> None:
+        self.problems.append(self.portfolio.document.problem(path, message))
+
+
+def _read_rates(home: Home, portfolio: PortfolioFile) -> DailyTable | None:
+    """Read the rates that are needed; a portfolio in one currency needs no file."""
+    base = portfolio.tables.base_currency
+    in_use = {table.currency for table in portfolio.tables.securities.values()}
+    in_use |= set(portfolio.tables.cash)
+    foreign = sorted(in_use - {base})
+    if not foreign:
+        return None
+    rates = read_rates(home.fx_file, (*foreign, base), portfolio.as_of)
+    if base in rates.columns:
+        own = rates.series(base)
+        if np.nanmax(np.abs(own - 1.0), initial=0.0) > BASE_RATE_TOLERANCE:
+            message = (
+                f"the column {base} is not 1, so these rates are not per {base}, the base currency"
+                f" of {portfolio.document.source} (give rates in {base} per 1 unit)"
+            )
+            raise MarketDataError([FileProblem(rates.source, None, None, message)])
+    return rates
+
+
+def _closes_in_major_units(
+    portfolio: PortfolioFile, prices: DailyTable, adjusted: FloatArray
+) -> FloatArray:
+    """Return closes per security of the portfolio, in trade currency; NaN columns where unknown."""
+    tables = portfolio.tables.securities
+    closes = np.full((len(prices.dates), len(tables)), np.nan)
+    at = {security: column for column, security in enumerate(prices.columns)}
+    for column, (security, table) in enumerate(tables.items()):
+        if security in at:
+            closes[:, column] = adjusted[:, at[security]] / table.price_divisor
+    return closes
+
+
+def _missing_columns(portfolio: PortfolioFile, prices: DailyTable) -> list[Finding]:
+    """Tell which securities that are not held have no prices: they cannot be planned with."""
+    return [
+        Finding(
+            "price_column_missing",
+            Severity.WARNING,
+            f"{prices.source} has no column {security}: it is left out",
+            f"add closes of {security}, or delete {portfolio.place('securities', security)}",
+            security,
+        )
+        for security in portfolio.tables.securities
+        if security not in prices.columns
+    ]
+
+
+def _aligned_rates(
+    rates: DailyTable | None, prices: DailyTable, base: str
+) -> dict[str, FloatArray]:
+    if rates is None:
+        return {}
+    return {
+        currency: rates.aligned(currency, prices.dates)
+        for currency in rates.columns
+        if currency != base
+    }
+
+
+def _pending_orders(portfolio: PortfolioFile) -> tuple[PendingOrder, ...]:
+    orders = []
+    for table in portfolio.tables.pending_orders:
+        divisor = portfolio.tables.securities[table.security].price_divisor
+        limit = None if table.limit_price is None else table.limit_price / divisor
+        orders.append(PendingOrder(table.security, Side(table.side), table.quantity, limit))
+    return tuple(orders)

@@ -1,0 +1,1 @@
+"""Files as the home needs them: whole writes, limits, problems with their place."""

@@ -1,1 +1,0 @@
-"""The journal: what happened, a line each, chained, whole after any power cut."""

@@ -1,1 +1,0 @@
-"""What was measured: kept on disk, and shown to people and programs."""

@@ -1,0 +1,1 @@
+"""One run of the planner on a home, and its result as data."""

@@ -1,0 +1,1 @@
+"""The host's events, typed, and what may stand in them."""

@@ -1,0 +1,1 @@
+"""The journal: every event on a line, each chained to the one before it."""

@@ -1,0 +1,57 @@
+"""The journal for other programs: JSON lines, or a table for a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from host.telemetry.journal.record import Line
+
+COLUMNS: Final = (
+    "n",
+    "timestamp",
+    "event_type",
+    "schema_version",
+    "bucket_id",
+    "trace_id",
+    "data",
+)
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+FORMATS: Final = ("jsonl", "csv")
+
+
+def json_line(line: Line) -> str:
+    """Return a record as one JSON object, without the line feed."""
+    found = {"n": line.link.n, **line.record.to_json()}
+    return json.dumps(found, separators=(",", ":"), ensure_ascii=True)
+
+
+def write_lines(lines: Iterable[Line], file: TextIO, form: str) -> int:
+    """Write records in a format; return how many."""
+    count = 0
+    table = csv.writer(file) if form == "csv" else None
+    if table is not None:
+        table.writerow(COLUMNS)
+    for line in lines:
+        if table is None:
+            file.write(json_line(line) + "\n")
+        else:
+            table.writerow(_row(line))
+        count += 1
+    return count
+
+
+def _row(line: Line) -> list[str]:
+    found = {"n": line.link.n, **line.record.to_json()}
+    data = json.dumps(found["data"], separators=(",", ":"), ensure_ascii=True)
+    return [_cell(str(found[name])) for name in COLUMNS[:-1]] + [data]
+
+
+def _cell(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(FORMULA) else text

@@ -1,0 +1,1 @@
+"""Figures about plans: collected, stored, and shown to people and programs."""

@@ -1,1 +1,0 @@
-"""What the commands share: which home, where words go, how errors end."""

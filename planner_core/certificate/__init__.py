@@ -1,0 +1,1 @@
+"""Bounds on every set of the candidates: how far the plan can be from the best."""

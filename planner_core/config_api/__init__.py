@@ -1,0 +1,1 @@
+"""A configuration from outside: loaded, described by a schema, compared."""

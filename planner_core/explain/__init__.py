@@ -1,0 +1,1 @@
+"""Why this plan: its trades scored again, and what would change the answer."""

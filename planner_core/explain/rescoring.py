@@ -1,0 +1,143 @@
+"""A plan's trades judged again: all of them or some, as they are or under other settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from planner_core.market.costs import BASIS_POINT
+from planner_core.market.limits import VIOLATION_TOLERANCE
+from planner_core.market.objective import TERMS
+from planner_core.market.state import PlanningState
+from planner_core.market.trade_sizing import price_trade, single_trade_complaint
+from planner_core.model.arrays import FloatArray
+from planner_core.model.candidates import build_candidates, same_security_conflicts
+from planner_core.model.plan import NO_SECURITY, Action, Step
+from planner_core.model.records import Side
+from planner_core.search.evaluator import LIMIT_TOLERANCE, Evaluator, as_block
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A set of trades by the two levels, with each term's change against doing nothing."""
+
+    legal: bool
+    violation: float
+    terms: Mapping[str, float]
+
+    @property
+    def gain(self) -> float:
+        """Score less that of doing nothing."""
+        return sum(self.terms.values())
+
+
+class Rescoring:
+    """Trades with everything needed to judge any part of them.
+
+    Parameters
+    ----------
+    state : PlanningState
+    actions : sequence of Action
+        Legal by themselves under this state.
+    """
+
+    def __init__(self, state: PlanningState, actions: Sequence[Action]) -> None:
+        self.state = state
+        self.actions = tuple(actions)
+        candidates = build_candidates(
+            list(self.actions),
+            np.zeros(len(self.actions)),
+            same_security_conflicts(list(self.actions)),
+        )
+        self._evaluator = Evaluator(state, candidates)
+        self._before = state.objective.terms(state.portfolio.weight)
+
+    def judge(self, which: Iterable[int]) -> Verdict:
+        """Judge the trades at these places, done together."""
+        ids = tuple(which)
+        block = as_block([ids], max(1, len(ids)), self._evaluator.null_id)
+        found = self._evaluator.check(block)
+        nav = self.state.nav
+        chosen = [self.actions[i] for i in ids]
+        after = self.state.objective.terms(
+            self.weights_after(ids),
+            cost=sum(action.cost for action in chosen) / nav,
+            tax=sum(action.tax_scored for action in chosen) / nav,
+            turnover=sum(abs(action.value) for action in chosen) / nav,
+        )
+        return Verdict(
+            legal=bool(found.legal[0]),
+            violation=float(found.violation[0]),
+            terms={name: after[name] - self._before[name] for name in TERMS},
+        )
+
+    def weights_after(self, which: Iterable[int]) -> FloatArray:
+        """Return the weights (of V0) once the trades at these places are done."""
+        return self._evaluator.weights_after(tuple(which))
+
+    def judge_all(self) -> Verdict:
+        """Judge all trades together."""
+        return self.judge(range(len(self.actions)))
+
+
+def repriced(steps: Sequence[Step], state: PlanningState) -> tuple[Action, ...] | None:
+    """Return the steps as actions under a state; None when one may not be done alone there."""
+    columns = state.context.security_index()
+    actions = []
+    for step in steps:
+        if step.side is Side.CONVERT:
+            actions.append(_conversion(step))
+            continue
+        column = columns[step.security]
+        if not _allowed(step, column, state):
+            return None
+        action = price_trade(state, column, step.side, step.quantity)
+        if single_trade_complaint(action, state) is not None:
+            return None
+        action = replace(action, sources=step.sources, reason=step.reason)
+        actions.append(replace(action, mandatory=step.mandatory))
+    return tuple(actions)
+
+
+def _conversion(step: Step) -> Action:
+    return Action(
+        security=NO_SECURITY,
+        quantity=step.quantity,
+        price=step.price,
+        currency=step.currency,
+        fx_rate=step.fx_rate,
+        value=0.0,
+        cost=step.cost,
+        tax=0.0,
+        cash_delta=-step.cost,
+        sources=step.sources,
+        reason=step.reason,
+        convert_to=step.security.partition(">")[2],
+    )
+
+
+def _allowed(step: Step, column: int, state: PlanningState) -> bool:
+    if step.side is Side.SELL:
+        dust = 1.0 + LIMIT_TOLERANCE
+        sellable = float(state.portfolio.sellable[column])
+        return state.can_sell(column) and step.quantity <= sellable * dust
+    after = float(state.portfolio.weight[column]) + step.value / state.nav
+    within = after <= float(state.limits.position_cap[column]) + LIMIT_TOLERANCE
+    return state.can_buy(column) and within
+
+
+def is_worth_doing(verdict: Verdict, state: PlanningState) -> bool:
+    """Tell whether a legal set would be chosen over doing nothing: the planner's own rule."""
+    if not verdict.legal:
+        return False
+    if level_of(verdict.violation) < level_of(state.limits.violation):
+        return True
+    unharmed = level_of(verdict.violation) == level_of(state.limits.violation)
+    return unharmed and verdict.gain >= state.config.constraints.min_gain_bps * BASIS_POINT
+
+
+def level_of(violation: float) -> int:
+    """Return a violation in whole tolerances, as sets are ranked by."""
+    return round(violation / VIOLATION_TOLERANCE)

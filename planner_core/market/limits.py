@@ -1,0 +1,372 @@
+"""Hard limits as numbers: what is required, what is blocked, what may still be traded.
+
+Two levels rule every plan: first the total violation of the limits is made as small as possible,
+then the score as large as possible. This module knows the first level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+
+from planner_core.market.prices import PriceHistory
+from planner_core.market.valuation import Portfolio, latest_rate
+from planner_core.model.arrays import FloatArray
+from planner_core.model.config import ConstraintsConfig
+from planner_core.model.context import PlanningContext
+from planner_core.model.records import Side
+
+MIN_TRADE_NAV_FRACTION = 0.01
+REPAIR_COSTS = 0.02
+"""Part of a repair's value that its costs are taken to be, if they may be that high."""
+VIOLATION_TOLERANCE = 1e-9
+"""Violations closer than this fraction of NAV count as equal."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupLimits:
+    """The capped groups.
+
+    Parameters
+    ----------
+    names : tuple of str
+    membership : ndarray of shape (n_groups, n_securities), 0 or 1
+    weight, cap : ndarray of shape (n_groups,)
+    """
+
+    names: tuple[str, ...]
+    membership: FloatArray
+    weight: FloatArray
+    cap: FloatArray
+
+    @property
+    def excess(self) -> FloatArray:
+        """How far each group stands above its cap; (n_groups,), weight."""
+        return np.maximum(self.weight - self.cap, 0.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CashRows:
+    """Cash that must each suffice: one row, or one per currency; money in base currency.
+
+    Parameters
+    ----------
+    currencies : tuple of str
+        The base currency first; the only one unless cash is kept per currency.
+    free, required : ndarray of shape (n_rows,)
+        What is there less what pending buys will take; what must stay there.
+    """
+
+    currencies: tuple[str, ...]
+    free: FloatArray
+    required: FloatArray
+
+    @property
+    def missing(self) -> FloatArray:
+        """How much each row lacks, (n_rows,)."""
+        return np.maximum(self.required - self.free, 0.0)
+
+    def row(self, currency: str) -> int:
+        """Return the row that a trade in a currency settles in."""
+        return self.currencies.index(currency) if currency in self.currencies else 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Limits:
+    """The limits of one run; fractions are of the NAV before trading.
+
+    Parameters
+    ----------
+    cash_required : float, base currency
+        Reserve plus withdrawals that fall due.
+    cash_free : float, base currency
+        Cash of all accounts less what pending buys will take.
+    cash_rows : CashRows
+        The same, row by row.
+    settled_budget : float, base currency
+        What all buys and their costs may use in settled-cash mode; infinite otherwise.
+    position_cap : ndarray of shape (n_securities,), weight
+    groups : GroupLimits
+    turnover_left : float, fraction
+        Discretionary turnover still allowed in the window.
+    repair_credit : float, fraction
+        Turnover of mandatory sells that does not count: what the violations need, with costs, tax
+        and the last lot.
+    deposit_credit : float, fraction
+        Turnover of buys that does not count: recent deposits not yet deployed.
+    min_trade_value : float, base currency
+    buy_block, sell_block : mapping of column to reason
+    continued : mapping of (column, side) to units
+        Most units of a trade that its cool-down lets pass only because it goes on with a step of
+        the accepted plan.
+    violation : float, fraction
+        Total violation before trading.
+    """
+
+    cash_required: float
+    cash_free: float
+    cash_rows: CashRows
+    settled_budget: float
+    position_cap: FloatArray
+    groups: GroupLimits
+    turnover_left: float
+    repair_credit: float
+    deposit_credit: float
+    min_trade_value: float
+    buy_block: Mapping[int, str]
+    sell_block: Mapping[int, str]
+    continued: Mapping[tuple[int, Side], float]
+    violation: float
+
+    @property
+    def cash_deficit(self) -> float:
+        """How much cash is missing, base currency."""
+        return max(0.0, self.cash_required - self.cash_free)
+
+
+def build_limits(
+    context: PlanningContext,
+    history: PriceHistory,
+    portfolio: Portfolio,
+    constraints: ConstraintsConfig,
+    tax_rate: float = 0.0,
+) -> Limits:
+    """Turn constraints and circumstances into numbers. Needs a positive NAV."""
+    nav = portfolio.nav
+    required = constraints.cash_reserve * nav + _withdrawals_due(context, constraints)
+    free = portfolio.cash - portfolio.cash_pending
+    position_cap = np.array(
+        [
+            min(constraints.position_weight_max, 1.0 if s.cap is None else s.cap)
+            for s in context.securities
+        ],
+        dtype=np.float64,
+    )
+    groups = _group_limits(context, portfolio.weight)
+    cash_rows = _cash_rows(context, portfolio, required, free, constraints)
+    violation = (
+        float(cash_rows.missing.sum()) / nav
+        + float(np.maximum(portfolio.weight - position_cap, 0.0).sum())
+        + float(groups.excess.sum())
+    )
+    turnover_left, deposit_credit = _turnover(context, nav, constraints)
+    buy_block, sell_block = _blocks(context, history, constraints)
+    return Limits(
+        cash_required=required,
+        cash_free=free,
+        cash_rows=cash_rows,
+        settled_budget=(
+            portfolio.cash_settled - portfolio.cash_pending - required
+            if constraints.settled_cash_only
+            else np.inf
+        ),
+        position_cap=position_cap,
+        groups=groups,
+        turnover_left=turnover_left,
+        repair_credit=_repair_credit(context, portfolio, violation, constraints, tax_rate),
+        deposit_credit=deposit_credit,
+        min_trade_value=min(constraints.min_trade_value, MIN_TRADE_NAV_FRACTION * nav),
+        buy_block=buy_block,
+        sell_block=sell_block,
+        continued=_continued(context),
+        violation=violation,
+    )
+
+
+def _cash_rows(
+    context: PlanningContext,
+    portfolio: Portfolio,
+    required: float,
+    free: float,
+    constraints: ConstraintsConfig,
+) -> CashRows:
+    """Return one row, or a row per currency in use; reserve and withdrawals are in the base."""
+    if not constraints.multi_currency:
+        return CashRows((context.base_currency,), np.array([free]), np.array([required]))
+    foreign = {security.currency for security in context.securities}
+    foreign |= {balance.currency for balance in context.cash}
+    currencies = (context.base_currency, *sorted(foreign - {context.base_currency}))
+    rows = CashRows(currencies, np.zeros(len(currencies)), np.zeros(len(currencies)))
+    for balance in context.cash:
+        rate = latest_rate(context, balance.currency)
+        rows.free[rows.row(balance.currency)] += (balance.settled + balance.unsettled) * rate
+    for currency, reserved in portfolio.pending_by_currency.items():
+        rows.free[rows.row(currency)] -= reserved
+    rows.required[0] = required
+    return rows
+
+
+def _repair_credit(
+    context: PlanningContext,
+    portfolio: Portfolio,
+    violation: float,
+    constraints: ConstraintsConfig,
+    tax_rate: float,
+) -> float:
+    """Return the turnover that repairing a violation can take, as a fraction of NAV.
+
+    Proceeds come after costs and tax, and the last lot or the smallest trade may overshoot: with
+    the bare violation as credit, a used-up turnover cap would leave an account below zero.
+    """
+    if violation <= 0:
+        return 0.0
+    costs = min(constraints.cost_ratio_max, REPAIR_COSTS)
+    net = max(1 - costs - tax_rate, 0.05)
+    last = min(constraints.min_trade_value, MIN_TRADE_NAV_FRACTION * portfolio.nav)
+    for security, sellable, unit in zip(
+        context.securities, portfolio.sellable, portfolio.unit_value, strict=True
+    ):
+        if sellable > 0:
+            lot = 0.0 if security.fractional else security.lot_size
+            last = max(last, security.min_trade_value, lot * float(unit))
+    return violation / net + last / portfolio.nav
+
+
+def _withdrawals_due(context: PlanningContext, constraints: ConstraintsConfig) -> float:
+    horizon = context.as_of + timedelta(days=constraints.withdrawal_notice_days)
+    return sum(
+        -flow.amount
+        for flow in context.cash_flows
+        if flow.amount < 0 and context.as_of <= flow.on <= horizon
+    )
+
+
+def _group_limits(context: PlanningContext, weight: FloatArray) -> GroupLimits:
+    capped = [rule for rule in context.group_rules if rule.cap is not None]
+    membership = group_membership(context, [(r.classification, r.group) for r in capped])
+    return GroupLimits(
+        names=tuple(f"{rule.classification} {rule.group}" for rule in capped),
+        membership=membership,
+        weight=membership @ weight,
+        cap=np.array([rule.cap for rule in capped], dtype=np.float64),
+    )
+
+
+def group_membership(context: PlanningContext, groups: list[tuple[str, str]]) -> FloatArray:
+    """Return 1 where a security belongs to a (classification, group); (n_groups, n_securities)."""
+    membership = np.zeros((len(groups), context.n_securities))
+    for row, (classification, group) in enumerate(groups):
+        for column, security in enumerate(context.securities):
+            membership[row, column] = security.groups.get(classification) == group
+    return membership
+
+
+def _turnover(
+    context: PlanningContext, nav: float, constraints: ConstraintsConfig
+) -> tuple[float, float]:
+    """Return what is left of the turnover cap and of recent deposits, as fractions of NAV."""
+    since = context.as_of - timedelta(days=constraints.turnover_window_days)
+    recent = [trade for trade in context.trades if trade.on > since]
+    bought = sum(trade.value for trade in recent if trade.side is Side.BUY)
+    traded = sum(trade.value for trade in recent)
+    deposits = sum(
+        flow.amount
+        for flow in context.cash_flows
+        if flow.amount > 0 and since < flow.on <= context.as_of
+    )
+    deployed = min(deposits, bought)
+    # What an accepted plan's fills repaired was credited when it was made, and still is: otherwise
+    # carrying out its first steps would leave no turnover for the others.
+    accepted = context.incumbent
+    in_force = accepted is not None and context.as_of <= accepted.valid_until
+    repaired = min(accepted.repaired, traded - deployed) if accepted and in_force else 0.0
+    left = max(0.0, constraints.turnover_max - (traded - deployed - repaired) / nav)
+    return left, (deposits - deployed) / nav
+
+
+def _blocks(
+    context: PlanningContext, history: PriceHistory, constraints: ConstraintsConfig
+) -> tuple[dict[int, str], dict[int, str]]:
+    """Return why each security may not be bought, and why not sold."""
+    buy: dict[int, str] = {}
+    sell: dict[int, str] = {}
+    for column, security in enumerate(context.securities):
+        if not security.allow_buy:
+            buy[column] = "buying is switched off (allow_buy = false)"
+        if not security.allow_sell:
+            sell[column] = "selling is switched off (allow_sell = false)"
+        both = _untradable(column, history, constraints)
+        if both:
+            buy[column] = sell[column] = both
+    columns = context.security_index()
+    for order in context.pending_orders:
+        reason = f"a {order.side.value} order for it is pending"
+        buy[columns[order.security]] = sell[columns[order.security]] = reason
+    for step in context.refused:
+        if context.as_of < step.until and step.security in columns:
+            blocked = buy if step.side is Side.BUY else sell
+            why = f": {step.reason}" if step.reason else ""
+            blocked[columns[step.security]] = f"you refused it until {step.until}{why}"
+    _block_cooldowns(context, constraints, columns, buy, sell)
+    return buy, sell
+
+
+def _untradable(column: int, history: PriceHistory, constraints: ConstraintsConfig) -> str | None:
+    if column in history.quarantined:
+        return history.quarantined[column]
+    if np.isnan(history.price[column]):
+        return "it has no price"
+    if history.age[column] > constraints.price_age_days_max:
+        return (
+            f"its last close is {history.age[column]} market days old"
+            f" (at most {constraints.price_age_days_max})"
+        )
+    return None
+
+
+def days_ago(days: int) -> str:
+    """Return how long ago something was, in words."""
+    if days == 0:
+        return "today"
+    return "1 day ago" if days == 1 else f"{days} days ago"
+
+
+def _continued(context: PlanningContext) -> dict[tuple[int, Side], float]:
+    """Return what is left of steps that were filled in part: they passed their cool-downs."""
+    accepted = context.incumbent
+    if accepted is None or context.as_of > accepted.valid_until:
+        return {}
+    columns = context.security_index()
+    begun = {(trade.security, trade.side) for trade in context.trades}
+    return {
+        (columns[step.security], step.side): step.quantity
+        for step in accepted.steps
+        if step.security in columns and (step.security, step.side) in begun
+    }
+
+
+def _block_cooldowns(
+    context: PlanningContext,
+    constraints: ConstraintsConfig,
+    columns: Mapping[str, int],
+    buy: dict[int, str],
+    sell: dict[int, str],
+) -> None:
+    continued = _continued(context)
+    for trade in context.trades:
+        column = columns.get(trade.security)
+        if column is None:
+            continue
+        days = (context.as_of - trade.on).days
+        goes_on = (column, trade.side) in continued
+        if trade.side is Side.BUY and days < constraints.buy_cooldown_days and not goes_on:
+            buy.setdefault(
+                column,
+                f"bought {days_ago(days)} (buy_cooldown_days = {constraints.buy_cooldown_days})",
+            )
+        # The wash-sale window counts its last day too (26 U.S.C. 1091): 30 means not on day 30.
+        window = constraints.rebuy_after_sell_days
+        if trade.side is Side.SELL and window and days <= window:
+            buy.setdefault(
+                column,
+                f"sold {days_ago(days)}"
+                f" (rebuy_after_sell_days = {constraints.rebuy_after_sell_days})",
+            )
+        if trade.side is Side.SELL and days < constraints.sell_cooldown_days and not goes_on:
+            sell.setdefault(
+                column,
+                f"sold {days_ago(days)} (sell_cooldown_days = {constraints.sell_cooldown_days})",
+            )

@@ -1,0 +1,212 @@
+"""What is held and what it is worth, per security, in base currency."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+
+from planner_core.errors import ContextError
+from planner_core.market.prices import PriceHistory
+from planner_core.model.arrays import FloatArray
+from planner_core.model.config import ConstraintsConfig
+from planner_core.model.context import PlanningContext
+from planner_core.model.records import Side, TaxLot
+
+DAYS_PER_YEAR = 365.25
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Portfolio:
+    """Holdings valued at the latest believed prices.
+
+    Parameters
+    ----------
+    quantity, sellable : ndarray of shape (n_securities,), units
+        `sellable` counts lots that are old enough and not in a pending sell.
+    price : ndarray of shape (n_securities,), trade currency; NaN where unknown (never held then)
+    fx_rate : ndarray of shape (n_securities,)
+    unit_value : ndarray of shape (n_securities,), base currency per unit
+    value, weight : ndarray of shape (n_securities,)
+        Weights are fractions of `nav`.
+    nav, cash, cash_settled : float, base currency
+        `cash` counts every account, negative ones too.
+    cash_pending : float, base currency
+        Reserved by pending buys.
+    pending_by_currency : mapping of str to float, base currency
+        The same, by the currency it will be paid in.
+    cost_basis : ndarray of shape (n_securities,), base currency
+    gain : ndarray of shape (n_securities,)
+        Unrealised gain as a fraction of the cost basis; NaN where nothing is held.
+    holding_years : ndarray of shape (n_securities,)
+        Mean age of the units held; NaN where nothing is held or a lot's date is unknown.
+    sellable_lots : tuple of tuple of TaxLot
+        Per security, the lots a sell may take.
+    """
+
+    quantity: FloatArray
+    sellable: FloatArray
+    price: FloatArray
+    fx_rate: FloatArray
+    unit_value: FloatArray
+    value: FloatArray
+    weight: FloatArray
+    nav: float
+    cash: float
+    cash_settled: float
+    cash_pending: float
+    pending_by_currency: Mapping[str, float]
+    cost_basis: FloatArray
+    gain: FloatArray
+    holding_years: FloatArray
+    sellable_lots: tuple[tuple[TaxLot, ...], ...]
+
+
+def value_portfolio(
+    context: PlanningContext, history: PriceHistory, constraints: ConstraintsConfig
+) -> Portfolio:
+    """Value everything that is held.
+
+    Raises
+    ------
+    ContextError
+        When something held has no price at all: it is never left out silently.
+    """
+    lots = _lots_by_security(context)
+    quantity = np.array([sum(lot.quantity for lot in held) for held in lots], dtype=np.float64)
+    _check_prices_known(context, history, quantity)
+    unit_value = history.price * history.fx_rate
+    value = np.where(quantity > 0, quantity * np.nan_to_num(unit_value), 0.0)
+    cash, settled = _cash_in_base(context)
+    pending = _pending_buys(context, unit_value, history.fx_rate)
+    nav = float(value.sum()) + cash
+    cost_basis = np.array(
+        [sum(lot.quantity * lot.unit_cost * lot.fx_rate for lot in held) for held in lots]
+    ).reshape(quantity.shape)
+    old_enough = tuple(
+        tuple(lot for lot in held if _may_sell(lot, context.as_of, constraints.lot_age_min))
+        for held in lots
+    )
+    return Portfolio(
+        quantity=quantity,
+        sellable=_sellable(context, old_enough),
+        price=history.price,
+        fx_rate=history.fx_rate,
+        unit_value=unit_value,
+        value=value,
+        weight=value / nav if nav > 0 else np.zeros_like(value),
+        nav=nav,
+        cash=cash,
+        cash_settled=settled,
+        cash_pending=sum(pending.values()),
+        pending_by_currency=pending,
+        cost_basis=cost_basis,
+        gain=np.divide(
+            value - cost_basis,
+            cost_basis,
+            out=np.full_like(value, np.nan),
+            where=cost_basis > 0,
+        ),
+        holding_years=np.array([_mean_age(held, context.as_of) for held in lots]).reshape(
+            quantity.shape
+        ),
+        sellable_lots=old_enough,
+    )
+
+
+def _lots_by_security(context: PlanningContext) -> list[list[TaxLot]]:
+    columns = context.security_index()
+    lots: list[list[TaxLot]] = [[] for _ in context.securities]
+    for lot in context.lots:
+        lots[columns[lot.security]].append(lot)
+    return lots
+
+
+def _check_prices_known(
+    context: PlanningContext, history: PriceHistory, quantity: FloatArray
+) -> None:
+    unknown = [
+        security.id
+        for security, held, price in zip(context.securities, quantity, history.price, strict=True)
+        if held > 0 and np.isnan(price)
+    ]
+    if unknown:
+        raise ContextError(
+            f"no price for {', '.join(unknown)}, which you hold; add closes to market/prices.csv"
+        )
+
+
+def _may_sell(lot: TaxLot, as_of: date, lot_age_min: int) -> bool:
+    """A lot of unknown date may be young: it fails closed unless there is no minimum age."""
+    if lot_age_min == 0:
+        return True
+    return lot.acquired is not None and as_of - lot.acquired >= timedelta(days=lot_age_min)
+
+
+def _sellable(context: PlanningContext, lots: tuple[tuple[TaxLot, ...], ...]) -> FloatArray:
+    sellable = np.array([sum(lot.quantity for lot in held) for held in lots], dtype=np.float64)
+    columns = context.security_index()
+    for order in context.pending_orders:
+        if order.side is Side.SELL:
+            sellable[columns[order.security]] -= order.quantity
+    return np.maximum(sellable, 0.0)
+
+
+def _cash_in_base(context: PlanningContext) -> tuple[float, float]:
+    """Return total and settled cash; every account counts, above or below zero."""
+    total = settled = 0.0
+    for balance in context.cash:
+        rate = latest_rate(context, balance.currency)
+        settled += balance.settled * rate
+        total += (balance.settled + balance.unsettled) * rate
+    return total, settled
+
+
+def latest_rate(context: PlanningContext, currency: str) -> float:
+    """Return base units per unit of a currency, from the last 6 rows.
+
+    Raises
+    ------
+    ContextError
+        When there is none; a missing rate is never 1.
+    """
+    if currency == context.base_currency:
+        return 1.0
+    recent = context.fx_rates.get(currency, np.empty(0))[-6:]
+    known = recent[~np.isnan(recent)]
+    if not known.size:
+        raise ContextError(f"no recent {currency} rate; add it to market/fx.csv")
+    return float(known[-1])
+
+
+def _pending_buys(
+    context: PlanningContext, unit_value: FloatArray, fx_rate: FloatArray
+) -> dict[str, float]:
+    columns = context.security_index()
+    reserved: dict[str, float] = {}
+    for order in context.pending_orders:
+        if order.side is Side.BUY:
+            column = columns[order.security]
+            price = float(
+                unit_value[column]
+                if order.limit_price is None
+                else order.limit_price * fx_rate[column]
+            )
+            if np.isnan(price):
+                raise ContextError(
+                    f"a buy of {order.security} is pending without a limit price, and"
+                    f" {order.security} has no price; add closes to market/prices.csv"
+                )
+            currency = context.securities[column].currency
+            reserved[currency] = reserved.get(currency, 0.0) + order.quantity * price
+    return reserved
+
+
+def _mean_age(lots: list[TaxLot], as_of: date) -> float:
+    if not lots or any(lot.acquired is None for lot in lots):
+        return float("nan")
+    units = sum(lot.quantity for lot in lots)
+    days = sum(lot.quantity * (as_of - lot.acquired).days for lot in lots if lot.acquired)
+    return days / units / DAYS_PER_YEAR

@@ -1,0 +1,293 @@
+"""The frozen snapshot a plan is made from: what is held, what it is worth, what is known.
+
+Everything outside the planner ends here. The context is checked once, when it is made, so that no
+later step has to ask whether a price is positive or a lot lies in the future.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import date
+
+import numpy as np
+
+from planner_core.errors import ContextError
+from planner_core.model.arrays import DateArray, FloatArray
+from planner_core.model.records import (
+    CashBalance,
+    CashFlow,
+    Finding,
+    GroupRule,
+    Incumbent,
+    LedgerStatus,
+    PendingOrder,
+    RefusedStep,
+    Security,
+    TaxLot,
+    Trade,
+)
+
+WEIGHT_SUM_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlanningContext:
+    """All that a plan depends on besides the configuration.
+
+    Parameters
+    ----------
+    bucket_id : str
+    as_of : date
+        The plan's day; nothing in the context is younger.
+    base_currency : str
+        ISO 4217; `fx_rates` and every `value` are in it.
+    securities : tuple of Security
+        Their order is the column order of `prices`.
+    dates : ndarray of shape (n_days,), datetime64[D]
+        Strictly increasing: oldest first.
+    prices : ndarray of shape (n_days, n_securities), trade currency per unit
+        Closes; NaN where there was none. Never zero, negative or infinite.
+    fx_rates : mapping of str to ndarray of shape (n_days,)
+        Base units per 1 unit of the currency; NaN where there was none. The base currency needs
+        no entry; any other currency in use without one is an error, never 1.
+    lots, cash, cash_flows, trades, pending_orders, group_rules : tuples
+    ledger_status : LedgerStatus
+        Anything but VALID makes the planner hold: cool-downs could not be honoured.
+    related_trades : tuple of Trade
+        Fills in other buckets of the same tax entity: they open wash-sale windows here too.
+    refused : tuple of RefusedStep
+    incumbent : Incumbent, optional
+    accepted_prices : frozenset of (security id, date)
+        Price moves the owner has looked at and accepted.
+    findings : tuple of Finding
+        What the reader of the files noticed; carried into the plan.
+
+    Raises
+    ------
+    ContextError
+        Naming the first contradiction found.
+    """
+
+    bucket_id: str
+    as_of: date
+    base_currency: str
+    securities: tuple[Security, ...]
+    dates: DateArray
+    prices: FloatArray
+    fx_rates: Mapping[str, FloatArray] = field(default_factory=dict)
+    lots: tuple[TaxLot, ...] = ()
+    cash: tuple[CashBalance, ...] = ()
+    cash_flows: tuple[CashFlow, ...] = ()
+    trades: tuple[Trade, ...] = ()
+    ledger_status: LedgerStatus = LedgerStatus.VALID
+    pending_orders: tuple[PendingOrder, ...] = ()
+    group_rules: tuple[GroupRule, ...] = ()
+    related_trades: tuple[Trade, ...] = ()
+    refused: tuple[RefusedStep, ...] = ()
+    incumbent: Incumbent | None = None
+    accepted_prices: frozenset[tuple[str, date]] = frozenset()
+    findings: tuple[Finding, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_context(self)
+        for array in (self.dates, self.prices, *self.fx_rates.values()):
+            array.flags.writeable = False
+
+    @property
+    def n_securities(self) -> int:
+        """How many securities there are."""
+        return len(self.securities)
+
+    @property
+    def n_days(self) -> int:
+        """How many days of prices there are."""
+        return len(self.dates)
+
+    def security_index(self) -> dict[str, int]:
+        """Return the column of each security id."""
+        return {security.id: column for column, security in enumerate(self.securities)}
+
+
+def context_digest(context: PlanningContext) -> str:
+    """Return the SHA-256 of everything the context holds, as hexadecimal digits."""
+    digest = hashlib.sha256()
+    for entry in fields(context):
+        content = getattr(context, entry.name)
+        digest.update(entry.name.encode())
+        if isinstance(content, np.ndarray):
+            digest.update(np.ascontiguousarray(content).tobytes())
+        elif entry.name == "fx_rates":
+            for currency in sorted(content):
+                digest.update(currency.encode())
+                digest.update(np.ascontiguousarray(content[currency]).tobytes())
+        elif entry.name == "accepted_prices":
+            digest.update(repr(sorted(content)).encode())
+        else:
+            digest.update(repr(content).encode())
+    return digest.hexdigest()
+
+
+def check_context(context: PlanningContext) -> None:
+    """Raise ContextError unless every part is whole, within bounds and not in the future."""
+    _check_history(context)
+    _check_securities(context)
+    _check_holdings(context)
+    _check_money(context)
+    _check_orders(context)
+    _check_targets(context)
+
+
+def _refuse_unless(condition: object, message: str) -> None:
+    if not condition:
+        raise ContextError(message)
+
+
+def _positive(number: float) -> bool:
+    return bool(np.isfinite(number)) and number > 0
+
+
+def _check_history(context: PlanningContext) -> None:
+    n_days, n_securities = context.n_days, context.n_securities
+    _refuse_unless(
+        context.dates.ndim == 1 and context.dates.dtype == np.dtype("datetime64[D]"),
+        "dates: a one-dimensional array of days is needed",
+    )
+    _refuse_unless(
+        context.prices.shape == (n_days, n_securities),
+        f"prices: shape {context.prices.shape}, needed ({n_days}, {n_securities})",
+    )
+    if n_days:
+        steps = np.diff(context.dates.astype(np.int64))
+        _refuse_unless(
+            np.all(steps > 0), "dates: must be strictly increasing, oldest first, no day twice"
+        )
+        _refuse_unless(
+            context.dates[-1] <= np.datetime64(context.as_of),
+            f"dates: {context.dates[-1]} lies after as_of {context.as_of}",
+        )
+    for column, security in enumerate(context.securities):
+        known = context.prices[:, column][~np.isnan(context.prices[:, column])]
+        _refuse_unless(
+            np.all(np.isfinite(known)) and np.all(known > 0),
+            f"prices: {security.id} has a price that is not positive and finite",
+        )
+    for currency, rates in context.fx_rates.items():
+        known = rates[~np.isnan(rates)]
+        _refuse_unless(
+            rates.shape == (n_days,) and np.all(np.isfinite(known)) and np.all(known > 0),
+            f"fx_rates: {currency} needs {n_days} rates that are positive and finite",
+        )
+
+
+def _check_securities(context: PlanningContext) -> None:
+    ids = [security.id for security in context.securities]
+    _refuse_unless(len(set(ids)) == len(ids), "securities: an id stands twice")
+    for security in context.securities:
+        _refuse_unless(
+            _positive(security.lot_size), f"{security.id}: lot_size must be positive and finite"
+        )
+        _refuse_unless(
+            np.isfinite(security.min_trade_value) and security.min_trade_value >= 0,
+            f"{security.id}: min_trade_value must not be negative",
+        )
+        _refuse_unless(
+            security.half_spread_bps is None or 0 <= security.half_spread_bps < np.inf,
+            f"{security.id}: half_spread_bps must not be negative",
+        )
+        _refuse_unless(
+            security.adv_value is None or _positive(security.adv_value),
+            f"{security.id}: adv_value must be positive; leave it out if it is not known",
+        )
+        _refuse_unless(
+            security.cap is None or 0 <= security.cap <= 1, f"{security.id}: cap must lie in [0, 1]"
+        )
+        _refuse_unless(
+            security.quality is None or 0 <= security.quality <= 1,
+            f"{security.id}: quality must lie in [0, 1]",
+        )
+        _refuse_unless(
+            security.currency == context.base_currency or security.currency in context.fx_rates,
+            f"{security.id}: no fx rate for {security.currency} (base {context.base_currency});"
+            " add the currency to fx.csv",
+        )
+
+
+def _check_holdings(context: PlanningContext) -> None:
+    ids = set(context.security_index())
+    for lot in context.lots:
+        _refuse_unless(lot.security in ids, f"lots: unknown security {lot.security}")
+        _refuse_unless(
+            _positive(lot.quantity),
+            f"lots: {lot.security} has quantity {lot.quantity}; only what is owned can be a lot",
+        )
+        _refuse_unless(
+            np.isfinite(lot.unit_cost) and lot.unit_cost >= 0 and _positive(lot.fx_rate),
+            f"lots: {lot.security} needs a unit cost >= 0 and an fx rate > 0",
+        )
+        _refuse_unless(
+            lot.acquired is None or lot.acquired <= context.as_of,
+            f"lots: {lot.security} acquired {lot.acquired}, after as_of {context.as_of}",
+        )
+
+
+def _check_money(context: PlanningContext) -> None:
+    for balance in context.cash:
+        _refuse_unless(
+            balance.currency == context.base_currency or balance.currency in context.fx_rates,
+            f"cash: no fx rate for {balance.currency}; add the currency to fx.csv",
+        )
+        _refuse_unless(
+            np.isfinite(balance.settled) and np.isfinite(balance.unsettled),
+            f"cash: {balance.currency} is not a finite number",
+        )
+    for flow in context.cash_flows:
+        _refuse_unless(
+            np.isfinite(flow.amount), f"cash flows: {flow.on} has the amount {flow.amount}"
+        )
+
+
+def _check_orders(context: PlanningContext) -> None:
+    ids = set(context.security_index())
+    for trade in context.trades:
+        _refuse_unless(
+            trade.on <= context.as_of, f"trades: {trade.security} on {trade.on}, after as_of"
+        )
+        _refuse_unless(
+            _positive(trade.quantity) and _positive(trade.price) and _positive(trade.fx_rate),
+            f"trades: {trade.security} on {trade.on} needs a quantity, price and fx rate > 0",
+        )
+    for order in context.pending_orders:
+        _refuse_unless(order.security in ids, f"pending order: unknown security {order.security}")
+        _refuse_unless(
+            _positive(order.quantity), f"pending order: {order.security} needs a quantity > 0"
+        )
+        _refuse_unless(
+            order.limit_price is None or _positive(order.limit_price),
+            f"pending order: {order.security} needs a limit price > 0, or none",
+        )
+
+
+def _check_targets(context: PlanningContext) -> None:
+    targets = [s.target for s in context.securities if s.target is not None]
+    _refuse_unless(all(0 <= target <= 1 for target in targets), "targets: each lies in [0, 1]")
+    _refuse_unless(
+        sum(targets) <= 1 + WEIGHT_SUM_TOLERANCE, f"targets: sum to {sum(targets):.4f}, above 1"
+    )
+    named = [(rule.classification, rule.group) for rule in context.group_rules]
+    _refuse_unless(len(set(named)) == len(named), "groups: a rule stands twice for one group")
+    for rule in context.group_rules:
+        for number in (rule.target, rule.cap):
+            _refuse_unless(
+                number is None or 0 <= number <= 1,
+                f"groups: target and cap of {rule.classification} {rule.group} lie in [0, 1]",
+            )
+    totals: dict[str, float] = {}
+    for rule in context.group_rules:
+        totals[rule.classification] = totals.get(rule.classification, 0.0) + (rule.target or 0.0)
+    for classification, total in totals.items():
+        _refuse_unless(
+            total <= 1 + WEIGHT_SUM_TOLERANCE,
+            f"group targets of {classification}: sum to {total:.4f}, above 1",
+        )

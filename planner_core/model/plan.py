@@ -1,0 +1,265 @@
+"""What planning deals in: opportunities, actions, steps, and the plan that comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+
+from planner_core.model.records import Finding, Security, Side
+
+
+class Outcome(StrEnum):
+    """How planning ended; there is no fourth way."""
+
+    PLANNED = "PLANNED"
+    NOTHING_TO_DO = "NOTHING_TO_DO"
+    HELD = "HELD"
+
+
+class StoppedBy(StrEnum):
+    """Why the search ended."""
+
+    COMPLETE = "complete"
+    DEADLINE = "deadline"
+
+
+class ModuleStatus(StrEnum):
+    """What became of a module in one run."""
+
+    OK = "ok"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    SKIPPED_OPEN = "skipped_open"
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True)
+class Opportunity:
+    """A calculator's wish, before lots, costs and limits.
+
+    Parameters
+    ----------
+    security : int
+        Column in the context.
+    side : Side
+    notional : float, base currency
+        How much to trade, positive. Rounded to lots later: sells that raise cash up, others down.
+    reason : str
+        One sentence with the numbers, for the owner.
+    mandatory : bool
+        Repairs a violated limit (cash, withdrawal, cap): no filter drops it, and the turnover cap
+        does not count it as far as the repair needs it. Every other limit holds for it too.
+    """
+
+    security: int
+    side: Side
+    notional: float
+    reason: str
+    mandatory: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A security that a calculator would have judged but could not, and why."""
+
+    security: int
+    side: Side
+    reason: str
+
+
+NO_SECURITY = -1
+"""Column of an action that trades no security."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A trade that is legal by itself: whole lots, priced, with costs and tax.
+
+    `quantity` is signed (negative sells); `price` is in `currency`; `value` (signed), `cost`,
+    `tax` and `cash_delta` are in base currency. `value + cash_delta = -(cost + tax)`.
+
+    `tax_relief` is tax that a realised loss may save elsewhere, if that is configured to count: it
+    enters the score, never cash.
+
+    A conversion has `convert_to`: `quantity` units of `currency` leave, their worth less the cost
+    arrives. It trades no security (`security` is NO_SECURITY) and its `value` is 0.
+    """
+
+    security: int
+    quantity: float
+    price: float
+    currency: str
+    fx_rate: float
+    value: float
+    cost: float
+    tax: float
+    cash_delta: float
+    sources: tuple[str, ...]
+    reason: str
+    mandatory: bool = False
+    convert_to: str = ""
+    tax_relief: float = 0.0
+
+    @property
+    def side(self) -> Side:
+        """Buy or sell, from the sign of the quantity; or a conversion."""
+        if self.convert_to:
+            return Side.CONVERT
+        return Side.BUY if self.quantity > 0 else Side.SELL
+
+    @property
+    def tax_scored(self) -> float:
+        """Tax as the score counts it: less what a realised loss may save elsewhere."""
+        return self.tax - self.tax_relief
+
+    def name(self, securities: Sequence[Security]) -> str:
+        """Return what is traded: a security's id, or two currencies such as `EUR>USD`."""
+        if self.convert_to:
+            return f"{self.currency}>{self.convert_to}"
+        return securities[self.security].id
+
+
+ActionSequence = tuple[Action, ...]
+"""Ordered actions, sells first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """An opportunity or candidate that was not taken further, and why."""
+
+    security: str
+    side: Side
+    value: float
+    sources: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One trade of the plan, in the order of execution; money in base currency, `price` not."""
+
+    side: Side
+    security: str
+    quantity: float
+    price: float
+    currency: str
+    fx_rate: float
+    value: float
+    cost: float
+    tax: float
+    cash_after: float
+    settles_on: date
+    sources: tuple[str, ...]
+    reason: str
+    weight_before: float
+    weight_after: float
+    mandatory: bool = False
+    """Repairs a violated limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class TermChange:
+    """One term of the objective, as its signed contribution to the score."""
+
+    before: float
+    after: float
+
+    @property
+    def change(self) -> float:
+        """How much the plan moves this term; positive is better."""
+        return self.after - self.before
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The objective before and after; one-year certainty equivalent, fraction of NAV."""
+
+    before: float
+    after: float
+    terms: Mapping[str, TermChange] = field(default_factory=dict)
+
+    @property
+    def gain(self) -> float:
+        """After minus before."""
+        return self.after - self.before
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleAttempt:
+    """What became of one module; `elapsed_s` by the runtime's monotonic clock."""
+
+    key: str
+    status: ModuleStatus
+    elapsed_s: float = 0.0
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another sequence that was found, by its gain in score."""
+
+    gain: float
+    violation: float
+    actions: ActionSequence
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A proven statement: no legal set of the same candidates scores above `upper_bound`.
+
+    `gap` is the bound less the plan's score, in score units. `exact`: the gap is closed, the plan
+    is the best there is. `nodes`: boxes of sets that were looked at.
+    """
+
+    upper_bound: float
+    gap: float
+    exact: bool
+    nodes: int
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The answer. A plan is advice as of a day: execute step 1, then plan again.
+
+    Every figure that is not known (a HELD plan may know none) is None rather than NaN.
+    """
+
+    outcome: Outcome
+    bucket_id: str
+    as_of: date
+    currency: str
+    trace_id: str
+    reason: str = ""
+    nav: float | None = None
+    nav_after: float | None = None
+    cash_before: float | None = None
+    cash_after: float | None = None
+    score: Score | None = None
+    violation_before: float = 0.0
+    violation_after: float = 0.0
+    steps: tuple[Step, ...] = ()
+    metrics_before: Mapping[str, float] = field(default_factory=dict)
+    metrics_after: Mapping[str, float] = field(default_factory=dict)
+    modules: tuple[ModuleAttempt, ...] = ()
+    rejected: tuple[Rejection, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    n_candidates: int = 0
+    """Legal trades that the search chose from."""
+    n_sizes: int = 0
+    """Other sizes of them that the refinement tried last; a certificate covers both."""
+    n_sequences: int = 0
+    stopped_by: StoppedBy = StoppedBy.COMPLETE
+    certificate: Certificate | None = None
+    context_digest: str = ""
+    valid_until: date | None = None
+
+    @property
+    def cash_required(self) -> float:
+        """Base currency that the plan takes out of cash: max(0, -net cash of the plan)."""
+        if self.cash_before is None or self.cash_after is None:
+            return 0.0
+        return max(0.0, self.cash_before - self.cash_after)

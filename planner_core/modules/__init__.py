@@ -1,0 +1,1 @@
+"""The planner's exchangeable parts, their registry and their contracts."""

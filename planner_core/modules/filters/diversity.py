@@ -1,0 +1,52 @@
+"""Report alternatives that differ, not the same plan with one lot more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from planner_core.modules.module import Filter, ModuleMetadata, ModuleParameters, parameter
+
+
+class DiversityParameters(ModuleParameters):
+    """How different is different."""
+
+    overlap_max: float = parameter(
+        0.5, unit="Jaccard index", ge=0, le=1, description="most overlap with any reported set"
+    )
+
+
+class Diversity(Filter[DiversityParameters]):
+    """Pick, in rank order, alternatives whose Jaccard overlap with all picked ones is small.
+
+    `overlap = |A and B| / |A or B|` over candidate ids. The best set itself is never touched.
+
+    Source: P. Jaccard, New Phytologist 11 (1912), 37-50, for the overlap.
+    """
+
+    metadata = ModuleMetadata(
+        name="diversity",
+        version="1.0.0",
+        description="Report alternatives that differ, not the same plan with one lot more",
+        tags=("report",),
+    )
+    parameters_model = DiversityParameters
+
+    def select_alternatives(
+        self,
+        ranked: Sequence[tuple[int, ...]],
+        limit: int,
+        parameters: DiversityParameters,
+    ) -> Sequence[tuple[int, ...]]:
+        """Return at most `limit` sets after the first that differ enough from it and each other."""
+        picked = list(ranked[:1])
+        for chosen in ranked[1:]:
+            if len(picked) > limit:
+                break
+            if all(_overlap(chosen, other) <= parameters.overlap_max for other in picked):
+                picked.append(chosen)
+        return picked[1:]
+
+
+def _overlap(left: Sequence[int], right: Sequence[int]) -> float:
+    union = set(left) | set(right)
+    return len(set(left) & set(right)) / len(union) if union else 1.0

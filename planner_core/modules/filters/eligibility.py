@@ -1,0 +1,69 @@
+"""Buy only what the owner's own rules admit."""
+
+from __future__ import annotations
+
+import math
+
+from planner_core.market.state import PlanningState
+from planner_core.model.candidates import Candidates
+from planner_core.modules.module import Filter, ModuleMetadata, ModuleParameters, parameter
+
+
+class EligibilityParameters(ModuleParameters):
+    """What a buy must satisfy."""
+
+    quality_min: float = parameter(
+        0.0, unit="score 0-1", ge=0, le=1, description="least quality of a buy, where it is known"
+    )
+    price_min: float = parameter(
+        0.0, unit="base currency per unit", ge=0, le=1e9, description="no buy of anything cheaper"
+    )
+    excluded: tuple[str, ...] = parameter(
+        (), unit="security ids", max_length=2000, description="never buy these"
+    )
+    excluded_groups: tuple[str, ...] = parameter(
+        (), unit="group names", max_length=200, description="never buy a member of these"
+    )
+
+
+class Eligibility(Filter[EligibilityParameters]):
+    """Drop buys of low quality, of penny stocks and of excluded securities or groups.
+
+    Sells always pass: what is not wanted must be able to go.
+
+    Source: our own rule.
+    """
+
+    metadata = ModuleMetadata(
+        name="eligibility",
+        version="1.0.0",
+        description="Buy only what the owner's own rules admit",
+        tags=("buy",),
+    )
+    parameters_model = EligibilityParameters
+
+    def reject(
+        self, candidates: Candidates, state: PlanningState, parameters: EligibilityParameters
+    ) -> dict[int, str]:
+        """Return the buys that are not admitted."""
+        rejected: dict[int, str] = {}
+        for candidate in candidates.buys():
+            column = int(candidates.security[candidate])
+            reason = _objection(state, column, parameters)
+            if reason:
+                rejected[candidate] = reason
+        return rejected
+
+
+def _objection(state: PlanningState, column: int, parameters: EligibilityParameters) -> str | None:
+    security = state.context.securities[column]
+    quality = state.quality[column]
+    if security.id in parameters.excluded:
+        return "it is excluded"
+    if set(security.groups.values()) & set(parameters.excluded_groups):
+        return "its group is excluded"
+    if not math.isnan(quality) and quality < parameters.quality_min:
+        return f"its quality {quality:.2f} is below {parameters.quality_min:.2f}"
+    if state.portfolio.unit_value[column] < parameters.price_min:
+        return f"its price is below {parameters.price_min:g}"
+    return None

@@ -1,0 +1,61 @@
+"""Leave alone what was traded a moment ago, in either direction."""
+
+from __future__ import annotations
+
+from planner_core.market.limits import days_ago
+from planner_core.market.state import PlanningState
+from planner_core.model.candidates import Candidates
+from planner_core.model.records import Side
+from planner_core.modules.module import Filter, ModuleMetadata, ModuleParameters, parameter
+
+
+class RecentlyTradedParameters(ModuleParameters):
+    """How long to leave it alone."""
+
+    quiet_days: int = parameter(
+        5, unit="days", ge=0, le=365, description="no trade of a security this soon after another"
+    )
+
+
+class RecentlyTraded(Filter[RecentlyTradedParameters]):
+    """Drop candidates whose security was traded within `quiet_days`, whichever way.
+
+    A step of the accepted plan that was filled in part goes on: its own fills keep nobody quiet,
+    and the limits let it go no further than what is left of it. The cool-downs are constraints of
+    their own and hold without this filter.
+
+    Source: our own rule.
+    """
+
+    metadata = ModuleMetadata(
+        name="recently_traded",
+        version="1.0.0",
+        description="Leave alone what was traded a moment ago, in either direction",
+        tags=("cooldown",),
+    )
+    parameters_model = RecentlyTradedParameters
+
+    def reject(
+        self, candidates: Candidates, state: PlanningState, parameters: RecentlyTradedParameters
+    ) -> dict[int, str]:
+        """Return the candidates that come too soon; mandatory ones never do."""
+        age = {Side.BUY: _ages(state, Side.BUY), Side.SELL: _ages(state, Side.SELL)}
+        rejected: dict[int, str] = {}
+        for candidate, action in enumerate(candidates.actions):
+            goes_on = (action.security, action.side) in state.limits.continued
+            sides = [side for side in age if not goes_on or side is not action.side]
+            name = action.name(state.context.securities)
+            days = min(age[side].get(name, parameters.quiet_days) for side in sides)
+            if days < parameters.quiet_days and not action.mandatory:
+                rejected[candidate] = f"traded {days_ago(days)}"
+        return rejected
+
+
+def _ages(state: PlanningState, side: Side) -> dict[str, int]:
+    """Return how many days ago each security was last traded on a side."""
+    age: dict[str, int] = {}
+    for trade in state.context.trades:
+        if trade.side is side:
+            days = (state.context.as_of - trade.on).days
+            age[trade.security] = min(days, age.get(trade.security, days))
+    return age

@@ -1,0 +1,103 @@
+"""Add a little to a good business that fell, but not to a falling knife."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+from pydantic import model_validator
+
+from planner_core.market.returns import MOMENTUM_DAYS
+from planner_core.market.state import PlanningState
+from planner_core.model.arrays import BoolArray, FloatArray
+from planner_core.model.plan import Opportunity
+from planner_core.model.records import Side
+from planner_core.modules.module import (
+    ModuleMetadata,
+    ModuleParameters,
+    OpportunityCalculator,
+    parameter,
+)
+
+
+class AveragingDownParameters(ModuleParameters):
+    """The band of losses, the gate, and the size."""
+
+    loss_min: float = parameter(
+        0.08, unit="fraction of cost", ge=0, lt=1, description="smallest loss to act on"
+    )
+    loss_max: float = parameter(
+        0.25, unit="fraction of cost", gt=0, le=1, description="a larger loss is left alone"
+    )
+    quality_min: float = parameter(
+        0.6, unit="score 0-1", ge=0, le=1, description="least quality; none given does not pass"
+    )
+    momentum_quantile: float = parameter(
+        0.10,
+        unit="quantile",
+        ge=0,
+        lt=1,
+        description=f"a {MOMENTUM_DAYS}-day return in this worst part of all is a falling knife",
+    )
+    buy_fraction: float = parameter(
+        0.10, unit="fraction of position", gt=0, le=1, description="how much to add"
+    )
+
+    @model_validator(mode="after")
+    def _band_is_open(self) -> Self:
+        if self.loss_max <= self.loss_min:
+            raise ValueError("loss_max must lie above loss_min")
+        return self
+
+
+class AveragingDown(OpportunityCalculator[AveragingDownParameters]):
+    """Buy where `-loss_max <= gain <= -loss_min`, quality passes, momentum is not the worst.
+
+    The size is a fraction of the position, and never lifts it above its cap.
+
+    Source: our own rule; momentum is a gate because losers of the last months tend to go on
+    losing (N. Jegadeesh, S. Titman, Journal of Finance 48 (1993), 65-91).
+    """
+
+    metadata = ModuleMetadata(
+        name="averaging_down",
+        version="1.0.0",
+        description="Add a little to a good business that fell, but not to a falling knife",
+        tags=("buy", "contrarian"),
+    )
+    parameters_model = AveragingDownParameters
+
+    def calculate(
+        self, state: PlanningState, parameters: AveragingDownParameters
+    ) -> Sequence[Opportunity]:
+        """Return one buy per position that qualifies."""
+        gain, quality = state.portfolio.gain, state.quality
+        falling = falling_knives(state.market.momentum, parameters.momentum_quantile)
+        with np.errstate(invalid="ignore"):
+            qualifies = (
+                (gain <= -parameters.loss_min)
+                & (gain >= -parameters.loss_max)
+                & (quality >= parameters.quality_min)
+                & ~falling
+            )
+        return [
+            Opportunity(
+                security=int(column),
+                side=Side.BUY,
+                notional=parameters.buy_fraction * float(state.portfolio.value[column]),
+                reason=f"down {-gain[column]:.0%} on cost with quality {quality[column]:.2f}:"
+                f" add {parameters.buy_fraction:.0%} to the position",
+            )
+            for column in np.flatnonzero(qualifies)
+        ]
+
+
+def falling_knives(momentum: FloatArray, quantile: float) -> BoolArray:
+    """Tell which securities are in the worst part by momentum; unknown counts as falling."""
+    known = momentum[~np.isnan(momentum)]
+    if not known.size:
+        return np.ones(momentum.shape, dtype=bool)
+    limit = np.quantile(known, quantile)
+    falling: BoolArray = np.isnan(momentum) | (np.nan_to_num(momentum, nan=-1.0) < limit)
+    return falling

@@ -1,0 +1,95 @@
+"""The 5/25 rule: how far a weight may drift before rebalancing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from planner_core.market.limits import group_membership
+from planner_core.market.state import PlanningState
+from planner_core.modules.module import ModuleParameters, parameter
+
+WEIGHT_DUST = 1e-9
+"""Binary dust in a weight: 0.10 - 0.075 is a hair above 0.025."""
+
+
+class BandParameters(ModuleParameters):
+    """The band is the smaller of an absolute and a relative width around the target."""
+
+    band_absolute: float = parameter(
+        0.05, unit="weight", gt=0, le=1, description="absolute half-width of the band"
+    )
+    band_relative: float = parameter(
+        0.25, unit="fraction of target", gt=0, le=1, description="relative half-width of the band"
+    )
+
+    def half_width(self, target: float) -> float:
+        """Return the band's half-width around a target weight."""
+        return min(self.band_absolute, self.band_relative * target)
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A trade in one security that brings it or its group back.
+
+    `to_edge` and `to_target` are weights to trade, positive.
+    """
+
+    column: int
+    label: str
+    weight: float
+    target: float
+    to_edge: float
+    to_target: float
+
+
+def overweight(state: PlanningState, parameters: BandParameters) -> Iterator[Drift]:
+    """Yield what lies above its band: securities, then the members of groups."""
+    yield from _security_drifts(state, parameters, sign=1.0)
+    yield from _group_drifts(state, parameters, sign=1.0)
+
+
+def underweight(state: PlanningState, parameters: BandParameters) -> Iterator[Drift]:
+    """Yield what lies below its band: securities, then the members of groups."""
+    yield from _security_drifts(state, parameters, sign=-1.0)
+    yield from _group_drifts(state, parameters, sign=-1.0)
+
+
+def _security_drifts(
+    state: PlanningState, parameters: BandParameters, sign: float
+) -> Iterator[Drift]:
+    for column, security in enumerate(state.context.securities):
+        if security.target is None:
+            continue
+        weight = float(state.portfolio.weight[column])
+        half_width = parameters.half_width(security.target)
+        gap = sign * (weight - security.target)
+        if gap > half_width + WEIGHT_DUST:
+            yield Drift(column, security.id, weight, security.target, gap - half_width, gap)
+
+
+def _group_drifts(state: PlanningState, parameters: BandParameters, sign: float) -> Iterator[Drift]:
+    """A group is brought back through one member at a time, each as far as it can go."""
+    rules = [rule for rule in state.context.group_rules if rule.target is not None]
+    membership = group_membership(
+        state.context, [(rule.classification, rule.group) for rule in rules]
+    )
+    for rule, members in zip(rules, membership, strict=True):
+        target = rule.target or 0.0
+        weight = float(members @ state.portfolio.weight)
+        half_width = parameters.half_width(target)
+        gap = sign * (weight - target)
+        if gap <= half_width + WEIGHT_DUST:
+            continue
+        for column in np.flatnonzero(members):
+            room = float(state.portfolio.weight[column]) if sign > 0 else np.inf
+            yield Drift(
+                int(column),
+                f"{rule.classification} {rule.group}",
+                weight,
+                target,
+                min(gap - half_width, room),
+                min(gap, room),
+            )

@@ -1,0 +1,145 @@
+"""Sell what a violated limit demands: missing cash, a due withdrawal, a cap that is exceeded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from planner_core.market.limits import VIOLATION_TOLERANCE
+from planner_core.market.state import PlanningState
+from planner_core.market.trade_sizing import lot_step, price_trade, round_down, round_up
+from planner_core.model.plan import Opportunity
+from planner_core.model.records import Side
+from planner_core.modules.module import (
+    ModuleMetadata,
+    ModuleParameters,
+    OpportunityCalculator,
+    parameter,
+)
+
+SMALLEST_TRADE_ROUNDS = 20
+"""Rounds in which the smallest trade worth its costs is found; two do without market impact."""
+
+
+class CashRaiseParameters(ModuleParameters):
+    """How a deficit may be split."""
+
+    parts_max: int = parameter(
+        3, unit="sells", ge=1, le=5, description="a cash deficit may be raised in this many parts"
+    )
+
+
+class CashRaise(OpportunityCalculator[CashRaiseParameters]):
+    """Mandatory sells that repair: each covers the cash deficit, a part of it, or a cap's excess.
+
+    The notional covers costs and tax as well, so that the *net* proceeds close the gap, and is
+    never below the smallest legal trade: a small gap takes a sell that is worth its costs.
+
+    Source: our own rule.
+    """
+
+    metadata = ModuleMetadata(
+        name="cash_raise",
+        version="1.0.0",
+        description="Sell what missing cash, a due withdrawal or an exceeded cap demands",
+        tags=("sell", "mandatory"),
+    )
+    parameters_model = CashRaiseParameters
+
+    def calculate(
+        self, state: PlanningState, parameters: CashRaiseParameters
+    ) -> Sequence[Opportunity]:
+        """Return nothing unless a limit is violated."""
+        return [
+            *_for_cash(state, parameters.parts_max),
+            *_for_positions(state),
+            *_for_groups(state),
+        ]
+
+
+def _for_cash(state: PlanningState, parts_max: int) -> Iterator[Opportunity]:
+    deficit = state.limits.cash_deficit
+    if deficit <= VIOLATION_TOLERANCE * state.nav:
+        return
+    for column in np.flatnonzero(state.portfolio.sellable > 0):
+        for parts in range(1, parts_max + 1):
+            yield Opportunity(
+                security=int(column),
+                side=Side.SELL,
+                notional=notional_for(state, int(column), deficit / parts),
+                reason=f"cash is {deficit:,.0f} {state.context.base_currency} short of what is"
+                f" required: raise {'it' if parts == 1 else f'a part (1/{parts})'} here",
+                mandatory=True,
+            )
+
+
+def notional_for(state: PlanningState, column: int, net: float) -> float:
+    """Return the smallest legal notional that leaves `net` after costs and tax.
+
+    All that may be sold when even that leaves less. Bisection over whole lots: tax depends on the
+    lots that a sell takes, impact on its size.
+    """
+    step = lot_step(state.context.securities[column])
+    unit_value = float(state.portfolio.unit_value[column])
+
+    def leaves(lots: int) -> float:
+        return price_trade(state, column, Side.SELL, lots * step).cash_delta
+
+    enough = round(round_down(float(state.portfolio.sellable[column]), step) / step)
+    short = 0
+    while enough - short > 1:
+        middle = (short + enough) // 2
+        if leaves(middle) >= net:
+            enough = middle
+        else:
+            short = middle
+    # One lot at least: what holds less than a lot is refused with that reason, not forgotten.
+    smallest = max(round_up(smallest_trade(state, column) / unit_value, step), step) * unit_value
+    return max(enough * step * unit_value, smallest)
+
+
+def smallest_trade(state: PlanningState, column: int) -> float:
+    """Return the smallest value that is no smaller than a minimum and worth its costs."""
+    costs = state.costs
+    value = max(
+        state.limits.min_trade_value, state.context.securities[column].min_trade_value, 1e-9
+    )
+    for _ in range(SMALLEST_TRADE_ROUNDS):
+        margin = state.config.constraints.cost_ratio_max - costs.cost(column, value) / value
+        if margin >= 0:
+            break
+        # What is left of the allowed ratio has to carry the fixed cost.
+        room = margin + costs.fixed / value
+        if room <= 0:
+            break
+        value = costs.fixed / room * (1 + 1e-12)
+    return value
+
+
+def _for_positions(state: PlanningState) -> Iterator[Opportunity]:
+    excess = state.portfolio.weight - state.limits.position_cap
+    for column in np.flatnonzero(excess > VIOLATION_TOLERANCE):
+        yield Opportunity(
+            security=int(column),
+            side=Side.SELL,
+            notional=max(float(excess[column]) * state.nav, smallest_trade(state, int(column))),
+            reason=f"it is {state.portfolio.weight[column]:.1%} of NAV, above the cap of"
+            f" {state.limits.position_cap[column]:.0%}",
+            mandatory=True,
+        )
+
+
+def _for_groups(state: PlanningState) -> Iterator[Opportunity]:
+    groups = state.limits.groups
+    for row in np.flatnonzero(groups.excess > VIOLATION_TOLERANCE):
+        for column in np.flatnonzero(groups.membership[row] * state.portfolio.sellable):
+            notional = float(groups.excess[row]) * state.nav
+            yield Opportunity(
+                security=int(column),
+                side=Side.SELL,
+                notional=max(notional, smallest_trade(state, int(column))),
+                reason=f"{groups.names[row]} is {groups.weight[row]:.1%} of NAV, above the cap of"
+                f" {groups.cap[row]:.0%}",
+                mandatory=True,
+            )

@@ -1,0 +1,103 @@
+"""Sell part of what rose beyond its own long-run growth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Self
+
+from pydantic import model_validator
+
+from planner_core.market.state import PlanningState
+from planner_core.model.plan import Opportunity, Skip
+from planner_core.model.records import Side
+from planner_core.modules.module import (
+    ModuleMetadata,
+    ModuleParameters,
+    OpportunityCalculator,
+    parameter,
+)
+
+
+class ProfitTakingParameters(ModuleParameters):
+    """Two steps: from a first windfall sell a little, from a second sell more."""
+
+    windfall_min: float = parameter(
+        0.25, unit="fraction of cost", gt=0, le=10, description="windfall from which to sell"
+    )
+    sell_fraction: float = parameter(
+        0.20, unit="fraction of position", gt=0, le=1, description="how much to sell then"
+    )
+    windfall_high: float = parameter(
+        0.50, unit="fraction of cost", gt=0, le=20, description="windfall from which to sell more"
+    )
+    sell_fraction_high: float = parameter(
+        0.40, unit="fraction of position", gt=0, le=1, description="how much to sell then"
+    )
+    growth_max: float = parameter(
+        0.15, unit="per year", ge=0, le=1, description="cap on the growth counted as expected"
+    )
+    years_min: float = parameter(
+        0.25, unit="years", ge=0, le=10, description="a position held shorter is not judged"
+    )
+
+    @model_validator(mode="after")
+    def _steps_rise(self) -> Self:
+        if self.windfall_high < self.windfall_min:
+            raise ValueError("windfall_high must not lie below windfall_min")
+        return self
+
+
+class ProfitTaking(OpportunityCalculator[ProfitTakingParameters]):
+    """Sell where `windfall = gain - ((1 + max(CAGR, 0))^years - 1)` is large.
+
+    `gain` is the unrealised gain over cost, `years` the mean age of the units held, `CAGR` the
+    security's own growth over the price history, capped by `growth_max`: what it was expected to
+    earn is no windfall. A position with a lot of unknown date is skipped.
+
+    Source: our own rule; that winners are sold at all has to be weighed against selling them too
+    early (H. Shefrin, M. Statman, Journal of Finance 40 (1985), 777-790), hence the growth that
+    is allowed for.
+    """
+
+    metadata = ModuleMetadata(
+        name="profit_taking",
+        version="1.0.0",
+        description="Sell part of what rose beyond its own long-run growth",
+        tags=("sell", "valuation"),
+    )
+    parameters_model = ProfitTakingParameters
+
+    def calculate(
+        self, state: PlanningState, parameters: ProfitTakingParameters
+    ) -> Sequence[Opportunity | Skip]:
+        """Return one sell per position with a windfall."""
+        found: list[Opportunity | Skip] = []
+        portfolio = state.portfolio
+        for column, security in enumerate(state.context.securities):
+            gain = portfolio.gain[column]
+            if portfolio.value[column] <= 0 or math.isnan(gain):
+                continue
+            years, growth = portfolio.holding_years[column], state.market.cagr[column]
+            if math.isnan(years) or math.isnan(growth):
+                why = "a lot's date is unknown" if math.isnan(years) else "under a year of prices"
+                found.append(Skip(column, Side.SELL, f"{security.id}: {why}"))
+                continue
+            if years < parameters.years_min:
+                continue
+            expected = (1 + min(max(growth, 0.0), parameters.growth_max)) ** years - 1
+            windfall = gain - expected
+            if windfall < parameters.windfall_min:
+                continue
+            high = windfall >= parameters.windfall_high
+            fraction = parameters.sell_fraction_high if high else parameters.sell_fraction
+            found.append(
+                Opportunity(
+                    security=column,
+                    side=Side.SELL,
+                    notional=fraction * float(portfolio.value[column]),
+                    reason=f"up {gain:.0%} in {years:.1f} years where {expected:.0%} was expected:"
+                    f" take {fraction:.0%} of the position",
+                )
+            )
+        return found

@@ -1,0 +1,42 @@
+"""Buy what stands below its target's band."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from planner_core.market.state import PlanningState
+from planner_core.model.plan import Opportunity
+from planner_core.model.records import Side
+from planner_core.modules.module import ModuleMetadata, OpportunityCalculator
+from planner_core.modules.opportunities.bands import BandParameters, underweight
+
+
+class RebalanceBuys(OpportunityCalculator[BandParameters]):
+    """Buy to the band's edge or to the target where `w < target - min(5 pp, 25 % of target)`.
+
+    Applies to securities and to groups with a target.
+
+    Source: the 5/25 rule (L. Swedroe).
+    """
+
+    metadata = ModuleMetadata(
+        name="rebalance_buys",
+        version="1.0.0",
+        description="Buy what stands below its target's band",
+        tags=("buy", "rebalance"),
+    )
+    parameters_model = BandParameters
+
+    def calculate(self, state: PlanningState, parameters: BandParameters) -> Sequence[Opportunity]:
+        """Return two buys per underweight security or group member."""
+        return [
+            Opportunity(
+                security=drift.column,
+                side=Side.BUY,
+                notional=size * state.nav,
+                reason=f"{drift.label} is {drift.weight:.1%} of NAV, target {drift.target:.1%}:"
+                f" buy up to {where}",
+            )
+            for drift in underweight(state, parameters)
+            for size, where in ((drift.to_edge, "the band"), (drift.to_target, "the target"))
+        ]

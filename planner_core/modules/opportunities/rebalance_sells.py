@@ -1,0 +1,43 @@
+"""Sell what stands above its target's band."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from planner_core.market.state import PlanningState
+from planner_core.model.plan import Opportunity
+from planner_core.model.records import Side
+from planner_core.modules.module import ModuleMetadata, OpportunityCalculator
+from planner_core.modules.opportunities.bands import BandParameters, overweight
+
+
+class RebalanceSells(OpportunityCalculator[BandParameters]):
+    """Sell to the band's edge or to the target where `w > target + min(5 pp, 25 % of target)`.
+
+    Applies to securities and to groups with a target.
+
+    Source: the 5/25 rule (L. Swedroe).
+    """
+
+    metadata = ModuleMetadata(
+        name="rebalance_sells",
+        version="1.0.0",
+        description="Sell what stands above its target's band",
+        tags=("sell", "rebalance"),
+    )
+    parameters_model = BandParameters
+
+    def calculate(self, state: PlanningState, parameters: BandParameters) -> Sequence[Opportunity]:
+        """Return two sells per overweight security or group member."""
+        return [
+            Opportunity(
+                security=drift.column,
+                side=Side.SELL,
+                notional=size * state.nav,
+                reason=f"{drift.label} is {drift.weight:.1%} of NAV, target {drift.target:.1%}:"
+                f" sell back to {where}",
+            )
+            for drift in overweight(state, parameters)
+            if state.portfolio.quantity[drift.column] > 0
+            for size, where in ((drift.to_edge, "the band"), (drift.to_target, "the target"))
+        ]

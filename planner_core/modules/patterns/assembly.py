@@ -1,0 +1,89 @@
+"""Putting candidates together into a set that fits: no conflicts, cash covered at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from planner_core.market.state import PlanningState
+from planner_core.model.candidates import Candidates
+from planner_core.modules.module import ModuleParameters, parameter
+
+
+class PatternParameters(ModuleParameters):
+    """What most patterns share."""
+
+    variants: int = parameter(
+        3, unit="sets", ge=1, le=50, description="how many sets to propose, each from another start"
+    )
+
+
+def compatible(candidates: Candidates, chosen: Sequence[int], new: int) -> bool:
+    """Tell whether a candidate conflicts with none of the chosen."""
+    return not any(candidates.conflicts[new, other] for other in chosen)
+
+
+def spare_cash(candidates: Candidates, chosen: Iterable[int], state: PlanningState) -> float:
+    """Return the cash above what is required, once the chosen are done; base currency."""
+    moved = sum(float(candidates.cash_delta[i]) for i in chosen)
+    return state.limits.cash_free - state.limits.cash_required + moved
+
+
+def add_sells(
+    candidates: Candidates, chosen: list[int], sells: Iterable[int], limit: int
+) -> list[int]:
+    """Add compatible sells, in their order, until the set has `limit` actions."""
+    for candidate in sells:
+        if len(chosen) >= limit:
+            break
+        if compatible(candidates, chosen, candidate):
+            chosen.append(candidate)
+    return chosen
+
+
+def add_affordable_buys(
+    candidates: Candidates,
+    chosen: list[int],
+    buys: Iterable[int],
+    state: PlanningState,
+    limit: int,
+) -> list[int]:
+    """Add compatible buys that the cash still covers, in their order, up to `limit` actions."""
+    spare = spare_cash(candidates, chosen, state)
+    for candidate in buys:
+        if len(chosen) >= limit:
+            break
+        needed = -float(candidates.cash_delta[candidate])
+        if needed <= spare and compatible(candidates, chosen, candidate):
+            chosen.append(candidate)
+            spare -= needed
+    return chosen
+
+
+def fund_buys(
+    candidates: Candidates, buys: Sequence[int], sells: Sequence[int], state: PlanningState
+) -> list[int]:
+    """Take the buys in order, each with as many sells before it as it needs to be affordable."""
+    depth = state.config.max_plan_depth
+    chosen: list[int] = []
+    for buy in buys:
+        trial = [*chosen, buy]
+        if not compatible(candidates, chosen, buy) or len(trial) > depth:
+            continue
+        for sell in sells:
+            if spare_cash(candidates, trial, state) >= 0 or len(trial) >= depth:
+                break
+            if compatible(candidates, trial, sell):
+                trial.append(sell)
+        if spare_cash(candidates, trial, state) >= 0:
+            chosen = trial
+    return chosen
+
+
+def distinct(sets: Iterable[Sequence[int]]) -> list[tuple[int, ...]]:
+    """Return non-empty sets once each, in their order."""
+    return list(dict.fromkeys(tuple(sorted(chosen)) for chosen in sets if chosen))
+
+
+def rotations(ids: Sequence[int], variants: int) -> list[list[int]]:
+    """Return the list started at its first, second, ... place: other starts for a greedy fill."""
+    return [[*ids[start:], *ids[:start]] for start in range(min(variants, len(ids)))]

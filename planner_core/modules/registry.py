@@ -1,0 +1,235 @@
+"""Where modules are registered, looked up and checked against each other."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from planner_core.errors import ConfigProblem, ModuleContractError
+from planner_core.modules.module import (
+    AnyModule,
+    Dependency,
+    Filter,
+    ModuleKind,
+    ModuleMetadata,
+    ModuleParameters,
+    OpportunityCalculator,
+    PatternGenerator,
+    SequenceGenerator,
+)
+
+ModuleT = TypeVar("ModuleT", bound=AnyModule)
+
+VERSION_CLAUSE = re.compile(r"^(>=|<=|==|>|<)\s*(\d+(?:\.\d+){0,2})$")
+
+
+class Registry(Generic[ModuleT]):
+    """The modules of one kind, in the order of their registration."""
+
+    def __init__(self, kind: ModuleKind, expected: type[Any]) -> None:
+        self.kind = kind
+        self._expected = expected
+        self._modules: dict[str, ModuleT] = {}
+
+    def register(self, module: ModuleT) -> ModuleT:
+        """Add a module after checking it against its kind; return it, so it works as decorator.
+
+        Raises
+        ------
+        ModuleContractError
+            When it is not an instance of the kind, lacks metadata or parameters, or when another
+            module has its name.
+        """
+        name = type(module).__name__
+        if isinstance(module, type):
+            raise ModuleContractError(module.__name__, "register an instance, not the class")
+        if not isinstance(module, self._expected):
+            raise ModuleContractError(name, f"is no {self._expected.__name__}")
+        if not isinstance(getattr(module, "metadata", None), ModuleMetadata):
+            raise ModuleContractError(name, "needs `metadata: ModuleMetadata`")
+        model = getattr(module, "parameters_model", None)
+        if not (isinstance(model, type) and issubclass(model, ModuleParameters)):
+            raise ModuleContractError(
+                name, "needs `parameters_model`, a subclass of ModuleParameters"
+            )
+        for dependency in module.metadata.dependencies:
+            _check_range(name, dependency.version)
+        _check_python(name, module.metadata.requires_python)
+        taken = self._modules.get(module.metadata.name)
+        if taken is not None and type(taken) is not type(module):
+            raise ModuleContractError(module.key, "another module is registered by this name")
+        self._modules[module.metadata.name] = module
+        return module
+
+    def forget(self, name: str) -> None:
+        """Take a module out again."""
+        del self._modules[name]
+
+    def __getitem__(self, name: str) -> ModuleT:
+        return self._modules[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._modules
+
+    def __iter__(self) -> Iterator[ModuleT]:
+        return iter(self._modules.values())
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The registered names."""
+        return tuple(self._modules)
+
+    def closest(self, name: str) -> str | None:
+        """Return the registered name most like the given one, for did-you-mean."""
+        close = difflib.get_close_matches(name, self._modules, n=1, cutoff=0.5)
+        return close[0] if close else None
+
+
+@dataclass(frozen=True, slots=True)
+class Registries:
+    """One registry per kind."""
+
+    opportunity_calculators: Registry[OpportunityCalculator[Any]] = field(
+        default_factory=lambda: Registry(ModuleKind.OPPORTUNITY, OpportunityCalculator)
+    )
+    pattern_generators: Registry[PatternGenerator[Any]] = field(
+        default_factory=lambda: Registry(ModuleKind.PATTERN, PatternGenerator)
+    )
+    sequence_generators: Registry[SequenceGenerator[Any]] = field(
+        default_factory=lambda: Registry(ModuleKind.SEQUENCE, SequenceGenerator)
+    )
+    filters: Registry[Filter[Any]] = field(
+        default_factory=lambda: Registry(ModuleKind.FILTER, Filter)
+    )
+
+    def of_kind(self, kind: ModuleKind) -> Registry[Any]:
+        """Return the registry of a kind."""
+        registry: Registry[Any] = getattr(self, kind.value)
+        return registry
+
+    def all_modules(self) -> Iterator[AnyModule]:
+        """Iterate over every module, kind by kind."""
+        for kind in ModuleKind:
+            yield from self.of_kind(kind)
+
+    def register(self, module: AnyModule) -> AnyModule:
+        """Add a module to the registry of its kind."""
+        kind = getattr(module, "kind", None)
+        if not isinstance(kind, ModuleKind):
+            raise ModuleContractError(type(module).__name__, "is of no module kind")
+        registered: AnyModule = self.of_kind(kind).register(module)
+        circle = self._circle(registered)
+        if circle:
+            self.of_kind(kind).forget(registered.metadata.name)
+            raise ModuleContractError(registered.key, f"needs itself: {' -> '.join(circle)}")
+        return registered
+
+    def _circle(self, module: AnyModule) -> list[str]:
+        """Return the keys along which a module needs itself in the end; empty if it does not."""
+        paths = [[module]]
+        seen: set[str] = set()
+        while paths:
+            path = paths.pop()
+            for dependency in path[-1].metadata.dependencies:
+                registry = self.of_kind(dependency.kind)
+                if dependency.name is None or dependency.name not in registry:
+                    continue
+                needed = registry[dependency.name]
+                if needed.key == module.key:
+                    return [step.key for step in (*path, needed)]
+                if needed.key not in seen:
+                    seen.add(needed.key)
+                    paths.append([*path, needed])
+        return []
+
+    def copy(self) -> Registries:
+        """Return registries with the same modules, to add to without touching these."""
+        copied = Registries()
+        for module in self.all_modules():
+            copied.register(module)
+        return copied
+
+
+def dependency_problems(
+    registries: Registries, enabled: Mapping[ModuleKind, tuple[str, ...]]
+) -> list[ConfigProblem]:
+    """Return what the enabled modules need of each other and do not get."""
+    problems = []
+    for kind, names in enabled.items():
+        for name in names:
+            metadata = registries.of_kind(kind)[name].metadata
+            for dependency in metadata.dependencies:
+                complaint = _unmet(dependency, registries, enabled)
+                if complaint:
+                    problems.append(ConfigProblem((kind.value, name), complaint, value=True))
+    return problems
+
+
+def _unmet(
+    dependency: Dependency,
+    registries: Registries,
+    enabled: Mapping[ModuleKind, tuple[str, ...]],
+) -> str | None:
+    available = enabled.get(dependency.kind, ())
+    if dependency.name is None:
+        return None if available else f"needs at least one enabled module in [{dependency.kind}]"
+    if dependency.name not in available:
+        return f"needs {dependency.kind}.{dependency.name} to be enabled"
+    version = registries.of_kind(dependency.kind)[dependency.name].metadata.version
+    if not version_satisfies(version, dependency.version):
+        return f"needs {dependency.kind}.{dependency.name} {dependency.version}, found {version}"
+    return None
+
+
+def _check_python(name: str, wanted: str) -> None:
+    found = ".".join(map(str, sys.version_info[:3]))
+    _check_range(name, wanted)
+    if not version_satisfies(found, wanted):
+        raise ModuleContractError(name, f"needs Python {wanted}, this is {found}")
+
+
+def _check_range(name: str, wanted: str) -> None:
+    try:
+        # Clause by clause: a range is not read beyond the first that does not hold.
+        for clause in wanted.split(","):
+            version_satisfies("0.0.0", clause)
+    except ValueError as error:
+        raise ModuleContractError(name, str(error)) from None
+
+
+def version_satisfies(version: str, wanted: str) -> bool:
+    """Tell whether a semantic version lies in a range such as `>=1.2,<2`.
+
+    Raises
+    ------
+    ValueError
+        When the range cannot be read.
+    """
+    return all(_clause_holds(_triple(version), clause) for clause in wanted.split(",") if clause)
+
+
+def _clause_holds(version: tuple[int, int, int], clause: str) -> bool:
+    match = VERSION_CLAUSE.match(clause.strip())
+    if match is None:
+        raise ValueError(f"version range {clause!r}: write it like >=1.2,<2")
+    sign, bound = match.group(1), _triple(match.group(2))
+    return {
+        ">=": version >= bound,
+        "<=": version <= bound,
+        "==": version == bound,
+        ">": version > bound,
+        "<": version < bound,
+    }[sign]
+
+
+def _triple(version: str) -> tuple[int, int, int]:
+    parts = [int(part) for part in version.split(".")]
+    major, minor, patch = [*parts, 0, 0][:3]
+    return major, minor, patch

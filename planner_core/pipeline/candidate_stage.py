@@ -1,0 +1,194 @@
+"""From legal actions to the candidates that are searched: filters, conflicts, and the bound K."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner_core.market.state import PlanningState
+from planner_core.model.arrays import FloatArray
+from planner_core.model.candidates import Candidates, build_candidates, same_security_conflicts
+from planner_core.model.plan import Action, Rejection
+from planner_core.modules.contracts import (
+    checked_alternatives,
+    checked_conflicts,
+    checked_rejections,
+)
+from planner_core.modules.module import Filter, ModuleKind, ModuleParameters
+from planner_core.pipeline.isolation import Attempts
+from planner_core.runtime import Runtime
+from planner_core.search.evaluator import Evaluator, as_block
+from planner_core.search.ranking import RankedSet, Ranking
+
+CONSIDERED_MAX = 4096
+"""Actions that the filters look at; more come only from a plugin that does not know when to end."""
+GAINS_AT_A_TIME = 256
+"""Actions that are scored alone at a time."""
+
+
+def narrow(
+    actions: list[Action], state: PlanningState, runtime: Runtime, attempts: Attempts
+) -> tuple[Candidates, list[Rejection]]:
+    """Apply the filters and the bound on K.
+
+    Returns
+    -------
+    candidates : Candidates
+        With the gain of each alone, and with all conflicts.
+    rejections : list of Rejection
+        What a filter or the bound dropped.
+    """
+    gain = gains_alone(actions, state)
+    considered = best_per_security(range(len(actions)), actions, gain, CONSIDERED_MAX)
+    dropped = _dropped_by_filters(considered, actions, gain, state, runtime, attempts)
+    kept = [i for i in considered if i not in dropped]
+    within = best_per_security(kept, actions, gain, state.config.search.candidates_max)
+    for candidate in set(range(len(actions))) - set(within) - set(dropped):
+        dropped[candidate] = ("search.candidates_max", "others for this security are better")
+    chosen = [actions[i] for i in within]
+    candidates = build_candidates(chosen, gain[within], same_security_conflicts(chosen))
+    return _with_conflicts(candidates, state, runtime, attempts), [
+        _rejection(actions[i], key, reason, state) for i, (key, reason) in sorted(dropped.items())
+    ]
+
+
+def gains_alone(actions: Sequence[Action], state: PlanningState) -> FloatArray:
+    """Return what each action alone adds to the score of doing nothing; (n_actions,).
+
+    A few hundred at a time: their pair tables grow with the square of their number.
+    """
+    gains = [np.zeros(0)]
+    for start in range(0, len(actions), GAINS_AT_A_TIME):
+        part = list(actions[start : start + GAINS_AT_A_TIME])
+        candidates = build_candidates(part, np.zeros(len(part)), same_security_conflicts(part))
+        gains.append(single_gains(Evaluator(state, candidates)))
+    return np.concatenate(gains)
+
+
+def single_gains(evaluator: Evaluator) -> FloatArray:
+    """Return the score of each candidate alone less that of doing nothing; (K,)."""
+    n = evaluator.candidates.n
+    singles = as_block([(i,) for i in range(n)], 1, evaluator.null_id)
+    gains: FloatArray = evaluator.exact_scores(singles) - evaluator.score_before
+    return gains
+
+
+def best_per_security(
+    ids: Sequence[int], actions: Sequence[Action], gain: FloatArray, limit: int
+) -> list[int]:
+    """Keep at most `limit` ids: each security's best, then each one's second best, and so on.
+
+    Mandatory actions come before all others: what repairs a limit is never crowded out.
+    """
+    if len(ids) <= limit:
+        return list(ids)
+    place: dict[int, int] = {}
+    ranked = []
+    for i in sorted(ids, key=lambda i: (not actions[i].mandatory, -gain[i], i)):
+        turn = place.get(actions[i].security, 0)
+        place[actions[i].security] = turn + 1
+        ranked.append((not actions[i].mandatory, turn, -gain[i], i))
+    return sorted(i for *_, i in sorted(ranked)[:limit])
+
+
+def _dropped_by_filters(
+    considered: Sequence[int],
+    actions: Sequence[Action],
+    gain: FloatArray,
+    state: PlanningState,
+    runtime: Runtime,
+    attempts: Attempts,
+) -> dict[int, tuple[str, str]]:
+    """Return which actions a filter drops, with its key and reason; the first one to say so."""
+    known = [actions[i] for i in considered]
+    candidates = build_candidates(known, gain[list(considered)], same_security_conflicts(known))
+    dropped: dict[int, tuple[str, str]] = {}
+    for module, parameters in _filters(state, runtime):
+        for candidate, reason in attempts.run(
+            module, "reject", _rejected, module, candidates, state, parameters
+        ):
+            if not known[candidate].mandatory:
+                dropped.setdefault(considered[candidate], (module.key, reason))
+    return dropped
+
+
+def pick_alternatives(
+    ranking: Ranking,
+    chosen: RankedSet,
+    state: PlanningState,
+    runtime: Runtime,
+    attempts: Attempts,
+) -> list[RankedSet]:
+    """Return the sets to report beside the chosen one, as the first filter with an opinion says."""
+    limit = state.config.search.alternatives
+    others = [ranked for ranked in ranking.sets if ranked.ids not in (chosen.ids, ())]
+    by_ids = {ranked.ids: ranked for ranked in others}
+    ids: Sequence[tuple[int, ...]] = (chosen.ids, *by_ids)
+    for module, parameters in _filters(state, runtime):
+        for selected in attempts.run(
+            module, "select_alternatives", _selected, module, ids, limit, parameters
+        ):
+            return [by_ids[i] for i in selected if i in by_ids][:limit]
+    return others[:limit]
+
+
+def _filters(state: PlanningState, runtime: Runtime) -> list[tuple[Filter[Any], ModuleParameters]]:
+    enabled = state.config.enabled(ModuleKind.FILTER)
+    return [(runtime.registries.filters[name], enabled[name]) for name in enabled]
+
+
+def _selected(
+    module: Filter[Any],
+    ids: Sequence[tuple[int, ...]],
+    limit: int,
+    parameters: ModuleParameters,
+) -> Sequence[Sequence[tuple[int, ...]]]:
+    selected = module.select_alternatives(ids, limit, parameters)
+    checked = checked_alternatives(module.key, selected, ids)
+    return () if checked is None else (checked,)
+
+
+def _rejected(
+    module: Filter[Any],
+    candidates: Candidates,
+    state: PlanningState,
+    parameters: ModuleParameters,
+) -> Sequence[tuple[int, str]]:
+    rejected = module.reject(candidates, state, parameters)
+    return tuple(checked_rejections(module.key, rejected, candidates.n).items())
+
+
+def _conflicting(
+    module: Filter[Any],
+    candidates: Candidates,
+    state: PlanningState,
+    parameters: ModuleParameters,
+) -> Sequence[NDArray[np.bool_]]:
+    conflicts = module.conflicts(candidates, state, parameters)
+    checked = checked_conflicts(module.key, conflicts, candidates.n)
+    return () if checked is None else (checked,)
+
+
+def _with_conflicts(
+    candidates: Candidates, state: PlanningState, runtime: Runtime, attempts: Attempts
+) -> Candidates:
+    conflicts = candidates.conflicts.copy()
+    for module, parameters in _filters(state, runtime):
+        for matrix in attempts.run(
+            module, "conflicts", _conflicting, module, candidates, state, parameters
+        ):
+            conflicts |= matrix
+    return build_candidates(list(candidates.actions), candidates.gain, conflicts)
+
+
+def _rejection(action: Action, key: str, reason: str, state: PlanningState) -> Rejection:
+    return Rejection(
+        security=action.name(state.context.securities),
+        side=action.side,
+        value=abs(action.value),
+        sources=action.sources,
+        reason=f"{reason} ({key})",
+    )

@@ -1,0 +1,323 @@
+"""From the chosen set to the plan that is shown, stored and audited."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+
+from planner_core.market.limits import VIOLATION_TOLERANCE
+from planner_core.market.objective import TERMS, portfolio_metrics
+from planner_core.market.state import PlanningState
+from planner_core.market.valuation import Portfolio
+from planner_core.model.arrays import FloatArray
+from planner_core.model.context import PlanningContext, context_digest
+from planner_core.model.plan import (
+    Action,
+    ActionSequence,
+    Alternative,
+    Certificate,
+    Outcome,
+    Plan,
+    Rejection,
+    Score,
+    Skip,
+    Step,
+    StoppedBy,
+    TermChange,
+)
+from planner_core.model.records import Finding, Severity, Side
+from planner_core.pipeline.isolation import Attempts
+from planner_core.runtime import Runtime
+from planner_core.search.evaluator import Evaluator
+from planner_core.search.ranking import RankedSet, Ranking
+
+EXECUTION_ORDER = (Side.SELL, Side.CONVERT, Side.BUY)
+"""Money first comes in, then crosses, then goes out."""
+VALID_MARKET_DAYS = 5
+"""A plan is advice for a week at most."""
+SCORE_AGREEMENT = 1e-9
+"""The evaluator and the formula must agree to this, or something is badly wrong."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """What the search came to; `n_candidates` of the evaluator's were there before refinement."""
+
+    evaluator: Evaluator
+    ranking: Ranking
+    chosen: RankedSet
+    others: Sequence[RankedSet]
+    stopped_by: StoppedBy
+    n_candidates: int
+    certificate: Certificate | None = None
+
+
+def held_plan(
+    context: PlanningContext,
+    runtime: Runtime,
+    attempts: Attempts,
+    reason: str,
+    portfolio: Portfolio | None = None,
+    findings: tuple[Finding, ...] = (),
+) -> Plan:
+    """Return the outcome HELD: no plan could be made, and why."""
+    return Plan(
+        outcome=Outcome.HELD,
+        bucket_id=context.bucket_id,
+        as_of=context.as_of,
+        currency=context.base_currency,
+        trace_id=runtime.trace_id,
+        reason=reason,
+        nav=portfolio.nav if portfolio else None,
+        nav_after=portfolio.nav if portfolio else None,
+        cash_before=portfolio.cash if portfolio else None,
+        cash_after=portfolio.cash if portfolio else None,
+        modules=attempts.all,
+        findings=(*context.findings, *findings),
+        context_digest=context_digest(context),
+        valid_until=market_day_after(context.as_of, VALID_MARKET_DAYS),
+    )
+
+
+def report_plan(
+    state: PlanningState,
+    runtime: Runtime,
+    attempts: Attempts,
+    found: Found,
+    rejected: Sequence[Rejection],
+    skipped: Sequence[tuple[str, Skip]],
+) -> Plan:
+    """Return the plan of the chosen set, with all that explains it."""
+    chosen, nothing = found.chosen, found.ranking.nothing
+    sequence = in_order(chosen.ids, found.evaluator)
+    steps = build_steps(sequence, state)
+    weight_after = found.evaluator.weights_after(chosen.ids)
+    spent = sum(action.cost + action.tax for action in sequence)
+    outcome, reason = _outcome(state, chosen)
+    portfolio = state.portfolio
+    return Plan(
+        outcome=outcome,
+        bucket_id=state.context.bucket_id,
+        as_of=state.context.as_of,
+        currency=state.context.base_currency,
+        trace_id=runtime.trace_id,
+        reason=reason,
+        nav=portfolio.nav,
+        nav_after=portfolio.nav - spent,
+        cash_before=portfolio.cash,
+        cash_after=steps[-1].cash_after if steps else portfolio.cash,
+        score=_score(state, sequence, weight_after, chosen),
+        violation_before=nothing.violation,
+        violation_after=chosen.violation,
+        steps=steps,
+        metrics_before=portfolio_metrics(portfolio.weight, state.objective),
+        metrics_after=portfolio_metrics(weight_after, state.objective),
+        modules=attempts.all,
+        rejected=(*rejected, *_skips(skipped, state)),
+        alternatives=tuple(
+            Alternative(
+                gain=other.score - nothing.score,
+                violation=other.violation,
+                actions=in_order(other.ids, found.evaluator),
+            )
+            for other in found.others
+        ),
+        findings=_findings(state, chosen),
+        n_candidates=found.n_candidates,
+        n_sizes=found.evaluator.candidates.n - found.n_candidates,
+        n_sequences=found.ranking.n_sequences,
+        stopped_by=found.stopped_by,
+        certificate=_certificate(found),
+        context_digest=context_digest(state.context),
+        valid_until=market_day_after(state.context.as_of, VALID_MARKET_DAYS),
+    )
+
+
+def _certificate(found: Found) -> Certificate | None:
+    """Return the certificate for the set that was chosen: doing nothing may win by the rule."""
+    if found.certificate is None:
+        return None
+    gap = max(0.0, found.certificate.upper_bound - found.chosen.score)
+    exact = found.certificate.exact and found.chosen.rank == found.ranking.best.rank
+    return replace(found.certificate, gap=gap, exact=exact)
+
+
+def in_order(ids: Sequence[int], evaluator: Evaluator) -> ActionSequence:
+    """Return the actions in the order of execution: sells first, mandatory and best ones ahead.
+
+    A conversion into a currency stands before those out of it: none may take from an account what
+    another one has yet to bring.
+    """
+    candidates = evaluator.candidates
+    turn = _turns([candidates.actions[i] for i in ids if candidates.actions[i].convert_to])
+    ordered = sorted(
+        ids,
+        key=lambda i: (
+            EXECUTION_ORDER.index(candidates.actions[i].side),
+            turn.get(candidates.actions[i].currency, 0) if candidates.actions[i].convert_to else 0,
+            not candidates.mandatory[i],
+            -candidates.gain[i],
+            i,
+        ),
+    )
+    return tuple(candidates.actions[i] for i in ordered)
+
+
+def _turns(conversions: Sequence[Action]) -> dict[str, int]:
+    """Return after how many others the conversions out of a currency come; circles end."""
+    turn = {action.currency: 0 for action in conversions}
+    for _ in conversions:
+        for action in conversions:
+            if action.convert_to in turn:
+                later = max(turn[action.convert_to], turn[action.currency] + 1)
+                turn[action.convert_to] = min(later, len(conversions))
+    return turn
+
+
+def build_steps(sequence: ActionSequence, state: PlanningState) -> tuple[Step, ...]:
+    """Return the steps with the cash after each."""
+    cash = state.portfolio.cash
+    settles_on = market_day_after(state.context.as_of, state.config.constraints.settlement_days)
+    steps = []
+    for action in sequence:
+        cash += action.cash_delta
+        steps.append(_step(action, cash, settles_on, state))
+    return tuple(steps)
+
+
+def _step(action: Action, cash: float, settles_on: date, state: PlanningState) -> Step:
+    before = 0.0 if action.convert_to else float(state.portfolio.weight[action.security])
+    return Step(
+        side=action.side,
+        security=action.name(state.context.securities),
+        quantity=abs(action.quantity),
+        price=action.price,
+        currency=action.currency,
+        fx_rate=action.fx_rate,
+        value=action.quantity * action.fx_rate if action.convert_to else abs(action.value),
+        cost=action.cost,
+        tax=action.tax,
+        cash_after=cash,
+        settles_on=settles_on,
+        sources=action.sources,
+        reason=action.reason,
+        weight_before=before,
+        weight_after=before + action.value / state.nav,
+        mandatory=action.mandatory,
+    )
+
+
+def market_day_after(day: date, days: int) -> date:
+    """Return the day `days` market days (weekdays) later."""
+    later = np.busday_offset(np.datetime64(day), days, roll="forward")
+    moved: date = later.astype(object)
+    return moved
+
+
+def _outcome(state: PlanningState, chosen: RankedSet) -> tuple[Outcome, str]:
+    if chosen.ids:
+        return Outcome.PLANNED, ""
+    deficit = state.limits.cash_deficit
+    if deficit > VIOLATION_TOLERANCE * state.nav:
+        currency = state.context.base_currency
+        return (
+            Outcome.HELD,
+            f"{deficit:,.2f} {currency} of cash is missing and nothing may be sold to raise it;"
+            " see the rejected trades for what stands in the way",
+        )
+    return Outcome.NOTHING_TO_DO, "doing nothing scores best"
+
+
+def _score(
+    state: PlanningState, sequence: ActionSequence, weight_after: FloatArray, chosen: RankedSet
+) -> Score:
+    nav = state.nav
+    before = state.objective.terms(state.portfolio.weight)
+    after = state.objective.terms(
+        weight_after,
+        cost=sum(action.cost for action in sequence) / nav,
+        tax=sum(action.tax_scored for action in sequence) / nav,
+        turnover=sum(abs(action.value) for action in sequence) / nav,
+    )
+    score = Score(
+        before=sum(before.values()),
+        after=sum(after.values()),
+        terms={name: TermChange(before[name], after[name]) for name in TERMS},
+    )
+    assert abs(score.after - chosen.score) <= SCORE_AGREEMENT * max(1.0, abs(score.after)), (
+        f"evaluator {chosen.score!r} and formula {score.after!r} disagree"
+    )
+    return score
+
+
+def _skips(skipped: Sequence[tuple[str, Skip]], state: PlanningState) -> list[Rejection]:
+    return [
+        Rejection(
+            security=state.context.securities[skip.security].id,
+            side=skip.side,
+            value=0.0,
+            sources=(key,),
+            reason=skip.reason,
+        )
+        for key, skip in skipped
+    ]
+
+
+def data_findings(state: PlanningState) -> list[Finding]:
+    """Return what is doubtful about the data that a plan is made from."""
+    return [
+        *state.context.findings,
+        *state.history.findings,
+        *state.market.findings,
+        *_stale_findings(state),
+        *_unknown_lot_findings(state),
+    ]
+
+
+def _findings(state: PlanningState, chosen: RankedSet) -> tuple[Finding, ...]:
+    findings = data_findings(state)
+    if chosen.violation > 0:
+        findings.append(
+            Finding(
+                "limit_violated",
+                Severity.WARNING,
+                f"limits stay violated by {chosen.violation:.2%} of NAV in all",
+                "see the rejected trades for what stands in the way",
+            )
+        )
+    return tuple(findings)
+
+
+def _stale_findings(state: PlanningState) -> list[Finding]:
+    limit = state.config.constraints.price_age_days_max
+    return [
+        Finding(
+            "price_stale",
+            Severity.WARNING,
+            f"{security.id}: the last close is {age} market days old; it is not traded",
+            "add newer closes to market/prices.csv",
+            security.id,
+        )
+        for security, age, price in zip(
+            state.context.securities, state.history.age, state.history.price, strict=True
+        )
+        if age > limit and not np.isnan(price)
+    ]
+
+
+def _unknown_lot_findings(state: PlanningState) -> list[Finding]:
+    unknown = sorted({lot.security for lot in state.context.lots if lot.acquired is None})
+    return [
+        Finding(
+            "lot_date_unknown",
+            Severity.INFO,
+            f"{security}: a lot has no date; it is not sold while lots must have an age",
+            "write the lot's date into the portfolio",
+            security,
+        )
+        for security in unknown
+        if state.config.constraints.lot_age_min > 0
+    ]

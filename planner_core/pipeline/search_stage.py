@@ -1,0 +1,152 @@
+"""Searching sequences: seeds from the patterns, blocks from the generators, one ranking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from planner_core.events import (
+    BestSequenceUpdated,
+    SearchProgressed,
+    SequenceEvaluationCompleted,
+    SequenceEvaluationStarted,
+    SequenceGenerationCompleted,
+    SequenceGenerationStarted,
+)
+from planner_core.market.state import PlanningState
+from planner_core.model.candidates import Candidates
+from planner_core.model.plan import StoppedBy
+from planner_core.modules.contracts import StreamBudget, checked_block, checked_sets
+from planner_core.modules.module import (
+    ModuleKind,
+    ModuleParameters,
+    PatternGenerator,
+    SequenceGenerator,
+)
+from planner_core.pipeline.isolation import Attempts
+from planner_core.runtime import Runtime
+from planner_core.search.evaluator import IdBlock, as_block
+from planner_core.search.space import SearchSpace
+
+
+def propose_seeds(
+    state: PlanningState, candidates: Candidates, runtime: Runtime, attempts: Attempts
+) -> tuple[tuple[int, ...], ...]:
+    """Ask every enabled pattern generator; return the distinct sets in their order."""
+    seeds: dict[tuple[int, ...], None] = {}
+    for name, parameters in state.config.enabled(ModuleKind.PATTERN).items():
+        runtime.check_cancelled()
+        module = runtime.registries.pattern_generators[name]
+        for chosen in attempts.run(
+            module, "generate", _seeds_of, module, candidates, state, parameters
+        ):
+            seeds[tuple(sorted(chosen))] = None
+    return tuple(seeds)
+
+
+def _seeds_of(
+    module: PatternGenerator[Any],
+    candidates: Candidates,
+    state: PlanningState,
+    parameters: ModuleParameters,
+) -> Sequence[tuple[int, ...]]:
+    sets = module.generate(candidates, state, parameters)
+    return checked_sets(module.key, sets, candidates.n, state.config.max_plan_depth)
+
+
+def search_sequences(
+    space: SearchSpace,
+    state: PlanningState,
+    runtime: Runtime,
+    attempts: Attempts,
+) -> StoppedBy:
+    """Score the seeds, then everything the enabled sequence generators yield."""
+    enabled = state.config.enabled(ModuleKind.SEQUENCE)
+    ranking = space.ranking
+    scan = _Scan(space, runtime)
+    runtime.tell(
+        SequenceGenerationStarted,
+        n_candidates=space.candidates.n,
+        generators=tuple(f"{ModuleKind.SEQUENCE}.{name}" for name in enabled),
+    )
+    runtime.tell(SequenceEvaluationStarted, n_candidates=space.candidates.n)
+    started = runtime.monotonic()
+    scan.offer(as_block(space.seeds, space.depth, space.null_id), "patterns")
+    for name, parameters in enabled.items():
+        module = runtime.registries.sequence_generators[name]
+        scan.consume(module, state, parameters, attempts)
+        runtime.tell(
+            SearchProgressed,
+            source=module.key,
+            n_looked_at=ranking.n_sequences,
+            best_gain=ranking.best.score - ranking.nothing.score,
+        )
+    elapsed = runtime.monotonic() - started
+    runtime.tell(
+        SequenceGenerationCompleted,
+        n_sequences=ranking.n_sequences,
+        elapsed_s=max(0.0, elapsed - scan.evaluating_s),
+    )
+    runtime.tell(
+        SequenceEvaluationCompleted,
+        n_sequences=ranking.n_sequences,
+        n_pruned=ranking.n_pruned,
+        n_legal=ranking.n_legal,
+        best_gain=ranking.best.score - ranking.nothing.score,
+        elapsed_s=scan.evaluating_s,
+    )
+    return StoppedBy.DEADLINE if scan.out_of_time else StoppedBy.COMPLETE
+
+
+class _Scan:
+    """Feeds blocks into the ranking until they end, the deadline comes or nobody waits any more."""
+
+    def __init__(self, space: SearchSpace, runtime: Runtime) -> None:
+        self.space = space
+        self.ranking = space.ranking
+        self.runtime = runtime
+        self.out_of_time = False
+        self.evaluating_s = 0.0
+
+    def consume(
+        self,
+        module: SequenceGenerator[Any],
+        state: PlanningState,
+        parameters: ModuleParameters,
+        attempts: Attempts,
+    ) -> None:
+        """Offer every block of a generator until the time is up."""
+        budget = StreamBudget(module.key)
+
+        def generate() -> Iterator[IdBlock]:
+            for block in module.generate(self.space, state, parameters):
+                checked = checked_block(module.key, block, self.space.null_id, self.space.depth)
+                budget.spend(checked.shape[1])
+                yield checked
+                if self.out_of_time:
+                    return
+
+        def take(block: IdBlock) -> int:
+            self.offer(block, module.key)
+            self.runtime.check_cancelled()
+            self.out_of_time = self.out_of_time or self.runtime.out_of_time()
+            return int(block.shape[1])
+
+        attempts.run_stream(module, "generate", generate, take)
+
+    def offer(self, block: IdBlock, source: str) -> None:
+        """Score a block, and tell when it holds a new best."""
+        if not block.shape[1]:
+            return
+        started = self.runtime.monotonic()
+        improved = self.ranking.offer(block)
+        self.evaluating_s += self.runtime.monotonic() - started
+        if improved:
+            best, nothing = self.ranking.best, self.ranking.nothing
+            self.runtime.tell(
+                BestSequenceUpdated,
+                gain=best.score - nothing.score,
+                violation=best.violation,
+                n_steps=best.n_steps,
+                source=source,
+            )

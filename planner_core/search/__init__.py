@@ -1,0 +1,1 @@
+"""Sets of candidates: evaluated, ranked, and improved by local search."""

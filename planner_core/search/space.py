@@ -1,0 +1,49 @@
+"""What a sequence generator searches: the candidates, and the seeds that the patterns proposed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from planner_core.model.candidates import Candidates
+from planner_core.search.evaluator import Evaluator
+from planner_core.search.ranking import Ranking
+
+
+@dataclass(frozen=True, eq=False)
+class SearchSpace:
+    """The candidates of a run with the seeds that the patterns proposed.
+
+    Parameters
+    ----------
+    candidates : Candidates
+    evaluator : Evaluator
+    ranking : Ranking
+        The best sets so far; a generator may start from them.
+    seeds : tuple of tuple of int
+        Sets of candidate ids, at most `depth` long.
+    depth : int
+        Most steps of a sequence.
+    """
+
+    candidates: Candidates
+    evaluator: Evaluator
+    ranking: Ranking
+    seeds: tuple[tuple[int, ...], ...]
+    depth: int
+
+    @property
+    def null_id(self) -> int:
+        """The id of no action."""
+        return self.candidates.null_id
+
+    @cached_property
+    def promising(self) -> tuple[int, ...]:
+        """All candidate ids: those in seeds first, each part by gain alone."""
+        seeded = {i for seed in self.seeds for i in seed}
+        return tuple(
+            sorted(
+                range(self.candidates.n),
+                key=lambda i: (i not in seeded, -self.candidates.gain[i], i),
+            )
+        )

@@ -1,1 +1,0 @@
-"""Sets of candidates: ranked, and climbed from one to a better one."""

@@ -1,8 +1,0 @@
-"""Sequence generators: which sets the evaluator looks at, one file each."""
-
-from planner_core.sequences.beam import Beam
-from planner_core.sequences.combinatorial import Combinatorial
-from planner_core.sequences.swap import Swap
-
-BUILTIN_SEQUENCES = (Beam(), Combinatorial(), Swap())
-"""In this order: with good sets known, bounds skip most of what is enumerated."""

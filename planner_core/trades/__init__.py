@@ -1,1 +1,0 @@
-"""From wishes to legal trades: sized, converted, and what is left of an accepted plan."""

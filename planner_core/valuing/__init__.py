@@ -1,1 +1,0 @@
-"""Believed prices, what the holdings are worth by them, and what the limits demand."""

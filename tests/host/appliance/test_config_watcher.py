@@ -1,0 +1,166 @@
+"""Every version of a configuration is an event, once, whoever made it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from host.appliance import config_watcher
+from host.appliance.config_watcher import ConfigDesk
+from host.appliance.presses.press_log import PressLedger
+from host.appliance.presses.recorder import Recorder
+from host.appliance.screen import Screen
+from host.errors import StorageError
+from host.home.config.active import look, pick_up, replace
+from host.home.config.history import ConfigHistory
+from host.home.home import Home
+from host.telemetry.event_bus import EventBus
+from host.telemetry.events.daemon_events import ConfigurationNotKept
+from host.telemetry.journal.journal import Journal
+from planner_core.events import ConfigurationChanged, Event
+from tests.host.small_home import small_home
+
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+Use = Callable[[ConfigDesk, list[Event]], Awaitable[None]]
+
+
+async def look_once(desk: ConfigDesk, _heard: list[Event]) -> None:
+    await desk.look()
+
+
+async def recover(desk: ConfigDesk, _heard: list[Event]) -> None:
+    await desk.recover()
+
+
+def at_the_desk(home: Home, use: Use = look_once) -> list[Event]:
+    """Let a daemon's desk look once, or do something else; return what it told."""
+    heard: list[Event] = []
+
+    async def work() -> None:
+        ledger = PressLedger()
+        journal = Journal(home.journal_dir, state=ledger.state)
+        journal.open(ledger.note)
+        bus = EventBus(lambda: NOON)
+        bus.subscribe("test", heard.append)
+        recorder = Recorder(journal, ledger, bus, lambda: NOON, lambda _failing: None)
+        screen = Screen(lambda _frame, _brightness: 0)
+        desk = ConfigDesk(home, recorder, screen)
+        await use(desk, heard)
+        screen.close()
+        await recorder.close()
+        await bus.close()
+        journal.close()
+
+    asyncio.run(work())
+    return heard
+
+
+def save(home: Home, text: str) -> None:
+    path = home.bucket_file("core")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def test_an_edit_a_command_and_what_happened_while_nobody_looked_are_each_told_once(
+    tmp_path: Path,
+) -> None:
+    home = small_home(tmp_path)
+    save(home, "# reason: I begin\nmax_plan_depth = 3\n")
+    first = at_the_desk(home)
+    for depth, reason in ((4, "by command"), (5, "again")):
+        text = f"max_plan_depth = {depth}\n"
+        replace(home, "core", text, reason=reason, seen=look(home, "core"), changed_by="system")
+    later = at_the_desk(home)
+    assert at_the_desk(home) == [], "a daemon that starts again has told it already"
+    found = [event for event in (*first, *later) if isinstance(event, ConfigurationChanged)]
+    assert [(e.version, e.changed_by, e.reason) for e in found] == [
+        (1, "user", "I begin"),
+        (2, "system", "by command"),
+        (3, "system", "again"),
+    ]
+    assert found[-1].sha256 == pick_up(home, "core").sha256
+    assert {event.bucket_id for event in found} == {"core"}
+
+
+def test_a_wrong_file_is_told_with_its_problems_and_no_version(tmp_path: Path) -> None:
+    home = small_home(tmp_path)
+    save(home, "max_plan_depth = 99\n")
+    (event,) = at_the_desk(home)
+    assert event.event_type == "ConfigurationRejected"
+    assert "core.toml:1:" in event.problems[0]  # type: ignore[attr-defined]
+
+
+def test_a_folder_where_the_daemon_was_started_is_not_taken_for_the_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = small_home(tmp_path / "home")
+    save(home, "max_plan_depth = 3\n")
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "host").mkdir(parents=True)
+    (elsewhere / "host" / "__init__.py").write_text("raise SystemExit(7)\n", "utf-8")
+    monkeypatch.chdir(elsewhere)
+    (event,) = at_the_desk(home)
+    assert isinstance(event, ConfigurationChanged)
+
+
+def test_a_sound_home_is_nothing_to_tell_of(tmp_path: Path) -> None:
+    assert at_the_desk(small_home(tmp_path), recover) == []
+
+
+def test_a_disk_that_refuses_is_told_of_and_the_rest_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_self: ConfigHistory) -> None:
+        raise StorageError("history: cannot be read")
+
+    monkeypatch.setattr(ConfigHistory, "recover", refuse)
+    (tmp_path / "plans").mkdir()
+    (tmp_path / "plans" / ".tmp-1-0123456789ab").touch()
+    events = [event.event_type for event in at_the_desk(small_home(tmp_path), recover)]
+    assert events == ["ConfigHistoryNotRepaired", "HalfFilesRemoved"]
+
+
+def test_what_a_disk_refused_is_kept_once_it_can_be_though_nobody_edits_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config_watcher, "RETRY_MIN_S", 0.01)
+    home = small_home(tmp_path)
+    save(home, "max_plan_depth = 4\n")
+    history = home.config_history_dir("core")
+    history.parent.mkdir(parents=True, exist_ok=True)
+    history.write_text("in the way", encoding="utf-8")
+
+    async def use(desk: ConfigDesk, heard: list[Event]) -> None:
+        serving = asyncio.ensure_future(desk.serve())
+        async with asyncio.timeout(30):
+            while not heard:  # noqa: ASYNC110 - seen from outside, as a person does
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.5)  # it may try in vain, too
+            history.unlink()
+            while len(heard) < 2:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.01)
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+        assert desk.retry_s() is None, "all is kept: nothing to try again"
+
+    told = at_the_desk(home, use)
+    assert [type(event) for event in told] == [ConfigurationNotKept, ConfigurationChanged]
+
+
+def test_the_waits_between_two_tries_grow_up_to_a_minute(tmp_path: Path) -> None:
+    async def use(desk: ConfigDesk, _heard: list[Event]) -> None:
+        assert desk.retry_s() is None
+        desk._not_kept["core"] = "no room"
+        assert [desk.retry_s() for _ in range(7)] == [2, 4, 8, 16, 32, 60, 60]
+        desk._not_kept.clear()
+        assert desk.retry_s() is None
+        desk._not_kept["core"] = "no room"
+        assert desk.retry_s() == 2, "begins anew"
+
+    at_the_desk(small_home(tmp_path), use)

@@ -1,0 +1,227 @@
+"""The dead man's switch, and what is remembered of it; all clocks are the test's."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from host.appliance import health_monitor
+from host.appliance.health_monitor import REMIND_S
+from host.appliance.plan_service import MENDED_BY_A_PLAN
+from host.display.faults import Fault
+from host.health.checks.plan import last_success_of
+from host.health.monitor_state import Memory, write_memory
+from tests.host.appliance.press_bench import DAY_S, NOON, Act, Bench
+
+
+def test_the_switch_falls_when_no_plan_succeeded_for_too_long_and_rises_with_one(
+    act: Act,
+) -> None:
+    async def scene(bench: Bench) -> None:
+        bench.store("PLANNED")
+        assert await bench.after(DAY_S - 1) == ()
+        assert await bench.after(2) == (Fault.NO_PLAN,)
+        assert list(bench.memory.faults) == [Fault.NO_PLAN]
+        bench.store("HELD")
+        assert await bench.after(2) == (Fault.NO_PLAN,)
+        bench.store("NOTHING_TO_DO")
+        assert await bench.after(2) == ()
+        assert await bench.after(DAY_S + 1) == (Fault.NO_PLAN,)
+
+    act(scene)
+
+
+def test_the_selected_bucket_is_waited_for_from_the_first_start_on_the_others_are_not(
+    act: Act,
+) -> None:
+    async def scene(bench: Bench) -> None:
+        assert await bench.after(1) == ()
+        assert list(bench.memory.watched) == ["core"]
+        assert await bench.after(DAY_S + 1) == (Fault.NO_PLAN,)
+        bench.store("PLANNED")
+        assert await bench.after(1) == ()
+        assert dict(bench.memory.watched) == {}
+
+    act(scene)
+
+
+def test_a_home_with_nothing_to_plan_is_a_fault_until_there_is_something(
+    act: Act,
+) -> None:
+    async def scene(bench: Bench) -> None:
+        core = bench.home.portfolio_file("core")
+        for path in list(bench.home.portfolios_dir.iterdir()):
+            path.unlink()
+        assert await bench.after(1) == (Fault.HOME,)
+        core.write_text("# empty\n", "utf-8")
+        assert await bench.after(1) == ()
+
+    act(scene)
+
+
+def test_faults_of_the_desk_are_cleared_by_nobody_else() -> None:
+    """A held plan is an answer, and no success: it must not silence the dead man's switch."""
+    assert MENDED_BY_A_PLAN.isdisjoint({Fault.NO_PLAN, Fault.CLOCK, Fault.HOME})
+
+
+def test_the_next_daemon_goes_on_waiting_where_the_last_one_was(act: Act) -> None:
+    async def first(bench: Bench) -> None:
+        await bench.after(1)
+
+    async def second(bench: Bench) -> None:
+        bench.passed_s = DAY_S + 60
+        assert await bench.after(1) == (Fault.NO_PLAN,)
+
+    act(first)
+    act(second)
+
+
+def test_nobody_waits_when_the_switch_is_off(act: Act) -> None:
+    async def scene(bench: Bench) -> None:
+        bench.store("PLANNED")
+        assert await bench.after(400 * DAY_S) == ()
+
+    act(scene, silence_h=0.0)
+
+
+def test_an_acknowledged_switch_stays_away_for_a_day_and_comes_back(
+    act: Act,
+) -> None:
+    async def scene(bench: Bench) -> None:
+        bench.store("PLANNED")
+        assert await bench.after(DAY_S + 1) == (Fault.NO_PLAN,)
+        await bench.after(1)
+        bench.screen.clear_faults(Fault.NO_PLAN)
+        assert await bench.after(REMIND_S / 2) == ()
+        assert await bench.after(REMIND_S / 2 + 1) == (Fault.NO_PLAN,)
+        await bench.after(1)
+        bench.screen.clear_faults(Fault.NO_PLAN)
+        assert await bench.after(REMIND_S / 2) == ()
+
+    act(scene)
+
+
+def test_a_board_that_begins_in_1970_does_not_count_the_years_when_its_clock_is_set(
+    act: Act,
+) -> None:
+    async def in_the_past(bench: Bench) -> None:
+        bench.set_by_s = -NOON.timestamp()
+        assert await bench.after(1) == (Fault.CLOCK,)
+        assert dict(bench.memory.watched) == {}
+
+    async def set_right(bench: Bench) -> None:
+        assert await bench.after(1) == ()
+
+    act(in_the_past)
+    act(set_right)
+
+
+def test_a_fault_keeps_the_time_since_when_it_is_shown(act: Act) -> None:
+    async def scene(bench: Bench) -> None:
+        bench.screen.add_fault(Fault.STORAGE)
+        await bench.after(1)
+        since = bench.memory.faults[Fault.STORAGE]
+        bench.screen.add_fault(Fault.WORKER)
+        await bench.after(60)
+        assert bench.memory.faults[Fault.STORAGE] == since
+        assert bench.memory.faults[Fault.WORKER] == since + timedelta(seconds=60)
+        bench.screen.clear_faults(Fault.STORAGE)
+        await bench.after(1)
+        assert list(bench.memory.faults) == [Fault.WORKER]
+
+    act(scene)
+
+
+def test_what_has_not_changed_is_not_written_again_at_once(act: Act) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.after(1)
+        first = bench.memory.saved_at
+        await bench.after(60)
+        assert bench.memory.saved_at == first
+        await bench.after(health_monitor.SAVE_S)
+        assert bench.memory.saved_at != first
+
+    act(scene)
+
+
+def test_a_disk_that_refuses_is_told_once_and_asked_again(act: Act, tmp_path: Path) -> None:
+    async def scene(bench: Bench) -> None:
+        shutil.rmtree(tmp_path / "state")
+        (tmp_path / "state").write_text("in the way", "utf-8")
+        await bench.after(1)
+        await bench.after(1)
+        assert bench.told.count("StateNotKept") == 1
+        (tmp_path / "state").unlink()
+        await bench.after(1)
+        assert bench.memory.port == "/dev/board"
+
+    act(scene)
+
+
+def test_the_end_in_order_is_remembered_with_all_that_was_known(act: Act) -> None:
+    async def scene(bench: Bench) -> None:
+        write_memory(bench.home.state_dir, Memory(findings={"a||": NOON}))
+        bench.desk._has_recalled = False
+        bench.passed_s = 9.0
+        bench.desk.stopped()
+        assert bench.memory.stopped_at == NOON + timedelta(seconds=9)
+        assert bench.memory.findings == {"a||": NOON}
+
+    act(scene)
+
+
+def test_a_finding_keeps_its_since_while_it_is_found_and_is_forgotten_after(
+    act: Act,
+) -> None:
+    async def scene(bench: Bench) -> None:
+        disk = {"id": "disk_low", "bucket_id": None, "subject": None}
+        jump = {"id": "price_jump", "bucket_id": "core", "subject": "AAA"}
+        bench.desk.note_findings([disk])
+        bench.passed_s = 60.0
+        bench.desk.note_findings([disk, jump])
+        await bench.after(0)
+        later = NOON + timedelta(seconds=60)
+        assert bench.memory.findings == {"disk_low||": NOON, "price_jump|core|AAA": later}
+        bench.desk.note_findings([jump])
+        await bench.after(1)
+        assert bench.memory.findings == {"price_jump|core|AAA": later}
+
+    act(scene)
+
+
+def test_the_status_line_says_what_is_served_and_what_is_wrong(act: Act) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.after(1)
+        assert bench.desk.status() == ("degraded (no board): serving core, no board at /dev/board")
+        bench.screen.update(bench.screen.state.with_link(is_linked=True))
+        assert bench.desk.status() == "serving core, board linked"
+        bench.screen.add_fault(Fault.STORAGE)
+        assert bench.desk.status().startswith("degraded (fault 3 cannot write): serving core")
+
+    act(scene)
+
+
+def test_plans_are_read_again_only_when_one_came(act: Act, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    known = last_success_of
+
+    def counted(look: object, bucket_id: str) -> datetime | None:
+        read.append(bucket_id)
+        return known(look, bucket_id)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(health_monitor, "last_success_of", counted)
+
+    async def scene(bench: Bench) -> None:
+        bench.store("PLANNED")
+        await bench.after(1)
+        await bench.after(1)
+        assert sorted(read) == ["core", "other"]
+        bench.passed_s += 1
+        bench.store("PLANNED")
+        await bench.after(1)
+        assert sorted(read) == ["core", "core", "other"]
+
+    act(scene)

@@ -1,0 +1,274 @@
+"""Clock, disk, line and processes: what the desk notices, shows and remembers of them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from host.appliance import health_monitor
+from host.appliance.link_monitor import WINDOW_S
+from host.display.faults import Fault
+from host.health import clock_check
+from host.health.monitor_state import write_memory
+from tests.host.appliance.press_bench import DAY_S, NOON, Act, Bench
+
+
+def test_a_clock_that_is_set_is_noticed_and_moves_no_deadline(act: Act) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.after(1)
+        bench.set_by_s = 20 * 365 * DAY_S
+        assert await bench.after(1) == ()
+        jump = bench.memory.clock_jump
+        assert jump is not None
+        assert jump.by_s == pytest.approx(bench.set_by_s)
+        assert "ClockJumped" in bench.told
+
+    act(scene)
+
+
+def test_a_clock_that_drifts_a_little_has_not_jumped(act: Act) -> None:
+    async def scene(bench: Bench) -> None:
+        bench.set_by_s = 59.0
+        await bench.after(1)
+        assert bench.memory.clock_jump is None
+
+    act(scene)
+
+
+def test_a_clock_behind_the_last_plan_is_a_fault_until_it_is_right(
+    act: Act,
+) -> None:
+    async def scene(bench: Bench) -> None:
+        bench.store("PLANNED")
+        bench.set_by_s = -3 * DAY_S
+        assert await bench.after(1) == (Fault.CLOCK,)
+        bench.set_by_s = 0.0
+        assert await bench.after(1) == ()
+
+    act(scene)
+
+
+def test_a_clock_that_is_set_back_by_a_day_before_the_first_plan_is_a_fault_too(
+    act: Act,
+) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.after(1)
+        bench.set_by_s = -DAY_S
+        assert await bench.after(1) == (Fault.CLOCK,)
+
+    act(scene)
+
+
+def test_a_clock_that_a_time_server_keeps_is_believed_whatever_stands_on_the_disk(
+    act: Act, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene(bench: Bench) -> None:
+        bench.store("PLANNED")
+        bench.set_by_s = -3 * DAY_S
+        monkeypatch.setattr(clock_check, "is_synchronised", lambda: True)
+        assert await bench.after(1) == ()
+        bench.set_by_s = -20 * 365 * DAY_S
+        assert await bench.after(1) == (Fault.CLOCK,), "no clock is right before the program"
+
+    act(scene)
+
+
+def test_a_clock_that_was_set_while_no_daemon_ran_is_noticed_by_the_next_one(
+    act: Act,
+) -> None:
+    async def before(bench: Bench) -> None:
+        await bench.after(1)
+
+    async def after(bench: Bench) -> None:
+        bench.set_by_s = 2 * DAY_S
+        await bench.after(1)
+        jump = bench.memory.clock_jump
+        assert jump is not None
+        assert jump.by_s == pytest.approx(2 * DAY_S)
+
+    async def after_a_boot(bench: Bench) -> None:
+        bench.set_by_s = 9 * DAY_S
+        await bench.after(1)
+        jump = bench.memory.clock_jump
+        assert jump is None or jump.by_s != pytest.approx(7 * DAY_S), "that clock began anew"
+
+    act(before)
+    act(after)
+    other = Path(__file__)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(health_monitor, "boot_id", lambda: str(other))
+        act(after_a_boot)
+
+
+def test_a_disk_that_is_full_shows_before_anybody_presses_and_until_it_is_not(
+    act: Act, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(_root: Path) -> str:
+        raise OSError("no answer")
+
+    async def scene(bench: Bench) -> None:
+        assert await bench.after(1) == ()
+        for trouble in (lambda _root: "0.0 MB and 9 files are free", gone):
+            monkeypatch.setattr(health_monitor, "why_nothing_is_kept", trouble)
+            assert await bench.after(1) == (Fault.STORAGE,)
+            bench.screen.clear_faults(Fault.STORAGE)
+            assert await bench.after(1) == (), "seen, and acknowledged"
+            bench.screen.add_fault(Fault.STORAGE)
+            monkeypatch.setattr(health_monitor, "why_nothing_is_kept", lambda _root: None)
+            assert await bench.after(1) == ()
+
+    act(scene)
+
+
+def test_what_happened_a_moment_ago_did_so_by_a_clock_that_is_set_then_too(act: Act) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.after(1)
+        bench.worker.restarts = 1
+        await bench.after(1)
+        bench.set_by_s = DAY_S
+        await bench.after(3)
+        at = bench.memory.incidents["worker_restarted"]
+        assert bench.now() - at == timedelta(seconds=3)
+
+    act(scene)
+
+
+def test_a_restart_after_the_clock_was_set_is_noted_by_the_new_time(act: Act) -> None:
+    async def before(bench: Bench) -> None:
+        await bench.after(1)
+
+    async def after(bench: Bench) -> None:
+        bench.set_by_s = 9 * DAY_S  # it was set while no daemon ran
+        bench.desk._recall(bench.desk._left_behind())
+        await bench.after(1)
+        at = bench.memory.incidents["daemon_restarted"]
+        assert abs(bench.now() - at) <= timedelta(seconds=1)
+
+    act(before)
+    act(after, has_recalled=False)
+
+
+def test_what_went_wrong_and_mended_itself_is_remembered(act: Act) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.after(1)
+        assert bench.memory.incidents == {}
+        bench.worker.restarts = 1
+        await bench.after(1)
+        assert list(bench.memory.incidents) == ["worker_restarted"]
+        bench.screen.update(bench.screen.state.with_link(is_linked=True))
+        await bench.after(1)
+        bench.screen.update(bench.screen.state.with_link(is_linked=False))
+        await bench.after(1)
+        assert sorted(bench.memory.incidents) == ["link_unsteady", "worker_restarted"]
+
+    async def next_daemon(bench: Bench) -> None:
+        await bench.after(5)
+        at = bench.memory.incidents
+        assert sorted(at) == ["daemon_restarted", "link_unsteady", "worker_restarted"]
+        bench.desk.stopped()
+
+    async def after_an_end_in_order(bench: Bench) -> None:
+        restarted = bench.memory.incidents["daemon_restarted"]
+        await bench.after(600)
+        assert bench.memory.incidents["daemon_restarted"] == restarted
+
+    act(scene)
+    act(next_daemon)
+    act(after_an_end_in_order)
+
+
+def test_a_line_that_damages_packets_is_told_and_one_that_does_so_rarely_is_not(
+    act: Act,
+) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.after(1)
+        bench.damaged, bench.received = 3, 200
+        await bench.after(1)
+        assert bench.memory.incidents == {}
+        bench.damaged, bench.received = 4, 100
+        await bench.after(1)
+        assert list(bench.memory.incidents) == ["link_unsteady"]
+        since = bench.memory.incidents["link_unsteady"]
+        bench.received = 150
+        await bench.after(WINDOW_S + 1)
+        await bench.after(1)
+        assert bench.memory.incidents["link_unsteady"] == since
+
+    act(scene)
+
+
+def test_a_fault_that_nobody_mended_is_shown_by_the_next_daemon_too(
+    act: Act,
+) -> None:
+    async def before(bench: Bench) -> None:
+        for fault in (Fault.PRESS_LOST, Fault.OVERRUN, Fault.STORAGE):
+            bench.screen.add_fault(fault)
+        await bench.after(1)
+
+    async def after(bench: Bench) -> None:
+        assert await bench.after(60) == (Fault.OVERRUN, Fault.PRESS_LOST)
+        assert bench.memory.faults[Fault.OVERRUN] == NOON + timedelta(seconds=1)
+
+    act(before)
+    act(after)
+
+
+def test_the_screen_is_touched_by_the_loop_alone_when_a_fault_comes_back(
+    act: Act, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The display is replaced piece by piece: two threads would undo each other."""
+    touched_by: list[threading.Thread] = []
+
+    async def before(bench: Bench) -> None:
+        bench.screen.add_fault(Fault.PRESS_LOST)
+        await bench.after(1)
+
+    async def after(bench: Bench) -> None:
+        def add_fault(fault: Fault) -> None:
+            assert fault is Fault.PRESS_LOST
+            touched_by.append(threading.current_thread())
+
+        monkeypatch.setattr(bench.screen, "add_fault", add_fault)
+        serving = asyncio.create_task(bench.desk.serve())
+        async with asyncio.timeout(30):
+            while not touched_by:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.01)
+        serving.cancel()
+        with suppress(asyncio.CancelledError):
+            await serving
+
+    act(before)
+    act(after, has_recalled=False)
+    assert touched_by == [threading.main_thread()]
+
+
+def test_a_desk_that_goes_on_after_a_failure_has_not_ended_in_order(act: Act) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.after(1)
+        bench.desk.stopped()
+        assert bench.memory.stopped_at is not None
+        await bench.after(2)
+        assert bench.memory.stopped_at is None
+
+    act(scene)
+
+
+def test_a_clock_that_is_set_moves_no_time_out_of_the_calendar(act: Act) -> None:
+    async def before(bench: Bench) -> None:
+        await bench.after(1)
+        odd = {"core": datetime(9999, 12, 31, tzinfo=UTC)}
+        write_memory(bench.home.state_dir, replace(bench.memory, watched=odd))
+
+    async def after(bench: Bench) -> None:
+        bench.set_by_s = 2 * DAY_S
+        await bench.after(1)
+        assert bench.memory.watched == {"core": bench.now()}
+
+    act(before)
+    act(after)

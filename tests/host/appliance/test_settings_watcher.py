@@ -1,0 +1,115 @@
+"""Levels of the log change while the daemon runs; a wrong file changes nothing and is told."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from host.appliance.presses.press_log import PressLedger
+from host.appliance.presses.recorder import Recorder
+from host.appliance.settings_watcher import SettingsDesk, levels_of
+from host.home.config.device_settings import DeviceConfig, LogTable
+from host.home.home import Home
+from host.telemetry.event_bus import EventBus
+from host.telemetry.journal.journal import Journal
+from host.telemetry.logs.logs import LogLevels, set_levels
+from planner_core.events import Event
+from tests.host.small_home import small_home
+
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+CORE = "trader.bucket.core"
+
+
+@pytest.fixture(autouse=True)
+def _levels() -> Iterator[None]:
+    set_levels(LogLevels())
+    yield
+    set_levels(LogLevels())
+
+
+class Desk:
+    """A settings desk with what it tells."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.heard: list[Event] = []
+        self.bus = EventBus(lambda: NOON)
+        self.bus.subscribe("test", self.heard.append)
+        self.journal = Journal(home.journal_dir)
+        recorder = Recorder(
+            self.journal, PressLedger(), self.bus, lambda: NOON, lambda _failing: None
+        )
+        self.recorder = recorder
+        self.desk = SettingsDesk(home, recorder, DeviceConfig().log)
+        self.desk.quiet_s = 0.01
+
+    def save(self, text: str) -> None:
+        """Save as an editor does: a new file over the old one."""
+        beside = self.home.root / "device.toml.new"
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(self.home.device_file)
+
+    async def close(self) -> None:
+        await self.recorder.close()
+        await self.bus.close()
+        self.journal.close()
+
+
+def run(home: Home, *texts: str) -> list[Event]:
+    async def work() -> Desk:
+        desk = Desk(home)
+        for text in texts:
+            desk.save(text)
+            await desk.desk.look()
+            await desk.desk.look()
+        await desk.close()
+        return desk
+
+    return asyncio.run(work()).heard
+
+
+def test_saved_levels_are_in_force_and_told_once(tmp_path: Path) -> None:
+    heard = run(small_home(tmp_path), '[log]\nlevel = "error"\nbuckets = { core = "debug" }\n')
+    assert [event.event_type for event in heard] == ["LogLevelChanged"]
+    assert logging.getLogger("trader").level == logging.ERROR
+    assert logging.getLogger(CORE).level == logging.DEBUG
+
+
+def test_a_wrong_file_changes_nothing_and_is_told(tmp_path: Path) -> None:
+    good = '[log]\nbuckets = { core = "debug" }\n'
+    heard = run(small_home(tmp_path), good, '[log]\nlevel = "loud"\n')
+    assert [event.event_type for event in heard] == ["LogLevelChanged", "ConfigurationRejected"]
+    assert "device.toml:2" in heard[1].problems[0]  # type: ignore[attr-defined]
+    assert logging.getLogger(CORE).level == logging.DEBUG
+
+
+def test_what_does_not_concern_the_log_is_not_told(tmp_path: Path) -> None:
+    assert run(small_home(tmp_path), "[display]\nbrightness = 3\n") == []
+
+
+def test_a_change_is_noticed_by_itself(tmp_path: Path) -> None:
+    async def work() -> None:
+        desk = Desk(small_home(tmp_path))
+        serving = asyncio.create_task(desk.desk.serve())
+        await asyncio.sleep(0)  # it watches
+        desk.save('[log]\nlevel = "warn"\n')
+        async with asyncio.timeout(20):
+            while not desk.heard:  # noqa: ASYNC110 - what is told is in a list
+                await asyncio.sleep(0.005)
+        serving.cancel()
+        await desk.close()
+
+    asyncio.run(work())
+    assert logging.getLogger("trader").level == logging.WARNING
+
+
+def test_a_bucket_in_the_table_is_a_bucket_id() -> None:
+    with pytest.raises(ValueError, match=r"core\.x"):
+        LogTable.model_validate({"buckets": {"core.x": "debug"}})
+    table = LogTable.model_validate({"level": "warn", "buckets": {"core": "debug"}})
+    assert levels_of(table) == LogLevels("WARN", {"core": "DEBUG"})

@@ -1,0 +1,84 @@
+"""`trader config`: bad files are answered with places, good ones shown in full."""
+
+from __future__ import annotations
+
+import pytest
+
+from host.home.home import Home
+from tests.host.conftest import Trader
+
+BAD_CONFIGS = {
+    "missing": None,
+    "empty": b"",
+    "torn": b"[costs]\nfixed_cost = 1.",
+    "torn string": b'[costs]\ntax_lots = "hi',
+    "nul": b"\x00" * 64,
+    "not utf-8": b"# caf\xe9\n",
+    "oversized": b"# " + b"x" * 70_000,
+    "unknown key": b"max_plan_dept = 3\n",
+    "unknown module": b"[filters]\nno_such_filter = true\n",
+    "out of bounds": b"max_plan_depth = 11\n",
+    "nan": b"[costs]\nfixed_cost = nan\n",
+    "deep": b"a = " + b"[" * 10_000,
+    "dotted": b"a." * 20_000 + b"a = 1",
+    "huge integer": b"max_plan_depth = " + b"9" * 10_000,
+    "wrong types": b"objective = 3\nfilters = []\ncosts = true\n",
+}
+
+
+@pytest.mark.parametrize("name", BAD_CONFIGS)
+@pytest.mark.parametrize("command", ["plan", "check", "show"])
+def test_a_bad_configuration_is_answered_by_lines_with_a_place_and_exit_code_2(
+    trader: Trader,
+    own_home: Home,
+    name: str,
+    command: str,
+) -> None:
+    path, content = own_home.bucket_file("core"), BAD_CONFIGS[name]
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    words = ["plan"] if command == "plan" else ["config", command]
+    said = trader(*words, "core", "--home", own_home.root)
+    assert said.code == 2
+    assert str(path) in said.err.splitlines()[0]
+    assert "Traceback" not in said.err
+    assert said.out == ""
+    assert not own_home.plans_dir("core").exists()
+
+
+def test_check_lists_every_problem_with_its_line_and_a_caret(
+    trader: Trader, own_home: Home
+) -> None:
+    path = own_home.bucket_file("core")
+    path.write_text("[costs]\nfixed_cots = 1\ncost_bps = -1\n")
+    said = trader("config", "check", "--home", own_home.root)
+    assert said.code == 2
+    assert said.out == f"satellite_a: valid ({own_home.bucket_file('satellite_a')})\n"
+    lines = said.err.splitlines()
+    assert lines[0].startswith(f"{path}:2:1: costs.fixed_cots: unknown key")
+    assert lines[0].endswith("did you mean `fixed_cost`?")
+    assert lines[1:3] == ["    2 | fixed_cots = 1", "      | ^^^^^^^^^^^^^^"]
+    assert lines[3].startswith(f"{path}:3:1: costs.cost_bps: ")
+    assert lines[-1] == f"core: 2 problems in {path}"
+
+
+def test_check_in_json_tells_the_same(trader: Trader, own_home: Home) -> None:
+    own_home.bucket_file("core").write_text("fixed_cost = 1\n")
+    found = trader("config", "check", "--home", own_home.root, "--json").json
+    assert found["valid"] is False
+    core, satellite = found["buckets"]
+    assert (core["bucket_id"], core["valid"]) == ("core", False)
+    assert [(p["line"], p["column"]) for p in core["problems"]] == [(1, 1)]
+    assert (satellite["valid"], satellite["config_version"]) == (True, 0)
+    assert len(satellite["config_sha256"]) == 64
+
+
+def test_show_prints_every_setting_in_force(trader: Trader, own_home: Home) -> None:
+    own_home.bucket_file("core").write_text("max_plan_depth = 4\n")
+    said = trader("config", "show", "core", "--home", own_home.root)
+    assert "max_plan_depth = 4  # steps; default 5\n" in said.out
+    assert "\n[objective]\nrisk_aversion = 4.0" in said.out
+    found = trader("config", "show", "core", "--home", own_home.root, "--json").json
+    assert found["config"]["max_plan_depth"] == 4
+    assert found["config"]["opportunity_calculators"]["tax_loss_harvest"] is False

@@ -1,0 +1,140 @@
+"""`trader config log, diff, rollback, verify, edit, commit`."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from host.home.home import Home
+from host.home.storage.toml_file import read_toml
+from tests.host.conftest import Trader
+
+CORE = "core"
+
+
+def edit(home: Home, text: str) -> None:
+    home.bucket_file(CORE).write_text(text, encoding="utf-8")
+
+
+def two_versions(trader: Trader, home: Home) -> None:
+    trader("config", "commit", CORE, "--home", home.root)
+    edit(home, "# reason: dearer\nmax_plan_depth = 3\n[costs]\nfixed_cost = 9\n")
+    trader("config", "commit", CORE, "--home", home.root)
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+
+
+def test_the_log_tells_who_when_why_and_show_gives_the_text(trader: Trader, own_home: Home) -> None:
+    assert "no version yet" in trader("config", "log", CORE, "--home", own_home.root).out
+    two_versions(trader, own_home)
+    versions = trader("config", "log", CORE, "--home", own_home.root, "--json").json["versions"]
+    assert [(v["version"], v["parent"], v["changed_by"], v["reason"]) for v in versions] == [
+        (2, 1, "user", "dearer"),
+        (1, 0, "user", "first version"),
+    ]
+    assert "dearer" in trader("config", "log", CORE, "--home", own_home.root).out
+    shown = trader("config", "show", CORE, 2, "--home", own_home.root).out
+    assert shown == own_home.bucket_file(CORE).read_text()
+    missing = trader("config", "show", CORE, 7, "--home", own_home.root)
+    assert (missing.code, missing.err) == (1, "core: no version 7 (there are 1 to 2)\n")
+
+
+def test_a_plan_carries_the_version_of_its_configuration(trader: Trader, own_home: Home) -> None:
+    first = trader("plan", CORE, "--home", own_home.root, "--json").json
+    assert first["config_version"] == 1
+    edit(own_home, "max_plan_depth = 2\n")
+    second = trader("plan", CORE, "--home", own_home.root, "--json").json
+    assert second["config_version"] == 2
+
+
+def test_a_diff_shows_meaning_and_plans_and_writes_nothing(trader: Trader, own_home: Home) -> None:
+    two_versions(trader, own_home)
+    before = tree(own_home.root)
+    found = trader("config", "diff", CORE, 1, 2, "--plan", "--home", own_home.root, "--json").json
+    assert found["settings_changed"] == {
+        "max_plan_depth": {"old": 5, "new": 3},
+        "costs.fixed_cost": {"old": 2.0, "new": 9.0},
+    }
+    assert found["plans"]["old"]["config_version"] == 1
+    assert len(found["plans"]["new"]["steps"]) <= 3
+    seen = trader("config", "diff", CORE, 1, "--plan", "--home", own_home.root)
+    assert "set  costs.fixed_cost: 2.0 -> 9.0" in seen.out
+    assert "today's plan, new" in seen.out
+    edit(own_home, "max_plan_depth = 3 # only said\n[costs]\nfixed_cost = 9\n")
+    same = trader("config", "diff", CORE, "--home", own_home.root)
+    assert "nothing: only comments" in same.out
+    edit(own_home, "# reason: dearer\nmax_plan_depth = 3\n[costs]\nfixed_cost = 9\n")
+    assert tree(own_home.root) == before
+    assert trader("config", "diff", CORE, "x", "--home", own_home.root).code == 2
+
+
+def test_a_rollback_is_a_new_version_and_needs_a_yes(trader: Trader, own_home: Home) -> None:
+    original = own_home.bucket_file(CORE).read_text()
+    two_versions(trader, own_home)
+    refused = trader("config", "rollback", CORE, 1, "--home", own_home.root)
+    assert (refused.code, "nobody to ask" in refused.err) == (2, True)
+    done = trader("config", "rollback", CORE, 1, "--yes", "--home", own_home.root, "--json").json
+    assert (done["version"], done["parent"], done["reason"]) == (3, 2, "rollback to 1")
+    assert own_home.bucket_file(CORE).read_text() == original
+
+
+def test_an_edit_shows_what_changes_and_saves_with_its_reason(
+    trader: Trader, own_home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor = tmp_path / "editor"
+    editor.write_text("#!/bin/sh\necho 'max_plan_depth = 2' > \"$1\"\n")
+    editor.chmod(0o700)
+    monkeypatch.setenv("VISUAL", str(editor))
+    done = trader("config", "edit", CORE, "--yes", "--reason", "short", "--home", own_home.root)
+    assert done.code == 0, done.err
+    assert "+max_plan_depth = 2" in done.out
+    assert "set  max_plan_depth: 5 -> 2" in done.out
+    assert own_home.bucket_file(CORE).read_text() == "max_plan_depth = 2\n"
+
+
+def test_a_bad_edit_is_not_saved_and_the_text_is_kept(
+    trader: Trader, own_home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor = tmp_path / "editor"
+    editor.write_text("#!/bin/sh\necho 'max_plan_depht = 2' > \"$1\"\n")
+    editor.chmod(0o700)
+    monkeypatch.setenv("VISUAL", str(editor))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    before = tree(own_home.root)
+    done = trader("config", "edit", CORE, "--yes", "--home", own_home.root)
+    assert done.code == 2
+    assert "did you mean `max_plan_depth`?" in done.err
+    assert "your text is in" in done.err
+    assert tree(own_home.root) == before
+    monkeypatch.setenv("VISUAL", str(tmp_path / "none"))
+    assert "cannot be run" in trader("config", "edit", CORE, "--home", own_home.root).err
+
+
+def test_verify_finds_damage_sets_it_aside_and_planning_goes_on(
+    trader: Trader, own_home: Home
+) -> None:
+    two_versions(trader, own_home)
+    assert trader("config", "verify", "--home", own_home.root).code == 0
+    path = own_home.config_history_dir(CORE) / "000002.toml"
+    os.truncate(path, 10)
+    found = trader("config", "verify", CORE, "--home", own_home.root, "--json")
+    assert (found.code, found.json["buckets"][0]["active"]) == (1, 1)
+    assert trader("config", "verify", CORE, "--home", own_home.root).code == 0
+    assert trader("plan", CORE, "--home", own_home.root).code == 0
+
+
+def test_the_schema_is_the_one_that_shipped_files_name(trader: Trader, own_home: Home) -> None:
+    printed = trader("config", "schema").json
+    for bucket_id in own_home.bucket_ids():
+        path = own_home.bucket_file(bucket_id)
+        first, *_ = path.read_text().splitlines()
+        named = path.parent / first.removeprefix("#:schema ")
+        assert json.loads(named.read_text()) == printed
+        mapping = read_toml(path).mapping
+        jsonschema.Draft7Validator(printed).validate(mapping)

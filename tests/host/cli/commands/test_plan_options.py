@@ -1,0 +1,233 @@
+"""`trader plan --prove --explain --plot`: what they print, write and refuse."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pty
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from host.home.home import Home
+from host.presentation import plan_plot
+from host.presentation.plan_progress import shown_progress
+from tests.host.conftest import Trader
+from tests.host.planning.test_plan_json import TOP_KEYS
+from tests.host.presentation.test_explanation_view import EXPLANATION_KEYS
+
+DOCUMENTED = Path(__file__).resolve().parents[4] / "docs" / "plan-json.md"
+
+
+def idle(home: Home) -> Home:
+    """Make every gain too small to bother."""
+    file = home.bucket_file("satellite_a")
+    text = file.read_text().replace("\n[constraints]", "\n[constraints]\nmin_gain_bps = 900.0", 1)
+    lines = [line for line in text.splitlines() if not line.startswith("min_gain_bps = 5")]
+    file.write_text("\n".join(lines) + "\n")
+    return home
+
+
+def test_a_proof_comes_as_a_certificate_and_as_a_sentence(trader: Trader, demo_home: Home) -> None:
+    place = ("--home", demo_home.root, "--no-store")
+    found = trader("plan", "satellite_a", *place, "--prove=20", "--json").json
+    assert list(found) == TOP_KEYS
+    certificate = found["certificate"]
+    assert list(certificate) == ["upper_bound", "gap", "exact", "nodes", "elapsed_s"]
+    assert certificate["exact"] is True
+    assert 0 <= certificate["gap"] <= 1e-9
+    assert certificate["upper_bound"] >= found["score"]["after"] - 1e-9
+    assert certificate["nodes"] > 0
+    words = trader("plan", "satellite_a", *place, "--prove", "20").out
+    assert "Proven: no better plan exists among the " in words
+
+
+def test_a_proof_without_enough_time_claims_no_more_than_it_found(
+    trader: Trader, demo_home: Home
+) -> None:
+    place = ("--home", demo_home.root, "--no-store")
+    found = trader("plan", "core", *place, "--prove=0.000001", "--json").json
+    assert found["certificate"]["exact"] is False
+    gap = found["certificate"]["upper_bound"] - found["score"]["after"]
+    assert found["certificate"]["gap"] == pytest.approx(gap)
+    assert gap > 0
+
+
+def test_without_options_there_is_neither_certificate_nor_explanation(
+    trader: Trader, demo_home: Home
+) -> None:
+    found = trader("plan", "satellite_a", "--home", demo_home.root, "--no-store", "--json").json
+    assert found["certificate"] is None
+    assert found["explanation"] is None
+
+
+def test_an_explanation_is_printed_kept_and_changes_no_other_key(
+    trader: Trader, own_home: Home
+) -> None:
+    place = ("--home", own_home.root)
+    plain = trader("plan", "satellite_a", *place, "--no-store", "--json").json
+    said = trader("plan", "satellite_a", *place, "--explain", "--json")
+    assert (said.code, said.err) == (0, "")
+    assert list(said.json["explanation"]) == EXPLANATION_KEYS
+    changing = {"explanation", "trace_id", "created_at", "modules", "config_version"}
+    assert {k: v for k, v in said.json.items() if k not in changing} == {
+        k: v for k, v in plain.items() if k not in changing
+    }
+    (stored,) = own_home.plans_dir("satellite_a").iterdir()
+    assert json.loads(stored.read_text()) == said.json
+    total = sum(step["gain"] for step in said.json["explanation"]["steps"])
+    assert total == pytest.approx(said.json["score"]["gain"])
+    for risk in ("risk_before", "risk_after"):
+        shares = sum(holding[risk] for holding in said.json["explanation"]["holdings"])
+        assert shares == pytest.approx(1.0)
+
+
+def test_doing_nothing_is_explained_by_the_nearest_alternative(
+    trader: Trader, own_home: Home
+) -> None:
+    place = ("--home", idle(own_home).root, "--no-store", "--explain")
+    found = trader("plan", "satellite_a", *place, "--json").json
+    assert found["outcome"] == "NOTHING_TO_DO"
+    assert found["explanation"]["steps"] == []
+    assert 0 < found["explanation"]["runner_up"]["gain"] < 0.09
+    words = " ".join(trader("plan", "satellite_a", *place).out.split())
+    assert "The nearest alternative" in words
+    assert "less than the 900 bp that are worth a trade" in words
+
+
+def test_a_held_plan_has_nothing_to_explain_and_nothing_to_draw(
+    trader: Trader, own_home: Home, tmp_path: Path
+) -> None:
+    own_home.prices_file.write_text("date,AAPL\n2022-12-27,nan\n")
+    path = tmp_path / "plan.png"
+    said = trader(
+        "plan", "core", "--home", own_home.root, "--explain", "--prove", "1", "--plot", path,
+        "--json",
+    )  # fmt: skip
+    assert said.code == 1
+    assert said.json["explanation"] is None
+    assert said.json["certificate"] is None
+    assert "nothing was drawn" in said.err
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["core", "--prove", "-3"], "say more than 0 and at most 3600 s"),
+        (["core", "--prove=0"], "say more than 0 and at most 3600 s"),
+        (["core", "--prove", "nan"], "say more than 0 and at most 3600 s"),
+        (["core", "--prove", "inf"], "say more than 0 and at most 3600 s"),
+        (["--prove", "core"], "'core' is no number of seconds (BUCKET goes before --prove)"),
+        (["core", "--plot", "plan.pdf"], "'plan.pdf': a plot is a .png or an .svg file"),
+        (["core", "--plot", "plan"], "a plot is a .png or an .svg file"),
+        (["core", "--plot", ".png"], "a plot is a .png or an .svg file"),
+    ],
+)
+def test_a_wrong_option_is_answered_with_one_line_and_exit_code_2(
+    trader: Trader, demo_home: Home, arguments: list[str], line: str
+) -> None:
+    said = trader("plan", *arguments, "--home", demo_home.root)
+    assert (said.code, said.out) == (2, "")
+    assert line in said.err
+    assert said.err.count("\n") == 1
+
+
+def test_a_plot_that_cannot_be_written_is_refused_before_any_work(
+    trader: Trader, own_home: Home, tmp_path: Path
+) -> None:
+    path = tmp_path / "nowhere" / "plan.png"
+    said = trader("plan", "core", "--home", own_home.root, "--plot", path)
+    assert (said.code, said.out) == (1, "")
+    assert "there is no folder" in said.err
+    assert not own_home.plans_dir("core").exists()
+
+
+def test_without_matplotlib_the_answer_is_one_line_with_the_command(
+    trader: Trader, demo_home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan_plot, "find_spec", lambda _name: None)
+    said = trader("plan", "core", "--home", demo_home.root, "--plot", tmp_path / "a.png")
+    assert said.code == 1
+    assert "pip install 'arduino-trader[plots]'" in said.err
+    assert said.err.count("\n") == 1
+
+
+def test_a_plot_is_drawn_and_its_path_is_told_but_not_into_json(
+    trader: Trader, demo_home: Home, tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "plan.svg"
+    place = ("--home", demo_home.root, "--no-store", "--plot", path)
+    said = trader("plan", "satellite_a", *place)
+    assert (said.code, said.err) == (0, "")
+    assert f"Drawn to {path}" in said.out
+    assert path.read_text().startswith("<?xml")
+    assert trader("plan", "satellite_a", *place, "--json").json["explanation"] is None
+
+
+def test_a_plan_without_a_plot_does_not_import_matplotlib(demo_home: Home) -> None:
+    code = (
+        "import sys; from host.cli.main import main; "
+        f"main(['plan', 'satellite_a', '--no-store', '--home', {str(demo_home.root)!r}]); "
+        "sys.exit('matplotlib' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.returncode == 0
+
+
+def received(terminal: int) -> Iterator[str]:
+    """What a terminal got, until whoever wrote to it has closed it."""
+    with suppress(OSError):
+        while text := os.read(terminal, 65_536):
+            yield text.decode()
+
+
+def test_progress_is_shown_on_a_terminal_and_gone_afterwards(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    ours, theirs = pty.openpty()
+    try:
+        with os.fdopen(theirs, "w") as terminal, shown_progress(terminal) as tell:
+            tell("proving", 10.0)
+            time.sleep(0.3)
+            tell("explaining", None)
+            time.sleep(0.3)
+        drawn = "".join(received(ours))
+    finally:
+        os.close(ours)
+    assert "0 s of 10 s at most" in drawn.partition("explaining")[0]
+    assert "at most" not in drawn.partition("explaining")[2], "how long that takes is not known"
+    assert drawn.rstrip().endswith("\x1b[2K"), "the line is erased"
+
+
+def test_no_progress_is_shown_in_a_pipe_or_on_a_terminal_that_cannot_erase(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pipe = io.StringIO()
+    with shown_progress(pipe) as tell:
+        tell("proving", 10.0)
+    assert pipe.getvalue() == ""
+    monkeypatch.setenv("TERM", "dumb")
+    ours, theirs = pty.openpty()
+    try:
+        with os.fdopen(theirs, "w") as terminal:
+            with shown_progress(terminal) as tell:
+                tell("proving", None)
+            terminal.write("end")
+        assert "".join(received(ours)) == "end"
+    finally:
+        os.close(ours)
+
+
+def test_every_key_of_an_explanation_is_documented() -> None:
+    text = DOCUMENTED.read_text(encoding="utf-8")
+    for key in EXPLANATION_KEYS:
+        assert f"`{key}`" in text, key

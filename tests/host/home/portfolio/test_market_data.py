@@ -1,0 +1,298 @@
+"""Prices and rates: what is read, what is a finding, what holds the plan."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from host import limits
+from host.home.portfolio.market_data import DailyTable, read_prices, read_rates
+from host.home.storage.csv_table import parse_table
+from host.home.storage.problems import MarketDataError
+from planner_core.model.records import Severity
+
+AS_OF = date(2024, 1, 31)
+GOOD = "date,A,B\n2024-01-02,10,20\n2024-01-03,11,21.5\n"
+
+
+def prices_of(
+    tmp_path: Path, text: str | bytes, wanted: tuple[str, ...] = ("A", "B"), as_of: date = AS_OF
+) -> DailyTable:
+    path = tmp_path / "prices.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return read_prices(path, wanted, as_of)
+
+
+def refusal_of(tmp_path: Path, text: str | bytes) -> tuple[str, ...]:
+    with pytest.raises(MarketDataError) as caught:
+        prices_of(tmp_path, text)
+    folder = f"{tmp_path}/"
+    return tuple(line.replace(folder, "") for line in caught.value.lines)
+
+
+def test_prices_come_in_the_order_that_was_asked_for(tmp_path: Path) -> None:
+    table = prices_of(tmp_path, GOOD, wanted=("B", "A"))
+    assert table.columns == ("B", "A")
+    np.testing.assert_array_equal(table.values, [[20, 10], [21.5, 11]])
+    assert table.dates.tolist() == [date(2024, 1, 2), date(2024, 1, 3)]
+    assert table.findings == ()
+
+
+def test_one_column_alone_can_be_asked_for(tmp_path: Path) -> None:
+    table = prices_of(tmp_path, GOOD, wanted=("B", "NONE"))
+    assert table.columns == ("B",)
+    np.testing.assert_array_equal(table.values, [[20], [21.5]])
+
+
+def test_what_a_spreadsheet_adds_is_taken_as_it_comes(tmp_path: Path) -> None:
+    text = '\ufeff# my prices\r\n"Date";'.replace(";", ',"A", B \r\n')
+    table = prices_of(tmp_path, f'{text}\r\n"2024-01-02","10",  20\r\n')
+    np.testing.assert_array_equal(table.values, [[10, 20]])
+    assert table.findings == ()
+
+
+def test_an_empty_cell_is_a_missing_close_and_no_finding(tmp_path: Path) -> None:
+    table = prices_of(tmp_path, "date,A,B\n2024-01-02,10,\n2024-01-03, ,21\n")
+    np.testing.assert_array_equal(table.values, [[10, np.nan], [np.nan, 21]])
+    assert table.findings == ()
+
+
+@pytest.mark.parametrize(
+    ("cell", "complaint"),
+    [
+        ("n/a", "'n/a' is no number"),
+        ("nan", "'nan' is no number"),
+        ("inf", "'inf' is no number"),
+        ("-Infinity", "'-Infinity' is no number"),
+        ("1_000", "'1_000' is no number"),
+        ("١٢", "'١٢' is no number"),
+        ("1e999", "'1e999' is no number"),
+        ("0", "'0' is zero"),
+        ("0.0", "'0.0' is zero"),
+        ("-5", "'-5' is negative"),
+        ("2e9", "'2e9' is above 1e+09"),
+    ],
+)
+def test_a_cell_that_is_no_price_is_a_finding_and_counts_as_missing(
+    tmp_path: Path, cell: str, complaint: str
+) -> None:
+    table = prices_of(tmp_path, f"date,A,B\n2024-01-02,10,20\n2024-01-03,11,{cell}\n")
+    np.testing.assert_array_equal(table.values, [[10, 20], [11, np.nan]])
+    (finding,) = table.findings
+    assert finding.id == "price_invalid"
+    assert finding.severity is Severity.WARNING
+    assert finding.security == "B"
+    assert f"prices.csv:3:15: B: {complaint}" in finding.message
+
+
+def test_a_bad_cell_of_a_column_that_is_not_wanted_says_nothing(tmp_path: Path) -> None:
+    table = prices_of(tmp_path, "date,A,B\n2024-01-02,10,oops\n", wanted=("A",))
+    assert table.findings == ()
+
+
+def test_many_bad_cells_are_counted_rather_than_listed(tmp_path: Path) -> None:
+    rows = "".join(f"2024-01-{day:02d},x,0\n" for day in range(1, 29))
+    table = prices_of(tmp_path, f"date,A,B\n{rows}")
+    assert len(table.findings) == limits.FINDINGS_PER_FILE_MAX + 1
+    assert "and 36 more cells" in table.findings[-1].message
+
+
+def test_dates_that_stand_twice_are_named_with_both_lines(tmp_path: Path) -> None:
+    lines = refusal_of(tmp_path, "date,A,B\n2024-01-02,1,1\n2024-01-03,1,1\n2024-01-03,2,2\n")
+    assert lines == ("prices.csv:4:1: 2024-01-03 stands in line 3 too (keep one row per day)",)
+
+
+def test_every_date_out_of_order_is_named(tmp_path: Path) -> None:
+    text = "date,A,B\n2024-01-05,1,1\n2024-01-03,1,1\n2024-01-09,1,1\n2024-01-08,1,1\n"
+    assert refusal_of(tmp_path, text) == (
+        "prices.csv:3:1: 2024-01-03 stands after 2024-01-05 (sort the rows, oldest first)",
+        "prices.csv:5:1: 2024-01-08 stands after 2024-01-09 (sort the rows, oldest first)",
+    )
+
+
+def test_rows_that_run_newest_first_get_one_line_not_one_each(tmp_path: Path) -> None:
+    (line,) = refusal_of(tmp_path, "date,A,B\n2024-01-05,1,1\n2024-01-04,1,1\n2024-01-03,1,1\n")
+    assert line.startswith("prices.csv:2:1: the rows run newest first, 2024-01-05 down to 2024-01")
+
+
+@pytest.mark.parametrize(
+    "day", ["2024-13-01", "01/02/2024", "20240102", "2024-W01-1", "today", "", "2024-1-2"]
+)
+def test_a_date_that_is_none_is_named(tmp_path: Path, day: str) -> None:
+    (line,) = refusal_of(tmp_path, f"date,A,B\n{day},1,1\n")
+    assert f"prices.csv:2:1: {day!r} is no date (write YYYY-MM-DD)" in line
+
+
+def test_rows_after_as_of_are_cut_with_a_finding(tmp_path: Path) -> None:
+    table = prices_of(tmp_path, GOOD, as_of=date(2024, 1, 2))
+    assert len(table.dates) == 1
+    (finding,) = table.findings
+    assert finding.id == "price_rows_after_as_of"
+    assert finding.severity is Severity.INFO
+    assert "1 rows after 2024-01-02 are not used" in finding.message
+
+
+def test_prices_that_begin_after_as_of_hold_the_plan(tmp_path: Path) -> None:
+    with pytest.raises(MarketDataError, match="first row is of 2024-01-02, after as_of 2023-01-01"):
+        prices_of(tmp_path, GOOD, as_of=date(2023, 1, 1))
+
+
+def test_a_torn_last_row_says_that_the_file_ends_there(tmp_path: Path) -> None:
+    (line,) = refusal_of(tmp_path, GOOD + "2024-01-04,1")
+    assert line.startswith("prices.csv:4:12: 2 cells where the header has 3 (the file ends here")
+
+
+def test_a_last_row_without_line_end_is_suspicious(tmp_path: Path) -> None:
+    table = prices_of(tmp_path, GOOD.rstrip("\n"))
+    (finding,) = table.findings
+    assert finding.id == "price_file_unterminated"
+
+
+def test_every_row_of_another_length_is_named(tmp_path: Path) -> None:
+    lines = refusal_of(tmp_path, "date,A,B\n2024-01-02,1\n2024-01-03,1,2,3\n")
+    assert [line.split(" (")[0] for line in lines] == [
+        "prices.csv:2:12: 2 cells where the header has 3",
+        "prices.csv:3:14: 4 cells where the header has 3",
+    ]
+
+
+def test_semicolons_are_recognised(tmp_path: Path) -> None:
+    (line,) = refusal_of(tmp_path, "date;A;B\n2024-01-02;1,5;2\n")
+    assert "prices.csv:1:1: one column only (separate cells by commas" in line
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "1:1: the file is empty"),
+        (" \n\n", "1:1: the file is empty"),
+        ("# only\n# comments\n", "1:1: there is no header line"),
+        ("date,A,B\n", "1:1: there are no rows below the header"),
+        ("day,A,B\n2024-01-02,1,1\n", "1:1: the first column is 'day' (it must be `date`)"),
+        ("date,A,A\n2024-01-02,1,1\n", "1:8: the column 'A' stands here a second time"),
+        ("date,A,\n2024-01-02,1,1\n", "1:8: a column without a name"),
+        ("date,A,B C\n2024-01-02,1,1\n", "1:8: unknown header 'B C' does not name a security"),
+        ("date,A,B\n2024-01-02,1,1\0\n", "2:15: the control character U+0000"),
+    ],
+)
+def test_a_table_that_cannot_be_trusted_holds_the_plan(
+    tmp_path: Path, text: str, complaint: str
+) -> None:
+    (line,) = refusal_of(tmp_path, text)
+    assert line.startswith(f"prices.csv:{complaint}")
+
+
+def test_bytes_that_are_not_utf8_are_named_by_offset_line_and_column(tmp_path: Path) -> None:
+    (line,) = refusal_of(tmp_path, b"date,A,B\n2024-01-02,1,\xe9\n")
+    assert line.startswith("prices.csv:2:14: byte 22 (0xe9) is not UTF-8")
+
+
+def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(MarketDataError, match=r"there is no such file \(`trader init`"):
+        read_prices(tmp_path / "prices.csv", ("A",), AS_OF)
+
+
+def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MarketDataError, match=r"not a regular file|cannot be read"):
+        read_prices(tmp_path, ("A",), AS_OF)
+
+
+def test_an_oversized_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "PRICES_BYTES_MAX", 20)
+    (line,) = refusal_of(tmp_path, GOOD)
+    assert "larger than 20 bytes" in line
+
+
+def test_too_many_rows_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "TABLE_ROWS_MAX", 1)
+    (line,) = refusal_of(tmp_path, GOOD)
+    assert line.startswith("prices.csv:3:1: more than 1 rows")
+
+
+def test_too_many_columns_are_refused(tmp_path: Path) -> None:
+    header = ",".join(f"S{number}" for number in range(limits.COLUMNS_MAX))
+    (line,) = refusal_of(tmp_path, f"date,{header}\n")
+    assert "2,002 columns, at most 2,001" in line
+
+
+def test_only_the_last_rows_become_numbers_when_so_many_are_enough(tmp_path: Path) -> None:
+    path = tmp_path / "prices.csv"
+    path.write_text("date,A\n2024-01-02,junk\n2024-01-03,2\n2024-01-04,3\n")
+    table = read_prices(path, ("A",), AS_OF, rows_max=2)
+    np.testing.assert_array_equal(table.values, [[2], [3]])
+    assert table.findings == ()
+    assert [finding.id for finding in read_prices(path, ("A",), AS_OF).findings] == [
+        "price_invalid"
+    ]
+
+
+def test_rates_are_currencies_by_day(tmp_path: Path) -> None:
+    path = tmp_path / "fx.csv"
+    path.write_text("date,EUR\n2024-01-02,1.1\n2024-01-05,1.2\n")
+    rates = read_rates(path, ("EUR",), AS_OF)
+    days = np.array(["2024-01-01", "2024-01-02", "2024-01-03", "2024-01-05"], dtype="M8[D]")
+    np.testing.assert_array_equal(rates.aligned("EUR", days), [np.nan, 1.1, np.nan, 1.2])
+    assert rates.value_on("EUR", date(2024, 1, 4)) == 1.1
+    assert rates.value_on("EUR", date(2024, 1, 5)) == 1.2
+    assert rates.value_on("EUR", date(2024, 1, 1)) is None
+    assert rates.value_on("EUR", date(2024, 1, 31)) is None
+
+
+def test_a_pair_is_no_currency(tmp_path: Path) -> None:
+    path = tmp_path / "fx.csv"
+    path.write_text("date,EURUSD\n2024-01-02,1.1\n")
+    with pytest.raises(MarketDataError, match="unknown header 'EURUSD' does not name a currency"):
+        read_rates(path, ("EUR",), AS_OF)
+
+
+cells = st.one_of(
+    st.floats(allow_nan=True, allow_infinity=True).map(repr),
+    st.sampled_from(["", "0", "-1", "1.5", "1e3", "x", '"2"', " 3 ", "1_0", "1,5", "٣"]),
+    st.text(max_size=8),
+)
+
+
+@given(st.lists(st.tuples(cells, cells), min_size=1, max_size=8))
+def test_whatever_stands_in_the_cells_only_prices_come_out(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]
+) -> None:
+    body = "".join(f"2024-01-{day:02d},{a},{b}\n" for day, (a, b) in enumerate(rows, 1))
+    path = tmp_path_factory.mktemp("fuzz") / "prices.csv"
+    path.write_bytes(f"date,A,B\n{body}".encode("utf-8", "surrogatepass"))
+    try:
+        table = read_prices(path, ("A", "B"), AS_OF)
+    except MarketDataError:
+        return
+    known = table.values[~np.isnan(table.values)]
+    assert np.all((known > 0) & (known <= limits.PRICE_MAX))
+    assert np.all(np.diff(table.dates.astype(int)) > 0)
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_at_all_raise_anything_but_the_named_error(data: bytes) -> None:
+    lines: tuple[str, ...] = ()
+    try:
+        assert parse_table(data, "x.csv", 100, MarketDataError).header
+    except MarketDataError as error:
+        lines = error.lines
+    assert all(line.startswith("x.csv:") for line in lines)
+
+
+@given(st.lists(st.floats(min_value=1e-6, max_value=1e9), min_size=1, max_size=20))
+def test_the_fast_path_reads_what_the_careful_one_reads(
+    tmp_path_factory: pytest.TempPathFactory, closes: list[float]
+) -> None:
+    path = tmp_path_factory.mktemp("paths") / "prices.csv"
+    day = date(2020, 1, 1).toordinal()
+    rows = [f"{date.fromordinal(day + n)},{close!r}" for n, close in enumerate(closes)]
+    path.write_text("date,A,B\n" + "".join(f"{row},1\n" for row in rows))
+    fast = read_prices(path, ("A", "B"), AS_OF)
+    path.write_text("date,A,B\n" + "".join(f"{row},\n" for row in rows))
+    careful = read_prices(path, ("A", "B"), AS_OF)
+    np.testing.assert_array_equal(fast.series("A"), closes)
+    np.testing.assert_array_equal(careful.series("A"), closes)

@@ -1,0 +1,150 @@
+"""The JSON that others build on: its keys, its signs, and that it is always JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from host.planning.explanation_json import JsonObject
+from host.planning.plan_json import plan_json_text, plan_to_json
+from planner_core.model.plan import Certificate, Plan
+from planner_core.model.records import Side
+from tests.host.sample_plans import SHA256, TRACE_ID, held, nothing_to_do, planned, step
+
+DOCUMENTED = Path(__file__).resolve().parents[3] / "docs" / "plan-json.md"
+
+TOP_KEYS = [
+    "schema_version", "outcome", "reason", "bucket_id", "as_of", "created_at", "valid_until",
+    "trace_id", "currency", "nav", "nav_after", "cash_before", "cash_after", "cash_required",
+    "score", "violation", "certificate", "steps", "metrics", "modules", "findings", "rejected",
+    "alternatives", "n_candidates", "n_sizes", "n_sequences", "stopped_by", "config_version",
+    "config_sha256", "context_digest", "explanation", "profile",
+]  # fmt: skip
+STEP_KEYS = [
+    "side", "security", "quantity", "price", "currency", "fx_rate", "value", "cost", "tax",
+    "cash_after", "settles_on", "weight_before", "weight_after", "sources", "reason",
+    "mandatory",
+]  # fmt: skip
+
+
+def record(plan: Plan) -> JsonObject:
+    made = datetime(2022, 12, 28, 18, 30, tzinfo=UTC)
+    found = plan_to_json(plan, 3, SHA256, created_at=made, security_ids=("XOM", "SHEL.L"))
+    assert json.loads(plan_json_text(found)) == found
+    return found
+
+
+def shape(value: object) -> object:
+    """The keys of a value and of what is in it."""
+    if isinstance(value, dict):
+        return {key: shape(item) for key, item in value.items()}
+    return None
+
+
+@pytest.mark.parametrize("plan", [planned(), nothing_to_do(), held()])
+def test_every_outcome_has_exactly_the_keys_of_the_contract(plan: Plan) -> None:
+    found = record(plan)
+    assert list(found) == TOP_KEYS
+    assert list(found["score"]) == ["before", "after", "gain", "terms"]  # type: ignore[call-overload]
+
+
+def test_the_parts_of_a_plan_have_exactly_the_keys_of_the_contract() -> None:
+    found: dict[str, list[dict[str, object]]] = record(planned())  # type: ignore[assignment]
+    assert [list(part) for part in found["steps"]] == [STEP_KEYS, STEP_KEYS]
+    assert list(found["modules"][0]) == ["key", "status", "elapsed_s", "message"]
+    assert list(found["findings"][0]) == ["id", "severity", "message", "action", "security"]
+    assert list(found["rejected"][0]) == ["side", "security", "value", "sources", "reason"]
+    assert list(found["alternatives"][0]) == ["gain", "violation", "steps"]
+    without_order = [k for k in STEP_KEYS if k not in ("cash_after", "settles_on")]
+    alternative: dict[str, list[dict[str, object]]] = found["alternatives"][0]  # type: ignore[assignment]
+    assert list(alternative["steps"][0]) == [k for k in without_order if "weight" not in k]
+
+
+def test_every_key_is_explained_in_the_document() -> None:
+    text = DOCUMENTED.read_text(encoding="utf-8")
+    for key in {*TOP_KEYS, *STEP_KEYS}:
+        assert f"`{key}`" in text, key
+
+
+def test_a_plan_becomes_the_values_that_were_asked_for() -> None:
+    found = record(planned())
+    picked = [
+        "outcome", "reason", "bucket_id", "as_of", "created_at", "valid_until", "trace_id",
+        "currency", "nav", "cash_before", "cash_required", "config_version", "config_sha256",
+    ]  # fmt: skip
+    assert {key: found[key] for key in picked} == {
+        "outcome": "PLANNED",
+        "reason": None,
+        "bucket_id": "core",
+        "as_of": "2022-12-28",
+        "created_at": "2022-12-28T18:30:00+00:00",
+        "valid_until": "2023-01-04",
+        "trace_id": TRACE_ID,
+        "currency": "USD",
+        "nav": 50_000.0,
+        "cash_before": 2000.0,
+        "cash_required": 9.0,
+        "config_version": 3,
+        "config_sha256": SHA256,
+    }
+    assert found["score"] == {
+        "before": 0.05,
+        "after": 0.06,
+        "gain": pytest.approx(0.01),
+        "terms": {
+            "expected_return": {"before": 0.09, "after": 0.08, "change": pytest.approx(-0.01)},
+            "risk": {"before": -0.04, "after": -0.01982, "change": pytest.approx(0.02018)},
+            "cost": {"before": 0.0, "after": -0.00018, "change": -0.00018},
+        },
+    }
+    assert found["metrics"] == {
+        "volatility": {"before": 0.2, "after": 0.18},
+        "effective_n": {"before": 9.0, "after": 10.0},
+        "largest_weight": {"before": 0.12, "after": 0.1},
+    }
+
+
+def test_a_certificate_is_there_when_one_was_made() -> None:
+    assert record(planned())["certificate"] is None
+    proven = Certificate(upper_bound=0.061, gap=0.001, exact=False, nodes=99, elapsed_s=1.5)
+    assert record(planned(certificate=proven))["certificate"] == {
+        "upper_bound": 0.061, "gap": 0.001, "exact": False, "nodes": 99, "elapsed_s": 1.5,
+    }  # fmt: skip
+
+
+def test_a_held_plan_says_why_and_null_for_every_figure() -> None:
+    found = record(held("why not"))
+    assert (found["outcome"], found["reason"]) == ("HELD", "why not")
+    unknown = ["currency", "nav", "nav_after", "cash_before", "cash_after", "cash_required"]
+    assert [found[key] for key in unknown] == [None] * 6
+    assert found["score"] == {"before": None, "after": None, "gain": None, "terms": {}}
+    assert found["violation"] == {"before": None, "after": None}
+    assert found["steps"] == []
+
+
+def test_quantity_and_value_are_positive_whatever_sign_the_planner_uses() -> None:
+    signed = step(Side.SELL, "XOM", quantity=-10.0, value=-1000.0)
+    unsigned = step(Side.SELL, "XOM")
+    plans = [planned(steps=(one,)) for one in (signed, unsigned)]
+    first, second = (record(plan)["steps"] for plan in plans)
+    assert first == second
+    alternative = record(plans[0])["alternatives"]
+    assert alternative[0]["steps"][0]["quantity"] == 5.0  # type: ignore[index]
+    assert alternative[0]["steps"][0]["value"] == 500.0  # type: ignore[index]
+    assert alternative[0]["steps"][0]["security"] == "SHEL.L"  # type: ignore[index]
+
+
+@given(st.floats(), st.floats())
+def test_no_number_makes_the_text_anything_but_json(first: float, second: float) -> None:
+    plan = planned(nav=first, cash_after=second, metrics_after={"volatility": first})
+    text = plan_json_text(record(plan))
+    assert not re.search(r"NaN|Infinity|: -0\.0\b", text)
+    found = json.loads(text)["nav"]
+    assert found == (first if math.isfinite(first) else None)

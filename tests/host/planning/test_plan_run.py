@@ -1,0 +1,165 @@
+"""From the files of a home to a stored plan, with the real planner and with a false one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from host.errors import HomeError
+from host.home.home import Home
+from host.home.plan_store import PlanStore
+from host.home.storage.problems import PortfolioFileError
+from host.home.storage.toml_file import ConfigFileError
+from host.planning.plan_run import Clock, PlannedRun, make_plan, store_plan
+from host.telemetry.events.host_event import new_trace_id
+from planner_core.errors import ContextError
+from planner_core.events import Event, PlanningCompleted, PlanningStarted
+from planner_core.model.config import PlannerConfig
+from planner_core.model.context import PlanningContext
+from planner_core.model.plan import Outcome, Plan
+from planner_core.model.records import Side
+from planner_core.runtime import Runtime
+from tests.host.sample_plans import TRACE_ID, planned
+
+NOW = datetime(2023, 1, 2, 9, 30, tzinfo=UTC)
+
+
+def ticking() -> Clock:
+    """A clock that goes on by a second each time it is asked."""
+    times: Iterator[float] = iter(range(10_000))
+    return Clock(monotonic=lambda: float(next(times)), now=lambda: NOW)
+
+
+def false_planner(context: PlanningContext, config: PlannerConfig, runtime: Runtime) -> Plan:
+    assert config.max_plan_depth == 5
+    return planned(bucket_id=context.bucket_id, as_of=context.as_of, trace_id=runtime.trace_id)
+
+
+def run(home: Home, bucket_id: str = "core", as_of: date | None = None) -> PlannedRun:
+    return make_plan(
+        home, bucket_id, as_of=as_of, clock=ticking(), trace_id=TRACE_ID, planner=false_planner
+    )
+
+
+def test_the_demo_plan_both_sells_and_buys_and_is_the_same_each_time(own_home: Home) -> None:
+    first, second = (make_plan(own_home, "core", trace_id=TRACE_ID) for _ in range(2))
+    assert first.plan.outcome is Outcome.PLANNED
+    assert {step.side for step in first.plan.steps} == {Side.BUY, Side.SELL}
+    assert first.plan.steps == second.plan.steps
+    assert first.plan.as_of == date(2022, 12, 28)
+    assert first.prices_until == date(2022, 12, 28)
+
+
+def test_a_run_carries_its_configuration_its_time_and_its_record(own_home: Home) -> None:
+    made = run(own_home)
+    assert made.config.path == own_home.bucket_file("core")
+    assert made.created_at == NOW
+    assert made.elapsed_s == 1.0
+    assert made.record["trace_id"] == TRACE_ID
+    assert made.record["created_at"] == "2023-01-02T09:30:00+00:00"
+    assert made.record["config_version"] == made.config.version == 1
+    assert made.record["config_sha256"] == made.config.sha256
+    assert made.record["alternatives"]
+
+
+def test_nothing_is_stored_until_it_is_asked_for(own_home: Home) -> None:
+    made = run(own_home)
+    assert PlanStore(own_home).latest("core") is None
+    file = store_plan(own_home, made)
+    latest = PlanStore(own_home).latest("core")
+    assert latest is not None
+    assert latest.file.path == file.path
+    assert latest.record == made.record
+
+
+def test_the_day_may_be_given(own_home: Home) -> None:
+    assert run(own_home, as_of=date(2022, 12, 30)).plan.as_of == date(2022, 12, 30)
+
+
+def test_events_carry_the_trace_id_and_the_host_s_time(own_home: Home) -> None:
+    events: list[Event] = []
+    make_plan(own_home, "core", clock=ticking(), emit=events.append, trace_id=TRACE_ID)
+    assert isinstance(events[0], PlanningStarted)
+    assert isinstance(events[-1], PlanningCompleted)
+    assert {event.trace_id for event in events} == {TRACE_ID}
+    assert {event.timestamp for event in events} == {NOW}
+    assert {event.bucket_id for event in events} == {"core"}
+
+
+def test_prices_that_cannot_carry_a_plan_give_a_held_plan_that_can_be_stored(
+    own_home: Home,
+) -> None:
+    own_home.prices_file.write_text("date,AAPL\n")
+    made = run(own_home)
+    assert made.plan.outcome is Outcome.HELD
+    assert str(own_home.prices_file) in made.plan.reason
+    assert made.plan.as_of == date(2022, 12, 28)
+    assert made.context is None
+    assert made.prices_until is None
+    assert {finding.id for finding in made.plan.findings} == {"market_data"}
+    assert store_plan(own_home, made).path.exists()
+
+
+def test_a_missing_rate_is_held_and_never_taken_as_one(own_home: Home) -> None:
+    own_home.fx_file.unlink()
+    made = run(own_home)
+    assert made.plan.outcome is Outcome.HELD
+    assert "fx.csv" in made.plan.reason
+
+
+def test_a_context_that_contradicts_itself_is_held(own_home: Home) -> None:
+    def contradicted(*_: object) -> Plan:
+        raise ContextError("prices: a price is missing")
+
+    made = make_plan(own_home, "core", clock=ticking(), planner=contradicted)
+    assert (made.plan.outcome, made.plan.reason) == (Outcome.HELD, "prices: a price is missing")
+
+
+def test_a_missing_ledger_is_held_by_the_planner_itself(own_home: Home) -> None:
+    own_home.ledger_file("core").unlink()
+    made = make_plan(own_home, "core")
+    assert made.plan.outcome is Outcome.HELD
+    assert "ledger is missing" in made.plan.reason
+    assert made.plan.nav is not None
+
+
+def test_a_wrong_configuration_raises_with_all_its_problems(own_home: Home) -> None:
+    own_home.bucket_file("core").write_text("max_plan_depth = 99\n[cost]\nfixed = 1\n")
+    with pytest.raises(ConfigFileError) as caught:
+        run(own_home)
+    assert [problem.line for problem in caught.value.problems] == [1, 2]
+
+
+def test_a_wrong_portfolio_and_an_unknown_bucket_raise(own_home: Home) -> None:
+    with pytest.raises(HomeError, match="no bucket 'cor'"):
+        run(own_home, "cor")
+    own_home.portfolio_file("core").write_text("base_currency = 'dollars'\n")
+    with pytest.raises(PortfolioFileError):
+        run(own_home)
+
+
+def test_history_days_of_the_configuration_reach_the_snapshot(own_home: Home) -> None:
+    own_home.bucket_file("core").write_text("[estimation]\nhistory_days = 300\n")
+    short = run(own_home).context
+    own_home.bucket_file("core").write_text("[estimation]\nhistory_days = 1500\n")
+    long = run(own_home).context
+    assert short is not None
+    assert long is not None
+    assert short.n_days < 700 < long.n_days
+
+
+def test_trace_ids_are_those_of_opentelemetry_and_differ() -> None:
+    ids = {new_trace_id() for _ in range(100)}
+    assert len(ids) == 100
+    assert all(re.fullmatch(r"[0-9a-f]{32}", trace_id) for trace_id in ids)
+
+
+def test_a_stored_plan_sorts_by_the_time_it_was_made(own_home: Home) -> None:
+    made = run(own_home)
+    later = replace(made, created_at=NOW + timedelta(seconds=1))
+    names = [store_plan(own_home, one).path.name for one in (later, made)]
+    assert names == sorted(names, reverse=True)

@@ -1,0 +1,245 @@
+"""Breakers on disk: against a model of their own, with clocks that jump and processes that end."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from host.home.home import Home
+from host.planning.worker.breaker_store import BreakerStore
+from planner_core.model.circuit_breaker import BreakerState, Signal
+from tests.builders import FakeClock
+
+KEYS = st.sampled_from(["filters.a", "filters.b"])
+START = datetime(2024, 6, 28, 12, tzinfo=UTC)
+
+
+class WallClock:
+    """A time of day that somebody sets."""
+
+    def __init__(self) -> None:
+        self.time = START
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def advance(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+
+@dataclass
+class Expected:
+    """What is known of one module, by somebody who watches it with a stopwatch."""
+
+    off: bool = False
+    bad_runs: int = 0
+    lockouts: int = 0
+    """In a row; 0: it is not locked out."""
+    left_s: float = 0.0
+    clock_was_set: bool = False
+
+
+class Watched(RuleBasedStateMachine):
+    """One process after the other uses the breakers of a home."""
+
+    @initialize()
+    def start(self) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        self.home = Home(Path(self.folder.name))
+        self.wall = WallClock()
+        self.expected: dict[str, Expected] = {}
+        self.restart_quietly()
+
+    def teardown(self) -> None:
+        self.folder.cleanup()
+
+    def restart_quietly(self) -> None:
+        self.clock = FakeClock()
+        self.clock.advance(1e6)
+        self.store = BreakerStore(self.home, self.clock, self.wall)
+        self.store.refresh()
+
+    def of(self, key: str) -> Expected:
+        return self.expected.setdefault(key, Expected())
+
+    def lock_out(self, known: Expected) -> None:
+        known.lockouts += 1
+        known.left_s = {1: 300.0, 2: 600.0, 3: 1200.0, 4: 2400.0}.get(known.lockouts, 3600.0)
+        known.clock_was_set = False
+
+    @rule(key=KEYS, verdict=st.sampled_from(["good", "bad", "none"]))
+    def a_run(self, key: str, verdict: str) -> None:
+        known = self.of(key)
+        may = not known.off and (known.lockouts == 0 or known.left_s <= 0)
+        self.store.refresh()
+        admitted, _ = self.store.breakers.admit(key)
+        assert admitted is may
+        if not may:
+            return
+        if verdict == "good":
+            self.store.breakers.signal(key, Signal.SUCCESS)
+            self.expected[key] = Expected()
+        elif verdict == "bad":
+            self.store.breakers.signal(key, Signal.FAILURE, "bad")
+            known.bad_runs += 1
+            if known.lockouts or known.bad_runs == 3:
+                self.lock_out(known)
+        else:
+            self.store.breakers.signal(key, Signal.ABANDONED)
+            known.left_s = 0.0
+        assert self.store.save()
+
+    @rule(key=KEYS)
+    def a_crash(self, key: str) -> None:
+        known = self.of(key)
+        admitted, _ = self.store.breakers.admit(key)
+        if admitted:  # what is not called cannot crash
+            self.store.save()
+            self.other().signal(key, Signal.CRASH, "died")
+            self.lock_out(known)
+
+    @rule(key=KEYS)
+    def a_reset_by_another_process(self, key: str) -> None:
+        self.other().signal(key, Signal.RESET)
+        self.expected[key] = Expected()
+
+    @rule(key=KEYS)
+    def switched_off_by_another_process(self, key: str) -> None:
+        self.other().signal(key, Signal.DISABLE)
+        self.expected[key] = Expected(off=True)
+
+    def other(self) -> BreakerStore:
+        store = BreakerStore(self.home, self.clock, self.wall)
+        store.refresh()
+        return store
+
+    @rule(seconds=st.sampled_from([1.0, 150.0, 300.0, 1199.0, 3600.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        self.wall.advance(seconds)
+        for known in self.expected.values():
+            known.left_s = max(0.0, known.left_s - seconds)
+
+    @rule(seconds=st.sampled_from([-4e8, -90_000.0, -200.0, 200.0, 90_000.0, 4e8]))
+    def the_clock_is_set(self, seconds: float) -> None:
+        self.wall.advance(seconds)
+        for known in self.expected.values():
+            known.clock_was_set = True
+
+    @rule()
+    def a_restart(self) -> None:
+        self.restart_quietly()
+        self.learn()
+
+    def learn(self) -> None:
+        """Who was asleep while the clock was set cannot know how long: only that it is bounded."""
+        for key, known in self.expected.items():
+            if known.clock_was_set and known.lockouts:
+                found_s = self.store.breakers.wait_s(key)
+                assert found_s is not None
+                most_s = min(300.0 * 2 ** (known.lockouts - 1), 3600.0)
+                assert 0 <= found_s <= most_s
+                known.left_s = found_s
+
+    @invariant()
+    def waits_are_those_of_the_stopwatch(self) -> None:
+        self.store.refresh()
+        self.learn()
+        for key, known in self.expected.items():
+            found_s = self.store.breakers.wait_s(key)
+            if known.off:
+                assert found_s is None
+            else:
+                assert found_s == pytest.approx(known.left_s if known.lockouts else 0.0, abs=1e-3)
+
+
+TestWatched = Watched.TestCase
+TestWatched.settings = settings(max_examples=60, stateful_step_count=30)
+
+
+def test_inside_a_process_a_clock_that_is_set_changes_nothing(tmp_path: Path) -> None:
+    clock, wall = FakeClock(), WallClock()
+    store = BreakerStore(Home(tmp_path), clock, wall)
+    store.signal("filters.a", Signal.CRASH)
+    wall.advance(-86_400)
+    store.refresh()
+    assert store.breakers.wait_s("filters.a") == 300.0
+    clock.advance(300.0)
+    assert store.breakers.wait_s("filters.a") == 0.0
+
+
+def test_a_clock_far_in_the_past_cannot_lock_a_module_out_for_longer_than_its_time(
+    tmp_path: Path,
+) -> None:
+    wall = WallClock()
+    BreakerStore(Home(tmp_path), FakeClock(), wall).signal("filters.a", Signal.CRASH)
+    wall.advance(-3e8)
+    clock = FakeClock()
+    store = BreakerStore(Home(tmp_path), clock, wall)
+    for _ in range(10):  # each restart after a minute: the waiting goes on, it does not begin anew
+        clock.advance(60)
+        wall.advance(60)
+        store = BreakerStore(Home(tmp_path), clock, wall)
+        store.refresh()
+        store.save()
+    assert store.breakers.wait_s("filters.a") == 0.0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{",
+        '{"schema_version": 2, "breakers": []}',
+        '{"schema_version": 1}',
+        '{"schema_version": 1, "breakers": [7]}',
+        '{"schema_version": 1, "breakers": [{"key": ""}]}',
+        "[" * 100_000,
+        json.dumps(
+            {
+                "schema_version": 1,
+                "breakers": [
+                    {
+                        "key": "filters.a", "state": "open", "failures": 3, "openings": 1,
+                        "retry_at": "2024-01-01T00:00:00", "since": None, "reason": "no offset",
+                    }
+                ],
+            }
+        ),
+    ],
+)  # fmt: skip
+def test_a_file_that_makes_no_sense_is_put_aside_and_every_breaker_is_closed(
+    tmp_path: Path, text: str
+) -> None:
+    home = Home(tmp_path)
+    store = BreakerStore(home, FakeClock(), WallClock())
+    store.path.parent.mkdir(parents=True)
+    store.path.write_text(text, encoding="utf-8")
+    store.refresh()
+    assert store.breakers.known == ()
+    assert store.problem is not None
+    assert "put aside as breakers.json.corrupt." in store.problem
+    assert [path.read_text("utf-8") for path in home.state_dir.glob("*.corrupt.*")] == [text]
+    store.signal("filters.a", Signal.CRASH)
+    assert json.loads(store.path.read_text("utf-8"))["breakers"][0]["state"] == "open"
+
+
+def test_two_processes_do_not_undo_each_other(tmp_path: Path) -> None:
+    clock, wall = FakeClock(), WallClock()
+    one, two = (BreakerStore(Home(tmp_path), clock, wall) for _ in range(2))
+    one.breakers.signal("filters.a", Signal.CRASH)
+    two.breakers.signal("filters.b", Signal.CRASH)
+    assert one.save()
+    assert two.save()
+    one.refresh()
+    assert [breaker.key for breaker in one.breakers.known] == ["filters.a", "filters.b"]
+    assert {breaker.state for breaker in one.breakers.known} == {BreakerState.OPEN}

@@ -1,0 +1,136 @@
+"""What an explanation looks like in a terminal, and as data."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from host.planning.explanation_json import explanation_to_json
+from host.presentation.plan_view import ViewNotes, print_plan
+from host.presentation.weight_bars import BOUGHT, KEPT, SOLD, TARGET, weight_bar
+from planner_core.explain.explanation import Explanation, HoldingChange
+from planner_core.model.plan import Certificate, Plan
+from tests.host.sample_explanations import answer, explanation
+from tests.host.sample_plans import nothing_to_do, planned
+
+EXPLANATION_KEYS = ["steps", "limits", "what_if", "holdings", "runner_up", "better_gain"]
+PART_KEYS = {
+    "steps": [
+        "side", "security", "gain", "terms", "gain_without", "violation_without",
+        "break_even_price",
+    ],
+    "limits": ["name", "used", "limit", "unit", "binds"],
+    "what_if": [
+        "setting", "value_now", "value_then", "question", "answer", "outcome", "gain",
+        "gain_change", "gain_of_plan", "n_steps", "same_steps", "same_trades", "added", "dropped",
+    ],
+    "holdings": [
+        "security", "weight_before", "weight_after", "target", "risk_before", "risk_after",
+    ],
+}  # fmt: skip
+IDLE = explanation(steps=(), better_gain=0.02)
+
+
+def shown(plan: Plan, found: Explanation, width: int) -> str:
+    file = io.StringIO()
+    console = Console(file=file, width=width, highlight=False, emoji=False, markup=False)
+    print_plan(console, plan, ViewNotes(explanation=found))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 120, 160])
+def test_everything_is_told_at_every_width(width: int) -> None:
+    text = " ".join(shown(planned(), explanation(), width).split())
+    for part in (
+        "sell 10 XOM +89 bp", "It is 12.0% of NAV", "(rebalance_sells)", "For it: less risk (+90)",
+        "Without it the plan gains 11 bp instead of 100", "Worth it down to 82.50 USD",
+        "The other steps cannot be done without it", "1 bp is 0.01% of NAV a year, 5.00 USD",
+        "closer to", "without", "Weights, % of NAV", "trading allowed now 20.0% 20.0%",
+        "holds it back", "Buy 5 KO: it gains 90 bp, 10 bp less than this plan.",
+        "If 30% could be traded instead of 20%, the plan would also buy KO and GE, but not sell"
+        " XOM, and gain 10 bp more.", "+10 bp", "another", "the same",
+        "constraints.turnover_max 0.2 → 0.3",
+    ):  # fmt: skip
+        assert part in text, part
+
+
+@pytest.mark.parametrize("width", [80, 96, 120, 160])
+@pytest.mark.parametrize(("plan", "found"), [(planned(), explanation()), (nothing_to_do(), IDLE)])
+def test_no_line_is_wider_than_the_terminal(plan: Plan, found: Explanation, width: int) -> None:
+    assert max(len(line.rstrip()) for line in shown(plan, found, width).splitlines()) <= width
+
+
+@pytest.mark.parametrize("width", [40, 60])
+def test_a_narrow_terminal_names_every_step_and_cuts_no_word(width: int) -> None:
+    lines = shown(planned(), explanation(), width).splitlines()
+    assert not any("…" in line for line in lines)
+    assert max(len(line.rstrip()) for line in lines) <= width
+    assert any("What each step does" in line for line in lines) is (width == 60)
+
+
+def test_when_nothing_is_to_be_done_the_nearest_alternative_and_a_miss_are_told() -> None:
+    text = " ".join(shown(nothing_to_do(), IDLE, 100).split())
+    assert "The nearest alternative" in text
+    assert "Why each step" not in text
+    assert "gains 200 bp: `trader plan --prove` looks for it" in text
+
+
+def test_a_proof_that_missed_other_sizes_is_not_asked_for_again() -> None:
+    proof = Certificate(upper_bound=0.1, gap=0.0, exact=True, nodes=9, elapsed_s=1.0)
+    proven = replace(nothing_to_do(), certificate=proof)
+    text = " ".join(shown(proven, IDLE, 100).split())
+    assert "gains 200 bp: its sizes are not among those of the proof" in text
+
+
+def test_what_comes_from_outside_cannot_style_the_text() -> None:
+    hostile = explanation(
+        holdings=(HoldingChange("\x1b[2JX[bold]", 0.1, 0.1, 0.2, 1.0, 1.0),),
+        what_if=(answer(question="\x1b[31m[red]", added=(("buy", "\x1bA"),)),),
+    )
+    text = shown(planned(), hostile, 80)
+    assert "\x1b" not in text
+    assert "X[bold]" in text
+
+
+@given(
+    st.floats(0, 1), st.floats(0, 1), st.none() | st.floats(0, 1), st.integers(10, 60)
+)  # fmt: skip
+def test_a_bar_fits_and_shows_every_change_and_target(
+    before: float, after: float, target: float | None, cells: int
+) -> None:
+    most = max(before, after, target or 0.0)
+    holding = HoldingChange("A", before, after, target, 0.0, 0.0)
+    bar = weight_bar(holding, most, cells).plain
+    assert len(bar) <= cells
+    assert (TARGET in bar) == bool(target)
+    if before == after == most > 0 and not target:
+        assert bar == KEPT * cells
+    if abs(before - after) > 3 * most / cells:
+        assert (BOUGHT if after > before else SOLD) in bar
+
+
+def test_the_data_have_exactly_the_keys_of_the_contract() -> None:
+    found = explanation_to_json(explanation(), ("KO",))
+    assert found is not None
+    assert list(found) == EXPLANATION_KEYS
+    for part, keys in PART_KEYS.items():
+        assert list(found[part][0]) == keys  # type: ignore[index]
+    assert list(found["runner_up"]) == ["gain", "violation", "terms", "steps"]  # type: ignore[call-overload]
+    assert explanation_to_json(None, ()) is None
+
+
+def test_the_data_are_json_whatever_the_numbers() -> None:
+    wild = explanation(
+        holdings=(HoldingChange("A", math.nan, math.inf, None, -0.0, 0.0),), runner_up=None
+    )
+    text = json.dumps(explanation_to_json(wild, ()), allow_nan=False)
+    assert json.loads(text)["holdings"][0]["weight_before"] is None
+    assert not re.search(r"-0\.0\b", text)

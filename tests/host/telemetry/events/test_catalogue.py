@@ -1,0 +1,101 @@
+"""Every event is declared, can be sent as plain data, and keeps what it promised."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import fields
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from host.telemetry.events.catalogue import ENVELOPE, EVENT_TYPES, event_of
+from planner_core.events import Event, payload_names
+
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+PINNED = Path(__file__).parents[3] / "vectors" / "events.json"
+EXAMPLES: dict[str, object] = {
+    "str": "text",
+    "int": 3,
+    "float": 0.5,
+    "bool": True,
+    "tuple[str, ...]": ("a", "b"),
+    "tuple[tuple[int, int], ...]": (),
+    "Mapping[str, object]": {"a": 1},
+    "Mapping[str, str]": {"core": "DEBUG"},
+}
+
+
+def example(event_type: type[Event]) -> Event:
+    payload = {
+        found.name: EXAMPLES[str(found.type).removesuffix(" | None")]
+        for found in fields(event_type)
+        if found.name not in ENVELOPE
+    }
+    return event_type(timestamp=NOON, bucket_id="core", trace_id="t", **payload)
+
+
+@pytest.mark.parametrize("name", sorted(EVENT_TYPES))
+def test_an_event_survives_being_sent_as_plain_data(name: str) -> None:
+    event = example(EVENT_TYPES[name])
+    assert event_of(json.loads(json.dumps(event.to_record()))) == event
+
+
+@pytest.mark.parametrize("name", sorted(EVENT_TYPES))
+def test_an_event_has_a_severity_a_version_and_a_sentence(name: str) -> None:
+    event_type = EVENT_TYPES[name]
+    assert event_type.severity in {"DEBUG", "INFO", "WARN", "ERROR"}
+    assert event_type.schema_version >= 1
+    assert (event_type.__doc__ or "").split("\n")[0].endswith((".", ":"))
+
+
+def test_no_field_that_was_promised_is_gone_unless_the_version_was_raised() -> None:
+    pinned = json.loads(PINNED.read_bytes())
+    for name, promise in pinned.items():
+        event_type = EVENT_TYPES[name]
+        if event_type.schema_version == promise["schema_version"]:
+            there = {found.name: str(found.type) for found in fields(event_type)}
+            missing = {k: v for k, v in promise["data"].items() if there.get(k) != v}
+            assert not missing, f"{name}: raise schema_version, or keep {missing}"
+    new = sorted(set(EVENT_TYPES) - set(pinned))
+    assert not new, f"new events: run `python tools/generators/event_docs.py` to pin {new}"
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {},
+        {"event_type": "Nonsense", "data": {}, "timestamp": NOON.isoformat()},
+        {"event_type": "StageCompleted", "data": {}, "timestamp": NOON.isoformat()},
+        {"event_type": "DaemonStopped", "data": {}, "timestamp": "2026-11-22"},
+        {"event_type": "DaemonStopped", "data": {}, "timestamp": "2026-11-22T12:00:00"},
+        {"event_type": "DaemonStopped", "data": [], "timestamp": NOON.isoformat()},
+        {"event_type": ["x"], "data": None},
+    ],
+)
+def test_a_record_that_is_no_event_is_none(record: dict[str, object]) -> None:
+    assert event_of(record) is None
+
+
+def test_a_field_of_a_younger_version_is_left_out() -> None:
+    record = {
+        "event_type": "WorkerReady",
+        "data": {"pid": 1, "new": 2},
+        "timestamp": NOON.isoformat(),
+    }
+    found = event_of(record)
+    assert found is not None
+    assert payload_names(type(found)) == ("pid",)
+
+
+def test_every_event_that_is_declared_is_told_somewhere() -> None:
+    root = Path(__file__).parents[4]
+    declared = {"press_events.py", "daemon_events.py", "events.py"}
+    told: set[str] = set()
+    for package in ("host", "planner_core"):
+        for path in (root / package).rglob("*.py"):
+            if path.name not in declared:
+                told |= set(re.findall(r"\b[A-Z]\w+", path.read_text(encoding="utf-8")))
+    untold = set(EVENT_TYPES) - told
+    assert untold <= {"ModuleLoadFailed", "ModuleSkipped"}, "told by plugins and breakers"

@@ -1,0 +1,104 @@
+"""Following the journal: every record once, whatever happens to its files meanwhile."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from host.telemetry.journal.follower import Follower, Wanted, select
+from host.telemetry.journal.journal import JOURNAL_NAME, Journal, JournalLimits
+from host.telemetry.journal.reader import Damage
+from host.telemetry.journal.record import JournalRecord, Line
+
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+EVERYTHING = Wanted()
+
+
+def record(number: int) -> JournalRecord:
+    return JournalRecord("Counted", NOON, data={"number": number})
+
+
+def numbers(lines: list[Line]) -> list[object]:
+    return [line.record.data["number"] for line in lines if line.record.event_type == "Counted"]
+
+
+def complain(damage: Damage) -> None:
+    raise AssertionError(damage)
+
+
+def follower(folder: Path) -> Follower:
+    _, position = select(folder, EVERYTHING, complain)
+    return Follower(folder, position, complain)
+
+
+@given(steps=st.lists(st.integers(0, 7), min_size=1, max_size=12))
+def test_every_record_is_seen_once_however_often_one_looks(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[int]
+) -> None:
+    folder = tmp_path_factory.mktemp("journal")
+    journal = Journal(folder, limits=JournalLimits(file_bytes=700))
+    journal.append_now(record(0), False)
+    following, seen, number = follower(folder), [], 0
+    for step in steps:
+        for _ in range(step):
+            number += 1
+            journal.append_now(record(number), False)
+        seen += numbers(following.read())
+    journal.close()
+    assert seen == list(range(1, number + 1))
+    assert following.read() == []
+
+
+def test_half_a_line_waits_for_its_other_half(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.append_now(record(0), True)
+    following = follower(tmp_path)
+    journal.append_now(record(1), True)
+    journal.close()
+    whole = (tmp_path / JOURNAL_NAME).read_bytes()
+    (tmp_path / JOURNAL_NAME).write_bytes(whole[:-20])
+    assert numbers(following.read()) == []
+    (tmp_path / JOURNAL_NAME).write_bytes(whole)
+    assert numbers(following.read()) == [1]
+
+
+def test_a_journal_that_begins_later_is_followed_from_its_begin(tmp_path: Path) -> None:
+    following = follower(tmp_path / "journal")
+    assert following.read() == []
+    journal = Journal(tmp_path / "journal")
+    journal.append_now(record(0), True)
+    journal.close()
+    assert numbers(following.read()) == [0]
+
+
+def test_a_damaged_line_is_told_and_the_next_one_seen(tmp_path: Path) -> None:
+    told: list[Damage] = []
+    journal = Journal(tmp_path)
+    journal.append_now(record(0), True)
+    _, position = select(tmp_path, EVERYTHING, told.append)
+    following = Follower(tmp_path, position, told.append)
+    journal.append_now(record(1), True)
+    journal.append_now(record(2), True)
+    journal.close()
+    path = tmp_path / JOURNAL_NAME
+    lines = path.read_bytes().splitlines(keepends=True)
+    with path.open("r+b") as file:
+        file.seek(len(lines[0]))
+        file.write(b"x" * (len(lines[1]) - 1))
+    assert numbers(following.read()) == [2]
+    assert [damage.kind for damage in told] == ["damaged"]
+
+
+@pytest.mark.parametrize("newest", [1, 5, 17, 100, None])
+def test_the_newest_records_are_found_across_files(tmp_path: Path, newest: int | None) -> None:
+    journal = Journal(tmp_path, limits=JournalLimits(file_bytes=700))
+    for number in range(30):
+        journal.append_now(record(number), False)
+    journal.close()
+    wanted = Wanted(types=frozenset({"Counted"}))
+    lines, _ = select(tmp_path, wanted, complain, newest)
+    assert numbers(list(lines)) == list(range(30))[-(newest or 30) :]

@@ -1,0 +1,257 @@
+"""Hard limits as numbers, each at its boundary: cash, caps, turnover, cool-downs, orders."""
+
+# ruff: noqa: ANN401 - overrides are of any type
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from planner_core.market.limits import Limits
+from planner_core.model.records import (
+    CashBalance,
+    CashFlow,
+    GroupRule,
+    PendingOrder,
+    Side,
+    Trade,
+)
+from tests.builders import (
+    AS_OF,
+    days_ago,
+    make_config,
+    make_context,
+    make_lot,
+    make_securities,
+    make_security,
+    make_state,
+    price_paths,
+)
+
+
+def limits_of(constraints: dict[str, Any] | None = None, **fields: Any) -> Limits:
+    """A NAV of 50,000 with 10,000 in cash, if nothing else is said."""
+    return make_state(make_context(**fields), make_config(constraints=constraints or {})).limits
+
+
+def trade(days: int, side: Side, security: str = "AAA", value: float = 1_000.0) -> Trade:
+    return Trade(days_ago(days), security, side, value / 100, 100.0)
+
+
+# -- cash ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("flows", "required"),
+    [
+        ((), 250.0),
+        ((CashFlow(AS_OF, -1_000.0),), 1_250.0),
+        ((CashFlow(AS_OF + timedelta(days=30), -1_000.0),), 1_250.0),
+        ((CashFlow(AS_OF + timedelta(days=31), -1_000.0),), 250.0),
+        ((CashFlow(days_ago(1), -1_000.0),), 250.0),  # paid out already
+        ((CashFlow(AS_OF + timedelta(days=3), 5_000.0),), 250.0),  # not here yet
+        ((CashFlow(AS_OF, -1_000.0), CashFlow(AS_OF, -500.0)), 1_750.0),
+    ],
+)
+def test_the_reserve_and_due_withdrawals_are_required(
+    flows: tuple[CashFlow, ...], required: float
+) -> None:
+    assert limits_of(cash_flows=flows).cash_required == pytest.approx(required)
+
+
+def test_the_notice_of_a_withdrawal_is_a_parameter() -> None:
+    flows = (CashFlow(AS_OF + timedelta(days=1), -1_000.0),)
+    notice = {"withdrawal_notice_days": 0}
+    assert limits_of(notice, cash_flows=flows).cash_required == pytest.approx(250.0)
+
+
+def test_pending_buys_take_cash() -> None:
+    limits = limits_of(pending_orders=(PendingOrder("AAA", Side.BUY, 98.0),))
+    assert limits.cash_free == pytest.approx(200.0)
+    assert limits.cash_deficit == pytest.approx(50.0)
+    assert limits.violation == pytest.approx(50 / 50_000)
+
+
+def test_a_deficit_is_never_negative() -> None:
+    assert limits_of().cash_deficit == 0.0
+    assert limits_of(cash=-1_000.0).cash_deficit == pytest.approx(1_000 + 0.005 * 39_000)
+
+
+def test_settled_mode_counts_settled_cash_only() -> None:
+    cash = (CashBalance("EUR", 4_000.0, 6_000.0),)
+    assert limits_of(cash=cash).settled_budget == np.inf
+    settled = limits_of({"settled_cash_only": True}, cash=cash)
+    assert settled.settled_budget == pytest.approx(4_000 - 250)
+
+
+# -- caps ---------------------------------------------------------------------------------------
+
+
+def test_the_lower_of_the_two_caps_holds() -> None:
+    securities = (
+        make_security("AAA", cap=0.1),
+        make_security("BBB", cap=0.9),
+        make_security("CCC"),
+    )
+    assert limits_of(securities=securities).position_cap.tolist() == [0.1, 0.25, 0.25]
+
+
+def test_the_violation_adds_up_cash_positions_and_groups() -> None:
+    securities = make_securities(4, groups={"industry": "energy"})
+    lots = (make_lot("AAA", 300), make_lot("BBB", 100))
+    limits = limits_of(
+        securities=securities,
+        lots=lots,
+        cash=0.0,
+        group_rules=(GroupRule("industry", "energy", cap=0.9), GroupRule("industry", "x", 0.1)),
+    )
+    # Weights 0.75 and 0.25 with caps of 0.25; all is energy; half a percent of cash is missing.
+    assert limits.violation == pytest.approx(0.005 + 0.5 + 0.1)
+    assert limits.violation < limits.repair_credit < 1.1 * limits.violation + 0.05
+    assert limits.groups.names == ("industry energy",)
+    assert limits.groups.excess.tolist() == pytest.approx([0.1])
+
+
+# -- the smallest trade -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("cash", "smallest"), [(10_000.0, 400.0), (-20_000.0, 200.0)])
+def test_the_smallest_trade_is_400_or_one_percent(cash: float, smallest: float) -> None:
+    assert limits_of(cash=cash).min_trade_value == pytest.approx(smallest)
+
+
+# -- turnover -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("trades", "left"),
+    [
+        ((), 0.20),
+        ((trade(29, Side.BUY), trade(0, Side.SELL, "BBB")), 0.16),  # both sides count
+        ((trade(30, Side.BUY),), 0.20),  # thirty days ago is over
+        ((trade(3, Side.BUY, value=20_000.0),), 0.0),
+        ((trade(3, Side.BUY, "GONE"),), 0.18),  # a security that is no longer listed
+    ],
+)
+def test_turnover_counts_the_fills_of_the_last_thirty_days(
+    trades: tuple[Trade, ...], left: float
+) -> None:
+    assert limits_of(trades=trades).turnover_left == pytest.approx(left)
+
+
+def test_foreign_fills_count_in_base_currency() -> None:
+    fill = Trade(days_ago(1), "AAA", Side.BUY, 10, 100.0, fx_rate=0.5)
+    assert limits_of(trades=(fill,)).turnover_left == pytest.approx(0.20 - 500 / 50_000)
+
+
+@pytest.mark.parametrize(
+    ("flows", "trades", "left", "credit"),
+    [
+        ((CashFlow(days_ago(1), 5_000.0),), (), 0.20, 0.10),
+        ((CashFlow(days_ago(29), 5_000.0),), (), 0.20, 0.10),
+        ((CashFlow(days_ago(30), 5_000.0),), (), 0.20, 0.0),
+        ((CashFlow(AS_OF + timedelta(days=1), 5_000.0),), (), 0.20, 0.0),
+        # 2,000 of the 5,000 are deployed: they are not turnover, and no credit any more.
+        ((CashFlow(days_ago(9), 5_000.0),), (trade(3, Side.BUY, value=2_000.0),), 0.20, 0.06),
+        ((CashFlow(days_ago(9), 1_000.0),), (trade(3, Side.BUY, value=2_000.0),), 0.18, 0.0),
+        ((CashFlow(days_ago(9), 1_000.0),), (trade(3, Side.SELL, value=2_000.0),), 0.16, 0.02),
+    ],
+)
+def test_a_deposit_may_be_deployed_beyond_the_turnover(
+    flows: tuple[CashFlow, ...], trades: tuple[Trade, ...], left: float, credit: float
+) -> None:
+    limits = limits_of(cash_flows=flows, trades=trades)
+    assert limits.turnover_left == pytest.approx(left)
+    assert limits.deposit_credit == pytest.approx(credit)
+
+
+# -- cool-downs ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("days", "side", "buy_blocked", "sell_blocked"),
+    [
+        (0, Side.BUY, True, False),
+        (29, Side.BUY, True, False),
+        (30, Side.BUY, False, False),
+        (0, Side.SELL, True, True),
+        (29, Side.SELL, True, True),
+        (30, Side.SELL, True, True),
+        (31, Side.SELL, False, True),
+        (179, Side.SELL, False, True),
+        (180, Side.SELL, False, False),
+    ],
+)
+def test_cool_downs_end_on_their_day(
+    days: int, side: Side, buy_blocked: bool, sell_blocked: bool
+) -> None:
+    limits = limits_of(trades=(trade(days, side),))
+    assert (0 in limits.buy_block) is buy_blocked
+    assert (0 in limits.sell_block) is sell_blocked
+    assert not {1, 2, 3} & (set(limits.buy_block) | set(limits.sell_block))
+
+
+def test_each_cool_down_is_named() -> None:
+    bought = limits_of(trades=(trade(3, Side.BUY),))
+    assert bought.buy_block[0] == "bought 3 days ago (buy_cooldown_days = 30)"
+    sold = limits_of(trades=(trade(3, Side.SELL),))
+    assert sold.buy_block[0] == "sold 3 days ago (rebuy_after_sell_days = 30)"
+    assert sold.sell_block[0] == "sold 3 days ago (sell_cooldown_days = 180)"
+
+
+def test_the_last_of_several_trades_counts_whatever_their_order() -> None:
+    trades = (trade(200, Side.SELL), trade(170, Side.SELL))
+    for ordered in (trades, trades[::-1]):
+        assert 0 in limits_of(trades=ordered).sell_block
+
+
+def test_a_cool_down_of_zero_days_is_off() -> None:
+    off = {"buy_cooldown_days": 0, "sell_cooldown_days": 0, "rebuy_after_sell_days": 0}
+    limits = limits_of(off, trades=(trade(0, Side.BUY), trade(0, Side.SELL)))
+    assert not limits.buy_block
+    assert not limits.sell_block
+
+
+# -- what may not be traded at all --------------------------------------------------------------
+
+
+def test_switches_pending_orders_and_prices_block() -> None:
+    securities = (
+        make_security("AAA", allow_buy=False),
+        make_security("BBB", allow_sell=False),
+        make_security("CCC"),
+        make_security("DDD"),
+    )
+    limits = limits_of(securities=securities, pending_orders=(PendingOrder("CCC", Side.SELL, 1.0),))
+    assert limits.buy_block == {
+        0: "buying is switched off (allow_buy = false)",
+        2: "a sell order for it is pending",
+    }
+    assert limits.sell_block == {
+        1: "selling is switched off (allow_sell = false)",
+        2: "a sell order for it is pending",
+    }
+
+
+@pytest.mark.parametrize(("missing", "blocked"), [(5, False), (6, True)])
+def test_a_price_may_be_five_market_days_old(missing: int, blocked: bool) -> None:
+    prices = price_paths(400, [100.0] * 4)
+    prices[-missing:, 1] = np.nan
+    limits = limits_of(prices=prices)
+    assert (1 in limits.buy_block) is blocked
+    assert (1 in limits.sell_block) is blocked
+    if blocked:
+        assert limits.buy_block[1] == "its last close is 6 market days old (at most 5)"
+
+
+def test_what_is_quarantined_or_has_no_price_is_not_traded() -> None:
+    prices = price_paths(400, [100.0] * 4)
+    prices[-1, 0] *= 10
+    prices[:, 1] = np.nan
+    limits = limits_of(prices=prices, lots=(make_lot("AAA"),))
+    assert "more than its volatility explains" in limits.buy_block[0]
+    assert limits.sell_block[0] == limits.buy_block[0]
+    assert limits.buy_block[1] == limits.sell_block[1] == "it has no price"

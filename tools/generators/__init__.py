@@ -1,0 +1,1 @@
+"""Generated files: each a pure function that returns the text."""

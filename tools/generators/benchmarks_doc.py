@@ -1,0 +1,350 @@
+"""The page of benchmark results, from what `tools/bench.py NAME --save` stored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tools.generators.benchmarks_numbers import markdown_table, number
+from tools.generators.benchmarks_reliability import appliance
+
+ROOT = Path(__file__).resolve().parents[2]
+SAVED = ROOT / "docs" / "benchmarks.json"
+
+Results = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What was promised of one measured key; `at_least` False: at most."""
+
+    benchmark: str
+    key: str
+    says: str
+    bound: float
+    at_least: bool = True
+    digits: int = 3
+
+
+TARGETS = (
+    Target("evaluator", "pair_f32_vs_python", "scan, times plain Python", 1500, digits=4),
+    Target("evaluator", "pair_f32_vs_c", "scan, as a share of compiled C", 0.15),
+    Target("evaluator", "lazy_cvar_vs_full", "lazy CVaR95, times full CVaR95", 15),
+    Target("search", "captured_mean_d5", "gain found at depth 5, mean", 0.9995, digits=5),
+    Target("search", "captured_min_d5", "gain found at depth 5, least", 0.999, digits=5),
+    Target("search", "captured_mean_d10", "gain found at depth 10, mean", 0.998, digits=5),
+    Target("search", "captured_min_d10", "gain found at depth 10, least", 0.99, digits=5),
+    Target("search", "speedup_vs_scip_d5", "search, times SCIP", 100),
+    Target(
+        "search", "constrained.captured_mean_d5", "the same, all limits, depth 5", 0.999, digits=5
+    ),
+    Target(
+        "search", "constrained.captured_mean_d10", "the same, all limits, depth 10", 0.999, digits=5
+    ),
+    Target("search", "certificate_vs_scip.false_bounds", "false bounds", 0, at_least=False),
+    Target("plan", "sizes.88x10.wall_s", "plan of 88 securities at depth 10, s", 1, at_least=False),
+    Target("plan", "sizes.88x10.peak_mb", "its memory, MiB", 120, at_least=False),
+    Target("appliance", "press_to_frame_ms", "from a press to its plan, ms", 1000, at_least=False),
+    Target(
+        "observability",
+        "overhead_ratio",
+        "a watched plan, times a silent one",
+        1.03,
+        False,
+        4,
+    ),
+    Target("observability", "max_loop_stall_ms", "the daemon's loop late, ms", 50, at_least=False),
+    Target("chaos", "violations", "promises broken in 20 stories", 0, at_least=False),
+)
+
+HEAD = """\
+# Benchmarks
+
+Measured, not estimated: `make bench` runs them all, `tools/bench.py NAME --save` one of them, and
+this page is written from what that stored in `benchmarks.json`. Seconds depend on the machine;
+ratios were taken within one run and travel better. Nothing here was measured on a board.
+
+"""
+
+EVALUATOR = """\
+## Scoring sequences
+
+Sequences of K candidate trades are scored on tables of pairs, so that a sequence costs the same
+however many securities there are. *Plain Python* is the formula a sequence at a time, without
+CVaR95; *C* is a plain loop over the same tables, compiled with `cc -O3`. With CVaR95 over 500
+windows, *full* computes it for every sequence, in numpy; *lazy* only where a bound lets a set into
+the top 10, and finds the same ten. The portfolios are synthetic, with the covariance of real ones.
+
+"""
+
+SEARCH = """\
+## Finding the best set
+
+{instances} portfolios made of the demo's real prices at dates from 2016 to 2022, {low} to {high}
+candidate trades each. Shares are of the gain of the best set there is, proven by our certificate,
+over doing nothing; sizes are not yet tuned lot by lot here (a plan's are). SCIP solves the same
+problem as a mixed-integer program and stops after {limit5:g} s at depth 5, {limit10:g} s at depth
+10. *Rounding* takes our own continuous optimum, rounds it with PyPortfolioOpt's
+`DiscreteAllocation`, and keeps as many of the largest trades as depth and limits allow.
+
+"""
+
+PLAN = """\
+## A whole plan
+
+Seconds of the planner alone, imported and warm (on a busy machine more than those of the
+processor), and the peak memory of its process. 20 securities
+are the demo's; the larger portfolios are **synthetic**, simulated from its real returns.
+
+"""
+
+PEERS = """\
+## Beside other libraries
+
+skfolio, PyPortfolioOpt and cvxportfolio choose *weights* and do that with far more models than we
+have; whoever wants weights should use them. This is about the other task: from prices and holdings
+to a short list of whole-share trades. Each says as much of it as it can, in the way its
+documentation leads to, in a fresh process on the demo's portfolio; so the results differ, and
+only the effort is compared.
+
+"""
+
+LINK = """\
+## The link
+
+The Yun's firmware, executed by simavr, on a line of 250,000 baud; times are those of the simulated
+clock. A call is a heartbeat or a frame, repeated up to eight times; damaged are bytes on their way
+in both directions. A press that was lost to a full queue is counted, and told.
+
+"""
+
+
+def benchmarks_markdown(saved: Path = SAVED) -> str:
+    """The page."""
+    return page(json.loads(saved.read_text(encoding="utf-8")))
+
+
+def page(results: Results) -> str:
+    """The page of these results; what was not measured is left out."""
+    parts = [HEAD, targets(results)]
+    for name, write in (
+        ("evaluator", evaluator),
+        ("search", search),
+        ("plan", plan),
+        ("vs_peers", peers),
+        ("link", link),
+    ):
+        if name in results:
+            parts.append(write(results[name]))
+    parts += [appliance(results), machines(results)]
+    return "\n".join(part.rstrip("\n") + "\n" for part in parts if part)
+
+
+def at(result: Results, key: str) -> Any:  # noqa: ANN401 - whatever was stored
+    """The value under a dotted key; None where there is none."""
+    found: Any = result
+    for part in key.split("."):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found
+
+
+def targets(results: Results) -> str:
+    """Every promise beside what was measured."""
+    rows = []
+    for target in TARGETS:
+        value = at(results, f"{target.benchmark}.{target.key}")
+        if value is None:
+            continue
+        met = value >= target.bound if target.at_least else value <= target.bound
+        sign = "≥" if target.at_least else "≤"
+        rows.append(
+            (
+                target.says,
+                f"{sign} {target.bound:,g}",
+                number(value, target.digits),
+                "met" if met else "**missed**",
+            )
+        )
+    return markdown_table(("what", "target", "measured", ""), rows)
+
+
+def evaluator(result: Results) -> str:
+    """Speed by size, and growth."""
+    rows = [
+        (
+            size.replace("x", " / "),
+            number(row["candidates"]),
+            number(row["pair_f32_per_s"] / 1e6),
+            number(row["pair_f32_vs_python"], 4),
+            number(row["pair_f32_vs_c"], 2),
+            number(row["lazy_per_s"] / 1e6),
+            number(row["lazy_cvar_vs_full"]),
+            f"{row['exact_share']:.2%}",
+        )
+        for size, row in result["sizes"].items()
+    ]
+    head = (
+        "securities / depth",
+        "K",
+        "million/s",
+        "times Python",
+        "of C",
+        "lazy, million/s",
+        "times full",
+        "exact",
+    )
+    growth = ", ".join(f"{number(s)} s for {n}" for n, s in result["growth_s"].items())
+    return (
+        EVALUATOR
+        + markdown_table(head, rows)
+        + f"\nRanking random sequences takes {growth} (exponent"
+        f" {number(result['growth_exponent'])}). Memory does not grow with them: a process peaks at"
+        f" {number(result['peak_mb_1e4'])} MiB for 1e4 and {number(result['peak_mb_1e7'])} MiB for"
+        f" 1e7, {number(abs(result['bytes_per_sequence']), 2)} bytes per sequence.\n"
+    )
+
+
+def search(result: Results) -> str:
+    """Shares and seconds in both settings, and the certificate beside SCIP."""
+    limits = result["scip_limit_s"]
+    text = SEARCH.format(
+        instances=result["instances"],
+        low=result["candidates_min"],
+        high=result["candidates_max"],
+        limit5=limits["d5"],
+        limit10=limits["d10"],
+    )
+    rows = []
+    for depth in (5, 10):
+        for says, setting in (("off", result), ("on", result["constrained"])):
+            simpler = setting[f"rivals_d{depth}"]
+            rows.append(
+                (
+                    f"{depth}, {says}",
+                    f"{setting[f'captured_mean_d{depth}']:.3%}",
+                    f"{setting[f'captured_min_d{depth}']:.3%}",
+                    f"{simpler['patterns_only_mean']:.1%}",
+                    f"{simpler['greedy_mean']:.1%}",
+                    f"{simpler['discrete_allocation_mean']:.1%}",
+                    number(setting[f"search_s_d{depth}"], 2),
+                    number(setting[f"scip_s_d{depth}"], 2),
+                    f"{setting[f'proven_d{depth}']} / {setting[f'scip_closed_d{depth}']}",
+                )
+            )
+    head = (
+        "depth, turnover cap",
+        "search, mean",
+        "least",
+        "patterns",
+        "greedy",
+        "rounding",
+        "search, s",
+        "SCIP, s",
+        "proven: we / SCIP",
+    )
+    both = result["certificate_vs_scip"]
+    return (
+        text
+        + markdown_table(head, rows)
+        + f"\nOf {both['instances']} problems the certificate closed {both['certificate_closed']}"
+        f" and SCIP {both['scip_closed']}; on {both['agree']} of the {both['closed']} that both"
+        f" closed they agree to 1e-6. Bounds below what SCIP found: {both['false_bounds']}. SCIP"
+        f" took {number(both['time_ratio'])} times as long (median).\n"
+    )
+
+
+def plan(result: Results) -> str:
+    """Time and memory by size."""
+    rows = [
+        (
+            size.replace("x", " / "),
+            number(row["candidates"]),
+            number(row["wall_s"]),
+            number(row["cpu_s"]),
+            number(row["peak_mb"]),
+        )
+        for size, row in result["sizes"].items()
+    ]
+    growth = "; ".join(
+        f"at depth {depth} time grows with the number of securities to the power"
+        f" {number(result[f'cpu_exponent_d{depth}'], 2)}, memory"
+        f" {number(result[f'peak_exponent_d{depth}'], 2)}"
+        for depth in (5, 10)
+    )
+    return (
+        PLAN
+        + markdown_table(("securities / depth", "K", "s", "processor, s", "MiB"), rows)
+        + f"\nFrom 20 to 500, {growth}. `trader plan core` on the demo, from files to"
+        f" printed JSON: {number(result['cold_wall_s'])} s from a cold process"
+        f" ({number(result['peak_mb'])} MiB), {number(result['warm_wall_s'])} s once loaded.\n"
+    )
+
+
+def peers(result: Results) -> str:
+    """Effort, and what each can say."""
+    answers_of = next(iter(result["abilities"].values()))
+    libraries = list(answers_of)
+    rows = [
+        (
+            f"{name} {row['version']}",
+            number(row["import_s"], 2),
+            number(row["trades_s"], 2),
+            number(row["wall_s"], 2),
+            number(row["peak_mb"]),
+            str(row["n_trades"]),
+            f"{row['turnover']:.0%}",
+        )
+        for name, row in ((name, result[name]) for name in libraries)
+    ]
+    head = ("", "import, s", "trades, s", "in all, s", "MiB", "trades", "turnover")
+    abilities = [
+        (what, *(answers[name] for name in libraries))
+        for what, answers in result["abilities"].items()
+    ]
+    table = markdown_table(("what it can say", *libraries), abilities).replace("--:", "---")
+    return PEERS + markdown_table(head, rows) + "\n" + table
+
+
+def link(result: Results) -> str:
+    """Times on a good line, and what becomes of calls and presses on a bad one."""
+    times = (
+        f"A frame is on the matrix {number(result['frame_update_ms'])} ms after its first byte was"
+        f" sent, of which simavr takes 6 ms for SPI; {number(result['frames_per_s'])} frames are"
+        f" acknowledged in a second. A press is an event {number(result['press_to_event_ms'])} ms"
+        f" later (at most {number(result['press_to_event_ms_max'])}), 8 ms of it debouncing. A"
+        f" packet takes {result['wire_overhead_bytes']} bytes more than its body, through the"
+        f" Uno Q's router {result['router_overhead_bytes']}.\n\n"
+    )
+    rows = [
+        (
+            f"{float(key.removeprefix('noise_')):.1%}",
+            f"{row['calls_ok']} of {row['calls']}",
+            str(row["wrong_answers"]),
+            f"{row['presses'] - row['lost_presses']} of {row['presses']}",
+            str(row["duplicated_presses"]),
+            str(row["counted_losses"]),
+        )
+        for key, row in result.items()
+        if key.startswith("noise_")
+    ]
+    head = ("bytes damaged", "calls answered", "wrong", "presses", "twice", "edges lost, counted")
+    return LINK + times + markdown_table(head, rows)
+
+
+def machines(results: Results) -> str:
+    """Where and when each was measured."""
+    rows = [
+        (
+            name,
+            result["machine"]["date"],
+            result["machine"]["commit"],
+            f"{result['machine']['processor']}, {result['machine']['cores']} cores",
+            result["machine"]["python"],
+        )
+        for name, result in results.items()
+    ]
+    head = ("benchmark", "date", "commit", "machine", "Python")
+    return "## Machine\n\n" + markdown_table(head, rows).replace("--:", "---")

@@ -1,0 +1,152 @@
+"""The legend of results, of plans to draw it with, and of the mark over them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from host.display.compositor import DisplayState
+from tools.generators.display_strips import LegendEntry, LegendSection, shots, strip
+
+if TYPE_CHECKING:
+    from host.display.labels import PlanRecord
+
+
+def sample_plan(*steps: tuple[str, float, str, float], gain: float = 0.0163) -> PlanRecord:
+    """Return a plan of steps (side, quantity, security, value) to draw."""
+    return {
+        "outcome": "PLANNED",
+        "currency": "USD",
+        "score": {"gain": gain},
+        "steps": [
+            {"side": side, "quantity": quantity, "security": security, "value": value}
+            for side, quantity, security, value in steps
+        ],
+    }
+
+
+FIVE_STEPS: Final = sample_plan(
+    ("sell", 33, "XOM", 3518.69),
+    ("sell", 94, "GE", 6005.0),
+    ("sell", 38, "CVX", 6601.66),
+    ("buy", 60, "WMT", 8410.86),
+    ("buy", 12, "PG", 1700.0),
+)
+TEN_STEPS: Final = sample_plan(
+    *[("sell", 10.0, "GE", 640.0)] * 3, *[("buy", 20.0, "PG", 1400.0)] * 7, gain=0.0007
+)
+NOTHING: Final[PlanRecord] = {"outcome": "NOTHING_TO_DO"}
+HELD: Final[PlanRecord] = {"outcome": "HELD", "reason": "prices are 9 days old"}
+
+
+def result_section() -> LegendSection:
+    """Return the legend of results."""
+    five = DisplayState(result=FIVE_STEPS)
+    return LegendSection(
+        "The result",
+        "It stays until the next plan. A double press shows the next page: the summary, then each"
+        " step, then the summary again; a step's page gives way to the summary after 90 s.",
+        (
+            LegendEntry(
+                "summary",
+                "Summary",
+                "How many steps; arrows as long as what is bought (rising) and sold (hanging); in"
+                " turn, the gain of the score in percent of NAV a year, on a step up.",
+                "Double press for the steps, or read them with `trader plan`.",
+                shots(five, 0.0, 4.5),
+            ),
+            LegendEntry(
+                "summary_ten",
+                "Summary of ten steps, with more bought than sold",
+                "Two digits leave no room for the arrows: they follow. A gain below one percent has"
+                " two decimals and no leading zero.",
+                "As above.",
+                shots(DisplayState(result=TEN_STEPS), 0.0, 2.5, 4.5),
+            ),
+            LegendEntry(
+                "summary_loss",
+                "Summary of a plan that costs score",
+                "Only sales, and a step down: a plan that repairs a broken limit may lower the"
+                " score.",
+                "As above.",
+                shots(
+                    DisplayState(
+                        result=sample_plan(("sell", 5.0, "GE", 900.0), gain=-0.0041),
+                    ),
+                    0.0,
+                    4.5,
+                ),
+            ),
+            *_step_entries(five),
+            LegendEntry(
+                "nothing_to_do",
+                "Nothing to do",
+                "A check mark: doing nothing scored best.",
+                "Nothing.",
+                shots(DisplayState(result=NOTHING), 0.0),
+            ),
+            LegendEntry(
+                "held",
+                "No plan",
+                "A no-entry sign: no plan could be made; then the reason, three times.",
+                "Read the reason here or with `trader plan`; double press to see it again.",
+                (
+                    *shots(DisplayState(result=HELD), 0.0),
+                    *strip(DisplayState(result=HELD), 1.6),
+                ),
+            ),
+        ),
+    )
+
+
+def _step_entries(five: DisplayState) -> tuple[LegendEntry, ...]:
+    return (
+        LegendEntry(
+            "step_sell",
+            "A step: sell",
+            "An arrow down and the number of the step; then side, quantity, security and value,"
+            " over a small arrow and one dot per step.",
+            "Sell this, write the fill into the trade ledger, then plan again.",
+            (*shots(replace(five, page=1), 0.0), *strip(replace(five, page=1), 1.6)),
+        ),
+        LegendEntry(
+            "step_buy",
+            "A step: buy",
+            "The same with an arrow up.",
+            "Buy this, write the fill into the trade ledger, then plan again.",
+            (*shots(replace(five, page=4), 0.0), *strip(replace(five, page=4), 1.6)),
+        ),
+    )
+
+
+def degraded_section() -> LegendSection:
+    """Return the legend of the mark."""
+    degraded = DisplayState(is_degraded=True)
+    action = "Run `trader plan BUCKET`: it names what it had to do without."
+    return LegendSection(
+        "Degraded",
+        "Something works without one of its parts: a module is left out, or data is old.",
+        (
+            LegendEntry(
+                "degraded_result",
+                "Degraded, over a result",
+                "An exclamation mark in the corner: the result stands, made without a part.",
+                action,
+                shots(replace(degraded, result=FIVE_STEPS), 0.0, 4.0, 7.0),
+            ),
+            LegendEntry(
+                "degraded_bucket",
+                "Degraded, over the name of the bucket",
+                "The same mark; the name passes beside it.",
+                action,
+                strip(replace(degraded, bucket="core")),
+            ),
+            LegendEntry(
+                "degraded",
+                "Degraded, nothing else to show",
+                "A warning sign takes the place of the heart.",
+                action,
+                shots(degraded, 0.0),
+            ),
+        ),
+    )
