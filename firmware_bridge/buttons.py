@@ -18,7 +18,7 @@ from firmware_bridge.session import MILLISECONDS, elapsed_ms
 
 if TYPE_CHECKING:
     from firmware_bridge.edges import EdgeId
-    from firmware_bridge.events import ButtonChanged
+    from firmware_bridge.events import ButtonEdge
 
 
 class GestureKind(Enum):
@@ -105,7 +105,7 @@ class GestureRecognizer:
         self.timing: Final = timing or GestureTiming()
         self._presses: dict[int, _Press] = {}
 
-    def feed(self, changed: ButtonChanged, now_s: float) -> list[Sign]:
+    def feed(self, changed: ButtonEdge, now_s: float) -> list[Sign]:
         """Take an edge that arrived at ``now_s`` and return what it leads to."""
         assert 0 <= changed.button < BUTTONS_MAX
         press = self._presses.get(changed.button)
@@ -133,7 +133,7 @@ class GestureRecognizer:
 
     # --- edges -----------------------------------------------------------------------------
 
-    def _on_down(self, press: _Press | None, changed: ButtonChanged, now_s: float) -> list[Sign]:
+    def _on_down(self, press: _Press | None, changed: ButtonEdge, now_s: float) -> list[Sign]:
         signs: list[Sign] = []
         second = False
         edges: tuple[EdgeId, ...] = (changed.edge_id,)
@@ -154,7 +154,7 @@ class GestureRecognizer:
         )
         return [*signs, Preview(self._released(0, is_second=second), changed.button)]
 
-    def _on_up(self, press: _Press | None, changed: ButtonChanged, now_s: float) -> list[Sign]:
+    def _on_up(self, press: _Press | None, changed: ButtonEdge, now_s: float) -> list[Sign]:
         if press is None or press.up_ms is not None:
             self._presses.pop(changed.button, None)
             return []  # its press was lost

@@ -1,4 +1,8 @@
-"""What happens on the link, as typed values: what a session tells whoever runs it."""
+"""Events of the link, as typed values: a session returns them to its caller.
+
+An event that the host journals has the name of the journal's event. The two are forms of one
+happening: this one holds what came over the wire, the other holds what a file can hold.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ class Reason(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Connected:
+class BoardConnected:
     """The board answered HELLO: the session is open."""
 
     board: HelloReply
@@ -29,14 +33,14 @@ class Connected:
 
 
 @dataclass(frozen=True, slots=True)
-class Disconnected:
+class BoardDisconnected:
     """The session is no longer open; HELLO goes on by itself, or later if we were replaced."""
 
     reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
-class ButtonChanged:
+class ButtonEdge:
     """A debounced edge, told once. Journal it, then ``confirm(edge_id)``: no sooner, no later."""
 
     edge_id: EdgeId
@@ -47,7 +51,7 @@ class ButtonChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class EventsLost:
+class PressesLost:
     """Edges that were never acknowledged and are gone."""
 
     boot_id: int
@@ -56,21 +60,21 @@ class EventsLost:
 
 
 @dataclass(frozen=True, slots=True)
-class FrameShown:
+class FrameAcknowledged:
     """The board shows this version of the display."""
 
     version: int
 
 
 @dataclass(frozen=True, slots=True)
-class PeerError:
+class BoardRefused:
     """The board refused a packet for a reason that no retry mends."""
 
     code: ErrorCode
 
 
 @dataclass(frozen=True, slots=True)
-class PeerIncompatible:
+class FirmwareIncompatible:
     """Firmware and host share no protocol version; HELLO goes on slowly, for after a flash."""
 
     board: HelloReply
@@ -84,23 +88,23 @@ class PortOpened:
 
 
 @dataclass(frozen=True, slots=True)
-class PortLost:
+class PortMissing:
     """The port is missing or vanished; told once, then it is tried in silence until it opens."""
 
     port: str
     why: str
 
 
-HostEvent: TypeAlias = (
-    Connected
-    | Disconnected
-    | ButtonChanged
-    | EventsLost
-    | FrameShown
-    | PeerError
-    | PeerIncompatible
+LinkEvent: TypeAlias = (
+    BoardConnected
+    | BoardDisconnected
+    | ButtonEdge
+    | PressesLost
+    | FrameAcknowledged
+    | BoardRefused
+    | FirmwareIncompatible
     | PortOpened
-    | PortLost
+    | PortMissing
 )
 
 

@@ -10,24 +10,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from firmware_bridge import messages
 from firmware_bridge.edges import Arrival, EdgeId, EdgeInbox, LossLedger
 from firmware_bridge.errors import PacketError
 from firmware_bridge.events import (
-    ButtonChanged,
-    Connected,
-    Disconnected,
-    EventsLost,
-    FrameShown,
-    HostEvent,
-    PeerError,
-    PeerIncompatible,
+    BoardConnected,
+    BoardDisconnected,
+    BoardRefused,
+    ButtonEdge,
+    FirmwareIncompatible,
+    FrameAcknowledged,
+    LinkEvent,
+    PressesLost,
     Reason,
 )
 from firmware_bridge.messages import (
     BRIGHTNESS_MAX,
     PROTOCOL_MAX,
     PROTOCOL_MIN,
-    ButtonEdge,
     Direction,
     EdgeAck,
     ErrorCode,
@@ -126,7 +126,7 @@ class HostSession:
         self.board: HelloReply | None = None
         self._timing = timing or Timing()
         self._machine = Machine(HostState.CLOSED, HOST_TRANSITIONS)
-        self._events: EventLog[HostEvent] = EventLog()
+        self._events: EventLog[LinkEvent] = EventLog()
         self._outbox = bytearray()
         self._next_packet_id = 0
         self._request: _Request | None = None
@@ -141,7 +141,7 @@ class HostSession:
             HelloReply: self._on_hello_reply,
             FrameAck: self._on_frame_ack,
             HeartbeatReply: self._on_heartbeat_reply,
-            ButtonEdge: self._on_edge,
+            messages.ButtonEdge: self._on_edge,
             ErrorReply: self._on_error,
         }
 
@@ -204,7 +204,7 @@ class HostSession:
             return self._request.deadline_s
         return self._now_s if self._display.is_due else self._heartbeat_s
 
-    def events(self) -> list[HostEvent]:
+    def events(self) -> list[LinkEvent]:
         """Return what happened since the last call."""
         return self._events.drain()
 
@@ -311,7 +311,7 @@ class HostSession:
             return
         if reply.protocol_min > PROTOCOL_MAX or reply.protocol_max < PROTOCOL_MIN:
             if self.state is not HostState.INCOMPATIBLE:
-                self._events.add(PeerIncompatible(reply))
+                self._events.add(FirmwareIncompatible(reply))
             self._advance(HostInput.MISMATCHED)
             return
         new_boot = self.board is None or self.board.boot_id != reply.boot_id
@@ -321,14 +321,14 @@ class HostSession:
         self._display.version = max(self._display.version, reply.shown_version)
         self._heartbeat_s = self._now_s + self._timing.heartbeat_s
         self._advance(HostInput.GREETED)
-        self._events.add(Connected(reply, new_boot))
+        self._events.add(BoardConnected(reply, new_boot))
         self._note_lost(reply.boot_id, reply.lost_overflow, reply.lost_reset)
 
     def _on_frame_ack(self, packet_id: int, ack: Message) -> None:
         assert isinstance(ack, FrameAck)
         if self._answered(packet_id, ShowFrame, ack.session_id):
             self._display.shown = ack.version
-            self._events.add(FrameShown(ack.version))
+            self._events.add(FrameAcknowledged(ack.version))
 
     def _on_heartbeat_reply(self, packet_id: int, reply: Message) -> None:
         assert isinstance(reply, HeartbeatReply)
@@ -341,7 +341,7 @@ class HostSession:
         self._note_lost(reply.boot_id, reply.lost_overflow, 0)
 
     def _on_edge(self, packet_id: int, edge: Message) -> None:
-        assert isinstance(edge, ButtonEdge)
+        assert isinstance(edge, messages.ButtonEdge)
         board = self.board
         if self.state is not HostState.READY or board is None or board.boot_id != edge.boot_id:
             self.counters.strays += 1  # a late copy from before a reset, or from before HELLO
@@ -351,7 +351,7 @@ class HostSession:
         self._edge_packet_id = packet_id
         if arrival is Arrival.NEW:
             age_ms = elapsed_ms(edge.t_ms, edge.now_ms)
-            self._events.add(ButtonChanged(edge_id, edge.button, edge.edge, edge.t_ms, age_ms))
+            self._events.add(ButtonEdge(edge_id, edge.button, edge.edge, edge.t_ms, age_ms))
             return
         self.counters.duplicate_edges += 1
         if arrival is Arrival.JOURNALED:
@@ -371,12 +371,12 @@ class HostSession:
             self._advance(HostInput.REPLACED)
         else:
             # Reported, not obeyed: the retransmit goes on, since noise can forge a bad body.
-            self._events.add(PeerError(error.code))
+            self._events.add(BoardRefused(error.code))
 
     def _note_lost(self, boot_id: int, overflow: int, reset: int) -> None:
         new_overflow, new_reset = self._losses.note(boot_id, overflow, reset)
         if new_overflow or new_reset:
-            self._events.add(EventsLost(boot_id, new_overflow, new_reset))
+            self._events.add(PressesLost(boot_id, new_overflow, new_reset))
 
     # --- state -----------------------------------------------------------------------------
 
@@ -390,6 +390,6 @@ class HostSession:
         if after is HostState.INCOMPATIBLE:
             self._greet_s += self._timing.incompatible_hello_s
         if before is HostState.READY:
-            self._events.add(Disconnected(_REASONS[what]))
+            self._events.add(BoardDisconnected(_REASONS[what]))
         elif after is HostState.REPLACED:
-            self._events.add(Disconnected(Reason.REPLACED))
+            self._events.add(BoardDisconnected(Reason.REPLACED))

@@ -14,7 +14,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from firmware_bridge.errors import LinkError
-from firmware_bridge.events import ButtonChanged, Connected, HostEvent, PortLost, PortOpened
+from firmware_bridge.events import BoardConnected, ButtonEdge, LinkEvent, PortMissing, PortOpened
 from firmware_bridge.host_session import HostSession
 from firmware_bridge.messages import BRIGHTNESS_MAX
 from firmware_bridge.session import HostState
@@ -73,7 +73,7 @@ class Link:
             timing=timing,
         )
         self.events_dropped = 0
-        self._events: deque[HostEvent] = deque()
+        self._events: deque[LinkEvent] = deque()
         self._has_events = asyncio.Event()
         self._closed = False
         self._transport: Transport | None = None
@@ -100,11 +100,11 @@ class Link:
         """Close."""
         self.close()
 
-    def __aiter__(self) -> AsyncIterator[HostEvent]:
+    def __aiter__(self) -> AsyncIterator[LinkEvent]:
         """Iterate over the events, oldest first, until the link is closed."""
         return self._iterate()
 
-    async def next_event(self) -> HostEvent | None:
+    async def next_event(self) -> LinkEvent | None:
         """Wait for the next event; None once the link is closed and all were read."""
         while not self._events:
             if self._closed:
@@ -116,7 +116,7 @@ class Link:
     def show(self, frame: Frame, brightness: int = BRIGHTNESS_MAX) -> int:
         """Show a frame as soon as possible, in place of any that is not shown yet.
 
-        Returns the version that a later ``FrameShown`` will name (or a newer one).
+        Returns the version that a later ``FrameAcknowledged`` will name (or a newer one).
         """
         version = self.session.show(frame.packed(), brightness)
         self._pump()
@@ -167,7 +167,7 @@ class Link:
 
     # --- the loop --------------------------------------------------------------------------
 
-    async def _iterate(self) -> AsyncIterator[HostEvent]:
+    async def _iterate(self) -> AsyncIterator[LinkEvent]:
         while (event := await self.next_event()) is not None:
             yield event
 
@@ -178,7 +178,7 @@ class Link:
         except LinkError as error:
             if not self._reported_missing:
                 self._reported_missing = True
-                self._publish(PortLost(self.port.name, str(error)))
+                self._publish(PortMissing(self.port.name, str(error)))
             self._try_port_later()
             return
         self._reported_missing = False
@@ -247,7 +247,7 @@ class Link:
         self._drop_port()
         self._reported_missing = True
         self._tell()
-        self._publish(PortLost(self.port.name, str(error)))
+        self._publish(PortMissing(self.port.name, str(error)))
         self._try_port_later()
 
     def _stand_aside(self) -> None:
@@ -284,16 +284,16 @@ class Link:
 
     def _tell(self) -> None:
         for event in self.session.events():
-            if isinstance(event, Connected):
+            if isinstance(event, BoardConnected):
                 # Not when the port opens: one that opens and fails at once must not be hammered.
                 self._retry_s = RETRY_MIN_S
                 self._connected_s = self._loop.time()
             self._publish(event)
 
-    def _publish(self, event: HostEvent) -> None:
+    def _publish(self, event: LinkEvent) -> None:
         """Queue an event for the host; a host that does not read loses old ones, never an edge."""
         if len(self._events) >= EVENTS_MAX:
-            oldest = next(e for e in self._events if not isinstance(e, ButtonChanged))
+            oldest = next(e for e in self._events if not isinstance(e, ButtonEdge))
             self._events.remove(oldest)
             self.events_dropped += 1
         self._events.append(event)

@@ -21,16 +21,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from firmware_bridge.events import (
-    ButtonChanged,
-    Connected,
-    Disconnected,
-    EventsLost,
-    FrameShown,
-    HostEvent,
-    PeerError,
-    PeerIncompatible,
-    PortLost,
+    BoardConnected,
+    BoardDisconnected,
+    BoardRefused,
+    ButtonEdge,
+    FirmwareIncompatible,
+    FrameAcknowledged,
+    LinkEvent,
+    PortMissing,
     PortOpened,
+    PressesLost,
 )
 from firmware_bridge.link import Link
 from host.appliance.assembly import supervised, worker_news
@@ -120,7 +120,7 @@ class Daemon:
         self._notifier = notifier
         self._worker_command = worker_command
         self._stop = asyncio.Event()
-        self._inbox: asyncio.Queue[HostEvent | Tick] = asyncio.Queue(INBOX_MAX)
+        self._inbox: asyncio.Queue[LinkEvent | Tick] = asyncio.Queue(INBOX_MAX)
         self._has_recovered = asyncio.Event()
         self._reading = Reading()
         self._timer: asyncio.TimerHandle | None = None
@@ -255,8 +255,8 @@ class Daemon:
     async def _listen(self) -> None:
         """Move events from the link to the inbox; a full inbox makes the link wait."""
         async for event in self.link:
-            if isinstance(event, Connected | Disconnected):
-                is_linked = isinstance(event, Connected)
+            if isinstance(event, BoardConnected | BoardDisconnected):
+                is_linked = isinstance(event, BoardConnected)
                 self.screen.update(self.screen.state.with_link(is_linked=is_linked))
             await self._inbox.put(event)
 
@@ -295,22 +295,22 @@ class Daemon:
         with suppress(asyncio.QueueFull):  # then the loop turns, and looks at the time, anyway
             self._inbox.put_nowait(Tick())
 
-    async def _take(self, event: HostEvent | Tick) -> None:
+    async def _take(self, event: LinkEvent | Tick) -> None:
         match event:
-            case ButtonChanged():
+            case ButtonEdge():
                 await self.presses.take(event, self.confirm)
-            case FrameShown():
+            case FrameAcknowledged():
                 await self.plans.frame_shown(event.version)
-            case Connected():
+            case BoardConnected():
                 await self._connected(event)
-            case Disconnected():
+            case BoardDisconnected():
                 self._disconnected(event)
-            case EventsLost():
+            case PressesLost():
                 await self.presses.events_lost(event)
-            case PeerIncompatible():
+            case FirmwareIncompatible():
                 self.recorder.tell(news_of(event))
                 self.screen.add_fault(Fault.FIRMWARE)
-            case PeerError() | PortOpened() | PortLost():
+            case BoardRefused() | PortOpened() | PortMissing():
                 self.recorder.tell(news_of(event))
             case Tick():
                 pass
@@ -376,12 +376,12 @@ class Daemon:
     def _show(self, frame: Frame, brightness: int) -> int:
         return self.link.show(frame, brightness)
 
-    async def _connected(self, event: Connected) -> None:
+    async def _connected(self, event: BoardConnected) -> None:
         self.recorder.tell(news_of(event))
         self.screen.clear_faults(Fault.FIRMWARE)
         await self.presses.board_connected(event.board.boot_id)
 
-    def _disconnected(self, event: Disconnected) -> None:
+    def _disconnected(self, event: BoardDisconnected) -> None:
         self.recorder.tell(news_of(event))
         self.presses.reader.unlinked()
         self.screen.update(self.screen.state.with_preview(None))

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from firmware_bridge.events import (
-    Connected,
-    Disconnected,
-    PeerError,
-    PeerIncompatible,
-    PortLost,
+    BoardConnected,
+    BoardDisconnected,
+    BoardRefused,
+    FirmwareIncompatible,
+    PortMissing,
     PortOpened,
 )
 from firmware_bridge.messages import PROTOCOL_MAX, PROTOCOL_MIN
@@ -56,23 +56,30 @@ class LinkWatch:
         return damaged >= DAMAGED_MIN and damaged >= DAMAGED_SHARE * all_packets
 
 
-LinkNews = Connected | Disconnected | PeerError | PeerIncompatible | PortLost | PortOpened
+LinkNews = (
+    BoardConnected
+    | BoardDisconnected
+    | BoardRefused
+    | FirmwareIncompatible
+    | PortMissing
+    | PortOpened
+)
 
 
 def news_of(event: LinkNews) -> HostEvent:
     """Return the event that is told of something on the link."""
     match event:
-        case Connected(board):
+        case BoardConnected(board):
             return told.BoardConnected(board=board.board.name.lower(), boot_id=board.boot_id)
-        case Disconnected(reason):
+        case BoardDisconnected(reason):
             return told.BoardDisconnected(reason=reason.value)
         case PortOpened(port):
             return told.PortOpened(port=port)
-        case PortLost(port, why):
+        case PortMissing(port, why):
             return told.PortMissing(port=port, why=why)
-        case PeerError():
+        case BoardRefused():
             return told.BoardRefused(code=event.code.name)
-        case PeerIncompatible(board):
+        case FirmwareIncompatible(board):
             return told.FirmwareIncompatible(
                 board=board.board.name.lower(),
                 protocol=f"{board.protocol_min} to {board.protocol_max}",

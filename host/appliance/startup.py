@@ -145,11 +145,11 @@ async def _wait(home: Home, port: Port, fault: Fault, stop: asyncio.Event) -> No
 
 async def _follow(link: Link, screen: Screen) -> None:
     """Draw when the board comes; its presses are not confirmed, so it keeps them."""
-    from firmware_bridge.events import Connected, Disconnected
+    from firmware_bridge.events import BoardConnected, BoardDisconnected
 
     async for event in link:
-        if isinstance(event, Connected | Disconnected):
-            is_linked = isinstance(event, Connected)
+        if isinstance(event, BoardConnected | BoardDisconnected):
+            is_linked = isinstance(event, BoardConnected)
             screen.update(screen.state.with_link(is_linked=is_linked))
 
 

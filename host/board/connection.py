@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from firmware_bridge.events import Connected, HostEvent, PeerIncompatible, PortLost
+from firmware_bridge.events import BoardConnected, FirmwareIncompatible, LinkEvent, PortMissing
 from firmware_bridge.messages import PROTOCOL_MAX, PROTOCOL_MIN
 from firmware_bridge.transport import SOCKET_SUFFIX, RouterPort, port_at
 from host.errors import HostError
@@ -99,11 +99,11 @@ async def greet(link: Link) -> HelloReply:
         ) from None
 
 
-def _answer(event: HostEvent | None, port: str) -> HelloReply | None:
+def _answer(event: LinkEvent | None, port: str) -> HelloReply | None:
     match event:
-        case Connected() | PeerIncompatible():
+        case BoardConnected() | FirmwareIncompatible():
             return event.board
-        case PortLost():
+        case PortMissing():
             raise port_error(port, event.why)
         case _:
             return None

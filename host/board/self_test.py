@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
-from firmware_bridge.events import ButtonChanged, FrameShown, HostEvent
+from firmware_bridge.events import ButtonEdge, FrameAcknowledged, LinkEvent
 from firmware_bridge.fonts import LARGE
 from firmware_bridge.link import Link
 from firmware_bridge.matrix import LEVEL_MAX, Canvas, Frame
@@ -153,7 +153,7 @@ class Walk:
             async with asyncio.timeout(CONFIRM_S):
                 while True:
                     event = await next_event(link)
-                    if isinstance(event, FrameShown) and event.version >= version:
+                    if isinstance(event, FrameAcknowledged) and event.version >= version:
                         return True
         except TimeoutError:
             return False
@@ -242,21 +242,21 @@ class Walk:
         self._onlooker.tell(f"{name}: {result}{f' ({detail})' if detail else ''}")
 
 
-async def next_event(link: Link) -> HostEvent:
+async def next_event(link: Link) -> LinkEvent:
     """Return the next event of an open link; what is pressed meanwhile is let go."""
     event = await link.next_event()
     assert event is not None, "the walk alone closes its link"
-    if isinstance(event, ButtonChanged):
+    if isinstance(event, ButtonEdge):
         link.confirm(event.edge_id)
     return event
 
 
-async def next_press(link: Link) -> ButtonChanged:
+async def next_press(link: Link) -> ButtonEdge:
     """Return the next edge, not acknowledged yet."""
     while True:
         event = await link.next_event()
         assert event is not None, "the walk alone closes its link"
-        if isinstance(event, ButtonChanged):
+        if isinstance(event, ButtonEdge):
             return event
 
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from firmware_bridge.events import ButtonChanged, HostEvent
+from firmware_bridge.events import ButtonEdge, LinkEvent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -87,7 +87,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 async def wait_for_event(
     link: Link,
-    kind: type[HostEvent],
+    kind: type[LinkEvent],
     matches: Callable[[Any], bool] = lambda _: True,
 ) -> Any:  # noqa: ANN401 - the test knows what it asked for
     """Return the next event of a kind, confirming the edges on the way."""
@@ -97,5 +97,5 @@ async def wait_for_event(
             assert event is not None, "the link was closed"
             if isinstance(event, kind) and matches(event):
                 return event
-            if isinstance(event, ButtonChanged):
+            if isinstance(event, ButtonEdge):
                 link.confirm(event.edge_id)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from firmware_bridge.edges import EdgeId
-from firmware_bridge.events import ButtonChanged, Connected, EventsLost, FrameShown
+from firmware_bridge.events import BoardConnected, ButtonEdge, FrameAcknowledged, PressesLost
 from firmware_bridge.host_session import HostSession
 from firmware_bridge.link import RETRY_MAX_S
 from firmware_bridge.matrix import Frame
@@ -30,7 +30,7 @@ class Outcome:
     """What became of the presses."""
 
     pressed: list[tuple[float, Edge]] = field(default_factory=list)
-    told: list[ButtonChanged] = field(default_factory=list)
+    told: list[ButtonEdge] = field(default_factory=list)
     lost: int = 0
     connections: int = 0
     frames_shown: int = 0
@@ -160,17 +160,17 @@ class NoisyLine:
     def _note(self) -> None:
         for event in self._host.events():
             match event:
-                case ButtonChanged():
+                case ButtonEdge():
                     self.outcome.told.append(event)
                     self._host.confirm(event.edge_id)
-                case Connected():
+                case BoardConnected():
                     self.outcome.connections += 1
-                case FrameShown():
+                case FrameAcknowledged():
                     self.outcome.frames_shown += 1
                     shown = self._peer.shown().frame
                     if shown not in self._pictures:
                         self.outcome.wrong_pictures.append(shown)
-                case EventsLost():
+                case PressesLost():
                     self.outcome.lost += event.overflow + event.reset
                 case _:
                     pass
@@ -190,6 +190,6 @@ def check(outcome: Outcome) -> None:
         assert any(is_it(event, at_s, edge) for at_s, edge in pressed), f"{event} is wrong"
 
 
-def is_it(event: ButtonChanged, at_s: float, edge: Edge) -> bool:
+def is_it(event: ButtonEdge, at_s: float, edge: Edge) -> bool:
     """Whether this edge of the pin is what an event tells, by the clock of the board."""
     return event.edge is edge and -0.01 <= event.t_ms / 1000 - at_s <= 0.02

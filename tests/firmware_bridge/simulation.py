@@ -6,18 +6,19 @@ import heapq
 from dataclasses import dataclass, field
 from random import Random
 
+from firmware_bridge import messages
 from firmware_bridge.board_session import BoardIdentity, BoardSession
 from firmware_bridge.edges import EdgeId
 from firmware_bridge.events import (
     BoardEvent,
-    ButtonChanged,
+    ButtonEdge,
     EdgeAcknowledged,
     FrameDisplayed,
     HelloSeen,
-    HostEvent,
+    LinkEvent,
 )
 from firmware_bridge.host_session import HostSession
-from firmware_bridge.messages import ButtonEdge, Direction, Edge, EdgeAck, Hello
+from firmware_bridge.messages import Direction, Edge, EdgeAck, Hello
 from firmware_bridge.noise import Noise
 from firmware_bridge.session import BoardState, HostState
 from firmware_bridge.wire import CobsCarrier, Packet
@@ -102,7 +103,7 @@ class Journal:
     """The host's application: writes an edge down at once and confirms it a little later."""
 
     delay_s: float = 0.0
-    edges: list[ButtonChanged] = field(default_factory=list)
+    edges: list[ButtonEdge] = field(default_factory=list)
     unconfirmed: list[tuple[float, EdgeId]] = field(default_factory=list)
 
     @property
@@ -127,7 +128,7 @@ class Simulation:
         self.wrong_pictures: list[FrameDisplayed] = []
         self.unasked: list[float] = []
         self.host_window, self.board_window = WindowWatch(0.1), WindowWatch(0.05)
-        self.host_events: list[HostEvent] = []
+        self.host_events: list[LinkEvent] = []
         self.board_events: list[BoardEvent] = []
         self.packets = 0
         self._owner = 0  # the session whose pictures are shown
@@ -226,7 +227,7 @@ class Simulation:
         for packet in CobsCarrier().feed(from_board):
             self.packets += 1
             message = packet.message(Direction.TO_HOST)
-            if isinstance(message, ButtonEdge):
+            if isinstance(message, messages.ButtonEdge):
                 self.board_window.sent(message.event_id, self.now_s)
                 if silent:
                     self.unasked.append(self.now_s)
@@ -259,7 +260,7 @@ class Simulation:
     def _note_host_events(self) -> None:
         for event in self.host.events():
             self.host_events.append(event)
-            if isinstance(event, ButtonChanged):
+            if isinstance(event, ButtonEdge):
                 self.journal.edges.append(event)
                 due_s = self.now_s + self.journal.delay_s
                 self.journal.unconfirmed.append((due_s, event.edge_id))

@@ -13,7 +13,7 @@ from firmware_bridge.buttons import (
 )
 from firmware_bridge.edges import EdgeId
 from firmware_bridge.errors import MessageError
-from firmware_bridge.events import ButtonChanged
+from firmware_bridge.events import ButtonEdge
 from firmware_bridge.messages import Edge
 
 SHORT, DOUBLE = GestureKind.SHORT, GestureKind.DOUBLE
@@ -36,7 +36,7 @@ class Hand:
     def edge(self, edge: Edge, t_ms: int, late_ms: int = 0, button: int = 0) -> None:
         self.wait_until(t_ms + late_ms)
         self._event_id += 1
-        changed = ButtonChanged(
+        changed = ButtonEdge(
             EdgeId(self.boot_id, self._event_id),
             button,
             edge,

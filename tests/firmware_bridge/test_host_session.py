@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import pytest
 
+from firmware_bridge import messages
 from firmware_bridge.board_session import BoardIdentity, BoardSession
 from firmware_bridge.edges import EdgeId
 from firmware_bridge.errors import MessageError
 from firmware_bridge.events import (
-    ButtonChanged,
-    Connected,
-    Disconnected,
-    EventsLost,
-    FrameShown,
-    PeerError,
-    PeerIncompatible,
+    BoardConnected,
+    BoardDisconnected,
+    BoardRefused,
+    ButtonEdge,
+    FirmwareIncompatible,
+    FrameAcknowledged,
+    PressesLost,
     Reason,
 )
 from firmware_bridge.host_session import HostSession
 from firmware_bridge.messages import (
     EVENT_QUEUE_SIZE,
     PACKED_SIZE,
-    ButtonEdge,
     Direction,
     Edge,
     ErrorCode,
@@ -94,7 +94,7 @@ def test_an_unanswered_request_is_sent_nine_times_and_then_hello_begins() -> Non
     frame = ShowFrame(1, 1, 15, BRIGHT)
     assert sent[:9] == [(100 * number, frame) for number in range(9)]
     assert sent[9:] == [(900, Hello(1, 1, 1)), (1400, Hello(1, 1, 1))]
-    assert Disconnected(Reason.NO_ANSWER) in sim.host.events()
+    assert BoardDisconnected(Reason.NO_ANSWER) in sim.host.events()
 
 
 def test_a_retransmission_carries_the_newest_picture() -> None:
@@ -121,14 +121,14 @@ def test_only_the_newest_of_several_pictures_is_sent() -> None:
         sim.show(levels)
     sim.run(0.1)
     assert [version for _, _, version in sim.shown] == [3]
-    assert seen(sim, FrameShown) == [FrameShown(3)]
+    assert seen(sim, FrameAcknowledged) == [FrameAcknowledged(3)]
 
 
 def test_a_picture_from_before_the_connection_is_shown_after_it() -> None:
     sim = Simulation()
     sim.show(BRIGHT)
     sim.run(0.1)
-    assert seen(sim, FrameShown) == [FrameShown(1)]
+    assert seen(sim, FrameAcknowledged) == [FrameAcknowledged(1)]
 
 
 def test_heartbeats_are_not_starved_by_pictures() -> None:
@@ -176,7 +176,7 @@ def test_a_late_copy_of_an_edge_from_before_a_reset_is_neither_told_nor_acknowle
     sim.run(1.5)
     told = sim.press(Edge.DOWN)
     sim.run(0.1)
-    late = Packet.carrying(ButtonEdge(1, 1, 0, Edge.DOWN, 0, 0), 1)
+    late = Packet.carrying(messages.ButtonEdge(1, 1, 0, Edge.DOWN, 0, 0), 1)
     sim.host.receive(CobsCarrier().encode(late), sim.now_s)
     assert sim.host.events() == []
     assert sim.host.tick(sim.now_s) == b""
@@ -190,8 +190,8 @@ def test_an_edge_tells_its_age() -> None:
     sim.run(2.0)
     sim.to_host.weather = Weather()
     sim.run(2.0)
-    (changed,) = seen(sim, ButtonChanged)
-    assert isinstance(changed, ButtonChanged)
+    (changed,) = seen(sim, ButtonEdge)
+    assert isinstance(changed, ButtonEdge)
     assert 1900 <= changed.age_ms <= 3000
 
 
@@ -215,9 +215,9 @@ def test_a_reset_of_the_board_is_noticed_and_the_picture_comes_back() -> None:
     sim.run(0.1)
     sim.reset_board()
     sim.run(1.2)
-    assert Disconnected(Reason.BOARD_FORGOT) in sim.host_events
-    again = seen(sim, Connected)[-1]
-    assert isinstance(again, Connected)
+    assert BoardDisconnected(Reason.BOARD_FORGOT) in sim.host_events
+    again = seen(sim, BoardConnected)[-1]
+    assert isinstance(again, BoardConnected)
     assert again.new_boot
     assert again.board.boot_id == 2
     assert sim.shown == [(1, 1, 1), (2, 1, 1)]
@@ -245,9 +245,9 @@ def test_lost_edges_are_told_whether_the_queue_was_full_or_the_board_reset() -> 
     for _ in range(EVENT_QUEUE_SIZE + 3):
         sim.press(Edge.DOWN)
     sim.run(0.2)
-    assert seen(sim, EventsLost) == [EventsLost(1, overflow=3, reset=2)]
+    assert seen(sim, PressesLost) == [PressesLost(1, overflow=3, reset=2)]
     sim.run(3.0)
-    assert len(seen(sim, EventsLost)) == 1
+    assert len(seen(sim, PressesLost)) == 1
 
 
 def test_edges_lost_while_connected_are_told_with_the_next_heartbeat() -> None:
@@ -256,14 +256,14 @@ def test_edges_lost_while_connected_are_told_with_the_next_heartbeat() -> None:
     for _ in range(EVENT_QUEUE_SIZE + 5):
         sim.press(Edge.DOWN)
     sim.run(1.5)
-    assert seen(sim, EventsLost) == [EventsLost(1, overflow=5, reset=0)]
+    assert seen(sim, PressesLost) == [PressesLost(1, overflow=5, reset=0)]
 
 
 def test_firmware_of_another_version_is_told_once_and_asked_again_every_5_s() -> None:
     sim = Simulation()
     sim.board = BoardSession(BoardIdentity(1, protocol=(2, 3)))
     sim.run(11.0)
-    assert len(seen(sim, PeerIncompatible)) == 1
+    assert len(seen(sim, FirmwareIncompatible)) == 1
     assert sim.host.counters.hellos == 3
     sim.reset_board()  # flashed
     sim.run(5.0)
@@ -279,7 +279,7 @@ def test_the_newest_of_two_hosts_owns_the_board_and_the_older_one_stops() -> Non
     assert other.state is HostState.READY
     sim.run(1.5)
     assert sim.host.state is HostState.REPLACED
-    assert Disconnected(Reason.REPLACED) in sim.host_events
+    assert BoardDisconnected(Reason.REPLACED) in sim.host_events
     assert sim.host.next_deadline() is None
     sim.host.lost(sim.now_s)
     sim.host.opened(sim.now_s)
@@ -302,7 +302,7 @@ def test_a_refused_body_is_told_and_the_request_goes_on() -> None:
     (packet,) = CobsCarrier().feed(sim.host.tick(sim.now_s))
     refusal = Packet.carrying(ErrorReply(ErrorCode.BODY, 0), packet.packet_id)
     sim.host.receive(CobsCarrier().encode(refusal), sim.now_s)
-    assert PeerError(ErrorCode.BODY) in sim.host.events()
+    assert BoardRefused(ErrorCode.BODY) in sim.host.events()
     assert sending(sim.host, 0.15, sim.now_s)[-1][0] == 100
 
 
@@ -326,8 +326,8 @@ def test_a_pulled_cable_is_told_and_the_session_goes_on_where_it_was() -> None:
     assert sim.host.next_deadline() is None
     sim.plug()
     sim.run(0.1)
-    assert Disconnected(Reason.PORT_LOST) in sim.host_events
-    again = seen(sim, Connected)[-1]
-    assert isinstance(again, Connected)
+    assert BoardDisconnected(Reason.PORT_LOST) in sim.host_events
+    again = seen(sim, BoardConnected)[-1]
+    assert isinstance(again, BoardConnected)
     assert not again.new_boot
     assert [version for _, _, version in sim.shown] == [1]

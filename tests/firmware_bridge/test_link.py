@@ -10,11 +10,11 @@ import pytest
 from firmware_bridge.board_session import BoardIdentity, BoardSession
 from firmware_bridge.errors import LinkError
 from firmware_bridge.events import (
-    ButtonChanged,
-    Connected,
-    Disconnected,
-    FrameShown,
-    PortLost,
+    BoardConnected,
+    BoardDisconnected,
+    ButtonEdge,
+    FrameAcknowledged,
+    PortMissing,
     PortOpened,
     Reason,
 )
@@ -81,11 +81,11 @@ def test_a_link_connects_shows_and_confirms_over_a_port_in_memory() -> None:
         port = MemoryPort()
         async with Link(port) as link:
             board = BoardOnPort(port)
-            await wait_for_event(link, Connected)
+            await wait_for_event(link, BoardConnected)
             link.show(Frame.blank())
-            await wait_for_event(link, FrameShown)
+            await wait_for_event(link, FrameAcknowledged)
             board.press(Edge.DOWN)
-            down = await wait_for_event(link, ButtonChanged)
+            down = await wait_for_event(link, ButtonEdge)
             assert len(board.session.edges) == 1
             link.confirm(down.edge_id)
             await until(lambda: not board.session.edges)
@@ -101,7 +101,7 @@ def test_an_idle_link_wakes_a_few_times_per_second(monkeypatch: pytest.MonkeyPat
         port = MemoryPort()
         async with Link(port) as link:
             board = BoardOnPort(port)
-            await wait_for_event(link, Connected)
+            await wait_for_event(link, BoardConnected)
             calls: list[float] = []
             monkeypatch.setattr(link.session, "tick", count_calls(link.session.tick, calls))
             await asyncio.sleep(2.5)
@@ -128,7 +128,7 @@ def test_a_missing_port_is_tried_at_least_every_second_and_told_once() -> None:
             await until(lambda: len(tries) == 7)
             assert link._retry_s == RETRY_MAX_S <= 1.0
             assert tries[-1] - tries[0] > 1.5  # no hammering either
-            assert isinstance(await link.next_event(), PortLost)
+            assert isinstance(await link.next_event(), PortMissing)
             port.is_present = True
             assert isinstance(await link.next_event(), PortOpened)
             port.hang_up()
@@ -177,14 +177,14 @@ def test_a_host_that_reads_no_events_loses_old_ones_and_never_an_edge() -> None:
         port = MemoryPort()
         async with Link(port) as link:
             board = BoardOnPort(port)
-            await wait_for_event(link, Connected)
+            await wait_for_event(link, BoardConnected)
             board.press(Edge.DOWN)
             await until(lambda: link._events)
             for _ in range(EVENTS_MAX + 50):
                 link._publish(PortOpened("again"))
             assert len(link._events) == EVENTS_MAX
             assert link.statistics.events_dropped > 0
-            assert isinstance(await link.next_event(), ButtonChanged)
+            assert isinstance(await link.next_event(), ButtonEdge)
             board.hang_up()
 
     asyncio.run(run())
@@ -193,13 +193,13 @@ def test_a_host_that_reads_no_events_loses_old_ones_and_never_an_edge() -> None:
 async def replaced(link: Link, port: MemoryPort) -> BoardOnPort:
     """Connect a link to a board that another host takes right after; return that board."""
     board = BoardOnPort(port)
-    await wait_for_event(link, Connected)
+    await wait_for_event(link, BoardConnected)
     link.show(Frame.blank())
-    await wait_for_event(link, FrameShown)
+    await wait_for_event(link, FrameAcknowledged)
     other_id = link.session.session_id ^ 0x8000_0000 or 1
     other = CobsCarrier().encode(Packet.carrying(Hello(other_id, 1, 1), 9))
     board.session.receive(other, asyncio.get_running_loop().time())
-    lost = await wait_for_event(link, Disconnected)
+    lost = await wait_for_event(link, BoardDisconnected)
     assert lost.reason is Reason.REPLACED
     return board
 
@@ -214,9 +214,9 @@ def test_a_link_that_was_replaced_says_so_gives_its_port_back_and_returns_much_l
             assert not link.is_connected
             await wait_for_event(link, PortOpened)
             again = BoardOnPort(port, board.session)
-            await wait_for_event(link, Connected)
+            await wait_for_event(link, BoardConnected)
             assert link.session.session_id != old_id
-            await wait_for_event(link, FrameShown)  # the newest picture, by itself
+            await wait_for_event(link, FrameAcknowledged)  # the newest picture, by itself
             assert link._aside_s == 0.6
             again.hang_up()
 
@@ -233,7 +233,7 @@ def test_a_human_can_take_the_board_back_at_once() -> None:
             link.take_back()
             assert link.session.state is HostState.GREETING
             again = BoardOnPort(port, board.session)
-            await wait_for_event(link, Connected)
+            await wait_for_event(link, BoardConnected)
             again.hang_up()
 
     asyncio.run(run())

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge.errors import LinkError
-from firmware_bridge.events import ButtonChanged, Connected, FrameShown, PortLost
+from firmware_bridge.events import BoardConnected, ButtonEdge, FrameAcknowledged, PortMissing
 from firmware_bridge.link import Link
 from firmware_bridge.messages import Board
 from firmware_bridge.patterns import fault_frame
@@ -92,20 +92,20 @@ def test_a_link_finds_the_router_whenever_it_comes_and_comes_back(
             service(built, tmp_path) as router,
             Link(RouterPort(str(router.path))) as link,
         ):
-            await wait_for_event(link, PortLost)
+            await wait_for_event(link, PortMissing)
             await router.start()
-            connected = await wait_for_event(link, Connected)
+            connected = await wait_for_event(link, BoardConnected)
             assert connected.board.board is Board.UNO_Q
             link.show(fault_frame(4))
-            await wait_for_event(link, FrameShown)
+            await wait_for_event(link, FrameAcknowledged)
             assert router.bench.shown().frame == fault_frame(4)
             router.bench.pin(0, is_down=True)
-            pressed = await wait_for_event(link, ButtonChanged)
+            pressed = await wait_for_event(link, ButtonEdge)
             link.confirm(pressed.edge_id)
             await router.stop()
-            await wait_for_event(link, PortLost)
+            await wait_for_event(link, PortMissing)
             await router.start()
-            await wait_for_event(link, Connected)
+            await wait_for_event(link, BoardConnected)
             link.show(fault_frame(5))
             await until(lambda: router.bench.shown().frame == fault_frame(5))
             assert link.statistics.packets_received > 0

@@ -13,12 +13,12 @@ import pytest
 from firmware_bridge.edges import EdgeId
 from firmware_bridge.errors import LinkError
 from firmware_bridge.events import (
-    ButtonChanged,
-    Connected,
-    Disconnected,
-    FrameShown,
-    PeerIncompatible,
-    PortLost,
+    BoardConnected,
+    BoardDisconnected,
+    ButtonEdge,
+    FirmwareIncompatible,
+    FrameAcknowledged,
+    PortMissing,
     PortOpened,
     Reason,
 )
@@ -44,11 +44,11 @@ def tty(tmp_path: Path) -> Path:
     return tmp_path / "tty"
 
 
-async def pressed(board: BoardProcess, link: Link) -> list[ButtonChanged]:
+async def pressed(board: BoardProcess, link: Link) -> list[ButtonEdge]:
     board.do("press", ms=100)
     edges = []
     for _ in range(2):
-        edges.append(await wait_for_event(link, ButtonChanged))
+        edges.append(await wait_for_event(link, ButtonEdge))
         link.confirm(edges[-1].edge_id)
     return edges
 
@@ -58,10 +58,12 @@ def test_a_host_greets_shows_a_frame_and_hears_a_press(tty: Path) -> None:
         async with board_process(tty) as board:
             await board.wait_for("plugged", path=str(tty))
             async with Link(SerialPort(str(tty))) as link:
-                connected = await wait_for_event(link, Connected)
+                connected = await wait_for_event(link, BoardConnected)
                 assert connected.board.board is Board.VIRTUAL
                 version = link.show(CORNER, brightness=9)
-                await wait_for_event(link, FrameShown, lambda shown: shown.version == version)
+                await wait_for_event(
+                    link, FrameAcknowledged, lambda shown: shown.version == version
+                )
                 await board.wait_for("frame", version=version, brightness=9, levels=CORNER.rows())
                 down, up = await pressed(board, link)
                 assert (down.edge, up.edge) == (Edge.DOWN, Edge.UP)
@@ -76,9 +78,9 @@ def test_a_host_greets_shows_a_frame_and_hears_a_press(tty: Path) -> None:
 def test_an_edge_is_not_acknowledged_before_it_is_confirmed(tty: Path) -> None:
     async def run() -> None:
         async with board_process(tty) as board, Link(SerialPort(str(tty))) as link:
-            await wait_for_event(link, Connected)
+            await wait_for_event(link, BoardConnected)
             board.do("down")
-            down = await wait_for_event(link, ButtonChanged)
+            down = await wait_for_event(link, ButtonEdge)
             await until(lambda: link.statistics.duplicate_edges >= 3)  # sent again and again
             board.do("status")
             assert (await board.wait_for("status"))["queued"] == 1
@@ -94,13 +96,13 @@ def test_an_edge_that_stands_in_the_journal_is_acknowledged_and_not_told_again(t
         async with board_process(tty, "--boot-id", "5") as board:
             await board.wait_for("plugged")
             async with Link(SerialPort(str(tty))) as link:
-                await wait_for_event(link, Connected)
+                await wait_for_event(link, BoardConnected)
                 board.do("press", ms=50)
-                down = await wait_for_event(link, ButtonChanged)
+                down = await wait_for_event(link, ButtonEdge)
                 assert down.edge_id == EdgeId(5, 1)
             # The host died between journal and acknowledgement; its heir knows the journal.
             async with Link(SerialPort(str(tty)), last_edge=EdgeId(5, 1)) as link:
-                up = await wait_for_event(link, ButtonChanged)
+                up = await wait_for_event(link, ButtonEdge)
                 assert up.edge_id == EdgeId(5, 2)
             await board.wait_for("edge_acked", event_id=1)
 
@@ -111,7 +113,7 @@ def test_a_port_that_is_missing_at_the_start_is_found_when_it_comes(tty: Path) -
     async def run() -> None:
         async with Link(SerialPort(str(tty))) as link:
             link.show(CORNER)
-            lost = await wait_for_event(link, PortLost)
+            lost = await wait_for_event(link, PortMissing)
             assert str(tty) in lost.why
             await asyncio.sleep(0.3)
             async with board_process(tty) as board:
@@ -124,12 +126,12 @@ def test_a_port_that_is_missing_at_the_start_is_found_when_it_comes(tty: Path) -
 def test_a_port_that_vanishes_and_comes_back_is_used_again(tty: Path) -> None:
     async def run() -> None:
         async with board_process(tty) as board, Link(SerialPort(str(tty))) as link:
-            await wait_for_event(link, Connected)
+            await wait_for_event(link, BoardConnected)
             board.do("unplug", ms=700)
-            assert (await wait_for_event(link, Disconnected)).reason is Reason.PORT_LOST
-            await wait_for_event(link, PortLost)
+            assert (await wait_for_event(link, BoardDisconnected)).reason is Reason.PORT_LOST
+            await wait_for_event(link, PortMissing)
             link.show(CORNER)
-            again = await wait_for_event(link, Connected)
+            again = await wait_for_event(link, BoardConnected)
             assert not again.new_boot
             await board.wait_for("frame", levels=CORNER.rows())
             assert len(await pressed(board, link)) == 2
@@ -142,10 +144,10 @@ def test_a_reset_of_the_board_is_survived_and_the_frame_comes_back(tty: Path) ->
     async def run() -> None:
         async with board_process(tty) as board, Link(SerialPort(str(tty))) as link:
             link.show(CORNER)
-            first = await wait_for_event(link, Connected)
+            first = await wait_for_event(link, BoardConnected)
             await board.wait_for("frame")
             board.do("reset")
-            second = await wait_for_event(link, Connected)
+            second = await wait_for_event(link, BoardConnected)
             assert second.new_boot
             assert second.board.boot_id == first.board.boot_id + 1
             await board.wait_for("frame", levels=CORNER.rows())
@@ -157,7 +159,7 @@ def test_a_reset_of_the_board_is_survived_and_the_frame_comes_back(tty: Path) ->
 def test_garbage_and_noise_on_the_line_lose_and_double_nothing(tty: Path) -> None:
     async def run() -> None:
         async with board_process(tty) as board, Link(SerialPort(str(tty))) as link:
-            await wait_for_event(link, Connected)
+            await wait_for_event(link, BoardConnected)
             board.do("noise", rate=0.005, seed=2)
             edges = []
             for number in range(10):
@@ -179,12 +181,12 @@ def test_a_board_that_hears_nothing_says_so_and_comes_back(tty: Path) -> None:
             link.show(CORNER)
             await board.wait_for("frame")
             board.do("silence", on=True)
-            assert (await wait_for_event(link, Disconnected)).reason is Reason.NO_ANSWER
+            assert (await wait_for_event(link, BoardDisconnected)).reason is Reason.NO_ANSWER
             stale = await board.wait_for("stale")
             assert stale["levels"] == stale_frame().rows()
             await board.wait_for("silent")
             board.do("silence", on=False)
-            await wait_for_event(link, Connected)
+            await wait_for_event(link, BoardConnected)
             await board.wait_for("frame", levels=CORNER.rows())
 
     asyncio.run(run())
@@ -211,7 +213,7 @@ def test_firmware_of_another_version_is_told_as_such(tty: Path) -> None:
             board_process(tty, "--protocol", "9") as board,
             Link(SerialPort(str(tty))) as link,
         ):
-            told = await wait_for_event(link, PeerIncompatible)
+            told = await wait_for_event(link, FirmwareIncompatible)
             assert (told.board.protocol_min, told.board.protocol_max) == (9, 9)
             await board.wait_for("hello", accepted=False)
             assert not link.is_connected
@@ -222,14 +224,14 @@ def test_firmware_of_another_version_is_told_as_such(tty: Path) -> None:
 def test_a_port_in_use_is_refused_to_a_second_host(tty: Path) -> None:
     async def run() -> None:
         async with board_process(tty), Link(SerialPort(str(tty))) as first:
-            await wait_for_event(first, Connected)
+            await wait_for_event(first, BoardConnected)
             with pytest.raises(LinkError) as caught:
                 SerialPort(str(tty)).open()
             assert caught.value.port == str(tty)
             async with Link(SerialPort(str(tty))) as second:
-                await wait_for_event(second, PortLost)
+                await wait_for_event(second, PortMissing)
                 first.close()
-                await wait_for_event(second, Connected)
+                await wait_for_event(second, BoardConnected)
 
     asyncio.run(run())
 
@@ -244,7 +246,7 @@ def test_a_file_or_folder_is_no_port(tmp_path: Path) -> None:
 def test_the_newest_of_many_frames_wins_and_versions_only_grow(tty: Path) -> None:
     async def run() -> None:
         async with board_process(tty) as board, Link(SerialPort(str(tty))) as link:
-            await wait_for_event(link, Connected)
+            await wait_for_event(link, BoardConnected)
             for x in range(500):
                 canvas = Canvas()
                 canvas.pixel(x % 13, x % 8)

@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from firmware_bridge.events import ButtonChanged, Connected, FrameShown, PortLost
+from firmware_bridge.events import BoardConnected, ButtonEdge, FrameAcknowledged, PortMissing
 from firmware_bridge.link import Link
 from firmware_bridge.matrix import Frame
 from firmware_bridge.max7219 import Max7219Chain, lit
@@ -78,17 +78,17 @@ async def yun(built: Built, *options: str) -> AsyncIterator[Yun]:
 def test_a_press_becomes_an_event_and_a_frame_becomes_spi_bytes(built: Built) -> None:
     async def scenario() -> None:
         async with yun(built) as board, Link(SerialPort(board.path)) as link:
-            connected = await wait_for_event(link, Connected)
+            connected = await wait_for_event(link, BoardConnected)
             assert connected.board.board is Board.YUN
             link.show(fault_frame(4))
-            await wait_for_event(link, FrameShown)
+            await wait_for_event(link, FrameAcknowledged)
             await board.wait_for_frame(fault_frame(4))
             board.do("pin 1 1")
-            pressed = await wait_for_event(link, ButtonChanged)
+            pressed = await wait_for_event(link, ButtonEdge)
             assert (pressed.button, pressed.edge) == (1, Edge.DOWN)
             link.confirm(pressed.edge_id)
             board.do("reset")
-            again = await wait_for_event(link, Connected)
+            again = await wait_for_event(link, BoardConnected)
             assert again.new_boot
             await board.wait_for_frame(fault_frame(4))
 
@@ -100,20 +100,20 @@ def test_a_tty_that_vanished_and_was_made_anew_is_found_again(built: Built, tmp_
         port = tmp_path / "ttyATH0"
         options = ("--eeprom", str(tmp_path / "eeprom"))
         async with Link(SerialPort(str(port))) as link:
-            await wait_for_event(link, PortLost)
+            await wait_for_event(link, PortMissing)
             for boot_id in range(2):
                 async with yun(built, *options) as board:
                     port.symlink_to(board.path)
-                    connected = await wait_for_event(link, Connected)
+                    connected = await wait_for_event(link, BoardConnected)
                     assert connected.board.boot_id == boot_id
                     link.show(fault_frame(boot_id + 1))
                     await board.wait_for_frame(fault_frame(boot_id + 1))
                     board.do("pin 0 1")
-                    pressed = await wait_for_event(link, ButtonChanged)
+                    pressed = await wait_for_event(link, ButtonEdge)
                     assert pressed.edge_id == (boot_id, 1)
                     link.confirm(pressed.edge_id)
                 port.unlink()
-                await wait_for_event(link, PortLost)
+                await wait_for_event(link, PortMissing)
 
     asyncio.run(scenario())
 
@@ -122,7 +122,7 @@ def test_boots_are_counted_in_eeprom_across_a_loss_of_power(built: Built, tmp_pa
     async def boot_id() -> int:
         options = ("--eeprom", str(tmp_path / "eeprom"))
         async with yun(built, *options) as board, Link(SerialPort(board.path)) as link:
-            return int((await wait_for_event(link, Connected)).board.boot_id)
+            return int((await wait_for_event(link, BoardConnected)).board.boot_id)
 
     boots = [asyncio.run(boot_id()) for _ in range(3)]
     assert boots == [0, 1, 2]

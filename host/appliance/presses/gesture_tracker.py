@@ -17,7 +17,7 @@ from firmware_bridge.session import MILLISECONDS
 
 if TYPE_CHECKING:
     from firmware_bridge.edges import EdgeId
-    from firmware_bridge.events import ButtonChanged
+    from firmware_bridge.events import ButtonEdge
 
 SETTLE_S: Final = 0.5
 """After the link came back, a release that waited on the board has arrived by then."""
@@ -43,7 +43,7 @@ class PressReader:
         """Whether a press is complete but for a second one that may follow."""
         return not self._down and self._recognizer.next_deadline() is not None
 
-    def feed(self, changed: ButtonChanged, now_s: float) -> list[Sign]:
+    def feed(self, changed: ButtonEdge, now_s: float) -> list[Sign]:
         """Take an edge that arrived at `now_s`."""
         self._made_s[changed.edge_id] = now_s - changed.age_ms / MILLISECONDS
         if changed.edge is Edge.DOWN:

@@ -44,8 +44,8 @@ from host.telemetry.events.press_events import (
 )
 
 if TYPE_CHECKING:
+    from firmware_bridge import events as link_events
     from firmware_bridge.edges import EdgeId
-    from firmware_bridge.events import ButtonChanged, EventsLost
     from host.appliance.presses.recorder import Recorder
     from host.appliance.presses.speculative_plan import HeadStart
     from host.appliance.screen import Screen
@@ -120,7 +120,9 @@ class PressDesk:
         self._bucket_ids = await asyncio.to_thread(self._home.bucket_ids)
         return self._bucket_ids
 
-    async def take(self, changed: ButtonChanged, confirm: Callable[[EdgeId], None]) -> None:
+    async def take(
+        self, changed: link_events.ButtonEdge, confirm: Callable[[EdgeId], None]
+    ) -> None:
         """Journal an edge, acknowledge it, and act on what it completes."""
         arrived_s = self._screen.now_s()
         trace_id = self._ledger.trace_of(changed) or new_trace_id()
@@ -157,7 +159,7 @@ class PressDesk:
         if any(edge.edge_id.boot_id != boot_id for edge in self._ledger.open_edges):
             await self.edges_are_missing("the board restarted")
 
-    async def events_lost(self, lost: EventsLost) -> None:
+    async def events_lost(self, lost: link_events.PressesLost) -> None:
         """Record presses that never reached us, once, and give up what they tear apart."""
         newly = self._ledger.newly_lost(lost.boot_id, lost.overflow + lost.reset)
         if newly:
@@ -172,7 +174,7 @@ class PressDesk:
         hold_s = self._controls.timing.long_hold_ms / MILLISECONDS
         return timedelta(seconds=self._controls.press_age_s + hold_s)
 
-    async def _read(self, changed: ButtonChanged, arrived_s: float) -> None:
+    async def _read(self, changed: link_events.ButtonEdge, arrived_s: float) -> None:
         signs = self.reader.feed(changed, arrived_s)
         if changed.edge is Edge.UP:
             self._screen.update(self._screen.state.with_preview(None))
@@ -182,7 +184,7 @@ class PressDesk:
         elif self.reader.awaits_second:
             self._guess(changed)
 
-    def _guess(self, changed: ButtonChanged) -> None:
+    def _guess(self, changed: link_events.ButtonEdge) -> None:
         """Begin the plan that this press asks for if no second one follows."""
         age_s = changed.age_ms / MILLISECONDS
         decision = self._controls.decide(GestureKind.SHORT, age_s, self._situation())

@@ -49,8 +49,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from firmware_bridge import events as link_events
 from firmware_bridge.edges import EdgeId
-from firmware_bridge.events import ButtonChanged
 from firmware_bridge.messages import Edge
 from host.telemetry.events.press_events import ButtonEdge
 from host.telemetry.journal.reader import CONTINUED
@@ -121,9 +121,9 @@ class JournaledEdge:
         """When the button moved, by the wall clock."""
         return self.journaled_at - timedelta(milliseconds=self.age_ms)
 
-    def changed(self) -> ButtonChanged:
+    def changed(self) -> link_events.ButtonEdge:
         """Return the edge as the link told it."""
-        return ButtonChanged(self.edge_id, self.button, self.edge, self.t_ms, self.age_ms)
+        return link_events.ButtonEdge(self.edge_id, self.button, self.edge, self.t_ms, self.age_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ class PressLedger:
         """Return an edge that has no verdict yet."""
         return self._edges[edge_id]
 
-    def trace_of(self, changed: ButtonChanged) -> str | None:
+    def trace_of(self, changed: link_events.ButtonEdge) -> str | None:
         """Return the trace id of the press that a release ends; None for a press."""
         down = self._down_of(changed.button) if changed.edge is Edge.UP else None
         return down.trace_id if down is not None else None
@@ -327,7 +327,7 @@ def is_fresh(at: datetime, now: datetime, age_max_s: float) -> bool:
     return timedelta() <= now - at <= timedelta(seconds=age_max_s)
 
 
-def edge_event(changed: ButtonChanged, trace_id: str) -> ButtonEdge:
+def edge_event(changed: link_events.ButtonEdge, trace_id: str) -> ButtonEdge:
     """Return what has to be on disk before the edge is acknowledged."""
     return ButtonEdge(
         trace_id=trace_id,

@@ -185,7 +185,7 @@ async def _ask(port: Port) -> tuple[HelloReply, dict[str, object]]:
 
 async def _probe(link: Link) -> dict[str, object]:
     """Send pictures, each after the one before was confirmed; say how long that takes."""
-    from firmware_bridge.events import FrameShown
+    from firmware_bridge.events import FrameAcknowledged
     from firmware_bridge.patterns import heartbeat_frame
 
     loop = asyncio.get_running_loop()
@@ -197,7 +197,7 @@ async def _probe(link: Link) -> dict[str, object]:
                 version = link.show(heartbeat_frame(step))
                 while True:
                     event = await link.next_event()
-                    if isinstance(event, FrameShown) and event.version >= version:
+                    if isinstance(event, FrameAcknowledged) and event.version >= version:
                         break
                 took_ms.append((loop.time() - began_s) * MILLISECONDS)
     except TimeoutError:

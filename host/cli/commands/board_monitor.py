@@ -7,14 +7,14 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from firmware_bridge.events import (
-    ButtonChanged,
-    Connected,
-    Disconnected,
-    EventsLost,
-    HostEvent,
-    PeerIncompatible,
-    PortLost,
+    BoardConnected,
+    BoardDisconnected,
+    ButtonEdge,
+    FirmwareIncompatible,
+    LinkEvent,
+    PortMissing,
     PortOpened,
+    PressesLost,
     Reason,
 )
 from firmware_bridge.link import Link
@@ -114,28 +114,28 @@ async def _serve(port: Port, trace: Trace, seconds: float | None) -> int:
 
 async def _read(link: Link, trace: Trace) -> None:
     async for event in link:
-        if isinstance(event, ButtonChanged):
+        if isinstance(event, ButtonEdge):
             link.confirm(event.edge_id)
         _tell(event, trace)
-        if event == Disconnected(Reason.REPLACED):
+        if event == BoardDisconnected(Reason.REPLACED):
             trace.is_replaced = True
             trace.is_full.set()  # for good: nothing will come any more
 
 
-def _tell(event: HostEvent, trace: Trace) -> None:
+def _tell(event: LinkEvent, trace: Trace) -> None:
     """Print what no packet says."""
     match event:
         case PortOpened():
             trace.event("port_opened", port=event.port)
-        case PortLost():
+        case PortMissing():
             trace.event("port_lost", why=event.why)
-        case Connected():
+        case BoardConnected():
             trace.event("connected", boot_id=event.board.boot_id)
-        case PeerIncompatible():
+        case FirmwareIncompatible():
             trace.event("incompatible")
-        case Disconnected():
+        case BoardDisconnected():
             trace.event("disconnected", reason=event.reason.value)
-        case EventsLost():
+        case PressesLost():
             trace.event("presses_lost", overflow=event.overflow, reset=event.reset)
         case _:
             pass

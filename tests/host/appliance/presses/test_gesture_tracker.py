@@ -6,15 +6,15 @@ import pytest
 
 from firmware_bridge.buttons import Gesture, GestureKind, GestureTiming, Sign
 from firmware_bridge.edges import EdgeId
-from firmware_bridge.events import ButtonChanged
+from firmware_bridge.events import ButtonEdge
 from firmware_bridge.messages import Edge
 from host.appliance.presses.gesture_tracker import SETTLE_S, PressReader
 
 BOOT = 7
 
 
-def edge(number: int, what: Edge, t_ms: int, age_ms: int = 0, boot_id: int = BOOT) -> ButtonChanged:
-    return ButtonChanged(EdgeId(boot_id, number), 0, what, t_ms, age_ms)
+def edge(number: int, what: Edge, t_ms: int, age_ms: int = 0, boot_id: int = BOOT) -> ButtonEdge:
+    return ButtonEdge(EdgeId(boot_id, number), 0, what, t_ms, age_ms)
 
 
 def kinds(signs: list[Sign]) -> list[GestureKind]:

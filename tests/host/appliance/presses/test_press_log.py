@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.edges import EdgeId
-from firmware_bridge.events import ButtonChanged
+from firmware_bridge.events import ButtonEdge
 from firmware_bridge.messages import Edge
 from host.appliance.presses.press_log import (
     ANSWERS,
@@ -32,11 +32,11 @@ NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 DOWN, UP = EdgeId(7, 1), EdgeId(7, 2)
 
 
-def changed(edge_id: EdgeId, edge: Edge, age_ms: int = 0) -> ButtonChanged:
-    return ButtonChanged(edge_id, 0, edge, 1000, age_ms)
+def changed(edge_id: EdgeId, edge: Edge, age_ms: int = 0) -> ButtonEdge:
+    return ButtonEdge(edge_id, 0, edge, 1000, age_ms)
 
 
-def edge_record(edge: ButtonChanged, at: datetime, trace_id: str) -> JournalRecord:
+def edge_record(edge: ButtonEdge, at: datetime, trace_id: str) -> JournalRecord:
     return JournalRecord.of(stamped(edge_event(edge, trace_id), at))
 
 
@@ -178,7 +178,7 @@ RECORDS = st.lists(
     st.one_of(
         st.builds(
             lambda n, down, at_s: edge_record(
-                ButtonChanged(EdgeId(7, n), n % 2, Edge.DOWN if down else Edge.UP, n, 0),
+                ButtonEdge(EdgeId(7, n), n % 2, Edge.DOWN if down else Edge.UP, n, 0),
                 NOON + timedelta(seconds=at_s),
                 f"t{n}",
             ),
