@@ -8,12 +8,12 @@ plan with the reason, because that is an answer, which the board can show and th
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
+from host.clock import SYSTEM_CLOCK, Clock
 from host.home.config.active import load_file
 from host.home.config.store import LoadedConfig
 from host.home.plan_store import PlanFile, PlanRecord, PlanStore
@@ -39,21 +39,6 @@ if TYPE_CHECKING:
 
 Planner = Callable[["PlanningContext", "PlannerConfig", Runtime], Plan]
 ConfigLoader = Callable[["Home", str, "Registries | None"], LoadedConfig]
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """The two clocks of the host: one that only moves forward, and the time of day in UTC."""
-
-    monotonic: Callable[[], float] = time.monotonic
-    now: Callable[[], datetime] = _utc_now
-
-
-SYSTEM_CLOCK = Clock()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from host.clock import utc_now
 from host.errors import StorageError
 from host.home.storage.atomic_file import locked_file, write_atomic
 from host.home.storage.state_file import quarantine, read_state, signature
@@ -39,10 +40,6 @@ FILE_NAME: Final = "breakers.json"
 LOCK_NAME: Final = "breakers.lock"
 SCHEMA_VERSION: Final = 1
 KEY_LENGTH_MAX: Final = 130
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class BreakerStore:
@@ -68,7 +65,7 @@ class BreakerStore:
         self,
         home: Home,
         monotonic: Callable[[], float] = time.monotonic,
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] = utc_now,
         *,
         keeps: bool = True,
     ) -> None:

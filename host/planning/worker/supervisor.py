@@ -18,9 +18,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from host.clock import utc_now
 from host.errors import StorageError
 from host.planning.worker.errors import CANCELLED, DIED, LEFT_PROCESSES, OVERRAN, PlanFailedError
 from host.telemetry.metrics.planner_metrics import Metrics
@@ -36,10 +37,6 @@ OnEvent = Callable[[dict[str, Any]], None]
 Gauges = Callable[[], Mapping[str, float]]
 
 FATAL: Final = frozenset({DIED, OVERRAN, LEFT_PROCESSES})
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _no_gauges() -> Mapping[str, float]:
@@ -73,7 +70,7 @@ class PlanSupervisor:
         *,
         gauges: Gauges = _no_gauges,
         complain: Callable[[str], None] = _tell_nobody,
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._worker = worker
         self._breakers = breakers

@@ -9,12 +9,13 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from host.clock import Clock
 from host.errors import HomeError
 from host.home.home import Home
 from host.home.plan_store import PlanStore
 from host.home.storage.problems import PortfolioFileError
 from host.home.storage.toml_file import ConfigFileError
-from host.planning.plan_run import Clock, PlannedRun, make_plan, store_plan
+from host.planning.plan_run import PlannedRun, make_plan, store_plan
 from host.telemetry.events.host_event import new_trace_id
 from planner_core.errors import ContextError
 from planner_core.events import Event, PlanningCompleted, PlanningStarted
