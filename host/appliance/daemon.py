@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from firmware_bridge.events import (
@@ -46,6 +46,7 @@ from host.appliance.presses.recorder import Recorder
 from host.appliance.screen import Screen
 from host.appliance.sd_notify import SILENT, ServiceNotifier
 from host.appliance.settings_watcher import SettingsDesk
+from host.clock import utc_now
 from host.display.compositor import Fault
 from host.errors import StorageError
 from host.home.plan_store import PlanStore
@@ -72,10 +73,6 @@ SELECTED_NAME: Final = "selected_bucket"
 INBOX_MAX: Final = 64
 RESTART_S: Final = 1.0
 """A part that failed unexpectedly is begun again after so long."""
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +103,7 @@ class Daemon:
         port: Port,
         *,
         config_rejected: str | None = None,
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] = utc_now,
         notifier: ServiceNotifier = SILENT,
         worker_command: Sequence[str] | None = None,
     ) -> None:

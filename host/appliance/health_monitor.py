@@ -20,12 +20,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from host.clock import boot_id, boot_time_s
 from host.display.faults import FAULT_TEXTS, Fault
 from host.errors import StorageError
 from host.health.checks.home import why_nothing_is_kept
 from host.health.checks.plan import last_success_of, overdue
 from host.health.clock_check import JUMP_S, PLANNED_AT, behind
-from host.health.heartbeat import BEAT_S, Heartbeat, boot_id, boot_time_s
+from host.health.heartbeat import BEAT_S, Heartbeat
 from host.health.monitor_state import ClockJump, Memory, read_memory, write_memory
 from host.health.preallocated_file import make_reserve
 from host.health.probe import Look

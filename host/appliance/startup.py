@@ -10,12 +10,12 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from firmware_bridge.link import Link
 from host.appliance.daemon import Daemon
 from host.appliance.screen import Screen
+from host.clock import utc_now
 from host.display.faults import FAULT_TEXTS, Fault
 from host.errors import HomeError, HostError, StorageError
 from host.telemetry.events import daemon_events
@@ -94,7 +94,7 @@ async def serve(
 
 def _log(event: HostEvent) -> None:
     """Tell the log alone: there is no journal yet."""
-    log_event(stamped(event, datetime.now(UTC)))
+    log_event(stamped(event, utc_now()))
 
 
 def _stop_on_signals() -> asyncio.Event:

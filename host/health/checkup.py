@@ -9,10 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from host.clock import utc_now
 from host.errors import HostError
 from host.health.checks.daemon import (
     check_daemon,
@@ -62,7 +63,7 @@ def check_health(
     budget_s : float
         No check begins after that.
     """
-    at = now or datetime.now(UTC)
+    at = now or utc_now()
     look = Look(home, at, tuple(home.bucket_ids() if bucket_ids is None else bucket_ids))
     findings = list(_prepare(look))
     until_s = monotonic() + budget_s

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import fcntl
 import os
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from host.clock import boot_time_s
 from host.home.storage.atomic_file import FILE_MODE
 from host.home.storage.instance_lock import LOCK_NAME
 from host.home.storage.safe_open import open_file
@@ -25,7 +25,6 @@ HEARTBEAT_NAME: Final = "heartbeat"
 BEAT_S: Final = 15.0
 SILENT_S: Final = 60.0
 """A loop that says nothing for so long does not turn."""
-BOOT_ID_FILE: Final = Path("/proc/sys/kernel/random/boot_id")
 LINE_BYTES: Final = 40
 
 
@@ -93,16 +92,3 @@ def is_locked(state_dir: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
-
-
-def boot_id() -> str:
-    """Return a name for this boot of the computer; "" where the kernel gives none."""
-    try:
-        return BOOT_ID_FILE.read_text("ascii").strip()
-    except OSError:
-        return ""
-
-
-def boot_time_s() -> float:
-    """Return the seconds since the boot, sleep included: nobody can set that clock."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from host.clock import utc_now
 from host.health.heartbeat import is_locked, read_beat
 from host.health.probe import Look
 
@@ -21,7 +21,7 @@ def look_at_daemon(home: Home) -> Look:
     OSError
         When nobody but the owner of the home may know.
     """
-    look = Look(home, datetime.now(UTC))
+    look = Look(home, utc_now())
     list(find_daemon(look))
     return look
 

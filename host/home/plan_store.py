@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from host.clock import utc_now
 from host.home.storage.atomic_file import storage_error, write_atomic
 from host.home.storage.safe_open import open_file
 from host.limits import PLAN_BYTES_MAX
@@ -126,7 +127,7 @@ class PlanStore:
             return None
 
     def _set_aside(self, path: Path, what: str) -> None:
-        aside = path.with_name(f"{path.name}.corrupt.{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+        aside = path.with_name(f"{path.name}.corrupt.{utc_now():%Y%m%dT%H%M%SZ}")
         with suppress(OSError):  # a read-only disk: skipping it still works
             path.rename(aside)
         self.findings.append(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from host.clock import utc_now
 from host.telemetry.events.host_event import stamped
 from host.telemetry.events.press_events import PlanStored, plan_summary
 from host.telemetry.journal.head import HEAD_NAME
@@ -41,7 +41,7 @@ def journal_plan(home: Home, events: Iterable[Event], run: PlannedRun, file: Pla
         **plan_summary(run.record),
     )
     kept = deque((event for event in events if event.is_kept), EVENTS_MAX)
-    told = [*kept, stamped(stored, datetime.now(UTC))]
+    told = [*kept, stamped(stored, utc_now())]
     journal = Journal(home.journal_dir, home.state_dir / HEAD_NAME)
     try:
         journal.append_all([clean_record(event) for event in told])

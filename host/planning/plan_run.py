@@ -136,7 +136,7 @@ def make_plan(  # noqa: PLR0913 - each is a seam that the worker or a test takes
             bucket_id,
             as_of,
             history_days=config.config.estimation.history_days,
-            clock=clock.now,
+            now=clock.now,
         )
         plan = planner(context, config.config, runtime)
     except (MarketDataError, LedgerError, ContextError) as error:

@@ -16,6 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from host.cli.home_option import open_home
+from host.clock import utc_now
 from host.errors import EXIT_DONE, EXIT_FAILED, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ def parse_trace(text: str) -> str:
 
 def parse_since(text: str) -> datetime:
     """Read a time, or how long ago; a time without a zone is local."""
-    now = datetime.now(UTC)
+    now = utc_now()
     match = re.fullmatch(r"(\d{1,6})([smhdw])", text)
     try:
         if match:

@@ -42,7 +42,7 @@ def check_data(look: Look, bucket_id: str) -> Findings:
             look.home,
             bucket_id,
             history_days=config.estimation.history_days,
-            clock=lambda: look.now,
+            now=lambda: look.now,
         )
     except (PortfolioFileError, MarketDataError, LedgerError) as error:
         yield look.found("data_unusable", first_line(error), bucket_id=bucket_id)

@@ -13,10 +13,11 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+from host.clock import utc_now
 from host.errors import BackupError
 from host.home.backup.archive import CHUNK_BYTES, Archive, ArchiveWriter
 from host.home.storage.atomic_file import TEMPORARY_NAME, new_file, storage_error
@@ -79,7 +80,7 @@ def create_backup(
     target: Path,
     *,
     with_secrets: bool = False,
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    now: Callable[[], datetime] = utc_now,
 ) -> Backup:
     """Save a home; when this returns the file is whole, was read back, and survives a power cut.
 

@@ -13,10 +13,11 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from host.clock import utc_now
 from host.errors import HomeError, StorageError
 from host.home.backup.archive import Archive
 from host.home.storage.atomic_file import (
@@ -70,7 +71,7 @@ def restore_backup(
     root: Path,
     *,
     replace: bool = False,
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    now: Callable[[], datetime] = utc_now,
 ) -> Restored:
     """Make a backup the home at `root`.
 

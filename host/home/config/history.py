@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal
 
+from host.clock import utc_now
 from host.errors import HistoryError, LostUpdateError, StorageError
 from host.home.storage.atomic_file import (
     locked_file,
@@ -96,10 +97,6 @@ class Recovery:
     active: ConfigVersion | None
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class ConfigHistory:
     """The versions of one bucket. Reading never writes, and needs no lock: versions do not change.
 
@@ -117,7 +114,7 @@ class ConfigHistory:
         folder: Path,
         *,
         kept: int = VERSIONS_KEPT,
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         assert kept > 0, "the active version has to stay"
         self.folder = folder

@@ -13,10 +13,10 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
+from host.clock import utc_now
 from host.errors import HostError
 from host.home.config.store import check_document
 from host.home.storage.atomic_file import write_atomic, write_new
@@ -202,7 +202,7 @@ def preset_text(preset_id: str, config_text: str, **about: object) -> str:
         "description": about.get("description") or "saved from a bucket",
         "author": about.get("author") or "me",
         "tags": list(tags),
-        "created_at": about.get("created_at") or f"{datetime.now(UTC):%Y-%m-%d}",
+        "created_at": about.get("created_at") or f"{utc_now():%Y-%m-%d}",
         "sha256": _digest(config_text),
     }
     lines = [f"# {key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]

@@ -14,10 +14,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from host import limits
+from host.clock import utc_now
 from host.errors import StorageError
 from host.home.storage.atomic_file import (
     FILE_MODE,
@@ -131,7 +132,7 @@ def _read_or_set_aside(path: Path) -> tuple[Advice, tuple[Finding, ...]]:
     try:
         return _read(path), ()
     except ValueError as error:
-        aside = path.with_name(f"{path.name}.corrupt.{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+        aside = path.with_name(f"{path.name}.corrupt.{utc_now():%Y%m%dT%H%M%SZ}")
         with suppress(OSError):
             path.rename(aside)
         return Advice(), (_corrupt(path, f"{error}; what is left of it is in {aside}"),)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from pydantic import ValidationError
 
 from host import limits
+from host.clock import utc_now
 from host.home.portfolio.portfolio_model import MINOR_UNITS, PortfolioTables, SecurityTable
 from host.home.storage.model_problems import model_problems
 from host.home.storage.problems import ConfigFileError, PortfolioFileError
@@ -25,15 +26,7 @@ from planner_core.errors import ConfigProblem
 if TYPE_CHECKING:
     from pathlib import Path
 
-Clock = Callable[[], datetime.datetime]
-"""Returns an aware time; the only clock that reading a portfolio knows."""
-
 WEIGHT_SUM_TOLERANCE = 1e-9
-
-
-def system_clock() -> datetime.datetime:
-    """Return the time now."""
-    return datetime.datetime.now(datetime.UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +48,7 @@ class PortfolioFile:
 
 
 def read_portfolio(
-    path: Path, as_of: datetime.date | None = None, clock: Clock = system_clock
+    path: Path, as_of: datetime.date | None = None, now: Callable[[], datetime.datetime] = utc_now
 ) -> PortfolioFile:
     """Read a portfolio.
 
@@ -64,7 +57,7 @@ def read_portfolio(
     path : Path
     as_of : date, optional
         None: the file's own `as_of`, else today in its time zone.
-    clock : callable returning an aware datetime
+    now : callable returning an aware datetime
 
     Raises
     ------
@@ -75,25 +68,25 @@ def read_portfolio(
         document = read_toml(path, limits.PORTFOLIO_BYTES_MAX)
     except ConfigFileError as error:
         raise PortfolioFileError(error.problems) from None
-    return check_portfolio(document, as_of, clock)
+    return check_portfolio(document, as_of, now)
 
 
 def parse_portfolio(
     text: str,
     source: str,
     as_of: datetime.date | None = None,
-    clock: Clock = system_clock,
+    now: Callable[[], datetime.datetime] = utc_now,
 ) -> PortfolioFile:
     """Read a portfolio from a text; see `read_portfolio`."""
     try:
         document = parse_toml(text, source, limits.PORTFOLIO_BYTES_MAX)
     except ConfigFileError as error:
         raise PortfolioFileError(error.problems) from None
-    return check_portfolio(document, as_of, clock)
+    return check_portfolio(document, as_of, now)
 
 
 def check_portfolio(
-    document: TomlDocument, as_of: datetime.date | None, clock: Clock
+    document: TomlDocument, as_of: datetime.date | None, now: Callable[[], datetime.datetime]
 ) -> PortfolioFile:
     """Validate a parsed portfolio; see `read_portfolio`."""
     mapping = document.mapping
@@ -103,7 +96,7 @@ def check_portfolio(
         tables = PortfolioTables.model_validate(mapping)
     except ValidationError as error:
         problems.extend(model_problems(error, PortfolioTables))
-    day = _as_of(mapping, as_of, clock, problems)
+    day = _as_of(mapping, as_of, now, problems)
     problems.extend(_name_problems(mapping))
     problems.extend(_currency_problems(mapping))
     problems.extend(_target_problems(mapping))
@@ -119,7 +112,7 @@ def check_portfolio(
 def _as_of(
     mapping: Mapping[str, Any],
     given: datetime.date | None,
-    clock: Clock,
+    now: Callable[[], datetime.datetime],
     problems: list[ConfigProblem],
 ) -> datetime.date | None:
     if given is not None:
@@ -136,7 +129,7 @@ def _as_of(
         message = f"no time zone {name!r} is known here (write one such as Europe/Berlin, or UTC)"
         problems.append(ConfigProblem(("timezone",), message, name))
         return None
-    return clock().astimezone(zone).date()
+    return now().astimezone(zone).date()
 
 
 def _is_day(value: object) -> TypeGuard[datetime.date]:

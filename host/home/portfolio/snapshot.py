@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from host.clock import utc_now
 from host.home.portfolio.advice import standing_of
 from host.home.portfolio.corporate_actions import adjust_for_splits, read_splits
 from host.home.portfolio.ledger import read_ledger
 from host.home.portfolio.market_data import DailyTable, read_prices, read_rates
-from host.home.portfolio.portfolio_files import Clock, PortfolioFile, read_portfolio, system_clock
+from host.home.portfolio.portfolio_files import PortfolioFile, read_portfolio
 from host.home.portfolio.related_trades import read_related_trades
 from host.home.storage.problems import FileProblem, MarketDataError
 from planner_core.model.context import PlanningContext
@@ -45,7 +47,7 @@ def take_snapshot(
     as_of: datetime.date | None = None,
     *,
     history_days: int = HISTORY_DAYS,
-    clock: Clock = system_clock,
+    now: Callable[[], datetime.datetime] = utc_now,
 ) -> PlanningContext:
     """Read everything that is known about a bucket.
 
@@ -57,7 +59,7 @@ def take_snapshot(
         None: the portfolio's own `as_of`, else today in its time zone.
     history_days : int, market days
         `estimation.history_days` of the bucket's configuration.
-    clock : callable returning an aware datetime
+    now : callable returning an aware datetime
 
     Raises
     ------
@@ -68,7 +70,7 @@ def take_snapshot(
     MarketDataError
         No plan can stand on this market data; with all problems.
     """
-    portfolio = open_portfolio(home, bucket_id, as_of, clock=clock)
+    portfolio = open_portfolio(home, bucket_id, as_of, now=now)
     return snapshot_of(home, bucket_id, portfolio, history_days=history_days)
 
 
@@ -77,11 +79,11 @@ def open_portfolio(
     bucket_id: str,
     as_of: datetime.date | None = None,
     *,
-    clock: Clock = system_clock,
+    now: Callable[[], datetime.datetime] = utc_now,
 ) -> PortfolioFile:
     """Read a bucket's portfolio; its `as_of` is the day of the plan. See `take_snapshot`."""
     home.require_bucket(bucket_id)
-    return read_portfolio(home.portfolio_file(bucket_id), as_of, clock)
+    return read_portfolio(home.portfolio_file(bucket_id), as_of, now)
 
 
 def snapshot_of(

@@ -26,10 +26,11 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from host.clock import utc_now
 from host.errors import StorageError
 from host.home.storage.atomic_file import make_folder, storage_error, write_new
 from host.limits import (
@@ -63,10 +64,6 @@ if TYPE_CHECKING:
 __all__ = ["JOURNAL_NAME", "NO_HASH", "Journal", "JournalRecord", "Reading"]
 
 State = Mapping[str, object]
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _no_state() -> State | None:
@@ -103,7 +100,7 @@ class Journal:
         head: Path | None = None,
         *,
         limits: JournalLimits | None = None,
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] = utc_now,
         state: Callable[[], State | None] = _no_state,
     ) -> None:
         self.folder = folder

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from host.clock import utc_now
 from host.home.storage.atomic_file import locked_file, storage_error, write_atomic
 from host.home.storage.state_file import quarantine, read_state, signature
 from host.limits import STATE_BYTES_MAX
@@ -61,7 +62,7 @@ class MetricsStore:
             data = read_state(self.path, STATE_BYTES_MAX, SCHEMA_VERSION)
             return KeptMetrics(Metrics()) if data is None else _kept(data)
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-            self.problem = quarantine(self.path, error, now or datetime.now(UTC))
+            self.problem = quarantine(self.path, error, now or utc_now())
             return KeptMetrics(Metrics())
         except OSError as error:
             raise storage_error(self.path, "cannot be read", error) from error
@@ -74,7 +75,7 @@ class MetricsStore:
         StorageError
             When it cannot be kept; what was kept before is untouched.
         """
-        now = now or datetime.now(UTC)
+        now = now or utc_now()
         with locked_file(self.path.with_name(LOCK_NAME)):
             kept = self._last_written() or self.read(now)
             self._known = None  # until it is on disk

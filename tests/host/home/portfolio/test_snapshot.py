@@ -177,7 +177,7 @@ def test_a_lot_after_the_day_that_is_planned_is_a_mistake(tmp_path: Path) -> Non
 
 def test_without_as_of_the_plan_is_for_today(tmp_path: Path) -> None:
     home = small_home(tmp_path, portfolio=PORTFOLIO.replace("as_of = 2024-01-05\n", ""))
-    portfolio = open_portfolio(home, "core", clock=lambda: datetime(2024, 2, 1, tzinfo=UTC))
+    portfolio = open_portfolio(home, "core", now=lambda: datetime(2024, 2, 1, tzinfo=UTC))
     assert portfolio.as_of == date(2024, 2, 1)
 
 
