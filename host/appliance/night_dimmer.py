@@ -12,8 +12,7 @@ from datetime import datetime, time
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from host.display.lighting import Night, lighting_at, next_look_s
-from host.display.state import Light
+from host.display.lighting import Light, Night, lighting_at, next_check_s
 
 if TYPE_CHECKING:
     from host.appliance.screen import Screen
@@ -48,4 +47,4 @@ class NightWatch:
         lighting = lighting_at(now, display.brightness, display.night_brightness, self._night)
         if lighting != self._screen.state.lighting:
             self._screen.update(self._screen.state.with_lighting(lighting))
-        return next_look_s(now)
+        return next_check_s(now)

@@ -1,8 +1,7 @@
-"""Moving pictures as shots: what to draw, in how many steps, for how long.
+"""Animations of the matrix: which frame to draw, in how many steps, each for how long.
 
-A film is a pure function of the time since it began. It knows when its picture changes next, so
-that who shows it can sleep until then, and it comes to rest, so that a board that nobody looks at
-costs nothing.
+An animation is a pure function of the time since it began. It knows when its frame changes next, so
+the daemon can sleep until then. Most animations come to rest, and then cost nothing.
 """
 
 from __future__ import annotations
@@ -16,29 +15,29 @@ from firmware_bridge.matrix import Canvas, Font, Frame
 from firmware_bridge.messages import COLUMNS
 
 MILLISECONDS: Final = 1000
-CLOCK_GRAIN_MS: Final = 0.001
-"""A moment this close before a change counts as the change: sums of floats are not exact."""
+TIME_TOLERANCE_MS: Final = 0.001
+"""A time this close before a change counts as the change: sums of floats are not exact."""
 
 SCROLL_STEP_MS: Final = 90
-"""Per column. A small letter passes in a third of a second."""
+"""Per column: a small letter passes in a third of a second."""
 SCROLL_START_MS: Final = 900
-"""A text rests long enough to find its first letters,"""
+"""Pause before a text scrolls, so that its first letters can be read."""
 SCROLL_END_MS: Final = 1200
-"""and long enough to read its last ones."""
+"""Pause after it, for its last letters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """A picture that stands, or one that takes a number of equally long steps.
+    """A still frame, or a movement of equally long steps.
 
     Parameters
     ----------
     draw : callable
-        Gives the frame of a step, counted from 0.
+        Returns the frame of a step, counted from 0.
     step_ms : int
-        How long each step stands.
+        Duration of each step.
     steps : int
-        How many there are.
+        Number of steps.
     """
 
     draw: Callable[[int], Frame]
@@ -47,21 +46,21 @@ class Shot:
 
     @property
     def length_ms(self) -> int:
-        """How long the whole shot takes."""
+        """Duration of the whole shot."""
         return self.step_ms * self.steps
 
 
 @dataclass(frozen=True, slots=True)
-class Film:
-    """Shots one after the other, repeated, and then the first picture of `rest` for good.
+class Animation:
+    """Shots one after the other, repeated, and then the first frame of `rest` for good.
 
     Parameters
     ----------
     shots : tuple of Shot
     rounds : int, optional
-        How often they are shown; None: for ever.
+        How often they are shown; None: forever.
     rest : Shot, optional
-        What stays after the last round; the first shot when not given.
+        What stays after the last round; by default the first shot.
     """
 
     shots: tuple[Shot, ...]
@@ -70,39 +69,39 @@ class Film:
 
     @property
     def round_ms(self) -> int:
-        """How long one round takes."""
+        """Duration of one round."""
         return sum(shot.length_ms for shot in self.shots)
 
     @property
     def length_s(self) -> float:
-        """After how long it has come to rest; infinite if it never does."""
+        """Time until it comes to rest; infinite if it never does."""
         return math.inf if self.rounds is None else self.round_ms * self.rounds / MILLISECONDS
 
     def frame(self, elapsed_s: float) -> Frame:
-        """Return the picture this long after the beginning."""
+        """Return the frame this long after the beginning."""
         shot, step, _ = self._at(elapsed_s)
         return shot.draw(step)
 
     def next_change_s(self, elapsed_s: float) -> float | None:
-        """Return when, counted from the beginning, the picture changes next; None: never."""
+        """Return when, counted from the beginning, the frame changes next; None: never."""
         return self._at(elapsed_s)[2]
 
     def _at(self, elapsed_s: float) -> tuple[Shot, int, float | None]:
         """Return the shot, its step, and when that step ends."""
-        elapsed_ms = math.floor(max(elapsed_s, 0.0) * MILLISECONDS + CLOCK_GRAIN_MS)
+        elapsed_ms = math.floor(max(elapsed_s, 0.0) * MILLISECONDS + TIME_TOLERANCE_MS)
         if self._is_still:
             return self.shots[0], 0, None
-        done, left_ms = divmod(elapsed_ms, self.round_ms)
-        if self.rounds is not None and done >= self.rounds:
+        rounds_over, within_ms = divmod(elapsed_ms, self.round_ms)
+        if self.rounds is not None and rounds_over >= self.rounds:
             return self.rest or self.shots[0], 0, None
-        starts_ms = elapsed_ms - left_ms
+        starts_ms = elapsed_ms - within_ms
         for shot in self.shots:
-            if left_ms < shot.length_ms:
-                step = left_ms // shot.step_ms
+            if within_ms < shot.length_ms:
+                step = within_ms // shot.step_ms
                 return shot, step, (starts_ms + (step + 1) * shot.step_ms) / MILLISECONDS
-            left_ms -= shot.length_ms
+            within_ms -= shot.length_ms
             starts_ms += shot.length_ms
-        raise AssertionError("a moment of a round belongs to one of its shots")
+        raise AssertionError("a time within a round belongs to one of its shots")
 
     @property
     def _is_still(self) -> bool:
@@ -110,13 +109,13 @@ class Film:
 
 
 def still(frame: Frame, length_ms: int = MILLISECONDS) -> Shot:
-    """Return a picture that stands."""
+    """Return a shot of one frame."""
     return Shot(lambda _step: frame, length_ms)
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A text in a window of the matrix; what does not fit moves through it.
+class ScrollingText:
+    """A text in a window of the matrix; it scrolls if it does not fit.
 
     Parameters
     ----------
@@ -136,19 +135,20 @@ class Line:
 
     @property
     def overhang(self) -> int:
-        """How many columns do not fit; 0 or less when all do."""
+        """Number of columns that do not fit; 0 or less when all do."""
         return self.font.width(self.text) - (self.right - self.left)
 
-    def over(self, background: Frame, moved: int = 0) -> Frame:
-        """Return the background with the text on it, moved this many columns to the left."""
+    def over(self, background: Frame, offset: int = 0) -> Frame:
+        """Return the background with the text on it, `offset` columns further to the left."""
         if self.overhang <= 0:
             x = self.left + -self.overhang // 2
-            moved = 0
+            offset = 0
         else:
             x = self.left
-        drawn = Canvas()
-        drawn.text(x - moved, self.y, self.text, self.font)
-        text = drawn.frame()
+        drawing = Canvas()
+        drawing.text(x - offset, self.y, self.text, self.font)
+        text = drawing.frame()
+        # Only the columns of the window are copied: letters are cut at its edges.
         canvas = Canvas(background)
         for row in range(self.y, self.y + self.font.height):
             for column in range(self.left, self.right):
@@ -158,7 +158,7 @@ class Line:
         return canvas.frame()
 
     def shots(self, background: Frame, still_ms: int) -> tuple[Shot, ...]:
-        """Return the text standing for `still_ms` if it fits, else moving from start to end."""
+        """Return the text at rest for `still_ms` if it fits, else scrolling from start to end."""
         if self.overhang <= 0:
             return (Shot(lambda _step: self.over(background), still_ms),)
         return (

@@ -1,6 +1,6 @@
-"""Faults that the matrix shows by a number, and what to do about each.
+"""The faults that the matrix shows by a number, and what to do about each.
 
-A number keeps its meaning for good: it stands on stickers and in the memory of users.
+A number never changes its meaning: users know it by heart, and have it on stickers.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Fault(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class FaultText:
-    """A fault in words: a few that scroll over the matrix, and two sentences for the legend."""
+    """The texts of a fault: a few words that scroll, and two sentences for the legend."""
 
     words: str
     meaning: str
@@ -39,8 +39,8 @@ class FaultText:
 FAULT_TEXTS: Final[Mapping[Fault, FaultText]] = {
     Fault.WORKER: FaultText(
         "planner died",
-        "The planner's process ended by itself and was started again.",
-        "Press again; if it returns, look for the module that is named in the log.",
+        "The planner's process crashed and was started again.",
+        "Press again; if it happens again, see which module the log names.",
     ),
     Fault.OVERRUN: FaultText(
         "too slow",
@@ -49,47 +49,47 @@ FAULT_TEXTS: Final[Mapping[Fault, FaultText]] = {
     ),
     Fault.STORAGE: FaultText(
         "cannot write",
-        "A press, a plan or a configuration could not be kept: the disk is full or broken.",
+        "A press, a plan or a configuration could not be saved: the disk is full or broken.",
         "Free some space in the home's file system; `df -h ~/.arduino-trader` shows it.",
     ),
     Fault.HOME: FaultText(
         "no home",
-        "The home folder is missing, cannot be read, or has no portfolio in it.",
-        "Run `trader init`, or correct the owner of the folder.",
+        "The home folder is missing, cannot be read, or contains no portfolio.",
+        "Run `trader init`, or fix the owner of the folder.",
     ),
     Fault.CONFIG: FaultText(
         "no config",
-        "The bucket has no configuration that is valid, not even an older one.",
-        "Run `trader config check`: it names file, line and what is allowed there.",
+        "The bucket has no valid configuration, not even an older one.",
+        "Run `trader config check`: it shows file, line and the allowed values.",
     ),
     Fault.DATA: FaultText(
         "bad data",
         "The portfolio or the market data of the bucket cannot be used.",
-        "Run `trader plan BUCKET`: it names file, line and what is wrong.",
+        "Run `trader plan BUCKET`: it shows file, line and the error.",
     ),
     Fault.PRESS_LOST: FaultText(
         "press lost",
         "The board counted presses that never reached the host.",
-        "Press again; if it returns, look at the cable with `trader board info`.",
+        "Press again; if it happens again, test the cable with `trader board info`.",
     ),
     Fault.NO_PLAN: FaultText(
         "plan overdue",
         "No plan succeeded for longer than `device.toml` allows.",
-        "Run `trader plan BUCKET` and mend what it complains of.",
+        "Run `trader plan BUCKET` and fix the reported problems.",
     ),
     Fault.INTERNAL: FaultText(
         "internal",
-        "The daemon met an error of its own and went on without the part that failed.",
-        "Look at the crash report that the log names, and send it to us.",
+        "An unexpected error in the daemon; the part that failed was restarted.",
+        "Read the details: `trader events tail --type InternalError --json`.",
     ),
     Fault.FIRMWARE: FaultText(
         "firmware",
-        "The board's firmware speaks another version of the link's protocol.",
+        "The board's firmware uses another version of the link's protocol.",
         "Install the firmware that came with this version of the host: `trader board flash`.",
     ),
     Fault.CLOCK: FaultText(
         "wrong clock",
-        "The clock shows a time that has been already: what is today cannot be known.",
+        "The clock is behind a time that was already recorded, so today's date is unknown.",
         "Set it: `timedatectl set-ntp true`, or `date -s`; then restart the daemon.",
     ),
 }

@@ -1,7 +1,7 @@
-"""A stored plan in a few short words, for eight rows of LEDs.
+"""The short texts of a stored plan, for eight rows of LEDs.
 
-The record comes from a file that anything may have happened to: whatever is missing or odd becomes
-"?" here, and never an error.
+The record comes from a file that may be damaged: a missing or odd value becomes "?" here, and never
+an error.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ STEPS_SHOWN_MAX: Final = 10
 NAME_LENGTH_MAX: Final = 16
 REASON_LENGTH_MAX: Final = 120
 UNKNOWN: Final = "?"
-CUT: Final = ".."
+ELLIPSIS: Final = ".."
 
-EXACT_UNITS_MAX: Final = 1e6
-"""Up to here an order is read off the matrix, so every unit counts."""
+EXACT_QUANTITY_MAX: Final = 1e6
+"""Up to here a quantity is exact: an order may be typed from the matrix."""
 FRACTION_DIGITS: Final = 6
-LEAST_UNITS: Final = 0.5e-6
+QUANTITY_MIN: Final = 0.5e-6
 SUFFIXES: Final = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
-BEYOND: Final = 1e15
+SUFFIXED_MAX: Final = 1e15
 
 
 @dataclass(frozen=True, slots=True)
-class StepWords:
+class StepLabel:
     """A step as it is shown; `side` is "buy", "sell" or "?"."""
 
     side: str
@@ -44,33 +44,33 @@ class StepWords:
 
 
 def outcome(record: PlanRecord) -> str:
-    """Return the outcome; a plan that is not one counts as held."""
-    found = record.get("outcome")
-    return str(found) if found in (PLANNED, NOTHING_TO_DO) else HELD
+    """Return the outcome; an unknown one counts as held."""
+    name = record.get("outcome")
+    return str(name) if name in (PLANNED, NOTHING_TO_DO) else HELD
 
 
 def reason(record: PlanRecord) -> str:
-    """Return why there is no plan, cut to what a patient reader reads."""
+    """Return why there is no plan, cut to a length that can be read as it scrolls."""
     return shortened(record.get("reason"), REASON_LENGTH_MAX)
 
 
-def steps(record: PlanRecord) -> tuple[StepWords, ...]:
+def steps(record: PlanRecord) -> tuple[StepLabel, ...]:
     """Return the steps in their order."""
-    found = record.get("steps")
+    entries = record.get("steps")
     currency = shortened(record.get("currency"), 3)
-    if not isinstance(found, list | tuple):
+    if not isinstance(entries, list | tuple):
         return ()
-    return tuple(_step(step, currency) for step in found if isinstance(step, Mapping))
+    return tuple(_step(entry, currency) for entry in entries if isinstance(entry, Mapping))
 
 
 def gain(record: PlanRecord) -> float | None:
-    """Return the gain of the score as a fraction; None when it is not known."""
+    """Return the gain of the score as a fraction; None when it is unknown."""
     score = record.get("score")
     return _finite(score.get("gain")) if isinstance(score, Mapping) else None
 
 
 def shortened(text: object, length: int) -> str:
-    """Return a text of at most this length, on one line; "?" for none."""
+    """Return a text of at most this length, on one line; "?" for an empty one."""
     words = " ".join(text[: 4 * length].split()) if isinstance(text, str) else ""
     if not words:
         return UNKNOWN
@@ -78,41 +78,41 @@ def shortened(text: object, length: int) -> str:
 
 
 def shortened_line(text: str, length: int) -> str:
-    """Return a line of at most this length, as it is but for its end."""
-    return text if len(text) <= length else text[: length - len(CUT)].rstrip() + CUT
+    """Return a line cut to at most this length."""
+    return text if len(text) <= length else text[: length - len(ELLIPSIS)].rstrip() + ELLIPSIS
 
 
-def units(value: float | None) -> str:
-    """Return a quantity: exact while it can be read at all."""
-    if value is None or abs(value) >= EXACT_UNITS_MAX:
-        return amount(value)
-    if value and abs(value) < LEAST_UNITS:
+def short_quantity(value: float | None) -> str:
+    """Return a quantity: exact up to a million units."""
+    if value is None or abs(value) >= EXACT_QUANTITY_MAX:
+        return short_amount(value)
+    if value and abs(value) < QUANTITY_MIN:
         return f"{value:.0E}"
     text = f"{value:.{FRACTION_DIGITS}f}"
     return text.rstrip("0").rstrip(".")
 
 
-def amount(value: float | None) -> str:
-    """Return an amount in two digits or three: 7.1K, 312K, 1.2M."""
+def short_amount(value: float | None) -> str:
+    """Return an amount in two or three digits: 7.1K, 312K, 1.2M."""
     if value is None:
         return UNKNOWN
     size = abs(value)
-    if size >= BEYOND:
+    if size >= SUFFIXED_MAX:
         return f"{value:.0E}".replace("+", "")
     for unit, suffix in SUFFIXES:
-        # What rounds up to the next unit belongs to it: 999.9 K is 1.0 M.
+        # A value that rounds up to the next unit belongs to it: 999.9 K is 1.0 M.
         if size >= unit * 0.9995:
             return f"{_two_digits(value / unit)}{suffix}"
     return f"{value:.0f}"
 
 
-def percent(value: float | None, digits: int = 2) -> tuple[str, str]:
-    """Return a gain in percent, and the sign for it: .87%, 1.6%, 12%; or .9%, 2%, 12%."""
+def short_gain(value: float | None, digits: int = 2) -> tuple[str, str]:
+    """Return a gain in percent as number and sign: .87%, 1.6%, 12%; or .9%, 2%, 12%."""
     if value is None:
         return UNKNOWN, ""
     size = min(abs(value) * 100, 1000.0)
     minus = "-" if value < 0 else ""
-    if size >= 99.5:  # noqa: PLR2004 - what would round to three digits
+    if size >= 99.5:  # noqa: PLR2004 - from here on it would round to three digits
         return (f"{minus}99", "") if minus else (">99", "")
     texts = [f"{size:.{decimals}f}".removeprefix("0") for decimals in range(digits, -1, -1)]
     number = next((text for text in texts if sum(map(str.isdigit, text)) <= digits), texts[-1])
@@ -125,14 +125,13 @@ def _two_digits(value: float) -> str:
     return f"{value:.1f}" if abs(value) < 9.95 else f"{value:.0f}"  # noqa: PLR2004 - rounds to 10
 
 
-def _step(step: Mapping[object, object], currency: str) -> StepWords:
-    side = step.get("side")
-    known = str(side) if side in (BUY, SELL) else UNKNOWN
+def _step(step: Mapping[object, object], currency: str) -> StepLabel:
+    side = str(step.get("side")) if step.get("side") in (BUY, SELL) else UNKNOWN
     name = shortened(step.get("security"), NAME_LENGTH_MAX)
     value = _finite(step.get("value"))
-    worth = f"{amount(value)} {currency}"
-    text = f"{known} {units(_finite(step.get('quantity')))} {name} {worth}"
-    return StepWords(known, text.upper(), abs(value or 0.0))
+    worth = f"{short_amount(value)} {currency}"
+    text = f"{side} {short_quantity(_finite(step.get('quantity')))} {name} {worth}"
+    return StepLabel(side, text.upper(), abs(value or 0.0))
 
 
 def _finite(value: object) -> float | None:

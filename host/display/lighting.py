@@ -1,26 +1,53 @@
-"""How bright the matrix is at which time of day; no clock, the time is given.
+"""The brightness of the matrix at each time of day; the time is passed in, no clock is read.
 
-Hours are those of the clock on the wall, in a time zone: a night from 22:00 to 07:00 begins at
-22:00 whatever summer time does to it. It is decided by comparing times of day, so an hour that is
-skipped or repeated needs no case of its own.
+Hours are wall clock times in a time zone: a night from 22:00 to 07:00 begins at 22:00 in summer
+time, too. Only times of day are compared, so a skipped or repeated hour needs no special case.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, time, tzinfo
+from enum import StrEnum
 
 from firmware_bridge.matrix import Frame
 from firmware_bridge.messages import BRIGHTNESS_MAX
-from host.display.state import Light, Lighting
 
-LOOK_EVERY_S = 60
-"""Hours are given in whole minutes, and whoever sets the clock is noticed within one."""
+CHECK_EVERY_S = 60
+"""Hours are whole minutes, and a clock that was set is noticed within one."""
+
+
+class Light(StrEnum):
+    """Whether the matrix is bright, dimmed or dark; a dark one may still show faults."""
+
+    FULL = "full"
+    DIM = "dim"
+    OFF = "off"
+    OFF_BUT_FAULTS = "off_but_faults"
+
+
+@dataclass(frozen=True, slots=True)
+class Lighting:
+    """The brightness of the matrix.
+
+    Parameters
+    ----------
+    brightness : int, 0 to 15
+        By day.
+    dim_brightness : int, 0 to 15
+        When it is dimmed.
+    light : Light
+        Which of them applies now; the daemon knows the hours.
+    """
+
+    brightness: int = BRIGHTNESS_MAX
+    dim_brightness: int = 2
+    light: Light = Light.FULL
 
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """Which light holds from one time of day to another; the same time twice is all day.
+    """The light from one time of day to another; twice the same time is all day.
 
     Parameters
     ----------
@@ -28,7 +55,7 @@ class Night:
     begins, ends : datetime.time
         Over midnight if it begins later than it ends. The minute of `ends` is day.
     zone : tzinfo, optional
-        Of these times; None: the one that this computer is set to.
+        Of these times; None: the time zone of this computer.
     """
 
     light: Light
@@ -37,7 +64,7 @@ class Night:
     zone: tzinfo | None = None
 
     def covers(self, now: datetime) -> bool:
-        """Tell whether it is night; `now` is aware."""
+        """Return whether it is night; `now` is aware."""
         at = now.astimezone(self.zone).time()
         if self.begins < self.ends:
             return self.begins <= at < self.ends
@@ -45,7 +72,7 @@ class Night:
 
 
 def lighting_at(now: datetime, by_day: int, dimmed: int, night: Night) -> Lighting:
-    """Return how bright the matrix is at a time.
+    """Return the brightness at a time.
 
     Parameters
     ----------
@@ -56,14 +83,15 @@ def lighting_at(now: datetime, by_day: int, dimmed: int, night: Night) -> Lighti
     return Lighting(by_day, dimmed, night.light if night.covers(now) else Light.FULL)
 
 
-def next_look_s(now: datetime) -> float:
-    """Return the seconds until the next whole minute, more than none."""
-    return LOOK_EVERY_S - now.second - now.microsecond / 1e6
+def next_check_s(now: datetime) -> float:
+    """Return the seconds until the next whole minute, always more than 0."""
+    return CHECK_EVERY_S - now.second - now.microsecond / 1e6
 
 
-def seen(frame: Frame, brightness: int) -> Frame:
-    """Return a frame as the eye sees it at a brightness, for pictures on a screen."""
+def dimmed_frame(frame: Frame, brightness: int) -> Frame:
+    """Return a frame with its levels scaled by a brightness, to draw it on a screen."""
     if brightness == 0:
         return Frame.blank()
     share = (brightness + 1) / (BRIGHTNESS_MAX + 1)
+    # A lit LED stays visible on the screen, however dim it is.
     return Frame(bytes(level and max(1, round(level * share)) for level in frame.levels))

@@ -240,8 +240,8 @@ CATALOGUE: Final[Mapping[str, Kind]] = {
     "internal_error": Kind(
         DAEMON,
         ERROR,
-        "The daemon met an error of its own and went on without the part that failed.",
-        "Look at the crash report that the log names, and send it to us.",
+        "An unexpected error in the daemon; the part that failed was restarted.",
+        "Read the details: `trader events tail --type InternalError --json`.",
         fault=Fault.INTERNAL,
     ),
     # --- board ---------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import Final
 from firmware_bridge.matrix import Frame
 from firmware_bridge.messages import BRIGHTNESS_MAX, COLUMNS
 from host.display import labels
-from host.display.lighting import seen
+from host.display.lighting import dimmed_frame
 from host.text import printable
 
 KEYS: Final = (
@@ -89,7 +89,7 @@ def matrix_lines(
     """Return the matrix in its frame, two columns per pixel."""
     from firmware_bridge.render import to_ansi, to_text
 
-    frame = seen(Frame.blank() if levels is None else Frame.from_rows(levels), brightness)
+    frame = dimmed_frame(Frame.blank() if levels is None else Frame.from_rows(levels), brightness)
     edge = "+" + "-" * (2 * COLUMNS + 1) + "+"
     if style.colours:
         inside = [f"| {row} |" for row in to_ansi(frame).split("\n")]

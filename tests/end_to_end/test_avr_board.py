@@ -12,7 +12,7 @@ import pytest
 from firmware_bridge.matrix import Frame
 from firmware_bridge.max7219 import lit
 from firmware_bridge.patterns import stale_frame
-from host.display.pages import result_film
+from host.display.screens import result_screen
 from host.simulation.appliance import AVR_COMMAND, Simulation
 from host.simulation.events import Answer
 from tests.end_to_end.promises import assert_promises, of_type, small_home, trader, wait_until
@@ -30,7 +30,7 @@ def yun(home: Path, plan_s: float = 0.0) -> Simulation:
 
 def shows_its_plan(answer: Answer) -> bool:
     """Tell whether the LEDs are those of the plan's first page."""
-    page = result_film(answer.plan, 0).frame(0.0)
+    page = result_screen(answer.plan, 0).frame(0.0)
     return Frame.from_rows(answer.frame) == lit(page)
 
 
@@ -142,5 +142,5 @@ def test_the_demo_executes_the_firmware_and_prints_its_leds() -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert {level for row in found["frame"] for level in row} == {0, 7}
-    page = result_film(found["plan"], 0).frame(0.0)
+    page = result_screen(found["plan"], 0).frame(0.0)
     assert Frame.from_rows(found["frame"]) == lit(page)

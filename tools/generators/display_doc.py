@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 from firmware_bridge.render import to_png
 from host.display.faults import FAULT_TEXTS
+from tools.generators.display_frames import LegendEntry, LegendSection, on_off
 from tools.generators.display_legend import sections
-from tools.generators.display_strips import LegendEntry, LegendSection, on_off
 
 FOLDER = "docs/display"
 SCALE = 0.5
@@ -15,19 +15,18 @@ SCALE = 0.5
 HEAD = """\
 # The display
 
-What the matrix shows, the most important first: a picture hides all that stand below it here.
+The pictures of the matrix, the most important first: each picture hides those below it here.
 Generated from `tools/generators/display_legend.py` by `python tools/generate.py`, with the code
 that draws on the board.
 
 Each picture has two rows. Above: the matrix of an Uno Q, with 8 levels. Below: the same on a Yun,
-whose LEDs are only on or off (on from level 4). What moves is a strip to be read from left to
-right. The pictures come from the code, not from a camera: nothing here was seen on a physical
-board.
+whose LEDs are only on or off (on from level 4). A moving picture is a strip, to be read from left
+to right. The pictures come from the code, not from a camera: none was taken of a physical board.
 
-By night the matrix can be dimmed, or dark; dark, it can still let faults and refused configurations
-through. A press lights it for a minute, and plans as by day. If it stays dark even then, look at
-the supply: a board that runs shows something, with a host or without one. The hours of the night
-stand in `device.toml`, see [board.md](board.md#by-night).
+By night the matrix can be dimmed or dark. A dark matrix can still show faults and refused
+configurations. A press lights it for a minute, and plans as by day. If it stays dark even then,
+check the power supply: a running board always shows something, with a host or without one. The
+hours of the night are set in `device.toml`, see [board.md](board.md#by-night).
 """
 
 
@@ -37,7 +36,7 @@ def display_markdown() -> str:
 
 
 def display_pictures() -> dict[str, Callable[[], bytes]]:
-    """Return what draws each picture, by its path below the root."""
+    """Return the function that draws each picture, by its path below the root."""
     return {
         f"{FOLDER}/{entry.name}.png": _painter(entry)
         for part in sections()
@@ -46,7 +45,7 @@ def display_pictures() -> dict[str, Callable[[], bytes]]:
 
 
 def _painter(entry: LegendEntry) -> Callable[[], bytes]:
-    """Return what draws an entry: as it is, and below it on or off."""
+    """Return the function that draws an entry: with levels, and below that on or off."""
     frames = entry.frames
 
     def paint() -> bytes:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from firmware_bridge.patterns import incompatible_frame
-from host.display.compositor import DisplayState, Fault, Intent, Planning, Preview, frame_at
+from host.display.compositor import DisplayState, Fault, Intent, Planning, ReleasePreview, frame_at
+from tools.generators.display_frames import LegendEntry, LegendSection, frames_at, text_frames
 from tools.generators.display_legend_results import degraded_section, result_section
-from tools.generators.display_strips import LegendEntry, LegendSection, shots, strip
 
 if TYPE_CHECKING:
     from firmware_bridge.matrix import Frame
@@ -34,15 +34,15 @@ def _board_section() -> LegendSection:
             LegendEntry(
                 "stale",
                 "No host",
-                "The board has not heard the host for 3 s: whatever it showed before is void.",
-                "See whether the daemon runs (`trader run`) and the cable is in; the picture"
-                " leaves by itself.",
-                shots(DisplayState(is_linked=False), 0.0),
+                "The board has not heard the host for 3 s: the picture before is out of date.",
+                "Check that the daemon runs (`trader run`) and the cable is plugged in. The sign"
+                " disappears by itself.",
+                frames_at(DisplayState(is_linked=False), 0.0),
             ),
             LegendEntry(
                 "incompatible",
                 "Another firmware",
-                "Host and firmware speak no common version of the link's protocol.",
+                "Host and firmware have no common version of the link's protocol.",
                 "Install the firmware that came with this version: `trader board flash`.",
                 (incompatible_frame(),),
             ),
@@ -52,17 +52,17 @@ def _board_section() -> LegendSection:
 
 def _preview_section() -> LegendSection:
     def at(intent: Intent, bucket: str, *times_s: float) -> tuple[Frame, ...]:
-        return shots(DisplayState(preview=Preview(intent, 0.0, 3.5, bucket)), *times_s)
+        return frames_at(DisplayState(preview=ReleasePreview(intent, 0.0, 3.5, bucket)), *times_s)
 
     return LegendSection(
         "While the button is down",
-        "What letting go would do now; the lowest row fills until holding on does something else."
-        " At 5 s that is done at once, and the picture says what it was.",
+        "The action of letting go now; the lowest row fills until holding on changes it."
+        " At 5 s the action is done at once, and the picture shows which it was.",
         (
             LegendEntry(
                 "preview_bucket",
                 "Next bucket",
-                "Letting go selects the bucket that is named.",
+                "Letting go selects the named bucket.",
                 "Let go, or hold on for the next offer.",
                 at(Intent.NEXT_BUCKET, "satellite_a", 0.0, 1.05, 1.7, 2.33, 2.97, 3.45),
             ),
@@ -71,21 +71,21 @@ def _preview_section() -> LegendSection:
                 "Cancel",
                 "The plan under way was cancelled.",
                 "Let go; press for another plan.",
-                shots(DisplayState(preview=Preview(Intent.CANCEL, 0.0)), 0.0),
+                frames_at(DisplayState(preview=ReleasePreview(Intent.CANCEL, 0.0)), 0.0),
             ),
             LegendEntry(
                 "preview_acknowledge",
                 "Acknowledge",
-                "The fault or the refused configuration was taken note of and leaves the matrix.",
+                "The fault or the refused configuration was acknowledged and is hidden.",
                 "Let go.",
-                shots(DisplayState(preview=Preview(Intent.ACKNOWLEDGE, 0.0)), 0.0),
+                frames_at(DisplayState(preview=ReleasePreview(Intent.ACKNOWLEDGE, 0.0)), 0.0),
             ),
             LegendEntry(
                 "preview_nothing",
                 "Nothing",
                 "There was nothing to cancel or to acknowledge, or there is no other bucket.",
                 "Let go.",
-                shots(DisplayState(preview=Preview(Intent.NOTHING, 0.0)), 0.0),
+                frames_at(DisplayState(preview=ReleasePreview(Intent.NOTHING, 0.0)), 0.0),
             ),
         ),
     )
@@ -97,29 +97,29 @@ def _trouble_section() -> LegendSection:
     rejected = DisplayState(config_rejected="core.toml:12")
     return LegendSection(
         "Trouble",
-        "A fault stands until it is over or acknowledged.",
+        "A fault is shown until it is over or acknowledged.",
         (
             LegendEntry(
                 "fault",
                 "A fault",
                 "A cross and the number of the fault; then its name, three times.",
                 "Look the number up below; hold the button for 5 s to acknowledge it.",
-                (*shots(many, 0.0), *strip(many, 2.5)),
+                (*frames_at(many, 0.0), *text_frames(many, 2.5)),
             ),
             LegendEntry(
                 "fault_two_digits",
                 "A fault of two digits",
                 "The same, with smaller digits.",
-                "As above.",
-                shots(firmware, 0.0),
+                "See above.",
+                frames_at(firmware, 0.0),
             ),
             LegendEntry(
                 "config_rejected",
                 "Configuration refused",
-                "A page and a cross, then the place: a file that was changed has an error, and the"
-                " one before it stays in force.",
-                "Run `trader config check`: it names file, line and what is allowed there.",
-                (*shots(rejected, 0.0), *strip(rejected, 2.5)),
+                "A page and a cross, then the place: an edited file has an error. The"
+                " version before it stays in force.",
+                "Run `trader config check`: it shows file, line and the allowed values.",
+                (*frames_at(rejected, 0.0), *text_frames(rejected, 2.5)),
             ),
         ),
     )
@@ -133,7 +133,7 @@ def _planning_section() -> LegendSection:
             LegendEntry(
                 "planning",
                 "Planning",
-                "A sand clock; the lowest row fills as the plan gets on.",
+                "A sand clock; the lowest row fills with the progress of the plan.",
                 "Wait a moment; hold the button for 5 s to cancel.",
                 tuple(
                     frame_at(DisplayState(planning=Planning(0.0, fraction)), at_s)
@@ -142,10 +142,10 @@ def _planning_section() -> LegendSection:
             ),
             LegendEntry(
                 "planning_unknown",
-                "Planning, no telling how long",
-                "The same, with a point that wanders: nothing is known of the progress yet.",
+                "Planning, progress unknown",
+                "The same, with a moving point: the progress is not known yet.",
                 "Wait a moment.",
-                shots(DisplayState(planning=Planning(0.0)), 0.0, 1.2, 2.4),
+                frames_at(DisplayState(planning=Planning(0.0)), 0.0, 1.2, 2.4),
             ),
         ),
     )
@@ -160,16 +160,16 @@ def _quiet_section() -> LegendSection:
             LegendEntry(
                 "bucket",
                 "Name of the bucket",
-                "The bucket that is selected, shown when it was selected.",
+                "The bucket that was just selected.",
                 "Press for its plan.",
-                strip(name),
+                text_frames(name),
             ),
             LegendEntry(
                 "idle",
                 "Idle",
-                "A heart that breathes: all is well, and nothing was planned yet.",
+                "A heart that breathes: all is well, and there is no plan yet.",
                 "Press for a plan.",
-                shots(DisplayState(), 0.0, 2.0, 5.0),
+                frames_at(DisplayState(), 0.0, 2.0, 5.0),
             ),
         ),
     )

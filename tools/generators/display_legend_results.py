@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from host.display.compositor import DisplayState
-from tools.generators.display_strips import LegendEntry, LegendSection, shots, strip
+from tools.generators.display_frames import LegendEntry, LegendSection, frames_at, text_frames
 
 if TYPE_CHECKING:
     from host.display.labels import PlanRecord
@@ -45,31 +45,31 @@ def result_section() -> LegendSection:
     return LegendSection(
         "The result",
         "It stays until the next plan. A double press shows the next page: the summary, then each"
-        " step, then the summary again; a step's page gives way to the summary after 90 s.",
+        " step, then the summary again. A step's page returns to the summary after 90 s.",
         (
             LegendEntry(
                 "summary",
                 "Summary",
-                "How many steps; arrows as long as what is bought (rising) and sold (hanging); in"
-                " turn, the gain of the score in percent of NAV a year, on a step up.",
+                "The number of steps; arrows as long as the value bought (rising) and sold"
+                " (hanging); then the gain of the score in percent of NAV a year, on a step up.",
                 "Double press for the steps, or read them with `trader plan`.",
-                shots(five, 0.0, 4.5),
+                frames_at(five, 0.0, 4.5),
             ),
             LegendEntry(
                 "summary_ten",
                 "Summary of ten steps, with more bought than sold",
-                "Two digits leave no room for the arrows: they follow. A gain below one percent has"
-                " two decimals and no leading zero.",
-                "As above.",
-                shots(DisplayState(result=TEN_STEPS), 0.0, 2.5, 4.5),
+                "Two digits leave no room for the arrows, so they follow. A gain below one percent"
+                " has two decimals and no leading zero.",
+                "See above.",
+                frames_at(DisplayState(result=TEN_STEPS), 0.0, 2.5, 4.5),
             ),
             LegendEntry(
                 "summary_loss",
                 "Summary of a plan that costs score",
                 "Only sales, and a step down: a plan that repairs a broken limit may lower the"
                 " score.",
-                "As above.",
-                shots(
+                "See above.",
+                frames_at(
                     DisplayState(
                         result=sample_plan(("sell", 5.0, "GE", 900.0), gain=-0.0041),
                     ),
@@ -83,7 +83,7 @@ def result_section() -> LegendSection:
                 "Nothing to do",
                 "A check mark: doing nothing scored best.",
                 "Nothing.",
-                shots(DisplayState(result=NOTHING), 0.0),
+                frames_at(DisplayState(result=NOTHING), 0.0),
             ),
             LegendEntry(
                 "held",
@@ -91,8 +91,8 @@ def result_section() -> LegendSection:
                 "A no-entry sign: no plan could be made; then the reason, three times.",
                 "Read the reason here or with `trader plan`; double press to see it again.",
                 (
-                    *shots(DisplayState(result=HELD), 0.0),
-                    *strip(DisplayState(result=HELD), 1.6),
+                    *frames_at(DisplayState(result=HELD), 0.0),
+                    *text_frames(DisplayState(result=HELD), 1.6),
                 ),
             ),
         ),
@@ -107,14 +107,14 @@ def _step_entries(five: DisplayState) -> tuple[LegendEntry, ...]:
             "An arrow down and the number of the step; then side, quantity, security and value,"
             " over a small arrow and one dot per step.",
             "Sell this, write the fill into the trade ledger, then plan again.",
-            (*shots(replace(five, page=1), 0.0), *strip(replace(five, page=1), 1.6)),
+            (*frames_at(replace(five, page=1), 0.0), *text_frames(replace(five, page=1), 1.6)),
         ),
         LegendEntry(
             "step_buy",
             "A step: buy",
             "The same with an arrow up.",
             "Buy this, write the fill into the trade ledger, then plan again.",
-            (*shots(replace(five, page=4), 0.0), *strip(replace(five, page=4), 1.6)),
+            (*frames_at(replace(five, page=4), 0.0), *text_frames(replace(five, page=4), 1.6)),
         ),
     )
 
@@ -122,31 +122,32 @@ def _step_entries(five: DisplayState) -> tuple[LegendEntry, ...]:
 def degraded_section() -> LegendSection:
     """Return the legend of the mark."""
     degraded = DisplayState(is_degraded=True)
-    action = "Run `trader plan BUCKET`: it names what it had to do without."
+    action = "Run `trader plan BUCKET`: it lists what was missing."
     return LegendSection(
         "Degraded",
-        "Something works without one of its parts: a module is left out, or data is old.",
+        "The appliance works, but a module is left out, or data is old.",
         (
             LegendEntry(
                 "degraded_result",
                 "Degraded, over a result",
-                "An exclamation mark in the corner: the result stands, made without a part.",
+                "An exclamation mark in the corner: the result is valid, made without a module or"
+                " from old data.",
                 action,
-                shots(replace(degraded, result=FIVE_STEPS), 0.0, 4.0, 7.0),
+                frames_at(replace(degraded, result=FIVE_STEPS), 0.0, 4.0, 7.0),
             ),
             LegendEntry(
                 "degraded_bucket",
                 "Degraded, over the name of the bucket",
-                "The same mark; the name passes beside it.",
+                "The same mark; the name scrolls beside it.",
                 action,
-                strip(replace(degraded, bucket="core")),
+                text_frames(replace(degraded, bucket="core")),
             ),
             LegendEntry(
                 "degraded",
                 "Degraded, nothing else to show",
-                "A warning sign takes the place of the heart.",
+                "A warning sign instead of the heart.",
                 action,
-                shots(degraded, 0.0),
+                frames_at(degraded, 0.0),
             ),
         ),
     )

@@ -283,7 +283,7 @@ class PressDesk:
         until_s = None
         if sign.kind.value == "hold":
             until_s = now_s + (timing.long_hold_ms - timing.hold_ms) / MILLISECONDS
-        preview = None if intent is None else display.Preview(intent, now_s, until_s, bucket)
+        preview = None if intent is None else display.ReleasePreview(intent, now_s, until_s, bucket)
         screen.update(screen.state.with_preview(preview))
 
 

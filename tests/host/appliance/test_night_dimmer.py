@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from firmware_bridge.matrix import Frame
 from host.appliance.night_dimmer import NightWatch
 from host.appliance.screen import Screen
+from host.display.compositor import AWAKE_S
 from host.display.faults import Fault
-from host.display.state import AWAKE_S, Light
+from host.display.lighting import Light
 from host.home.config.device_settings import DisplayTable, NightLight
 
 

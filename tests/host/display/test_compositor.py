@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 from firmware_bridge.matrix import Frame
 from firmware_bridge.patterns import stale_frame, with_degraded_mark
 from host.display.compositor import (
+    ANSWER_S,
+    AWAKE_S,
     LAYERS,
+    PAGE_RETURN_S,
     DisplayState,
     Fault,
     Intent,
@@ -23,12 +26,11 @@ from host.display.compositor import (
     Lighting,
     Planning,
     PlanRecord,
-    Preview,
+    ReleasePreview,
     frame_at,
     next_change_s,
     picture_at,
 )
-from host.display.state import ANSWER_S, AWAKE_S, PAGE_RETURN_S
 from tools.generators.display_legend_results import FIVE_STEPS, HELD, NOTHING, TEN_STEPS
 
 NOW_S = 1000.0
@@ -36,7 +38,7 @@ NOW_S = 1000.0
 # What brings each layer up, all at the same moment.
 CAUSES: dict[Layer, dict[str, Any]] = {
     Layer.STALE: {"is_linked": False},
-    Layer.PREVIEW: {"preview": Preview(Intent.CANCEL, NOW_S)},
+    Layer.PREVIEW: {"preview": ReleasePreview(Intent.CANCEL, NOW_S)},
     Layer.PLANNING: {"planning": Planning(NOW_S, 0.5)},
     Layer.ANSWER: {
         "result": FIVE_STEPS,
@@ -134,8 +136,8 @@ def test_a_bucket_without_a_result_ends_in_the_heart() -> None:
 
 
 def test_a_plan_begins_goes_on_and_becomes_a_result() -> None:
-    begun = DisplayState(result=NOTHING).with_planning(NOW_S)
-    further = begun.with_planning(NOW_S + 1, 0.5)
+    first = DisplayState(result=NOTHING).with_planning(NOW_S)
+    further = first.with_planning(NOW_S + 1, 0.5)
     assert further.planning == Planning(NOW_S, 0.5)
     assert shown(further) is Layer.PLANNING
     assert shown(further.with_result(FIVE_STEPS, NOW_S + 2), NOW_S + 2) is Layer.RESULT
@@ -144,11 +146,11 @@ def test_a_plan_begins_goes_on_and_becomes_a_result() -> None:
 
 def test_pages_go_from_the_summary_through_all_steps_and_round() -> None:
     state = DisplayState().with_result(FIVE_STEPS, NOW_S)
-    seen = []
+    pages = []
     for press in range(7):
-        seen.append(state.shown_page(NOW_S + press))
+        pages.append(state.shown_page(NOW_S + press))
         state = state.with_next_page(NOW_S + press)
-    assert seen == [0, 1, 2, 3, 4, 5, 0]
+    assert pages == [0, 1, 2, 3, 4, 5, 0]
 
 
 def test_a_step_s_page_gives_way_to_the_summary_and_the_next_press_starts_at_the_first_step() -> (
@@ -204,10 +206,10 @@ def test_trouble_that_begins_while_an_answer_is_shown_comes_at_once() -> None:
 def test_trouble_that_ends_takes_no_answer_away_while_other_trouble_stays() -> None:
     both = DisplayState().with_faults((Fault.NO_PLAN, Fault.PRESS_LOST), NOW_S)
     answered = both.with_result(FIVE_STEPS, NOW_S + 1)
-    left = answered.with_faults((Fault.PRESS_LOST,), NOW_S + 3)
-    assert shown(left, NOW_S + 3) is Layer.ANSWER
-    assert shown(left, NOW_S + 1 + ANSWER_S) is Layer.FAULT
-    another = left.with_faults((Fault.NO_PLAN, Fault.PRESS_LOST), NOW_S + 4)
+    one_fault = answered.with_faults((Fault.PRESS_LOST,), NOW_S + 3)
+    assert shown(one_fault, NOW_S + 3) is Layer.ANSWER
+    assert shown(one_fault, NOW_S + 1 + ANSWER_S) is Layer.FAULT
+    another = one_fault.with_faults((Fault.NO_PLAN, Fault.PRESS_LOST), NOW_S + 4)
     assert shown(another, NOW_S + 4) is Layer.FAULT
 
 
@@ -307,7 +309,11 @@ states = st.builds(
     is_degraded=st.booleans(),
     preview=st.none()
     | st.builds(
-        Preview, st.sampled_from(Intent), times, st.none() | times, st.sampled_from(["", "b"])
+        ReleasePreview,
+        st.sampled_from(Intent),
+        times,
+        st.none() | times,
+        st.sampled_from(["", "b"]),
     ),
     awake_until_s=times,
     lighting=st.builds(Lighting, light=st.sampled_from(Light)),

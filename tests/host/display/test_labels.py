@@ -9,8 +9,17 @@ from hypothesis import strategies as st
 from firmware_bridge.fonts import SMALL
 from firmware_bridge.matrix import Frame
 from host.display.compositor import DisplayState, frame_at, next_change_s
-from host.display.labels import PlanRecord, amount, gain, outcome, percent, shortened, steps, units
-from host.display.pages import page_count
+from host.display.labels import (
+    PlanRecord,
+    gain,
+    outcome,
+    short_amount,
+    short_gain,
+    short_quantity,
+    shortened,
+    steps,
+)
+from host.display.screens import page_count
 from host.planning.plan_json import plan_to_json
 from tests.host.sample_plans import held, nothing_to_do, planned
 
@@ -38,8 +47,8 @@ from tests.host.sample_plans import held, nothing_to_do, planned
 def test_a_gain_is_written_in_percent_with_two_digits_or_one(
     value: float | None, two: str, one: str
 ) -> None:
-    assert "".join(percent(value)) == two
-    assert "".join(percent(value, 1)) == one
+    assert "".join(short_gain(value)) == two
+    assert "".join(short_gain(value, 1)) == one
 
 
 @pytest.mark.parametrize(
@@ -57,7 +66,7 @@ def test_a_gain_is_written_in_percent_with_two_digits_or_one(
     ],
 )
 def test_a_quantity_is_exact_while_it_can_be_read(value: float | None, text: str) -> None:
-    assert units(value) == text
+    assert short_quantity(value) == text
 
 
 @pytest.mark.parametrize(
@@ -77,7 +86,7 @@ def test_a_quantity_is_exact_while_it_can_be_read(value: float | None, text: str
     ],
 )
 def test_an_amount_has_two_digits_or_three(value: float | None, text: str) -> None:
-    assert amount(value) == text
+    assert short_amount(value) == text
 
 
 def test_a_long_text_is_cut_and_says_so_and_an_empty_one_is_a_question_mark() -> None:
@@ -144,5 +153,5 @@ def test_any_record_gives_a_picture_on_every_page_and_never_raises(
 
 @given(st.floats())
 def test_any_gain_fits_the_matrix_and_the_room_beside_a_mark(value: float) -> None:
-    number, _ = percent(gain({"score": {"gain": value}}), 1)
+    number, _ = short_gain(gain({"score": {"gain": value}}), 1)
     assert SMALL.width(number) <= 11

@@ -10,19 +10,20 @@ import pytest
 from firmware_bridge.fonts import SMALL
 from firmware_bridge.matrix import Frame
 from firmware_bridge.messages import COLUMNS
-from host.display.animation import Line
+from host.display.animation import ScrollingText
 from host.display.compositor import (
     DisplayState,
     Fault,
     Intent,
     Planning,
-    Preview,
+    ReleasePreview,
     frame_at,
     next_change_s,
 )
 from host.display.faults import FAULT_TEXTS
 from host.display.labels import reason, steps
 from tests.host.pixel_art import art
+from tools.generators.display_frames import LegendEntry, on_off
 from tools.generators.display_legend import sections
 from tools.generators.display_legend_results import (
     FIVE_STEPS,
@@ -31,7 +32,6 @@ from tools.generators.display_legend_results import (
     TEN_STEPS,
     sample_plan,
 )
-from tools.generators.display_strips import LegendEntry, on_off
 
 FIVE = DisplayState(result=FIVE_STEPS)
 
@@ -214,7 +214,7 @@ def test_the_mark_of_a_degraded_planner_stands_beside_a_summary_that_makes_room(
 
 
 def test_a_preview_names_the_next_bucket_over_a_row_that_fills_while_the_button_is_down() -> None:
-    state = DisplayState(preview=Preview(Intent.NEXT_BUCKET, 10.0, 13.5, "b2"))
+    state = DisplayState(preview=ReleasePreview(Intent.NEXT_BUCKET, 10.0, 13.5, "b2"))
     assert art(frame_at(state, 12.0)) == [
         "4....##..###.",
         ".4...#.#...#.",
@@ -270,7 +270,8 @@ def test_the_legend_names_each_picture_once_and_explains_every_fault() -> None:
 
 def test_every_intent_and_every_fault_has_a_picture_of_its_own() -> None:
     previews = {
-        frame_at(DisplayState(preview=Preview(intent, 0.0, None, "core")), 0.0) for intent in Intent
+        frame_at(DisplayState(preview=ReleasePreview(intent, 0.0, None, "core")), 0.0)
+        for intent in Intent
     }
     faults = {on_off(frame_at(DisplayState(faults=(fault,)), 0.0)) for fault in Fault}
     assert (len(previews), len(faults)) == (len(Intent), len(Fault))
@@ -279,12 +280,12 @@ def test_every_intent_and_every_fault_has_a_picture_of_its_own() -> None:
 # --- moving texts -------------------------------------------------------------------------------
 
 
-def columns_seen(frames: list[Frame], line: Line) -> set[int]:
+def readable_columns(frames: list[Frame], line: ScrollingText) -> set[int]:
     """Return which columns of a text were shown, found by laying the text under each window."""
     width = line.right - line.left
     pictures = [line.over(Frame.blank(), moved) for moved in range(max(line.overhang, 0) + 1)]
     rows = range(line.y, line.y + line.font.height)
-    seen: set[int] = set()
+    columns: set[int] = set()
     for frame in frames:
         for moved, picture in enumerate(pictures):
             if all(
@@ -292,25 +293,27 @@ def columns_seen(frames: list[Frame], line: Line) -> set[int]:
                 for x in range(line.left, line.right)
                 for y in rows
             ):
-                seen |= set(range(moved, moved + width))
-    return seen
+                columns |= set(range(moved, moved + width))
+    return columns
 
 
 @pytest.mark.parametrize("right", [COLUMNS, COLUMNS - 2])
 def test_a_text_shows_all_its_columns_rests_at_both_ends_and_returns(right: int) -> None:
     state = DisplayState(result=FIVE_STEPS, page=1, is_degraded=right < COLUMNS)
-    line = Line(steps(FIVE_STEPS)[0].text, SMALL, 0, 0, right)
+    line = ScrollingText(steps(FIVE_STEPS)[0].text, SMALL, 0, 0, right)
     frames = played(state, 1.6, 60.0)
-    assert columns_seen(frames, line) == set(range(SMALL.width(line.text)))
+    assert readable_columns(frames, line) == set(range(SMALL.width(line.text)))
     assert frames.count(frames[0]) >= 2
     assert next_change_s(state, 1.6) == pytest.approx(1.6 + 0.9)
 
 
 def test_a_text_moves_one_column_at_a_time() -> None:
-    line = Line(steps(FIVE_STEPS)[0].text, SMALL, 0)
+    line = ScrollingText(steps(FIVE_STEPS)[0].text, SMALL, 0)
     state = replace(FIVE, page=1)
     one_round = played(state, 1.6, 1.6 + 0.9 + 0.09 * line.overhang)
-    shown = [Line(line.text, SMALL, 0).over(Frame.blank(), n) for n in range(line.overhang + 1)]
+    shown = [
+        ScrollingText(line.text, SMALL, 0).over(Frame.blank(), n) for n in range(line.overhang + 1)
+    ]
     assert [art(frame)[:5] for frame in one_round] == [art(frame)[:5] for frame in shown]
 
 
@@ -322,20 +325,20 @@ def test_after_three_rounds_a_step_rests_with_its_arrow() -> None:
 
 def test_the_reason_of_a_held_plan_can_be_read_to_its_end() -> None:
     frames = played(DisplayState(result=HELD), 0.0, 60.0)
-    line = Line(reason(HELD).upper(), SMALL, 1)
-    assert columns_seen(frames, line) == set(range(SMALL.width(line.text)))
+    line = ScrollingText(reason(HELD).upper(), SMALL, 1)
+    assert readable_columns(frames, line) == set(range(SMALL.width(line.text)))
 
 
 def test_the_name_of_a_bucket_passes_twice_if_it_does_not_fit_and_stands_if_it_does() -> None:
     long = played(DisplayState(bucket="satellite_a"), 0.0, 30.0)
-    line = Line("SATELLITE_A", SMALL, 1)
-    assert columns_seen(long, line) == set(range(SMALL.width(line.text)))
+    line = ScrollingText("SATELLITE_A", SMALL, 1)
+    assert readable_columns(long, line) == set(range(SMALL.width(line.text)))
     assert long.count(long[0]) == 2
     short = DisplayState(bucket="b2")
     assert next_change_s(short, 0.0) == 3.0
 
 
 def test_a_next_bucket_s_name_has_passed_when_the_button_was_held_long_enough() -> None:
-    state = DisplayState(preview=Preview(Intent.NEXT_BUCKET, 0.0, 3.5, "satellite_a"))
-    line = Line("SATELLITE_A", SMALL, 0, 5)
-    assert columns_seen(played(state, 0.0, 3.6), line) == set(range(SMALL.width(line.text)))
+    state = DisplayState(preview=ReleasePreview(Intent.NEXT_BUCKET, 0.0, 3.5, "satellite_a"))
+    line = ScrollingText("SATELLITE_A", SMALL, 0, 5)
+    assert readable_columns(played(state, 0.0, 3.6), line) == set(range(SMALL.width(line.text)))

@@ -9,8 +9,7 @@ import pytest
 
 from firmware_bridge.matrix import Frame
 from firmware_bridge.patterns import stale_frame
-from host.display.lighting import Night, lighting_at, next_look_s, seen
-from host.display.state import Light
+from host.display.lighting import Light, Night, dimmed_frame, lighting_at, next_check_s
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -95,14 +94,14 @@ def test_by_night_the_light_is_what_was_asked_for_and_by_day_it_is_full() -> Non
 
 
 @pytest.mark.parametrize(("seconds", "left_s"), [(0, 60.0), (59.5, 0.5), (1, 59.0)])
-def test_the_next_look_is_at_the_next_whole_minute(seconds: float, left_s: float) -> None:
+def test_the_next_check_is_at_the_next_whole_minute(seconds: float, left_s: float) -> None:
     now = datetime(2026, 6, 10, 21, 59, tzinfo=UTC) + timedelta(seconds=seconds)
-    assert next_look_s(now) == pytest.approx(left_s)
+    assert next_check_s(now) == pytest.approx(left_s)
 
 
 def test_a_picture_on_a_screen_is_darker_by_night_and_never_loses_what_is_lit() -> None:
-    assert seen(stale_frame(), 15) == stale_frame()
-    assert seen(stale_frame(), 0) == Frame.blank()
-    full, dimmed = stale_frame().levels, seen(stale_frame(), 2).levels
+    assert dimmed_frame(stale_frame(), 15) == stale_frame()
+    assert dimmed_frame(stale_frame(), 0) == Frame.blank()
+    full, dimmed = stale_frame().levels, dimmed_frame(stale_frame(), 2).levels
     assert all((a > 0) == (b > 0) and b <= a for a, b in zip(full, dimmed, strict=True))
     assert max(dimmed) < 4

@@ -9,8 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from host.appliance.night_dimmer import night_of
-from host.display.lighting import Night
-from host.display.state import Light
+from host.display.lighting import Light, Night
 from host.home.config.device_settings import CarrierKind, Command, DeviceConfig, load_device_config
 from host.home.home import Home
 from host.home.storage.problems import ConfigFileError

@@ -1,4 +1,4 @@
-"""Entries of the legend, and the pictures of a state that moves."""
+"""The entries of the display's legend, and the frames of a state over time."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ ON_LEVEL: Final = 4
 """A Yun's LEDs are only on or off: on from this level."""
 
 
-LONGEST_STEP_S: Final = 0.5
-"""What stands longer than this does not move."""
+STEP_S_MAX: Final = 0.5
+"""A frame that is shown longer than this is at rest."""
 
 
 @dataclass(frozen=True, slots=True)
 class LegendEntry:
-    """A pattern: what it is called, looks like, means, and asks for.
+    """A pattern: its name, frames, meaning, and what to do.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class LegendEntry:
         Of its PNG.
     title, meaning, action : str
     frames : tuple of Frame
-        From left to right; several for what moves.
+        From left to right; several for a pattern that moves.
     """
 
     name: str
@@ -39,7 +39,7 @@ class LegendEntry:
 
 @dataclass(frozen=True, slots=True)
 class LegendSection:
-    """Patterns of one kind; sections stand in the order of their priority."""
+    """Patterns of one kind; sections are ordered by priority."""
 
     title: str
     text: str
@@ -51,20 +51,20 @@ def on_off(frame: Frame) -> Frame:
     return Frame(bytes(LEVEL_MAX if level >= ON_LEVEL else 0 for level in frame.levels))
 
 
-def shots(state: DisplayState, *times_s: float) -> tuple[Frame, ...]:
-    """Return what a state shows at these times."""
+def frames_at(state: DisplayState, *times_s: float) -> tuple[Frame, ...]:
+    """Return the frames of a state at these times."""
     return tuple(frame_at(state, at_s) for at_s in times_s)
 
 
-def strip(state: DisplayState, from_s: float = 0.0) -> tuple[Frame, ...]:
-    """Return a moving text from its first picture to its last, a window's width apart."""
+def text_frames(state: DisplayState, from_s: float = 0.0) -> tuple[Frame, ...]:
+    """Return a scrolling text from its first frame to its last, a window's width apart."""
     at_s, frames = from_s, [frame_at(state, from_s)]
     while True:
         next_s = next_change_s(state, at_s)
-        assert next_s is not None, "the text comes round again, or gives way"
+        assert next_s is not None, "the text repeats, or another picture follows"
         frame = frame_at(state, next_s)
-        if next_s - at_s > LONGEST_STEP_S and at_s > from_s:
-            break  # the last picture rests
+        if next_s - at_s > STEP_S_MAX and at_s > from_s:
+            break  # the last frame is at rest
         frames.append(frame)
         at_s = next_s
     return (*frames[:-1:COLUMNS], frames[-1])
