@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from host.planning.worker.breaker_store import BreakerStore
+from host.planning.breaker_store import BreakerStore
 from host.planning.worker.client import WorkerNews
 from host.planning.worker.supervisor import PlanSupervisor
 from host.telemetry.events import daemon_events as told

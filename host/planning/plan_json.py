@@ -1,21 +1,19 @@
-"""A plan as plain data: what `trader plan --json` prints, the plan store keeps and the API sends.
+"""A plan and its explanation as plain data: for `trader plan --json` and the plan store.
 
-`docs/plan-json.md` explains every key with its unit. A key is never left out: what is not known is
-null, so that a reader asks for values and not for shapes.
+`docs/plan-json.md` explains every key with its unit. A key is never left out: an unknown value is
+null, so that a reader need not test which keys there are.
 """
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from host.planning.explanation_json import (
-    JsonObject,
-    action_to_json,
-    number_or_null,
-)
+from host.presentation.explanation_text import answered
 from planner_core.model.plan import (
+    Action,
     Alternative,
     Certificate,
     ModuleAttempt,
@@ -26,7 +24,14 @@ from planner_core.model.plan import (
     Step,
 )
 
+if TYPE_CHECKING:
+    from planner_core.explain.explanation import Explanation, HoldingChange, RunnerUp, StepEffect
+    from planner_core.explain.limit_use import LimitUse
+    from planner_core.explain.what_if import WhatIf
+
 SCHEMA_VERSION = 1
+
+JsonObject = dict[str, object]
 
 
 def plan_to_json(
@@ -61,11 +66,11 @@ def plan_to_json(
         "valid_until": plan.valid_until.isoformat() if plan.valid_until else None,
         "trace_id": plan.trace_id,
         "currency": plan.currency or None,
-        "nav": number_or_null(plan.nav),
-        "nav_after": number_or_null(plan.nav_after),
-        "cash_before": number_or_null(plan.cash_before),
-        "cash_after": number_or_null(plan.cash_after),
-        "cash_required": None if plan.cash_before is None else number_or_null(plan.cash_required),
+        "nav": _number(plan.nav),
+        "nav_after": _number(plan.nav_after),
+        "cash_before": _number(plan.cash_before),
+        "cash_after": _number(plan.cash_after),
+        "cash_required": None if plan.cash_before is None else _number(plan.cash_required),
         "score": _score(plan.score),
         "violation": _violation(plan),
         "certificate": _certificate(plan.certificate),
@@ -83,7 +88,9 @@ def plan_to_json(
             for finding in plan.findings
         ],
         "rejected": [_rejection(rejection) for rejection in plan.rejected],
-        "alternatives": [_alternative(found, security_ids) for found in plan.alternatives],
+        "alternatives": [
+            _alternative(alternative, security_ids) for alternative in plan.alternatives
+        ],
         "n_candidates": plan.n_candidates,
         "n_sizes": plan.n_sizes,
         "n_sequences": plan.n_sequences,
@@ -91,28 +98,64 @@ def plan_to_json(
         "config_version": config_version,
         "config_sha256": config_sha256,
         "context_digest": plan.context_digest or None,
-        "explanation": None,  # the host adds the reasons when they are asked for
-        "profile": None,  # as well
+        "explanation": None,  # `trader plan --explain` fills it in
+        "profile": None,  # and `--profile` this one
     }
 
 
-def plan_json_text(record: Mapping[str, object]) -> str:
-    """Return the record as JSON text for people and programs; never with NaN in it."""
-    return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
+def explanation_to_json(explanation: Explanation, security_ids: Sequence[str]) -> JsonObject:
+    """Return the explanation in the form that `docs/plan-json.md` describes."""
+    return {
+        "steps": [_effect(effect) for effect in explanation.steps],
+        "limits": [_limit(use) for use in explanation.limits],
+        "what_if": [_what_if(answer) for answer in explanation.what_if],
+        "holdings": [_holding(holding) for holding in explanation.holdings],
+        "runner_up": _runner_up(explanation.runner_up, security_ids),
+        "better_gain": _number(explanation.better_gain),
+    }
+
+
+def _number(value: float | None) -> float | None:
+    """Return a JSON number: null for an unknown or infinite value, and no negative zero."""
+    if value is None or not math.isfinite(value):
+        return None
+    return float(value) + 0.0
+
+
+def _action(action: Action, security_ids: Sequence[str]) -> JsonObject:
+    """Return a trade of an alternative, which has no place in an order."""
+    has_id = 0 <= action.security < len(security_ids)
+    traded = security_ids[action.security] if has_id else None
+    if action.convert_to:
+        traded = f"{action.currency}>{action.convert_to}"
+    return {
+        "side": action.side.value,
+        "security": traded,
+        "quantity": _number(abs(action.quantity)),
+        "price": _number(action.price),
+        "currency": action.currency,
+        "fx_rate": _number(action.fx_rate),
+        "value": _number(abs(action.value)),
+        "cost": _number(action.cost),
+        "tax": _number(action.tax),
+        "sources": list(action.sources),
+        "reason": action.reason,
+        "mandatory": action.mandatory,
+    }
 
 
 def _score(score: Score | None) -> JsonObject:
     if score is None:
         return {"before": None, "after": None, "gain": None, "terms": {}}
     return {
-        "before": number_or_null(score.before),
-        "after": number_or_null(score.after),
-        "gain": number_or_null(score.gain),
+        "before": _number(score.before),
+        "after": _number(score.after),
+        "gain": _number(score.gain),
         "terms": {
             name: {
-                "before": number_or_null(term.before),
-                "after": number_or_null(term.after),
-                "change": number_or_null(term.change),
+                "before": _number(term.before),
+                "after": _number(term.after),
+                "change": _number(term.change),
             }
             for name, term in score.terms.items()
         },
@@ -123,8 +166,8 @@ def _violation(plan: Plan) -> JsonObject:
     if plan.outcome is Outcome.HELD:
         return {"before": None, "after": None}
     return {
-        "before": number_or_null(plan.violation_before),
-        "after": number_or_null(plan.violation_after),
+        "before": _number(plan.violation_before),
+        "after": _number(plan.violation_after),
     }
 
 
@@ -132,11 +175,11 @@ def _certificate(certificate: Certificate | None) -> JsonObject | None:
     if certificate is None:
         return None
     return {
-        "upper_bound": number_or_null(certificate.upper_bound),
-        "gap": number_or_null(certificate.gap),
+        "upper_bound": _number(certificate.upper_bound),
+        "gap": _number(certificate.gap),
         "exact": certificate.exact,
         "nodes": certificate.nodes,
-        "elapsed_s": number_or_null(certificate.elapsed_s),
+        "elapsed_s": _number(certificate.elapsed_s),
     }
 
 
@@ -144,17 +187,17 @@ def _step(step: Step) -> JsonObject:
     return {
         "side": step.side.value,
         "security": step.security,
-        "quantity": number_or_null(abs(step.quantity)),
-        "price": number_or_null(step.price),
+        "quantity": _number(abs(step.quantity)),
+        "price": _number(step.price),
         "currency": step.currency,
-        "fx_rate": number_or_null(step.fx_rate),
-        "value": number_or_null(abs(step.value)),
-        "cost": number_or_null(step.cost),
-        "tax": number_or_null(step.tax),
-        "cash_after": number_or_null(step.cash_after),
+        "fx_rate": _number(step.fx_rate),
+        "value": _number(abs(step.value)),
+        "cost": _number(step.cost),
+        "tax": _number(step.tax),
+        "cash_after": _number(step.cash_after),
         "settles_on": step.settles_on.isoformat(),
-        "weight_before": number_or_null(step.weight_before),
-        "weight_after": number_or_null(step.weight_after),
+        "weight_before": _number(step.weight_before),
+        "weight_after": _number(step.weight_after),
         "sources": list(step.sources),
         "reason": step.reason,
         "mandatory": step.mandatory,
@@ -165,8 +208,8 @@ def _metrics(plan: Plan) -> JsonObject:
     names = [*plan.metrics_before, *(n for n in plan.metrics_after if n not in plan.metrics_before)]
     return {
         name: {
-            "before": number_or_null(plan.metrics_before.get(name)),
-            "after": number_or_null(plan.metrics_after.get(name)),
+            "before": _number(plan.metrics_before.get(name)),
+            "after": _number(plan.metrics_after.get(name)),
         }
         for name in names
     }
@@ -176,7 +219,7 @@ def _module(attempt: ModuleAttempt) -> JsonObject:
     return {
         "key": attempt.key,
         "status": attempt.status.value,
-        "elapsed_s": number_or_null(attempt.elapsed_s),
+        "elapsed_s": _number(attempt.elapsed_s),
         "message": attempt.message or None,
     }
 
@@ -185,7 +228,7 @@ def _rejection(rejection: Rejection) -> JsonObject:
     return {
         "side": rejection.side.value,
         "security": rejection.security,
-        "value": number_or_null(abs(rejection.value)),
+        "value": _number(abs(rejection.value)),
         "sources": list(rejection.sources),
         "reason": rejection.reason,
     }
@@ -193,7 +236,74 @@ def _rejection(rejection: Rejection) -> JsonObject:
 
 def _alternative(alternative: Alternative, security_ids: Sequence[str]) -> JsonObject:
     return {
-        "gain": number_or_null(alternative.gain),
-        "violation": number_or_null(alternative.violation),
-        "steps": [action_to_json(action, security_ids) for action in alternative.actions],
+        "gain": _number(alternative.gain),
+        "violation": _number(alternative.violation),
+        "steps": [_action(action, security_ids) for action in alternative.actions],
+    }
+
+
+def _terms(terms: Mapping[str, float]) -> JsonObject:
+    return {name: _number(change) for name, change in terms.items()}
+
+
+def _effect(effect: StepEffect) -> JsonObject:
+    return {
+        "side": effect.side.value,
+        "security": effect.security,
+        "gain": _number(effect.gain),
+        "terms": _terms(effect.terms),
+        "gain_without": _number(effect.gain_without),
+        "violation_without": _number(effect.violation_without),
+        "break_even_price": _number(effect.break_even_price),
+    }
+
+
+def _limit(use: LimitUse) -> JsonObject:
+    return {
+        "name": use.name,
+        "used": _number(use.used),
+        "limit": _number(use.limit),
+        "unit": use.unit,
+        "binds": use.binds,
+    }
+
+
+def _what_if(answer: WhatIf) -> JsonObject:
+    return {
+        "setting": answer.setting,
+        "value_now": answer.value_now,
+        "value_then": answer.value_then,
+        "question": answer.question,
+        "answer": answered(answer),
+        "outcome": answer.outcome.value,
+        "gain": _number(answer.gain),
+        "gain_change": _number(answer.gain_change),
+        "gain_of_plan": _number(answer.gain_of_plan),
+        "n_steps": answer.n_steps,
+        "same_steps": answer.same_steps,
+        "same_trades": answer.same_trades,
+        "added": [{"side": side, "security": security} for side, security in answer.added],
+        "dropped": [{"side": side, "security": security} for side, security in answer.dropped],
+    }
+
+
+def _holding(holding: HoldingChange) -> JsonObject:
+    return {
+        "security": holding.security,
+        "weight_before": _number(holding.weight_before),
+        "weight_after": _number(holding.weight_after),
+        "target": _number(holding.target),
+        "risk_before": _number(holding.risk_before),
+        "risk_after": _number(holding.risk_after),
+    }
+
+
+def _runner_up(runner_up: RunnerUp | None, security_ids: Sequence[str]) -> JsonObject | None:
+    if runner_up is None:
+        return None
+    return {
+        "gain": _number(runner_up.gain),
+        "violation": _number(runner_up.violation),
+        "terms": _terms(runner_up.terms),
+        "steps": [_action(action, security_ids) for action in runner_up.actions],
     }

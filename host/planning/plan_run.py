@@ -1,44 +1,123 @@
-"""One plan, from the files of a home to a stored file: what `trader plan` and the daemon do.
+"""One plan, from the files of a home to a record: what `trader plan` and the daemon do.
 
-    configuration -> snapshot -> planner -> record -> plan store
+    configuration -> snapshot -> planner -> record
 
-A configuration that is wrong raises: there is nothing to plan by. Data that is wrong gives a HELD
-plan with the reason, because that is an answer, which the board can show and the store can keep.
+A configuration that is wrong raises, because there is nothing to plan by. Data that is wrong gives
+a HELD plan with the reason: that is an answer, which the board can show and the store can keep.
+
+With circuit breakers, a module that fails costs only its own contribution. Its breaker is saved
+before a trial call: if the trial ends the process, the module is not tried again at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from host.clock import SYSTEM_CLOCK, Clock
 from host.home.config.active import load_file
 from host.home.config.store import LoadedConfig
-from host.home.plan_store import PlanFile, PlanRecord, PlanStore
 from host.home.portfolio.portfolio_files import read_portfolio
 from host.home.portfolio.snapshot import take_snapshot
 from host.home.storage.problems import LedgerError, MarketDataError
-from host.planning.plan_json import plan_to_json
-from host.telemetry.events.host_event import new_trace_id
+from host.planning.plan_json import explanation_to_json, plan_to_json
+from host.telemetry.events.host_event import new_trace_id, stamped
 from planner_core.errors import ContextError
-from planner_core.events import PlanningCompleted
+from planner_core.events import BreakerChanged, Event, PlanningCompleted
 from planner_core.model.plan import ModuleStatus, Outcome, Plan
 from planner_core.model.records import Finding, Severity
+from planner_core.modules.builtin import builtin_registries
 from planner_core.planner import plan as plan_context
 from planner_core.runtime import Runtime
 
 if TYPE_CHECKING:
     from host.home.home import Home
-    from planner_core.events import Event
+    from host.home.plan_store import PlanFile, PlanRecord
+    from host.planning.breaker_store import BreakerStore
     from planner_core.explain.explanation import Explanation
     from planner_core.model.config import PlannerConfig
     from planner_core.model.context import PlanningContext
+    from planner_core.modules.cache import CalculationCache
     from planner_core.modules.registry import Registries
 
 Planner = Callable[["PlanningContext", "PlannerConfig", Runtime], Plan]
 ConfigLoader = Callable[["Home", str, "Registries | None"], LoadedConfig]
+
+MODULE_BUDGET_S: Final = 30.0
+"""For one call of a module in `trader plan`: an owner does not wait longer for one of many."""
+JOURNAL_EVENTS_MAX: Final = 2_000
+"""Of one plan. The last ones are kept, because they say how it ended."""
+
+
+def _discard_event(_event: Event) -> None:
+    """Ignore an event."""
+
+
+def _never() -> bool:
+    return False
+
+
+def _ignore_module_start(_key: str, _operation: str) -> None:
+    """Ignore which module is about to run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How one plan is made. The caller builds it once; nothing changes it.
+
+    Parameters
+    ----------
+    as_of : date, optional
+        The day to plan for; by default the portfolio's own, or today.
+    trace_id : str, optional
+        By default a new one.
+    budget_s : float, optional
+        Seconds for the planner. After that, the best set so far is the answer.
+    module_budget_s : float, optional
+        Seconds for each call of a module.
+    proof_s : float, optional
+        Seconds to prove how good the plan is; None: no proof. A run that is cancelled during the
+        proof returns the plan and the bound so far.
+    breakers : BreakerStore, optional
+        Circuit breakers of the home; None: every module is called.
+    excluded_modules : mapping of str to str
+        Keys of modules to leave out whatever their breakers say, each with the reason.
+    cache : CalculationCache, optional
+        Results of calculators for the same inputs.
+    registries : Registries, optional
+        By default the modules shipped with the planner.
+    emit : callable taking an Event
+        Must not raise.
+    on_module_start : callable taking a key and an operation
+        Called before a module runs.
+    is_cancelled : callable returning bool
+        A cancelled run raises PlanningCancelledError.
+    clock : Clock
+    load_config : callable
+        By default it reads the file and keeps it as a version if it is a new one. See
+        `host.home.config.active`.
+    planner : callable
+        Another one than `planner_core.planner.plan`, for tests.
+    """
+
+    as_of: date | None = None
+    trace_id: str | None = None
+    budget_s: float | None = None
+    module_budget_s: float | None = None
+    proof_s: float | None = None
+    breakers: BreakerStore | None = None
+    excluded_modules: Mapping[str, str] = field(default_factory=dict)
+    cache: CalculationCache | None = None
+    registries: Registries | None = None
+    emit: Callable[[Event], None] = _discard_event
+    on_module_start: Callable[[str, str], None] = _ignore_module_start
+    is_cancelled: Callable[[], bool] = _never
+    clock: Clock = SYSTEM_CLOCK
+    load_config: ConfigLoader = load_file
+    planner: Planner = plan_context
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +135,9 @@ class PlannedRun:
         From reading the configuration to the plan.
     record : dict
         The plan as in `docs/plan-json.md`.
+    options : RunOptions
     explanation : Explanation, optional
-        None when it was not asked for, or when nothing was weighed.
+        None before `add_explanation`.
     """
 
     plan: Plan
@@ -66,47 +146,25 @@ class PlannedRun:
     created_at: datetime
     elapsed_s: float
     record: PlanRecord
+    options: RunOptions
     explanation: Explanation | None = None
 
     @property
     def prices_until(self) -> date | None:
-        """The youngest day with prices; None when none could be read."""
+        """The latest day with prices; None when there is none."""
         if self.context is None or not self.context.n_days:
             return None
         return date.fromisoformat(str(self.context.dates[-1]))
 
 
-def make_plan(  # noqa: PLR0913 - each is a seam that the worker or a test takes
-    home: Home,
-    bucket_id: str,
-    *,
-    as_of: date | None = None,
-    clock: Clock = SYSTEM_CLOCK,
-    emit: Callable[[Event], None] | None = None,
-    trace_id: str | None = None,
-    registries: Registries | None = None,
-    planner: Planner = plan_context,
-    load: ConfigLoader = load_file,
-) -> PlannedRun:
+def make_plan(home: Home, bucket_id: str, options: RunOptions | None = None) -> PlannedRun:
     """Plan a bucket; the plan is not stored.
 
     Parameters
     ----------
     home : Home
     bucket_id : str
-    as_of : date, optional
-        The day to plan for; by default the portfolio's own, or today.
-    clock : Clock
-    emit : callable taking an Event, optional
-    trace_id : str, optional
-        By default a new one.
-    registries : Registries, optional
-        By default the modules shipped with the planner.
-    planner : callable
-        Another one than `planner_core.planner.plan`, for tests.
-    load : callable
-        Which configuration: by default the file, kept as a version if it is a new one. See
-        `host.home.config.active`.
+    options : RunOptions, optional
 
     Raises
     ------
@@ -114,116 +172,108 @@ def make_plan(  # noqa: PLR0913 - each is a seam that the worker or a test takes
         When the bucket's configuration is wrong.
     HomeError, PortfolioFileError
         When there is no such bucket, or its portfolio is wrong.
+    PlanningCancelledError
+        When `is_cancelled` returned True before there was a plan.
     """
-    started = clock.monotonic()
+    options = options or RunOptions()
+    clock = options.clock
+    start_s = clock.monotonic()
     created_at = clock.now()
     home.require_bucket(bucket_id)
-    config = load(home, bucket_id, registries)
-    runtime = Runtime(
-        monotonic=clock.monotonic,
-        now=clock.now,
-        trace_id=trace_id or new_trace_id(),
-        bucket_id=bucket_id,
-    )
-    if registries is not None:
-        runtime.registries = registries
-    if emit is not None:
-        runtime.emit = emit
+    config = options.load_config(home, bucket_id, options.registries)
+    trace_id = options.trace_id or new_trace_id()
     context: PlanningContext | None = None
     try:
         context = take_snapshot(
             home,
             bucket_id,
-            as_of,
+            options.as_of,
             history_days=config.config.estimation.history_days,
             now=clock.now,
         )
-        plan = planner(context, config.config, runtime)
+        plan = _run_planner(context, config.config, options, trace_id)
     except (MarketDataError, LedgerError, ContextError) as error:
-        day = read_portfolio(home.portfolio_file(bucket_id), as_of, clock.now).as_of
-        plan = held_by_data(error, bucket_id, day, runtime.trace_id)
-        runtime.tell(
-            PlanningCompleted,
+        day = read_portfolio(home.portfolio_file(bucket_id), options.as_of, clock.now).as_of
+        plan = _held_plan(error, bucket_id, day, trace_id)
+        held_event = PlanningCompleted(
+            timestamp=clock.now(),
+            bucket_id=bucket_id,
+            trace_id=trace_id,
             outcome=plan.outcome.value,
             gain=0.0,
             n_steps=0,
-            elapsed_s=clock.monotonic() - started,
+            elapsed_s=clock.monotonic() - start_s,
         )
+        options.emit(held_event)
     ids = tuple(security.id for security in context.securities) if context else ()
     record = plan_to_json(
         plan, config.version, config.sha256, created_at=created_at, security_ids=ids
     )
-    elapsed_s = clock.monotonic() - started
-    return PlannedRun(plan, config, context, created_at, elapsed_s, record)
+    elapsed_s = clock.monotonic() - start_s
+    return PlannedRun(plan, config, context, created_at, elapsed_s, record, options)
 
 
-def proving(seconds: float | None, is_cancelled: Callable[[], bool] | None = None) -> Planner:
-    """Return the planner, given so many seconds to prove how good its plan is; None: no proof.
-
-    Cancelled while it proves, it returns the plan and the bound so far; before that, it raises
-    PlanningCancelledError.
-    """
-
-    def prove(context: PlanningContext, config: PlannerConfig, runtime: Runtime) -> Plan:
-        runtime.prove_s = seconds
-        if is_cancelled is not None:
-            runtime.is_cancelled = is_cancelled
-        return plan_context(context, config, runtime)
-
-    return prove
-
-
-def reasons_of(
-    run: PlannedRun,
-    *,
-    ask_what_if: bool = True,
-    clock: Clock = SYSTEM_CLOCK,
-    registries: Registries | None = None,
-) -> Explanation | None:
-    """Return the reasons of a run's plan; None when nothing was weighed.
-
-    Asking what would change the answer takes up to ten times as long as the plan itself.
-    """
-    if run.context is None or run.plan.score is None:
-        return None
-    from planner_core.explain.explanation import explain
-
-    # A module that the plan did without is not tried here either: it may take the process along.
-    without = {
-        attempt.key: attempt.message
-        for attempt in run.plan.modules
-        if attempt.status is ModuleStatus.SKIPPED_OPEN
-    }
-    runtime = Runtime(monotonic=clock.monotonic, without=without)
-    if registries is not None:
-        runtime.registries = registries
-    config = run.config.config
-    return explain(run.context, config, run.plan, runtime, ask_what_if=ask_what_if)
+def _run_planner(
+    context: PlanningContext, config: PlannerConfig, options: RunOptions, trace_id: str
+) -> Plan:
+    """Run the planner, by the breakers of the home if there are any, and save those."""
+    store = options.breakers
+    if store is None:
+        return options.planner(context, config, _runtime(context, options, trace_id))
+    store.refresh()
+    try:
+        plan = options.planner(context, config, _runtime(context, options, trace_id))
+    finally:
+        store.save()
+    if store.problem is None:
+        return plan
+    finding = Finding(
+        "breakers_not_kept",
+        Severity.WARNING,
+        f"a module that failed may be tried again after a restart: {store.problem}",
+    )
+    return replace(plan, findings=(*plan.findings, finding))
 
 
-def with_reasons(run: PlannedRun, found: Explanation | None) -> PlannedRun:
-    """Return the run with the reasons of its plan, in its record too."""
-    if run.context is None or found is None:
-        return run
-    from host.planning.explanation_json import explanation_to_json
+def _runtime(context: PlanningContext, options: RunOptions, trace_id: str) -> Runtime:
+    """Return what one run of the planner takes from the host; its budget begins now."""
+    store, budget_s, monotonic = options.breakers, options.budget_s, options.clock.monotonic
+    return Runtime(
+        registries=options.registries or builtin_registries(),
+        monotonic=monotonic,
+        now=options.clock.now,
+        emit=options.emit if store is None else _saving_trials(options.emit, store),
+        is_cancelled=options.is_cancelled,
+        deadline_s=None if budget_s is None else monotonic() + budget_s,
+        module_budget_s=options.module_budget_s,
+        breakers=None if store is None else store.breakers,
+        cache=options.cache,
+        without=options.excluded_modules,
+        running=options.on_module_start,
+        prove_s=options.proof_s,
+        trace_id=trace_id,
+        bucket_id=context.bucket_id,
+    )
 
-    ids = [security.id for security in run.context.securities]
-    record = {**run.record, "explanation": explanation_to_json(found, ids)}
-    return replace(run, explanation=found, record=record)
+
+def _saving_trials(emit: Callable[[Event], None], store: BreakerStore) -> Callable[[Event], None]:
+    """Return `emit` preceded by a save of the breakers when a trial call begins."""
+
+    def save_and_emit(event: Event) -> None:
+        if isinstance(event, BreakerChanged) and event.after == "half_open":
+            store.save()
+        emit(event)
+
+    return save_and_emit
 
 
-def store_plan(home: Home, run: PlannedRun) -> PlanFile:
-    """Keep a plan in the home; StorageError when that fails."""
-    return PlanStore(home).save(run.record, run.created_at)
-
-
-def held_by_data(
+def _held_plan(
     error: MarketDataError | LedgerError | ContextError,
     bucket_id: str,
     as_of: date,
     trace_id: str,
 ) -> Plan:
-    """Return the plan that says why the data cannot carry one; a finding per problem."""
+    """Return a HELD plan with a finding for each problem of the data."""
     lines = str(error).splitlines() or [error.code]
     return Plan(
         outcome=Outcome.HELD,
@@ -234,3 +284,65 @@ def held_by_data(
         reason=lines[0],
         findings=tuple(Finding(error.code, Severity.ERROR, line) for line in lines),
     )
+
+
+def explain_run(run: PlannedRun, *, ask_what_if: bool = True) -> Explanation | None:
+    """Return the explanation of a run's plan; None when no sets were scored.
+
+    The questions of what would change the answer take up to ten times as long as the plan itself.
+    """
+    if run.context is None or run.plan.score is None:
+        return None
+    from planner_core.explain.explanation import explain  # not in the planner's process
+
+    # A module that the plan left out is left out here too: it might end the process.
+    skipped = {
+        attempt.key: attempt.message
+        for attempt in run.plan.modules
+        if attempt.status is ModuleStatus.SKIPPED_OPEN
+    }
+    options = RunOptions(
+        excluded_modules=skipped, clock=run.options.clock, registries=run.options.registries
+    )
+    runtime = _runtime(run.context, options, run.plan.trace_id)
+    return explain(run.context, run.config.config, run.plan, runtime, ask_what_if=ask_what_if)
+
+
+def add_explanation(run: PlannedRun, explanation: Explanation | None) -> PlannedRun:
+    """Return the run with the explanation of its plan, in its record too."""
+    if run.context is None or explanation is None:
+        return run
+    ids = [security.id for security in run.context.securities]
+    record = {**run.record, "explanation": explanation_to_json(explanation, ids)}
+    return replace(run, explanation=explanation, record=record)
+
+
+def journal_plan(home: Home, events: Iterable[Event], run: PlannedRun, file: PlanFile) -> None:
+    """Record the events of a command's plan, and that the plan is on disk.
+
+    Raises
+    ------
+    StorageError
+        When the journal could not be written.
+    """
+    # The planner's process writes no journal; asyncio would come along.
+    from host.telemetry.events.press_events import PlanStored, plan_summary
+    from host.telemetry.journal.head import HEAD_NAME
+    from host.telemetry.journal.journal import Journal
+    from host.telemetry.journal.record import clean_record
+
+    stored = PlanStored(
+        trace_id=run.plan.trace_id,
+        bucket_id=run.plan.bucket_id,
+        file=file.path.name,
+        elapsed_s=round(run.elapsed_s, 4),
+        via="command",
+        **plan_summary(run.record),
+    )
+    latest = deque((event for event in events if event.is_kept), JOURNAL_EVENTS_MAX)
+    stored_event = stamped(stored, run.options.clock.now())
+    journal = Journal(home.journal_dir, home.state_dir / HEAD_NAME)
+    try:
+        journal.append_all([clean_record(event) for event in [*latest, stored_event]])
+    finally:
+        journal.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from host.home.home import create_home
-from host.planning.worker.breaker_store import BreakerStore
+from host.planning.breaker_store import BreakerStore
 from host.simulation.appliance import Simulation
 from planner_core.model.circuit_breaker import BreakerState
 from tests.end_to_end.promises import TAMPERED, assert_promises, of_type

@@ -21,7 +21,7 @@ from host.appliance.plan_service import names_of, stored_event
 from host.appliance.presses.press_log import OpenRequest, PressLedger
 from host.appliance.presses.recorder import Recorder
 from host.home.plan_store import PlanStore
-from host.planning.worker.breaker_store import BreakerStore
+from host.planning.breaker_store import BreakerStore
 from host.planning.worker.client import WorkerClient
 from host.planning.worker.supervisor import PlanSupervisor
 from host.telemetry.event_bus import EventBus

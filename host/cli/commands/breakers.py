@@ -15,7 +15,7 @@ from host.errors import EXIT_DONE, EXIT_FAILED, StorageError, UsageError, did_yo
 
 if TYPE_CHECKING:
     from host.cli.output import Output
-    from host.planning.worker.breaker_store import BreakerStore
+    from host.planning.breaker_store import BreakerStore
     from planner_core.model.circuit_breaker import Breaker
 
 
@@ -79,7 +79,7 @@ def disable_module(options: argparse.Namespace, output: Output) -> int:
 
 
 def _open(options: argparse.Namespace, output: Output) -> BreakerStore:
-    from host.planning.worker.breaker_store import BreakerStore
+    from host.planning.breaker_store import BreakerStore
 
     home = open_home(options.home)
     home.require_home()

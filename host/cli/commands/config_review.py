@@ -40,12 +40,12 @@ def show_meaning(diff: ConfigDiff, output: Output) -> None:
 
 def plans_of(home: Home, bucket_id: str, both: tuple[LoadedConfig, LoadedConfig]) -> dict[str, Any]:
     """Return what each configuration would do today; nothing is stored."""
-    from host.planning.plan_run import make_plan
+    from host.planning.plan_run import RunOptions, make_plan
 
     answers: dict[str, Any] = {}
     for name, config in zip(("old", "new"), both, strict=True):
-        record = make_plan(home, bucket_id, load=lambda *_, loaded=config: loaded).record
-        answers[name] = record
+        options = RunOptions(load_config=lambda *_, loaded=config: loaded)
+        answers[name] = make_plan(home, bucket_id, options).record
     return answers
 
 

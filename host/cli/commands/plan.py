@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from host.cli.output import Output
     from host.home.home import Home
     from host.home.plan_store import PlanFile
+    from host.planning.breaker_store import BreakerStore
     from host.planning.plan_run import PlannedRun
-    from host.planning.worker.breaker_store import BreakerStore
     from host.presentation.plan_progress import Tell
     from host.telemetry.metrics.planner_metrics import Metrics
     from host.telemetry.metrics.profile import Profile
@@ -83,7 +83,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
         from host.presentation.plan_plot import check_plotting
 
         check_plotting(options.plot)  # before a minute of work, not after it
-    from host.planning.plan_run import store_plan
+    from host.home.plan_store import PlanStore
     from planner_core.model.plan import Outcome
 
     watch = Watch.of(home, options)
@@ -92,7 +92,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
     failures: list[str] = []
     if not options.no_store:
         try:
-            file = store_plan(home, planned)
+            file = PlanStore(home).save(planned.record, planned.created_at)
             stored_at = str(file.path.relative_to(home.root))
         except StorageError as error:
             failures.append(f"the plan was not kept: {error}")  # worth showing all the same
@@ -153,7 +153,7 @@ def parse_plot_path(text: str) -> Path:
 
 def _journal(home: Home, events: list[Event], planned: PlannedRun, file: PlanFile) -> list[str]:
     """Put the plan into the journal; return what went wrong."""
-    from host.planning.audit import journal_plan
+    from host.planning.plan_run import journal_plan
 
     try:
         journal_plan(home, events, planned, file)
@@ -177,7 +177,7 @@ class Watch:
         """Begin to watch."""
         import time
 
-        from host.planning.worker.breaker_store import BreakerStore
+        from host.planning.breaker_store import BreakerStore
         from host.telemetry.metrics.planner_metrics import Metrics
         from host.telemetry.metrics.profile import Profile
         from host.telemetry.metrics.store import MetricsStore
@@ -207,8 +207,13 @@ def _planned(home: Home, options: argparse.Namespace, output: Output, watch: Wat
     """Plan, and prove and explain what was asked for, with progress for whoever looks."""
     from host.cli.interrupts import first_interrupt_asks
     from host.home.config.active import load_file, peek
-    from host.planning.plan_run import make_plan, proving, reasons_of, with_reasons
-    from host.planning.worker.guarded_planner import guarded
+    from host.planning.plan_run import (
+        MODULE_BUDGET_S,
+        RunOptions,
+        add_explanation,
+        explain_run,
+        make_plan,
+    )
     from host.presentation.plan_progress import shown_progress
     from planner_core.errors import PlanningCancelledError
 
@@ -221,15 +226,17 @@ def _planned(home: Home, options: argparse.Namespace, output: Output, watch: Wat
 
         try:
             with first_interrupt_asks() as is_cancelled:
-                planner = proving(options.prove, is_cancelled)
-                planned = make_plan(
-                    home,
-                    options.bucket,
+                run_options = RunOptions(
                     as_of=options.as_of,
+                    module_budget_s=MODULE_BUDGET_S,
+                    proof_s=options.prove,
+                    breakers=watch.breakers,
                     emit=hear,
-                    planner=guarded(planner, watch.breakers, running=watch.profile.running),
-                    load=peek if options.no_store else load_file,
+                    on_module_start=watch.profile.running,
+                    is_cancelled=is_cancelled,
+                    load_config=peek if options.no_store else load_file,
                 )
+                planned = make_plan(home, options.bucket, run_options)
         except PlanningCancelledError:
             raise KeyboardInterrupt from None
         if options.profile:
@@ -237,7 +244,7 @@ def _planned(home: Home, options: argparse.Namespace, output: Output, watch: Wat
             planned = replace(planned, record=record)
         if options.explain:
             tell("asking what would change the answer", None)
-            planned = with_reasons(planned, reasons_of(planned))
+            planned = add_explanation(planned, explain_run(planned))
     return planned
 
 
@@ -253,14 +260,14 @@ def _progress_of(tell: Tell, prove_s: float | None) -> Callable[[Event], None]:
 
 def _plot(planned: PlannedRun, home: Home, path: Path, output: Output, *, quiet: bool) -> list[str]:
     """Draw the plan; return what went wrong."""
-    from host.planning.plan_run import reasons_of
+    from host.planning.plan_run import explain_run
     from host.presentation.plan_plot import draw_plan
 
-    reasons = planned.explanation or reasons_of(planned, ask_what_if=False)
-    if reasons is None:
+    explanation = planned.explanation or explain_run(planned, ask_what_if=False)
+    if explanation is None:
         return [f"nothing was drawn: {planned.plan.reason}"]
     try:
-        draw_plan(planned.plan, reasons, path, is_demo=home.is_demo)
+        draw_plan(planned.plan, explanation, path, is_demo=home.is_demo)
     except StorageError as error:
         return [f"the plot was not written: {error}"]
     if not quiet:

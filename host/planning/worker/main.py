@@ -53,11 +53,7 @@ from planner_core.errors import PlannerError
 
 if TYPE_CHECKING:
     from planner_core.events import Event
-    from planner_core.model.config import PlannerConfig
-    from planner_core.model.context import PlanningContext
-    from planner_core.model.plan import Plan
     from planner_core.modules.registry import Registries
-    from planner_core.runtime import Runtime
 
 LEFT_PROCESSES: Final = "left_processes"
 """Code of a plan whose modules left processes behind."""
@@ -131,7 +127,7 @@ class Desk:
         note: RunningNote,
         registries: Registries | None = None,
     ) -> None:
-        from host.planning.worker.breaker_store import BreakerStore
+        from host.planning.breaker_store import BreakerStore
         from planner_core.modules.cache import CalculationCache
 
         self.home = home
@@ -163,18 +159,10 @@ class Desk:
 
     def _planned(self, trace_id: str, request: Request) -> dict[str, object]:
         from host.home.config.active import load_active
-        from host.planning.plan_run import make_plan
-        from host.planning.worker.guarded_planner import guarded
-        from planner_core.planner import plan
+        from host.planning.plan_run import RunOptions, make_plan
 
         budget_s = float(request["budget_s"])
         is_careful = bool(request.get("is_careful"))
-
-        def in_time(context: PlanningContext, config: PlannerConfig, runtime: Runtime) -> Plan:
-            runtime.is_cancelled = lambda: self.inbox.is_cancelled(trace_id)
-            runtime.deadline_s = runtime.monotonic() + budget_s
-            runtime.cache = self.cache
-            return plan(context, config, runtime)
 
         def emit(event: Event) -> None:
             if event.event_type in MODULE_ENDS:
@@ -193,21 +181,20 @@ class Desk:
 
         without = {str(key): str(why) for key, why in request.get("without", {}).items()}
         module_budget_s = float(request.get("module_budget_s", budget_s))
-        run = make_plan(
-            self.home,
-            str(request["bucket_id"]),
-            emit=emit,
+        options = RunOptions(
             trace_id=trace_id,
+            budget_s=budget_s,
+            module_budget_s=module_budget_s,
+            breakers=self.breakers,
+            excluded_modules=without,
+            cache=self.cache,
             registries=self.registries,
-            planner=guarded(
-                in_time,
-                self.breakers,
-                without=without,
-                running=running,
-                budget_s=module_budget_s,
-            ),
-            load=load_active,
+            emit=emit,
+            on_module_start=running,
+            is_cancelled=lambda: self.inbox.is_cancelled(trace_id),
+            load_config=load_active,
         )
+        run = make_plan(self.home, str(request["bucket_id"]), options)
         return {
             "created_at": run.created_at.isoformat(),
             "elapsed_s": run.elapsed_s,
@@ -250,17 +237,13 @@ def warm_up(home: Home, inbox: Inbox, answers: Answers) -> None:
     By our own modules only: nobody would know whom to blame for a crash.
     """
     from host.home.config.active import load_active
-    from host.planning.plan_run import make_plan
-    from planner_core.planner import plan
+    from host.planning.plan_run import RunOptions, make_plan
 
-    def planner(context: PlanningContext, config: PlannerConfig, runtime: Runtime) -> Plan:
-        runtime.is_cancelled = lambda: not inbox.plans.empty()
-        return plan(context, config, runtime)
-
+    options = RunOptions(is_cancelled=lambda: not inbox.plans.empty(), load_config=load_active)
     began_s = time.monotonic()
     for bucket_id in home.bucket_ids()[:1]:
         with contextlib.suppress(Exception):
-            make_plan(home, bucket_id, planner=planner, load=load_active)
+            make_plan(home, bucket_id, options)
     answers.send("warm", {"elapsed_s": time.monotonic() - began_s})
 
 

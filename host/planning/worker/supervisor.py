@@ -29,7 +29,7 @@ from planner_core.events import BreakerChanged, PlanRepeated
 from planner_core.model.circuit_breaker import Signal
 
 if TYPE_CHECKING:
-    from host.planning.worker.breaker_store import BreakerStore
+    from host.planning.breaker_store import BreakerStore
     from host.planning.worker.client import PlanReply, WorkerClient
     from host.telemetry.metrics.store import MetricsStore
 

@@ -11,7 +11,7 @@ from host.health.checkup import check_health
 from host.health.finding import HealthFinding
 from host.home.home import Home
 from host.home.plan_store import PlanStore
-from host.planning.worker.breaker_store import BreakerStore
+from host.planning.breaker_store import BreakerStore
 from planner_core.model.circuit_breaker import Signal
 
 

@@ -1,22 +1,26 @@
-"""From the files of a home to a stored plan, with the real planner and with a false one."""
+"""From the files of a home to a plan in the store and in the journal."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from host.clock import Clock
 from host.errors import HomeError
 from host.home.home import Home
-from host.home.plan_store import PlanStore
+from host.home.plan_store import PlanFile, PlanStore
 from host.home.storage.problems import PortfolioFileError
 from host.home.storage.toml_file import ConfigFileError
-from host.planning.plan_run import PlannedRun, make_plan, store_plan
+from host.planning.plan_run import PlannedRun, RunOptions, make_plan
 from host.telemetry.events.host_event import new_trace_id
+from host.telemetry.journal.reader import read_journal
+from host.telemetry.journal.record import JournalRecord
 from planner_core.errors import ContextError
 from planner_core.events import Event, PlanningCompleted, PlanningStarted
 from planner_core.model.config import PlannerConfig
@@ -24,7 +28,9 @@ from planner_core.model.context import PlanningContext
 from planner_core.model.plan import Outcome, Plan
 from planner_core.model.records import Side
 from planner_core.runtime import Runtime
+from tests.host.conftest import Trader
 from tests.host.sample_plans import TRACE_ID, planned
+from tests.host.small_home import small_home
 
 NOW = datetime(2023, 1, 2, 9, 30, tzinfo=UTC)
 
@@ -41,13 +47,16 @@ def false_planner(context: PlanningContext, config: PlannerConfig, runtime: Runt
 
 
 def run(home: Home, bucket_id: str = "core", as_of: date | None = None) -> PlannedRun:
-    return make_plan(
-        home, bucket_id, as_of=as_of, clock=ticking(), trace_id=TRACE_ID, planner=false_planner
-    )
+    options = RunOptions(as_of=as_of, clock=ticking(), trace_id=TRACE_ID, planner=false_planner)
+    return make_plan(home, bucket_id, options)
+
+
+def store_plan(home: Home, made: PlannedRun) -> PlanFile:
+    return PlanStore(home).save(made.record, made.created_at)
 
 
 def test_the_demo_plan_both_sells_and_buys_and_is_the_same_each_time(own_home: Home) -> None:
-    first, second = (make_plan(own_home, "core", trace_id=TRACE_ID) for _ in range(2))
+    first, second = (make_plan(own_home, "core", RunOptions(trace_id=TRACE_ID)) for _ in range(2))
     assert first.plan.outcome is Outcome.PLANNED
     assert {step.side for step in first.plan.steps} == {Side.BUY, Side.SELL}
     assert first.plan.steps == second.plan.steps
@@ -83,7 +92,8 @@ def test_the_day_may_be_given(own_home: Home) -> None:
 
 def test_events_carry_the_trace_id_and_the_host_s_time(own_home: Home) -> None:
     events: list[Event] = []
-    make_plan(own_home, "core", clock=ticking(), emit=events.append, trace_id=TRACE_ID)
+    options = RunOptions(clock=ticking(), emit=events.append, trace_id=TRACE_ID)
+    make_plan(own_home, "core", options)
     assert isinstance(events[0], PlanningStarted)
     assert isinstance(events[-1], PlanningCompleted)
     assert {event.trace_id for event in events} == {TRACE_ID}
@@ -116,7 +126,7 @@ def test_a_context_that_contradicts_itself_is_held(own_home: Home) -> None:
     def contradicted(*_: object) -> Plan:
         raise ContextError("prices: a price is missing")
 
-    made = make_plan(own_home, "core", clock=ticking(), planner=contradicted)
+    made = make_plan(own_home, "core", RunOptions(clock=ticking(), planner=contradicted))
     assert (made.plan.outcome, made.plan.reason) == (Outcome.HELD, "prices: a price is missing")
 
 
@@ -164,3 +174,61 @@ def test_a_stored_plan_sorts_by_the_time_it_was_made(own_home: Home) -> None:
     later = replace(made, created_at=NOW + timedelta(seconds=1))
     names = [store_plan(own_home, one).path.name for one in (later, made)]
     assert names == sorted(names, reverse=True)
+
+
+def journaled(home: Home) -> list[JournalRecord]:
+    records: list[JournalRecord] = []
+    assert read_journal(home.journal_dir, records.append).is_sound
+    return records
+
+
+def test_one_trace_id_joins_a_command_its_events_and_its_plan(
+    trader: Trader, own_home: Home
+) -> None:
+    plan = trader("plan", "core", "--json", "--home", own_home.root).json
+    records = journaled(own_home)
+    assert {record.trace_id for record in records} == {plan["trace_id"]}
+    assert {record.bucket_id for record in records} == {"core"}
+    types = [record.event_type for record in records]
+    order = [
+        "PlanningStarted",
+        "SequenceGenerationStarted",
+        "SequenceEvaluationStarted",
+        "BestSequenceUpdated",
+        "SequenceGenerationCompleted",
+        "SequenceEvaluationCompleted",
+        "PlanningCompleted",
+        "PlanStored",
+    ]
+    assert [name for name in dict.fromkeys(types) if name in order] == order
+    stored = records[-1].data
+    assert (stored["via"], stored["outcome"]) == ("command", "PLANNED")
+    assert stored["config_version"] == plan["config_version"] == 1
+    (file,) = own_home.plans_dir("core").glob(f"*{plan['trace_id']}.json")
+    assert stored["file"] == file.name
+
+
+def test_a_plan_that_is_held_by_its_data_is_journaled_too(trader: Trader, tmp_path: Path) -> None:
+    home = small_home(tmp_path, prices="date,AAA,BBB\n2024-01-02,x,y\n")
+    home.bucket_file("core").parent.mkdir()
+    home.bucket_file("core").write_text("# defaults\n", encoding="utf-8")
+    assert trader("plan", "core", "--home", home.root).code == 1
+    records = journaled(home)
+    assert [record.event_type for record in records] == ["PlanningCompleted", "PlanStored"]
+    assert {record.data["outcome"] for record in records} == {"HELD"}
+
+
+def test_a_plan_that_is_not_stored_is_not_journaled(trader: Trader, own_home: Home) -> None:
+    trader("plan", "core", "--no-store", "--home", own_home.root)
+    assert not own_home.journal_dir.exists()
+
+
+def test_a_journal_that_cannot_be_written_is_reported_and_the_plan_is_shown(
+    trader: Trader, own_home: Home
+) -> None:
+    own_home.journal_dir.touch()
+    result = trader("plan", "core", "--json", "--home", own_home.root)
+    assert result.code == 1
+    assert result.json["outcome"] == "PLANNED"
+    assert "events were not kept" in result.err
+    assert os.linesep not in result.err.strip()

@@ -11,7 +11,7 @@ import pytest
 
 from host.cli.main import main
 from host.home.home import Home, create_home
-from host.planning.worker.breaker_store import BreakerStore
+from host.planning.breaker_store import BreakerStore
 from planner_core.model.circuit_breaker import Signal
 
 KEY = "filters.diversity"

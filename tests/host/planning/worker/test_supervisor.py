@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from host.home.home import Home, create_home
+from host.planning.breaker_store import BreakerStore
 from host.planning.worker import errors as worker_failure
-from host.planning.worker.breaker_store import BreakerStore
 from host.planning.worker.client import WorkerClient, WorkerNews
 from host.planning.worker.errors import PlanFailedError
 from host.planning.worker.supervisor import PlanSupervisor

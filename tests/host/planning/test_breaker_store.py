@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from host.home.home import Home
-from host.planning.worker.breaker_store import BreakerStore
+from host.planning.breaker_store import BreakerStore
 from planner_core.model.circuit_breaker import BreakerState, Signal
 from tests.builders import FakeClock
 
