@@ -245,7 +245,7 @@ class Daemon:
             except Exception as error:  # noqa: BLE001 - the daemon's loop: it goes on
                 trace = traceback.format_exc()
                 self.recorder.tell(told.InternalError(problem=repr(error), traceback=trace))
-                self.screen.add_fault(Fault.INTERNAL)
+                self.screen.add_fault(Fault.INTERNAL_ERROR)
                 await asyncio.sleep(RESTART_S)
         return None
 
@@ -306,7 +306,7 @@ class Daemon:
                 await self.presses.events_lost(event)
             case FirmwareIncompatible():
                 self.recorder.tell(news_of(event))
-                self.screen.add_fault(Fault.FIRMWARE)
+                self.screen.add_fault(Fault.FIRMWARE_INCOMPATIBLE)
             case BoardRefused() | PortOpened() | PortMissing():
                 self.recorder.tell(news_of(event))
             case Tick():
@@ -368,14 +368,14 @@ class Daemon:
             await work
         except Exception as error:  # noqa: BLE001 - as in `_keep_on`
             self.recorder.tell(told.InternalError(problem=repr(error)))
-            self.screen.add_fault(Fault.INTERNAL)
+            self.screen.add_fault(Fault.INTERNAL_ERROR)
 
     def _show(self, frame: Frame, brightness: int) -> int:
         return self.link.show(frame, brightness)
 
     async def _connected(self, event: BoardConnected) -> None:
         self.recorder.tell(news_of(event))
-        self.screen.clear_faults(Fault.FIRMWARE)
+        self.screen.clear_faults(Fault.FIRMWARE_INCOMPATIBLE)
         await self.presses.board_connected(event.board.boot_id)
 
     def _disconnected(self, event: BoardDisconnected) -> None:
@@ -385,6 +385,6 @@ class Daemon:
 
     def _on_storage(self, is_failing: bool) -> None:
         if is_failing:
-            self.screen.add_fault(Fault.STORAGE)
+            self.screen.add_fault(Fault.CANNOT_WRITE)
         else:
-            self.screen.clear_faults(Fault.STORAGE)
+            self.screen.clear_faults(Fault.CANNOT_WRITE)

@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from host.clock import boot_id, boot_time_s
-from host.display.faults import FAULT_TEXTS, Fault
+from host.display.faults import SCROLL_TEXTS, Fault
 from host.errors import StorageError
 from host.health.checks.home import why_nothing_is_kept
 from host.health.checks.plan import last_success_of, overdue
@@ -50,7 +50,15 @@ CHECK_MAX_S: Final = 60.0
 REMIND_S: Final = 86_400.0
 """An acknowledged dead man's switch shows again after that."""
 NICE: Final = 10
-STAYS: Final = frozenset({Fault.WORKER, Fault.OVERRUN, Fault.CONFIG, Fault.DATA, Fault.PRESS_LOST})
+STAYS: Final = frozenset(
+    {
+        Fault.WORKER_DIED,
+        Fault.PLAN_OVERRAN,
+        Fault.CONFIG_MISSING,
+        Fault.DATA_UNUSABLE,
+        Fault.PRESS_LOST,
+    }
+)
 """Faults that stand until a plan mends them or somebody has seen them, over a restart too."""
 
 
@@ -154,7 +162,7 @@ class HealthDesk:
         state, memory = self._screen.state, self._memory
         link = "board linked" if state.is_linked else f"no board at {memory.port}"
         what = f"serving {memory.bucket_id or 'no bucket'}, {link}"
-        troubles = [f"fault {fault.value} {FAULT_TEXTS[fault].words}" for fault in state.faults]
+        troubles = [f"fault {fault.value} {SCROLL_TEXTS[fault]}" for fault in state.faults]
         if state.config_rejected is not None:
             troubles.append(f"refused {state.config_rejected}")
         if not state.is_linked:
@@ -243,10 +251,10 @@ class HealthDesk:
         """Show a disk that keeps nothing before a press has to find that out."""
         is_full = await asyncio.to_thread(self._keeps_nothing)
         if is_full and not self._is_full:
-            self._screen.add_fault(Fault.STORAGE)
-            self._tell(told.FaultShown(fault=Fault.STORAGE.name.lower()))
+            self._screen.add_fault(Fault.CANNOT_WRITE)
+            self._tell(told.FaultShown(fault=Fault.CANNOT_WRITE.record_name))
         elif self._is_full and not is_full:
-            self._screen.clear_faults(Fault.STORAGE)
+            self._screen.clear_faults(Fault.CANNOT_WRITE)
         self._is_full = is_full
 
     def _keeps_nothing(self) -> bool:
@@ -269,9 +277,9 @@ class HealthDesk:
             for name, success in found.items()
             if overdue(now, success, watched.get(name), self._silence_h)
         ]
-        self._show(Fault.HOME, is_so=not found)
-        self._show(Fault.NO_PLAN, is_so=bool(late) and not is_wrong)
-        self._show(Fault.CLOCK, is_so=is_wrong)
+        self._show(Fault.HOME_MISSING, is_so=not found)
+        self._show(Fault.NO_PLAN_FOR_LONG, is_so=bool(late) and not is_wrong)
+        self._show(Fault.CLOCK_IN_PAST, is_so=is_wrong)
 
     def _evidence(self, successes: Iterable[datetime | None]) -> dict[str, datetime]:
         """Return what has been already."""
@@ -308,7 +316,7 @@ class HealthDesk:
         now_s = self._screen.now_s()
         if not shown and now_s - self._shown_s.get(fault, float("-inf")) >= REMIND_S:
             self._screen.add_fault(fault)
-            self._tell(told.FaultShown(fault=fault.name.lower()))
+            self._tell(told.FaultShown(fault=fault.record_name))
             self._note_daemon()
         if shown or fault not in self._shown_s:
             self._shown_s[fault] = now_s

@@ -14,6 +14,7 @@ from host.appliance.presses.press_log import Leftover, OpenRequest, judge_leftov
 from host.appliance.presses.speculative_plan import HeadStart
 from host.display.compositor import Fault
 from host.errors import StorageError
+from host.health.catalogue import fault_of_failure
 from host.planning.worker import errors as worker_failure
 from host.planning.worker.errors import PlanFailedError
 from host.telemetry.events.press_events import (
@@ -44,24 +45,16 @@ PROGRESS: Final[Mapping[str, float]] = {
 }
 """How far a plan is when a stage of the planner ends, by where its time usually goes."""
 
-FAULTS: Final[Mapping[str, Fault]] = {
-    worker_failure.DIED: Fault.WORKER,
-    worker_failure.OVERRAN: Fault.OVERRUN,
-    worker_failure.LEFT_PROCESSES: Fault.WORKER,
-    "storage": Fault.STORAGE,
-    "config_file": Fault.CONFIG,
-    "config": Fault.CONFIG,
-    "home": Fault.DATA,
-    "portfolio_file": Fault.DATA,
-    "market_data": Fault.DATA,
-    "ledger": Fault.DATA,
-    "context": Fault.DATA,
-}
-"""What the matrix shows for the code of a failure; any other is internal."""
-
 INTERNAL: Final = "internal"
 MENDED_BY_A_PLAN: Final = frozenset(
-    {Fault.WORKER, Fault.OVERRUN, Fault.STORAGE, Fault.CONFIG, Fault.DATA, Fault.INTERNAL}
+    {
+        Fault.WORKER_DIED,
+        Fault.PLAN_OVERRAN,
+        Fault.CANNOT_WRITE,
+        Fault.CONFIG_MISSING,
+        Fault.DATA_UNUSABLE,
+        Fault.INTERNAL_ERROR,
+    }
 )
 """A plan that is on disk, with its record, proves all of these wrong."""
 WITHOUT: Final = frozenset({"failed", "timed_out", "skipped_open"})
@@ -189,7 +182,7 @@ class PlanDesk:
             return
         shown = tuple(line[:500] for line in lines[:LINES_KEPT])
         await self._recorder.record(PlanFailed(**names, code=failure, lines=shown))
-        self._screen.add_fault(FAULTS.get(failure, Fault.INTERNAL))
+        self._screen.add_fault(fault_of_failure(failure))
 
     def _show(self, request: OpenRequest, record: PlanRecord) -> None:
         screen = self._screen

@@ -16,7 +16,7 @@ from firmware_bridge.link import Link
 from host.appliance.daemon import Daemon
 from host.appliance.screen import Screen
 from host.clock import utc_now
-from host.display.faults import FAULT_TEXTS, Fault
+from host.display.faults import SCROLL_TEXTS, Fault
 from host.errors import HomeError, HostError, StorageError
 from host.telemetry.events import daemon_events
 from host.telemetry.events.host_event import HostEvent, stamped
@@ -78,8 +78,8 @@ async def serve(
         except (HomeError, StorageError) as error:
             if not waits:
                 raise
-            fault = Fault.HOME if isinstance(error, HomeError) else Fault.STORAGE
-            notifier.status(f"degraded (fault {fault.value} {FAULT_TEXTS[fault].words}): {error}")
+            fault = Fault.HOME_MISSING if isinstance(error, HomeError) else Fault.CANNOT_WRITE
+            notifier.status(f"degraded (fault {fault.value} {SCROLL_TEXTS[fault]}): {error}")
             notifier.ready()
             with logging(config, keeps=False):
                 if str(error) != told:

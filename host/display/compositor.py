@@ -341,7 +341,7 @@ def _config_rejected(state: DisplayState, _now_s: float) -> TimedAnimation | Non
 
 
 def _planning(state: DisplayState, _now_s: float) -> TimedAnimation | None:
-    if state.planning is None or Fault.STORAGE in state.faults:
+    if state.planning is None or Fault.CANNOT_WRITE in state.faults:
         return None  # a plan that cannot be saved is no answer, so waiting for it is useless
     return TimedAnimation(screens.planning_screen(state.planning.fraction), state.planning.since_s)
 

@@ -21,7 +21,7 @@ from firmware_bridge.patterns import (
 )
 from host.display import labels
 from host.display.animation import MILLISECONDS, Animation, ScrollingText, Shot, still
-from host.display.faults import FAULT_TEXTS, Fault
+from host.display.faults import SCROLL_TEXTS, Fault
 
 if TYPE_CHECKING:
     from host.display.labels import PlanRecord, StepLabel
@@ -236,7 +236,7 @@ def fault_screen(faults: tuple[Fault, ...]) -> Animation:
     """Return the number and the words of each fault, in turn; the first number stays."""
     shots: list[Shot] = []
     for fault in faults:
-        line = ScrollingText(FAULT_TEXTS[fault].words.upper(), SMALL, 1)
+        line = ScrollingText(SCROLL_TEXTS[fault].upper(), SMALL, 1)
         shots += (
             still(fault_frame(fault), SIGN_MS),
             *line.shots(Frame.blank(), SIGN_MS),

@@ -1,4 +1,12 @@
-"""Every kind of finding: its id for programs, how bad it is, what it means, what to do.
+"""The catalogue of happenings: each has one name, as finding, journal event, link event and fault.
+
+A row is a kind of health finding: its id for programs, how bad it is, what it means, what to do.
+The other forms of the same happening derive from the row:
+
+    journal event   `event`: a type of the journal (`docs/events.md`)
+    link event      the class of `firmware_bridge.events` with the name of the journal event
+    failed plan     `failures`: codes of `PlanFailed` that have this cause
+    fault           the member of `Fault` with the name of the id; its number is on the matrix
 
 An id keeps its meaning for good. `docs/health.md` is written from this table.
 """
@@ -18,10 +26,22 @@ CONFIG, PLANS, CLOCK, RECORDS = "Configuration", "Plans", "Clock", "Records"
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FindingKind:
     """A row of the catalogue.
 
-    `action` and `fix` may name `{bucket}`, `{home}` and `{subject}`.
+    Parameters
+    ----------
+    group : str
+        Heading in the document.
+    severity : Level
+    meaning : str
+    action, fix : str
+        What to do, and a command that does it; may name `{bucket}`, `{home}` and `{subject}`.
+    blocks : Blocks
+    event : str
+        Event type of the journal that records it; empty: none does.
+    failures : tuple of str
+        Codes of `PlanFailed` that have this cause.
     """
 
     group: str
@@ -29,294 +49,317 @@ class Kind:
     meaning: str
     action: str
     blocks: Blocks = Blocks.NOTHING
-    fault: Fault | None = None
     fix: str = ""
+    event: str = ""
+    failures: tuple[str, ...] = ()
 
 
 ERROR, WARNING, INFO = Level.ERROR, Level.WARNING, Level.INFO
 
-CATALOGUE: Final[Mapping[str, Kind]] = {
+CATALOGUE: Final[Mapping[str, FindingKind]] = {
     # --- home and disk -------------------------------------------------------------------------
-    "home_missing": Kind(
+    "home_missing": FindingKind(
         DISK,
         ERROR,
-        "The home folder is missing, cannot be read, or has no portfolio in it.",
-        "Make one with `trader init --home {home}`, or correct the owner of the folder.",
+        "The home folder is missing, cannot be read, or contains no portfolio.",
+        "Create one with `trader init --home {home}`, or fix the owner of the folder.",
         Blocks.PLAN,
-        Fault.HOME,
-        "trader init --home {home}",
+        fix="trader init --home {home}",
+        event="WaitingForHome",
     ),
-    "no_bucket": Kind(
+    "no_bucket": FindingKind(
         DISK,
         ERROR,
         "The home has no bucket: there is nothing to plan.",
-        "Write portfolios/NAME.toml; `trader init` leaves one to begin with.",
+        "Write portfolios/NAME.toml; `trader init` creates one to begin with.",
         Blocks.PLAN,
     ),
-    "home_open_to_others": Kind(
+    "home_open_to_others": FindingKind(
         DISK,
         WARNING,
-        "Other users of this computer may change what plans are made from.",
-        "Take their right away: `chmod -R go-w {home}`.",
+        "Other users of this computer can change the files that plans are made from.",
+        "Remove write access for others: `chmod -R go-w {home}`.",
         fix="chmod -R go-w {home}",
     ),
-    "home_of_another": Kind(
+    "home_of_another": FindingKind(
         DISK,
         WARNING,
-        "The home belongs to another user than the one who asks.",
-        "Ask as its owner, or correct the owner with `chown -R`.",
+        "The home belongs to another user than the one who runs this command.",
+        "Run the command as the owner, or fix the owner with `chown -R`.",
     ),
-    "cannot_write": Kind(
+    "cannot_write": FindingKind(
         DISK,
         ERROR,
-        "Nothing can be kept: the disk is full, broken or read-only. Presses stay on the board.",
+        "Nothing can be saved: the disk is full, broken or read-only. Presses stay on the board.",
         "Free some space, or remount the file system; `df -h {home}` shows it.",
         Blocks.PRESS,
-        Fault.STORAGE,
+        event="JournalFailed",
+        failures=("storage",),
     ),
-    "disk_low": Kind(
+    "disk_low": FindingKind(
         DISK,
         WARNING,
-        "The file system of the home has little room left.",
-        "Free some space; `df -h {home}` and `du -sh {home}/*` show where it went.",
+        "The file system of the home is nearly full.",
+        "Free some space; `df -h {home}` and `du -sh {home}/*` show what uses it.",
     ),
-    "memory_low": Kind(
+    "memory_low": FindingKind(
         DISK,
         WARNING,
-        "There is little memory left: the planner's process may be ended by the system.",
-        "End what is not needed, or add swap; `free -m` shows it.",
+        "Little memory is left: the system may kill the planner's process.",
+        "Stop other programs, or add swap; `free -m` shows it.",
     ),
     # --- configuration -------------------------------------------------------------------------
-    "config_missing": Kind(
+    "config_missing": FindingKind(
         CONFIG,
         ERROR,
-        "The bucket has no configuration that is valid, not even an older one.",
-        "Run `trader config check {bucket}`: it names file, line and what is allowed there.",
+        "The bucket has no valid configuration, not even an older one.",
+        "Run `trader config check {bucket}`: it shows file, line and the allowed values.",
         Blocks.PLAN,
-        Fault.CONFIG,
+        failures=("config", "config_file"),
     ),
-    "config_refused": Kind(
+    "config_refused": FindingKind(
         CONFIG,
         WARNING,
-        "The configuration as it was edited is wrong; an older version stays in force.",
-        "Run `trader config check {bucket}`: it names file, line and what is allowed there.",
+        "The edited configuration is wrong; an older version stays in force.",
+        "Run `trader config check {bucket}`: it shows file, line and the allowed values.",
+        event="ConfigurationRejected",
     ),
-    "config_not_picked_up": Kind(
+    "config_not_picked_up": FindingKind(
         CONFIG,
         INFO,
-        "The configuration was edited, and is not in force yet.",
+        "The configuration was edited and is not in force yet.",
         "The daemon picks it up within seconds; without one, `trader config commit {bucket}`.",
         fix="trader config commit {bucket}",
     ),
-    "config_history_damaged": Kind(
+    "config_history_damaged": FindingKind(
         CONFIG,
         WARNING,
         "A version of the configuration is damaged or gone.",
         "Run `trader config verify {bucket}`: it sets damaged versions aside.",
         fix="trader config verify {bucket}",
+        event="ConfigHistoryRepaired",
     ),
-    "device_file_refused": Kind(
+    "device_file_refused": FindingKind(
         CONFIG,
         WARNING,
         "device.toml is wrong; the defaults are used in its place.",
-        "Correct the line; a daemon takes it in when it starts again.",
+        "Fix the line; the daemon reads it again when it restarts.",
     ),
     # --- portfolio and market ------------------------------------------------------------------
-    "data_unusable": Kind(
+    "data_unusable": FindingKind(
         DATA,
         ERROR,
         "No plan can be made from the portfolio, the market data or the ledger as they are.",
-        "Mend the line; `trader plan {bucket}` names everything that is wrong.",
+        "Fix the line; `trader plan {bucket}` lists everything that is wrong.",
         Blocks.PLAN,
-        Fault.DATA,
+        failures=("context", "home", "ledger", "market_data", "portfolio_file"),
     ),
-    "portfolio_behind_ledger": Kind(
+    "portfolio_behind_ledger": FindingKind(
         DATA,
         WARNING,
         "The ledger has fills from after the portfolio was last edited.",
         "Bring lots and cash of portfolios/{bucket}.toml up to date.",
     ),
     # --- plans ---------------------------------------------------------------------------------
-    "no_plan_yet": Kind(
+    "no_plan_yet": FindingKind(
         PLANS,
         INFO,
-        "No plan was made of this bucket yet.",
+        "The bucket has no plan yet.",
         "Press the button, or run `trader plan {bucket}`.",
     ),
-    "no_plan_for_long": Kind(
+    "no_plan_for_long": FindingKind(
         PLANS,
         ERROR,
         "No plan succeeded for longer than `limits.plan_silence_h` of device.toml allows.",
-        "Run `trader plan {bucket}` and mend what it complains of.",
-        fault=Fault.NO_PLAN,
+        "Run `trader plan {bucket}` and fix the reported problems.",
     ),
-    "plan_held": Kind(
+    "plan_held": FindingKind(
         PLANS,
         WARNING,
         "The latest attempt gave no plan.",
-        "Mend what it says, then plan again.",
+        "Fix the reported problem, then plan again.",
     ),
-    "plan_past_its_day": Kind(
+    "plan_past_its_day": FindingKind(
         PLANS,
         INFO,
         "The latest plan is no longer valid.",
         "Plan again before you trade by it.",
     ),
-    "plan_file_damaged": Kind(
+    "plan_file_damaged": FindingKind(
         PLANS,
         WARNING,
         "A stored plan cannot be read.",
-        "Nothing to do but plan again; delete the file when you have looked at it.",
+        "Plan again; delete the file when you have looked at it.",
+        event="PlanUnreadable",
     ),
-    "module_left_out": Kind(
+    "module_left_out": FindingKind(
         PLANS,
         WARNING,
-        "The latest plan was made without a module, because it failed or was switched off by"
-        " its breaker.",
-        "Look at the module's message; `trader breakers` says when it is tried again.",
+        "The latest plan was made without a module, because it failed or its breaker had switched"
+        " it off.",
+        "Look at the module's message; `trader breakers` shows when it is tried again.",
+        event="ModuleSkipped",
     ),
-    "breaker_open": Kind(
+    "breaker_open": FindingKind(
         PLANS,
         WARNING,
         "A module failed too often in a row and is left out for a while.",
-        "It is tried again by itself; `trader breakers` shows when.",
+        "The planner tries it again later; `trader breakers` shows when.",
+        event="BreakerChanged",
     ),
     # --- daemon --------------------------------------------------------------------------------
-    "daemon_not_running": Kind(
+    "daemon_not_running": FindingKind(
         DAEMON,
         INFO,
         "No daemon serves this home: the board's button does nothing.",
         "Start it with `trader run`, or set it up with `trader service install`.",
         Blocks.PRESS,
+        event="DaemonStopped",
     ),
-    "daemon_died": Kind(
+    "daemon_died": FindingKind(
         DAEMON,
         WARNING,
-        "The daemon of this home ended without saying so.",
+        "The daemon of this home ended without a shutdown.",
         "Start it again, and look at the end of its log (`journalctl -u 'arduino-trader@*'`).",
         Blocks.PRESS,
     ),
-    "daemon_silent": Kind(
+    "daemon_silent": FindingKind(
         DAEMON,
         ERROR,
-        "The daemon holds the home and gives no sign of life.",
-        "Restart it; under systemd the watchdog does that by itself.",
+        "The daemon holds the home and does not respond.",
+        "Restart it; under systemd the watchdog restarts it.",
         Blocks.PRESS,
     ),
-    "daemon_restarted": Kind(
+    "daemon_restarted": FindingKind(
         DAEMON,
         INFO,
-        "The daemon ended without saying so, and was started again.",
+        "The daemon ended without a shutdown and was started again.",
         "Nothing, if somebody ended it or the power was cut; else `journalctl -u"
-        " 'arduino-trader@*'` and the crash report say why.",
+        " 'arduino-trader@*'` and the crash report show why.",
+        event="DaemonStarted",
     ),
-    "worker_restarted": Kind(
+    "worker_restarted": FindingKind(
         DAEMON,
         INFO,
         "The planner's process ended and was started again.",
-        "Nothing; if it returns, `trader events tail --type WorkerEnded` says how it ended.",
+        "Nothing; if it returns, `trader events tail --type WorkerEnded` shows how it ended.",
+        event="WorkerEnded",
     ),
-    "worker_died": Kind(
+    "worker_died": FindingKind(
         DAEMON,
         ERROR,
-        "The planner's process ended by itself and was started again.",
-        "Press again; if it returns, look for the module that is named in the log.",
-        fault=Fault.WORKER,
+        "The planner's process crashed and was started again.",
+        "Press again; if it happens again, see which module the log names.",
+        failures=("left_processes", "worker_died"),
     ),
-    "worker_missing": Kind(
+    "worker_missing": FindingKind(
         DAEMON,
         WARNING,
         "The planner's process does not run.",
-        "Wait a minute; if it stays, the daemon's log says why it does not start.",
+        "Wait a minute; if it stays, the daemon's log shows why it does not start.",
         Blocks.PRESS,
     ),
-    "plan_overran": Kind(
+    "plan_overran": FindingKind(
         DAEMON,
         WARNING,
         "Planning took longer than its limit and was stopped.",
         "Lower `max_plan_depth` or the search's limits, or raise `limits.plan_deadline_s`.",
-        fault=Fault.OVERRUN,
+        failures=("overrun",),
     ),
-    "internal_error": Kind(
+    "internal_error": FindingKind(
         DAEMON,
         ERROR,
         "An unexpected error in the daemon; the part that failed was restarted.",
         "Read the details: `trader events tail --type InternalError --json`.",
-        fault=Fault.INTERNAL,
+        event="InternalError",
+        failures=("internal",),
     ),
     # --- board ---------------------------------------------------------------------------------
-    "board_missing": Kind(
+    "board_missing": FindingKind(
         BOARD,
         WARNING,
         "The daemon has no link to the board.",
         "Look at the cable and at `link.port` of device.toml; `ls -l /dev/tty*` shows the ports.",
         Blocks.PRESS,
+        event="BoardDisconnected",
     ),
-    "link_unsteady": Kind(
+    "link_unsteady": FindingKind(
         BOARD,
         INFO,
-        "The link to the board broke, or what came over it was damaged; it was sent again.",
+        "The link to the board broke, or packets were damaged; they were sent again.",
         "Nothing; if it returns, look at the cable and try another one (`trader board test`).",
     ),
-    "firmware_incompatible": Kind(
+    "firmware_incompatible": FindingKind(
         BOARD,
         ERROR,
-        "The board's firmware speaks another version of the link's protocol.",
-        "Install the firmware that came with this version of the host.",
+        "The board's firmware uses another version of the link's protocol.",
+        "Install the firmware that came with this version of the host: `trader board flash`.",
         Blocks.PRESS,
-        Fault.FIRMWARE,
+        event="FirmwareIncompatible",
     ),
-    "press_lost": Kind(
+    "press_lost": FindingKind(
         BOARD,
         WARNING,
         "The board counted presses that never reached the host.",
-        "Press again; if it returns, look at the cable with `trader board info`.",
-        fault=Fault.PRESS_LOST,
+        "Press again; if it happens again, test the cable with `trader board info`.",
+        event="PressesLost",
     ),
     # --- clock ---------------------------------------------------------------------------------
-    "clock_in_past": Kind(
+    "clock_in_past": FindingKind(
         CLOCK,
         ERROR,
-        "The clock shows a time that has been already: what is today cannot be known.",
+        "The clock is behind a time that was already recorded, so today's date is unknown.",
         "Set it: `timedatectl set-ntp true`, or `date -s`; then restart the daemon.",
-        fault=Fault.CLOCK,
     ),
-    "clock_jumped": Kind(
+    "clock_jumped": FindingKind(
         CLOCK,
         WARNING,
         "The clock was set by more than a minute while the daemon ran.",
-        "Nothing, if it was set right; press again if a press expired by it.",
+        "Nothing, if it is right now; press again if a press expired because of it.",
+        event="ClockJumped",
     ),
     # --- records -------------------------------------------------------------------------------
-    "journal_damaged": Kind(
+    "journal_damaged": FindingKind(
         RECORDS,
         ERROR,
-        "The journal was changed, or has a gap: its chain of hashes is broken.",
-        "Keep a copy of journal/; if nobody edited it, look at the disk.",
+        "The journal was changed or has a gap: its hash chain is broken.",
+        "Keep a copy of journal/; unless somebody edited it, check the disk.",
+        event="JournalDamaged",
     ),
-    "journal_tail_torn": Kind(
+    "journal_tail_torn": FindingKind(
         RECORDS,
         INFO,
-        "The last record of the journal is not whole, as a power cut leaves it.",
+        "The last record of the journal is not complete, as after a power cut.",
         "Nothing: it was never acknowledged, and the next start of the daemon cuts it off.",
+        event="JournalRepaired",
     ),
-    "state_unreadable": Kind(
+    "state_unreadable": FindingKind(
         RECORDS,
         INFO,
-        "What the daemon remembers of its health cannot be read; it is written anew.",
-        "Nothing; the times since when something holds begin again.",
+        "The daemon's health state cannot be read; it is written anew.",
+        "Nothing; the times since when a finding holds begin again.",
     ),
-    "check_failed": Kind(
+    "check_failed": FindingKind(
         RECORDS,
         WARNING,
-        "A check could not be made.",
-        "Mend what it says; until then nothing is known of what it looks at.",
+        "A check could not run.",
+        "Fix the reported error; until then the result of this check is missing.",
     ),
 }
 """By id, in the order of the document."""
 
 
-def finding(
+def fault_of(kind_id: str) -> Fault | None:
+    """Return the fault of a finding: the one with its name."""
+    return Fault.__members__.get(kind_id.upper())
+
+
+def fault_of_failure(code: str) -> Fault:
+    """Return what the matrix shows for a failed plan; a code without a row is internal."""
+    return FAULTS_BY_FAILURE.get(code, Fault.INTERNAL_ERROR)
+
+
+def make_finding(
     kind_id: str,
     what: str = "",
     *,
@@ -328,6 +371,7 @@ def finding(
     """Return a finding of the catalogue; `what` defaults to its meaning."""
     kind = CATALOGUE[kind_id]
     names = {"home": str(home), "bucket": bucket_id, "subject": subject}
+    fault = fault_of(kind_id)
     return HealthFinding(
         id=kind_id,
         severity=kind.severity,
@@ -338,22 +382,27 @@ def finding(
         subject=subject,
         since=since,
         fix=kind.fix.format(**names),
-        fault=None if kind.fault is None else kind.fault.value,
+        fault=None if fault is None else fault.value,
     )
 
 
-def of_fault(fault: Fault, since: datetime | None, home: object, bucket_id: str) -> HealthFinding:
+def finding_of_fault(
+    fault: Fault, since: datetime | None, home: object, bucket_id: str
+) -> HealthFinding:
     """Return the finding behind a number on the matrix."""
-    kind_id = FAULT_FINDINGS[fault]
-    is_of_bucket = CATALOGUE[kind_id].group in (CONFIG, DATA, PLANS)
-    bucket = bucket_id if is_of_bucket else ""
-    shown = f"{CATALOGUE[kind_id].meaning} The matrix shows fault {fault.value}."
-    found = finding(kind_id, shown, home=home, bucket_id=bucket, since=since)
-    # A fault stands until it is mended or acknowledged: it tells what was, not what blocks now.
-    return replace(found, blocks=Blocks.NOTHING)
+    kind = CATALOGUE[fault.finding_id]
+    finding = make_finding(
+        fault.finding_id,
+        f"{kind.meaning} The matrix shows fault {fault.value}.",
+        home=home,
+        bucket_id=bucket_id if kind.group in (CONFIG, DATA, PLANS) else "",
+        since=since,
+    )
+    # A fault stays until it is fixed or acknowledged: it is about the past, and blocks nothing now.
+    return replace(finding, blocks=Blocks.NOTHING)
 
 
-FAULT_FINDINGS: Final[Mapping[Fault, str]] = {
-    kind.fault: kind_id for kind_id, kind in CATALOGUE.items() if kind.fault is not None
+FAULTS_BY_FAILURE: Final[Mapping[str, Fault]] = {
+    code: Fault[kind_id.upper()] for kind_id, kind in CATALOGUE.items() for code in kind.failures
 }
-"""The finding of each number that the matrix may show."""
+"""By the code of a failed plan."""

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from host.display.faults import Fault
+from host.display.faults import FAULTS_BY_RECORD_NAME, Fault
 from host.errors import StorageError
 from host.health.preallocated_file import read_reserve, renew_reserve, write_reserve
 from host.home.storage.atomic_file import write_atomic
@@ -104,7 +104,7 @@ class Memory:
             "port": self.port,
             "is_worker_running": self.is_worker_running,
             "worker_restarts": self.worker_restarts,
-            "faults": {fault.name: _text(at) for fault, at in self.faults.items()},
+            "faults": {fault.record_name.upper(): _text(at) for fault, at in self.faults.items()},
             "watched": {name: _text(at) for name, at in self.watched.items()},
             "clock_jump": None if jump is None else {"at": _text(jump.at), "by_s": jump.by_s},
             "findings": {key: _text(at) for key, at in self.findings.items()},
@@ -161,7 +161,9 @@ def _memory(found: Mapping[str, object]) -> Memory:
     if isinstance(jump, dict):
         at, by_s = time_or_none(jump.get("at")), jump.get("by_s")
     faults = {
-        Fault[name]: since for name, since in _times(found.get("faults")) if name in FAULT_NAMES
+        FAULTS_BY_RECORD_NAME[name.lower()]: since
+        for name, since in _times(found.get("faults"))
+        if name.lower() in FAULTS_BY_RECORD_NAME
     }
     watched = _times(found.get("watched"))
     return Memory(
@@ -183,9 +185,6 @@ def _memory(found: Mapping[str, object]) -> Memory:
         boot_id=_word(found.get("boot_id")),
         clock_offset_s=_seconds(found.get("clock_offset_s")),
     )
-
-
-FAULT_NAMES: Final = frozenset(fault.name for fault in Fault)
 
 
 def _text(at: datetime | None) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from host.health.catalogue import finding
+from host.health.catalogue import make_finding
 from host.health.finding import HealthFinding
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Look:
         since: datetime | None = None,
     ) -> HealthFinding:
         """Return a finding of this home."""
-        return finding(
+        return make_finding(
             kind_id,
             what,
             home=self.home.root,

@@ -44,7 +44,7 @@ def wait_for_fault(appliance: Simulation, fault: Fault) -> None:
 def test_without_a_home_it_waits_says_so_and_serves_the_one_that_comes(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with WaitingSimulation(home) as appliance:
-        wait_for_fault(appliance, Fault.HOME)
+        wait_for_fault(appliance, Fault.HOME_MISSING)
         waiting = appliance.wait_for("daemon", "WaitingForHome")
         assert "there is no home here" in waiting.record["data"]["problem"]
         assert ids(health(home)) >= {"home_missing"}
@@ -67,7 +67,7 @@ def test_a_daemon_that_waits_ends_when_it_is_told_to(tmp_path: Path) -> None:
 def test_on_a_read_only_home_it_shows_that_nothing_can_be_kept(tmp_path: Path) -> None:
     home = small_home(tmp_path / "home")
     with WaitingSimulation(home, on_small_disk(READ_ONLY, home, trader())) as appliance:
-        wait_for_fault(appliance, Fault.STORAGE)
+        wait_for_fault(appliance, Fault.CANNOT_WRITE)
         waiting = appliance.wait_for("daemon", "WaitingForHome")
         assert "read-only" in waiting.record["data"]["problem"]
         appliance.press()
@@ -82,7 +82,7 @@ def test_on_a_read_only_home_it_shows_that_nothing_can_be_kept(tmp_path: Path) -
 def test_on_a_full_disk_it_starts_degraded_and_recovers_without_anybody(tmp_path: Path) -> None:
     home = small_home(tmp_path / "home")
     with WaitingSimulation(home, on_small_disk(FILL + FREE_LATER, home, trader())) as appliance:
-        wait_for_fault(appliance, Fault.STORAGE)
+        wait_for_fault(appliance, Fault.CANNOT_WRITE)
         appliance.press()
         copy_of(home).joinpath("free").touch()
         appliance.wait_for("daemon", "JournalMended")
@@ -127,10 +127,10 @@ def test_with_a_clock_far_in_the_past_it_shows_that_and_mends_when_it_is_right(
 ) -> None:
     home = small_home(tmp_path / "home")
     with Simulation(home, daemon=trader(clock_s=-10_000 * DAY_S)) as appliance:
-        wait_for_fault(appliance, Fault.CLOCK)
+        wait_for_fault(appliance, Fault.CLOCK_IN_PAST)
         wait_until(lambda: "clock_in_past" in ids(health(home)), appliance)
         report = health(home)
-        assert Fault.CLOCK.value in report["daemon"]["faults"]
+        assert Fault.CLOCK_IN_PAST.value in report["daemon"]["faults"]
         appliance.stop_daemon()
         appliance.restart_daemon(trader())
         appliance.wait_for("daemon", "BoardConnected")
@@ -139,7 +139,8 @@ def test_with_a_clock_far_in_the_past_it_shows_that_and_mends_when_it_is_right(
 
 
 @pytest.mark.parametrize(
-    ("plan_s", "deadline_s", "fault"), [(600.0, 1, Fault.OVERRUN), (600.0, 60, Fault.WORKER)]
+    ("plan_s", "deadline_s", "fault"),
+    [(600.0, 1, Fault.PLAN_OVERRAN), (600.0, 60, Fault.WORKER_DIED)],
 )
 def test_a_fault_is_on_the_matrix_and_in_the_health_until_a_plan_mends_it(
     tmp_path: Path, plan_s: float, deadline_s: int, fault: Fault
@@ -148,7 +149,7 @@ def test_a_fault_is_on_the_matrix_and_in_the_health_until_a_plan_mends_it(
     with quick(home, plan_s=plan_s) as appliance:
         appliance.press()
         requested = appliance.wait_for("daemon", "PlanRequested")
-        if fault is Fault.WORKER:
+        if fault is Fault.WORKER_DIED:
             kill_worker_twice(appliance)
         appliance.wait_for("daemon", "PlanFailed")
         wait_for_fault(appliance, fault)

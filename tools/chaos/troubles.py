@@ -178,7 +178,7 @@ _ALL: Final = (
     Trouble(
         *("full", "disk", lambda stage: stage.fill_disk(), lambda stage: stage.free_disk()),
         findings=("cannot_write",),
-        looks_like=_is(fault_frame(Fault.STORAGE)),
+        looks_like=_is(fault_frame(Fault.CANNOT_WRITE)),
         is_numbered=True,
         holds_presses=True,
     ),
@@ -199,7 +199,7 @@ _ALL: Final = (
         Trouble(
             *(f"clock_{name}", "clock", partial(_set_clock, by_s=-by_s)),
             *(partial(_set_clock, by_s=0), ("clock_in_past",)),
-            looks_like=_is(fault_frame(Fault.CLOCK)),
+            looks_like=_is(fault_frame(Fault.CLOCK_IN_PAST)),
             is_numbered=True,
         )
         for name, by_s in (("a_day_back", DAY_S), ("fifty_years_back", 18_250 * DAY_S))

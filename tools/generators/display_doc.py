@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from firmware_bridge.render import to_png
-from host.display.faults import FAULT_TEXTS
+from host.display.faults import SCROLL_TEXTS
+from host.health.catalogue import CATALOGUE
 from tools.generators.display_frames import LegendEntry, LegendSection, on_off
 from tools.generators.display_legend import sections
 
@@ -66,7 +67,8 @@ def _section(part: LegendSection) -> Iterator[str]:
     if any(entry.name == "fault" for entry in part.entries):
         yield "### The numbers of faults\n"
         yield "| number | scrolls | means | what to do |\n|---|---|---|---|"
-        for fault, text in FAULT_TEXTS.items():
-            words = text.words.upper()
-            yield f"| {fault.value} | {words} | {text.meaning} | {text.remedy} |"
+        for fault, text in SCROLL_TEXTS.items():
+            kind = CATALOGUE[fault.finding_id]
+            action = kind.action.format(bucket="BUCKET", home="HOME")
+            yield f"| {fault.value} | {text.upper()} | {kind.meaning} | {action} |"
         yield ""

@@ -92,8 +92,8 @@ def _preview_section() -> LegendSection:
 
 
 def _trouble_section() -> LegendSection:
-    many = DisplayState(faults=(Fault.STORAGE,))
-    firmware = DisplayState(faults=(Fault.FIRMWARE,))
+    many = DisplayState(faults=(Fault.CANNOT_WRITE,))
+    firmware = DisplayState(faults=(Fault.FIRMWARE_INCOMPATIBLE,))
     rejected = DisplayState(config_rejected="core.toml:12")
     return LegendSection(
         "Trouble",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from host.health.catalogue import CATALOGUE
+from host.health.catalogue import CATALOGUE, fault_of
 from host.health.finding import Blocks
 from tools.generators.data_findings import DATA_FINDINGS
 
@@ -81,13 +81,16 @@ def health_markdown() -> str:
 def _kinds() -> Iterator[str]:
     for group, rows in groupby(CATALOGUE.items(), key=lambda row: row[1].group):
         yield f"## {group}\n"
-        yield "| id | severity | means | what to do | blocks | fault |\n|---|---|---|---|---|---|"
+        yield "| id | severity | means | what to do | blocks | fault | event |"
+        yield "|---|---|---|---|---|---|---|"
         for kind_id, kind in rows:
             action = kind.action.format(bucket="BUCKET", home="HOME", subject="...")
             blocks = "" if kind.blocks is Blocks.NOTHING else kind.blocks.value
-            fault = "" if kind.fault is None else str(kind.fault.value)
-            cells = (f"`{kind_id}`", kind.severity.value, kind.meaning, action, blocks, fault)
-            yield f"| {' | '.join(cells)} |"
+            fault = fault_of(kind_id)
+            number = "" if fault is None else str(fault.value)
+            event = f"`{kind.event}`" if kind.event else ""
+            row = (kind_id, kind.severity.value, kind.meaning, action, blocks, number, event)
+            yield f"| `{row[0]}` | {' | '.join(row[1:])} |"
         yield ""
 
 

@@ -261,7 +261,7 @@ class PressDesk:
                 self._effects.cancel_requested(cancels)
             case AcknowledgeFaults():
                 faults = screen.state.faults
-                seen = tuple(fault.name.lower() for fault in faults)
+                seen = tuple(fault.record_name for fault in faults)
                 names = {"trace_id": trace_id, "bucket_id": bucket_id}
                 await record(FaultAcknowledged(**names, faults=seen, **fields))
                 screen.clear_faults(*faults)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from host.health.catalogue import of_fault
+from host.health.catalogue import finding_of_fault
 
 if TYPE_CHECKING:
     from host.health.probe import Findings, Look
@@ -42,7 +42,7 @@ def check_faults(look: Look) -> Findings:
     told = look.told
     if told is not None:
         for fault, since in told.faults.items():
-            yield of_fault(fault, since, look.home.root, told.bucket_id)
+            yield finding_of_fault(fault, since, look.home.root, told.bucket_id)
 
 
 def check_link(look: Look) -> Findings:

@@ -23,13 +23,13 @@ def test_the_switch_falls_when_no_plan_succeeded_for_too_long_and_rises_with_one
     async def scene(bench: Bench) -> None:
         bench.store("PLANNED")
         assert await bench.after(DAY_S - 1) == ()
-        assert await bench.after(2) == (Fault.NO_PLAN,)
-        assert list(bench.memory.faults) == [Fault.NO_PLAN]
+        assert await bench.after(2) == (Fault.NO_PLAN_FOR_LONG,)
+        assert list(bench.memory.faults) == [Fault.NO_PLAN_FOR_LONG]
         bench.store("HELD")
-        assert await bench.after(2) == (Fault.NO_PLAN,)
+        assert await bench.after(2) == (Fault.NO_PLAN_FOR_LONG,)
         bench.store("NOTHING_TO_DO")
         assert await bench.after(2) == ()
-        assert await bench.after(DAY_S + 1) == (Fault.NO_PLAN,)
+        assert await bench.after(DAY_S + 1) == (Fault.NO_PLAN_FOR_LONG,)
 
     act(scene)
 
@@ -40,7 +40,7 @@ def test_the_selected_bucket_is_waited_for_from_the_first_start_on_the_others_ar
     async def scene(bench: Bench) -> None:
         assert await bench.after(1) == ()
         assert list(bench.memory.watched) == ["core"]
-        assert await bench.after(DAY_S + 1) == (Fault.NO_PLAN,)
+        assert await bench.after(DAY_S + 1) == (Fault.NO_PLAN_FOR_LONG,)
         bench.store("PLANNED")
         assert await bench.after(1) == ()
         assert dict(bench.memory.watched) == {}
@@ -55,7 +55,7 @@ def test_a_home_with_nothing_to_plan_is_a_fault_until_there_is_something(
         core = bench.home.portfolio_file("core")
         for path in list(bench.home.portfolios_dir.iterdir()):
             path.unlink()
-        assert await bench.after(1) == (Fault.HOME,)
+        assert await bench.after(1) == (Fault.HOME_MISSING,)
         core.write_text("# empty\n", "utf-8")
         assert await bench.after(1) == ()
 
@@ -64,7 +64,9 @@ def test_a_home_with_nothing_to_plan_is_a_fault_until_there_is_something(
 
 def test_faults_of_the_desk_are_cleared_by_nobody_else() -> None:
     """A held plan is an answer, and no success: it must not silence the dead man's switch."""
-    assert MENDED_BY_A_PLAN.isdisjoint({Fault.NO_PLAN, Fault.CLOCK, Fault.HOME})
+    assert MENDED_BY_A_PLAN.isdisjoint(
+        {Fault.NO_PLAN_FOR_LONG, Fault.CLOCK_IN_PAST, Fault.HOME_MISSING}
+    )
 
 
 def test_the_next_daemon_goes_on_waiting_where_the_last_one_was(act: Act) -> None:
@@ -73,7 +75,7 @@ def test_the_next_daemon_goes_on_waiting_where_the_last_one_was(act: Act) -> Non
 
     async def second(bench: Bench) -> None:
         bench.passed_s = DAY_S + 60
-        assert await bench.after(1) == (Fault.NO_PLAN,)
+        assert await bench.after(1) == (Fault.NO_PLAN_FOR_LONG,)
 
     act(first)
     act(second)
@@ -92,13 +94,13 @@ def test_an_acknowledged_switch_stays_away_for_a_day_and_comes_back(
 ) -> None:
     async def scene(bench: Bench) -> None:
         bench.store("PLANNED")
-        assert await bench.after(DAY_S + 1) == (Fault.NO_PLAN,)
+        assert await bench.after(DAY_S + 1) == (Fault.NO_PLAN_FOR_LONG,)
         await bench.after(1)
-        bench.screen.clear_faults(Fault.NO_PLAN)
+        bench.screen.clear_faults(Fault.NO_PLAN_FOR_LONG)
         assert await bench.after(REMIND_S / 2) == ()
-        assert await bench.after(REMIND_S / 2 + 1) == (Fault.NO_PLAN,)
+        assert await bench.after(REMIND_S / 2 + 1) == (Fault.NO_PLAN_FOR_LONG,)
         await bench.after(1)
-        bench.screen.clear_faults(Fault.NO_PLAN)
+        bench.screen.clear_faults(Fault.NO_PLAN_FOR_LONG)
         assert await bench.after(REMIND_S / 2) == ()
 
     act(scene)
@@ -109,7 +111,7 @@ def test_a_board_that_begins_in_1970_does_not_count_the_years_when_its_clock_is_
 ) -> None:
     async def in_the_past(bench: Bench) -> None:
         bench.set_by_s = -NOON.timestamp()
-        assert await bench.after(1) == (Fault.CLOCK,)
+        assert await bench.after(1) == (Fault.CLOCK_IN_PAST,)
         assert dict(bench.memory.watched) == {}
 
     async def set_right(bench: Bench) -> None:
@@ -121,16 +123,16 @@ def test_a_board_that_begins_in_1970_does_not_count_the_years_when_its_clock_is_
 
 def test_a_fault_keeps_the_time_since_when_it_is_shown(act: Act) -> None:
     async def scene(bench: Bench) -> None:
-        bench.screen.add_fault(Fault.STORAGE)
+        bench.screen.add_fault(Fault.CANNOT_WRITE)
         await bench.after(1)
-        since = bench.memory.faults[Fault.STORAGE]
-        bench.screen.add_fault(Fault.WORKER)
+        since = bench.memory.faults[Fault.CANNOT_WRITE]
+        bench.screen.add_fault(Fault.WORKER_DIED)
         await bench.after(60)
-        assert bench.memory.faults[Fault.STORAGE] == since
-        assert bench.memory.faults[Fault.WORKER] == since + timedelta(seconds=60)
-        bench.screen.clear_faults(Fault.STORAGE)
+        assert bench.memory.faults[Fault.CANNOT_WRITE] == since
+        assert bench.memory.faults[Fault.WORKER_DIED] == since + timedelta(seconds=60)
+        bench.screen.clear_faults(Fault.CANNOT_WRITE)
         await bench.after(1)
-        assert list(bench.memory.faults) == [Fault.WORKER]
+        assert list(bench.memory.faults) == [Fault.WORKER_DIED]
 
     act(scene)
 
@@ -198,7 +200,7 @@ def test_the_status_line_says_what_is_served_and_what_is_wrong(act: Act) -> None
         assert bench.desk.status() == ("degraded (no board): serving core, no board at /dev/board")
         bench.screen.update(bench.screen.state.with_link(is_linked=True))
         assert bench.desk.status() == "serving core, board linked"
-        bench.screen.add_fault(Fault.STORAGE)
+        bench.screen.add_fault(Fault.CANNOT_WRITE)
         assert bench.desk.status().startswith("degraded (fault 3 cannot write): serving core")
 
     act(scene)

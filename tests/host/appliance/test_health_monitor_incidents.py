@@ -47,7 +47,7 @@ def test_a_clock_behind_the_last_plan_is_a_fault_until_it_is_right(
     async def scene(bench: Bench) -> None:
         bench.store("PLANNED")
         bench.set_by_s = -3 * DAY_S
-        assert await bench.after(1) == (Fault.CLOCK,)
+        assert await bench.after(1) == (Fault.CLOCK_IN_PAST,)
         bench.set_by_s = 0.0
         assert await bench.after(1) == ()
 
@@ -60,7 +60,7 @@ def test_a_clock_that_is_set_back_by_a_day_before_the_first_plan_is_a_fault_too(
     async def scene(bench: Bench) -> None:
         await bench.after(1)
         bench.set_by_s = -DAY_S
-        assert await bench.after(1) == (Fault.CLOCK,)
+        assert await bench.after(1) == (Fault.CLOCK_IN_PAST,)
 
     act(scene)
 
@@ -74,7 +74,9 @@ def test_a_clock_that_a_time_server_keeps_is_believed_whatever_stands_on_the_dis
         monkeypatch.setattr(clock_check, "is_synchronised", lambda: True)
         assert await bench.after(1) == ()
         bench.set_by_s = -20 * 365 * DAY_S
-        assert await bench.after(1) == (Fault.CLOCK,), "no clock is right before the program"
+        assert await bench.after(1) == (Fault.CLOCK_IN_PAST,), (
+            "no clock is right before the program"
+        )
 
     act(scene)
 
@@ -116,10 +118,10 @@ def test_a_disk_that_is_full_shows_before_anybody_presses_and_until_it_is_not(
         assert await bench.after(1) == ()
         for trouble in (lambda _root: "0.0 MB and 9 files are free", gone):
             monkeypatch.setattr(health_monitor, "why_nothing_is_kept", trouble)
-            assert await bench.after(1) == (Fault.STORAGE,)
-            bench.screen.clear_faults(Fault.STORAGE)
+            assert await bench.after(1) == (Fault.CANNOT_WRITE,)
+            bench.screen.clear_faults(Fault.CANNOT_WRITE)
             assert await bench.after(1) == (), "seen, and acknowledged"
-            bench.screen.add_fault(Fault.STORAGE)
+            bench.screen.add_fault(Fault.CANNOT_WRITE)
             monkeypatch.setattr(health_monitor, "why_nothing_is_kept", lambda _root: None)
             assert await bench.after(1) == ()
 
@@ -207,13 +209,13 @@ def test_a_fault_that_nobody_mended_is_shown_by_the_next_daemon_too(
     act: Act,
 ) -> None:
     async def before(bench: Bench) -> None:
-        for fault in (Fault.PRESS_LOST, Fault.OVERRUN, Fault.STORAGE):
+        for fault in (Fault.PRESS_LOST, Fault.PLAN_OVERRAN, Fault.CANNOT_WRITE):
             bench.screen.add_fault(fault)
         await bench.after(1)
 
     async def after(bench: Bench) -> None:
-        assert await bench.after(60) == (Fault.OVERRUN, Fault.PRESS_LOST)
-        assert bench.memory.faults[Fault.OVERRUN] == NOON + timedelta(seconds=1)
+        assert await bench.after(60) == (Fault.PLAN_OVERRAN, Fault.PRESS_LOST)
+        assert bench.memory.faults[Fault.PLAN_OVERRAN] == NOON + timedelta(seconds=1)
 
     act(before)
     act(after)

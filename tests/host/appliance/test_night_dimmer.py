@@ -78,11 +78,11 @@ def test_a_dark_night_lets_a_fault_through_and_nothing_else() -> None:
         evening = Evening(Light.OFF_BUT_FAULTS)
         evening.look(minutes=1)
         assert evening.sent[-1] == (Frame.blank(), 0)
-        evening.screen.add_fault(Fault.STORAGE)
+        evening.screen.add_fault(Fault.CANNOT_WRITE)
         frame, brightness = evening.sent[-1]
         assert brightness == 3
         assert frame != Frame.blank()
-        evening.screen.clear_faults(Fault.STORAGE)
+        evening.screen.clear_faults(Fault.CANNOT_WRITE)
         assert evening.sent[-1] == (Frame.blank(), 0)
         evening.screen.close()
 

@@ -36,7 +36,7 @@ def test_nothing_is_sent_while_there_is_no_link() -> None:
     def use(screen: Screen, sent: list[Frame]) -> None:
         screen.update(screen.state.with_link(is_linked=False))
         before = len(sent)
-        screen.add_fault(Fault.DATA)
+        screen.add_fault(Fault.DATA_UNUSABLE)
         assert len(sent) == before
         screen.update(screen.state.with_link(is_linked=True))
         assert len(sent) == before + 1
@@ -46,9 +46,9 @@ def test_nothing_is_sent_while_there_is_no_link() -> None:
 
 def test_the_same_picture_is_sent_once() -> None:
     def use(screen: Screen, sent: list[Frame]) -> None:
-        screen.add_fault(Fault.DATA)
+        screen.add_fault(Fault.DATA_UNUSABLE)
         before = len(sent)
-        screen.add_fault(Fault.DATA)
+        screen.add_fault(Fault.DATA_UNUSABLE)
         assert len(sent) == before
 
     on_screen(use)

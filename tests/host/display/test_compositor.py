@@ -44,10 +44,10 @@ CAUSES: dict[Layer, dict[str, Any]] = {
         "result": FIVE_STEPS,
         "result_from_s": NOW_S,
         "answer_until_s": NOW_S + ANSWER_S,
-        "faults": (Fault.CLOCK,),
+        "faults": (Fault.CLOCK_IN_PAST,),
         "faults_since_s": NOW_S,
     },
-    Layer.FAULT: {"faults": (Fault.CLOCK,), "faults_since_s": NOW_S},
+    Layer.FAULT: {"faults": (Fault.CLOCK_IN_PAST,), "faults_since_s": NOW_S},
     Layer.CONFIG_REJECTED: {"config_rejected": "core.toml:3", "config_rejected_since_s": NOW_S},
     Layer.RESULT: {"result": FIVE_STEPS, "result_from_s": NOW_S},
     Layer.DEGRADED: {"is_degraded": True},
@@ -196,7 +196,7 @@ def test_who_presses_while_something_is_wrong_sees_the_plan_with_a_mark_and_then
 def test_trouble_that_begins_while_an_answer_is_shown_comes_at_once() -> None:
     answered = DisplayState().with_result(FIVE_STEPS, NOW_S)
     for troubled in (
-        answered.with_faults((Fault.DATA,), NOW_S + 1),
+        answered.with_faults((Fault.DATA_UNUSABLE,), NOW_S + 1),
         answered.with_config_rejected("core.toml:1", NOW_S + 1),
     ):
         assert shown(troubled, NOW_S + 1) in {Layer.FAULT, Layer.CONFIG_REJECTED}
@@ -204,19 +204,19 @@ def test_trouble_that_begins_while_an_answer_is_shown_comes_at_once() -> None:
 
 
 def test_trouble_that_ends_takes_no_answer_away_while_other_trouble_stays() -> None:
-    both = DisplayState().with_faults((Fault.NO_PLAN, Fault.PRESS_LOST), NOW_S)
+    both = DisplayState().with_faults((Fault.NO_PLAN_FOR_LONG, Fault.PRESS_LOST), NOW_S)
     answered = both.with_result(FIVE_STEPS, NOW_S + 1)
     one_fault = answered.with_faults((Fault.PRESS_LOST,), NOW_S + 3)
     assert shown(one_fault, NOW_S + 3) is Layer.ANSWER
     assert shown(one_fault, NOW_S + 1 + ANSWER_S) is Layer.FAULT
-    another = one_fault.with_faults((Fault.NO_PLAN, Fault.PRESS_LOST), NOW_S + 4)
+    another = one_fault.with_faults((Fault.NO_PLAN_FOR_LONG, Fault.PRESS_LOST), NOW_S + 4)
     assert shown(another, NOW_S + 4) is Layer.FAULT
 
 
 def test_nobody_is_shown_a_sand_clock_while_nothing_can_be_kept() -> None:
-    state = DisplayState().with_planning(NOW_S).with_faults((Fault.STORAGE,), NOW_S)
+    state = DisplayState().with_planning(NOW_S).with_faults((Fault.CANNOT_WRITE,), NOW_S)
     assert shown(state) is Layer.FAULT
-    assert shown(state.with_faults((Fault.CLOCK,), NOW_S)) is Layer.PLANNING
+    assert shown(state.with_faults((Fault.CLOCK_IN_PAST,), NOW_S)) is Layer.PLANNING
 
 
 def test_without_trouble_an_answer_is_just_the_result() -> None:
@@ -226,9 +226,12 @@ def test_without_trouble_an_answer_is_just_the_result() -> None:
 
 
 def test_the_same_faults_again_do_not_start_the_picture_again() -> None:
-    state = DisplayState().with_faults((Fault.DATA, Fault.STORAGE), NOW_S)
-    assert state.faults == (Fault.STORAGE, Fault.DATA)
-    assert state.with_faults((Fault.STORAGE, Fault.DATA, Fault.DATA), NOW_S + 5) is state
+    state = DisplayState().with_faults((Fault.DATA_UNUSABLE, Fault.CANNOT_WRITE), NOW_S)
+    assert state.faults == (Fault.CANNOT_WRITE, Fault.DATA_UNUSABLE)
+    assert (
+        state.with_faults((Fault.CANNOT_WRITE, Fault.DATA_UNUSABLE, Fault.DATA_UNUSABLE), NOW_S + 5)
+        is state
+    )
     assert shown(state.with_faults((), NOW_S + 6)) is Layer.IDLE
 
 
@@ -239,10 +242,10 @@ def test_the_same_refused_configuration_again_does_not_start_the_picture_again()
 
 
 def test_several_faults_take_turns() -> None:
-    state = DisplayState().with_faults((Fault.STORAGE, Fault.DATA), NOW_S)
+    state = DisplayState().with_faults((Fault.CANNOT_WRITE, Fault.DATA_UNUSABLE), NOW_S)
     alone = [
         frame_at(DisplayState().with_faults((fault,), NOW_S), NOW_S)
-        for fault in (Fault.STORAGE, Fault.DATA)
+        for fault in (Fault.CANNOT_WRITE, Fault.DATA_UNUSABLE)
     ]
     frames = frames_until(state, NOW_S, NOW_S + 20)
     assert [frame for frame in frames if frame in alone][:2] == alone
@@ -302,7 +305,9 @@ states = st.builds(
     result_from_s=times,
     page=st.integers(0, 12),
     page_since_s=times,
-    faults=st.sampled_from([(), (Fault.STORAGE,), (Fault.WORKER, Fault.NO_PLAN)]),
+    faults=st.sampled_from(
+        [(), (Fault.CANNOT_WRITE,), (Fault.WORKER_DIED, Fault.NO_PLAN_FOR_LONG)]
+    ),
     faults_since_s=times,
     config_rejected=st.sampled_from([None, "core.toml:12"]),
     config_rejected_since_s=times,

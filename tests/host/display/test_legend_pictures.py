@@ -20,7 +20,7 @@ from host.display.compositor import (
     frame_at,
     next_change_s,
 )
-from host.display.faults import FAULT_TEXTS
+from host.display.faults import SCROLL_TEXTS
 from host.display.labels import reason, steps
 from tests.host.pixel_art import art
 from tools.generators.display_frames import LegendEntry, on_off
@@ -162,7 +162,7 @@ def test_a_held_plan_is_a_no_entry_sign() -> None:
 
 
 def test_a_fault_is_a_cross_and_its_number() -> None:
-    assert art(frame_at(DisplayState(faults=(Fault.STORAGE,)), 0.0)) == [
+    assert art(frame_at(DisplayState(faults=(Fault.CANNOT_WRITE,)), 0.0)) == [
         "#...#...#####",
         "##.##......#.",
         ".###......#..",
@@ -235,7 +235,7 @@ ENTRIES = [entry for section in sections() for entry in section.entries]
 
 def test_the_words_of_a_fault_are_not_those_of_a_plan_that_is_held() -> None:
     titles = {entry.title.lower() for entry in ENTRIES}
-    assert titles.isdisjoint(text.words for text in FAULT_TEXTS.values())
+    assert titles.isdisjoint(SCROLL_TEXTS.values())
 
 
 def test_no_two_patterns_look_the_same_even_where_leds_are_only_on_or_off() -> None:
@@ -264,7 +264,7 @@ def test_every_picture_of_the_legend_can_be_read_where_leds_are_only_on_or_off(
 def test_the_legend_names_each_picture_once_and_explains_every_fault() -> None:
     names = [entry.name for entry in ENTRIES]
     assert len(set(names)) == len(names)
-    assert set(FAULT_TEXTS) == set(Fault)
+    assert set(SCROLL_TEXTS) == set(Fault)
     assert all(entry.meaning and entry.action for entry in ENTRIES)
 
 

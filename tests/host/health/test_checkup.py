@@ -256,7 +256,7 @@ def test_a_new_demo_home_is_well(own_home: Home) -> None:
 def test_a_home_that_is_not_there_is_the_first_thing_told(tmp_path: Path) -> None:
     report = check_health(Home(tmp_path / "none"))
     assert report.findings[0].id == "home_missing"
-    assert report.findings[0].fault == Fault.HOME.value
+    assert report.findings[0].fault == Fault.HOME_MISSING.value
     assert report.status is Status.FAILED
 
 
@@ -275,7 +275,7 @@ def test_every_fault_on_the_matrix_is_in_the_health_with_its_since(
 
 
 def test_faults_of_a_daemon_that_is_gone_are_not_told_as_if_they_were_shown(own_home: Home) -> None:
-    told(own_home, faults={Fault.WORKER: NOW}, stopped_at=NOW)
+    told(own_home, faults={Fault.WORKER_DIED: NOW}, stopped_at=NOW)
     assert findings_of(own_home, "worker_died") == []
 
 

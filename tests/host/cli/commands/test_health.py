@@ -72,7 +72,7 @@ def test_a_finding_is_told_with_its_id_and_what_to_do_and_ends_with_1(
     assert said.code == 1
     assert said.out.startswith("FAILED")
     assert "FAILED core data_unusable" in said.out
-    assert "  -> Mend the line; `trader plan core`" in said.out
+    assert "  -> Fix the line; `trader plan core`" in said.out
     assert "core: no plan can be made" in said.out
 
 
