@@ -16,8 +16,9 @@ def why_hold(context: PlanningContext, portfolio: Portfolio) -> str | None:
     """Return why no plan can be made at all, before any market is looked at."""
     if context.ledger_status is not LedgerStatus.VALID:
         return (
-            f"the trade ledger is {context.ledger_status.value}: cool-downs could not be honoured;"
-            f" mend portfolios/{context.bucket_id}.trades.csv (only a header if you never traded)"
+            f"the trade ledger is {context.ledger_status.value}: no plan until"
+            f" portfolios/{context.bucket_id}.trades.csv is fixed (only a header if you never"
+            " traded)"
         )
     if not context.securities:
         return f"no securities: add some to portfolios/{context.bucket_id}.toml"

@@ -17,7 +17,7 @@ from planner_core.market.valuation import Portfolio, latest_rate
 from planner_core.model.arrays import FloatArray
 from planner_core.model.config import ConstraintsConfig
 from planner_core.model.context import PlanningContext
-from planner_core.model.records import Side
+from planner_core.model.records import CashFlow, Side
 
 MIN_TRADE_NAV_FRACTION = 0.01
 REPAIR_COSTS = 0.02
@@ -136,7 +136,8 @@ def build_limits(
 ) -> Limits:
     """Turn constraints and circumstances into numbers. Needs a positive NAV."""
     nav = portfolio.nav
-    required = constraints.cash_reserve * nav + _withdrawals_due(context, constraints)
+    withdrawals = -sum(flow.amount for flow in withdrawals_due(context, constraints))
+    required = constraints.cash_reserve * nav + withdrawals
     free = portfolio.cash - portfolio.cash_pending
     position_cap = np.array(
         [
@@ -225,13 +226,14 @@ def _repair_credit(
     return violation / net + last / portfolio.nav
 
 
-def _withdrawals_due(context: PlanningContext, constraints: ConstraintsConfig) -> float:
+def withdrawals_due(context: PlanningContext, constraints: ConstraintsConfig) -> list[CashFlow]:
+    """Return the withdrawals within `withdrawal_notice_days`; their amounts are negative."""
     horizon = context.as_of + timedelta(days=constraints.withdrawal_notice_days)
-    return sum(
-        -flow.amount
+    return [
+        flow
         for flow in context.cash_flows
         if flow.amount < 0 and context.as_of <= flow.on <= horizon
-    )
+    ]
 
 
 def _group_limits(context: PlanningContext, weight: FloatArray) -> GroupLimits:

@@ -62,7 +62,7 @@ def read_ledger(
         For a row without `fx_rate`.
     """
     if not may_be_there(path):
-        message = f"{path}: there is no ledger of trades, so no cool-down can be honoured"
+        message = f"{path}: the trade ledger is missing; no plan without it"
         action = (
             "create it: `date,security,side,quantity,price,fx_rate`, one line per fill, or none"
         )
@@ -83,7 +83,7 @@ def read_ledger(
 
 
 def _findings_of(error: LedgerError) -> tuple[Finding, ...]:
-    action = "correct the line; nothing is planned until the ledger can be read"
+    action = "fix the line; no plan until then"
     return tuple(Finding("ledger_invalid", Severity.ERROR, line, action) for line in error.lines)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from planner_core.market.limits import VIOLATION_TOLERANCE
+from planner_core.market.limits import VIOLATION_TOLERANCE, withdrawals_due
 from planner_core.market.state import PlanningState
 from planner_core.market.trade_sizing import lot_step, price_trade, round_down, round_up
 from planner_core.model.plan import Opportunity
@@ -62,16 +62,33 @@ def _for_cash(state: PlanningState, parts_max: int) -> Iterator[Opportunity]:
     deficit = state.limits.cash_deficit
     if deficit <= VIOLATION_TOLERANCE * state.nav:
         return
+    shortfall = _shortfall(state, deficit)
     for column in np.flatnonzero(state.portfolio.sellable > 0):
         for parts in range(1, parts_max + 1):
             yield Opportunity(
                 security=int(column),
                 side=Side.SELL,
                 notional=notional_for(state, int(column), deficit / parts),
-                reason=f"cash is {deficit:,.0f} {state.context.base_currency} short of what is"
-                f" required: raise {'it' if parts == 1 else f'a part (1/{parts})'} here",
+                reason=f"{shortfall}: sell here to pay for"
+                f" {'it' if parts == 1 else f'a part of it (1/{parts})'}",
                 mandatory=True,
             )
+
+
+def _shortfall(state: PlanningState, deficit: float) -> str:
+    """Return what is missing and why, as the beginning of a reason."""
+    currency = state.context.base_currency
+    withdrawals = withdrawals_due(state.context, state.config.constraints)
+    if not withdrawals:
+        return f"cash is {deficit:,.0f} {currency} below the reserve"
+    amount = -sum(flow.amount for flow in withdrawals)
+    last = max(flow.on for flow in withdrawals)
+    due = (
+        f"a withdrawal of {amount:,.0f} {currency} is due on {last}"
+        if len(withdrawals) == 1
+        else f"withdrawals of {amount:,.0f} {currency} are due by {last}"
+    )
+    return f"{due} and cash above the reserve is {deficit:,.0f} short"
 
 
 def notional_for(state: PlanningState, column: int, net: float) -> float:
@@ -124,10 +141,20 @@ def _for_positions(state: PlanningState) -> Iterator[Opportunity]:
             security=int(column),
             side=Side.SELL,
             notional=max(float(excess[column]) * state.nav, smallest_trade(state, int(column))),
-            reason=f"it is {state.portfolio.weight[column]:.1%} of NAV, above the cap of"
-            f" {state.limits.position_cap[column]:.0%}",
+            reason=f"it is {state.portfolio.weight[column]:.1%} of the portfolio; the limit is"
+            f" {state.limits.position_cap[column]:.0%} ({_setting_of_cap(state, int(column))})",
             mandatory=True,
         )
+
+
+def _setting_of_cap(state: PlanningState, column: int) -> str:
+    """Return which setting limits a position: its own cap, or the one of all positions."""
+    constraints = state.config.constraints
+    cap = state.context.securities[column].cap
+    if cap is not None and cap < constraints.position_weight_max:
+        return "its cap"
+    is_default = "position_weight_max" not in constraints.model_fields_set
+    return "position_weight_max, default" if is_default else "position_weight_max"
 
 
 def _for_groups(state: PlanningState) -> Iterator[Opportunity]:
@@ -139,7 +166,7 @@ def _for_groups(state: PlanningState) -> Iterator[Opportunity]:
                 security=int(column),
                 side=Side.SELL,
                 notional=max(notional, smallest_trade(state, int(column))),
-                reason=f"{groups.names[row]} is {groups.weight[row]:.1%} of NAV, above the cap of"
-                f" {groups.cap[row]:.0%}",
+                reason=f"{groups.names[row]} is {groups.weight[row]:.1%} of the portfolio; the"
+                f" limit is {groups.cap[row]:.0%}",
                 mandatory=True,
             )

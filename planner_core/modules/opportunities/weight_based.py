@@ -66,8 +66,8 @@ class WeightBased(OpportunityCalculator[WeightBasedParameters]):
                 security=int(column),
                 side=Side.BUY if gap[column] > 0 else Side.SELL,
                 notional=fraction * abs(float(gap[column])) * state.nav,
-                reason=f"the best mix of weights holds {optimum[column]:.1%} instead of"
-                f" {state.portfolio.weight[column]:.1%}: {fraction:.0%} of the gap",
+                reason=f"the model would hold {optimum[column]:.1%} instead of"
+                f" {state.portfolio.weight[column]:.1%}; this closes {fraction:.0%} of the gap",
             )
             for column in np.flatnonzero((np.abs(gap) >= parameters.gap_min) & (gap != 0))
             for fraction in parameters.gap_fractions

@@ -73,7 +73,7 @@ def test_a_missing_ledger_is_missing_rather_than_empty(tmp_path: Path) -> None:
     ledger = read_ledger(tmp_path / "core.trades.csv", AS_OF, {}, base_currency_only)
     assert ledger.status is LedgerStatus.MISSING
     assert ledger.findings[0].id == "ledger_missing"
-    assert "core.trades.csv: there is no ledger" in ledger.findings[0].message
+    assert "core.trades.csv: the trade ledger is missing" in ledger.findings[0].message
 
 
 def test_every_wrong_cell_is_named(tmp_path: Path) -> None:

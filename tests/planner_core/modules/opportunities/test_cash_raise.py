@@ -37,7 +37,7 @@ def judge(state: PlanningState, parts_max: int = 3) -> list[Opportunity]:
 
 def for_cash(state: PlanningState, parts_max: int = 3) -> list[Opportunity]:
     """Only what is sold because of the deficit: with less NAV, positions pass their caps too."""
-    return [sell for sell in judge(state, parts_max) if "short of what is required" in sell.reason]
+    return [sell for sell in judge(state, parts_max) if "sell here to pay for" in sell.reason]
 
 
 def sized(state: PlanningState, opportunity: Opportunity) -> Action:
@@ -87,8 +87,8 @@ def test_the_parts_add_up_to_the_deficit() -> None:
         assert len(parts) == 3
         for n_parts, sell in enumerate(parts, start=1):
             assert n_parts * sized(state, sell).cash_delta >= deficit
-        assert "raise it here" in parts[0].reason
-        assert "raise a part (1/3) here" in parts[2].reason
+        assert parts[0].reason.endswith("sell here to pay for it")
+        assert parts[2].reason.endswith("sell here to pay for a part of it (1/3)")
 
 
 def test_hand_table_of_a_sell_that_closes_the_gap() -> None:
@@ -216,3 +216,26 @@ def test_every_member_of_a_group_above_its_cap_is_offered() -> None:
 def test_lots_that_are_too_young_raise_nothing() -> None:
     lots = tuple(make_lot(s.id, acquired=days_ago(10)) for s in make_securities(4))
     assert for_cash(make_state(make_context(lots=lots, cash=-500.0))) == []
+
+
+@pytest.mark.parametrize(
+    ("flows", "reason"),
+    [
+        ((), "cash is 12,200 EUR below the reserve: sell here to pay for it"),
+        (
+            (CashFlow(days_ago(-5), -3_500.0),),
+            f"a withdrawal of 3,500 EUR is due on {days_ago(-5)} and cash above the reserve is"
+            " 15,700 short: sell here to pay for it",
+        ),
+        (
+            (CashFlow(AS_OF, -500.0), CashFlow(days_ago(-5), -3_000.0)),
+            f"withdrawals of 3,500 EUR are due by {days_ago(-5)} and cash above the reserve is"
+            " 15,700 short: sell here to pay for it",
+        ),
+    ],
+)
+def test_a_reason_names_the_withdrawals_that_are_due(
+    flows: tuple[CashFlow, ...], reason: str
+) -> None:
+    state = make_state(make_context(cash=-12_060.0, cash_flows=flows))
+    assert for_cash(state, parts_max=1)[0].reason == reason
