@@ -30,7 +30,7 @@ from planner_core.model.context import PlanningContext
 from planner_core.model.plan import Certificate, Plan, StoppedBy
 from planner_core.modules.module import ModuleKind
 from planner_core.pipeline.candidate_stage import narrow, pick_alternatives
-from planner_core.pipeline.isolation import Attempts, why_none_calculated
+from planner_core.pipeline.isolation import ModuleRunner, why_none_calculated
 from planner_core.pipeline.opportunity_stage import find_opportunities
 from planner_core.pipeline.report_stage import Found, held_plan, report_plan
 from planner_core.pipeline.search_stage import propose_seeds, search_sequences
@@ -63,59 +63,58 @@ def plan(context: PlanningContext, config: PlannerConfig, runtime: Runtime | Non
     PlanningCancelledError
         When the runtime says that nobody waits for the plan any more.
     """
-    runtime = runtime or Runtime()
-    runtime.bucket_id = context.bucket_id
-    attempts = Attempts(runtime)
+    runtime = replace(runtime or Runtime(), bucket_id=context.bucket_id)
+    runner = ModuleRunner(runtime)
     started = runtime.monotonic()
-    runtime.tell(
+    runtime.publish(
         PlanningStarted,
         as_of=context.as_of.isoformat(),
         n_securities=context.n_securities,
         max_plan_depth=config.max_plan_depth,
     )
-    note_disabled(config, attempts)
+    note_disabled(config, runner)
     result: Plan | None = None
     try:
-        result = _plan(context, config, runtime, attempts)
+        result = _plan(context, config, runtime, runner)
     except ContextError as error:
-        result = held_plan(context, runtime, attempts, str(error))
+        result = held_plan(context, runtime, runner, str(error))
     finally:
-        attempts.settle(completed=result is not None)
-    runtime.tell(
+        runner.settle(completed=result is not None)
+    runtime.publish(
         PlanningCompleted,
         outcome=result.outcome.value,
         gain=result.score.gain if result.score else 0.0,
         n_steps=len(result.steps),
         elapsed_s=runtime.monotonic() - started,
-        modules_failed=attempts.failed([attempt.key for attempt in attempts.all]),
+        modules_failed=runner.failed([attempt.key for attempt in runner.attempts]),
     )
     return result
 
 
 def _plan(
-    context: PlanningContext, config: PlannerConfig, runtime: Runtime, attempts: Attempts
+    context: PlanningContext, config: PlannerConfig, runtime: Runtime, runner: ModuleRunner
 ) -> Plan:
     with runtime.stage("value"):
         history, portfolio = value(context, config)
     obstacle = why_hold(context, portfolio) or why_not_today(context, config, history)
     if obstacle:
-        return held_plan(context, runtime, attempts, obstacle, portfolio, history.findings)
+        return held_plan(context, runtime, runner, obstacle, portfolio, history.findings)
 
     with runtime.stage("assess"):
         state = assess(context, config, history, portfolio)
 
     with runtime.stage("opportunities"):
-        found, skipped = find_opportunities(state, runtime, attempts)
-    if every_calculator_failed(config, attempts):
-        obstacle = why_none_calculated(calculator_keys(config), attempts)
-        return held_plan(context, runtime, attempts, obstacle, portfolio, history.findings)
+        found, skipped = find_opportunities(state, runtime, runner)
+    if every_calculator_failed(config, runner):
+        obstacle = why_none_calculated(calculator_keys(config), runner)
+        return held_plan(context, runtime, runner, obstacle, portfolio, history.findings)
 
     with runtime.stage("candidates"):
         actions, rejected = size_opportunities(found, state)
         actions = merged([*actions, *incumbent_actions(state)])
         actions += conversions(actions, state)
-        candidates, narrowed = narrow(actions, state, runtime, attempts)
-    runtime.tell(
+        candidates, narrowed = narrow(actions, state, runtime, runner)
+    runtime.publish(
         CandidatesPrepared,
         n_opportunities=len(found),
         n_candidates=candidates.n,
@@ -123,7 +122,7 @@ def _plan(
     )
 
     with runtime.stage("search"):
-        ranking, stopped_by = search(state, Evaluator(state, candidates), runtime, attempts)
+        ranking, stopped_by = search(state, Evaluator(state, candidates), runtime, runner)
 
     with runtime.stage("refinement"):
         evaluator, ranking = refine(ranking, state, runtime)
@@ -132,15 +131,15 @@ def _plan(
 
     with runtime.stage("report", cancellable=certificate is None):
         chosen = decide(ranking, state, incumbent_ids(state, candidates))
-        others = pick_alternatives(ranking, chosen, state, runtime, attempts)
+        others = pick_alternatives(ranking, chosen, state, runtime, runner)
         outcome = Found(evaluator, ranking, chosen, others, stopped_by, candidates.n, certificate)
-        return report_plan(state, runtime, attempts, outcome, [*rejected, *narrowed], skipped)
+        return report_plan(state, runtime, runner, outcome, [*rejected, *narrowed], skipped)
 
 
-def every_calculator_failed(config: PlannerConfig, attempts: Attempts) -> bool:
+def every_calculator_failed(config: PlannerConfig, runner: ModuleRunner) -> bool:
     """Tell whether there are calculators, and none of them returned anything usable."""
     keys = calculator_keys(config)
-    return bool(keys) and len(attempts.failed(keys)) == len(keys)
+    return bool(keys) and len(runner.failed(keys)) == len(keys)
 
 
 def calculator_keys(config: PlannerConfig) -> list[str]:
@@ -148,23 +147,23 @@ def calculator_keys(config: PlannerConfig) -> list[str]:
     return [f"{ModuleKind.OPPORTUNITY}.{name}" for name in config.enabled(ModuleKind.OPPORTUNITY)]
 
 
-def note_disabled(config: PlannerConfig, attempts: Attempts) -> None:
+def note_disabled(config: PlannerConfig, runner: ModuleRunner) -> None:
     """Let the plan name every module that is switched off."""
     for kind in ModuleKind:
         for name in config.disabled(kind):
-            attempts.disabled(f"{kind}.{name}")
+            runner.note_disabled(f"{kind}.{name}")
 
 
 def search(
-    state: PlanningState, evaluator: Evaluator, runtime: Runtime, attempts: Attempts
+    state: PlanningState, evaluator: Evaluator, runtime: Runtime, runner: ModuleRunner
 ) -> tuple[Ranking, StoppedBy]:
     """Propose patterns, generate sequences and keep the best; doing nothing always competes."""
     ranking = Ranking(evaluator, size=RANKED_SETS)
     ranking.offer(as_block([()], 1, evaluator.null_id))
-    seeds = propose_seeds(state, evaluator.candidates, runtime, attempts)
+    seeds = propose_seeds(state, evaluator.candidates, runtime, runner)
     depth = state.config.max_plan_depth
     space = SearchSpace(evaluator.candidates, evaluator, ranking, seeds, depth)
-    return ranking, search_sequences(space, state, runtime, attempts)
+    return ranking, search_sequences(space, state, runtime, runner)
 
 
 def certify(ranking: Ranking, state: PlanningState, runtime: Runtime) -> Certificate | None:
@@ -172,11 +171,11 @@ def certify(ranking: Ranking, state: PlanningState, runtime: Runtime) -> Certifi
 
     Nobody waiting any more ends the proof, not the plan: the bound so far is a true one.
     """
-    if runtime.prove_s is None:
+    if runtime.proof_s is None:
         return None
     started = runtime.monotonic()
     with runtime.stage("proof"):
-        proven = prove(ranking, state.config.max_plan_depth, runtime.stopwatch(runtime.prove_s))
+        proven = prove(ranking, state.config.max_plan_depth, runtime.countdown(runtime.proof_s))
     return replace(proven, elapsed_s=runtime.monotonic() - started)
 
 

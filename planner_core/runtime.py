@@ -1,4 +1,7 @@
-"""The one mutable thing a plan run touches: clocks, registries, and where events go."""
+"""What the host lends to one run of the planner: clocks, registries, limits, and an event channel.
+
+The core reads no clock of its own and draws no random number, so a run can be repeated exactly.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,8 @@ EventT = TypeVar("EventT", bound=Event)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def _discard(_event: Event) -> None:
-    """Take an event and do nothing with it."""
+def discard_event(_event: Event) -> None:
+    """Ignore an event."""
 
 
 def _stopped_clock() -> float:
@@ -32,20 +35,21 @@ def _epoch() -> datetime:
     return EPOCH
 
 
-def _never() -> bool:
+def never() -> bool:
+    """Return False: nothing cancels the run."""
     return False
 
 
-def _unwatched(_key: str, _operation: str) -> None:
-    """Take the name of the module that is about to run, and tell nobody."""
+def ignore_module_start(_key: str, _operation: str) -> None:
+    """Ignore which module is about to run."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """What the host lends to one run of the planner.
+    """Everything that one run of the planner takes from its host.
 
-    The defaults make a silent, timeless run: enough for a calculation in a notebook or a test. The
-    core reads no clock of its own, so that a run can be repeated exactly.
+    Built once by the caller and never changed. The defaults make a silent run without clocks, which
+    is enough for a notebook or a test.
 
     Parameters
     ----------
@@ -55,44 +59,45 @@ class Runtime:
     emit : callable taking an Event
         Must not raise; the host isolates its subscribers.
     is_cancelled : callable returning bool
-        Asked between blocks of work.
+        Called between blocks of work.
     deadline_s : float, optional
-        On the monotonic clock; from then on the best so far is the answer.
+        On the monotonic clock. After it, the best set so far is the answer.
     module_budget_s : float, optional
-        A module that took longer has its result dropped; a generator that took longer for one
-        block is not asked for another.
+        Seconds per call of a module. The result of a slower call is dropped. A generator that took
+        longer for one block is not called for another.
     breakers : Breakers, optional
-        Which modules are left alone for now; None: none.
+        Circuit breakers of the modules; None: every module is called.
     cache : CalculationCache, optional
-        What calculators returned for the same inputs; None: every one is called.
-    without : mapping of str to str
-        Keys of modules that this run does without, and why.
-    running : callable taking a key and an operation
-        Told before a module is called, so that somebody outside knows whom to blame if the process
-        does not live to say so.
-    prove_s : float, optional
-        Seconds for proving how good the plan is; None: no certificate.
+        Results of calculators for the same inputs; None: every calculator is called.
+    excluded_modules : mapping of str to str
+        Keys of modules that this run leaves out, each with the reason.
+    on_module_start : callable taking a key and an operation
+        Called before a module runs: if the process dies, the host knows which module to suspect.
+    proof_s : float, optional
+        Seconds for the certificate, which bounds how good the plan is; None: no certificate.
     trace_id : str
         Joins the press, the events, the stored plan and the frame.
+    bucket_id : str
+        Stands in every event. The planner takes it from the context.
     """
 
     registries: Registries = field(default_factory=builtin_registries)
     monotonic: Callable[[], float] = _stopped_clock
     now: Callable[[], datetime] = _epoch
-    emit: Callable[[Event], None] = _discard
-    is_cancelled: Callable[[], bool] = _never
+    emit: Callable[[Event], None] = discard_event
+    is_cancelled: Callable[[], bool] = never
     deadline_s: float | None = None
     module_budget_s: float | None = None
     breakers: Breakers | None = None
     cache: CalculationCache | None = None
-    without: Mapping[str, str] = field(default_factory=dict)
-    running: Callable[[str, str], None] = _unwatched
-    prove_s: float | None = None
+    excluded_modules: Mapping[str, str] = field(default_factory=dict)
+    on_module_start: Callable[[str, str], None] = ignore_module_start
+    proof_s: float | None = None
     trace_id: str = "untraced"
     bucket_id: str = ""
 
-    def tell(self, event: type[EventT], **payload: Any) -> None:  # noqa: ANN401 - fields of `event`
-        """Emit an event, adding the time and the identities every event carries."""
+    def publish(self, event: type[EventT], **payload: Any) -> None:  # noqa: ANN401 - fields of `event`
+        """Emit an event with the time and the ids that every event carries."""
         self.emit(
             event(
                 timestamp=self.now(),
@@ -103,31 +108,31 @@ class Runtime:
         )
 
     def check_cancelled(self) -> None:
-        """Raise PlanningCancelledError when nobody waits for the plan any more."""
+        """Raise PlanningCancelledError if the run was cancelled."""
         if self.is_cancelled():
             raise PlanningCancelledError("the plan was cancelled")
 
-    def stopwatch(self, seconds: float) -> Callable[[], bool]:
-        """Return a question for later: whether so many seconds passed or nobody waits."""
+    def countdown(self, seconds: float) -> Callable[[], bool]:
+        """Return a function that is true once the seconds have passed or the run was cancelled."""
         end = self.monotonic() + seconds
         return lambda: self.monotonic() >= end or self.is_cancelled()
 
     def out_of_time(self) -> bool:
-        """Tell whether the deadline has passed."""
+        """Return whether the deadline has passed."""
         return self.deadline_s is not None and self.monotonic() >= self.deadline_s
 
     def must_stop(self) -> bool:
-        """Tell whether the deadline has passed; raise when nobody waits any more."""
+        """Return whether the deadline has passed; raise if the run was cancelled."""
         self.check_cancelled()
         return self.out_of_time()
 
     @contextmanager
     def stage(self, name: str, *, cancellable: bool = True) -> Iterator[None]:
-        """Time a stage of the pipeline and tell of its end, be it good or bad."""
+        """Time a stage of the pipeline and publish its end, even if it raises."""
         if cancellable:
             self.check_cancelled()
         started = self.monotonic()
         try:
             yield
         finally:
-            self.tell(StageCompleted, stage=name, elapsed_s=self.monotonic() - started)
+            self.publish(StageCompleted, stage=name, elapsed_s=self.monotonic() - started)

@@ -31,7 +31,7 @@ from planner_core.model.plan import ModuleStatus, Outcome, Plan
 from planner_core.model.records import Finding, Severity
 from planner_core.modules.builtin import builtin_registries
 from planner_core.planner import plan as plan_context
-from planner_core.runtime import Runtime
+from planner_core.runtime import Runtime, discard_event, ignore_module_start, never
 
 if TYPE_CHECKING:
     from host.home.home import Home
@@ -50,18 +50,6 @@ MODULE_BUDGET_S: Final = 30.0
 """For one call of a module in `trader plan`: an owner does not wait longer for one of many."""
 JOURNAL_EVENTS_MAX: Final = 2_000
 """Of one plan. The last ones are kept, because they say how it ended."""
-
-
-def _discard_event(_event: Event) -> None:
-    """Ignore an event."""
-
-
-def _never() -> bool:
-    return False
-
-
-def _ignore_module_start(_key: str, _operation: str) -> None:
-    """Ignore which module is about to run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,9 +100,9 @@ class RunOptions:
     excluded_modules: Mapping[str, str] = field(default_factory=dict)
     cache: CalculationCache | None = None
     registries: Registries | None = None
-    emit: Callable[[Event], None] = _discard_event
-    on_module_start: Callable[[str, str], None] = _ignore_module_start
-    is_cancelled: Callable[[], bool] = _never
+    emit: Callable[[Event], None] = discard_event
+    on_module_start: Callable[[str, str], None] = ignore_module_start
+    is_cancelled: Callable[[], bool] = never
     clock: Clock = SYSTEM_CLOCK
     load_config: ConfigLoader = load_file
     planner: Planner = plan_context
@@ -248,9 +236,9 @@ def _runtime(context: PlanningContext, options: RunOptions, trace_id: str) -> Ru
         module_budget_s=options.module_budget_s,
         breakers=None if store is None else store.breakers,
         cache=options.cache,
-        without=options.excluded_modules,
-        running=options.on_module_start,
-        prove_s=options.proof_s,
+        excluded_modules=options.excluded_modules,
+        on_module_start=options.on_module_start,
+        proof_s=options.proof_s,
         trace_id=trace_id,
         bucket_id=context.bucket_id,
     )

@@ -90,7 +90,7 @@ def what_if(
             registries=runtime.registries,
             monotonic=runtime.monotonic,
             is_cancelled=runtime.is_cancelled,
-            without=runtime.without,
+            excluded_modules=runtime.excluded_modules,
         )
         other = make_plan(question.context, question.config, silent)
         answers.append(_answer(question, plan, other))

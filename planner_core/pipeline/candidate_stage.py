@@ -18,7 +18,7 @@ from planner_core.modules.contracts import (
     checked_rejections,
 )
 from planner_core.modules.module import Filter, ModuleKind, ModuleParameters
-from planner_core.pipeline.isolation import Attempts
+from planner_core.pipeline.isolation import ModuleRunner
 from planner_core.runtime import Runtime
 from planner_core.search.evaluator import Evaluator, as_block
 from planner_core.search.ranking import RankedSet, Ranking
@@ -30,7 +30,7 @@ GAINS_AT_A_TIME = 256
 
 
 def narrow(
-    actions: list[Action], state: PlanningState, runtime: Runtime, attempts: Attempts
+    actions: list[Action], state: PlanningState, runtime: Runtime, runner: ModuleRunner
 ) -> tuple[Candidates, list[Rejection]]:
     """Apply the filters and the bound on K.
 
@@ -43,14 +43,14 @@ def narrow(
     """
     gain = gains_alone(actions, state)
     considered = best_per_security(range(len(actions)), actions, gain, CONSIDERED_MAX)
-    dropped = _dropped_by_filters(considered, actions, gain, state, runtime, attempts)
+    dropped = _dropped_by_filters(considered, actions, gain, state, runtime, runner)
     kept = [i for i in considered if i not in dropped]
     within = best_per_security(kept, actions, gain, state.config.search.candidates_max)
     for candidate in set(range(len(actions))) - set(within) - set(dropped):
         dropped[candidate] = ("search.candidates_max", "others for this security are better")
     chosen = [actions[i] for i in within]
     candidates = build_candidates(chosen, gain[within], same_security_conflicts(chosen))
-    return _with_conflicts(candidates, state, runtime, attempts), [
+    return _with_conflicts(candidates, state, runtime, runner), [
         _rejection(actions[i], key, reason, state) for i, (key, reason) in sorted(dropped.items())
     ]
 
@@ -100,14 +100,14 @@ def _dropped_by_filters(
     gain: FloatArray,
     state: PlanningState,
     runtime: Runtime,
-    attempts: Attempts,
+    runner: ModuleRunner,
 ) -> dict[int, tuple[str, str]]:
     """Return which actions a filter drops, with its key and reason; the first one to say so."""
     known = [actions[i] for i in considered]
     candidates = build_candidates(known, gain[list(considered)], same_security_conflicts(known))
     dropped: dict[int, tuple[str, str]] = {}
     for module, parameters in _filters(state, runtime):
-        for candidate, reason in attempts.run(
+        for candidate, reason in runner.run(
             module, "reject", _rejected, module, candidates, state, parameters
         ):
             if not known[candidate].mandatory:
@@ -120,7 +120,7 @@ def pick_alternatives(
     chosen: RankedSet,
     state: PlanningState,
     runtime: Runtime,
-    attempts: Attempts,
+    runner: ModuleRunner,
 ) -> list[RankedSet]:
     """Return the sets to report beside the chosen one, as the first filter with an opinion says."""
     limit = state.config.search.alternatives
@@ -128,7 +128,7 @@ def pick_alternatives(
     by_ids = {ranked.ids: ranked for ranked in others}
     ids: Sequence[tuple[int, ...]] = (chosen.ids, *by_ids)
     for module, parameters in _filters(state, runtime):
-        for selected in attempts.run(
+        for selected in runner.run(
             module, "select_alternatives", _selected, module, ids, limit, parameters
         ):
             return [by_ids[i] for i in selected if i in by_ids][:limit]
@@ -173,11 +173,11 @@ def _conflicting(
 
 
 def _with_conflicts(
-    candidates: Candidates, state: PlanningState, runtime: Runtime, attempts: Attempts
+    candidates: Candidates, state: PlanningState, runtime: Runtime, runner: ModuleRunner
 ) -> Candidates:
     conflicts = candidates.conflicts.copy()
     for module, parameters in _filters(state, runtime):
-        for matrix in attempts.run(
+        for matrix in runner.run(
             module, "conflicts", _conflicting, module, candidates, state, parameters
         ):
             conflicts |= matrix

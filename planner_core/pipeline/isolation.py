@@ -35,7 +35,7 @@ class _OverrunError(Exception):
     """A module took longer than its budget."""
 
 
-class Attempts:
+class ModuleRunner:
     """Calls modules, remembers how each fared, and tells the world."""
 
     def __init__(self, runtime: Runtime) -> None:
@@ -46,7 +46,7 @@ class Attempts:
         self._is_cancelled = False
 
     @property
-    def all(self) -> tuple[ModuleAttempt, ...]:
+    def attempts(self) -> tuple[ModuleAttempt, ...]:
         """Every module's fate so far, in order of first call."""
         return tuple(self._attempts.values())
 
@@ -57,7 +57,7 @@ class Attempts:
             key for key in keys if key in self._attempts and self._attempts[key].status not in fine
         )
 
-    def disabled(self, key: str) -> None:
+    def note_disabled(self, key: str) -> None:
         """Note that a module is switched off."""
         self._attempts[key] = ModuleAttempt(key, ModuleStatus.DISABLED)
 
@@ -132,7 +132,7 @@ class Attempts:
         """Return what a call returns, None if the module is not called or of no use."""
         if not self._is_admitted(key):
             return None
-        self.runtime.running(key, operation)
+        self.runtime.on_module_start(key, operation)
         self._not_its_own_s = 0.0
         started = self.runtime.monotonic()
         try:
@@ -176,12 +176,12 @@ class Attempts:
             self._admitted[key] = reason is None
             if reason is not None:
                 self._attempts[key] = ModuleAttempt(key, ModuleStatus.SKIPPED_OPEN, 0.0, reason)
-                self.runtime.tell(ModuleSkipped, key=key, reason=reason)
+                self.runtime.publish(ModuleSkipped, key=key, reason=reason)
         return self._admitted[key]
 
     def _reason_to_skip(self, key: str) -> str | None:
-        if key in self.runtime.without:
-            return self.runtime.without[key]
+        if key in self.runtime.excluded_modules:
+            return self.runtime.excluded_modules[key]
         breakers = self.runtime.breakers
         if breakers is None:
             return None
@@ -198,7 +198,7 @@ class Attempts:
             return
         after = transition.after
         waits = after.state is not BreakerState.CLOSED
-        self.runtime.tell(
+        self.runtime.publish(
             BreakerChanged,
             key=after.key,
             before=transition.before.state.value,
@@ -227,26 +227,26 @@ class Attempts:
         )
         call = {"key": key, "operation": operation, "elapsed_s": elapsed}
         if status is ModuleStatus.OK:
-            self.runtime.tell(ModuleCompleted, **call, n_results=n_results)
+            self.runtime.publish(ModuleCompleted, **call, n_results=n_results)
         elif status is ModuleStatus.TIMED_OUT:
             budget = self.runtime.module_budget_s or 0.0
-            self.runtime.tell(ModuleOverran, **call, budget_s=budget)
+            self.runtime.publish(ModuleOverran, **call, budget_s=budget)
         else:
-            self.runtime.tell(ModuleFailed, **call, error=message)
+            self.runtime.publish(ModuleFailed, **call, error=message)
 
 
-def why_none_calculated(keys: Sequence[str], attempts: Attempts) -> str:
+def why_none_calculated(keys: Sequence[str], runner: ModuleRunner) -> str:
     """Return why no calculator had a say: whom breakers leave out for how long, and who failed.
 
     Short names, as all are of one kind; those that wait as long are named together.
     """
-    fates = {attempt.key: attempt.status for attempt in attempts.all}
+    fates = {attempt.key: attempt.status for attempt in runner.attempts}
     waiting: dict[str, list[str]] = {}
     failed = []
     for key in keys:
         name = key.rpartition(".")[2]
         if fates.get(key) is ModuleStatus.SKIPPED_OPEN:
-            waiting.setdefault(_how_long(key, attempts.runtime), []).append(name)
+            waiting.setdefault(_how_long(key, runner.runtime), []).append(name)
         else:
             failed.append(name)
     if not waiting:
@@ -261,7 +261,7 @@ def why_none_calculated(keys: Sequence[str], attempts: Attempts) -> str:
 
 def _how_long(key: str, runtime: Runtime) -> str:
     """Return for how long a module is left out."""
-    if key in runtime.without or runtime.breakers is None:
+    if key in runtime.excluded_modules or runtime.breakers is None:
         return "for this plan"
     wait_s = runtime.breakers.wait_s(key)
     return "until they are reset" if wait_s is None else f"for {_minutes(wait_s)} more min"

@@ -11,12 +11,12 @@ from planner_core.model.plan import Opportunity, Skip
 from planner_core.modules.cache import RunMemory
 from planner_core.modules.contracts import checked_opportunities
 from planner_core.modules.module import ModuleKind, ModuleParameters, OpportunityCalculator
-from planner_core.pipeline.isolation import Attempts
+from planner_core.pipeline.isolation import ModuleRunner
 from planner_core.runtime import Runtime
 
 
 def find_opportunities(
-    state: PlanningState, runtime: Runtime, attempts: Attempts
+    state: PlanningState, runtime: Runtime, runner: ModuleRunner
 ) -> tuple[list[tuple[str, Opportunity]], list[tuple[str, Skip]]]:
     """Ask every enabled calculator; return what they found and what they could not judge."""
     memory = RunMemory(runtime.cache, state.context, state.config)
@@ -25,8 +25,8 @@ def find_opportunities(
     for name, parameters in state.config.enabled(ModuleKind.OPPORTUNITY).items():
         runtime.check_cancelled()
         module = runtime.registries.opportunity_calculators[name]
-        results = attempts.run(module, "calculate", _calculate, module, state, parameters, memory)
-        if attempts.failed([module.key]):
+        results = runner.run(module, "calculate", _calculate, module, state, parameters, memory)
+        if runner.failed([module.key]):
             memory.forget(module)
         for result in results:
             if isinstance(result, Skip):
@@ -34,7 +34,7 @@ def find_opportunities(
             else:
                 found.append((module.key, result))
     if runtime.cache is not None:
-        runtime.tell(CacheConsulted, hits=memory.hits, misses=memory.misses)
+        runtime.publish(CacheConsulted, hits=memory.hits, misses=memory.misses)
     return found, skipped
 
 

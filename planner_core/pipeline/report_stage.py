@@ -29,7 +29,7 @@ from planner_core.model.plan import (
     TermChange,
 )
 from planner_core.model.records import Finding, Severity, Side
-from planner_core.pipeline.isolation import Attempts
+from planner_core.pipeline.isolation import ModuleRunner
 from planner_core.runtime import Runtime
 from planner_core.search.evaluator import Evaluator
 from planner_core.search.ranking import RankedSet, Ranking
@@ -58,7 +58,7 @@ class Found:
 def held_plan(
     context: PlanningContext,
     runtime: Runtime,
-    attempts: Attempts,
+    runner: ModuleRunner,
     reason: str,
     portfolio: Portfolio | None = None,
     findings: tuple[Finding, ...] = (),
@@ -75,7 +75,7 @@ def held_plan(
         nav_after=portfolio.nav if portfolio else None,
         cash_before=portfolio.cash if portfolio else None,
         cash_after=portfolio.cash if portfolio else None,
-        modules=attempts.all,
+        modules=runner.attempts,
         findings=(*context.findings, *findings),
         context_digest=context_digest(context),
         valid_until=market_day_after(context.as_of, VALID_MARKET_DAYS),
@@ -85,7 +85,7 @@ def held_plan(
 def report_plan(
     state: PlanningState,
     runtime: Runtime,
-    attempts: Attempts,
+    runner: ModuleRunner,
     found: Found,
     rejected: Sequence[Rejection],
     skipped: Sequence[tuple[str, Skip]],
@@ -115,7 +115,7 @@ def report_plan(
         steps=steps,
         metrics_before=portfolio_metrics(portfolio.weight, state.objective),
         metrics_after=portfolio_metrics(weight_after, state.objective),
-        modules=attempts.all,
+        modules=runner.attempts,
         rejected=(*rejected, *_skips(skipped, state)),
         alternatives=tuple(
             Alternative(

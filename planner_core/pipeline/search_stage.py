@@ -23,21 +23,21 @@ from planner_core.modules.module import (
     PatternGenerator,
     SequenceGenerator,
 )
-from planner_core.pipeline.isolation import Attempts
+from planner_core.pipeline.isolation import ModuleRunner
 from planner_core.runtime import Runtime
 from planner_core.search.evaluator import IdBlock, as_block
 from planner_core.search.space import SearchSpace
 
 
 def propose_seeds(
-    state: PlanningState, candidates: Candidates, runtime: Runtime, attempts: Attempts
+    state: PlanningState, candidates: Candidates, runtime: Runtime, runner: ModuleRunner
 ) -> tuple[tuple[int, ...], ...]:
     """Ask every enabled pattern generator; return the distinct sets in their order."""
     seeds: dict[tuple[int, ...], None] = {}
     for name, parameters in state.config.enabled(ModuleKind.PATTERN).items():
         runtime.check_cancelled()
         module = runtime.registries.pattern_generators[name]
-        for chosen in attempts.run(
+        for chosen in runner.run(
             module, "generate", _seeds_of, module, candidates, state, parameters
         ):
             seeds[tuple(sorted(chosen))] = None
@@ -58,36 +58,36 @@ def search_sequences(
     space: SearchSpace,
     state: PlanningState,
     runtime: Runtime,
-    attempts: Attempts,
+    runner: ModuleRunner,
 ) -> StoppedBy:
     """Score the seeds, then everything the enabled sequence generators yield."""
     enabled = state.config.enabled(ModuleKind.SEQUENCE)
     ranking = space.ranking
     scan = _Scan(space, runtime)
-    runtime.tell(
+    runtime.publish(
         SequenceGenerationStarted,
         n_candidates=space.candidates.n,
         generators=tuple(f"{ModuleKind.SEQUENCE}.{name}" for name in enabled),
     )
-    runtime.tell(SequenceEvaluationStarted, n_candidates=space.candidates.n)
+    runtime.publish(SequenceEvaluationStarted, n_candidates=space.candidates.n)
     started = runtime.monotonic()
     scan.offer(as_block(space.seeds, space.depth, space.null_id), "patterns")
     for name, parameters in enabled.items():
         module = runtime.registries.sequence_generators[name]
-        scan.consume(module, state, parameters, attempts)
-        runtime.tell(
+        scan.consume(module, state, parameters, runner)
+        runtime.publish(
             SearchProgressed,
             source=module.key,
             n_looked_at=ranking.n_sequences,
             best_gain=ranking.best.score - ranking.nothing.score,
         )
     elapsed = runtime.monotonic() - started
-    runtime.tell(
+    runtime.publish(
         SequenceGenerationCompleted,
         n_sequences=ranking.n_sequences,
         elapsed_s=max(0.0, elapsed - scan.evaluating_s),
     )
-    runtime.tell(
+    runtime.publish(
         SequenceEvaluationCompleted,
         n_sequences=ranking.n_sequences,
         n_pruned=ranking.n_pruned,
@@ -113,7 +113,7 @@ class _Scan:
         module: SequenceGenerator[Any],
         state: PlanningState,
         parameters: ModuleParameters,
-        attempts: Attempts,
+        runner: ModuleRunner,
     ) -> None:
         """Offer every block of a generator until the time is up."""
         budget = StreamBudget(module.key)
@@ -132,7 +132,7 @@ class _Scan:
             self.out_of_time = self.out_of_time or self.runtime.out_of_time()
             return int(block.shape[1])
 
-        attempts.run_stream(module, "generate", generate, take)
+        runner.run_stream(module, "generate", generate, take)
 
     def offer(self, block: IdBlock, source: str) -> None:
         """Score a block, and tell when it holds a new best."""
@@ -143,7 +143,7 @@ class _Scan:
         self.evaluating_s += self.runtime.monotonic() - started
         if improved:
             best, nothing = self.ranking.best, self.ranking.nothing
-            self.runtime.tell(
+            self.runtime.publish(
                 BestSequenceUpdated,
                 gain=best.score - nothing.score,
                 violation=best.violation,

@@ -90,7 +90,7 @@ def _tuned_supports(
         start = tuple(sorted(leg for leg in traded if leg is not None))
         if start:
             search.climb(start, runtime.must_stop)
-            runtime.tell(
+            runtime.publish(
                 SearchProgressed,
                 source="refinement.supports",
                 n_looked_at=len(search.solved),
@@ -105,7 +105,7 @@ def _tuned_supports(
         if found:
             tuned.append(found)
             reached = max(reached, -found.rank[1] - ranking.nothing.score)
-        runtime.tell(
+        runtime.publish(
             SearchProgressed,
             source="refinement.lots",
             n_looked_at=len(tuned),

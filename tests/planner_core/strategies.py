@@ -32,7 +32,7 @@ from planner_core.model.records import (
 )
 from planner_core.modules.module import ModuleKind
 from planner_core.pipeline.candidate_stage import narrow
-from planner_core.pipeline.isolation import Attempts
+from planner_core.pipeline.isolation import ModuleRunner
 from planner_core.pipeline.opportunity_stage import find_opportunities
 from planner_core.search.evaluator import Evaluator
 from tests.builders import AS_OF, days_ago, make_config, make_runtime, make_state, price_paths
@@ -303,14 +303,14 @@ def prepare(portfolio: Portfolio, at_most: int | None = None) -> Prepared:
     """Run the pipeline up to the evaluator; `at_most` thins the candidates out evenly."""
     state = make_state(portfolio.context, portfolio.config)
     runtime = make_runtime()
-    attempts = Attempts(runtime)
-    found, _ = find_opportunities(state, runtime, attempts)
+    runner = ModuleRunner(runtime)
+    found, _ = find_opportunities(state, runtime, runner)
     actions, _ = size_opportunities(found, state)
     actions = merged([*actions, *incumbent_actions(state)])
     if at_most is not None and len(actions) > at_most:
         actions = [actions[i] for i in np.linspace(0, len(actions) - 1, at_most).astype(int)]
-    candidates, _ = narrow(actions, state, runtime, attempts)
-    assert not attempts.failed([a.key for a in attempts.all if a.status.value != "disabled"])
+    candidates, _ = narrow(actions, state, runtime, runner)
+    assert not runner.failed([a.key for a in runner.attempts if a.status.value != "disabled"])
     return Prepared(
         state=state,
         evaluator=Evaluator(state, candidates),

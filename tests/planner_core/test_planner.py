@@ -294,7 +294,7 @@ def test_a_cancelled_plan_raises_wherever_it_stands(after: int) -> None:
 
 def test_a_proof_that_is_cancelled_keeps_the_plan_and_a_true_bound() -> None:
     # A proof that ran to its end tells the truth to hold this against.
-    whole = run_with(runtime={"prove_s": 60.0})
+    whole = run_with(runtime={"proof_s": 60.0})
     assert whole.certificate is not None
     proving = False
 
@@ -310,7 +310,7 @@ def test_a_proof_that_is_cancelled_keeps_the_plan_and_a_true_bound() -> None:
         asked += proving
         return asked > 1
 
-    made = run_with(runtime={"prove_s": 60.0, "is_cancelled": is_cancelled, "emit": emit})
+    made = run_with(runtime={"proof_s": 60.0, "is_cancelled": is_cancelled, "emit": emit})
     assert made.outcome is Outcome.PLANNED
     assert made.steps == whole.steps
     assert made.certificate is not None

@@ -21,13 +21,13 @@ def test_the_defaults_are_silent_and_timeless() -> None:
     assert runtime.now() == EPOCH == datetime(1970, 1, 1, tzinfo=UTC)
     assert not runtime.out_of_time()
     runtime.check_cancelled()
-    runtime.tell(StageCompleted, stage="x", elapsed_s=0.0)
+    runtime.publish(StageCompleted, stage="x", elapsed_s=0.0)
 
 
 def test_what_is_told_carries_time_bucket_and_trace() -> None:
     recorder = Recorder()
     runtime = make_runtime(recorder=recorder, bucket_id="core")
-    runtime.tell(StageCompleted, stage="x", elapsed_s=1.0)
+    runtime.publish(StageCompleted, stage="x", elapsed_s=1.0)
     (event,) = recorder.events
     assert (event.bucket_id, event.trace_id) == ("core", "trace-1")
     assert event.timestamp == datetime(2024, 6, 28, 12, tzinfo=UTC)

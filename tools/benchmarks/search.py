@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from planner_core.certificate.certificate import prove
 from planner_core.market.trade_sizing import size_opportunities
 from planner_core.pipeline.candidate_stage import narrow
-from planner_core.pipeline.isolation import Attempts
+from planner_core.pipeline.isolation import ModuleRunner
 from planner_core.pipeline.opportunity_stage import find_opportunities
 from planner_core.pipeline.search_stage import propose_seeds
 from planner_core.planner import search
@@ -108,21 +108,21 @@ def run() -> dict[str, object]:
 def measure_case(state: PlanningState, depth: int) -> Case:
     """Everything about one instance at one depth."""
     runtime = Runtime(monotonic=time.process_time)
-    attempts = Attempts(runtime)
-    found, _ = find_opportunities(state, runtime, attempts)
+    runner = ModuleRunner(runtime)
+    found, _ = find_opportunities(state, runtime, runner)
     actions, _ = size_opportunities(found, state)
-    candidates, _ = narrow(actions, state, runtime, attempts)
+    candidates, _ = narrow(actions, state, runtime, runner)
     evaluator = Evaluator(state, candidates)
 
     begin = time.process_time()
-    ranking, _ = search(state, evaluator, runtime, attempts)
+    ranking, _ = search(state, evaluator, runtime, runner)
     search_s = time.process_time() - begin
     searched, nothing = ranking.best.score, ranking.nothing.score
     if ranking.best.violation_level:
         raise BenchmarkError("an instance whose limits cannot be repaired compares nothing")
 
     begin = time.process_time()
-    certificate = prove(ranking, depth, runtime.stopwatch(PROOF_S))
+    certificate = prove(ranking, depth, runtime.countdown(PROOF_S))
     proof_s = time.process_time() - begin
     reference = ranking.best.score
     scores = (
@@ -151,7 +151,7 @@ def patterns_only(state: PlanningState, evaluator: Evaluator, runtime: Runtime) 
     """Score of the best set that a pattern proposes."""
     ranking = Ranking(evaluator, size=2)
     ranking.offer(as_block([()], 1, evaluator.null_id))
-    seeds = propose_seeds(state, evaluator.candidates, runtime, Attempts(runtime))
+    seeds = propose_seeds(state, evaluator.candidates, runtime, ModuleRunner(runtime))
     ranking.offer(as_block(seeds, state.config.max_plan_depth, evaluator.null_id))
     return ranking.best.score
 

@@ -44,7 +44,7 @@ def planned(context: PlanningContext) -> Plan:
         costs={"fixed_cost": 0.0},
         objective={"drift_penalty": 5.0, "risk_aversion": 0.0},
     )
-    return plan(context, config, Runtime(prove_s=0.0))
+    return plan(context, config, Runtime(proof_s=0.0))
 
 
 def test_one_cash_row_needs_no_conversions() -> None:
@@ -103,6 +103,6 @@ def test_the_certificate_counts_conversions_too() -> None:
     context = abroad(CashBalance("EUR", 0.0), CashBalance("USD", 30_000.0))
     config = make_config(constraints=MULTI, max_plan_depth=3)
     ticks = iter(np.arange(1e6))
-    made = plan(context, config, Runtime(prove_s=1e5, monotonic=lambda: float(next(ticks))))
+    made = plan(context, config, Runtime(proof_s=1e5, monotonic=lambda: float(next(ticks))))
     assert made.certificate is not None
     assert made.certificate.exact

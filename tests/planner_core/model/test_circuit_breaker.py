@@ -216,7 +216,9 @@ def test_a_module_with_several_operations_gets_one_verdict_per_plan() -> None:
 def test_a_run_without_a_module_does_not_call_it_and_says_why() -> None:
     recorder = Recorder()
     module = stub_calculator(broken)
-    made = run_with(module, recorder=recorder, runtime={"without": {module.key: "it crashed"}})
+    made = run_with(
+        module, recorder=recorder, runtime={"excluded_modules": {module.key: "it crashed"}}
+    )
     assert status_of(made, module.key) is ModuleStatus.SKIPPED_OPEN
     assert recorder.of("ModuleFailed") == []
     assert made.outcome is Outcome.PLANNED
@@ -241,7 +243,7 @@ def test_who_runs_is_told_before_the_call() -> None:
     def note(key: str, operation: str) -> None:
         seen.append((key, operation))
 
-    made = run_with(stub_calculator(look), runtime={"running": note})
+    made = run_with(stub_calculator(look), runtime={"on_module_start": note})
     assert status_of(made, "opportunity_calculators.stub") is ModuleStatus.OK
     assert {key.partition(".")[0] for key, _ in seen} == {
         "opportunity_calculators", "pattern_generators", "sequence_generators", "filters",

@@ -12,7 +12,7 @@ import pytest
 from planner_core.errors import PlanningCancelledError
 from planner_core.model.circuit_breaker import Breakers, Signal
 from planner_core.model.plan import ModuleStatus
-from planner_core.pipeline.isolation import Attempts
+from planner_core.pipeline.isolation import ModuleRunner
 from planner_core.planner import plan
 from planner_core.runtime import EPOCH
 from tests.builders import (
@@ -28,8 +28,8 @@ from tests.builders import (
 MODULE = stub_calculator(lambda _: [])
 
 
-def attempts_at(clock: FakeClock, recorder: Recorder, **fields: Any) -> Attempts:
-    return Attempts(make_runtime(recorder=recorder, monotonic=clock, **fields))
+def runner_at(clock: FakeClock, recorder: Recorder, **fields: Any) -> ModuleRunner:
+    return ModuleRunner(make_runtime(recorder=recorder, monotonic=clock, **fields))
 
 
 def failing(error: BaseException) -> Callable[[], Sequence[int]]:
@@ -41,14 +41,14 @@ def failing(error: BaseException) -> Callable[[], Sequence[int]]:
 
 def test_a_result_is_passed_on_and_timed() -> None:
     clock, recorder = FakeClock(), Recorder()
-    attempts = attempts_at(clock, recorder)
+    runner = runner_at(clock, recorder)
 
     def call(number: int, *, other: int) -> Sequence[int]:
         clock.advance(0.25)
         return [number, other]
 
-    assert attempts.run(MODULE, "calculate", call, 1, other=2) == [1, 2]
-    (attempt,) = attempts.all
+    assert runner.run(MODULE, "calculate", call, 1, other=2) == [1, 2]
+    (attempt,) = runner.attempts
     assert (attempt.key, attempt.status, attempt.elapsed_s, attempt.message) == (
         "opportunity_calculators.stub",
         ModuleStatus.OK,
@@ -79,33 +79,33 @@ def test_a_result_is_passed_on_and_timed() -> None:
 )
 def test_a_module_that_raises_returns_nothing_and_is_named(error: Exception) -> None:
     recorder = Recorder()
-    attempts = attempts_at(FakeClock(), recorder)
-    assert attempts.run(MODULE, "calculate", failing(error)) == ()
-    (attempt,) = attempts.all
+    runner = runner_at(FakeClock(), recorder)
+    assert runner.run(MODULE, "calculate", failing(error)) == ()
+    (attempt,) = runner.attempts
     assert attempt.status is ModuleStatus.FAILED
     assert attempt.message.startswith(type(error).__name__)
     assert "\n" not in attempt.message
     assert recorder.types == ["ModuleFailed"]
-    assert attempts.failed([MODULE.key]) == (MODULE.key,)
+    assert runner.failed([MODULE.key]) == (MODULE.key,)
 
 
 def test_the_message_of_a_failure_is_bounded() -> None:
-    attempts = attempts_at(FakeClock(), Recorder())
-    attempts.run(MODULE, "calculate", failing(ValueError("x" * 10_000)))
-    assert len(attempts.all[0].message) == 300
+    runner = runner_at(FakeClock(), Recorder())
+    runner.run(MODULE, "calculate", failing(ValueError("x" * 10_000)))
+    assert len(runner.attempts[0].message) == 300
 
 
 def test_what_ends_the_run_is_not_swallowed() -> None:
-    attempts = attempts_at(FakeClock(), Recorder())
+    runner = runner_at(FakeClock(), Recorder())
     with pytest.raises(KeyboardInterrupt):
-        attempts.run(MODULE, "calculate", failing(KeyboardInterrupt()))
+        runner.run(MODULE, "calculate", failing(KeyboardInterrupt()))
 
     def take(_item: int) -> int:
         raise PlanningCancelledError("gone")
 
     with pytest.raises(PlanningCancelledError):
-        attempts.run_stream(MODULE, "generate", lambda: [1], take)
-    assert attempts.all == ()
+        runner.run_stream(MODULE, "generate", lambda: [1], take)
+    assert runner.attempts == ()
 
 
 class OfItsOwnError(BaseException):
@@ -116,49 +116,49 @@ class OfItsOwnError(BaseException):
     "error", [SystemExit(0), PlanningCancelledError("says who?"), GeneratorExit(), OfItsOwnError()]
 )
 def test_a_module_cannot_end_the_run(error: BaseException) -> None:
-    attempts = attempts_at(FakeClock(), Recorder())
-    assert attempts.run(MODULE, "calculate", failing(error)) == ()
-    assert attempts.all[0].status is ModuleStatus.FAILED
+    runner = runner_at(FakeClock(), Recorder())
+    assert runner.run(MODULE, "calculate", failing(error)) == ()
+    assert runner.attempts[0].status is ModuleStatus.FAILED
 
 
 @pytest.mark.parametrize(("took_s", "kept"), [(0.5, True), (0.51, False)])
 def test_a_result_beyond_the_budget_is_dropped(took_s: float, kept: bool) -> None:
     clock, recorder = FakeClock(), Recorder()
-    attempts = attempts_at(clock, recorder, module_budget_s=0.5)
+    runner = runner_at(clock, recorder, module_budget_s=0.5)
 
     def call() -> Sequence[int]:
         clock.advance(took_s)
         return [1]
 
-    assert list(attempts.run(MODULE, "calculate", call)) == ([1] if kept else [])
-    assert attempts.all[0].status is (ModuleStatus.OK if kept else ModuleStatus.TIMED_OUT)
+    assert list(runner.run(MODULE, "calculate", call)) == ([1] if kept else [])
+    assert runner.attempts[0].status is (ModuleStatus.OK if kept else ModuleStatus.TIMED_OUT)
     assert recorder.types == ["ModuleCompleted" if kept else "ModuleOverran"]
 
 
 def test_times_add_up_and_a_failure_sticks() -> None:
     clock = FakeClock()
-    attempts = attempts_at(clock, Recorder())
+    runner = runner_at(clock, Recorder())
 
     def call() -> Sequence[int]:
         clock.advance(1.0)
         return []
 
-    attempts.run(MODULE, "reject", call)
-    attempts.run(MODULE, "conflicts", failing(ValueError("first")))
-    attempts.run(MODULE, "select", call)
-    (attempt,) = attempts.all
+    runner.run(MODULE, "reject", call)
+    runner.run(MODULE, "conflicts", failing(ValueError("first")))
+    runner.run(MODULE, "select", call)
+    (attempt,) = runner.attempts
     assert attempt.status is ModuleStatus.FAILED
     assert attempt.message == "ValueError: first"
     assert attempt.elapsed_s == 2.0
 
 
 def test_a_disabled_module_is_not_a_failed_one() -> None:
-    attempts = attempts_at(FakeClock(), Recorder())
-    attempts.disabled("filters.diversity")
-    attempts.run(MODULE, "calculate", list[int])
-    assert [a.status for a in attempts.all] == [ModuleStatus.DISABLED, ModuleStatus.OK]
-    assert attempts.failed([a.key for a in attempts.all]) == ()
-    assert attempts.failed(["never.called"]) == ()
+    runner = runner_at(FakeClock(), Recorder())
+    runner.note_disabled("filters.diversity")
+    runner.run(MODULE, "calculate", list[int])
+    assert [a.status for a in runner.attempts] == [ModuleStatus.DISABLED, ModuleStatus.OK]
+    assert runner.failed([a.key for a in runner.attempts]) == ()
+    assert runner.failed(["never.called"]) == ()
 
 
 def test_the_last_event_names_failed_modules_and_no_disabled_ones() -> None:

@@ -23,7 +23,7 @@ from planner_core.model.records import (
     Trade,
 )
 from planner_core.pipeline.candidate_stage import gains_alone
-from planner_core.pipeline.isolation import Attempts
+from planner_core.pipeline.isolation import ModuleRunner
 from planner_core.pipeline.report_stage import (
     Found,
     build_steps,
@@ -219,11 +219,11 @@ def test_a_score_that_the_formula_does_not_confirm_is_never_reported() -> None:
     for chosen, complaint in ((honest, None), (lying, "disagree")):
         found = Found(evaluator, ranking, chosen, (), StoppedBy.COMPLETE, n_candidates=1)
         if complaint is None:
-            made = report_plan(state, runtime, Attempts(runtime), found, (), ())
+            made = report_plan(state, runtime, ModuleRunner(runtime), found, (), ())
             assert made.outcome is Outcome.PLANNED
         else:
             with pytest.raises(AssertionError, match=complaint):
-                report_plan(state, runtime, Attempts(runtime), found, (), ())
+                report_plan(state, runtime, ModuleRunner(runtime), found, (), ())
 
 
 # -- the digest -----------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from planner_core.modules.filters.eligibility import Eligibility, EligibilityPar
 from planner_core.modules.filters.recently_traded import RecentlyTraded, RecentlyTradedParameters
 from planner_core.modules.module import ModuleKind
 from planner_core.pipeline.candidate_stage import best_per_security, narrow
-from planner_core.pipeline.isolation import Attempts
+from planner_core.pipeline.isolation import ModuleRunner
 from planner_core.planner import plan
 from tests.builders import (
     days_ago,
@@ -197,7 +197,7 @@ def test_alternatives_differ_from_the_best_and_from_each_other(
 
 def narrowed(state: PlanningState, actions: list[Any], **filters: Any) -> tuple[Candidates, Any]:
     runtime = make_runtime(*filters.pop("modules", ()))
-    return narrow(actions, state, runtime, Attempts(runtime))
+    return narrow(actions, state, runtime, ModuleRunner(runtime))
 
 
 def test_no_filter_drops_what_is_mandatory() -> None:
