@@ -9,7 +9,6 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from firmware_bridge.edges import EdgeQueue
 from firmware_bridge.errors import PacketError
 from firmware_bridge.events import (
     BoardEvent,
@@ -24,6 +23,7 @@ from firmware_bridge.events import (
 from firmware_bridge.messages import (
     BODY_MAX,
     COLUMNS,
+    EVENT_QUEUE_SIZE,
     LEVELS,
     PROTOCOL_MAX,
     PROTOCOL_MIN,
@@ -42,16 +42,9 @@ from firmware_bridge.messages import (
     Message,
     SessionMessage,
     ShowFrame,
-)
-from firmware_bridge.session import (
-    BOARD_TRANSITIONS,
-    BoardInput,
-    BoardState,
-    EventLog,
-    Machine,
-    Timing,
     board_clock_ms,
 )
+from firmware_bridge.session import BOARD_TRANSITIONS, BoardInput, BoardState, Machine, Timing
 from firmware_bridge.wire import PACKET_IDS, Carrier, CobsCarrier, Packet
 
 if TYPE_CHECKING:
@@ -75,6 +68,53 @@ class BoardIdentity:
     lost_reset: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class QueuedEdge:
+    """An edge that waits on the board."""
+
+    event_id: int
+    button: int
+    edge: Edge
+    t_ms: int
+
+
+class EdgeQueue:
+    """The board's side: 16 edges, oldest first; what does not fit is lost and counted."""
+
+    def __init__(self) -> None:
+        self.lost = 0
+        self._edges: deque[QueuedEdge] = deque()
+        self._last_event_id = 0
+
+    def __len__(self) -> int:
+        return len(self._edges)
+
+    @property
+    def oldest(self) -> QueuedEdge | None:
+        """The edge to send, again and again until it is acknowledged."""
+        return self._edges[0] if self._edges else None
+
+    def push(self, button: int, edge: Edge, t_ms: int) -> QueuedEdge | None:
+        """Queue an edge and return it, or count it as lost and return None.
+
+        The newest is dropped, not the oldest: the oldest may be in the host's journal already.
+        """
+        if len(self._edges) >= EVENT_QUEUE_SIZE:
+            self.lost = min(self.lost + 1, COUNTER_MAX)
+            return None
+        self._last_event_id += 1
+        queued = QueuedEdge(self._last_event_id, button, edge, t_ms)
+        self._edges.append(queued)
+        return queued
+
+    def acknowledge(self, event_id: int) -> bool:
+        """Forget the oldest edge if this is its number; a repeated acknowledgement is not."""
+        if not self._edges or self._edges[0].event_id != event_id:
+            return False
+        self._edges.popleft()
+        return True
+
+
 class BoardSession:
     """The board's end of the link; its state is what a reset of the board forgets."""
 
@@ -91,7 +131,7 @@ class BoardSession:
         self.frame: FrameDisplayed | None = None
         self._timing = timing or Timing()
         self._machine = Machine(BoardState.SILENT, BOARD_TRANSITIONS)
-        self._events: EventLog[BoardEvent] = EventLog()
+        self._events: list[BoardEvent] = []
         self._outbox = bytearray()
         self._owner: int | None = None
         self._replaced: deque[int] = deque(maxlen=REPLACED_MAX)
@@ -149,7 +189,8 @@ class BoardSession:
 
     def events(self) -> list[BoardEvent]:
         """Return what happened since the last call."""
-        return self._events.drain()
+        events, self._events = self._events, []
+        return events
 
     def change_button(self, button: int, edge: Edge, now_s: float) -> int | None:
         """Queue a debounced edge; return its number, or None if the queue was full."""
@@ -157,7 +198,7 @@ class BoardSession:
         waiting = len(self.edges)
         queued = self.edges.push(button, edge, self._clock_ms())
         if queued is None:
-            self._events.add(EdgeDropped(button))
+            self._events.append(EdgeDropped(button))
             return None
         if not waiting:
             self._next_edge()
@@ -242,12 +283,12 @@ class BoardSession:
             return
         oldest, newest = self.identity.protocol
         accepted = hello.protocol_min <= newest and hello.protocol_max >= oldest
-        self._events.add(HelloSeen(hello.session_id, accepted))
+        self._events.append(HelloSeen(hello.session_id, accepted))
         if accepted:
             self._adopt(hello.session_id)
         elif self.state is not BoardState.FRESH:  # never over the picture of a host that is served
             self._shows_incompatible = True
-            self._events.add(IncompatibleDisplayed())
+            self._events.append(IncompatibleDisplayed())
         self._send(self._hello_reply(hello.session_id), packet.packet_id)
 
     def _adopt(self, session_id: int) -> None:
@@ -259,11 +300,11 @@ class BoardSession:
             self._version = 0
             if self.frame is not None:
                 self.frame = None
-                self._events.add(StaleDisplayed())
+                self._events.append(StaleDisplayed())
         self._heard_s = self._now_s
         self._advance(BoardInput.GREETED)
         if self._shows_incompatible and self.frame is None:
-            self._events.add(StaleDisplayed())
+            self._events.append(StaleDisplayed())
         self._shows_incompatible = False
         self._next_edge()
 
@@ -289,7 +330,7 @@ class BoardSession:
         if show.version > self._version:
             self._version = show.version
             self.frame = FrameDisplayed(show.version, show.brightness, show.levels)
-            self._events.add(self.frame)
+            self._events.append(self.frame)
         self._send(FrameAck(show.session_id, self._version), packet.packet_id)
 
     def _on_heartbeat(self, packet: Packet, beat: Message) -> None:
@@ -308,7 +349,7 @@ class BoardSession:
         assert isinstance(ack, EdgeAck)
         del packet  # the numbers decide: any copy of the edge may have been acknowledged
         if ack.boot_id == self.identity.boot_id and self.edges.acknowledge(ack.event_id):
-            self._events.add(EdgeAcknowledged(ack.event_id))
+            self._events.append(EdgeAcknowledged(ack.event_id))
             self._next_edge()
 
     # --- state -----------------------------------------------------------------------------
@@ -319,8 +360,8 @@ class BoardSession:
         if before is after:
             return
         if after is BoardState.STALE:
-            self._events.add(StaleDisplayed())
+            self._events.append(StaleDisplayed())
         elif after is BoardState.SILENT:
-            self._events.add(SilenceBegan())
+            self._events.append(SilenceBegan())
         elif self.frame is not None:
-            self._events.add(self.frame)  # the host is back: draw what it showed last
+            self._events.append(self.frame)  # the host is back: draw what it showed last

@@ -1,28 +1,31 @@
-"""Gestures from button edges, sans-IO, judged by the board's clock.
+"""Gestures from button edges, sans-IO.
 
-How long a button was down, and how soon it was pressed again, is read from the times that the
-board wrote; a line that delays an edge does not change a gesture that both edges are known of.
-The host's clock only decides what must be decided while an edge is still missing: that no second
-press came (from the arrival of the release), and that the button is down for so long already.
+How long a button was down, and how soon it was pressed again, follows from the times that the board
+sent with the edges. So a line that delays an edge does not change a gesture with both its edges.
+The host's clock decides only where an edge is still missing: that no second press came, counted
+from the arrival of the release, and that the button has been down for so long already.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from firmware_bridge.errors import MessageError
-from firmware_bridge.messages import BUTTONS_MAX, Edge
-from firmware_bridge.session import MILLISECONDS, elapsed_ms
+from firmware_bridge.messages import BUTTONS_MAX, MILLISECONDS, Edge, elapsed_ms
 
 if TYPE_CHECKING:
-    from firmware_bridge.edges import EdgeId
-    from firmware_bridge.events import ButtonEdge
+    from firmware_bridge.events import ButtonEdge, EdgeId
+
+
+RECONNECT_GRACE_S: Final = 0.5
+"""After the link came back, a release that waited on the board has arrived by then."""
 
 
 class GestureKind(Enum):
-    """What a hand did."""
+    """The kinds of gesture."""
 
     SHORT = "short"
     DOUBLE = "double"
@@ -70,19 +73,19 @@ class Gesture:
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
-    """The button is down; a release now would do this."""
+class PendingGesture:
+    """The button is down, and a release now would make this gesture."""
 
     kind: GestureKind
     button: int
 
 
-Sign: TypeAlias = Gesture | Preview
+GestureUpdate: TypeAlias = Gesture | PendingGesture
 
 
 @dataclass(slots=True)
 class _Press:
-    """A press under way: its edges so far, and what the host's clock waits for."""
+    """A press under way: its edges so far, and the state of the host's timers for it."""
 
     edges: tuple[EdgeId, ...]
     boot_id: int
@@ -91,7 +94,7 @@ class _Press:
     down_s: float
     """When the button went down, on the host's clock."""
     is_second: bool = False
-    previewed: GestureKind = GestureKind.SHORT
+    pending: GestureKind = GestureKind.SHORT
     acted: bool = False
     up_ms: int | None = None
     expires_s: float = 0.0
@@ -105,22 +108,22 @@ class GestureRecognizer:
         self.timing: Final = timing or GestureTiming()
         self._presses: dict[int, _Press] = {}
 
-    def feed(self, changed: ButtonEdge, now_s: float) -> list[Sign]:
+    def feed(self, edge: ButtonEdge, now_s: float) -> list[GestureUpdate]:
         """Take an edge that arrived at ``now_s`` and return what it leads to."""
-        assert 0 <= changed.button < BUTTONS_MAX
-        press = self._presses.get(changed.button)
-        if press is not None and press.boot_id != changed.edge_id.boot_id:
+        assert 0 <= edge.button < BUTTONS_MAX
+        press = self._presses.get(edge.button)
+        if press is not None and press.boot_id != edge.edge_id.boot_id:
             press = None  # the board restarted: its release will never come
-        if changed.edge is Edge.DOWN:
-            return self._on_down(press, changed, now_s)
-        return self._on_up(press, changed, now_s)
+        if edge.edge is Edge.DOWN:
+            return self._on_down(press, edge, now_s)
+        return self._on_up(press, edge, now_s)
 
-    def tick(self, now_s: float) -> list[Sign]:
+    def tick(self, now_s: float) -> list[GestureUpdate]:
         """Return what the time alone has decided."""
-        signs: list[Sign] = []
+        updates: list[GestureUpdate] = []
         for button in list(self._presses):
-            signs += self._on_time(button, self._presses[button], now_s)
-        return signs
+            updates += self._on_time(button, self._presses[button], now_s)
+        return updates
 
     def next_deadline(self) -> float | None:
         """Return when `tick` has something to say, or None while only an edge can change that."""
@@ -128,50 +131,50 @@ class GestureRecognizer:
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def forget(self) -> None:
-        """Drop presses under way: edges may be missing, and nobody should act on a guess."""
+        """Drop presses under way: edges may be missing, and a guess must not act."""
         self._presses.clear()
 
     # --- edges -----------------------------------------------------------------------------
 
-    def _on_down(self, press: _Press | None, changed: ButtonEdge, now_s: float) -> list[Sign]:
-        signs: list[Sign] = []
+    def _on_down(self, press: _Press | None, edge: ButtonEdge, now_s: float) -> list[GestureUpdate]:
+        updates: list[GestureUpdate] = []
         second = False
-        edges: tuple[EdgeId, ...] = (changed.edge_id,)
+        edges: tuple[EdgeId, ...] = (edge.edge_id,)
         # A press that is still down lost its release: what it would have been is unknown.
         if press is not None and press.up_ms is not None:
-            second = elapsed_ms(press.up_ms, changed.t_ms) < self.timing.double_window_ms
+            second = elapsed_ms(press.up_ms, edge.t_ms) < self.timing.double_window_ms
             if second:
                 edges = press.edges + edges
             else:
-                signs.append(self._end(changed.button, press, GestureKind.SHORT))
-        self._presses[changed.button] = _Press(
+                updates.append(self._end(edge.button, press, GestureKind.SHORT))
+        self._presses[edge.button] = _Press(
             edges,
-            changed.edge_id.boot_id,
-            changed.age_ms,
-            changed.t_ms,
-            now_s - changed.age_ms / MILLISECONDS,
+            edge.edge_id.boot_id,
+            edge.age_ms,
+            edge.t_ms,
+            now_s - edge.age_ms / MILLISECONDS,
             is_second=second,
         )
-        return [*signs, Preview(self._released(0, is_second=second), changed.button)]
+        return [*updates, PendingGesture(self._released(0, is_second=second), edge.button)]
 
-    def _on_up(self, press: _Press | None, changed: ButtonEdge, now_s: float) -> list[Sign]:
+    def _on_up(self, press: _Press | None, edge: ButtonEdge, now_s: float) -> list[GestureUpdate]:
         if press is None or press.up_ms is not None:
-            self._presses.pop(changed.button, None)
+            self._presses.pop(edge.button, None)
             return []  # its press was lost
-        press.edges += (changed.edge_id,)
-        press.age_ms = changed.age_ms
+        press.edges += (edge.edge_id,)
+        press.age_ms = edge.age_ms
         if press.acted:
-            del self._presses[changed.button]
+            del self._presses[edge.button]
             return []
-        kind = self._released(elapsed_ms(press.down_ms, changed.t_ms), is_second=press.is_second)
+        kind = self._released(elapsed_ms(press.down_ms, edge.t_ms), is_second=press.is_second)
         if kind is GestureKind.SHORT and self.timing.double_window_ms:
-            press.up_ms = changed.t_ms
+            press.up_ms = edge.t_ms
             press.expires_s = now_s + self.timing.double_window_ms / MILLISECONDS
             return []
-        return [self._end(changed.button, press, kind)]
+        return [self._end(edge.button, press, kind)]
 
     def _released(self, held_ms: int, *, is_second: bool) -> GestureKind:
-        """Return what a release after this time does."""
+        """Return the gesture that a release after this time makes."""
         if held_ms >= self.timing.long_hold_ms:
             return GestureKind.LONG_HOLD
         if held_ms >= self.timing.hold_ms:
@@ -184,18 +187,18 @@ class GestureRecognizer:
 
     # --- time ------------------------------------------------------------------------------
 
-    def _on_time(self, button: int, press: _Press, now_s: float) -> list[Sign]:
+    def _on_time(self, button: int, press: _Press, now_s: float) -> list[GestureUpdate]:
         deadline_s = self._deadline_of(press)
         if deadline_s is None or now_s < deadline_s:
             return []
         if press.up_ms is not None:
             return [self._end(button, press, GestureKind.SHORT)]
-        if press.previewed in {GestureKind.SHORT, GestureKind.DOUBLE}:
-            press.previewed = GestureKind.HOLD
-            return [Preview(GestureKind.HOLD, button), *self._on_time(button, press, now_s)]
+        if press.pending in {GestureKind.SHORT, GestureKind.DOUBLE}:
+            press.pending = GestureKind.HOLD
+            return [PendingGesture(GestureKind.HOLD, button), *self._on_time(button, press, now_s)]
         press.acted = True
         return [
-            Preview(GestureKind.LONG_HOLD, button),
+            PendingGesture(GestureKind.LONG_HOLD, button),
             Gesture(GestureKind.LONG_HOLD, button, press.edges, press.age_ms),
         ]
 
@@ -205,6 +208,81 @@ class GestureRecognizer:
             return press.expires_s
         if press.acted:
             return None
-        if press.previewed is GestureKind.HOLD:
+        if press.pending is GestureKind.HOLD:
             return press.down_s + (self.timing.long_hold_ms + self.timing.grace_ms) / MILLISECONDS
         return press.down_s + self.timing.hold_ms / MILLISECONDS
+
+
+class GestureTracker:
+    """Recognizes gestures, across outages of the link too; times are seconds of the host's clock.
+
+    While the link is away, silence does not mean that a button is still down. So the clock decides
+    nothing then, nor for a moment after the link came back: a release that waits on the board comes
+    first. When the board restarted, the release will never come, and the press is given up.
+    """
+
+    def __init__(self, timing: GestureTiming) -> None:
+        self._recognizer = GestureRecognizer(timing)
+        self._down: dict[int, EdgeId] = {}
+        self._edge_times_s: dict[EdgeId, float] = {}
+        self._silence_counts_from_s = math.inf
+        """From then on, silence about a button that is down means that it is still down."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no press is under way."""
+        return not self._down and self._recognizer.next_deadline() is None
+
+    @property
+    def awaits_second_press(self) -> bool:
+        """Whether a press is complete except for a second one that may follow."""
+        return not self._down and self._recognizer.next_deadline() is not None
+
+    def feed(self, edge: ButtonEdge, now_s: float) -> list[GestureUpdate]:
+        """Take an edge that arrived at `now_s`."""
+        self._edge_times_s[edge.edge_id] = now_s - edge.age_ms / MILLISECONDS
+        if edge.edge is Edge.DOWN:
+            self._down[edge.button] = edge.edge_id
+        else:
+            self._down.pop(edge.button, None)
+        return self._recognizer.feed(edge, now_s)
+
+    def tick(self, now_s: float) -> list[GestureUpdate]:
+        """Return what the time alone has decided."""
+        if self._down and now_s < self._silence_counts_from_s:
+            return []
+        return self._recognizer.tick(now_s)
+
+    def next_deadline(self) -> float | None:
+        """Return when `tick` has something to say; None while only an edge can change that."""
+        deadline_s = self._recognizer.next_deadline()
+        if deadline_s is None or not self._down:
+            return deadline_s
+        from_s = self._silence_counts_from_s
+        return None if math.isinf(from_s) else max(deadline_s, from_s)
+
+    def link_connected(self, now_s: float) -> None:
+        """Let the clock decide again, after a moment for edges that waited on the board."""
+        self._silence_counts_from_s = now_s + RECONNECT_GRACE_S
+
+    def link_lost(self) -> None:
+        """Conclude nothing from silence until the link is back."""
+        self._silence_counts_from_s = math.inf
+
+    def give_up(self, now_s: float) -> list[GestureUpdate]:
+        """End presses whose edges will not all come; those that are complete act now."""
+        updates: list[GestureUpdate] = []
+        if not self._down:
+            window_s = self._recognizer.timing.double_window_ms / MILLISECONDS
+            updates = self._recognizer.tick(now_s + window_s)
+        self._recognizer.forget()
+        self._down.clear()
+        return updates
+
+    def age_s(self, gesture: Gesture, now_s: float) -> float:
+        """Return how long ago the last edge of a gesture was made."""
+        return now_s - self._edge_times_s[gesture.edges[-1]]
+
+    def forget_times(self) -> None:
+        """Forget the times of all edges; call it when no press is under way."""
+        self._edge_times_s.clear()

@@ -8,11 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from firmware_bridge.edges import EdgeId
     from firmware_bridge.messages import Edge, ErrorCode, HelloReply
+
+
+class EdgeId(NamedTuple):
+    """What makes a button edge unique: which boot of the board, and its number in that boot."""
+
+    boot_id: int
+    event_id: int
 
 
 class Reason(Enum):

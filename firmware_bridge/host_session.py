@@ -8,16 +8,17 @@ version: only the newest is ever sent, so an old picture can never follow a new 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 from firmware_bridge import messages
-from firmware_bridge.edges import Arrival, EdgeId, EdgeInbox, LossLedger
-from firmware_bridge.errors import PacketError
+from firmware_bridge.errors import MessageError, PacketError
 from firmware_bridge.events import (
     BoardConnected,
     BoardDisconnected,
     BoardRefused,
     ButtonEdge,
+    EdgeId,
     FirmwareIncompatible,
     FrameAcknowledged,
     LinkEvent,
@@ -39,17 +40,9 @@ from firmware_bridge.messages import (
     HelloReply,
     Message,
     ShowFrame,
-)
-from firmware_bridge.session import (
-    HOST_TRANSITIONS,
-    EventLog,
-    HostInput,
-    HostState,
-    Machine,
-    Timing,
     elapsed_ms,
 )
-from firmware_bridge.statistics import SessionCounters
+from firmware_bridge.session import HOST_TRANSITIONS, HostInput, HostState, Machine, Timing
 from firmware_bridge.wire import PACKET_IDS, Carrier, CobsCarrier, Packet
 
 if TYPE_CHECKING:
@@ -62,6 +55,22 @@ _REASONS: Final[Mapping[HostInput, Reason]] = {
     HostInput.FORGOTTEN: Reason.BOARD_FORGOT,
     HostInput.REPLACED: Reason.REPLACED,
 }
+
+
+@dataclass(slots=True)
+class SessionCounters:
+    """What the session did; plain numbers that only grow, and round-trip times in seconds."""
+
+    requests: int = 0
+    packets_sent: int = 0
+    retransmits: int = 0
+    hellos: int = 0
+    bad_bodies: int = 0
+    strays: int = 0
+    duplicate_edges: int = 0
+    refused: int = 0
+    rtt_last_s: float = 0.0
+    rtt_max_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -96,6 +105,71 @@ class _Display:
         return self.version
 
 
+class Arrival(Enum):
+    """What an arriving edge is to the host."""
+
+    NEW = auto()
+    """Tell the application."""
+    WAITING = auto()
+    """Told already, or behind one that was; not confirmed yet: say nothing."""
+    JOURNALED = auto()
+    """Confirmed before: only the acknowledgement was lost, send it again."""
+
+
+class EdgeInbox:
+    """The host's side: tells each edge once and remembers the newest that was confirmed."""
+
+    def __init__(self, last: EdgeId | None = None) -> None:
+        self.last = last
+        self.pending: EdgeId | None = None
+
+    def arrive(self, edge_id: EdgeId) -> Arrival:
+        """Judge an edge of the boot that is connected."""
+        if self._is_journaled(edge_id):
+            return Arrival.JOURNALED
+        if self.pending is not None:
+            # Also for another edge than the pending one: the application confirms in order, and
+            # the board sends this one again anyway.
+            return Arrival.WAITING
+        self.pending = edge_id
+        return Arrival.NEW
+
+    def confirm(self, edge_id: EdgeId) -> None:
+        """Take the application's word that the pending edge is in its journal."""
+        if edge_id == self.last:
+            return
+        if edge_id != self.pending:
+            raise MessageError(f"{edge_id} was not told, {self.pending} was", code="not_pending")
+        self.last = edge_id
+        self.pending = None
+
+    def _is_journaled(self, edge_id: EdgeId) -> bool:
+        last = self.last
+        return (
+            last is not None
+            and edge_id.boot_id == last.boot_id
+            and edge_id.event_id <= last.event_id
+        )
+
+
+class LossCounter:
+    """Turns the board's counters of lost edges, which it repeats, into what is newly lost."""
+
+    def __init__(self) -> None:
+        self._boot_id: int | None = None
+        self._overflow = 0
+
+    def note(self, boot_id: int, overflow: int, reset: int) -> tuple[int, int]:
+        """Return how many edges an overflow and a reset took since the last call."""
+        if boot_id != self._boot_id:
+            self._boot_id, self._overflow = boot_id, overflow
+            return overflow, reset
+        # Late replies may carry an older, smaller count.
+        newly = max(overflow - self._overflow, 0)
+        self._overflow += newly
+        return newly, 0
+
+
 class HostSession:
     """The host's end of the link.
 
@@ -126,14 +200,14 @@ class HostSession:
         self.board: HelloReply | None = None
         self._timing = timing or Timing()
         self._machine = Machine(HostState.CLOSED, HOST_TRANSITIONS)
-        self._events: EventLog[LinkEvent] = EventLog()
+        self._events: list[LinkEvent] = []
         self._outbox = bytearray()
         self._next_packet_id = 0
         self._request: _Request | None = None
         self._display = _Display()
         self._inbox = EdgeInbox(last_edge)
         self._edge_packet_id = 0
-        self._losses = LossLedger()
+        self._losses = LossCounter()
         self._greet_s = 0.0
         self._heartbeat_s = 0.0
         self._now_s = 0.0
@@ -206,7 +280,8 @@ class HostSession:
 
     def events(self) -> list[LinkEvent]:
         """Return what happened since the last call."""
-        return self._events.drain()
+        events, self._events = self._events, []
+        return events
 
     # --- what the application asks for -----------------------------------------------------
 
@@ -288,13 +363,13 @@ class HostSession:
 
     # --- receiving -------------------------------------------------------------------------
 
-    def _answered(self, packet_id: int, asked: type[Message], session_id: int) -> bool:
+    def _answered(self, packet_id: int, request_type: type[Message], session_id: int) -> bool:
         """Tell whether this answers the outstanding request, and if so, close it."""
         request = self._request
         if (
             request is None
             or request.packet_id != packet_id
-            or not isinstance(request.message, asked)
+            or not isinstance(request.message, request_type)
             or session_id != self.session_id
         ):
             self.counters.strays += 1
@@ -311,7 +386,7 @@ class HostSession:
             return
         if reply.protocol_min > PROTOCOL_MAX or reply.protocol_max < PROTOCOL_MIN:
             if self.state is not HostState.INCOMPATIBLE:
-                self._events.add(FirmwareIncompatible(reply))
+                self._events.append(FirmwareIncompatible(reply))
             self._advance(HostInput.MISMATCHED)
             return
         new_boot = self.board is None or self.board.boot_id != reply.boot_id
@@ -321,14 +396,14 @@ class HostSession:
         self._display.version = max(self._display.version, reply.shown_version)
         self._heartbeat_s = self._now_s + self._timing.heartbeat_s
         self._advance(HostInput.GREETED)
-        self._events.add(BoardConnected(reply, new_boot))
+        self._events.append(BoardConnected(reply, new_boot))
         self._note_lost(reply.boot_id, reply.lost_overflow, reply.lost_reset)
 
     def _on_frame_ack(self, packet_id: int, ack: Message) -> None:
         assert isinstance(ack, FrameAck)
         if self._answered(packet_id, ShowFrame, ack.session_id):
             self._display.shown = ack.version
-            self._events.add(FrameAcknowledged(ack.version))
+            self._events.append(FrameAcknowledged(ack.version))
 
     def _on_heartbeat_reply(self, packet_id: int, reply: Message) -> None:
         assert isinstance(reply, HeartbeatReply)
@@ -351,7 +426,7 @@ class HostSession:
         self._edge_packet_id = packet_id
         if arrival is Arrival.NEW:
             age_ms = elapsed_ms(edge.t_ms, edge.now_ms)
-            self._events.add(ButtonEdge(edge_id, edge.button, edge.edge, edge.t_ms, age_ms))
+            self._events.append(ButtonEdge(edge_id, edge.button, edge.edge, edge.t_ms, age_ms))
             return
         self.counters.duplicate_edges += 1
         if arrival is Arrival.JOURNALED:
@@ -371,12 +446,12 @@ class HostSession:
             self._advance(HostInput.REPLACED)
         else:
             # Reported, not obeyed: the retransmit goes on, since noise can forge a bad body.
-            self._events.add(BoardRefused(error.code))
+            self._events.append(BoardRefused(error.code))
 
     def _note_lost(self, boot_id: int, overflow: int, reset: int) -> None:
         new_overflow, new_reset = self._losses.note(boot_id, overflow, reset)
         if new_overflow or new_reset:
-            self._events.add(PressesLost(boot_id, new_overflow, new_reset))
+            self._events.append(PressesLost(boot_id, new_overflow, new_reset))
 
     # --- state -----------------------------------------------------------------------------
 
@@ -390,6 +465,6 @@ class HostSession:
         if after is HostState.INCOMPATIBLE:
             self._greet_s += self._timing.incompatible_hello_s
         if before is HostState.READY:
-            self._events.add(BoardDisconnected(_REASONS[what]))
+            self._events.append(BoardDisconnected(_REASONS[what]))
         elif after is HostState.REPLACED:
-            self._events.add(BoardDisconnected(Reason.REPLACED))
+            self._events.append(BoardDisconnected(Reason.REPLACED))

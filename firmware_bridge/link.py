@@ -11,19 +11,19 @@ import asyncio
 import contextlib
 import secrets
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from firmware_bridge.errors import LinkError
 from firmware_bridge.events import BoardConnected, ButtonEdge, LinkEvent, PortMissing, PortOpened
 from firmware_bridge.host_session import HostSession
-from firmware_bridge.messages import BRIGHTNESS_MAX
+from firmware_bridge.messages import BRIGHTNESS_MAX, MILLISECONDS
 from firmware_bridge.session import HostState
-from firmware_bridge.statistics import LinkStatistics
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from firmware_bridge.edges import EdgeId
+    from firmware_bridge.events import EdgeId
     from firmware_bridge.matrix import Frame
     from firmware_bridge.messages import HelloReply
     from firmware_bridge.session import Timing
@@ -37,6 +37,30 @@ ASIDE_MIN_S: Final = 60.0
 ASIDE_MAX_S: Final = 3600.0
 UNSENT_MAX: Final = 1024  # bytes a stuck port may owe; beyond that the session retransmits anyway
 EVENTS_MAX: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class LinkStatistics:
+    """All counters of a link at one moment; they only grow while the process lives."""
+
+    packets_sent: int
+    packets_received: int
+    bytes_sent: int
+    bytes_received: int
+    bytes_dropped: int
+    retransmits: int
+    hellos: int
+    crc_errors: int
+    bad_packets: int
+    resyncs: int
+    bad_bodies: int
+    strays: int
+    duplicate_edges: int
+    refused: int
+    port_openings: int
+    events_dropped: int
+    rtt_last_ms: float
+    rtt_max_ms: float
 
 
 class Link:
@@ -156,13 +180,26 @@ class Link:
     @property
     def statistics(self) -> LinkStatistics:
         """All counters of the link at this moment."""
-        return LinkStatistics.collect(
-            self.session.counters,
-            self.session.carrier.counters,
-            bytes_out=self._bytes_out,
+        session, wire = self.session.counters, self.session.carrier.counters
+        return LinkStatistics(
+            packets_sent=session.packets_sent,
+            packets_received=wire.packets,
+            bytes_sent=self._bytes_out,
+            bytes_received=wire.bytes_in,
             bytes_dropped=self._bytes_dropped,
+            retransmits=session.retransmits,
+            hellos=session.hellos,
+            crc_errors=wire.bad_crc,
+            bad_packets=wire.bad_packets,
+            resyncs=wire.resyncs,
+            bad_bodies=session.bad_bodies,
+            strays=session.strays,
+            duplicate_edges=session.duplicate_edges,
+            refused=session.refused,
             port_openings=self._openings,
             events_dropped=self.events_dropped,
+            rtt_last_ms=session.rtt_last_s * MILLISECONDS,
+            rtt_max_ms=session.rtt_max_s * MILLISECONDS,
         )
 
     # --- the loop --------------------------------------------------------------------------

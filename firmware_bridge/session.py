@@ -8,16 +8,12 @@ clock. Nothing that the peer sends can raise here (rule 10); only a mistake of o
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-MILLISECONDS = 1000
-CLOCK_MASK = 0xFFFF_FFFF  # the board's clock is a u32 that wraps
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +32,6 @@ class Timing:
 
 StateT = TypeVar("StateT", bound=Enum)
 InputT = TypeVar("InputT", bound=Enum)
-EventT = TypeVar("EventT")
 
 
 class Machine(Generic[StateT, InputT]):
@@ -52,33 +47,6 @@ class Machine(Generic[StateT, InputT]):
         before = self.state
         self.state = self._table[before].get(what, before)
         return before, self.state
-
-
-class EventLog(Generic[EventT]):
-    """Events on their way out: appended inside, drained by whoever runs the session."""
-
-    def __init__(self) -> None:
-        self._events: deque[EventT] = deque()
-
-    def add(self, event: EventT) -> None:
-        """Keep an event until it is drained."""
-        self._events.append(event)
-
-    def drain(self) -> list[EventT]:
-        """Return all events since the last call, oldest first."""
-        events = list(self._events)
-        self._events.clear()
-        return events
-
-
-def board_clock_ms(now_s: float, offset_ms: int = 0) -> int:
-    """Return the u32 milliseconds of a board clock."""
-    return (round(now_s * MILLISECONDS) + offset_ms) & CLOCK_MASK
-
-
-def elapsed_ms(since_ms: int, until_ms: int) -> int:
-    """Return the time between two board times, across a wrap of the clock."""
-    return (until_ms - since_ms) & CLOCK_MASK
 
 
 class HostState(Enum):

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from firmware_bridge.board_session import BoardIdentity, BoardSession
-from firmware_bridge.debounce import Debouncer
-from firmware_bridge.edges import LOST_MAX
+from firmware_bridge.board_session import COUNTER_MAX, BoardIdentity, BoardSession
 from firmware_bridge.errors import BridgeError
 from firmware_bridge.events import (
     BoardEvent,
@@ -25,10 +23,19 @@ from firmware_bridge.events import (
     StaleDisplayed,
 )
 from firmware_bridge.matrix import Frame
-from firmware_bridge.messages import BUTTONS_MAX, PROTOCOL_MAX, PROTOCOL_MIN, Edge
+from firmware_bridge.messages import (
+    BUTTONS_MAX,
+    CLOCK_MASK,
+    MILLISECONDS,
+    PROTOCOL_MAX,
+    PROTOCOL_MIN,
+    Edge,
+)
 from firmware_bridge.noise import Noise
 from firmware_bridge.patterns import incompatible_frame, stale_frame
-from firmware_bridge.session import CLOCK_MASK, MILLISECONDS, Timing
+
+if TYPE_CHECKING:
+    from firmware_bridge.session import Timing
 
 Report: TypeAlias = dict[str, Any]
 Command: TypeAlias = Mapping[str, Any]
@@ -36,7 +43,38 @@ Command: TypeAlias = Mapping[str, Any]
 PRESS_MS: Final = 120
 PRESS_MS_MAX: Final = 60_000
 GARBAGE_MAX: Final = 4096
+DEBOUNCE_S: Final = 0.008
 BOUNCES: Final = 6  # changes of the pin within the bounce time; even, so that it ends as it should
+
+
+class Debouncer:
+    """Returns an edge once the pin has had its new level for 8 ms, as the firmware does in C."""
+
+    def __init__(self, debounce_s: float = DEBOUNCE_S) -> None:
+        self._debounce_s = debounce_s
+        self._pin = Edge.UP
+        self._stable = Edge.UP
+        self._settles_s: float | None = None
+
+    @property
+    def next_deadline(self) -> float | None:
+        """When `tick` may have an edge to tell."""
+        return self._settles_s
+
+    def set_pin(self, level: Edge, now_s: float) -> None:
+        """Take the level of the pin; every change starts the wait anew."""
+        if level is self._pin:
+            return
+        self._pin = level
+        self._settles_s = now_s + self._debounce_s if level is not self._stable else None
+
+    def tick(self, now_s: float) -> Edge | None:
+        """Return the edge that has just become certain, if any."""
+        if self._settles_s is None or now_s < self._settles_s:
+            return None
+        self._settles_s = None
+        self._stable = self._pin
+        return self._stable
 
 
 class CommandError(BridgeError):
@@ -162,7 +200,7 @@ class VirtualDevice:
 
     def _reset(self, command: Command) -> None:
         del command
-        lost = min(self._session.identity.lost_reset + len(self._session.edges), LOST_MAX)
+        lost = min(self._session.identity.lost_reset + len(self._session.edges), COUNTER_MAX)
         self._session = self._boot((self.boot_id + 1) & CLOCK_MASK, lost_reset=lost)
         self._debouncers = [Debouncer() for _ in range(BUTTONS_MAX)]
         self._report("reset", boot_id=self.boot_id, lost_reset=lost)

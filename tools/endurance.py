@@ -15,7 +15,7 @@ from tools.chaos.witness import Witness
 from tools.measure import rss_mb
 
 if TYPE_CHECKING:
-    from firmware_bridge.edges import EdgeId
+    from firmware_bridge.events import EdgeId
 
 LOOK_EVERY: Final = 100
 WARM_UP: Final = 100

@@ -62,7 +62,7 @@ from host.telemetry.logs.event_log import is_logged, is_logged_type, log_event
 from host.version import version
 
 if TYPE_CHECKING:
-    from firmware_bridge.edges import EdgeId
+    from firmware_bridge.events import EdgeId
     from firmware_bridge.matrix import Frame
     from firmware_bridge.transport import Port
     from host.home.config.device_settings import DeviceConfig
@@ -380,7 +380,7 @@ class Daemon:
 
     def _disconnected(self, event: BoardDisconnected) -> None:
         self.recorder.tell(news_of(event))
-        self.presses.reader.unlinked()
+        self.presses.reader.link_lost()
         self.screen.update(self.screen.state.with_preview(None))
 
     def _on_storage(self, is_failing: bool) -> None:

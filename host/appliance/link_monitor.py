@@ -18,7 +18,7 @@ from firmware_bridge.messages import PROTOCOL_MAX, PROTOCOL_MIN
 from host.telemetry.events import daemon_events as told
 
 if TYPE_CHECKING:
-    from firmware_bridge.statistics import LinkStatistics
+    from firmware_bridge.link import LinkStatistics
     from host.telemetry.events.host_event import HostEvent
 
 WINDOW_S: Final = 60.0

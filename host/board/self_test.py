@@ -16,8 +16,7 @@ from firmware_bridge.events import ButtonEdge, FrameAcknowledged, LinkEvent
 from firmware_bridge.fonts import LARGE
 from firmware_bridge.link import Link
 from firmware_bridge.matrix import LEVEL_MAX, Canvas, Frame
-from firmware_bridge.messages import BRIGHTNESS_MAX, COLUMNS, ROWS, Board, Edge
-from firmware_bridge.session import elapsed_ms
+from firmware_bridge.messages import BRIGHTNESS_MAX, COLUMNS, ROWS, Board, Edge, elapsed_ms
 from host.board.connection import BoardError, greet, incompatible_line, is_compatible
 
 if TYPE_CHECKING:

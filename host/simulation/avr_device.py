@@ -23,6 +23,8 @@ from firmware_bridge.errors import PacketError
 from firmware_bridge.matrix import Frame
 from firmware_bridge.max7219 import Max7219Chain, lit
 from firmware_bridge.messages import (
+    CLOCK_MASK,
+    MILLISECONDS,
     PROTOCOL_MAX,
     PROTOCOL_MIN,
     ButtonEdge,
@@ -36,7 +38,6 @@ from firmware_bridge.messages import (
 )
 from firmware_bridge.noise import Noise
 from firmware_bridge.patterns import incompatible_frame, stale_frame
-from firmware_bridge.session import CLOCK_MASK, MILLISECONDS
 from firmware_bridge.virtual_device import (
     BOUNCES,
     GARBAGE_MAX,

@@ -8,8 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from random import Random
 
-from firmware_bridge.edges import EdgeId
-from firmware_bridge.events import BoardConnected, ButtonEdge, FrameAcknowledged, PressesLost
+from firmware_bridge.events import (
+    BoardConnected,
+    ButtonEdge,
+    EdgeId,
+    FrameAcknowledged,
+    PressesLost,
+)
 from firmware_bridge.host_session import HostSession
 from firmware_bridge.link import RETRY_MAX_S
 from firmware_bridge.matrix import Frame

@@ -8,11 +8,11 @@ from random import Random
 
 from firmware_bridge import messages
 from firmware_bridge.board_session import BoardIdentity, BoardSession
-from firmware_bridge.edges import EdgeId
 from firmware_bridge.events import (
     BoardEvent,
     ButtonEdge,
     EdgeAcknowledged,
+    EdgeId,
     FrameDisplayed,
     HelloSeen,
     LinkEvent,

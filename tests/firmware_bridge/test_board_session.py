@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from firmware_bridge.board_session import REPLACED_MAX, BoardIdentity, BoardSession
+from firmware_bridge.board_session import (
+    COUNTER_MAX,
+    REPLACED_MAX,
+    BoardIdentity,
+    BoardSession,
+    EdgeQueue,
+)
 from firmware_bridge.events import (
     BoardEvent,
     EdgeAcknowledged,
@@ -280,3 +286,36 @@ def test_the_clock_of_the_board_wraps() -> None:
     (edge,) = bench.hear()
     assert isinstance(edge, ButtonEdge)
     assert (edge.t_ms, edge.now_ms) == (2**32 - 100, 100)
+
+
+# --- the queue of edges ---------------------------------------------------------------------
+
+
+def full_queue() -> EdgeQueue:
+    queue = EdgeQueue()
+    for number in range(EVENT_QUEUE_SIZE):
+        assert queue.push(0, Edge(number % 2), number) is not None
+    return queue
+
+
+def test_a_full_queue_keeps_the_oldest_and_counts_what_it_loses() -> None:
+    queue = full_queue()
+    assert queue.push(0, Edge.DOWN, 99) is None
+    assert (len(queue), queue.lost) == (16, 1)
+    assert queue.oldest is not None
+    assert queue.oldest.event_id == 1
+
+
+def test_the_count_of_lost_edges_stops_at_its_largest_value() -> None:
+    queue = full_queue()
+    queue.lost = COUNTER_MAX
+    queue.push(0, Edge.DOWN, 99)
+    assert queue.lost == COUNTER_MAX
+
+
+def test_only_the_oldest_edge_can_be_acknowledged_and_only_once() -> None:
+    queue = full_queue()
+    assert not queue.acknowledge(2)
+    assert queue.acknowledge(1)
+    assert not queue.acknowledge(1)
+    assert len(queue) == 15

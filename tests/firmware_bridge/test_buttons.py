@@ -5,15 +5,17 @@ from __future__ import annotations
 import pytest
 
 from firmware_bridge.buttons import (
+    RECONNECT_GRACE_S,
     Gesture,
     GestureKind,
     GestureRecognizer,
     GestureTiming,
-    Preview,
+    GestureTracker,
+    GestureUpdate,
+    PendingGesture,
 )
-from firmware_bridge.edges import EdgeId
 from firmware_bridge.errors import MessageError
-from firmware_bridge.events import ButtonEdge
+from firmware_bridge.events import ButtonEdge, EdgeId
 from firmware_bridge.messages import Edge
 
 SHORT, DOUBLE = GestureKind.SHORT, GestureKind.DOUBLE
@@ -52,12 +54,12 @@ class Hand:
                 return
             self._note(due_ms, self.recognizer.tick(due_s))
 
-    def _note(self, at_ms: int, signs: list[Gesture | Preview]) -> None:
-        for sign in signs:
-            log = self.gestures if isinstance(sign, Gesture) else self.previews
-            log.append((at_ms, sign.kind))
-            if isinstance(sign, Gesture):
-                self.full.append(sign)
+    def _note(self, at_ms: int, updates: list[Gesture | PendingGesture]) -> None:
+        for update in updates:
+            log = self.gestures if isinstance(update, Gesture) else self.previews
+            log.append((at_ms, update.kind))
+            if isinstance(update, Gesture):
+                self.full.append(update)
 
 
 # Times at which the button changes, down first, and then when which gesture acts.
@@ -100,8 +102,8 @@ def test_previews_tell_each_threshold_while_the_button_is_down() -> None:
 def test_a_late_tick_tells_all_thresholds_at_once() -> None:
     hand = Hand()
     hand.edge(Edge.DOWN, 0)
-    signs = hand.recognizer.tick(9.0)
-    assert [sign.kind for sign in signs] == [HOLD, LONG_HOLD, LONG_HOLD]
+    updates = hand.recognizer.tick(9.0)
+    assert [update.kind for update in updates] == [HOLD, LONG_HOLD, LONG_HOLD]
 
 
 def test_a_second_press_previews_a_double() -> None:
@@ -218,3 +220,73 @@ def test_times_that_make_a_gesture_impossible_are_refused(
 ) -> None:
     with pytest.raises(MessageError):
         GestureTiming(*times)
+
+
+# --- across outages of the link -------------------------------------------------------------
+
+BOOT = 7
+
+
+def edge(number: int, what: Edge, t_ms: int, age_ms: int = 0, boot_id: int = BOOT) -> ButtonEdge:
+    return ButtonEdge(EdgeId(boot_id, number), 0, what, t_ms, age_ms)
+
+
+def gesture_kinds(updates: list[GestureUpdate]) -> list[GestureKind]:
+    return [update.kind for update in updates if isinstance(update, Gesture)]
+
+
+@pytest.fixture
+def tracker() -> GestureTracker:
+    tracker = GestureTracker(GestureTiming())
+    tracker.link_connected(-10.0)
+    return tracker
+
+
+def test_a_short_press_acts_when_no_second_one_came(tracker: GestureTracker) -> None:
+    tracker.feed(edge(1, Edge.DOWN, 0), 0.0)
+    assert gesture_kinds(tracker.feed(edge(2, Edge.UP, 100), 0.1)) == []
+    assert tracker.next_deadline() == pytest.approx(0.4)
+    assert gesture_kinds(tracker.tick(0.41)) == [GestureKind.SHORT]
+    assert tracker.is_idle
+
+
+def test_a_button_that_is_down_becomes_no_hold_while_the_link_is_away(
+    tracker: GestureTracker,
+) -> None:
+    tracker.feed(edge(1, Edge.DOWN, 0), 0.0)
+    tracker.link_lost()
+    assert tracker.next_deadline() is None
+    assert tracker.tick(60.0) == []
+    tracker.link_connected(60.0)
+    assert tracker.tick(60.0 + RECONNECT_GRACE_S / 2) == []
+    assert tracker.next_deadline() == pytest.approx(60.0 + RECONNECT_GRACE_S)
+    assert gesture_kinds(tracker.feed(edge(2, Edge.UP, 100, age_ms=59_900), 60.1)) == []
+    updates = tracker.tick(60.5)
+    assert gesture_kinds(updates) == [GestureKind.SHORT]
+
+
+def test_a_button_that_is_still_down_after_an_outage_acts(tracker: GestureTracker) -> None:
+    tracker.feed(edge(1, Edge.DOWN, 0), 0.0)
+    tracker.link_lost()
+    tracker.link_connected(6.0)
+    assert gesture_kinds(tracker.tick(6.0 + RECONNECT_GRACE_S)) == [GestureKind.LONG_HOLD]
+
+
+def test_the_age_of_a_gesture_is_that_of_its_last_edge(tracker: GestureTracker) -> None:
+    tracker.feed(edge(1, Edge.DOWN, 0, age_ms=12_000), 20.0)
+    tracker.feed(edge(2, Edge.UP, 100, age_ms=11_900), 20.0)
+    (gesture,) = tracker.tick(20.4)
+    assert isinstance(gesture, Gesture)
+    assert tracker.age_s(gesture, 20.4) == pytest.approx(12.3)
+
+
+def test_giving_up_lets_a_complete_press_act_and_forgets_an_incomplete_one(
+    tracker: GestureTracker,
+) -> None:
+    tracker.feed(edge(1, Edge.DOWN, 0), 0.0)
+    tracker.feed(edge(2, Edge.UP, 100), 0.1)
+    assert gesture_kinds(tracker.give_up(0.1)) == [GestureKind.SHORT]
+    tracker.feed(edge(3, Edge.DOWN, 5000), 5.0)
+    assert tracker.give_up(5.1) == []
+    assert tracker.is_idle
+    assert tracker.next_deadline() is None

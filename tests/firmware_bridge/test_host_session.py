@@ -6,19 +6,19 @@ import pytest
 
 from firmware_bridge import messages
 from firmware_bridge.board_session import BoardIdentity, BoardSession
-from firmware_bridge.edges import EdgeId
 from firmware_bridge.errors import MessageError
 from firmware_bridge.events import (
     BoardConnected,
     BoardDisconnected,
     BoardRefused,
     ButtonEdge,
+    EdgeId,
     FirmwareIncompatible,
     FrameAcknowledged,
     PressesLost,
     Reason,
 )
-from firmware_bridge.host_session import HostSession
+from firmware_bridge.host_session import Arrival, EdgeInbox, HostSession, LossCounter
 from firmware_bridge.messages import (
     EVENT_QUEUE_SIZE,
     PACKED_SIZE,
@@ -331,3 +331,51 @@ def test_a_pulled_cable_is_told_and_the_session_goes_on_where_it_was() -> None:
     assert isinstance(again, BoardConnected)
     assert not again.new_boot
     assert [version for _, _, version in sim.shown] == [1]
+
+
+# --- the inbox of edges ---------------------------------------------------------------------
+
+
+def test_an_edge_is_new_then_waiting_then_journaled() -> None:
+    inbox = EdgeInbox()
+    assert inbox.arrive(EdgeId(5, 1)) is Arrival.NEW
+    assert inbox.arrive(EdgeId(5, 1)) is Arrival.WAITING
+    assert inbox.arrive(EdgeId(5, 2)) is Arrival.WAITING
+    inbox.confirm(EdgeId(5, 1))
+    assert inbox.arrive(EdgeId(5, 1)) is Arrival.JOURNALED
+    assert inbox.arrive(EdgeId(5, 2)) is Arrival.NEW
+
+
+@pytest.mark.parametrize(
+    ("last", "arriving", "arrival"),
+    [
+        (EdgeId(5, 7), EdgeId(5, 6), Arrival.JOURNALED),
+        (EdgeId(5, 7), EdgeId(5, 7), Arrival.JOURNALED),
+        (EdgeId(5, 7), EdgeId(5, 8), Arrival.NEW),
+        (EdgeId(5, 7), EdgeId(6, 1), Arrival.NEW),
+        (EdgeId(5, 7), EdgeId(4, 1), Arrival.NEW),  # boot ids need not grow
+        (None, EdgeId(0, 1), Arrival.NEW),
+    ],
+)
+def test_the_journal_decides_what_is_a_duplicate(
+    last: EdgeId | None, arriving: EdgeId, arrival: Arrival
+) -> None:
+    assert EdgeInbox(last).arrive(arriving) is arrival
+
+
+def test_an_edge_that_was_not_told_cannot_be_confirmed() -> None:
+    inbox = EdgeInbox(EdgeId(5, 7))
+    inbox.confirm(EdgeId(5, 7))  # again: harmless
+    with pytest.raises(MessageError) as caught:
+        inbox.confirm(EdgeId(5, 8))
+    assert caught.value.code == "not_pending"
+
+
+def test_lost_edges_are_told_once_however_often_the_board_repeats_them() -> None:
+    counter = LossCounter()
+    assert counter.note(5, overflow=2, reset=3) == (2, 3)
+    assert counter.note(5, overflow=2, reset=3) == (0, 0)
+    assert counter.note(5, overflow=6, reset=0) == (4, 0)
+    assert counter.note(5, overflow=2, reset=0) == (0, 0)  # a late reply
+    assert counter.note(5, overflow=6, reset=0) == (0, 0)
+    assert counter.note(6, overflow=1, reset=0) == (1, 0)

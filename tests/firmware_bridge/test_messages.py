@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.errors import MessageError, PacketError
-from firmware_bridge.fields import Choice, FieldKind, PackedLevels, Unsigned
 from firmware_bridge.messages import (
     BODY_MAX,
     BY_TYPE,
@@ -19,12 +18,16 @@ from firmware_bridge.messages import (
     PACKED_SIZE,
     Board,
     ButtonEdge,
+    Choice,
     Direction,
     Edge,
+    FieldKind,
     Hello,
     Message,
     MessageSpec,
+    PackedLevels,
     ShowFrame,
+    Unsigned,
     decode_body,
     encode_body,
     fields_of,

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from firmware_bridge.edges import EdgeId
 from firmware_bridge.errors import LinkError
 from firmware_bridge.events import (
     BoardConnected,
     BoardDisconnected,
     ButtonEdge,
+    EdgeId,
     FirmwareIncompatible,
     FrameAcknowledged,
     PortMissing,

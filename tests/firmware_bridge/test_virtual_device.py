@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
-from firmware_bridge.debounce import Debouncer
 from firmware_bridge.host_session import HostSession
 from firmware_bridge.messages import Edge
 from firmware_bridge.noise import Noise
 from firmware_bridge.patterns import stale_frame
 from firmware_bridge.session import HostState
-from firmware_bridge.virtual_device import VirtualDevice
+from firmware_bridge.virtual_device import Debouncer, VirtualDevice
 
 
 class Desk:

@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from firmware_bridge.edges import EdgeId
+from firmware_bridge.events import EdgeId
 from host.appliance.presses.press_log import ANSWERS, VERDICTS, edge_ids
 from host.home.config.history import ConfigHistory
 from host.home.home import Home

@@ -11,11 +11,22 @@ from typing import TYPE_CHECKING, Final
 
 from firmware_bridge import messages
 from firmware_bridge.board_session import REPLACED_MAX
-from firmware_bridge.debounce import SETTLE_S
-from firmware_bridge.fields import Choice, FieldKind, PackedLevels, Unsigned
-from firmware_bridge.messages import MESSAGES, Board, Direction, Edge, ErrorCode, fields_of
+from firmware_bridge.messages import (
+    MESSAGES,
+    MILLISECONDS,
+    Board,
+    Choice,
+    Direction,
+    Edge,
+    ErrorCode,
+    FieldKind,
+    PackedLevels,
+    Unsigned,
+    fields_of,
+)
 from firmware_bridge.patterns import incompatible_frame, stale_frame
-from firmware_bridge.session import MILLISECONDS, Timing
+from firmware_bridge.session import Timing
+from firmware_bridge.virtual_device import DEBOUNCE_S
 
 if TYPE_CHECKING:
     from firmware_bridge.matrix import Frame
@@ -83,7 +94,7 @@ def _limits() -> str:
         },
         "ANSWER_MAX": max(map(_body_max, _to_host())),
         "REPLACED_MAX": REPLACED_MAX,
-        "SETTLE_MS": _ms(SETTLE_S),
+        "SETTLE_MS": _ms(DEBOUNCE_S),
         "EDGE_RESEND_MS": _ms(timing.edge_resend_s),
         "STALE_MS": _ms(timing.stale_s),
         "SILENT_MS": _ms(timing.silent_s),
@@ -120,7 +131,7 @@ def _bounds(kind: FieldKind) -> tuple[int, int]:
     """Return the smallest and the largest number of a field; enums have no gaps."""
     if isinstance(kind, Unsigned):
         return kind.minimum, kind.largest
-    assert isinstance(kind, Choice), "the three kinds of fields.py"
+    assert isinstance(kind, Choice), "there are three kinds of field"
     numbers = [member.value for member in kind.enum]
     assert numbers == list(range(min(numbers), max(numbers) + 1)), "the C reader checks a range"
     return min(numbers), max(numbers)

@@ -19,17 +19,20 @@ from typing import Final
 
 import msgpack  # type: ignore[import-untyped]  # it ships no types
 
-from firmware_bridge.fields import Choice, FieldKind, Unsigned, Wire
 from firmware_bridge.messages import (
     BODY_MAX,
     MESSAGES,
     PACKED_SIZE,
+    Choice,
     Direction,
     EdgeAck,
+    FieldKind,
     Heartbeat,
     Hello,
     Message,
     ShowFrame,
+    Unsigned,
+    Wire,
     encode_body,
     fields_of,
 )

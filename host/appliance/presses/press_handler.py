@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol, TypedDict, assert_never
 
-from firmware_bridge.buttons import Gesture, GestureKind, Preview, Sign
+from firmware_bridge.buttons import (
+    Gesture,
+    GestureKind,
+    GestureTracker,
+    GestureUpdate,
+    PendingGesture,
+)
 from firmware_bridge.messages import Edge
 from host.appliance.presses.controls import (
     AcknowledgeFaults,
@@ -26,7 +32,6 @@ from host.appliance.presses.controls import (
     StartPlan,
     TurnPage,
 )
-from host.appliance.presses.gesture_tracker import PressReader
 from host.appliance.presses.press_log import JournaledEdge, edge_event, edges_field
 from host.display import compositor as display
 from host.telemetry.events.host_event import new_trace_id
@@ -45,7 +50,7 @@ from host.telemetry.events.press_events import (
 
 if TYPE_CHECKING:
     from firmware_bridge import events as link_events
-    from firmware_bridge.edges import EdgeId
+    from firmware_bridge.events import EdgeId
     from host.appliance.presses.recorder import Recorder
     from host.appliance.presses.speculative_plan import HeadStart
     from host.appliance.screen import Screen
@@ -105,7 +110,7 @@ class PressDesk:
         effects: Effects,
         head_start: HeadStart,
     ) -> None:
-        self.reader = PressReader(controls.timing)
+        self.reader = GestureTracker(controls.timing)
         self._home = home
         self._recorder = recorder
         self._ledger = recorder.ledger
@@ -155,7 +160,7 @@ class PressDesk:
 
     async def board_connected(self, boot_id: int) -> None:
         """Trust silence again; a press from before a restart of the board is given up."""
-        self.reader.linked(self._screen.now_s())
+        self.reader.link_connected(self._screen.now_s())
         if any(edge.edge_id.boot_id != boot_id for edge in self._ledger.open_edges):
             await self.edges_are_missing("the board restarted")
 
@@ -175,13 +180,13 @@ class PressDesk:
         return timedelta(seconds=self._controls.press_age_s + hold_s)
 
     async def _read(self, changed: link_events.ButtonEdge, arrived_s: float) -> None:
-        signs = self.reader.feed(changed, arrived_s)
+        updates = self.reader.feed(changed, arrived_s)
         if changed.edge is Edge.UP:
             self._screen.update(self._screen.state.with_preview(None))
-        await self._act(signs)
+        await self._act(updates)
         if changed.edge is Edge.DOWN:
             self._head_start.drop()  # a second press: whatever it becomes, it is no wish for a plan
-        elif self.reader.awaits_second:
+        elif self.reader.awaits_second_press:
             self._guess(changed)
 
     def _guess(self, changed: link_events.ButtonEdge) -> None:
@@ -195,17 +200,17 @@ class PressDesk:
         if isinstance(decision, StartPlan):
             self._head_start.begin(trace_id, decision.bucket_id)
 
-    async def _act(self, signs: list[Sign]) -> None:
-        for sign in signs:
-            if isinstance(sign, Preview):
-                self._preview(sign)
+    async def _act(self, updates: list[GestureUpdate]) -> None:
+        for update in updates:
+            if isinstance(update, PendingGesture):
+                self._preview(update)
             else:
-                await self._judge(sign)
+                await self._judge(update)
 
     async def _sweep(self) -> None:
         """Once no press is under way, no edge may be left without a verdict."""
         if self.reader.is_idle:
-            self.reader.settle()
+            self.reader.forget_times()
             left = self._ledger.open_edges
             await self._give_up_edges(left, PressDropped, "no press with its release")
 
@@ -273,15 +278,15 @@ class PressDesk:
             case _:
                 assert_never(decision)
 
-    def _preview(self, sign: Preview) -> None:
+    def _preview(self, update: PendingGesture) -> None:
         """Show what letting go now would do."""
         screen, timing = self._screen, self._controls.timing
-        decision = self._controls.decide(sign.kind, 0.0, self._situation())
+        decision = self._controls.decide(update.kind, 0.0, self._situation())
         intent = intent_of(decision)
         now_s = screen.now_s()
         bucket = decision.bucket_id if isinstance(decision, SelectBucket) else ""
         until_s = None
-        if sign.kind.value == "hold":
+        if update.kind.value == "hold":
             until_s = now_s + (timing.long_hold_ms - timing.hold_ms) / MILLISECONDS
         preview = None if intent is None else display.ReleasePreview(intent, now_s, until_s, bucket)
         screen.update(screen.state.with_preview(preview))

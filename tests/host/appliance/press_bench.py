@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from firmware_bridge.statistics import LinkStatistics
+from firmware_bridge.link import LinkStatistics
 from host.appliance import health_monitor
 from host.appliance.health_monitor import HealthDesk
 from host.appliance.link_monitor import LinkWatch

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_bridge.edges import EdgeId
-from firmware_bridge.events import ButtonEdge
+from firmware_bridge.events import ButtonEdge, EdgeId
 from firmware_bridge.messages import Edge
 from host.appliance.presses.press_log import (
     ANSWERS,
