@@ -11,13 +11,15 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from host.errors import HistoryError, HomeError, LostUpdateError
+from host.errors import EXIT_DONE, EXIT_FAILED, UsageError
 from host.cli.home_option import add_bucket_argument, open_bucket, open_home
-from host.errors import EXIT_DONE, EXIT_FAILED, HistoryError, HomeError, UsageError
 
 if TYPE_CHECKING:
-    from host.cli.output import Output
+    from host.home.config.active import Seen
     from host.home.config.store import LoadedConfig
     from host.home.home import Home
+    from host.cli.output import Output
 
 FILE = "file"
 Actions = Any  # argparse does not name the type of its sub-parsers
@@ -136,17 +138,17 @@ def show_diff(options: argparse.Namespace, output: Output) -> int:
 def roll_back(options: argparse.Namespace, output: Output) -> int:
     """Make the text of an old version the newest one."""
     home = open_bucket(options.home, options.bucket)
-    from host.home.config.active import open_history
+    from host.home.config.active import look, open_history
 
+    seen = look(home, options.bucket)
     stored = open_history(home, options.bucket).read(options.number)
     otherwise = f"rollback to {options.number}"
-    return propose(home, stored.text, otherwise, options, output)
+    return propose(home, seen, stored.text, otherwise, options, output)
 
 
 def edit_config(options: argparse.Namespace, output: Output) -> int:
     """Edit a copy, show what changes, and save it."""
     home = open_bucket(options.home, options.bucket)
-    from host.errors import HostError
     from host.home.config.active import look
 
     seen = look(home, options.bucket)
@@ -160,31 +162,60 @@ def edit_config(options: argparse.Namespace, output: Output) -> int:
     text = draft.read_text(encoding="utf-8", errors="surrogateescape")
     if code:
         raise UsageError(f"not saved: the editor ended with {code} (your text is in {draft})")
+    exit_code = EXIT_FAILED
     try:
-        done = propose(home, text, "edited", options, output)
-    except HostError:
-        output.error(f"not saved; your text is in {draft}")
+        exit_code = propose(home, seen, text, "edited", options, output)
+    except LostUpdateError:
+        output.error(
+            f"somebody else changed {options.bucket} while you edited it: run `trader config edit"
+            f" {options.bucket}` again and copy your changes from the file below"
+        )
         raise
-    draft.unlink()
-    draft.parent.rmdir()
-    return done
+    finally:
+        if exit_code != EXIT_DONE:  # refused, declined, or interrupted with Ctrl-C
+            output.error(f"not saved; your text is in {draft}")
+    if exit_code == EXIT_DONE:
+        draft.unlink()
+        draft.parent.rmdir()
+    return exit_code
 
 
 def propose(
-    home: Home, text: str, otherwise: str, options: argparse.Namespace, output: Output
+    home: Home,
+    seen: Seen,
+    text: str,
+    otherwise: str,
+    options: argparse.Namespace,
+    output: Output,
 ) -> int:
     """Check a text, show what it changes, ask, and make it the newest version.
 
-    `options` has bucket, reason, yes and json.
+    Parameters
+    ----------
+    home : Home
+    seen : Seen
+        What the text was made from. If that has changed since, nothing is saved.
+    text : str
+    otherwise : str
+        The reason, if no other is given.
+    options : Namespace
+        With bucket, reason, yes and json.
+    output : Output
+
+    Raises
+    ------
+    LostUpdateError
+        When somebody else changed the configuration since `seen`.
     """
     from host.cli.commands.config_review import ask_reason, ask_to_save, show_meaning, show_texts
-    from host.home.config.active import load_active, look, replace
+    from host.home.config.active import load_active, replace, require_unchanged
     from host.home.config.store import check_document
     from host.home.storage.toml_file import ConfigFileError, parse_toml
     from planner_core.config_api.config_diff import semantic_diff
 
-    seen = look(home, options.bucket)
     config = check_document(parse_toml(text, f"{options.bucket}.toml"))
+    if text != seen.text:
+        require_unchanged(home, options.bucket, seen)  # before any question; `replace` checks again
     try:
         diff = semantic_diff(load_active(home, options.bucket).config, config)
     except ConfigFileError:

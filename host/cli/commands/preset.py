@@ -103,9 +103,9 @@ def apply_preset(options: argparse.Namespace, output: Output) -> int:
 
     library = PresetLibrary(home)
     preset = library.get(options.id)
-    before = look(home, options.bucket).version
-    code = propose(home, preset.config_text, f"preset {preset.id}", options, output)
-    if code == EXIT_DONE and look(home, options.bucket).version != before:
+    seen = look(home, options.bucket)
+    code = propose(home, seen, preset.config_text, f"preset {preset.id}", options, output)
+    if code == EXIT_DONE and look(home, options.bucket).version != seen.version:
         library.note_applied(preset.id)
     return code
 

@@ -161,19 +161,31 @@ def replace(
     check_document(parse_toml(text, str(path)))
     history = open_history(home, bucket_id)
     with history.locked():
-        active = history.active()
-        if (active.meta.version if active else 0) != seen.version:
-            raise history.lost_update(seen.version, active)
-        found = _file_bytes(path)
-        if hashlib.sha256(found).hexdigest() != seen.sha256:
-            raise LostUpdateError(
-                f"{path}: was edited meanwhile (keep that with `trader config commit"
-                f" {bucket_id}`, then do it again)"
-            )
-        if found and (active is None or active.meta.sha256 != seen.sha256):
-            history.set_aside_text(found)
+        require_unchanged(home, bucket_id, seen)
+        active, file_data = history.active(), _file_bytes(path)
+        if file_data and (active is None or active.meta.sha256 != seen.sha256):
+            history.set_aside_text(file_data)
         write_atomic(path, data)
         return history.commit_locked(data, reason=reason, changed_by=changed_by)
+
+
+def require_unchanged(home: Home, bucket_id: str, seen: Seen) -> None:
+    """Raise LostUpdateError unless version and file are still as they were seen.
+
+    A newer version that holds the very text that was seen is no obstacle. The daemon makes one when
+    it commits an edited file.
+    """
+    history, path = open_history(home, bucket_id), home.bucket_file(bucket_id)
+    active = history.active()
+    version = active.meta.version if active else 0
+    has_same_text = active is not None and active.meta.sha256 == seen.sha256
+    if version != seen.version and not has_same_text:
+        raise history.lost_update(seen.version, active)
+    if hashlib.sha256(_file_bytes(path)).hexdigest() != seen.sha256:
+        raise LostUpdateError(
+            f"{path}: was edited meanwhile (keep that with `trader config commit"
+            f" {bucket_id}`, then do it again)"
+        )
 
 
 def reason_of(text: str, last: StoredConfig | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -114,6 +115,93 @@ def test_a_bad_edit_is_not_saved_and_the_text_is_kept(
     assert tree(own_home.root) == before
     monkeypatch.setenv("VISUAL", str(tmp_path / "none"))
     assert "cannot be run" in trader("config", "edit", CORE, "--home", own_home.root).err
+
+
+def use_editor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str) -> Path:
+    """Let a shell script be the editor; return the folder for its temporary files."""
+    editor = tmp_path / "editor"
+    editor.write_text(f"#!/bin/sh\n{script}\n")
+    editor.chmod(0o700)
+    monkeypatch.setenv("VISUAL", str(editor))
+    drafts = tmp_path / "drafts"
+    drafts.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(drafts))
+    return drafts
+
+
+def test_an_edit_is_refused_when_a_version_was_saved_while_the_editor_was_open(
+    trader: Trader, own_home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_versions(trader, own_home)
+    original = own_home.bucket_file(CORE).read_text()
+    command = f"{sys.executable} -m host.cli --home {own_home.root} config rollback core 1 --yes"
+    drafts = use_editor(
+        monkeypatch, tmp_path, f"{command} >&2 || exit 1\necho 'max_plan_depth = 2' > \"$1\""
+    )
+    done = trader("config", "edit", CORE, "--yes", "--home", own_home.root)
+    assert done.code == 1
+    assert "changed meanwhile: version 3 by user (rollback to 1), and you began with 2" in done.err
+    (draft,) = drafts.glob("*/core.toml")
+    assert draft.read_text() == "max_plan_depth = 2\n"
+    assert f"your text is in {draft}" in done.err
+    assert "trader config edit core" in done.err
+    assert own_home.bucket_file(CORE).read_text() != original, "the other save stands"
+    log = trader("config", "log", CORE, "--home", own_home.root, "--json").json["versions"]
+    assert [version["version"] for version in log] == [3, 2, 1]
+
+
+def test_an_edit_is_refused_when_the_file_was_changed_while_the_editor_was_open(
+    trader: Trader, own_home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_versions(trader, own_home)
+    path = own_home.bucket_file(CORE)
+    drafts = use_editor(
+        monkeypatch,
+        tmp_path,
+        f"echo 'max_plan_depth = 4' > {path}\necho 'max_plan_depth = 2' > \"$1\"",
+    )
+    done = trader("config", "edit", CORE, "--yes", "--home", own_home.root)
+    assert done.code == 1
+    assert "was edited meanwhile" in done.err
+    (draft,) = drafts.glob("*/core.toml")
+    assert draft.read_text() == "max_plan_depth = 2\n"
+    assert f"your text is in {draft}" in done.err
+    assert path.read_text() == "max_plan_depth = 4\n"
+
+
+def test_an_edit_is_saved_when_its_own_beginning_was_committed_while_the_editor_was_open(
+    trader: Trader, own_home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_versions(trader, own_home)
+    edit(own_home, "max_plan_depth = 4\n")
+    command = f"{sys.executable} -m host.cli --home {own_home.root} config commit core"
+    use_editor(
+        monkeypatch, tmp_path, f"{command} >&2 || exit 1\necho 'max_plan_depth = 2' > \"$1\""
+    )
+    done = trader("config", "edit", CORE, "--yes", "--home", own_home.root, "--json")
+    assert done.code == 0, done.err
+    assert (done.json["version"], done.json["parent"]) == (4, 3)
+
+
+def test_an_edit_that_is_not_saved_in_the_end_keeps_its_text(
+    trader: Trader, own_home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drafts = use_editor(monkeypatch, tmp_path, "echo 'max_plan_depth = 2' > \"$1\"")
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", lambda _prompt: "n")
+    done = trader("config", "edit", CORE, "--home", own_home.root)
+    assert done.code == 1
+    (draft,) = drafts.glob("*/core.toml")
+    assert f"your text is in {draft}" in done.err
+
+    def interrupt(_prompt: str) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("builtins.input", interrupt)
+    done = trader("config", "edit", CORE, "--home", own_home.root)
+    assert done.code == 130
+    (other,) = set(drafts.glob("*/core.toml")) - {draft}
+    assert f"your text is in {other}" in done.err
 
 
 def test_verify_finds_damage_sets_it_aside_and_planning_goes_on(

@@ -98,6 +98,15 @@ def test_a_command_never_writes_over_an_edit_or_a_version_it_has_not_seen(home: 
     assert home.bucket_file("core").read_text() == "max_plan_depth = 2\n"
 
 
+def test_a_command_that_began_with_an_edit_may_follow_its_commit(home: Home) -> None:
+    pick_up(home, "core")
+    write(home, "max_plan_depth = 2\n")
+    seen = look(home, "core")
+    pick_up(home, "core")
+    meta = replace(home, "core", "max_plan_depth = 4\n", reason="deeper", seen=seen)
+    assert (meta.version, meta.parent) == (3, 2)
+
+
 def test_a_command_never_writes_what_the_loader_refuses(home: Home) -> None:
     pick_up(home, "core")
     seen = look(home, "core")
