@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import shutil
 import subprocess
 import tempfile
 from dataclasses import asdict, fields
@@ -175,8 +176,8 @@ def edit_config(options: argparse.Namespace, output: Output) -> int:
         if exit_code != EXIT_DONE:  # refused, declined, or interrupted with Ctrl-C
             output.error(f"not saved; your text is in {draft}")
     if exit_code == EXIT_DONE:
-        draft.unlink()
-        draft.parent.rmdir()
+        # Editors leave backup and swap files beside it. It is saved: an error here is no failure.
+        shutil.rmtree(draft.parent, ignore_errors=True)
     return exit_code
 
 

@@ -183,6 +183,23 @@ def test_an_edit_is_saved_when_its_own_beginning_was_committed_while_the_editor_
     assert (done.json["version"], done.json["parent"]) == (4, 3)
 
 
+def test_files_that_the_editor_left_beside_the_text_go_with_it(
+    trader: Trader, own_home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_behind = (
+        'cp "$1" "$1~"\n'
+        'cd "$(dirname "$1")"\n'
+        "touch .core.toml.swp '#core.toml#'\n"
+        "mkdir backup && touch backup/core.toml\n"
+        "ln -s me@here.1234 .#core.toml\n"
+    )
+    drafts = use_editor(monkeypatch, tmp_path, f"{leave_behind}echo 'max_plan_depth = 2' > \"$1\"")
+    done = trader("config", "edit", CORE, "--yes", "--home", own_home.root)
+    assert done.code == 0, done.err
+    assert own_home.bucket_file(CORE).read_text() == "max_plan_depth = 2\n"
+    assert list(drafts.iterdir()) == []
+
+
 def test_an_edit_that_is_not_saved_in_the_end_keeps_its_text(
     trader: Trader, own_home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
