@@ -15,8 +15,8 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from host.errors import EXIT_DONE, EXIT_USAGE, StorageError
 from host.home.config.history import ConfigHistory
+from host.errors import HostError, StorageError
 from host.home.storage.atomic_file import sweep_tree
 from host.home.storage.folder_watch import FolderWatch
 from host.telemetry.events.daemon_events import (
@@ -118,29 +118,46 @@ class ConfigDesk:
                 continue
             if not is_known and signature is None:
                 continue  # never had a configuration: the first plan will say so
-            self._seen[bucket_id] = signature
-            await self._pick_up(bucket_id)
+            self._seen.pop(bucket_id, None)
+            problem = await self._pick_up(bucket_id)
+            self._show_rejected()
+            self._note_problem(bucket_id, problem)
+            if problem is None:
+                self._seen[bucket_id] = signature  # only now: what failed is looked at again
 
-    async def _pick_up(self, bucket_id: str) -> None:
-        code, said, complaints = await self._commit(bucket_id)
-        told = self._not_kept.pop(bucket_id, None)
+    async def _pick_up(self, bucket_id: str) -> str | None:
+        """Commit a file and announce its version; return a problem that may pass by itself."""
+        code, answer, complaints = await self._commit(bucket_id)
         if code == EXIT_DONE:
-            with suppress(ValueError, KeyError, TypeError):
-                await self._announce(bucket_id, int(json.loads(said)["config_version"]))
             self._rejected.pop(bucket_id, None)
-        elif code == EXIT_USAGE:
+            try:
+                await self._announce(bucket_id, int(json.loads(answer)["config_version"]))
+            except (HostError, ValueError, KeyError, TypeError) as error:
+                return f"its version could not be announced: {error!r}"
+            return None
+        if code == EXIT_USAGE:
             lines = tuple(complaints[:LINES_KEPT])
             await self._recorder.record(ConfigurationRejected(bucket_id=bucket_id, problems=lines))
             place = PLACE.search("\n".join(lines))
             self._rejected[bucket_id] = place[1] if place else f"{bucket_id}.toml"
-        else:
-            self._seen.pop(bucket_id, None)  # a full disk, or an edit just now: look again later
-            problem = self._not_kept[bucket_id] = " ".join(complaints)[:500]
-            if problem != told:
-                self._recorder.tell(ConfigurationNotKept(bucket_id=bucket_id, problem=problem))
+            return None
+        # A full disk, or an edit just now.
+        return " ".join(complaints).strip() or f"`trader config commit` ended with {code}"
+
+    def _show_rejected(self) -> None:
         shown = next(iter(self._rejected.values()), self._device_rejected)
         state = self._screen.state.with_config_rejected(shown, self._screen.now_s())
         self._screen.update(state)
+
+    def _note_problem(self, bucket_id: str, problem: str | None) -> None:
+        """Remember what has to be tried again, and report it when it is new."""
+        before = self._not_kept.pop(bucket_id, None)
+        if problem is None:
+            return
+        self._not_kept[bucket_id] = problem[:500]
+        if self._not_kept[bucket_id] != before:
+            event = ConfigurationNotKept(bucket_id=bucket_id, problem=self._not_kept[bucket_id])
+            self._recorder.tell(event)
 
     async def _announce(self, bucket_id: str, version: int) -> None:
         """Record every version that is not in the journal yet, also those that commands made."""

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from host.appliance import config_watcher
+from host.home.config.active import look, pick_up, replace
+from host.home.config.history import ConfigHistory, ConfigVersion
+from host.daemon import config_desk
 from host.appliance.config_watcher import ConfigDesk
 from host.appliance.presses.press_log import PressLedger
 from host.appliance.presses.recorder import Recorder
@@ -164,3 +166,81 @@ def test_the_waits_between_two_tries_grow_up_to_a_minute(tmp_path: Path) -> None
         assert desk.retry_s() == 2, "begins anew"
 
     at_the_desk(small_home(tmp_path), use)
+
+
+def test_a_version_that_could_not_be_announced_is_announced_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = small_home(tmp_path)
+    save(home, "max_plan_depth = 4\n")
+    read_versions = ConfigDesk._versions_after
+    errors = [StorageError("history: cannot be read"), ValueError("no number")]
+
+    def fail_first(desk: ConfigDesk, bucket_id: str, known: int) -> list[ConfigVersion]:
+        if errors:
+            raise errors.pop()
+        return read_versions(desk, bucket_id, known)
+
+    monkeypatch.setattr(ConfigDesk, "_versions_after", fail_first)
+
+    async def look_often(desk: ConfigDesk, _heard: list[Event]) -> None:
+        for _ in range(2):
+            await desk.look()
+            assert desk.retry_s() is not None
+        await desk.look()
+        assert desk.retry_s() is None
+        await desk.look()
+
+    first, second, last = at_the_desk(home, look_often)
+    assert isinstance(first, ConfigurationNotKept)
+    assert "no number" in first.problem
+    assert isinstance(second, ConfigurationNotKept)
+    assert "cannot be read" in second.problem
+    assert isinstance(last, ConfigurationChanged)
+    assert (last.bucket_id, last.version) == ("core", 1)
+
+
+@pytest.mark.parametrize("answer", ["", "[]", '{"config_version": null}', "{}"])
+def test_an_answer_that_makes_no_sense_is_reported_and_asked_for_again(
+    answer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = small_home(tmp_path)
+    save(home, "max_plan_depth = 4\n")
+    commit = ConfigDesk._commit
+    answers = [answer]
+
+    async def answer_once(desk: ConfigDesk, bucket_id: str) -> tuple[int, str, list[str]]:
+        result = await commit(desk, bucket_id)
+        return (0, answers.pop(), []) if answers else result
+
+    monkeypatch.setattr(ConfigDesk, "_commit", answer_once)
+
+    async def look_twice(desk: ConfigDesk, _heard: list[Event]) -> None:
+        await desk.look()
+        await desk.look()
+
+    heard = at_the_desk(home, look_twice)
+    assert [type(event) for event in heard] == [ConfigurationNotKept, ConfigurationChanged]
+
+
+def test_what_fails_unexpectedly_is_looked_at_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = small_home(tmp_path)
+    save(home, "max_plan_depth = 4\n")
+    announce = ConfigDesk._announce
+    errors = [RuntimeError("unexpected")]
+
+    async def fail_once(desk: ConfigDesk, bucket_id: str, version: int) -> None:
+        if errors:
+            raise errors.pop()
+        await announce(desk, bucket_id, version)
+
+    monkeypatch.setattr(ConfigDesk, "_announce", fail_once)
+
+    async def look_again(desk: ConfigDesk, _heard: list[Event]) -> None:
+        with pytest.raises(RuntimeError):
+            await desk.look()
+        await desk.look()
+
+    assert [type(event) for event in at_the_desk(home, look_again)] == [ConfigurationChanged]
