@@ -19,6 +19,10 @@ from host.home.config.history import ConfigHistory
 from host.errors import HostError, StorageError
 from host.home.storage.atomic_file import sweep_tree
 from host.home.storage.folder_watch import FolderWatch
+from host.home.storage.problems import ConfigFileError, ConfigFileUnreadableError
+from host.home.storage.state_file import signature
+from host.home.storage.toml_file import read_bytes
+from host.limits import TOML_BYTES_MAX
 from host.telemetry.events.daemon_events import (
     ConfigHistoryNotRepaired,
     ConfigHistoryRepaired,
@@ -44,8 +48,6 @@ VERSIONS_TOLD_MAX: Final = 20
 """After a long absence of the daemon only the last ones are told; the history has all."""
 PLACE = re.compile(r"([^/:]+\.toml:\d+):\d+: ")
 
-Signature = tuple[int, int, int] | None
-
 
 class ConfigDesk:
     """Picks up what is edited in a home."""
@@ -57,7 +59,7 @@ class ConfigDesk:
         self._recorder = recorder
         self._screen = screen
         self._device_rejected = device_rejected
-        self._seen: dict[str, Signature] = {}
+        self._seen: dict[str, tuple[int, ...] | None] = {}
         self._rejected: dict[str, str] = {}
         self._not_kept: dict[str, str] = {}
         self._retries = 0
@@ -112,21 +114,29 @@ class ConfigDesk:
         there = self._home.bucket_ids()
         self._not_kept = {name: told for name, told in self._not_kept.items() if name in there}
         for bucket_id in there:
-            signature = self._signature(bucket_id)
+            current = signature(self._home.bucket_file(bucket_id))
             is_known = bucket_id in self._seen
-            if is_known and self._seen[bucket_id] == signature:
+            if is_known and self._seen[bucket_id] == current:
                 continue
-            if not is_known and signature is None:
+            if not is_known and current is None:
                 continue  # never had a configuration: the first plan will say so
             self._seen.pop(bucket_id, None)
             problem = await self._pick_up(bucket_id)
             self._show_rejected()
             self._note_problem(bucket_id, problem)
             if problem is None:
-                self._seen[bucket_id] = signature  # only now: what failed is looked at again
+                self._seen[bucket_id] = current  # only now: what failed is looked at again
 
     async def _pick_up(self, bucket_id: str) -> str | None:
         """Commit a file and announce its version; return a problem that may pass by itself."""
+        path = self._home.bucket_file(bucket_id)
+        try:
+            await asyncio.to_thread(read_bytes, path, TOML_BYTES_MAX)
+        except ConfigFileUnreadableError as error:
+            self._rejected[bucket_id] = path.name  # shown, as it is not in force
+            return str(error)
+        except ConfigFileError:
+            pass  # missing, or not a file: for `trader config commit` to say
         code, answer, complaints = await self._commit(bucket_id)
         if code == EXIT_DONE:
             self._rejected.pop(bucket_id, None)
@@ -213,10 +223,3 @@ class ConfigDesk:
             said.decode("utf-8", "replace"),
             complaints.decode(errors="replace").split("\n"),
         )
-
-    def _signature(self, bucket_id: str) -> Signature:
-        try:
-            found = self._home.bucket_file(bucket_id).stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_size, found.st_ino

@@ -1,7 +1,8 @@
 """What of `device.toml` takes effect while the daemon runs: the levels of the log.
 
 The file is looked at when it was saved and has been quiet for a moment. One that is wrong changes
-nothing and is told; everything else in it waits for the next start.
+nothing and is told; everything else in it waits for the next start. One that cannot be read is
+reported too, and read again at the next look, which comes within a minute.
 """
 
 from __future__ import annotations
@@ -9,11 +10,18 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from host.errors import HostError, error_lines
 from host.home.config.device_settings import LogTable, load_device_config
+from host.errors import HostError
 from host.home.storage.folder_watch import FolderWatch
-from host.telemetry.events.daemon_events import ConfigurationRejected, LogLevelChanged
+from host.home.storage.problems import ConfigFileUnreadableError
+from host.home.storage.state_file import signature
+from host.telemetry.events.daemon_events import (
+    ConfigurationNotKept,
+    ConfigurationRejected,
+    LogLevelChanged,
+)
 from host.telemetry.logs.logs import LogLevels, set_levels
+from host.errors import error_lines
 
 if TYPE_CHECKING:
     from host.appliance.presses.recorder import Recorder
@@ -21,7 +29,6 @@ if TYPE_CHECKING:
 
 QUIET_S: Final = 1.0
 LINES_KEPT: Final = 20
-Signature = tuple[int, int, int] | None
 
 
 class SettingsDesk:
@@ -31,7 +38,8 @@ class SettingsDesk:
         self._home = home
         self._recorder = recorder
         self._table = table
-        self._seen = self._signature()
+        self._seen = signature(home.device_file)
+        self._read_problem = ""
         self.quiet_s = QUIET_S
 
     async def serve(self) -> None:
@@ -43,28 +51,31 @@ class SettingsDesk:
 
     async def look(self) -> None:
         """Take over the levels if the file is another one than before."""
-        signature = self._signature()
-        if signature == self._seen:
+        current = signature(self._home.device_file)
+        if current == self._seen:
             return
-        self._seen = signature
         try:
             config = await asyncio.to_thread(load_device_config, self._home)
+        except ConfigFileUnreadableError as error:
+            self._tell_unreadable(str(error))
+            return  # not seen: the next look reads it again
         except HostError as error:
+            self._seen, self._read_problem = current, ""
             lines = tuple(error_lines(error)[:LINES_KEPT])
             self._recorder.tell(ConfigurationRejected(problems=lines))
             return
+        self._seen, self._read_problem = current, ""
         if config.log != self._table:
             self._table = config.log
             levels = levels_of(config.log)
             set_levels(levels)
             self._recorder.tell(LogLevelChanged(level=levels.level, buckets=levels.buckets))
 
-    def _signature(self) -> Signature:
-        try:
-            found = self._home.device_file.stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
+    def _tell_unreadable(self, problem: str) -> None:
+        """Report a read error, once for as long as it stays the same."""
+        if problem != self._read_problem:
+            self._read_problem = problem
+            self._recorder.tell(ConfigurationNotKept(problem=problem))
 
 
 def levels_of(table: LogTable) -> LogLevels:

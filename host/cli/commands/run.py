@@ -58,13 +58,15 @@ def device_config(home: Home, output: Output) -> tuple[DeviceConfig, str | None]
     A board that nobody sits at must not stay dark because of a typing error.
     """
     from host.home.config.device_settings import DeviceConfig, load_device_config
-    from host.home.storage.problems import ConfigFileError
+    from host.home.storage.problems import ConfigFileError, ConfigFileUnreadableError
 
     try:
         return load_device_config(home), None
     except ConfigFileError as error:
         output.errors(error.lines)
-        output.error(f"{home.device_file} was refused: going on with the defaults")
+        is_unreadable = isinstance(error, ConfigFileUnreadableError)
+        what = "could not be read" if is_unreadable else "was refused"
+        output.error(f"{home.device_file} {what}: going on with the defaults")
         line = error.problems[0].line
         return DeviceConfig(), home.device_file.name + ("" if line is None else f":{line}")
 

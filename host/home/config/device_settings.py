@@ -208,6 +208,8 @@ def load_device_config(home: Home) -> DeviceConfig:
     ------
     ConfigFileError
         With all problems of the file, each with its place.
+    ConfigFileUnreadableError
+        When reading it fails.
     """
     if not may_be_there(home.device_file):
         return DeviceConfig()

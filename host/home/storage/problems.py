@@ -57,6 +57,10 @@ class ConfigFileError(FileRefusedError):
     code = "config_file"
 
 
+class ConfigFileUnreadableError(ConfigFileError):
+    """A file of settings is there, and the system does not let us read it: it may later."""
+
+
 class PortfolioFileError(FileRefusedError):
     """A portfolio file is wrong: its owner has to correct it (exit code 2)."""
 

@@ -17,7 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import tomli
 
-from host.home.storage.problems import ConfigFileError, FileProblem, excerpt
+from host.home.storage.problems import (
+    ConfigFileError,
+    ConfigFileUnreadableError,
+    FileProblem,
+    excerpt,
+)
 from host.home.storage.toml_hints import advice_for, is_name_clash
 from host.home.storage.toml_positions import Positions, Span, TomlPath, scan_positions
 from host.limits import TOML_BYTES_MAX
@@ -193,7 +198,9 @@ def read_bytes(path: Path, max_bytes: int) -> bytes:
     Raises
     ------
     ConfigFileError
-        When it is not a file that can be read.
+        When there is no such file, or it is not a regular one.
+    ConfigFileUnreadableError
+        When reading it fails.
     """
     try:
         with open(path, "rb", opener=_open_at_once) as file:
@@ -205,7 +212,8 @@ def read_bytes(path: Path, max_bytes: int) -> bytes:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         message = f"cannot be read: {reason} (check the path, its owner and rights)"
-        raise _refused(path, message) from None
+        problem = FileProblem(str(path), None, None, message)
+        raise ConfigFileUnreadableError([problem]) from None
 
 
 def _open_at_once(path: str, flags: int) -> int:

@@ -244,3 +244,27 @@ def test_what_fails_unexpectedly_is_looked_at_again(
         await desk.look()
 
     assert [type(event) for event in at_the_desk(home, look_again)] == [ConfigurationChanged]
+
+
+def test_a_file_that_cannot_be_read_is_not_rejected_but_read_again(tmp_path: Path) -> None:
+    home = small_home(tmp_path)
+    path = home.bucket_file("core")
+    path.parent.mkdir()
+    path.symlink_to(path)  # even root cannot read that
+    shown: list[str | None] = []
+    target = tmp_path / "readable.toml"
+    target.write_text("max_plan_depth = 4\n", encoding="utf-8")
+
+    async def use(desk: ConfigDesk, _heard: list[Event]) -> None:
+        await desk.look()
+        shown.append(desk._screen.state.config_rejected)
+        assert desk.retry_s() is not None
+        path.unlink()
+        path.symlink_to(target)
+        await desk.look()
+        shown.append(desk._screen.state.config_rejected)
+        assert desk.retry_s() is None
+
+    told = at_the_desk(home, use)
+    assert [type(event) for event in told] == [ConfigurationNotKept, ConfigurationChanged]
+    assert shown == ["core.toml", None]

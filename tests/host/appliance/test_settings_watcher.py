@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -10,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from host.home.config.device_settings import DeviceConfig, LogTable
 from host.appliance.presses.press_log import PressLedger
 from host.appliance.presses.recorder import Recorder
 from host.appliance.settings_watcher import SettingsDesk, levels_of
-from host.home.config.device_settings import DeviceConfig, LogTable
+from host.files import toml_file
 from host.home.home import Home
-from host.telemetry.event_bus import EventBus
 from host.telemetry.journal.journal import Journal
+from host.telemetry.event_bus import EventBus
 from host.telemetry.logs.logs import LogLevels, set_levels
 from planner_core.events import Event
 from tests.host.small_home import small_home
@@ -86,6 +88,41 @@ def test_a_wrong_file_changes_nothing_and_is_told(tmp_path: Path) -> None:
     assert [event.event_type for event in heard] == ["LogLevelChanged", "ConfigurationRejected"]
     assert "device.toml:2" in heard[1].problems[0]  # type: ignore[attr-defined]
     assert logging.getLogger(CORE).level == logging.DEBUG
+
+
+def fail_to_read(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """Let the disk report an error the next times that a TOML file is read."""
+    errors = [OSError(errno.EIO, "Input/output error")] * times
+    really_open = toml_file._open_at_once
+
+    def fail_first(path: str, flags: int) -> int:
+        if errors:
+            raise errors.pop()
+        return really_open(path, flags)
+
+    monkeypatch.setattr(toml_file, "_open_at_once", fail_first)
+
+
+def test_a_file_that_cannot_be_read_is_read_at_the_next_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_to_read(monkeypatch, times=1)
+    heard = run(small_home(tmp_path), '[log]\nlevel = "error"\n')
+    assert [event.event_type for event in heard] == ["ConfigurationNotKept", "LogLevelChanged"]
+    assert "device.toml: cannot be read: input/output error" in heard[0].problem  # type: ignore[attr-defined]
+    assert logging.getLogger("trader").level == logging.ERROR
+
+
+def test_an_error_that_stays_is_told_once_and_a_new_one_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_to_read(monkeypatch, times=3)
+    good = '[log]\nlevel = "error"\n'
+    heard = run(small_home(tmp_path), good, good)
+    assert [event.event_type for event in heard] == ["ConfigurationNotKept", "LogLevelChanged"]
+    fail_to_read(monkeypatch, times=1)
+    heard = run(small_home(tmp_path), '[log]\nlevel = "warn"\n')
+    assert [event.event_type for event in heard] == ["ConfigurationNotKept", "LogLevelChanged"]
 
 
 def test_what_does_not_concern_the_log_is_not_told(tmp_path: Path) -> None:
