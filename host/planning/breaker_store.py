@@ -78,17 +78,23 @@ class BreakerStore:
         self._saved: dict[str, Breaker] = {}
         self._disk_is_ahead = False
 
-    def refresh(self) -> None:
-        """Take over what others wrote since the last look; what is unsaved here stays."""
+    def refresh(self) -> bool:
+        """Take over what others wrote since the last look; what is unsaved here stays.
+
+        Return False when the file cannot be read: nothing changes, the next look tries again.
+        """
         found = signature(self.path)
         if found == self._signature:
-            return
+            return True
         read = self._read()
+        if read is None:
+            return False
         unsaved = self._unsaved()
         for key in {*self._saved, *read} - set(unsaved):
             self.breakers.put(read.get(key, Breaker(key)))
         self._saved = read
         self._signature = found
+        return True
 
     def save(self) -> bool:
         """Write what changed; tell whether everything is on disk.
@@ -99,7 +105,8 @@ class BreakerStore:
             return True
         try:
             with locked_file(self.path.with_name(LOCK_NAME)):
-                self.refresh()
+                if not self.refresh():
+                    return False  # what others wrote would be lost
                 write_atomic(self.path, self._text().encode())
                 self._signature = signature(self.path)
         except StorageError as error:
@@ -149,8 +156,11 @@ class BreakerStore:
         ]
         return json.dumps({"schema_version": SCHEMA_VERSION, "breakers": written}, indent=1) + "\n"
 
-    def _read(self) -> dict[str, Breaker]:
-        """Read the file; one that makes no sense is put aside, and every breaker is closed."""
+    def _read(self) -> dict[str, Breaker] | None:
+        """Read the file; None when that fails.
+
+        One that makes no sense is put aside, and every breaker is closed.
+        """
         self._disk_is_ahead = False
         try:
             data = read_state(self.path, STATE_BYTES_MAX, SCHEMA_VERSION)
@@ -163,6 +173,7 @@ class BreakerStore:
                 self.problem = quarantine(self.path, error, self._now())
         except OSError as error:
             self.problem = f"{self.path}: cannot be read ({error.strerror})"
+            return None
         return {}
 
     def _breaker(self, entry: dict[str, Any]) -> Breaker:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from host.home.home import Home
+from host.home.storage.state_file import read_state
 from host.planning.breaker_store import BreakerStore
 from planner_core.model.circuit_breaker import BreakerState, Signal
 from tests.builders import FakeClock
@@ -243,3 +246,46 @@ def test_two_processes_do_not_undo_each_other(tmp_path: Path) -> None:
     one.refresh()
     assert [breaker.key for breaker in one.breakers.known] == ["filters.a", "filters.b"]
     assert {breaker.state for breaker in one.breakers.known} == {BreakerState.OPEN}
+
+
+def test_a_file_that_cannot_be_read_once_changes_nothing_and_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, wall = FakeClock(), WallClock()
+    one, two = (BreakerStore(Home(tmp_path), clock, wall) for _ in range(2))
+    one.signal("filters.a", Signal.CRASH)
+    two.signal("filters.b", Signal.CRASH)
+    errors = [OSError(errno.EIO, "Input/output error")]
+
+    def fail_once(path: Path, bytes_max: int, schema_version: int) -> dict[str, Any] | None:
+        if errors:
+            raise errors.pop()
+        return read_state(path, bytes_max, schema_version)
+
+    monkeypatch.setattr("host.worker.breaker_store.read_state", fail_once)
+    one.refresh()
+    assert one.problem is not None
+    assert [breaker.key for breaker in one.breakers.known] == ["filters.a"]
+    one.refresh()
+    assert [breaker.key for breaker in one.breakers.known] == ["filters.a", "filters.b"]
+
+
+def test_a_file_that_cannot_be_read_is_not_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, wall = FakeClock(), WallClock()
+    BreakerStore(Home(tmp_path), clock, wall).signal("filters.a", Signal.CRASH)
+    store = BreakerStore(Home(tmp_path), clock, wall)
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as disk:
+        disk.setattr("host.worker.breaker_store.read_state", refuse)
+        store.signal("filters.b", Signal.CRASH)
+        assert not store.save()
+        assert store.problem is not None
+    assert store.save()
+    other = BreakerStore(Home(tmp_path), clock, wall)
+    other.refresh()
+    assert [breaker.key for breaker in other.breakers.known] == ["filters.a", "filters.b"]
