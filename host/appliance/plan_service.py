@@ -158,6 +158,7 @@ class PlanDesk:
         self.running = request
         try:
             if request.is_cancelled:
+                self._pressed_s.pop(trace_id, None)
                 await self._recorder.record(PlanCancelled(trace_id=trace_id, bucket_id=bucket_id))
                 return
             self.show_planning()

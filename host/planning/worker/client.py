@@ -208,9 +208,11 @@ class WorkerClient:
         if self._is_ready.is_set():
             return
         ready = asyncio.create_task(self._is_ready.wait())
-        await asyncio.wait((ready, asked.reply), return_when=asyncio.FIRST_COMPLETED)
+        try:
+            await asyncio.wait((ready, asked.reply), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ready.cancel()  # also when this request is cancelled: it would wait for ever
         if asked.reply.done():
-            ready.cancel()
             await asked.reply  # raises: cancelled, or the process died while it started
 
     def _enforce_cancel(self, asked: _Asked) -> None:

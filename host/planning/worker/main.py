@@ -70,7 +70,9 @@ class Inbox:
     def __init__(self, descriptor: int) -> None:
         self.plans: queue.SimpleQueue[Request] = queue.SimpleQueue()
         self._descriptor = descriptor
-        self._cancelled: set[str] = set()
+        self._lock = threading.Lock()
+        self._is_cancelled: dict[str, bool] = {}
+        """By trace id, for each plan that was asked for and is not done."""
 
     def listen(self) -> None:
         """Read until the daemon is gone, then end the process, whatever it is doing."""
@@ -81,7 +83,7 @@ class Inbox:
 
     def is_cancelled(self, trace_id: str) -> bool:
         """Tell whether nobody waits for this plan any more."""
-        return trace_id in self._cancelled
+        return self._is_cancelled.get(trace_id, False)
 
     def close(self) -> None:
         """Hear nothing any more."""
@@ -89,8 +91,9 @@ class Inbox:
             os.close(self._descriptor)
 
     def done(self, trace_id: str) -> None:
-        """Forget a cancellation that came too late."""
-        self._cancelled.discard(trace_id)
+        """Forget a plan; a cancellation that comes later has nothing to cancel."""
+        with self._lock:
+            self._is_cancelled.pop(trace_id, None)
 
     def _take(self, line: bytes) -> None:
         try:
@@ -99,9 +102,13 @@ class Inbox:
             request = None
         if not isinstance(request, dict):
             os._exit(EXIT_ORPHANED)  # the daemon never writes that: it died in mid-line
+        trace_id = str(request.get("trace_id"))
         if request.get("do") == "cancel":
-            self._cancelled.add(str(request.get("trace_id")))
+            with self._lock:
+                if trace_id in self._is_cancelled:
+                    self._is_cancelled[trace_id] = True
         else:
+            self._is_cancelled[trace_id] = False
             self.plans.put(request)
 
 

@@ -85,6 +85,7 @@ print(sys.argv[1] * int(sys.argv[2]), flush=True)
 time.sleep(600)
 """
 )
+NEVER_READY = PREAMBLE + "time.sleep(600)\n"
 CANNOT_START = PREAMBLE + "sys.exit(5)\n"
 
 Use = Callable[[WorkerClient], Awaitable[Any]]
@@ -269,6 +270,21 @@ def test_stopping_kills_a_process_that_is_busy() -> None:
         return client.pid
 
     assert not is_alive(with_worker(HANGS, use))
+
+
+def test_a_request_that_is_abandoned_before_the_process_is_ready_leaves_nothing_waiting() -> None:
+    async def use(client: WorkerClient) -> None:
+        await until(lambda: client.pid is not None)
+        before = asyncio.all_tasks()
+        for number in range(3):
+            request = asyncio.ensure_future(client.plan(f"t{number}", "core", 600, ignore))
+            await asyncio.sleep(0)
+            request.cancel()
+            await asyncio.gather(request, return_exceptions=True)
+        await asyncio.sleep(0)
+        assert {task.get_name() for task in asyncio.all_tasks() - before} == set()
+
+    with_worker(NEVER_READY, use)
 
 
 def test_the_real_worker_plans_tells_its_stages_and_ends_with_its_daemon(tmp_path: Path) -> None:

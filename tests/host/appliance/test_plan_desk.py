@@ -1,0 +1,61 @@
+"""A request gets its answer, and nothing of it stays in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+
+from host.daemon.plan_desk import PlanDesk
+from host.daemon.press_desk import PressFields
+from host.daemon.presses import PressLedger
+from host.daemon.recorder import Recorder
+from host.daemon.screen import Screen
+from host.files.plan_store import PlanStore
+from host.journal.journal import Journal
+from host.observability.bus import EventBus
+from host.observability.press_events import CancelRequested, PlanRequested
+from tests.host.small_home import small_home
+
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+class NoWorker:
+    """A planner that must not be asked for anything but a cancellation."""
+
+    def cancel(self, trace_id: str) -> None:
+        """Nothing is under way."""
+
+
+def test_a_request_that_is_cancelled_before_it_began_leaves_no_entry(tmp_path: Path) -> None:
+    home = small_home(tmp_path)
+
+    async def work() -> None:
+        ledger = PressLedger()
+        journal = Journal(home.journal_dir, state=ledger.state)
+        journal.open(ledger.note)
+        bus = EventBus(lambda: NOON)
+        recorder = Recorder(journal, ledger, bus, lambda: NOON, lambda _failing: None)
+        screen = Screen(lambda _frame, _brightness: 0)
+        worker = NoWorker()
+        desk = PlanDesk(recorder, screen, worker, PlanStore(home), 30.0)  # type: ignore[arg-type] # stands in
+        press: PressFields = {"gesture": "short", "edges": (), "age_s": 0.0}
+        await recorder.record(PlanRequested(trace_id="t1", bucket_id="core", **press))
+        desk.requested("t1", 0.0)
+        await recorder.record(
+            CancelRequested(trace_id="t2", bucket_id="core", cancels="t1", **press)
+        )
+        desk.cancel("t1")
+        serving = asyncio.create_task(desk.serve())
+        async with asyncio.timeout(20):
+            while ledger.open_requests:  # noqa: ASYNC110 - seen from outside
+                await asyncio.sleep(0.005)
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+        assert desk._pressed_s == {}
+        screen.close()
+        await recorder.close()
+        await bus.close()
+        journal.close()
+
+    asyncio.run(work())
