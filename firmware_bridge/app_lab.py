@@ -14,8 +14,8 @@ FIRMWARE: Final = Path(__file__).parent / "firmware"
 APP_NAME: Final = "arduino-trader-board"
 
 
-def write_app(folder: Path) -> list[Path]:
-    """Write the app into a folder that is new or empty; return its files.
+def app_files(folder: Path) -> dict[Path, Path]:
+    """Return the files of an app in a folder that is new or empty, each with its source.
 
     Raises
     ------
@@ -26,12 +26,24 @@ def write_app(folder: Path) -> list[Path]:
         raise FileExistsError(f"{folder} is not empty: choose another folder, or remove it first")
     app = FIRMWARE / "uno_q"
     core = FIRMWARE / "core"
-    pieces = {path: path.relative_to(app) for path in app.rglob("*") if _belongs(path)}
-    pieces |= {path: Path("sketch/src/core", path.name) for path in core.glob("*.[ch]")}
-    for source, target in pieces.items():
-        (folder / target).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, folder / target)
-    return sorted(folder / target for target in pieces.values())
+    sources = {folder / path.relative_to(app): path for path in app.rglob("*") if _belongs(path)}
+    sources |= {folder / "sketch/src/core" / path.name: path for path in core.glob("*.[ch]")}
+    return dict(sorted(sources.items()))
+
+
+def write_app(folder: Path) -> list[Path]:
+    """Write the app into a folder that is new or empty; return its files.
+
+    Raises
+    ------
+    FileExistsError
+        As `app_files` does.
+    """
+    sources = app_files(folder)
+    for target, source in sources.items():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    return list(sources)
 
 
 def _belongs(path: Path) -> bool:

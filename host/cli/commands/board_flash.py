@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from firmware_bridge.app_lab import write_app
+from firmware_bridge.app_lab import app_files, write_app
 from host.board import flash as flashing
 from host.board.firmware_image import Image, read_image
 from host.cli.home_option import open_home
@@ -101,7 +101,7 @@ def _board(options: argparse.Namespace) -> str:
 
 
 def _uno_q(options: argparse.Namespace, output: Output) -> int:
-    """Write the app if that was asked for, else print the steps.
+    """Write the app if that was asked for (a dry run only lists its files), else print the steps.
 
     What builds and writes an Uno Q's sketch runs on the board itself, as part of App Lab.
     """
@@ -109,10 +109,14 @@ def _uno_q(options: argparse.Namespace, output: Output) -> int:
         raise UsageError("trader board flash: --app is for an Uno Q, and --board says yun")
     files: list[Path] = []
     if options.app is not None:
-        files = _write_app(Path(options.app))
+        files = _app(Path(options.app), is_dry_run=options.dry_run)
     if options.json:
         names = [str(path) for path in files]
         output.json({"board": "uno-q", "steps": list(UNO_Q_STEPS), "app": names, "written": False})
+    elif files and options.dry_run:
+        for path in files:
+            output.line(f"would write {path}")
+        output.line("nothing was written")
     elif files:
         output.line(f"wrote the app to {options.app}: {len(files)} files")
         output.line("now copy it to the board and start it (`trader board flash --board uno-q`)")
@@ -122,9 +126,10 @@ def _uno_q(options: argparse.Namespace, output: Output) -> int:
     return EXIT_DONE
 
 
-def _write_app(folder: Path) -> list[Path]:
+def _app(folder: Path, *, is_dry_run: bool) -> list[Path]:
+    """Write the app, or only see whether that is possible; return its files."""
     try:
-        return write_app(folder)
+        return list(app_files(folder)) if is_dry_run else write_app(folder)
     except FileExistsError as error:
         raise UsageError(f"trader board flash: {error}") from None
     except OSError as error:

@@ -140,6 +140,70 @@ def test_a_dry_run_shows_the_command_and_touches_nothing(
     assert not avrdude.exists()
 
 
+@pytest.fixture
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Home, cache, temporary and current folder below one, which is returned."""
+    folder = tmp_path / "own"
+    for name in ("home", "cache", "tmp", "cwd"):
+        (folder / name).mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(folder / "home"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    monkeypatch.setenv("TMPDIR", str(folder / "tmp"))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.chdir(folder / "cwd")
+    return folder
+
+
+def tree(root: Path) -> dict[str, bytes | None]:
+    """Return all that is below a folder, with what the files contain."""
+    paths = sorted(root.rglob("*"))
+    return {str(path): path.read_bytes() if path.is_file() else None for path in paths}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("--json",),
+        ("--board", "uno-q"),
+        ("--board", "uno-q", "--app", "app"),
+        ("--app", "new/app", "--json"),
+    ],
+    ids=" ".join,
+)
+def test_a_dry_run_writes_no_file_at_all(
+    arguments: tuple[str, ...],
+    trader: Trader,
+    usb: Usb,
+    port: str,
+    avrdude: Path,
+    own_home: Home,
+    own_folders: Path,
+) -> None:
+    assert not avrdude.exists()
+    usb.looks = [{port: YUN}]
+    before = tree(own_folders), tree(own_home.root)
+    said = trader("--home", own_home.root, "board", "flash", "--dry-run", *arguments)
+    assert said.code == 0, said.err
+    assert (tree(own_folders), tree(own_home.root)) == before
+    assert not avrdude.exists()
+
+
+@pytest.mark.usefixtures("own_folders")
+def test_a_dry_run_names_the_files_of_the_app_and_refuses_what_writing_refuses(
+    trader: Trader,
+) -> None:
+    dry = trader("board", "flash", "--app", "app", "--dry-run")
+    assert dry.code == 0, dry.err
+    announced = dry.out.splitlines()
+    assert announced.pop() == "nothing was written"
+    assert trader("board", "flash", "--app", "app").code == 0
+    written = [str(path) for path in Path("app").rglob("*") if path.is_file()]
+    assert [line.removeprefix("would write ") for line in announced] == sorted(written)
+    again = trader("board", "flash", "--app", "app", "--dry-run")
+    assert (again.code, "not empty" in again.err) == (2, True)
+
+
 def test_nothing_is_written_without_a_yes(
     trader: Trader, usb: Usb, port: str, avrdude: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
