@@ -15,8 +15,8 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from host.errors import EXIT_DONE, EXIT_USAGE, HostError, StorageError
 from host.home.config.history import ConfigHistory
-from host.errors import HostError, StorageError
 from host.home.storage.atomic_file import sweep_tree
 from host.home.storage.folder_watch import FolderWatch
 from host.home.storage.problems import ConfigFileError, ConfigFileUnreadableError

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+from host.errors import HostError, error_lines
 from host.home.config.device_settings import LogTable, load_device_config
-from host.errors import HostError
 from host.home.storage.folder_watch import FolderWatch
 from host.home.storage.problems import ConfigFileUnreadableError
 from host.home.storage.state_file import signature
@@ -21,7 +21,6 @@ from host.telemetry.events.daemon_events import (
     LogLevelChanged,
 )
 from host.telemetry.logs.logs import LogLevels, set_levels
-from host.errors import error_lines
 
 if TYPE_CHECKING:
     from host.appliance.presses.recorder import Recorder

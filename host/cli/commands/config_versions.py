@@ -12,15 +12,14 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from host.errors import HistoryError, HomeError, LostUpdateError
-from host.errors import EXIT_DONE, EXIT_FAILED, UsageError
 from host.cli.home_option import add_bucket_argument, open_bucket, open_home
+from host.errors import EXIT_DONE, EXIT_FAILED, HistoryError, HomeError, LostUpdateError, UsageError
 
 if TYPE_CHECKING:
+    from host.cli.output import Output
     from host.home.config.active import Seen
     from host.home.config.store import LoadedConfig
     from host.home.home import Home
-    from host.cli.output import Output
 
 FILE = "file"
 Actions = Any  # argparse does not name the type of its sub-parsers

@@ -9,16 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from host.home.config.active import look, pick_up, replace
-from host.home.config.history import ConfigHistory, ConfigVersion
-from host.daemon import config_desk
+from host.appliance import config_watcher
 from host.appliance.config_watcher import ConfigDesk
 from host.appliance.presses.press_log import PressLedger
 from host.appliance.presses.recorder import Recorder
 from host.appliance.screen import Screen
 from host.errors import StorageError
 from host.home.config.active import look, pick_up, replace
-from host.home.config.history import ConfigHistory
+from host.home.config.history import ConfigHistory, ConfigVersion
 from host.home.home import Home
 from host.telemetry.event_bus import EventBus
 from host.telemetry.events.daemon_events import ConfigurationNotKept

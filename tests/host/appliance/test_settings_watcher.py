@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from host.home.config.device_settings import DeviceConfig, LogTable
 from host.appliance.presses.press_log import PressLedger
 from host.appliance.presses.recorder import Recorder
 from host.appliance.settings_watcher import SettingsDesk, levels_of
-from host.files import toml_file
+from host.home.config.device_settings import DeviceConfig, LogTable
 from host.home.home import Home
-from host.telemetry.journal.journal import Journal
+from host.home.storage import toml_file
 from host.telemetry.event_bus import EventBus
+from host.telemetry.journal.journal import Journal
 from host.telemetry.logs.logs import LogLevels, set_levels
 from planner_core.events import Event
 from tests.host.small_home import small_home

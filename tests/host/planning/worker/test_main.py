@@ -6,7 +6,7 @@ import json
 import os
 import threading
 
-from host.worker.main import Inbox
+from host.planning.worker.main import Inbox
 
 
 class Daemon:

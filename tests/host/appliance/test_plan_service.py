@@ -6,15 +6,15 @@ import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 
-from host.daemon.plan_desk import PlanDesk
-from host.daemon.press_desk import PressFields
-from host.daemon.presses import PressLedger
-from host.daemon.recorder import Recorder
-from host.daemon.screen import Screen
-from host.files.plan_store import PlanStore
-from host.journal.journal import Journal
-from host.observability.bus import EventBus
-from host.observability.press_events import CancelRequested, PlanRequested
+from host.appliance.plan_service import PlanDesk
+from host.appliance.presses.press_handler import PressFields
+from host.appliance.presses.press_log import PressLedger
+from host.appliance.presses.recorder import Recorder
+from host.appliance.screen import Screen
+from host.home.plan_store import PlanStore
+from host.telemetry.event_bus import EventBus
+from host.telemetry.events.press_events import CancelRequested, PlanRequested
+from host.telemetry.journal.journal import Journal
 from tests.host.small_home import small_home
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
