@@ -262,7 +262,7 @@ def test_a_file_that_cannot_be_read_once_changes_nothing_and_is_read_again(
             raise errors.pop()
         return read_state(path, bytes_max, schema_version)
 
-    monkeypatch.setattr("host.planning.worker.breaker_store.read_state", fail_once)
+    monkeypatch.setattr("host.planning.breaker_store.read_state", fail_once)
     one.refresh()
     assert one.problem is not None
     assert [breaker.key for breaker in one.breakers.known] == ["filters.a"]
@@ -281,7 +281,7 @@ def test_a_file_that_cannot_be_read_is_not_written_over(
         raise OSError(errno.EIO, "Input/output error")
 
     with monkeypatch.context() as disk:
-        disk.setattr("host.planning.worker.breaker_store.read_state", refuse)
+        disk.setattr("host.planning.breaker_store.read_state", refuse)
         store.signal("filters.b", Signal.CRASH)
         assert not store.save()
         assert store.problem is not None
