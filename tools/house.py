@@ -1,13 +1,15 @@
 """The rules of the house that no linter has: sizes, names, who may catch everything.
 
-python tools/house.py
+python tools/house.py                              the rules
+python tools/house.py trips [--root DIR] [--json]  how many files a press, an edit and a plan enter
 """
 
 from __future__ import annotations
 
+import argparse
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -128,12 +130,21 @@ def notes(root: Path) -> list[str]:
     ]
 
 
-def main() -> int:
-    """Print notes and violations; only the latter fail."""
+def main(arguments: Sequence[str] = ()) -> int:
+    """Print notes and violations, and fail for violations; or count the trips."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("command", nargs="?", choices=("trips",), help="default: check the rules")
+    if parser.parse_args(arguments[:1]).command == "trips":
+        sys.path.insert(0, str(ROOT))  # as a script, this file sees only its own folder
+        from tools import trips
+
+        return trips.main(arguments[1:])
     broken = violations(ROOT)
     print("\n".join([*notes(ROOT), *broken, f"house: {len(broken)} broken rules"]))
     return 1 if broken else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
