@@ -9,19 +9,21 @@ trips use the demo home. Board and daemon are processes of their own, joined by 
 
 press
     The daemon's process, from a press on the virtual board until the daemon is at rest: it has
-    written no line for 3 s, and its health has looked at the new plan once. The process of the
-    planner is not counted. The first press after a start is not counted either. "Until the plan is
-    on the board" is the part of it that a user waits for. Of three presses the one with the fewest
-    files in that part counts, because by chance the health looks, every 2 s, during a press.
+    written no line for 3 s, and its health, every 2 s, has looked at the new plan. The process of
+    the planner is not counted, and neither is the first press after a start. "Until the plan is on
+    the board" is the part of it that a user waits for.
 
-    The tree before its files moved has 65 files by this measure, and 56 until the plan is on the
-    board. An earlier count from outside the project found 64, in a way that is not recorded.
+    Before its files moved, the tree had 65 files by this measure, and 56 until the plan is on the
+    board. An earlier count, taken in a way that is not recorded, found 64.
 config edit
     The daemon's process, from a bucket's file that is saved until the daemon is at rest, with the
     new version in the journal. The process `trader config commit`, which checks the file for the
     daemon, is counted on its own.
 plan
     The process of `trader plan core`, from the call of `main` to its end.
+
+Of three presses and of two edits the one with the fewest files counts. Work that a clock starts,
+such as a heartbeat, falls into the others by chance.
 
 In the list, "idle too" marks a file that the daemon enters without a press or an edit: for the
 board's heartbeats, for the film on the matrix and for the health. "Afterwards" marks a file that is

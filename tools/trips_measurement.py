@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -12,6 +14,7 @@ from tools.trips_appliance import Appliance, Checkout, Functions, Span, TripErro
 BUCKET: Final = "core"
 EDITED_KEY: Final = re.compile(r"^#?(max_plan_depth = )\d+", re.MULTILINE)
 DEPTHS: Final = (4, 3)
+LAST_DEPTH: Final = 2
 IDLE_S: Final = 16.0
 """Longer than the 15 s between two heartbeats. The daemon's first check, after 60 s, is not met."""
 N_PRESSES: Final = 4
@@ -52,28 +55,41 @@ def measure(checkout: Checkout) -> list[Trip]:
         appliance.wait_for_rest()
         idle_span = (time.monotonic(), time.monotonic() + IDLE_S)
         time.sleep(IDLE_S)
-        edit_span = appliance.timed(
-            lambda: edit(home, DEPTHS[0]),
-            lambda: appliance.wait_for("daemon", {"ConfigurationChanged"}),
-        )
+        edits = [
+            appliance.timed(
+                partial(edit, home, depth),
+                lambda: appliance.wait_for("daemon", {"ConfigurationChanged"}),
+            )
+            for depth in DEPTHS
+        ]
         presses = [
             appliance.timed(appliance.press, appliance.wait_for_plan) for _ in range(N_PRESSES)
         ]
     report = appliance.report()
     idle = frozenset(report.between(*idle_span))
 
-    def trip(name: str, span: Span, goal: str) -> Trip:
-        goal_files = frozenset(report.between(span.begin_s, span.goal_s))
-        return Trip(name, report.between(span.begin_s, span.rest_s), goal, goal_files, idle)
+    def trip(name: str, spans: Sequence[Span], goal: str) -> Trip:
+        """Return the shortest of several trips: what the clock starts can fall into the others."""
+        return min(
+            (
+                Trip(
+                    name,
+                    report.between(span.begin_s, span.rest_s),
+                    goal,
+                    frozenset(report.between(span.begin_s, span.goal_s)),
+                    idle,
+                )
+                for span in spans
+            ),
+            key=lambda trip: (len(trip.goal_files), len(trip.functions)),
+        )
 
-    # Where the 2 s of the daemon's health end during a press, more is entered until the plan shows.
-    press = min(presses[1:], key=lambda span: len(report.between(span.begin_s, span.goal_s)))
-    edit(home, DEPTHS[1])
+    edit(home, LAST_DEPTH)
     commit = ("--home", str(home), "config", "commit", BUCKET, "--json")
     plan = ("--home", str(checkout.demo_home("planned")), "plan", BUCKET)
     return [
-        trip("press", press, "the plan is on the board"),
-        trip("config edit", edit_span, "the change is in the journal"),
+        trip("press", presses[1:], "the plan is on the board"),
+        trip("config edit", edits, "the change is in the journal"),
         Trip.of_command("config edit, the process that checks it", checkout.run("commit", *commit)),
         Trip.of_command("plan", checkout.run("plan", *plan)),
     ]
