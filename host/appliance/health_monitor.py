@@ -23,13 +23,18 @@ from typing import TYPE_CHECKING, Final
 from host.clock import boot_id, boot_time_s
 from host.display.faults import SCROLL_TEXTS, Fault
 from host.errors import StorageError
-from host.health.checks.home import why_nothing_is_kept
-from host.health.checks.plan import last_success_of, overdue
-from host.health.clock_check import JUMP_S, PLANNED_AT, behind
-from host.health.heartbeat import BEAT_S, Heartbeat
-from host.health.monitor_state import ClockJump, Memory, read_memory, write_memory
-from host.health.preallocated_file import make_reserve
-from host.health.probe import Look
+from host.health.checks.home import why_not_writable
+from host.health.checks.plan import find_last_success, overdue_since
+from host.health.clock_check import JUMP_S, PLANNED_AT, clock_problem
+from host.health.liveness import LIVENESS_EVERY_S, LivenessFile
+from host.health.monitor_state import (
+    ClockJump,
+    MonitorState,
+    read_monitor_state,
+    write_monitor_state,
+)
+from host.health.preallocated_file import preallocate
+from host.health.probe import HealthProbe
 from host.telemetry.events import daemon_events as told
 
 if TYPE_CHECKING:
@@ -96,8 +101,8 @@ class HealthDesk:
         self._notifier = notifier
         self._now = now
         self._silence_h = limits.plan_silence_h
-        self._heart = Heartbeat(home.state_dir)
-        self._written = Memory()
+        self._liveness = LivenessFile(home.state_dir)
+        self._written = MonitorState()
         self._written_s = float("-inf")
         self._cannot_write = False
         self._is_full = False
@@ -105,9 +110,9 @@ class HealthDesk:
         self._seen: dict[str, tuple[int, datetime | None]] = {}
         self._has_recalled = False
         self._link = link
-        self._before: Memory | None = None
+        self._before: MonitorState | None = None
         offset_s = now().timestamp() - boot_time_s()
-        self._memory = Memory(
+        self._memory = MonitorState(
             started_at=now(),
             pid=os.getpid(),
             port=link.port,
@@ -126,9 +131,9 @@ class HealthDesk:
             while True:
                 await self.tick()
                 now_s = self._screen.now_s()
-                if now_s >= beat_s + BEAT_S:
+                if now_s >= beat_s + LIVENESS_EVERY_S:
                     beat_s = now_s
-                    await asyncio.to_thread(self._heart.beat)
+                    await asyncio.to_thread(self._liveness.write)
                 if now_s >= check_s and (check is None or check.done()):
                     check_s = now_s + CHECK_EVERY_S
                     check = asyncio.create_task(self._check(), name="health check")
@@ -146,7 +151,7 @@ class HealthDesk:
         memory = replace(self._memory, stopped_at=self._now(), saved_at=self._now())
         self._written_s = float("-inf")  # who goes on after a failure has not ended
         with suppress(StorageError):
-            write_memory(self._home.state_dir, memory)
+            write_monitor_state(self._home.state_dir, memory)
 
     async def tick(self) -> None:
         """Look once."""
@@ -171,20 +176,20 @@ class HealthDesk:
 
     # --- what is looked at -----------------------------------------------------------------
 
-    def _left_behind(self) -> Memory | None:
+    def _left_behind(self) -> MonitorState | None:
         """Return what the last daemon remembered; nothing when that makes no sense."""
-        make_reserve(self._home.state_dir)
+        preallocate(self._home.state_dir)
         with suppress(OSError, ValueError):
-            return read_memory(self._home.state_dir)
+            return read_monitor_state(self._home.state_dir)
         return None
 
-    def _recall(self, before: Memory | None) -> None:
+    def _recall(self, before: MonitorState | None) -> None:
         """Take over, once, what the last daemon remembered of things that outlive it."""
         self._has_recalled = True
         if before is not None:
             self._take_over(before)
 
-    def _take_over(self, before: Memory) -> None:
+    def _take_over(self, before: MonitorState) -> None:
         """Go on from what the last daemon knew."""
         memory = replace(
             self._memory,
@@ -259,7 +264,7 @@ class HealthDesk:
 
     def _keeps_nothing(self) -> bool:
         try:
-            return why_nothing_is_kept(self._home.root) is not None
+            return why_not_writable(self._home.root) is not None
         except OSError:
             return True
 
@@ -267,7 +272,7 @@ class HealthDesk:
         """Show the dead man's switch, and a clock that cannot be right; clear them when over."""
         found = await asyncio.to_thread(self._successes)
         now, selected = self._now(), self._memory.bucket_id
-        is_wrong = behind(now, self._evidence(found.values())) is not None
+        is_wrong = clock_problem(now, self._evidence(found.values())) is not None
         watched = {name: at for name, at in self._memory.watched.items() if not found.get(name)}
         if not is_wrong and selected in found and found[selected] is None:
             watched.setdefault(selected, now)
@@ -275,7 +280,7 @@ class HealthDesk:
         late = [
             name
             for name, success in found.items()
-            if overdue(now, success, watched.get(name), self._silence_h)
+            if overdue_since(now, success, watched.get(name), self._silence_h)
         ]
         self._show(Fault.HOME_MISSING, is_so=not found)
         self._show(Fault.NO_PLAN_FOR_LONG, is_so=bool(late) and not is_wrong)
@@ -293,7 +298,7 @@ class HealthDesk:
 
     def _successes(self) -> Mapping[str, datetime | None]:
         """Return when a plan of each bucket succeeded last; reads only what changed."""
-        look = Look(self._home, self._now())
+        look = HealthProbe(self._home, self._now())
         found: dict[str, datetime | None] = {}
         for bucket_id in self._home.bucket_ids():
             folder = self._home.plans_dir(bucket_id)
@@ -301,7 +306,7 @@ class HealthDesk:
             with suppress(OSError, StorageError):
                 signature = folder.stat().st_mtime_ns if folder.is_dir() else 0
                 if self._seen.get(bucket_id, (-1, None))[0] != signature:
-                    self._seen[bucket_id] = (signature, last_success_of(look, bucket_id))
+                    self._seen[bucket_id] = (signature, find_last_success(look, bucket_id))
                 found[bucket_id] = self._seen[bucket_id][1]
         return found
 
@@ -330,7 +335,7 @@ class HealthDesk:
             return
         memory = replace(self._memory, saved_at=self._now())
         try:
-            await asyncio.to_thread(write_memory, self._home.state_dir, memory)
+            await asyncio.to_thread(write_monitor_state, self._home.state_dir, memory)
         except StorageError as error:
             if not self._cannot_write:
                 self._tell(told.StateNotKept(problem=str(error)))

@@ -1,1 +1,1 @@
-"""How the appliance is: what is wrong, since when, and what to do about it."""
+"""Health of the appliance: problems, since when, and what to do about them."""

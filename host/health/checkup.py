@@ -1,7 +1,7 @@
-"""One look at everything: each check on its own, within a time, and nothing is ever written.
+"""All health checks of a home. Each runs on its own, within a time limit, and writes nothing.
 
-A check that fails costs only itself, and is told of. When the time is up, those that are left are
-told of too: they never ran.
+A check that fails is a finding, and the others go on. When the time is over, the checks that have
+not run are findings too.
 """
 
 from __future__ import annotations
@@ -22,13 +22,12 @@ from host.health.checks.daemon import (
     check_link,
     check_worker,
 )
-from host.health.checks.home import check_disk, check_home, check_memory, check_rights
+from host.health.checks.home import check_disk, check_home, check_memory, check_permissions
 from host.health.checks.record import check_breakers, check_journal
 from host.health.clock_check import check_clock
 from host.health.finding import HealthFinding, in_order
-from host.health.liveness import find_daemon
-from host.health.monitor_state import read_memory
-from host.health.probe import Findings, Look
+from host.health.monitor_state import read_monitor_state
+from host.health.probe import Findings, HealthProbe, read_daemon_liveness
 from host.health.report import HealthReport
 from host.home.config.device_settings import DeviceConfig, load_device_config
 from host.home.storage.problems import ConfigFileError
@@ -38,9 +37,8 @@ if TYPE_CHECKING:
     from host.home.home import Home
 
 BUDGET_S: Final = 20.0
-"""No check begins after that."""
 
-Check = Callable[[Look], Findings]
+Check = Callable[[HealthProbe], Findings]
 
 
 def check_health(
@@ -51,55 +49,56 @@ def check_health(
     monotonic: Callable[[], float] = time.monotonic,
     budget_s: float = BUDGET_S,
 ) -> HealthReport:
-    """Look at a home, with its daemon running or not.
+    """Run all checks of a home, with its daemon running or not.
 
     Parameters
     ----------
     home : Home
     bucket_ids : sequence of str, optional
-        By default all there are.
+        By default all.
     now : datetime, optional
     monotonic : callable returning seconds
     budget_s : float
-        No check begins after that.
+        No check starts after that.
     """
     at = now or utc_now()
-    look = Look(home, at, tuple(home.bucket_ids() if bucket_ids is None else bucket_ids))
-    findings = list(_prepare(look))
+    probe = HealthProbe(home, at, tuple(home.bucket_ids() if bucket_ids is None else bucket_ids))
+    findings = list(_prepare(probe))
     until_s = monotonic() + budget_s
-    for name, check in _checks(look):
+    for name, check in _checks(probe):
         if monotonic() >= until_s:
-            what = f"{name}: not looked at, {budget_s:g} s were over"
-            findings.append(look.found("check_failed", what, subject=name))
+            what = f"{name}: not checked, the time limit of {budget_s:g} s was reached"
+            findings.append(probe.finding("check_failed", what, subject=name))
             continue
-        findings += _run(name, check, look)
-    return HealthReport(look, tuple(in_order([_with_since(found, look) for found in findings])))
+        findings += _run(name, check, probe)
+    dated = [_with_since(finding, probe) for finding in findings]
+    return HealthReport(probe, tuple(in_order(dated)))
 
 
-def _prepare(look: Look) -> Iterator[HealthFinding]:
-    """Find out what the checks build on."""
-    yield from _run("device.toml", _read_device, look)
-    yield from _run("daemon", find_daemon, look)
+def _prepare(probe: HealthProbe) -> Iterator[HealthFinding]:
+    """Read what several checks need."""
+    yield from _run("device.toml", _read_device, probe)
+    yield from _run("daemon", read_daemon_liveness, probe)
     try:
-        look.memory = read_memory(look.home.state_dir)
+        probe.monitor_state = read_monitor_state(probe.home.state_dir)
     except (OSError, ValueError) as error:
-        yield look.found("state_unreadable", f"{look.home.state_dir}/health.json: {error}")
+        yield probe.finding("state_unreadable", f"{probe.home.state_dir}/health.json: {error}")
 
 
-def _read_device(look: Look) -> Findings:
+def _read_device(probe: HealthProbe) -> Findings:
     config = DeviceConfig()
     try:
-        config = load_device_config(look.home)
+        config = load_device_config(probe.home)
     except ConfigFileError as error:
-        yield look.found("device_file_refused", error.lines[0])
-    look.plan_silence_h = config.limits.plan_silence_h
-    look.port = config.link.port
+        yield probe.finding("device_file_refused", error.lines[0])
+    probe.plan_silence_h = config.limits.plan_silence_h
+    probe.port = config.link.port
 
 
-def _checks(look: Look) -> Iterator[tuple[str, Check]]:
-    """Yield each check with its name, the cheap ones first; imports come with the first use."""
+def _checks(probe: HealthProbe) -> Iterator[tuple[str, Check]]:
+    """Yield each check with its name, the cheap ones first."""
     yield "home", check_home
-    yield "rights", check_rights
+    yield "rights", check_permissions
     yield "disk", check_disk
     yield "memory", check_memory
     yield "daemon", check_daemon
@@ -109,35 +108,36 @@ def _checks(look: Look) -> Iterator[tuple[str, Check]]:
     yield "incidents", check_incidents
     yield "journal", check_journal
     yield "breakers", check_breakers
-    if look.bucket_ids:
+    if probe.bucket_ids:
+        # These import pydantic and numpy, which a home without buckets does not need.
         from host.health.checks.config import check_config
         from host.health.checks.data import check_data
         from host.health.checks.plan import check_plans
 
-        for bucket_id in look.bucket_ids:
+        for bucket_id in probe.bucket_ids:
             yield f"plans of {bucket_id}", partial(check_plans, bucket_id=bucket_id)
             yield f"configuration of {bucket_id}", partial(check_config, bucket_id=bucket_id)
             yield f"data of {bucket_id}", partial(check_data, bucket_id=bucket_id)
     yield "clock", check_clock
 
 
-def _run(name: str, check: Check, look: Look) -> list[HealthFinding]:
-    """Run a check; what it cannot do is a finding, and what it found before stays."""
-    found: list[HealthFinding] = []
+def _run(name: str, check: Check, probe: HealthProbe) -> list[HealthFinding]:
+    """Run a check; an error is a finding, and those before it stay."""
+    findings: list[HealthFinding] = []
     try:
-        found.extend(check(look))
+        findings.extend(check(probe))
     except (HostError, PlannerError, OSError, ValueError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         if isinstance(error, OSError) and error.filename is not None:
             first = f"{error.filename}: {error.strerror}"
-        found.append(look.found("check_failed", f"{name}: {first}", subject=name))
-    return found
+        findings.append(probe.finding("check_failed", f"{name}: {first}", subject=name))
+    return findings
 
 
-def _with_since(found: HealthFinding, look: Look) -> HealthFinding:
-    """Add since when it holds, if the daemon saw it begin; never a time to come."""
-    if found.since is None and look.memory is not None:
-        found = replace(found, since=look.memory.findings.get(found.key))
-    if found.since is not None and found.since > look.now:
-        found = replace(found, since=look.now)
-    return found
+def _with_since(finding: HealthFinding, probe: HealthProbe) -> HealthFinding:
+    """Add since when the daemon knows the finding; never a time in the future."""
+    if finding.since is None and probe.monitor_state is not None:
+        finding = replace(finding, since=probe.monitor_state.findings.get(finding.key))
+    if finding.since is not None and finding.since > probe.now:
+        finding = replace(finding, since=probe.now)
+    return finding

@@ -1,4 +1,4 @@
-"""A finding: one thing that is wrong, or worth knowing, with what to do about it."""
+"""A health finding: one problem or note, with what to do about it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 
 class Level(StrEnum):
-    """How bad a finding is."""
+    """Severity of a finding."""
 
     INFO = "info"
     WARNING = "warning"
@@ -17,7 +17,7 @@ class Level(StrEnum):
 
 
 class Status(StrEnum):
-    """How something is, all in all."""
+    """Status of the appliance or of a bucket."""
 
     OK = "ok"
     DEGRADED = "degraded"
@@ -25,11 +25,11 @@ class Status(StrEnum):
 
 
 class Blocks(StrEnum):
-    """What a finding stands in the way of."""
+    """What a finding prevents."""
 
     NOTHING = "nothing"
     PLAN = "plan"
-    """No plan can be made, by anybody."""
+    """No command can make a plan."""
     PRESS = "press"
     """A press of the button gives no plan; `trader plan` still might."""
 
@@ -47,20 +47,20 @@ class HealthFinding:
         Of the catalogue; it keeps its meaning.
     severity : Level
     what : str
-        What is wrong, with the names and numbers of this case.
+        The problem, with the names and numbers of this case.
     action : str
         What to do about it.
     blocks : Blocks
     bucket_id : str
         Empty: it is about the appliance as a whole.
     subject : str
-        Which security, module or file, where there may be several.
+        The security, module or file, where there may be several.
     since : datetime, optional
-        None: nobody saw it begin.
+        None: unknown.
     fix : str
-        A command that mends it by itself; empty: there is none.
+        A command that fixes it without further input; empty: there is none.
     fault : int, optional
-        The number that the matrix shows for it.
+        Its number on the matrix.
     """
 
     id: str
@@ -76,7 +76,7 @@ class HealthFinding:
 
     @property
     def key(self) -> str:
-        """What makes it the same finding the next time."""
+        """Identity of the finding from one report to the next."""
         return f"{self.id}|{self.bucket_id}|{self.subject}"
 
     def to_json(self) -> dict[str, object]:
@@ -97,7 +97,7 @@ class HealthFinding:
 
 
 def status_of(findings: list[HealthFinding]) -> Status:
-    """Return the status that findings add up to; what is only worth knowing costs nothing."""
+    """Return the status that findings add up to; notes do not count."""
     levels = {finding.severity for finding in findings}
     if Level.ERROR in levels:
         return Status.FAILED

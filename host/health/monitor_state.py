@@ -1,7 +1,7 @@
-"""What the daemon remembers of its health: `state/health.json`, or the reserve on a full disk.
+"""State of the daemon's health monitor: `state/health.json`, or its fallback on a full disk.
 
-The daemon alone writes it; `trader health` reads it, for what only the daemon can know (the link,
-its faults) and for since when something holds. Whatever is odd in it counts as not known.
+Only the daemon writes it. `trader health` reads it for what only the daemon can know: the link, its
+faults, and since when a finding holds. A value that makes no sense is read as unknown.
 """
 
 from __future__ import annotations
@@ -15,15 +15,19 @@ from typing import Final
 
 from host.display.faults import FAULTS_BY_RECORD_NAME, Fault
 from host.errors import StorageError
-from host.health.preallocated_file import read_reserve, renew_reserve, write_reserve
+from host.health.preallocated_file import (
+    read_preallocated,
+    replace_preallocated,
+    write_preallocated,
+)
 from host.home.storage.atomic_file import write_atomic
 from host.home.storage.safe_open import open_file
 from host.limits import BUCKET_ID, HEALTH_BYTES_MAX, HEALTH_ENTRIES_MAX
 
-MEMORY_NAME: Final = "health.json"
+MONITOR_STATE_NAME: Final = "health.json"
 SCHEMA_VERSION: Final = 1
 SECONDS_MAX: Final = 1e12
-"""Thirty thousand years: what is more makes no sense, and infinity would be written as no JSON."""
+"""Thirty thousand years. More makes no sense, and infinity is not valid JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,32 +39,32 @@ class ClockJump:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
-    """What is remembered; times are UTC.
+class MonitorState:
+    """State that outlives the daemon; times are UTC.
 
     Parameters
     ----------
     saved_at, started_at, stopped_at : datetime, optional
-        `stopped_at` is None while the daemon runs, and after it died.
+        `stopped_at` is None while the daemon runs, and after a crash.
     pid : int
     bucket_id : str
         The selected one.
     is_linked : bool
     link_since : datetime, optional
-        When the link came or went last.
+        When the link last connected or disconnected.
     port : str
     is_worker_running : bool
     worker_restarts : int
     faults : mapping of Fault to datetime
-        What the matrix shows, each since when.
+        Faults on the matrix, and since when.
     watched : mapping of bucket id to datetime
-        Since when a success is waited for, where there was none yet.
+        Buckets without a successful plan yet, and since when one is expected.
     clock_jump : ClockJump, optional
         The last one.
     findings : mapping of finding key to datetime
         Since when each finding of the last full check holds.
     incidents : mapping of finding id to datetime
-        What went wrong and mended itself, and when it did so last.
+        Problems that are over, and when each last happened.
     boot_id : str
         Of the computer's boot in which this was written.
     clock_offset_s : float
@@ -85,12 +89,12 @@ class Memory:
     boot_id: str = ""
     clock_offset_s: float = 0.0
 
-    def differs_from(self, other: Memory) -> bool:
-        """Tell whether there is anything new but the time."""
+    def differs_from(self, other: MonitorState) -> bool:
+        """Tell whether more than the time of saving differs."""
         return replace(self, saved_at=None) != replace(other, saved_at=None)
 
     def to_json(self) -> dict[str, object]:
-        """Return the memory as plain data."""
+        """Return the state as plain data."""
         jump = self.clock_jump
         return {
             "schema_version": SCHEMA_VERSION,
@@ -114,22 +118,22 @@ class Memory:
         }
 
 
-def write_memory(state_dir: Path, memory: Memory) -> None:
-    """Keep a memory; StorageError when it takes the reserve, or is not kept at all."""
-    text = json.dumps(memory.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
+def write_monitor_state(state_dir: Path, state: MonitorState) -> None:
+    """Save a state; StorageError when only the fallback holds it, or nothing does."""
+    text = json.dumps(state.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
     try:
-        write_atomic(state_dir / MEMORY_NAME, f"{text}\n".encode())
+        write_atomic(state_dir / MONITOR_STATE_NAME, f"{text}\n".encode())
     except StorageError:
-        # In short: what `trader health` found an hour ago matters least where room is scarce.
-        short = {**memory.to_json(), "findings": {}}
-        write_reserve(state_dir, json.dumps(short, allow_nan=False).encode())
+        # Without the findings of the last check: the fallback is small, and they matter least.
+        short = {**state.to_json(), "findings": {}}
+        write_preallocated(state_dir, json.dumps(short, allow_nan=False).encode())
         raise
-    if read_reserve(state_dir) is not None and not write_reserve(state_dir, b""):
-        renew_reserve(state_dir)  # it would hide what is younger
+    if read_preallocated(state_dir) is not None and not write_preallocated(state_dir, b""):
+        replace_preallocated(state_dir)  # readers take the fallback first, and it is older now
 
 
-def read_memory(state_dir: Path) -> Memory | None:
-    """Return what was remembered; None where there is no such file.
+def read_monitor_state(state_dir: Path) -> MonitorState | None:
+    """Return the last state; None when there is no file.
 
     Raises
     ------
@@ -138,52 +142,52 @@ def read_memory(state_dir: Path) -> Memory | None:
     OSError
         When it cannot be read.
     """
-    data = read_reserve(state_dir)  # younger, where there is one
+    data = read_preallocated(state_dir)  # newer than health.json, where there is an entry
     try:
         if data is None:
-            with open_file(state_dir / MEMORY_NAME) as file:
+            with open_file(state_dir / MONITOR_STATE_NAME) as file:
                 data = file.read(HEALTH_BYTES_MAX + 1)
     except (FileNotFoundError, NotADirectoryError):
         return None
     if len(data) > HEALTH_BYTES_MAX:
         raise ValueError(f"larger than {HEALTH_BYTES_MAX:,} bytes")
     try:
-        found = json.loads(data)
+        content = json.loads(data)
     except RecursionError:
-        raise ValueError("nested without end") from None
-    if not isinstance(found, dict) or found.get("schema_version") != SCHEMA_VERSION:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(content, dict) or content.get("schema_version") != SCHEMA_VERSION:
         raise ValueError("not of this version")
-    return _memory(found)
+    return _parse(content)
 
 
-def _memory(found: Mapping[str, object]) -> Memory:
-    jump, by_s, at = found.get("clock_jump"), None, None
+def _parse(content: Mapping[str, object]) -> MonitorState:
+    jump, by_s, at = content.get("clock_jump"), None, None
     if isinstance(jump, dict):
         at, by_s = time_or_none(jump.get("at")), jump.get("by_s")
     faults = {
         FAULTS_BY_RECORD_NAME[name.lower()]: since
-        for name, since in _times(found.get("faults"))
+        for name, since in _times(content.get("faults"))
         if name.lower() in FAULTS_BY_RECORD_NAME
     }
-    watched = _times(found.get("watched"))
-    return Memory(
-        saved_at=time_or_none(found.get("saved_at")),
-        started_at=time_or_none(found.get("started_at")),
-        stopped_at=time_or_none(found.get("stopped_at")),
-        pid=_count(found.get("pid")),
-        bucket_id=_word(found.get("bucket_id")),
-        is_linked=found.get("is_linked") is True,
-        link_since=time_or_none(found.get("link_since")),
-        port=_word(found.get("port")),
-        is_worker_running=found.get("is_worker_running") is True,
-        worker_restarts=_count(found.get("worker_restarts")),
+    watched = _times(content.get("watched"))
+    return MonitorState(
+        saved_at=time_or_none(content.get("saved_at")),
+        started_at=time_or_none(content.get("started_at")),
+        stopped_at=time_or_none(content.get("stopped_at")),
+        pid=_count(content.get("pid")),
+        bucket_id=_text_or_empty(content.get("bucket_id")),
+        is_linked=content.get("is_linked") is True,
+        link_since=time_or_none(content.get("link_since")),
+        port=_text_or_empty(content.get("port")),
+        is_worker_running=content.get("is_worker_running") is True,
+        worker_restarts=_count(content.get("worker_restarts")),
         faults=faults,
         watched={name: since for name, since in watched if BUCKET_ID.fullmatch(name)},
         clock_jump=ClockJump(at, _seconds(by_s)) if at and isinstance(by_s, int | float) else None,
-        findings=dict(_times(found.get("findings"))),
-        incidents=dict(_times(found.get("incidents"))),
-        boot_id=_word(found.get("boot_id")),
-        clock_offset_s=_seconds(found.get("clock_offset_s")),
+        findings=dict(_times(content.get("findings"))),
+        incidents=dict(_times(content.get("incidents"))),
+        boot_id=_text_or_empty(content.get("boot_id")),
+        clock_offset_s=_seconds(content.get("clock_offset_s")),
     )
 
 
@@ -191,33 +195,33 @@ def _text(at: datetime | None) -> str | None:
     return None if at is None else at.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
-def time_or_none(found: object) -> datetime | None:
-    """Return the time of a text in UTC; None where it is none."""
-    if not isinstance(found, str):
+def time_or_none(value: object) -> datetime | None:
+    """Return the time of a text in UTC; None when it is not a time."""
+    if not isinstance(value, str):
         return None
     try:
-        at = datetime.fromisoformat(found)
+        at = datetime.fromisoformat(value)
         return None if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 
 
-def _times(found: object) -> list[tuple[str, datetime]]:
-    if not isinstance(found, dict):
+def _times(value: object) -> list[tuple[str, datetime]]:
+    if not isinstance(value, dict):
         return []
-    times = [(str(name), time_or_none(at)) for name, at in found.items()]
+    times = [(str(name), time_or_none(at)) for name, at in value.items()]
     return [(name, at) for name, at in times if at is not None][:HEALTH_ENTRIES_MAX]
 
 
-def _count(found: object) -> int:
-    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else 0
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
 
 
-def _seconds(found: object) -> float:
-    if not isinstance(found, int | float) or isinstance(found, bool):
+def _seconds(value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
         return 0.0
-    return float(found) if abs(found) <= SECONDS_MAX else 0.0
+    return float(value) if abs(value) <= SECONDS_MAX else 0.0
 
 
-def _word(found: object) -> str:
-    return found if isinstance(found, str) else ""
+def _text_or_empty(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,8 +1,7 @@
-"""What the daemon remembers, where a full disk takes no new file: `state/health.reserve`.
+"""Preallocated fallback for `health.json` when the disk is full: `state/health.reserve`.
 
-A file of a fixed size that is made while there is room, and written over in place, which needs
-none. A hash tells a whole entry from a torn one. It is blank except while `health.json` cannot be
-written.
+The file has a fixed size. It is created while there is space and overwritten in place, which needs
+none. A hash tells a complete entry from a torn one. It is blank while `health.json` can be written.
 """
 
 from __future__ import annotations
@@ -17,45 +16,46 @@ from host.errors import StorageError
 from host.home.storage.atomic_file import write_new
 from host.home.storage.safe_open import open_file
 
-RESERVE_NAME: Final = "health.reserve"
-RESERVE_BYTES: Final = 32 * 1024
+PREALLOCATED_NAME: Final = "health.reserve"
+PREALLOCATED_BYTES: Final = 32 * 1024
 HASH_LENGTH: Final = 64
 
 
-def make_reserve(state_dir: Path) -> None:
-    """Take room while there is some; a disk that refuses has none to give."""
+def preallocate(state_dir: Path) -> None:
+    """Create the file if it is missing; on a full disk there will be no fallback."""
     with suppress(StorageError):
-        write_new(state_dir / RESERVE_NAME, b" " * RESERVE_BYTES)
+        write_new(state_dir / PREALLOCATED_NAME, b" " * PREALLOCATED_BYTES)
 
 
-def write_reserve(state_dir: Path, data: bytes) -> bool:
-    """Write over the reserve; tell whether it could be done. Nothing blanks it."""
+def write_preallocated(state_dir: Path, data: bytes) -> bool:
+    """Overwrite the file in place; return whether that worked. Empty data blanks it."""
     entry = hashlib.sha256(data).hexdigest().encode() + data if data else b""
-    if len(entry) > RESERVE_BYTES:
+    if len(entry) > PREALLOCATED_BYTES:
         return False
     try:
         flags = os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-        descriptor = os.open(state_dir / RESERVE_NAME, flags)
+        descriptor = os.open(state_dir / PREALLOCATED_NAME, flags)
         try:
-            return os.pwrite(descriptor, entry.ljust(RESERVE_BYTES), 0) == RESERVE_BYTES
+            padded = entry.ljust(PREALLOCATED_BYTES)
+            return os.pwrite(descriptor, padded, 0) == PREALLOCATED_BYTES
         finally:
             os.close(descriptor)
     except OSError:
         return False
 
 
-def renew_reserve(state_dir: Path) -> None:
-    """Take another one in its place, where it cannot be written over any more."""
+def replace_preallocated(state_dir: Path) -> None:
+    """Create a new file in place of one that cannot be overwritten any more."""
     with suppress(OSError):
-        (state_dir / RESERVE_NAME).unlink()
-    make_reserve(state_dir)
+        (state_dir / PREALLOCATED_NAME).unlink()
+    preallocate(state_dir)
 
 
-def read_reserve(state_dir: Path) -> bytes | None:
-    """Return what was written over last; None where that is nothing, or not whole."""
+def read_preallocated(state_dir: Path) -> bytes | None:
+    """Return the last entry; None when the file is missing, blank or torn."""
     try:
-        with open_file(state_dir / RESERVE_NAME) as file:
-            entry = file.read(RESERVE_BYTES).rstrip(b" ")
+        with open_file(state_dir / PREALLOCATED_NAME) as file:
+            entry = file.read(PREALLOCATED_BYTES).rstrip(b" ")
     except OSError:
         return None
     digest, data = entry[:HASH_LENGTH], entry[HASH_LENGTH:]

@@ -1,4 +1,4 @@
-"""What all checks of one look share: the home, the time, and what the daemon remembers."""
+"""The shared input and results of all checks of one health report."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from host.clock import utc_now
 from host.health.catalogue import make_finding
 from host.health.finding import HealthFinding
+from host.health.liveness import is_locked, read_liveness
 
 if TYPE_CHECKING:
-    from host.health.heartbeat import Beat
-    from host.health.monitor_state import Memory
+    from host.health.liveness import Liveness
+    from host.health.monitor_state import MonitorState
     from host.home.home import Home
+
+Findings = Iterator[HealthFinding]
 
 
 @dataclass(slots=True)
-class BucketLook:
-    """What is found out about a bucket besides its findings; unknown is None."""
+class BucketProbe:
+    """Facts about a bucket beside its findings; None: unknown."""
 
     config_version: int | None = None
     config_in_force: bool = False
@@ -31,23 +35,23 @@ class BucketLook:
 
 
 @dataclass(slots=True)
-class Look:
-    """One look at a home.
+class HealthProbe:
+    """A home at one moment, as the checks see it.
 
     Parameters
     ----------
     home : Home
     now : datetime
     bucket_ids : sequence of str
-        Those that are looked at.
-    memory : Memory, optional
+        Buckets to check.
+    monitor_state : MonitorState, optional
         None: no daemon ever wrote one, or it cannot be read.
     is_locked : bool
         Whether a daemon holds the home.
-    beat : Beat, optional
-        Its last sign of life.
+    liveness : Liveness, optional
+        The daemon's last line in `state/heartbeat`.
     plan_silence_h : float
-        Of `device.toml`; 0: nobody waits for plans.
+        Of `device.toml`; 0: plans are never overdue.
     port : str
         Of `device.toml`.
     """
@@ -55,30 +59,30 @@ class Look:
     home: Home
     now: datetime
     bucket_ids: tuple[str, ...] = ()
-    memory: Memory | None = None
+    monitor_state: MonitorState | None = None
     is_locked: bool = False
-    beat: Beat | None = None
+    liveness: Liveness | None = None
     plan_silence_h: float = 0.0
     port: str = ""
-    buckets: dict[str, BucketLook] = field(default_factory=dict)
+    buckets: dict[str, BucketProbe] = field(default_factory=dict)
     evidence: dict[str, datetime] = field(default_factory=dict)
-    """What has been already, by what says so: no clock may be behind it."""
+    """Times in the past by their source: a right clock is behind none of them."""
 
     @property
     def is_live(self) -> bool:
         """Whether a daemon serves the home and its loop turns."""
-        return self.is_locked and self.beat is not None and self.beat.is_fresh
+        return self.is_locked and self.liveness is not None and self.liveness.is_fresh
 
     @property
-    def told(self) -> Memory | None:
-        """What the daemon says of now; None when no living daemon says anything."""
-        return self.memory if self.is_live else None
+    def daemon_state(self) -> MonitorState | None:
+        """State of a daemon that is live; None when none is."""
+        return self.monitor_state if self.is_live else None
 
-    def bucket(self, bucket_id: str) -> BucketLook:
-        """Return what is known of a bucket."""
-        return self.buckets.setdefault(bucket_id, BucketLook())
+    def bucket(self, bucket_id: str) -> BucketProbe:
+        """Return the facts about a bucket, to read and to add to."""
+        return self.buckets.setdefault(bucket_id, BucketProbe())
 
-    def found(
+    def finding(
         self,
         kind_id: str,
         what: str = "",
@@ -98,4 +102,21 @@ class Look:
         )
 
 
-Findings = Iterator[HealthFinding]
+def probe_daemon(home: Home) -> HealthProbe:
+    """Return a probe that holds only whether a daemon is live.
+
+    Raises
+    ------
+    OSError
+        When this user may not open the lock file.
+    """
+    probe = HealthProbe(home, utc_now())
+    list(read_daemon_liveness(probe))
+    return probe
+
+
+def read_daemon_liveness(probe: HealthProbe) -> Findings:
+    """Read whether a daemon holds the home, and its last line; a check that finds nothing."""
+    probe.is_locked = is_locked(probe.home.state_dir)
+    probe.liveness = read_liveness(probe.home.state_dir)
+    yield from ()

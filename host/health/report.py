@@ -1,4 +1,4 @@
-"""The outcome of a look: what is wrong, per bucket and in all, and what follows from it."""
+"""The health report: findings in all and per bucket, and what follows from them."""
 
 from __future__ import annotations
 
@@ -9,92 +9,93 @@ from typing import TYPE_CHECKING
 from host.health.finding import Blocks, HealthFinding, Level, Status, status_of
 
 if TYPE_CHECKING:
-    from host.health.probe import BucketLook, Look
+    from host.health.probe import HealthProbe
 
 SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
 class HealthReport:
-    """What was found; `findings` has the worst first."""
+    """The result of all checks; `findings` has the worst first."""
 
-    look: Look
+    probe: HealthProbe
     findings: tuple[HealthFinding, ...]
 
     @property
     def status(self) -> Status:
-        """How the appliance is, all in all."""
+        """Status of the whole appliance."""
         return status_of(list(self.findings))
 
     @property
     def is_live(self) -> bool:
         """Whether a daemon's loop turns."""
-        return self.look.is_live
+        return self.probe.is_live
 
     def of_bucket(self, bucket_id: str) -> list[HealthFinding]:
-        """Return what concerns a bucket."""
-        return [found for found in self.findings if found.bucket_id == bucket_id]
+        """Return the findings of a bucket."""
+        return [finding for finding in self.findings if finding.bucket_id == bucket_id]
 
     def not_ready(self, bucket_id: str | None = None) -> list[HealthFinding]:
         """Return why a press would give no plan of a bucket; by default of the selected one."""
-        asked = bucket_id or self._selected()
+        concerned = ("", bucket_id or self._selected())
         return [
-            found
-            for found in self.findings
-            if found.blocks is not Blocks.NOTHING and found.bucket_id in ("", asked)
+            finding
+            for finding in self.findings
+            if finding.blocks is not Blocks.NOTHING and finding.bucket_id in concerned
         ]
 
     def cannot_plan(self, bucket_id: str) -> list[HealthFinding]:
-        """Return why no plan of a bucket can be made, by whatever command."""
-        return [found for found in self.not_ready(bucket_id) if found.blocks is Blocks.PLAN]
+        """Return why no command can make a plan of a bucket."""
+        return [finding for finding in self.not_ready(bucket_id) if finding.blocks is Blocks.PLAN]
 
     def to_json(self) -> dict[str, object]:
         """Return the report as plain data, as in docs/health.md."""
-        look, memory = self.look, self.look.memory
+        probe, state, live = self.probe, self.probe.monitor_state, self.probe.daemon_state
+        liveness = probe.liveness if probe.is_locked else None
         return {
             "schema_version": SCHEMA_VERSION,
             "status": self.status.value,
             "live": self.is_live,
             "ready": not self.not_ready(),
-            "checked_at": look.now.isoformat(timespec="seconds"),
-            "home": str(look.home.root),
+            "checked_at": probe.now.isoformat(timespec="seconds"),
+            "home": str(probe.home.root),
             "daemon": {
-                "running": look.is_locked,
-                "pid": None if look.beat is None or not look.is_locked else look.beat.pid,
-                "started_at": _time(memory.started_at if memory and look.is_locked else None),
-                "linked": None if look.told is None else look.told.is_linked,
-                "planner_running": None if look.told is None else look.told.is_worker_running,
-                "selected_bucket": None if memory is None else memory.bucket_id or None,
-                "faults": [] if look.told is None else sorted(look.told.faults),
+                "running": probe.is_locked,
+                "pid": None if liveness is None else liveness.pid,
+                "started_at": _time(state.started_at if state and probe.is_locked else None),
+                "linked": None if live is None else live.is_linked,
+                "planner_running": None if live is None else live.is_worker_running,
+                "selected_bucket": None if state is None else state.bucket_id or None,
+                "faults": [] if live is None else sorted(live.faults),
             },
-            "findings": [found.to_json() for found in self.findings],
-            "buckets": {name: self._bucket(name) for name in look.bucket_ids},
+            "findings": [finding.to_json() for finding in self.findings],
+            "buckets": {name: self._bucket(name) for name in probe.bucket_ids},
         }
 
     def _bucket(self, bucket_id: str) -> dict[str, object]:
-        known: BucketLook = self.look.bucket(bucket_id)
+        bucket = self.probe.bucket(bucket_id)
         findings = self.of_bucket(bucket_id)
         return {
             "status": status_of(findings).value,
             "ready": not self.not_ready(bucket_id),
             "can_plan": not self.cannot_plan(bucket_id),
-            "config_version": known.config_version,
-            "config_in_force": known.config_in_force,
-            "prices_until": known.prices_until,
-            "last_success": _time(known.last_success),
-            "last_attempt": _time(known.last_attempt),
-            "outcome": known.outcome,
-            "valid_until": known.valid_until,
-            "modules": known.modules,
-            "errors": [found.to_json() for found in findings if found.severity is Level.ERROR],
-            "warnings": [found.to_json() for found in findings if found.severity is Level.WARNING],
+            "config_version": bucket.config_version,
+            "config_in_force": bucket.config_in_force,
+            "prices_until": bucket.prices_until,
+            "last_success": _time(bucket.last_success),
+            "last_attempt": _time(bucket.last_attempt),
+            "outcome": bucket.outcome,
+            "valid_until": bucket.valid_until,
+            "modules": bucket.modules,
+            "errors": [row.to_json() for row in findings if row.severity is Level.ERROR],
+            "warnings": [row.to_json() for row in findings if row.severity is Level.WARNING],
         }
 
     def _selected(self) -> str:
-        memory, known = self.look.memory, self.look.bucket_ids
-        if memory is not None and memory.bucket_id in known:
-            return memory.bucket_id
-        return known[0] if known else ""
+        state, bucket_ids = self.probe.monitor_state, self.probe.bucket_ids
+        if state is not None and state.bucket_id in bucket_ids:
+            return state.bucket_id
+        return bucket_ids[0] if bucket_ids else ""
 
 
 def _time(at: datetime | None) -> str | None:

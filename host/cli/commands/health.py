@@ -51,22 +51,24 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
 
 def _say_live(options: argparse.Namespace, output: Output) -> int:
-    from host.health.liveness import look_at_daemon
+    from host.health.probe import probe_daemon
 
     home = open_home(options.home)
     try:
-        look = look_at_daemon(home)
+        probe = probe_daemon(home)
     except OSError as error:
         output.error(f"{home.state_dir}: {error.strerror} (ask as the owner of the home)")
         return EXIT_FAILED
-    age_s = None if look.beat is None else look.beat.age_s
+    age_s = None if probe.liveness is None else probe.liveness.age_s
     if options.json:
-        output.json({"live": look.is_live, "running": look.is_locked, "beat_age_s": age_s})
-    elif look.is_live:
+        output.json({"live": probe.is_live, "running": probe.is_locked, "beat_age_s": age_s})
+    elif probe.is_live:
         output.line(f"live: the daemon's last sign is {age_s:.0f} s old")
     else:
-        output.line("not live: " + ("the daemon is silent" if look.is_locked else "no daemon runs"))
-    return EXIT_DONE if look.is_live else EXIT_FAILED
+        output.line(
+            "not live: " + ("the daemon is silent" if probe.is_locked else "no daemon runs")
+        )
+    return EXIT_DONE if probe.is_live else EXIT_FAILED
 
 
 def _say_ready(options: argparse.Namespace, output: Output, report: HealthReport) -> int:
@@ -83,9 +85,9 @@ def _say_ready(options: argparse.Namespace, output: Output, report: HealthReport
 def _lines(report: HealthReport) -> list[str]:
     """Return the report for people."""
     daemon = "a daemon serves it" if report.is_live else "no daemon serves it"
-    lines = [f"{report.status.value.upper()}  {report.look.home.root} ({daemon})"]
-    for bucket_id in report.look.bucket_ids:
-        known = report.look.bucket(bucket_id)
+    lines = [f"{report.status.value.upper()}  {report.probe.home.root} ({daemon})"]
+    for bucket_id in report.probe.bucket_ids:
+        known = report.probe.bucket(bucket_id)
         obstacles = report.cannot_plan(bucket_id)
         can = "no plan can be made" if obstacles else "a plan can be made"
         last = "never" if known.last_success is None else f"{known.last_success:%Y-%m-%d %H:%M} UTC"

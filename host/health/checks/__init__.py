@@ -1,1 +1,1 @@
-"""The checks, by what they look at."""
+"""The health checks, by subject."""

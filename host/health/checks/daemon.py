@@ -1,4 +1,4 @@
-"""The daemon, its worker, its link, and what its matrix shows."""
+"""Checks of the daemon, its worker, its link, and the faults on its matrix."""
 
 from __future__ import annotations
 
@@ -9,69 +9,69 @@ from typing import TYPE_CHECKING, Final
 from host.health.catalogue import finding_of_fault
 
 if TYPE_CHECKING:
-    from host.health.probe import Findings, Look
+    from host.health.probe import Findings, HealthProbe
 
 STARTING: Final = timedelta(minutes=2)
-"""A slow computer needs so long to bring up a planner; until then it is not missing."""
+"""A slow computer needs so long to start a planner; until then it is not missing."""
 LINKING: Final = timedelta(seconds=20)
 """A board's boot loader may wait for ten seconds before the firmware begins."""
 
-INCIDENT_TOLD: Final = timedelta(hours=1)
+INCIDENT_SHOWN: Final = timedelta(hours=1)
 INCIDENTS: Final = frozenset({"daemon_restarted", "worker_restarted", "link_unsteady"})
 
 
-def check_daemon(look: Look) -> Findings:
-    """Find a daemon that is gone or silent."""
-    memory = look.memory
-    if look.is_locked:
-        if not look.is_live:
-            age_s = None if look.beat is None else look.beat.age_s
+def check_daemon(probe: HealthProbe) -> Findings:
+    """Find a daemon that is gone or does not respond."""
+    state, liveness = probe.monitor_state, probe.liveness
+    if probe.is_locked:
+        if not probe.is_live:
+            age_s = None if liveness is None else liveness.age_s
             ago = "" if age_s is None else f" for {age_s:,.0f} s"
-            pid = "?" if look.beat is None else look.beat.pid
-            yield look.found("daemon_silent", f"the daemon (process {pid}) is silent{ago}")
-    elif memory is None or memory.started_at is None or memory.stopped_at is not None:
-        since = None if memory is None else memory.stopped_at
-        yield look.found("daemon_not_running", since=since)
+            pid = "?" if liveness is None else liveness.pid
+            yield probe.finding("daemon_silent", f"the daemon (process {pid}) is silent{ago}")
+    elif state is None or state.started_at is None or state.stopped_at is not None:
+        since = None if state is None else state.stopped_at
+        yield probe.finding("daemon_not_running", since=since)
     else:
-        what = f"the daemon (process {memory.pid}) ended without saying so"
-        yield look.found("daemon_died", what, since=memory.saved_at)
+        what = f"the daemon (process {state.pid}) ended without a shutdown"
+        yield probe.finding("daemon_died", what, since=state.saved_at)
 
 
-def check_faults(look: Look) -> Findings:
-    """Tell every fault that the matrix shows."""
-    told = look.told
-    if told is not None:
-        for fault, since in told.faults.items():
-            yield finding_of_fault(fault, since, look.home.root, told.bucket_id)
+def check_faults(probe: HealthProbe) -> Findings:
+    """Report every fault on the matrix."""
+    state = probe.daemon_state
+    if state is not None:
+        for fault, since in state.faults.items():
+            yield finding_of_fault(fault, since, probe.home.root, state.bucket_id)
 
 
-def check_link(look: Look) -> Findings:
-    """Find a board that is not there."""
-    told = look.told
-    if told is None or told.is_linked or told.started_at is None:
+def check_link(probe: HealthProbe) -> Findings:
+    """Find a board that does not answer."""
+    state = probe.daemon_state
+    if state is None or state.is_linked or state.started_at is None:
         return
-    port = told.port or look.port
-    was_linked = told.link_since is not None
-    if not was_linked and look.now - told.started_at < LINKING and Path(port).exists():
+    port = state.port or probe.port
+    was_linked = state.link_since is not None
+    if not was_linked and probe.now - state.started_at < LINKING and Path(port).exists():
         return
     why = "" if Path(port).exists() else ": there is no such device"
     what = f"no board answers at {port}{why}"
-    yield look.found("board_missing", what, since=told.link_since or told.started_at)
+    yield probe.finding("board_missing", what, since=state.link_since or state.started_at)
 
 
-def check_incidents(look: Look) -> Findings:
-    """Tell what went wrong lately and mended itself."""
-    incidents = {} if look.memory is None else look.memory.incidents
+def check_incidents(probe: HealthProbe) -> Findings:
+    """Report problems of the last hour that are over."""
+    incidents = {} if probe.monitor_state is None else probe.monitor_state.incidents
     for kind_id, at in incidents.items():
-        if kind_id in INCIDENTS and at - INCIDENT_TOLD <= look.now < at + INCIDENT_TOLD:
-            yield look.found(kind_id, since=at)
+        if kind_id in INCIDENTS and at - INCIDENT_SHOWN <= probe.now < at + INCIDENT_SHOWN:
+            yield probe.finding(kind_id, since=at)
 
 
-def check_worker(look: Look) -> Findings:
-    """Find a planner's process that is not there."""
-    told = look.told
-    if told is None or told.is_worker_running or told.started_at is None:
+def check_worker(probe: HealthProbe) -> Findings:
+    """Find a planner's process that does not run."""
+    state = probe.daemon_state
+    if state is None or state.is_worker_running or state.started_at is None:
         return
-    if look.now - told.started_at >= STARTING:
-        what = f"the planner's process does not run, after {told.worker_restarts} restarts"
-        yield look.found("worker_missing", what)
+    if probe.now - state.started_at >= STARTING:
+        what = f"the planner's process does not run, after {state.worker_restarts} restarts"
+        yield probe.finding("worker_missing", what)

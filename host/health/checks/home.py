@@ -1,4 +1,4 @@
-"""The home, its rights, the disk under it and the memory around it."""
+"""Checks of the home folder: its permissions, its disk, and the memory of the computer."""
 
 from __future__ import annotations
 
@@ -17,97 +17,100 @@ from host.limits import (
 )
 
 if TYPE_CHECKING:
-    from host.health.probe import Findings, Look
+    from host.health.probe import Findings, HealthProbe
 
 WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 INODES_MIN: Final = 64
 MEBIBYTE: Final = 1024 * 1024
 MEMINFO: Final = Path("/proc/meminfo")
 SHOWN: Final = 3
-NOT_OURS: Final = "this user may not write to it"
-AS_THE_OWNER: Final = "Run it as the owner of the home, or correct the owner with `chown -R`."
+NOT_PERMITTED: Final = "this user may not write to it"
+AS_THE_OWNER: Final = "Run it as the owner of the home, or fix the owner with `chown -R`."
 
 
-def check_home(look: Look) -> Findings:
+def check_home(probe: HealthProbe) -> Findings:
     """Find a home that is missing or empty."""
-    root = look.home.root
+    root = probe.home.root
     try:
-        is_there = root.is_dir()
-        next(root.iterdir() if is_there else iter(()), None)  # may it be read?
+        exists = root.is_dir()
+        next(root.iterdir() if exists else iter(()), None)  # raises if it cannot be read
     except OSError as error:
-        yield look.found("home_missing", f"{root}: cannot be read ({error.strerror})")
+        yield probe.finding("home_missing", f"{root}: cannot be read ({error.strerror})")
         return
-    if not is_there:
-        yield look.found("home_missing", f"{root}: there is no home here")
-    elif not look.home.bucket_ids():
-        yield look.found("no_bucket", f"{look.home.portfolios_dir}: there is no portfolio in it")
+    if not exists:
+        yield probe.finding("home_missing", f"{root}: no trader home found here")
+    elif not probe.home.bucket_ids():
+        yield probe.finding("no_bucket", f"{probe.home.portfolios_dir}: contains no portfolio")
 
 
-def check_rights(look: Look) -> Findings:
-    """Find what others may change, or own."""
-    open_paths, foreign = [], []
-    for path in _looked_at(look.home.root):
+def check_permissions(probe: HealthProbe) -> Findings:
+    """Find files that other users can change, or own."""
+    writable_by_others, foreign = [], []
+    for path in _walk(probe.home.root):
         try:
-            found = path.lstat()
+            status = path.lstat()
         except OSError:
             continue
-        if stat.S_ISLNK(found.st_mode):
-            continue  # its own mode says nothing
-        if found.st_mode & WRITABLE_BY_OTHERS and not found.st_mode & stat.S_ISVTX:
-            open_paths.append(path)
-        if found.st_uid != os.geteuid():
+        if stat.S_ISLNK(status.st_mode):
+            continue  # the mode of a link has no effect
+        if status.st_mode & WRITABLE_BY_OTHERS and not status.st_mode & stat.S_ISVTX:
+            writable_by_others.append(path)
+        if status.st_uid != os.geteuid():
             foreign.append(path)
-    if open_paths:
-        yield look.found("home_open_to_others", f"others may write to {_some(open_paths)}")
+    if writable_by_others:
+        what = f"others may write to {_first(writable_by_others)}"
+        yield probe.finding("home_open_to_others", what)
     if foreign:
-        yield look.found("home_of_another", f"not owned by user {os.geteuid()}: {_some(foreign)}")
+        yield probe.finding(
+            "home_of_another", f"not owned by user {os.geteuid()}: {_first(foreign)}"
+        )
 
 
-def check_disk(look: Look) -> Findings:
-    """Find a disk that keeps nothing, or soon will."""
-    root = look.home.root
+def check_disk(probe: HealthProbe) -> Findings:
+    """Find a disk that takes no writes, or is nearly full."""
+    root = probe.home.root
     if not root.is_dir():
         return
-    why = why_nothing_is_kept(root)
+    why = why_not_writable(root)
     if why is not None:
-        told = look.found("cannot_write", f"{root}: {why}")
-        yield replace(told, action=AS_THE_OWNER) if why == NOT_OURS else told
+        finding = probe.finding("cannot_write", f"{root}: {why}")
+        yield replace(finding, action=AS_THE_OWNER) if why == NOT_PERMITTED else finding
         return
-    found = os.statvfs(root)
-    free = found.f_bavail * found.f_frsize
+    disk = os.statvfs(root)
+    free = disk.f_bavail * disk.f_frsize
     if free < DISK_FREE_LOW_BYTES:
-        yield look.found("disk_low", f"{root}: {free / MEBIBYTE:.0f} MB are free")
+        yield probe.finding("disk_low", f"{root}: {free / MEBIBYTE:.0f} MB are free")
 
 
-def why_nothing_is_kept(root: Path) -> str | None:
-    """Return why nothing can be written below a folder, as far as that is seen without writing.
+def why_not_writable(root: Path) -> str | None:
+    """Return why nothing can be written below a folder, without trying to; None: it can.
 
     Raises
     ------
     OSError
         When the folder is gone, or the disk does not answer.
     """
-    found = os.statvfs(root)
-    if found.f_flag & os.ST_RDONLY:
+    disk = os.statvfs(root)
+    if disk.f_flag & os.ST_RDONLY:
         return "the file system is read-only"
     if not os.access(root, os.W_OK | os.X_OK):
-        return NOT_OURS
-    free = found.f_bavail * found.f_frsize
-    inodes = found.f_favail if found.f_files else INODES_MIN  # some file systems do not count them
+        return NOT_PERMITTED
+    free = disk.f_bavail * disk.f_frsize
+    inodes = disk.f_favail if disk.f_files else INODES_MIN  # some file systems do not count them
     if free < DISK_FREE_MIN_BYTES or inodes < INODES_MIN:
         return f"{free / MEBIBYTE:.1f} MB and {inodes} files are free"
     return None
 
 
-def check_memory(look: Look) -> Findings:
+def check_memory(probe: HealthProbe) -> Findings:
     """Find too little memory for the planner's process."""
     free = available_memory_bytes()
     if free is not None and free < MEMORY_FREE_LOW_BYTES:
-        yield look.found("memory_low", f"{free / MEBIBYTE:.0f} MB of memory are available")
+        yield probe.finding("memory_low", f"{free / MEBIBYTE:.0f} MB of memory are available")
 
 
 def available_memory_bytes(meminfo: Path = MEMINFO) -> int | None:
-    """Return what the system says a new process may take; None where it does not say."""
+    """Return the memory that a new process may use; None where the system does not report it."""
     try:
         for line in meminfo.read_text("ascii").splitlines():
             if line.startswith("MemAvailable:"):
@@ -117,8 +120,8 @@ def available_memory_bytes(meminfo: Path = MEMINFO) -> int | None:
     return None
 
 
-def _looked_at(root: Path) -> Iterator[Path]:
-    """Yield the home, what is in it and in its folders; no deeper, and not without end."""
+def _walk(root: Path) -> Iterator[Path]:
+    """Yield the home, its entries and theirs, up to a limit."""
     count = 0
     waiting = [(root, 0)]
     while waiting:
@@ -136,7 +139,7 @@ def _looked_at(root: Path) -> Iterator[Path]:
             continue
 
 
-def _some(paths: list[Path]) -> str:
+def _first(paths: list[Path]) -> str:
     names = ", ".join(str(path) for path in sorted(paths)[:SHOWN])
     more = len(paths) - SHOWN
     return names if more <= 0 else f"{names} and {more} more"

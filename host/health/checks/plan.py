@@ -1,6 +1,6 @@
-"""The stored plans of a bucket: the last success, the last attempt, and what it did without.
+"""Check of the stored plans of a bucket: last success, last attempt, and modules left out.
 
-Files are read and never set aside: looking changes nothing.
+Damaged files are reported and not set aside, because a check changes nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from host.limits import PLAN_BYTES_MAX
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from host.health.probe import Findings, Look
+    from host.health.probe import Findings, HealthProbe
 
 SUCCESSES: Final = frozenset({"PLANNED", "NOTHING_TO_DO"})
 LEFT_OUT: Final[Mapping[str, str]] = {
@@ -27,40 +27,40 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "timed_out": "took too long",
     "skipped_open": "left out",
 }
-"""What became of a module that a plan did without, in words."""
+"""Statuses of modules that a plan was made without, in words."""
 LIMIT_VIOLATED: Final = "limit_violated"
-"""Of what a plan says of itself, this alone is about the state of the portfolio."""
+"""The only finding of a plan that is about the state of the portfolio."""
 PLANS_READ_MAX: Final = 50
-"""So many failures in a row are looked through for a success before them."""
+"""How far back to search for a success."""
 
 
-def check_plans(look: Look, bucket_id: str) -> Findings:
-    """Find how the latest attempts went."""
-    known = look.bucket(bucket_id)
+def check_plans(probe: HealthProbe, bucket_id: str) -> Findings:
+    """Find problems of the latest plans."""
+    bucket = probe.bucket(bucket_id)
     damaged: list[Path] = []
     latest: Mapping[str, Any] | None = None
-    for file, record in newest_first(look, bucket_id, damaged):
+    for file, record in newest_first(probe, bucket_id, damaged):
         if latest is None:
             latest = record
-            known.last_attempt = file.created_at
-            look.evidence[PLANNED_AT] = max(
-                file.created_at, look.evidence.get(PLANNED_AT, file.created_at)
+            bucket.last_attempt = file.created_at
+            probe.evidence[PLANNED_AT] = max(
+                file.created_at, probe.evidence.get(PLANNED_AT, file.created_at)
             )
         if record.get("outcome") in SUCCESSES:
-            known.last_success = file.created_at
+            bucket.last_success = file.created_at
             break
     for path in damaged:
-        yield look.found("plan_file_damaged", f"{path}: cannot be read", bucket_id=bucket_id)
-    yield from _silence(look, bucket_id)
+        yield probe.finding("plan_file_damaged", f"{path}: cannot be read", bucket_id=bucket_id)
+    yield from _check_overdue(probe, bucket_id)
     if latest is not None:
-        yield from _latest(look, bucket_id, latest)
+        yield from _check_latest(probe, bucket_id, latest)
 
 
 def newest_first(
-    look: Look, bucket_id: str, damaged: list[Path]
+    probe: HealthProbe, bucket_id: str, damaged: list[Path]
 ) -> Iterator[tuple[PlanFile, Mapping[str, Any]]]:
-    """Yield the plans that can be read; note the others."""
-    for file in PlanStore(look.home).list(bucket_id)[:PLANS_READ_MAX]:
+    """Yield the plans that can be read; add the others to `damaged`."""
+    for file in PlanStore(probe.home).list(bucket_id)[:PLANS_READ_MAX]:
         record = read_plan(file)
         if record is None:
             damaged.append(file.path)
@@ -79,10 +79,10 @@ def read_plan(file: PlanFile) -> Mapping[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
-def overdue(
+def overdue_since(
     now: datetime, last_success: datetime | None, watched: datetime | None, silence_h: float
 ) -> datetime | None:
-    """Return since when a success is overdue; None while none is.
+    """Return since when a successful plan is overdue; None while none is.
 
     Parameters
     ----------
@@ -90,9 +90,9 @@ def overdue(
     last_success : datetime, optional
         None: there was none yet.
     watched : datetime, optional
-        Since when one is waited for, if there was none; None: nobody waits.
+        Since when one is expected, if there was none; None: none is expected.
     silence_h : float, hours
-        0: nobody waits.
+        0: a plan is never overdue.
     """
     begin = last_success or watched
     if begin is None or silence_h <= 0:
@@ -101,60 +101,62 @@ def overdue(
     return due if now > due else None
 
 
-def _silence(look: Look, bucket_id: str) -> Findings:
-    known, memory = look.bucket(bucket_id), look.memory
-    watched = None if memory is None else memory.watched.get(bucket_id)
-    since = overdue(look.now, known.last_success, watched, look.plan_silence_h)
+def _check_overdue(probe: HealthProbe, bucket_id: str) -> Findings:
+    bucket, state = probe.bucket(bucket_id), probe.monitor_state
+    watched = None if state is None else state.watched.get(bucket_id)
+    since = overdue_since(probe.now, bucket.last_success, watched, probe.plan_silence_h)
     if since is not None:
-        last = f"{known.last_success:%Y-%m-%d %H:%M} UTC" if known.last_success else "never"
-        allowed = f"{look.plan_silence_h:g} h are allowed"
+        last = f"{bucket.last_success:%Y-%m-%d %H:%M} UTC" if bucket.last_success else "never"
+        allowed = f"{probe.plan_silence_h:g} h are allowed"
         what = f"the last plan that succeeded: {last} ({allowed})"
-        yield look.found("no_plan_for_long", what, bucket_id=bucket_id, since=since)
-    elif known.last_attempt is None:
-        yield look.found("no_plan_yet", bucket_id=bucket_id)
+        yield probe.finding("no_plan_for_long", what, bucket_id=bucket_id, since=since)
+    elif bucket.last_attempt is None:
+        yield probe.finding("no_plan_yet", bucket_id=bucket_id)
 
 
-def _latest(look: Look, bucket_id: str, record: Mapping[str, Any]) -> Findings:
-    known = look.bucket(bucket_id)
-    known.outcome = str(record.get("outcome"))
-    since = known.last_attempt
-    if known.outcome not in SUCCESSES:
+def _check_latest(probe: HealthProbe, bucket_id: str, record: Mapping[str, Any]) -> Findings:
+    bucket = probe.bucket(bucket_id)
+    bucket.outcome = str(record.get("outcome"))
+    since = bucket.last_attempt
+    if bucket.outcome not in SUCCESSES:
         reason = str(record.get("reason") or "no plan could be made")
-        yield look.found("plan_held", reason, bucket_id=bucket_id, since=since)
+        yield probe.finding("plan_held", reason, bucket_id=bucket_id, since=since)
     until = record.get("valid_until")
     if isinstance(until, str):
-        known.valid_until = until
-        if until < look.now.date().isoformat() and known.outcome == "PLANNED":
+        bucket.valid_until = until
+        if until < probe.now.date().isoformat() and bucket.outcome == "PLANNED":
             what = f"the latest plan was valid until {until}"
-            yield look.found("plan_past_its_day", what, bucket_id=bucket_id)
-    for doubt in _dicts(record.get("findings")):
-        if doubt.get("id") == LIMIT_VIOLATED:
+            yield probe.finding("plan_past_its_day", what, bucket_id=bucket_id)
+    for finding in _dicts(record.get("findings")):
+        if finding.get("id") == LIMIT_VIOLATED:
             yield HealthFinding(
                 id=LIMIT_VIOLATED,
                 severity=Level.WARNING,
-                what=str(doubt.get("message")),
-                action=str(doubt.get("action") or "See what the plan rejected, and why."),
+                what=str(finding.get("message")),
+                action=str(finding.get("action") or "See what the plan rejected, and why."),
                 bucket_id=bucket_id,
                 since=since,
             )
     for module in _dicts(record.get("modules")):
         key, status = str(module.get("key")), str(module.get("status"))
         message = module.get("message")
-        known.modules[key] = {"status": status, "message": message}
+        bucket.modules[key] = {"status": status, "message": message}
         if status in LEFT_OUT:
             what = f"{key}: {LEFT_OUT[status]}"
             what += f": {message}" if message else ""
-            yield look.found("module_left_out", what, bucket_id=bucket_id, subject=key, since=since)
+            yield probe.finding(
+                "module_left_out", what, bucket_id=bucket_id, subject=key, since=since
+            )
 
 
-def last_success_of(look: Look, bucket_id: str) -> datetime | None:
-    """Return when a plan of a bucket succeeded last; None when none is on disk."""
-    for file, record in newest_first(look, bucket_id, []):
+def find_last_success(probe: HealthProbe, bucket_id: str) -> datetime | None:
+    """Return when the last successful plan of a bucket was made; None when none is on disk."""
+    for file, record in newest_first(probe, bucket_id, []):
         if record.get("outcome") in SUCCESSES:
             return file.created_at
     return None
 
 
-def _dicts(found: object) -> list[dict[str, Any]]:
-    items = found if isinstance(found, list) else []
+def _dicts(value: object) -> list[dict[str, Any]]:
+    items = value if isinstance(value, list) else []
     return [item for item in items if isinstance(item, dict)]

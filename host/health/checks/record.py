@@ -1,4 +1,4 @@
-"""What is kept of the past: the journal's chain of hashes, and the breakers' state."""
+"""Checks of the journal's hash chain and of the circuit breakers."""
 
 from __future__ import annotations
 
@@ -15,53 +15,55 @@ from host.telemetry.journal.verifier import verify_journal
 
 if TYPE_CHECKING:
     from host.health.finding import HealthFinding
-    from host.health.probe import Findings, Look
+    from host.health.probe import Findings, HealthProbe
 
 JOURNALED: Final = "a record of the journal"
 BREAKERS_NAME: Final = "breakers.json"
 LEAVES_OUT: Final = frozenset({"open", "half_open", "disabled"})
 
 
-def check_journal(look: Look) -> Findings:
-    """Find records that are gone, or not as they were written."""
-    folder = look.home.journal_dir
+def check_journal(probe: HealthProbe) -> Findings:
+    """Find records that are gone or were changed."""
+    folder = probe.home.journal_dir
     size = sum(path.stat().st_size for path in folder.glob("*.jsonl")) if folder.is_dir() else 0
     if size > HEALTH_JOURNAL_BYTES_MAX:
-        what = f"{folder}: {size / 1024**2:.0f} MB are too long for a quick look"
-        yield look.found("check_failed", what, subject="journal")
+        what = f"{folder}: {size / 1024**2:.0f} MB are too long for a quick check"
+        yield probe.finding("check_failed", what, subject="journal")
         return
-    verified = verify_journal(folder, look.home.state_dir / HEAD_NAME, is_quick=True)
-    if verified.latest is not None:
-        look.evidence[JOURNALED] = verified.latest
-    torn = [damage for damage in verified.damage if damage.kind == "unfinished"]
-    other = [damage for damage in verified.damage if damage.kind != "unfinished"]
+    verification = verify_journal(folder, probe.home.state_dir / HEAD_NAME, is_quick=True)
+    if verification.latest is not None:
+        probe.evidence[JOURNALED] = verification.latest
+    torn = [damage for damage in verification.damage if damage.kind == "unfinished"]
+    other = [damage for damage in verification.damage if damage.kind != "unfinished"]
     if other:
-        more = verified.n_damaged - len(torn) - 1
+        more = verification.n_damaged - len(torn) - 1
         what = f"{folder}/{other[0]}" + (f" (and {more} more)" if more > 0 else "")
-        yield look.found("journal_damaged", what, subject="journal")
-    elif torn and not look.is_locked:  # a daemon may be in the middle of a line
-        yield look.found("journal_tail_torn", f"{folder}/{torn[0]}", subject="journal")
+        yield probe.finding("journal_damaged", what, subject="journal")
+    elif torn and not probe.is_locked:  # a daemon may be writing that line
+        yield probe.finding("journal_tail_torn", f"{folder}/{torn[0]}", subject="journal")
 
 
-def check_breakers(look: Look) -> Findings:
-    """Find the modules that are left out for a while."""
-    path = look.home.state_dir / BREAKERS_NAME
+def check_breakers(probe: HealthProbe) -> Findings:
+    """Find the modules that a breaker leaves out."""
+    path = probe.home.state_dir / BREAKERS_NAME
     try:
         with open_file(path) as file:
             data = file.read(HEALTH_BYTES_MAX + 1)
-        found = json.loads(data) if len(data) <= HEALTH_BYTES_MAX else {}
-        breakers = list(found["breakers"])
+        content = json.loads(data) if len(data) <= HEALTH_BYTES_MAX else {}
+        breakers = list(content["breakers"])
     except (FileNotFoundError, NotADirectoryError):
         return
     except (ValueError, KeyError, TypeError, RecursionError):
-        yield look.found("check_failed", f"{path}: makes no sense", subject="breakers")
+        yield probe.finding(
+            "check_failed", f"{path}: is not a list of breakers", subject="breakers"
+        )
         return
     for breaker in breakers:
         if isinstance(breaker, dict) and breaker.get("state") in LEAVES_OUT:
-            yield _breaker(look, breaker)
+            yield _breaker(probe, breaker)
 
 
-def _breaker(look: Look, breaker: Mapping[str, object]) -> HealthFinding:
+def _breaker(probe: HealthProbe, breaker: Mapping[str, object]) -> HealthFinding:
     key, state = str(breaker.get("key")), str(breaker["state"]).replace("_", " ")
     words = [f"{key}: {state}"]
     retry_at = time_or_none(breaker.get("retry_at"))
@@ -70,7 +72,7 @@ def _breaker(look: Look, breaker: Mapping[str, object]) -> HealthFinding:
     if breaker.get("reason"):
         words.append(str(breaker["reason"]))
     since = time_or_none(breaker.get("since"))
-    found = look.found("breaker_open", "; ".join(words), subject=key, since=since)
-    if retry_at is None:  # switched off by hand: nobody tries it again
-        return replace(found, action=f"`trader breakers reset {key}` lets it run again.")
-    return found
+    finding = probe.finding("breaker_open", "; ".join(words), subject=key, since=since)
+    if retry_at is None:  # switched off by hand, so the planner does not try it again
+        return replace(finding, action=f"`trader breakers reset {key}` lets it run again.")
+    return finding

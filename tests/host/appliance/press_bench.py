@@ -15,7 +15,7 @@ from host.appliance.link_monitor import LinkWatch
 from host.appliance.screen import Screen
 from host.appliance.sd_notify import SILENT
 from host.display.faults import Fault
-from host.health.monitor_state import Memory, read_memory
+from host.health.monitor_state import MonitorState, read_monitor_state
 from host.home.config.device_settings import LimitsTable
 from host.home.home import Home
 from host.home.plan_store import PlanStore
@@ -84,8 +84,8 @@ class Bench:
         PlanStore(self.home).save(record, self.now())
 
     @property
-    def memory(self) -> Memory:
-        found = read_memory(self.home.state_dir)
+    def memory(self) -> MonitorState:
+        found = read_monitor_state(self.home.state_dir)
         assert found is not None
         return found
 

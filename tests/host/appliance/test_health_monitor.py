@@ -12,8 +12,8 @@ from host.appliance import health_monitor
 from host.appliance.health_monitor import REMIND_S
 from host.appliance.plan_service import MENDED_BY_A_PLAN
 from host.display.faults import Fault
-from host.health.checks.plan import last_success_of
-from host.health.monitor_state import Memory, write_memory
+from host.health.checks.plan import find_last_success
+from host.health.monitor_state import MonitorState, write_monitor_state
 from tests.host.appliance.press_bench import DAY_S, NOON, Act, Bench
 
 
@@ -165,7 +165,7 @@ def test_a_disk_that_refuses_is_told_once_and_asked_again(act: Act, tmp_path: Pa
 
 def test_the_end_in_order_is_remembered_with_all_that_was_known(act: Act) -> None:
     async def scene(bench: Bench) -> None:
-        write_memory(bench.home.state_dir, Memory(findings={"a||": NOON}))
+        write_monitor_state(bench.home.state_dir, MonitorState(findings={"a||": NOON}))
         bench.desk._has_recalled = False
         bench.passed_s = 9.0
         bench.desk.stopped()
@@ -208,13 +208,13 @@ def test_the_status_line_says_what_is_served_and_what_is_wrong(act: Act) -> None
 
 def test_plans_are_read_again_only_when_one_came(act: Act, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    known = last_success_of
+    known = find_last_success
 
     def counted(look: object, bucket_id: str) -> datetime | None:
         read.append(bucket_id)
         return known(look, bucket_id)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(health_monitor, "last_success_of", counted)
+    monkeypatch.setattr(health_monitor, "find_last_success", counted)
 
     async def scene(bench: Bench) -> None:
         bench.store("PLANNED")

@@ -15,7 +15,7 @@ from host.appliance import health_monitor
 from host.appliance.link_monitor import WINDOW_S
 from host.display.faults import Fault
 from host.health import clock_check
-from host.health.monitor_state import write_memory
+from host.health.monitor_state import write_monitor_state
 from tests.host.appliance.press_bench import DAY_S, NOON, Act, Bench
 
 
@@ -117,12 +117,12 @@ def test_a_disk_that_is_full_shows_before_anybody_presses_and_until_it_is_not(
     async def scene(bench: Bench) -> None:
         assert await bench.after(1) == ()
         for trouble in (lambda _root: "0.0 MB and 9 files are free", gone):
-            monkeypatch.setattr(health_monitor, "why_nothing_is_kept", trouble)
+            monkeypatch.setattr(health_monitor, "why_not_writable", trouble)
             assert await bench.after(1) == (Fault.CANNOT_WRITE,)
             bench.screen.clear_faults(Fault.CANNOT_WRITE)
             assert await bench.after(1) == (), "seen, and acknowledged"
             bench.screen.add_fault(Fault.CANNOT_WRITE)
-            monkeypatch.setattr(health_monitor, "why_nothing_is_kept", lambda _root: None)
+            monkeypatch.setattr(health_monitor, "why_not_writable", lambda _root: None)
             assert await bench.after(1) == ()
 
     act(scene)
@@ -265,7 +265,7 @@ def test_a_clock_that_is_set_moves_no_time_out_of_the_calendar(act: Act) -> None
     async def before(bench: Bench) -> None:
         await bench.after(1)
         odd = {"core": datetime(9999, 12, 31, tzinfo=UTC)}
-        write_memory(bench.home.state_dir, replace(bench.memory, watched=odd))
+        write_monitor_state(bench.home.state_dir, replace(bench.memory, watched=odd))
 
     async def after(bench: Bench) -> None:
         bench.set_by_s = 2 * DAY_S

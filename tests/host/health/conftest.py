@@ -1,4 +1,4 @@
-"""A clock that no time server keeps, on whatever machine the tests run."""
+"""A clock without a time server, on any machine that runs the tests."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from host.health import clock_check
 
 
 @pytest.fixture(autouse=True)
-def nobody_keeps_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+def clock_without_time_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock_check, "is_synchronised", lambda: False)

@@ -136,7 +136,7 @@ def test_a_fault_that_stands_is_about_the_past_and_blocks_nothing_by_itself() ->
 
 
 @pytest.mark.parametrize("kind_id", sorted(CATALOGUE))
-def test_a_kind_has_a_plain_id_a_meaning_and_something_to_do(kind_id: str) -> None:
+def test_a_kind_has_a_plain_id_a_meaning_and_an_action(kind_id: str) -> None:
     kind = CATALOGUE[kind_id]
     assert re.fullmatch(r"[a-z]+(_[a-z]+)*", kind_id)
     assert kind.meaning.endswith(".")
@@ -148,14 +148,14 @@ def test_a_kind_has_a_plain_id_a_meaning_and_something_to_do(kind_id: str) -> No
 PARSE = string.Formatter().parse
 
 
-def test_what_a_finding_tells_to_do_names_the_bucket_and_the_home() -> None:
+def test_an_action_names_the_bucket_and_the_home() -> None:
     home = "/home/pi/.arduino-trader"
     finding = make_finding("config_missing", home=home, bucket_id="core")
     assert "trader config check core" in finding.action
     assert home in make_finding("disk_low", home=home).action
 
 
-def test_every_doubt_about_data_that_the_code_can_tell_is_documented() -> None:
+def test_every_data_finding_of_the_code_is_documented() -> None:
     ids = set()
     for folder in ("planner_core", "host/home"):
         for path in sorted((ROOT / folder).rglob("*.py")):
@@ -176,9 +176,9 @@ def ids_of(first: ast.expr) -> set[str]:
     return set()
 
 
-def test_the_status_is_that_of_the_worst_finding_and_notes_cost_nothing() -> None:
+def test_the_status_is_that_of_the_worst_finding_and_notes_do_not_count() -> None:
     note, warning, error = (make_finding(i) for i in ("no_plan_yet", "disk_low", "cannot_write"))
-    assert [found.severity for found in (note, warning, error)] == list(Level)
+    assert [finding.severity for finding in (note, warning, error)] == list(Level)
     assert status_of([]) is Status.OK
     assert status_of([note]) is Status.OK
     assert status_of([note, warning]) is Status.DEGRADED

@@ -1,4 +1,4 @@
-"""One thing is broken in a home that was well, and the check-up finds that thing."""
+"""Each check finds what a test breaks in a healthy home."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from host.health.catalogue import CATALOGUE
 from host.health.checks import home as home_checks
 from host.health.checkup import check_health
 from host.health.finding import HealthFinding, Status
-from host.health.heartbeat import Heartbeat
-from host.health.monitor_state import ClockJump, Memory, write_memory
+from host.health.liveness import LivenessFile
+from host.health.monitor_state import ClockJump, MonitorState, write_monitor_state
 from host.home.config.active import pick_up
 from host.home.home import Home
 from host.home.plan_store import PlanStore
@@ -44,12 +44,12 @@ def store(home: Home, outcome: str, age_h: float = 1.0, **more: object) -> None:
 
 def journal(home: Home, at: datetime = NOW - HOUR) -> Path:
     """Write a journal of three records."""
-    found = Journal(home.journal_dir)
-    found.open(lambda _record: None)
+    journal_writer = Journal(home.journal_dir)
+    journal_writer.open(lambda _record: None)
     for name in ("One", "Two", "Three"):
-        found.append_now(JournalRecord(name, at), durable=False)
-    found.close()
-    return found.path
+        journal_writer.append_now(JournalRecord(name, at), durable=False)
+    journal_writer.close()
+    return journal_writer.path
 
 
 def journal_edited(home: Home) -> None:
@@ -113,17 +113,17 @@ def journaled_in_the_future(home: Home) -> None:
     journal(home, NOW + 30 * HOUR)
 
 
-def told(home: Home, **known: object) -> None:
-    """Let a living daemon have said something of itself."""
-    memory = Memory(
+def write_state(home: Home, **fields: object) -> None:
+    """Write the state of a live daemon."""
+    memory = MonitorState(
         saved_at=NOW,
         started_at=NOW - HOUR,
         bucket_id="core",
         is_linked=True,
         is_worker_running=True,
     )
-    write_memory(home.state_dir, replace(memory, **known))  # type: ignore[arg-type]
-    Heartbeat(home.state_dir).beat()
+    write_monitor_state(home.state_dir, replace(memory, **fields))  # type: ignore[arg-type]
+    LivenessFile(home.state_dir).write()
 
 
 def remove(*names: str) -> Callable[[Home], None]:
@@ -144,7 +144,7 @@ def write(name: str, text: str) -> Callable[[Home], None]:
 
 @dataclass(frozen=True)
 class Case:
-    """What is broken, what must be found, and how bad it is."""
+    """A broken home and the finding it must give."""
 
     kind: str
     broken: Callable[[Home], object]
@@ -188,20 +188,20 @@ CASES = [
     Case("check_failed", write("state/breakers.json", "["), says="breakers.json"),
     Case("state_unreadable", write("state/health.json", "{"), says="health.json"),
     Case("daemon_not_running", lambda _home: None),
-    Case("daemon_died", lambda home: told(home, pid=77), says="77"),
+    Case("daemon_died", lambda home: write_state(home, pid=77), says="77"),
     Case("daemon_silent", lambda home: home.state_dir.mkdir(), alive=True),
-    Case("board_missing", lambda h: told(h, is_linked=False, port="/dev/no"), alive=True),
+    Case("board_missing", lambda h: write_state(h, is_linked=False, port="/dev/no"), alive=True),
     *(
-        Case(kind, lambda home, kind=kind: told(home, incidents={kind: NOW}), alive=True)  # type: ignore[misc] # bound at once
+        Case(kind, lambda home, kind=kind: write_state(home, incidents={kind: NOW}), alive=True)  # type: ignore[misc] # bound at once
         for kind in ("daemon_restarted", "worker_restarted", "link_unsteady")
     ),
-    Case("worker_missing", lambda h: told(h, is_worker_running=False), alive=True),
-    Case("clock_jumped", lambda h: told(h, clock_jump=ClockJump(NOW, -7200.0)), says="back"),
+    Case("worker_missing", lambda h: write_state(h, is_worker_running=False), alive=True),
+    Case("clock_jumped", lambda h: write_state(h, clock_jump=ClockJump(NOW, -7200.0)), says="back"),
 ]
 
 
 def findings_of(home: Home, kind: str) -> list[HealthFinding]:
-    return [found for found in check_health(home).findings if found.id == kind]
+    return [finding for finding in check_health(home).findings if finding.id == kind]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.kind}-{case.says}")
@@ -212,12 +212,12 @@ def test_what_is_broken_is_found(own_home: Home, case: Case) -> None:
             report = check_health(own_home)
     else:
         report = check_health(own_home)
-    found = [f for f in report.findings if (f.id, f.bucket_id) == (case.kind, case.bucket_id)]
-    assert len(found) == 1, [f.key for f in report.findings]
-    assert case.says in found[0].what
-    assert found[0].action
+    findings = [f for f in report.findings if (f.id, f.bucket_id) == (case.kind, case.bucket_id)]
+    assert len(findings) == 1, [f.key for f in report.findings]
+    assert case.says in findings[0].what
+    assert findings[0].action
     if case.kind in CATALOGUE:
-        assert found[0].severity is CATALOGUE[case.kind].severity
+        assert findings[0].severity is CATALOGUE[case.kind].severity
 
 
 @pytest.mark.parametrize(
@@ -228,17 +228,17 @@ def test_what_is_broken_is_found(own_home: Home, case: Case) -> None:
         (timedelta(seconds=5), True, True),
     ],
 )
-def test_a_board_has_a_moment_to_begin_but_one_that_was_there_is_missed_at_once(
+def test_a_board_has_time_to_start_but_a_lost_one_is_reported_at_once(
     own_home: Home, since_start: timedelta, was_linked: bool, is_missing: bool
 ) -> None:
-    known = {"is_linked": False, "port": "/dev/null", "started_at": NOW - since_start}
-    told(own_home, **known, link_since=NOW if was_linked else None)
+    state = {"is_linked": False, "port": "/dev/null", "started_at": NOW - since_start}
+    write_state(own_home, **state, link_since=NOW if was_linked else None)
     with InstanceLock(own_home.state_dir):
-        found = check_health(own_home, now=NOW).findings
-    assert ("board_missing" in {f.id for f in found}) == is_missing
+        findings = check_health(own_home, now=NOW).findings
+    assert ("board_missing" in {f.id for f in findings}) == is_missing
 
 
-def test_every_kind_of_the_catalogue_is_seen_here_or_where_it_is_made() -> None:
+def test_every_kind_of_the_catalogue_is_tested_here_or_elsewhere() -> None:
     elsewhere = {
         *("home_missing", "home_of_another", "cannot_write", "disk_low", "memory_low"),
         *("worker_died", "plan_overran", "internal_error", "firmware_incompatible", "press_lost"),
@@ -246,14 +246,14 @@ def test_every_kind_of_the_catalogue_is_seen_here_or_where_it_is_made() -> None:
     assert {case.kind for case in CASES} - {"ledger_missing"} | elsewhere == set(CATALOGUE)
 
 
-def test_a_new_demo_home_is_well(own_home: Home) -> None:
+def test_a_new_demo_home_is_healthy(own_home: Home) -> None:
     report = check_health(own_home)
     assert report.status is Status.OK
     assert all(not report.cannot_plan(bucket_id) for bucket_id in ("core", "satellite_a"))
-    assert [found.id for found in report.not_ready()] == ["daemon_not_running"]
+    assert [finding.id for finding in report.not_ready()] == ["daemon_not_running"]
 
 
-def test_a_home_that_is_not_there_is_the_first_thing_told(tmp_path: Path) -> None:
+def test_a_missing_home_is_the_first_finding(tmp_path: Path) -> None:
     report = check_health(Home(tmp_path / "none"))
     assert report.findings[0].id == "home_missing"
     assert report.findings[0].fault == Fault.HOME_MISSING.value
@@ -265,22 +265,22 @@ def test_every_fault_on_the_matrix_is_in_the_health_with_its_since(
     own_home: Home, fault: Fault
 ) -> None:
     since = (NOW - HOUR).replace(microsecond=0)
-    told(own_home, faults={fault: since})
+    write_state(own_home, faults={fault: since})
     with InstanceLock(own_home.state_dir):
         report = check_health(own_home)
-    shown = [found for found in report.findings if found.fault == fault.value]
-    assert [found.since for found in shown] == [since]
+    shown = [finding for finding in report.findings if finding.fault == fault.value]
+    assert [finding.since for finding in shown] == [since]
     assert report.status is not Status.OK
     assert report.to_json()["daemon"]["faults"] == [fault.value]  # type: ignore[index]
 
 
-def test_faults_of_a_daemon_that_is_gone_are_not_told_as_if_they_were_shown(own_home: Home) -> None:
-    told(own_home, faults={Fault.WORKER_DIED: NOW}, stopped_at=NOW)
+def test_faults_of_a_stopped_daemon_are_not_reported_as_shown(own_home: Home) -> None:
+    write_state(own_home, faults={Fault.WORKER_DIED: NOW}, stopped_at=NOW)
     assert findings_of(own_home, "worker_died") == []
 
 
-def test_a_living_daemon_with_board_and_planner_makes_the_home_ready(own_home: Home) -> None:
-    told(own_home)
+def test_a_live_daemon_with_board_and_planner_makes_the_home_ready(own_home: Home) -> None:
+    write_state(own_home)
     with InstanceLock(own_home.state_dir):
         report = check_health(own_home)
     assert report.is_live
@@ -289,29 +289,29 @@ def test_a_living_daemon_with_board_and_planner_makes_the_home_ready(own_home: H
 
 
 def test_a_bucket_that_cannot_be_planned_does_not_make_the_other_unready(own_home: Home) -> None:
-    told(own_home)
+    write_state(own_home)
     own_home.ledger_file("satellite_a").unlink()
     with InstanceLock(own_home.state_dir):
         report = check_health(own_home)
     assert report.not_ready("core") == []
-    assert [found.id for found in report.not_ready("satellite_a")] == ["data_unusable"]
+    assert [finding.id for finding in report.not_ready("satellite_a")] == ["data_unusable"]
 
 
-def test_since_comes_from_what_the_daemon_remembers_and_never_from_a_time_to_come(
+def test_since_comes_from_the_monitor_state_and_is_never_in_the_future(
     own_home: Home,
 ) -> None:
     own_home.prices_file.chmod(0o666)
     key = findings_of(own_home, "home_open_to_others")[0].key
-    told(own_home, findings={key: NOW - 5 * HOUR})
+    write_state(own_home, findings={key: NOW - 5 * HOUR})
     assert findings_of(own_home, "home_open_to_others")[0].since == (NOW - 5 * HOUR).replace(
         microsecond=NOW.microsecond // 1000 * 1000
     )
-    told(own_home, findings={key: NOW + 900 * HOUR})
+    write_state(own_home, findings={key: NOW + 900 * HOUR})
     report = check_health(own_home, now=NOW)
     assert [f.since for f in report.findings if f.key == key] == [NOW]
 
 
-def test_a_success_is_never_overdue_where_nobody_waits_for_one(own_home: Home) -> None:
+def test_a_success_is_never_overdue_where_none_is_expected(own_home: Home) -> None:
     store(own_home, "PLANNED", 9_000)
     assert findings_of(own_home, "no_plan_for_long")
     write("device.toml", "[limits]\nplan_silence_h = 0\n")(own_home)
@@ -343,39 +343,39 @@ class Disk:
         (Disk(63), "disk_low"),
     ],
 )
-def test_a_disk_that_takes_nothing_more_is_told(
+def test_a_disk_that_takes_no_writes_is_reported(
     own_home: Home, monkeypatch: pytest.MonkeyPatch, disk: Disk, kind: str
 ) -> None:
     monkeypatch.setattr(os, "statvfs", lambda _path: disk)
-    found = findings_of(own_home, kind)
-    assert [f.id for f in found] == [kind]
-    assert str(own_home.root) in found[0].what
+    findings = findings_of(own_home, kind)
+    assert [f.id for f in findings] == [kind]
+    assert str(own_home.root) in findings[0].what
 
 
-def test_a_home_of_another_user_is_told(own_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_home_of_another_is_reported(own_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 54_321)
     assert "54321" in findings_of(own_home, "home_of_another")[0].what
 
 
-def test_little_memory_is_told(own_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_little_memory_is_reported(own_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(home_checks, "available_memory_bytes", lambda: 10 * 1024**2)
     assert "10 MB" in findings_of(own_home, "memory_low")[0].what
 
 
-def test_a_check_that_cannot_be_made_costs_only_itself(own_home: Home) -> None:
+def test_a_check_that_cannot_run_does_not_stop_the_others(own_home: Home) -> None:
     path = own_home.journal_dir
     path.mkdir()
     (path / "journal.jsonl").mkdir()
     report = check_health(own_home)
-    failed = [found for found in report.findings if found.id == "check_failed"]
-    assert [found.subject for found in failed] == ["journal"]
-    assert "no_plan_yet" in {found.id for found in report.findings}
+    failed = [finding for finding in report.findings if finding.id == "check_failed"]
+    assert [finding.subject for finding in failed] == ["journal"]
+    assert "no_plan_yet" in {finding.id for finding in report.findings}
 
 
-def test_when_the_time_is_up_what_was_not_looked_at_is_told(own_home: Home) -> None:
+def test_checks_that_did_not_run_in_time_are_reported(own_home: Home) -> None:
     ticks = iter(range(100))
     report = check_health(own_home, monotonic=lambda: float(next(ticks)), budget_s=4.0)
-    skipped = {found.subject for found in report.findings if found.id == "check_failed"}
+    skipped = {finding.subject for finding in report.findings if finding.id == "check_failed"}
     assert {"data of core", "clock"} <= skipped
     assert "home" not in skipped
     assert report.status is not Status.OK
@@ -387,7 +387,7 @@ def test_the_report_is_plain_data_without_surprises(own_home: Home) -> None:
     core = report["buckets"]["core"]
     assert core["status"] == "degraded"
     assert core["modules"]["filters.diversity"]["status"] == "timed_out"
-    assert [found["id"] for found in core["warnings"]] == ["module_left_out"]
+    assert [finding["id"] for finding in core["warnings"]] == ["module_left_out"]
     assert core["errors"] == []
     assert core["can_plan"] is True
     assert core["ready"] is False

@@ -1,4 +1,4 @@
-"""A clock that is behind what has been is found; one that may be right is left in peace."""
+"""The check of the clock."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from host.health import clock_check
-from host.health.clock_check import EARLIEST, behind, last_close
+from host.health.clock_check import EARLIEST, clock_problem, last_close_day
 from host.home.home import Home
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("now", [datetime.fromtimestamp(0, UTC), EARLIEST - timedelta(seconds=1)])
-def test_no_clock_is_right_that_is_before_this_program(now: datetime) -> None:
-    assert "before this program" in str(behind(now, {}))
+def test_a_clock_before_this_program_is_wrong(now: datetime) -> None:
+    assert "before this program" in str(clock_problem(now, {}))
 
 
 @pytest.mark.parametrize(
@@ -29,12 +29,12 @@ def test_no_clock_is_right_that_is_before_this_program(now: datetime) -> None:
         (timedelta(days=400), True),
     ],
 )
-def test_a_clock_is_behind_when_something_on_disk_is_younger(
+def test_a_clock_is_behind_when_something_on_disk_is_newer(
     late: timedelta, is_behind: bool
 ) -> None:
-    found = behind(NOON, {"a plan": NOON + late, "a record": NOON - timedelta(days=9)})
-    assert (found is not None) == is_behind
-    assert not is_behind or "a plan" in str(found)
+    problem = clock_problem(NOON, {"a plan": NOON + late, "a record": NOON - timedelta(days=9)})
+    assert (problem is not None) == is_behind
+    assert not is_behind or "a plan" in str(problem)
 
 
 @pytest.mark.parametrize(
@@ -54,30 +54,30 @@ def test_the_last_close_is_read_from_the_end_of_the_file(
     home = Home(tmp_path)
     home.market_dir.mkdir()
     home.prices_file.write_bytes(text.encode("latin-1"))
-    found = last_close(home)
-    assert (None if found is None else f"{found:%Y-%m-%d}") == day
+    close_day = last_close_day(home)
+    assert (None if close_day is None else f"{close_day:%Y-%m-%d}") == day
 
 
-def test_a_home_without_prices_tells_nothing_of_the_time(tmp_path: Path) -> None:
-    assert last_close(Home(tmp_path)) is None
+def test_a_home_without_prices_is_no_evidence(tmp_path: Path) -> None:
+    assert last_close_day(Home(tmp_path)) is None
 
 
-def test_the_disk_is_not_asked_where_a_time_server_keeps_the_clock(
+def test_the_disk_does_not_count_where_a_time_server_keeps_the_clock(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(clock_check, "is_synchronised", lambda: True)
-    assert behind(NOON, {"a plan": NOON + timedelta(days=400)}) is None
-    assert behind(EARLIEST - timedelta(seconds=1), {}) is not None
+    assert clock_problem(NOON, {"a plan": NOON + timedelta(days=400)}) is None
+    assert clock_problem(EARLIEST - timedelta(seconds=1), {}) is not None
 
 
 @pytest.mark.parametrize(("state", "is_kept"), [(0, True), (4, True), (5, False), (-1, False)])
-def test_the_kernel_knows_whether_somebody_keeps_the_clock(
+def test_the_kernel_reports_whether_a_time_server_keeps_the_clock(
     monkeypatch: pytest.MonkeyPatch, state: int, is_kept: bool
 ) -> None:
     class Libc:
         @staticmethod
-        def adjtimex(asked: ctypes.Array[ctypes.c_char]) -> int:
-            assert asked.raw == bytes(len(asked)), "nothing is to be set"
+        def adjtimex(timex: ctypes.Array[ctypes.c_char]) -> int:
+            assert timex.raw == bytes(len(timex)), "read, set nothing"
             return state
 
     monkeypatch.undo()  # ask it after all
@@ -85,7 +85,7 @@ def test_the_kernel_knows_whether_somebody_keeps_the_clock(
     assert clock_check.is_synchronised() is is_kept
 
 
-def test_where_the_kernel_cannot_be_asked_nobody_is_believed(
+def test_without_adjtimex_the_clock_is_not_synchronised(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.undo()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from host.health.heartbeat import Heartbeat
+from host.health.liveness import LivenessFile
 from host.home.home import Home
 from host.home.storage.instance_lock import InstanceLock
 from tests.host.conftest import Trader
@@ -107,7 +107,7 @@ def test_live_and_ready_are_two_questions(trader: Trader, own_home: Home) -> Non
     assert trader(*home, "--live").out == "not live: no daemon runs\n"
     with InstanceLock(own_home.state_dir):
         assert trader(*home, "--live").out == "not live: the daemon is silent\n"
-        Heartbeat(own_home.state_dir).beat()
+        LivenessFile(own_home.state_dir).write()
         live = trader(*home, "--live")
         assert (live.code, live.out[:5]) == (0, "live:")
         ready = trader(*home, "--ready")
@@ -183,7 +183,7 @@ def test_who_may_not_know_whether_a_daemon_lives_is_told_so(
     def refuse(_state_dir: Path) -> bool:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("host.health.liveness.is_locked", refuse)
+    monkeypatch.setattr("host.health.probe.is_locked", refuse)
     said = trader("--home", own_home.root, "health", "--live")
     assert (said.code, said.out) == (1, "")
     assert "ask as the owner" in said.err
