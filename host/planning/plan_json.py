@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from host.presentation.explanation_text import answered
+from host.presentation.explanation_text import what_if_answer
 from planner_core.model.plan import (
     Action,
     Alternative,
@@ -274,7 +274,7 @@ def _what_if(answer: WhatIf) -> JsonObject:
         "value_now": answer.value_now,
         "value_then": answer.value_then,
         "question": answer.question,
-        "answer": answered(answer),
+        "answer": what_if_answer(answer),
         "outcome": answer.outcome.value,
         "gain": _number(answer.gain),
         "gain_change": _number(answer.gain_change),

@@ -1,7 +1,7 @@
-"""Tables that give up columns rather than letters where a terminal is narrow.
+"""Tables that drop whole columns on a narrow terminal, instead of cutting their cells.
 
-A step whose side is cut off could be done the wrong way round: what matters least goes first, and
-what matters most never.
+With its side cut off, a step could be done the wrong way round. So the least important columns are
+dropped first, and the essential ones never.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ class Column:
     Parameters
     ----------
     header : str
-        Its lines may be several.
+        May have several lines.
     cells : sequence of Text or str
     justify : JustifyMethod
     style : str
     drop : int
-        0: it stays. Else the column with the lowest number goes first.
+        0: never dropped. Otherwise the column with the lowest number is dropped first.
     least : int
-        0: it does not wrap. Else it may be made so narrow.
+        0: it does not wrap. Otherwise it may become so narrow.
     stretches : bool
-        It takes all that is left.
+        It takes the remaining width.
     """
 
     header: str
@@ -46,7 +46,7 @@ class Column:
 
     @property
     def width(self) -> int:
-        """The cells of the terminal that it needs."""
+        """Width that it needs, in cells of the terminal."""
         texts = (Text(cell) if isinstance(cell, str) else cell for cell in self.cells)
         heads = (len(line) for line in self.header.split("\n"))
         natural = max([*heads, *(text.cell_len for text in texts)])
@@ -54,12 +54,12 @@ class Column:
 
 
 def width_of(columns: Sequence[Column], gap: int) -> int:
-    """Return the cells that columns need, with a gap after each but the last."""
+    """Return the width of columns, with a gap after each but the last."""
     return sum(column.width for column in columns) + gap * (len(columns) - 1)
 
 
 def fitting(columns: Sequence[Column], width: int, gap: int) -> list[Column]:
-    """Return the columns that are left when what does not fit into a width was dropped."""
+    """Return the columns that remain when those that do not fit are dropped."""
     shown = list(columns)
     while width_of(shown, gap) > width and any(column.drop for column in shown):
         shown.remove(min((c for c in shown if c.drop), key=lambda column: column.drop))
@@ -69,7 +69,7 @@ def fitting(columns: Sequence[Column], width: int, gap: int) -> list[Column]:
 def table_of(
     columns: Sequence[Column], width: int, *, title: Text | str | None = None, gap: int = 2
 ) -> Table:
-    """Return a table without lines of the columns that fit."""
+    """Return a table of the columns that fit, without lines."""
     shown = fitting(columns, width, gap)
     table = Table(
         title=title,

@@ -1,13 +1,12 @@
-"""The sentences of an explanation and of a certificate, in words that no quant is needed for."""
+"""The sentences of an explanation, for readers who are no quants."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from planner_core.market.costs import BASIS_POINT
-from planner_core.model.plan import Certificate, Outcome, Plan, Step
+from planner_core.model.plan import Outcome, Plan, Step
 from planner_core.model.records import Side
 
 if TYPE_CHECKING:
@@ -22,20 +21,23 @@ THEMES: Mapping[str, tuple[str, ...]] = {
     "closer to your targets": ("drift", "group_drift"),
     "costs": ("cost", "tax", "turnover"),
 }
-"""What the terms of the score mean to an owner; positive is always better."""
+"""The terms of the score by their meaning for an owner; positive is always better."""
+DOWNSIDES: Mapping[str, str] = {
+    "expected return": "less expected return",
+    "less risk": "more risk",
+    "more even spread": "a less even spread",
+    "closer to your targets": "further from your targets",
+}
+"""The names of themes that get worse."""
 WORTH_NAMING = 0.05
 """A theme with less than this part of a step's largest one is not named."""
-EXACT = 1e-9
-"""A gap this small, in score units, is none."""
+VIOLATION_TOLERANCE = 1e-9
 DECIMALS_BELOW_BP = 9.95
-"""Smaller figures are told with a decimal."""
-SCALES = ((10**12, "trillion"), (10**9, "billion"), (10**6, "million"))
-UNTOLD = 10**15
-"""Beyond this, nobody can picture the number by its name."""
+"""Smaller figures get a decimal."""
 
 
 def by_theme(terms: Mapping[str, float]) -> dict[str, float]:
-    """Return the changes of terms, summed by what they mean; terms without a theme by name."""
+    """Sum the changes of terms by theme; terms without a theme keep their name."""
     themed = {name for names in THEMES.values() for name in names}
     sums = {theme: sum(terms.get(n, 0.0) for n in names) for theme, names in THEMES.items()}
     return sums | {
@@ -54,82 +56,78 @@ def basis_points(change: float, *, signed: bool = True, decimals: int | None = N
     return f"+{text}" if signed and value > 0 else text
 
 
-def why_it_pays(terms: Mapping[str, float]) -> str:
-    """Return what speaks for and against trades: `For it: less risk (+63 bp). Against: ...`."""
+def pros_and_cons(terms: Mapping[str, float]) -> str:
+    """Return the reasons for and against trades: `For it: less risk (+63 bp). Against: ...`."""
     themes = by_theme(terms)
     least = WORTH_NAMING * max((abs(change) for change in themes.values()), default=0.0)
-    named = {name: change for name, change in themes.items() if abs(change) > least}
-    helps = sorted((n for n in named if named[n] > 0), key=lambda n: -named[n])
-    hurts = sorted((n for n in named if named[n] < 0), key=lambda n: named[n])
-    against = {"expected return": "less expected return", "less risk": "more risk"} | {
-        "more even spread": "a less even spread",
-        "closer to your targets": "further from your targets",
-    }
+    large = {name: change for name, change in themes.items() if abs(change) > least}
+    pros = sorted((n for n in large if large[n] > 0), key=lambda n: -large[n])
+    cons = sorted((n for n in large if large[n] < 0), key=lambda n: large[n])
     sentences = []
-    if helps:
-        said = joined(
-            f"{'more expected return' if n == 'expected return' else n} ({basis_points(named[n])})"
-            for n in helps
+    if pros:
+        names = joined(
+            f"{'more expected return' if n == 'expected return' else n} ({basis_points(large[n])})"
+            for n in pros
         )
-        sentences.append(f"For it: {said}.")
-    if hurts:
-        said = joined(f"{against.get(n, n)} ({basis_points(named[n])})" for n in hurts)
-        sentences.append(f"Against: {said}.")
+        sentences.append(f"For it: {names}.")
+    if cons:
+        names = joined(f"{DOWNSIDES.get(n, n)} ({basis_points(large[n])})" for n in cons)
+        sentences.append(f"Against: {names}.")
     return " ".join(sentences)
 
 
-def left_out(effect: StepEffect, plan: Plan) -> str:
-    """Return what the plan would be without a step."""
+def plan_without_step(effect: StepEffect, plan: Plan) -> str:
+    """Return the gain of the plan without a step."""
     assert plan.score is not None, "effects come with a score"
     if effect.gain_without is None or effect.violation_without is None:
         return "The other steps cannot be done without it."
-    told = (
+    sentence = (
         f"Without it the plan gains {basis_points(effect.gain_without, signed=False)} bp instead"
         f" of {basis_points(plan.score.gain, signed=False)}"
     )
     more = effect.violation_without - plan.violation_after
-    if more > EXACT:
-        return f"{told}, and {more:.2%} of NAV more stays outside the limits."
-    return f"{told}."
+    if more > VIOLATION_TOLERANCE:
+        return f"{sentence}, and another {more:.2%} of NAV stays outside the limits."
+    return f"{sentence}."
 
 
-def worth_until(effect: StepEffect, step: Step) -> str:
-    """Return up to which price a step is worth it; empty where none is known."""
+def break_even(effect: StepEffect, step: Step) -> str:
+    """Return up to which price a step is worth it; empty where it is unknown."""
     price = effect.break_even_price
     if price is None:
         return ""
     if price <= 0:
         return "Worth it at any price."
-    away = abs(price / step.price - 1)
+    distance = abs(price / step.price - 1)
     edge = "up to" if step.side is Side.BUY else "down to"
     beside = "above" if step.side is Side.BUY else "below"
-    return f"Worth it {edge} {price:,.2f} {step.currency}, {away:.1%} {beside} the last close."
+    return f"Worth it {edge} {price:,.2f} {step.currency}, {distance:.1%} {beside} the last close."
 
 
-def answered(answer: WhatIf) -> str:
+def what_if_answer(answer: WhatIf) -> str:
     """Return what would be done under another setting: the second half of `If ..., ...`."""
     if answer.outcome is Outcome.HELD:
         return "no plan could be made"
     if answer.same_steps:
-        return _answered_the_same(answer)
+        return _same_steps(answer)
     if answer.outcome is Outcome.NOTHING_TO_DO:
         return "nothing would be traded"
     if answer.same_trades:
-        told = "the plan would make the same trades in other sizes"
+        text = "the plan would make the same trades in other sizes"
     else:
-        told = f"the plan would {_changed_trades(answer)}"
-    gain, stay = answer.gain, answer.gain_of_plan
+        text = f"the plan would {_changed_trades(answer)}"
+    gain, gain_today = answer.gain, answer.gain_of_plan
     if answer.gain_change is not None:
-        told += f"{' and' if answer.same_trades else ', and'} gain {_compared(answer.gain_change)}"
-        if answer.gain_change < 0 and stay is None and answer.setting != "max_plan_depth":
-            # How a wider limit can make it worse: less of the plan would be a repair.
-            told += ", as only what repairs a limit may go beyond the trading allowed"
-    elif gain is not None and stay is not None and 0 < stay < gain:
-        told += f"; today's steps would reach {stay / gain:.0%} of what is possible then"
-    return told
+        text += f"{' and' if answer.same_trades else ', and'} gain {_compared(answer.gain_change)}"
+        if answer.gain_change < 0 and gain_today is None and answer.setting != "max_plan_depth":
+            # A wider limit can make it worse: less of the plan counts as a repair then.
+            text += ", because only a trade that repairs a limit may exceed the trading allowed"
+    elif gain is not None and gain_today is not None and 0 < gain_today < gain:
+        text += f"; today's steps would reach {gain_today / gain:.0%} of the new optimum"
+    return text
 
 
-def _answered_the_same(answer: WhatIf) -> str:
+def _same_steps(answer: WhatIf) -> str:
     if not answer.n_steps:
         return "still nothing would be traded"
     if answer.gain is None or answer.gain_change is None:
@@ -151,7 +149,7 @@ def _compared(change: float) -> str:
 
 
 def limit_name(use: LimitUse) -> str:
-    """Return what is limited."""
+    """Return the name of a limit."""
     kind, _, name = use.name.partition(" ")
     names = {
         "steps": "steps in a plan",
@@ -163,93 +161,34 @@ def limit_name(use: LimitUse) -> str:
     return names.get(kind, f"{name.replace('_', ' ')} ({kind})")
 
 
-def told_runner_up(found: RunnerUp, plan: Plan, names: Iterable[str], min_gain: float) -> str:
-    """Return what the next best choice would be, and what is wrong with it."""
+def runner_up_sentence(
+    runner_up: RunnerUp, plan: Plan, names: Iterable[str], min_gain: float
+) -> str:
+    """Return the next best choice, and why it is worse."""
     assert plan.score is not None, "there are alternatives only where sets were scored"
-    told = joined(names)
-    costs = sum(action.cost + action.tax for action in found.actions)
-    paid = f"{costs:,.2f} {plan.currency} of costs"
-    gain = basis_points(abs(found.gain), signed=False)
-    if found.violation > plan.violation_after + EXACT:
-        more = found.violation - plan.violation_after
-        return f"{told}: it would leave {more:.2%} of NAV more outside the limits."
+    trades = joined(names)
+    costs = sum(action.cost + action.tax for action in runner_up.actions)
+    gain = basis_points(abs(runner_up.gain), signed=False)
+    if runner_up.violation > plan.violation_after + VIOLATION_TOLERANCE:
+        more = runner_up.violation - plan.violation_after
+        return f"{trades}: it would leave another {more:.2%} of NAV outside the limits."
     if plan.steps:
-        less = basis_points(plan.score.gain - found.gain, signed=False)
-        return f"{told}: it gains {gain} bp, {less} bp less than this plan."
-    if found.gain > 0:
+        less = basis_points(plan.score.gain - runner_up.gain, signed=False)
+        return f"{trades}: it gains {gain} bp, {less} bp less than this plan."
+    expenses = f"{costs:,.2f} {plan.currency} of costs"
+    if runner_up.gain > 0:
         least = basis_points(min_gain, signed=False)
         return (
-            f"{told}: it would gain {gain} bp after {paid}, less than the {least} bp that are"
-            " worth a trade."
+            f"{trades}: it would gain {gain} bp after {expenses}; a trade has to gain at least"
+            f" {least} bp."
         )
-    return f"{told}: after {paid} it would be {gain} bp worse than doing nothing."
-
-
-def proven(plan: Plan, depth: int, min_gain: float) -> str:
-    """Return what a certificate proves, in one sentence; empty without one.
-
-    Figures are rounded so that the sentence stays true: gaps up, shares down.
-    """
-    found = plan.certificate
-    if found is None or plan.score is None:
-        return ""
-    trades = plan.n_candidates + plan.n_sizes
-    sets = f"the {counted(number_of_sets(trades, depth))} sets of"
-    sets += f" up to {depth}" if depth > 1 else " one"
-    sets += f" of these {trades:,} trades"
-    if trades == 0:
-        return "Proven: there is no trade to choose from."
-    if plan.outcome is not Outcome.PLANNED:
-        return _proven_nothing(found, plan.score.before, sets, min_gain)
-    if found.exact:
-        return f"Proven: no better plan exists among {sets}."
-    return _proven_nearly(found, plan.score.gain, sets)
-
-
-def _proven_nearly(found: Certificate, gain: float, sets: str) -> str:
-    if found.gap <= EXACT:
-        return (
-            f"Proven: among {sets}, none that leaves as little outside the limits scores higher."
-            " Whether one leaves less is not proven."
-        )
-    told = f"Proven to within {_rounded_up(found.gap)} of NAV a year in {found.elapsed_s:.0f} s"
-    if gain <= 0:
-        return f"{told}, among {sets}."
-    share = math.floor(gain / (gain + found.gap) * 1000) / 10
-    return f"{told}: at least {share:.1f}% of the largest gain possible among {sets}."
-
-
-def _proven_nothing(found: Certificate, before: float, sets: str, min_gain: float) -> str:
-    most = found.upper_bound - before
-    if found.exact or most <= EXACT:
-        return f"Proven: none of {sets} beats doing nothing."
-    bound = f"none of {sets} gains more than {_rounded_up(most)} of NAV a year"
-    if most < min_gain:
-        return f"Proven: {bound}; less than {min_gain:.2%} is not worth a trade."
-    return f"Proven in {found.elapsed_s:.0f} s: {bound}."
-
-
-def number_of_sets(n_candidates: int, depth: int) -> int:
-    """Count the sets of up to `depth` of so many trades, the empty one included."""
-    return sum(math.comb(n_candidates, size) for size in range(depth + 1))
-
-
-def counted(number: int) -> str:
-    """Format a large count as people say it."""
-    if number >= UNTOLD:
-        return f"10^{int(math.log10(number))}"
-    for scale, name in SCALES:
-        if number >= scale:
-            return f"{number / scale:.1f} {name}"
-    return f"{number:,}"
+    return f"{trades}: after {expenses} it would be {gain} bp worse than doing nothing."
 
 
 def joined(parts: Iterable[str]) -> str:
     """Join with commas and a last `and`."""
-    said = list(parts)
-    if len(said) <= 1:
-        return "".join(said)
-    return f"{', '.join(said[:-1])} and {said[-1]}"
+    *first, last = list(parts) or [""]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _changed_trades(answer: WhatIf) -> str:
@@ -268,11 +207,3 @@ def _by_side(trades: Iterable[tuple[str, str]], word: str) -> list[str]:
     for side, security in trades:
         names.setdefault(side, []).append(security)
     return [f"{side} {f' {word} '.join(traded)}" for side, traded in names.items()]
-
-
-def _rounded_up(fraction: float) -> str:
-    """Format a fraction as percent with two significant digits, never smaller than it is."""
-    value = fraction * 100
-    digits = max(0, 1 - math.floor(math.log10(value)))
-    scale: float = 10.0**digits
-    return f"{math.ceil(value * scale - 1e-9) / scale:.{min(digits, 8)}f}%"

@@ -13,34 +13,33 @@ from rich.text import Text
 from host.presentation.columns import Column, fitting, table_of, width_of
 from host.presentation.explanation_text import (
     THEMES,
-    answered,
     basis_points,
+    break_even,
     by_theme,
-    left_out,
     limit_name,
-    told_runner_up,
-    why_it_pays,
-    worth_until,
+    plan_without_step,
+    pros_and_cons,
+    runner_up_sentence,
+    what_if_answer,
 )
-from host.presentation.plan_text import money, short_source, units
-from host.presentation.weight_bars import weights_table
-from host.text import printable
+from host.presentation.plan_text import short_module_name
+from host.text import money, percent, printable, quantity
 from planner_core.market.costs import BASIS_POINT
 from planner_core.model.records import Side
 
 if TYPE_CHECKING:
-    from planner_core.explain.explanation import Explanation, StepEffect
+    from planner_core.explain.explanation import Explanation, HoldingChange, StepEffect
     from planner_core.explain.limit_use import LimitUse
     from planner_core.explain.what_if import WhatIf
     from planner_core.model.plan import Plan
 
 LIMIT_CELLS = 10
-NAME_LEAST = 14
-SECURITY = 8
-"""Longer ids wrap where there is no room for them."""
-WHOLE_FROM = 10.0
-"""Smaller amounts are told with cents."""
-FINE_BELOW = 20 * BASIS_POINT
+LIMIT_NAME_MIN = 14
+SECURITY_MIN = 8
+"""Longer ids wrap on a narrow terminal."""
+CENTS_BELOW = 10.0
+"""Smaller amounts are shown with cents."""
+DECIMALS_BELOW = 20 * BASIS_POINT
 """A smaller gain is shown with decimals."""
 HEADERS = (
     "expected\nreturn",
@@ -50,6 +49,11 @@ HEADERS = (
     "costs\nand tax",
 )
 SIDE_STYLES = {Side.BUY: "green", Side.SELL: "magenta", Side.CONVERT: "cyan"}
+
+RISK_FROM_WIDTH = 96
+"""From this width on, shares of risk are shown beside the weights."""
+BAR_CELLS_MAX = 60
+HELD, BOUGHT, SOLD, TARGET = "█", "▒", "░", "┃"
 
 
 def explanation_parts(
@@ -82,7 +86,7 @@ def _titled(title: Text | str, *parts: RenderableType) -> Group:
 
 
 def _reasons(plan: Plan, explanation: Explanation) -> Group:
-    """Tell of each step why, what it does, and what would be without it."""
+    """Return for each step the reason, its effect, and the plan without it."""
     parts: list[RenderableType] = []
     for number, (step, effect) in enumerate(
         zip(plan.steps, explanation.steps, strict=True), start=1
@@ -91,26 +95,29 @@ def _reasons(plan: Plan, explanation: Explanation) -> Group:
             (f"{number}  ", "dim"),
             (step.side.value, SIDE_STYLES[step.side]),
             " ",
-            (f"{units(abs(step.quantity))} {printable(step.security)}", "bold"),
+            (f"{quantity(abs(step.quantity))} {printable(step.security)}", "bold"),
             (f"  {basis_points(effect.gain)} bp", "green" if effect.gain > 0 else "red"),
         )
-        sources = ", ".join(short_source(source) for source in step.sources)
+        sources = ", ".join(short_module_name(source) for source in step.sources)
         lines = [
             Text.assemble(_text(_sentence(step.reason)), (f" ({printable(sources)})", "dim")),
-            _text(why_it_pays(effect.terms)),
-            _text(" ".join(filter(None, (left_out(effect, plan), worth_until(effect, step))))),
+            _text(pros_and_cons(effect.terms)),
+            _text(
+                " ".join(filter(None, (plan_without_step(effect, plan), break_even(effect, step))))
+            ),
         ]
         parts.append(head)
         parts.append(Padding(Group(*(line for line in lines if line.plain)), (0, 0, 0, 3)))
-    return _titled(Text.assemble(("Why each step", "bold"), (_unit(plan), "dim")), *parts)
+    return _titled(Text.assemble(("Why each step", "bold"), (_basis_point(plan), "dim")), *parts)
 
 
-def _unit(plan: Plan) -> str:
+def _basis_point(plan: Plan) -> str:
+    """Return the value of a basis point in money."""
     if plan.nav is None:
         return ""
-    one = plan.nav * BASIS_POINT
-    worth = money(one, 0 if one >= WHOLE_FROM else 2)
-    return f"   1 bp is 0.01% of NAV a year, {worth} {printable(plan.currency)}"
+    value = plan.nav * BASIS_POINT
+    amount = money(value, 0 if value >= CENTS_BELOW else 2)
+    return f"   1 bp is 0.01% of NAV a year, {amount} {printable(plan.currency)}"
 
 
 def _sentence(reason: str) -> str:
@@ -119,9 +126,9 @@ def _sentence(reason: str) -> str:
 
 
 def _effects(plan: Plan, explanation: Explanation, width: int) -> Table | None:
-    """Show what each step does, by theme; the last row is the plan. None without the room."""
+    """Return the effect of each step, by theme, and of the plan; None if it does not fit."""
     assert plan.score is not None, "effects come with a score"
-    decimals = 0 if abs(plan.score.gain) >= FINE_BELOW else 1
+    decimals = 0 if abs(plan.score.gain) >= DECIMALS_BELOW else 1
     effects = explanation.steps
     whole = {name: term.change for name, term in plan.score.terms.items()}
     figures = [*(_figures(effect.terms, decimals) for effect in effects), _figures(whole, decimals)]
@@ -130,16 +137,16 @@ def _effects(plan: Plan, explanation: Explanation, width: int) -> Table | None:
         Column("", [*(str(n) for n in range(1, len(effects) + 1)), ""], style="dim", drop=2),
         Column("", [*(Text(e.side.value, SIDE_STYLES[e.side]) for e in effects), ""], "left"),
         Column("", [*(_text(effect.security) for effect in effects), "plan"], "left", "bold",
-               least=SECURITY),
+               least=SECURITY_MIN),
         *(Column(head, column) for head, column in zip(HEADERS, zip(*figures, strict=True),
                                                        strict=True)),
         Column("in all", [Text(basis_points(g, decimals=decimals), "bold") for g in gains]),
         Column("plan\nwithout", [*(_without(effect, decimals) for effect in effects), ""], drop=1),
     ]  # fmt: skip
     if width_of(fitting(columns, width, 1), 1) > width:
-        return None  # the words above say the same
-    told = ("   a plus is good; the rows add up", "dim")
-    title = Text.assemble(("What each step does, bp", "bold"), told)
+        return None  # the sentences above contain the same
+    legend = ("   a plus is good; the rows add up", "dim")
+    title = Text.assemble(("What each step does, bp", "bold"), legend)
     return table_of(columns, width, title=title, gap=1)
 
 
@@ -166,7 +173,9 @@ def _limits(limits: Sequence[LimitUse], width: int) -> Table:
     styles = ["bold" if use.binds else "dim" for use in ordered]
     shown = list(zip(ordered, styles, strict=True))
     columns = [
-        Column("", [Text(printable(limit_name(u)), s) for u, s in shown], "left", least=NAME_LEAST),
+        Column(
+            "", [Text(printable(limit_name(u)), s) for u, s in shown], "left", least=LIMIT_NAME_MIN
+        ),
         Column("used", [Text(_amount(use.used, use), style) for use, style in shown]),
         Column("of", [Text(_amount(use.limit, use), style) for use, style in shown]),
         Column("", [_limit_bar(use) for use in ordered], "left", drop=1),
@@ -183,22 +192,21 @@ def _limit_bar(use: LimitUse) -> Text:
 
 def _amount(value: float, use: LimitUse) -> str:
     if use.unit == "of NAV":
-        return f"{value * 100:.1f}%"
+        return percent(value, 1)
     return f"{value:.0f}" if use.unit == "steps" else f"{money(value)} {use.unit}"
 
 
 def _runner_up(plan: Plan, explanation: Explanation, min_gain: float) -> Group:
-    found = explanation.runner_up
-    assert found is not None, "asked for only when there is one"
+    runner_up = explanation.runner_up
+    assert runner_up is not None, "called only when there is one"
     names = [
-        f"{action.side.value} {units(abs(action.quantity))} {name}"
-        for action, name in zip(found.actions, found.names, strict=True)
+        f"{action.side.value} {quantity(abs(action.quantity))} {name}"
+        for action, name in zip(runner_up.actions, runner_up.names, strict=True)
     ]
-    told = told_runner_up(found, plan, names, min_gain)
     title = "The next best choice" if plan.steps else "The nearest alternative"
-    lines = [_text(_sentence(told))]
+    lines = [_text(_sentence(runner_up_sentence(runner_up, plan, names, min_gain)))]
     if not plan.steps:
-        lines.append(_text(why_it_pays(found.terms)))
+        lines.append(_text(pros_and_cons(runner_up.terms)))
     return _titled(title, *(Padding(line, (0, 0, 0, 3)) for line in lines))
 
 
@@ -210,15 +218,15 @@ def _what_ifs(answers: Sequence[WhatIf]) -> Table:
     table.add_column(justify="right", no_wrap=True)
     table.add_column(ratio=1, overflow="fold")
     for answer in answers:
-        told = Text.assemble(
-            _text(f"If {answer.question}, "), _text(f"{answered(answer)}.", "bold"),
+        text = Text.assemble(
+            _text(f"If {answer.question}, "), _text(f"{what_if_answer(answer)}.", "bold"),
             (f"  {answer.setting} {answer.value_now} → {answer.value_then}", "dim"),
         )  # fmt: skip
-        table.add_row(_verdict(answer), told)
+        table.add_row(_gain_change(answer), text)
     return table
 
 
-def _verdict(answer: WhatIf) -> Text:
+def _gain_change(answer: WhatIf) -> Text:
     if answer.same_steps:
         return Text("the same", "dim")
     if answer.gain_change is None:
@@ -228,18 +236,83 @@ def _verdict(answer: WhatIf) -> Text:
 
 
 def _better(gain: float, *, proven: bool) -> Text:
-    """Tell of a better plan; one that a proof does not know is made of other sizes."""
-    where = (
-        "its sizes are not among those of the proof."
+    """Return that a better plan exists; a proof can only have missed one with other sizes."""
+    advice = (
+        "Its sizes are not among those of the proof."
         if proven
-        else "`trader plan --prove` looks for it."
+        else "`trader plan --prove` searches for it."
     )
-    told = (
-        "Planning under other settings met a plan that today's allow and that gains"
-        f" {basis_points(gain, signed=False)} bp: {where}"
-    )
-    return Text(told, "yellow")
+    gain_bp = basis_points(gain, signed=False)
+    sentence = f"A plan that gains {gain_bp} bp is possible with today's settings. {advice}"
+    return Text(sentence, "yellow")
 
 
 def _is_proven(plan: Plan) -> bool:
     return plan.certificate is not None and plan.certificate.exact
+
+
+# --- weights as bars ------------------------------------------------------------------------------
+
+
+def weights_table(plan: Plan, holdings: Sequence[HoldingChange], width: int) -> Table:
+    """Return the weight of each holding as a bar: held, sold and bought parts, and the target."""
+    wide = width >= RISK_FROM_WIDTH
+    legend = f"{HELD} kept  {SOLD} sold  {BOUGHT} bought  {TARGET} target"
+    table = Table(
+        title=Text.assemble(("Weights, % of NAV", "bold"), (f"   {legend}", "dim")),
+        title_justify="left", box=None, pad_edge=False, padding=(0, 1, 0, 0),
+        header_style="dim",
+    )  # fmt: skip
+    table.add_column("", style="bold", overflow="fold")
+    for header in ("before", "after", "target"):
+        table.add_column(header, justify="right", no_wrap=True)
+    table.add_column("")
+    if wide:
+        table.add_column("risk before", justify="right", no_wrap=True)
+        table.add_column("after", justify="right", no_wrap=True)
+    longest = max((len(holding.security) for holding in holdings), default=0)
+    cells = max(10, min(BAR_CELLS_MAX, width - min(longest, 20) - 23 - (19 if wide else 0)))
+    weight_max = max(max(h.weight_before, h.weight_after, h.target or 0.0) for h in holdings)
+    for holding in holdings:
+        row: list[RenderableType] = [
+            Text(printable(holding.security)),
+            f"{holding.weight_before * 100:.1f}",
+            _after(holding),
+            "" if holding.target is None else f"{holding.target * 100:.1f}",
+            weight_bar(holding, weight_max, cells),
+        ]
+        if wide:
+            row += [f"{holding.risk_before:.0%}", f"{holding.risk_after:.0%}"]
+        table.add_row(*row)
+    if plan.nav and plan.cash_before is not None and plan.cash_after is not None:
+        before, after = plan.cash_before / plan.nav * 100, plan.cash_after / plan.nav * 100
+        table.add_row(Text("cash", "dim"), f"{before:.1f}", f"{after:.1f}", "", "")
+    return table
+
+
+def _after(holding: HoldingChange) -> Text:
+    changed = holding.weight_after != holding.weight_before
+    return Text(f"{holding.weight_after * 100:.1f}", "bold" if changed else "")
+
+
+def weight_bar(holding: HoldingChange, weight_max: float, cells: int) -> Text:
+    """Return the bar of a holding; `weight_max` takes all the cells, a target of 0 has no mark."""
+
+    def cells_of(weight: float) -> int:
+        return round(weight / weight_max * cells) if weight_max > 0 else 0
+
+    before, after = cells_of(holding.weight_before), cells_of(holding.weight_after)
+    n_held, end = min(before, after), max(before, after)
+    if holding.weight_after != holding.weight_before and n_held == end:
+        n_held = max(0, n_held - 1)  # show a change, however small
+    is_bought = holding.weight_after > holding.weight_before
+    traded = (BOUGHT, "green") if is_bought else (SOLD, "magenta")
+    signs = [(HELD, "blue")] * n_held + [traded] * (end - n_held)
+    if holding.target:
+        place = min(cells - 1, cells_of(holding.target))
+        signs += [(" ", "")] * (place + 1 - len(signs))
+        signs[place] = (TARGET, "bold yellow")
+    bar = Text()
+    for sign, style in signs:
+        bar.append(sign, style)
+    return bar

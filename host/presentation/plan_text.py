@@ -1,14 +1,20 @@
-"""A plan in plain words: the sentences that a table cannot say."""
+"""A plan in sentences: what to do, what it is worth, what is proven of it."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from planner_core.model.plan import Outcome, Plan, Rejection, Step
+from host.text import money, percent, quantity
+from planner_core.model.plan import Certificate, Outcome, Plan, Rejection, Step
 from planner_core.model.records import Finding, Severity, Side
 
+ADVICE_NOTE = "This is advice; no order is sent."
+DEMO_NOTE = (
+    "Demo data: 20 survivors of the US market, picked with hindsight; their past flatters any plan."
+)
 NAMED_STEPS_MAX = 6
 NAMED_SECURITIES_MAX = 5
 
@@ -26,10 +32,16 @@ TERM_NAMES = {
     "turnover": "turnover",
 }
 
+GAP_TOLERANCE = 1e-9
+"""A gap smaller than this, in score units, is zero."""
+SCALES = ((10**12, "trillion"), (10**9, "billion"), (10**6, "million"))
+NAMED_COUNT_MAX = 10**15
+"""Beyond this a power of ten is easier to read than a name."""
+
 
 @dataclass(frozen=True, slots=True)
 class FindingGroup:
-    """Findings that say the same of several securities; `message` without their names if so."""
+    """Findings with the same message about several securities, which it does not repeat."""
 
     severity: Severity
     message: str
@@ -39,7 +51,7 @@ class FindingGroup:
 
 @dataclass(frozen=True, slots=True)
 class RejectionGroup:
-    """Ideas that were dropped for the same reason."""
+    """Ideas that were rejected for the same reason."""
 
     count: int
     reason: str
@@ -52,7 +64,7 @@ def headline(plan: Plan) -> str:
         return f"No plan: {plan.reason or 'no reason was given'}"
     if plan.outcome is Outcome.NOTHING_TO_DO or not plan.steps:
         if plan.n_candidates == 0:
-            return "Do nothing: there is no trade that may be made today."
+            return "Do nothing: no trade is allowed today."
         return "Do nothing: no trade is worth its costs today."
     by_side = {
         side: [step for step in plan.steps if step.side is side]
@@ -60,7 +72,7 @@ def headline(plan: Plan) -> str:
     }
     briefly = len(plan.steps) > NAMED_STEPS_MAX
     parts = [
-        f"{side.value} {_listed(steps, briefly=briefly)}"
+        f"{side.value} {_step_list(steps, briefly=briefly)}"
         for side, steps in by_side.items()
         if steps
     ]
@@ -68,32 +80,32 @@ def headline(plan: Plan) -> str:
     return f"{sentence[:1].upper()}{sentence[1:]}."
 
 
-def consequence(plan: Plan) -> str:
-    """Return what the plan is worth and costs, in a sentence or two; empty without a plan."""
+def gain_and_costs(plan: Plan) -> str:
+    """Return what the plan repairs, gains and costs, in a sentence or two; empty without a plan."""
     if plan.outcome is not Outcome.PLANNED or plan.score is None:
         return ""
     sentences = []
     costs = sum(step.cost for step in plan.steps)
     tax = sum(step.tax for step in plan.steps)
-    paid = f"{money(costs, 2)} {plan.currency} of costs"
+    expenses = f"{money(costs, 2)} {plan.currency} of costs"
     if tax > 0:
-        paid += f" and {money(tax, 2)} {plan.currency} of tax"
+        expenses += f" and {money(tax, 2)} {plan.currency} of tax"
     gain = plan.score.gain
     if plan.violation_before > plan.violation_after:
         sentences.append(
-            f"It repairs broken limits: {percent(plan.violation_before)} of the portfolio's worth"
-            f" is outside them now, {percent(plan.violation_after)} afterwards."
+            f"It repairs broken limits: {percent(plan.violation_before)} of the portfolio is"
+            f" outside your limits now, {percent(plan.violation_after)} after it."
         )
-    amount = f" ({money(abs(gain) * plan.nav)} {plan.currency} a year)" if plan.nav else ""
+    amount = f" ({money(abs(gain) * plan.nav)} {plan.currency})" if plan.nav else ""
     better = "better" if gain >= 0 else "worse"
     sentences.append(
-        f"By return, risk and targets together it is {percent(abs(gain))} of the portfolio's worth"
-        f" a year {better}{amount}, after {paid}."
+        f"Return, risk and targets together get {better} by {percent(abs(gain))} of the portfolio"
+        f" a year{amount}, after {expenses}."
     )
     return " ".join(sentences)
 
 
-def grouped_rejections(rejected: Iterable[Rejection]) -> list[RejectionGroup]:
+def group_rejections(rejected: Iterable[Rejection]) -> list[RejectionGroup]:
     """Count rejections by reason, most frequent first; reasons may differ in their numbers."""
     groups: dict[str, list[Rejection]] = {}
     for rejection in rejected:
@@ -109,8 +121,8 @@ def grouped_rejections(rejected: Iterable[Rejection]) -> list[RejectionGroup]:
     ]
 
 
-def grouped_findings(findings: Iterable[Finding]) -> list[FindingGroup]:
-    """Join findings that differ in their security and numbers only; in order of appearance."""
+def group_findings(findings: Iterable[Finding]) -> list[FindingGroup]:
+    """Join findings that differ only in their security and numbers; in order of appearance."""
     groups: dict[tuple[str, str], list[Finding]] = {}
     for finding in findings:
         groups.setdefault((finding.id, NUMBER.sub("#", _without_name(finding))), []).append(finding)
@@ -127,43 +139,22 @@ def grouped_findings(findings: Iterable[Finding]) -> list[FindingGroup]:
     ]
 
 
-def named(items: Sequence[str], limit: int = NAMED_SECURITIES_MAX) -> str:
-    """Join names with commas; count the ones that do not fit."""
-    if len(items) <= limit:
-        return ", ".join(items)
-    return f"{', '.join(items[: limit - 1])} and {len(items) - limit + 1} more"
+def name_list(names: Sequence[str], limit: int = NAMED_SECURITIES_MAX) -> str:
+    """Join names with commas; count those beyond the limit."""
+    if len(names) <= limit:
+        return ", ".join(names)
+    return f"{', '.join(names[: limit - 1])} and {len(names) - limit + 1} more"
 
 
-def money(value: float, decimals: int = 0) -> str:
-    """Format an amount with thousands apart; never minus zero."""
-    text = f"{value:,.{decimals}f}"
-    return text.removeprefix("-") if not text.strip("-0.,") else text
-
-
-def percent(value: float, decimals: int = 2, *, signed: bool = False) -> str:
-    """Format a fraction as percent; never minus zero."""
-    text = f"{value * 100:,.{decimals}f}"
-    if not text.strip("-0.,"):
-        return f"{text.removeprefix('-')}%"
-    return f"{'+' if signed and value > 0 else ''}{text}%"
-
-
-def units(value: float) -> str:
-    """Format a quantity: whole units as such, fractions with what they need."""
-    if abs(value - round(value)) < 1e-9:  # noqa: PLR2004 - below any tradable fraction
-        return f"{round(value):,}"
-    return f"{value:,.6f}".rstrip("0")
-
-
-def short_source(key: str) -> str:
-    """Return the short name of a module, as displays show it."""
+def short_module_name(key: str) -> str:
+    """Return the name of a module without its kind."""
     return key.rsplit(".", 1)[-1]
 
 
-def _listed(steps: Sequence[Step], *, briefly: bool) -> str:
+def _step_list(steps: Sequence[Step], *, briefly: bool) -> str:
     if briefly:
-        return f"{len(steps)} ({named([step.security for step in steps])})"
-    parts = [f"{units(abs(step.quantity))} {step.security}" for step in steps]
+        return f"{len(steps)} ({name_list([step.security for step in steps])})"
+    parts = [f"{quantity(abs(step.quantity))} {step.security}" for step in steps]
     if len(parts) == 1:
         return parts[0]
     return f"{', '.join(parts[:-1])} and {parts[-1]}"
@@ -178,3 +169,80 @@ def _shared_reason(reasons: Sequence[str]) -> str:
     numbers = [NUMBER.findall(reason) for reason in reasons]
     same = iter([len(set(column)) == 1 for column in zip(*numbers, strict=True)])
     return NUMBER.sub(lambda match: match.group() if next(same) else "...", reasons[0])
+
+
+# --- the certificate ------------------------------------------------------------------------------
+
+
+def certificate_sentence(plan: Plan, depth: int, min_gain: float) -> str:
+    """Return what a certificate proves, in one sentence; empty without one.
+
+    Figures are rounded so that the sentence stays true: gaps up, shares down.
+    """
+    certificate = plan.certificate
+    if certificate is None or plan.score is None:
+        return ""
+    trades = plan.n_candidates + plan.n_sizes
+    sets = f"the {large_count(number_of_sets(trades, depth))} sets of"
+    sets += f" up to {depth}" if depth > 1 else " one"
+    sets += f" of these {trades:,} trades"
+    if trades == 0:
+        return "Proven: there is no trade to choose from."
+    if plan.outcome is not Outcome.PLANNED:
+        return _proof_of_doing_nothing(certificate, plan.score.before, sets, min_gain)
+    if certificate.exact:
+        return f"Proven: no better plan exists among {sets}."
+    return _proof_with_gap(certificate, plan.score.gain, sets)
+
+
+def _proof_with_gap(certificate: Certificate, gain: float, sets: str) -> str:
+    if certificate.gap <= GAP_TOLERANCE:
+        return (
+            f"Proven: among {sets}, no set that leaves as little outside the limits scores higher."
+            " Whether a set leaves less is not proven."
+        )
+    proof = (
+        f"Proven to within {_rounded_up(certificate.gap)} of NAV a year in"
+        f" {certificate.elapsed_s:.0f} s"
+    )
+    if gain <= 0:
+        return f"{proof}, among {sets}."
+    # The best possible gain is at most gain + gap: this share of it is certain.
+    share = math.floor(gain / (gain + certificate.gap) * 1000) / 10
+    return f"{proof}: at least {share:.1f}% of the largest gain possible among {sets}."
+
+
+def _proof_of_doing_nothing(
+    certificate: Certificate, before: float, sets: str, min_gain: float
+) -> str:
+    gain_max = certificate.upper_bound - before
+    if certificate.exact or gain_max <= GAP_TOLERANCE:
+        return f"Proven: none of {sets} beats doing nothing."
+    bound = f"none of {sets} gains more than {_rounded_up(gain_max)} of NAV a year"
+    if gain_max < min_gain:
+        return f"Proven: {bound}; less than {min_gain:.2%} is not worth a trade."
+    return f"Proven in {certificate.elapsed_s:.0f} s: {bound}."
+
+
+def number_of_sets(n_candidates: int, depth: int) -> int:
+    """Count the sets of up to `depth` of so many trades, the empty one included."""
+    return sum(math.comb(n_candidates, size) for size in range(depth + 1))
+
+
+def large_count(number: int) -> str:
+    """Format a large count with the name of its scale: 4.8 billion."""
+    if number >= NAMED_COUNT_MAX:
+        return f"10^{int(math.log10(number))}"
+    for scale, name in SCALES:
+        if number >= scale:
+            return f"{number / scale:.1f} {name}"
+    return f"{number:,}"
+
+
+def _rounded_up(fraction: float) -> str:
+    """Format a fraction as percent with two significant digits, never smaller than it is."""
+    value = fraction * 100
+    digits = max(0, 1 - math.floor(math.log10(value)))
+    scale: float = 10.0**digits
+    # 1e-9: an exact value, such as 0.1 * 100, is not rounded up for its last float digit.
+    return f"{math.ceil(value * scale - 1e-9) / scale:.{min(digits, 8)}f}%"

@@ -1,6 +1,6 @@
-"""A plan for a terminal: one sentence, the steps, what they change, and what to know about it.
+"""A plan for a terminal: one sentence, the steps, what they change, and the findings.
 
-Rich is imported here, and this module only by commands that print a plan.
+It imports rich, so only commands that print a plan import it.
 """
 
 from __future__ import annotations
@@ -10,45 +10,45 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from host.presentation.columns import Column, table_of
-from host.presentation.explanation_text import proven
-from host.presentation.explanation_view import SIDE_STYLES, explanation_parts
-from host.presentation.plan_figures import figures_parts
+from host.presentation.columns import Column, table_of, width_of
+from host.presentation.explanation_view import SECURITY_MIN, SIDE_STYLES, explanation_parts
 from host.presentation.plan_text import (
-    consequence,
-    grouped_findings,
-    grouped_rejections,
+    ADVICE_NOTE,
+    DEMO_NOTE,
+    TERM_NAMES,
+    certificate_sentence,
+    gain_and_costs,
+    group_findings,
+    group_rejections,
     headline,
-    money,
-    named,
-    short_source,
-    units,
+    name_list,
+    short_module_name,
 )
-from host.text import printable
+from host.text import money, percent, printable, quantity
 from planner_core.model.plan import ModuleStatus, Outcome, Plan, Step
 from planner_core.model.records import Severity
 
 if TYPE_CHECKING:
     from planner_core.explain.explanation import Explanation
+    from planner_core.model.plan import Score
 
-WIDE = 150
-"""From here on, the reasons stand in the table of steps."""
-MEDIUM = 96
-"""From here on, weights do."""
+REASONS_FROM_WIDTH = 150
+"""From this width on, the reasons are a column of the steps' table."""
+WEIGHTS_FROM_WIDTH = 96
+"""From this width on, the weights are."""
 REJECTIONS_SHOWN = 6
-FATES = {
+MODULE_STATUS_TEXTS = {
     ModuleStatus.FAILED: "failed",
     ModuleStatus.TIMED_OUT: "took too long",
     ModuleStatus.SKIPPED_OPEN: "left out",
 }
-"""What became of a module that a plan did without."""
-SECURITY = 8
-"""Longer ids wrap where there is no room for them."""
-WHY_LEAST = 20
+"""Of the modules that a plan was made without."""
+REASON_MIN = 20
 
 OUTCOME_STYLES = {
     Outcome.PLANNED: "bold green",
@@ -57,27 +57,31 @@ OUTCOME_STYLES = {
 }
 SEVERITY_STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 
-DEMO_NOTE = (
-    "Demo data: 20 survivors of the US market, picked with hindsight; their past flatters any plan."
-)
+GAP = 2
+TABLE_GAP = 6
+"""Cells between two tables."""
+LABEL_MIN = 14
+"""Labels wrap on a narrow terminal, but not at every word."""
+BAR_WIDTH = 10
+EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 
 
 @dataclass(frozen=True, slots=True)
 class ViewNotes:
-    """What a view tells besides the plan.
+    """Details that a view shows besides the plan.
 
     Parameters
     ----------
     prices_until : date, optional
-        The youngest close that was used.
+        The newest close that was used.
     is_demo : bool
-        The home holds the demo's data.
+        The home contains the demo's data.
     stored_at : str, optional
-        Where in the home the plan was saved.
+        The plan's file, relative to the home.
     explanation : Explanation, optional
-        The reasons; None when they were not asked for.
+        With `--explain`.
     depth : int
-        Most steps in a plan.
+        The largest number of steps in a plan.
     min_gain : float, fraction of NAV
         The smallest gain that is worth a trade.
     """
@@ -97,17 +101,17 @@ def print_plan(console: Console, plan: Plan, notes: ViewNotes | None = None) -> 
             console.print()
         console.print(part)
     if notes is not None and notes.stored_at is not None:
-        # Unbroken, so that it can be copied.
-        console.print(_text(f"Kept as {notes.stored_at}", "dim"), soft_wrap=True)
+        # Not wrapped, so that the path can be copied.
+        console.print(_text(f"Stored as {notes.stored_at}", "dim"), soft_wrap=True)
 
 
 def _parts(plan: Plan, notes: ViewNotes, width: int) -> Iterator[RenderableType]:
     yield _title(plan, notes)
     if plan.steps:
-        told_below = notes.explanation is not None
-        yield _steps_table(plan.steps, plan.currency, width, with_reasons=not told_below)
-        if width < WIDE and not told_below:
-            yield _reasons_table(plan.steps, with_weight=width < MEDIUM)
+        with_reasons = notes.explanation is None  # an explanation contains them
+        yield _steps_table(plan.steps, plan.currency, width, with_reasons=with_reasons)
+        if width < REASONS_FROM_WIDTH and with_reasons:
+            yield _reasons_table(plan.steps, with_weight=width < WEIGHTS_FROM_WIDTH)
     if plan.score is not None or not plan.steps:
         yield from figures_parts(plan, width)
     if notes.explanation is not None:
@@ -119,7 +123,7 @@ def _parts(plan: Plan, notes: ViewNotes, width: int) -> Iterator[RenderableType]
 
 
 def _text(text: str, style: str = "") -> Text:
-    """Make text of words from outside: no markup, no control characters."""
+    """Return a text from outside without markup and control characters."""
     return Text(printable(text), style)
 
 
@@ -133,9 +137,12 @@ def _title(plan: Plan, notes: ViewNotes) -> Group:
         _text(headline(plan), OUTCOME_STYLES[plan.outcome]),
     ]
     lines += [
-        _text(told)
-        for told in (consequence(plan), proven(plan, notes.depth, notes.min_gain))
-        if told
+        _text(sentence)
+        for sentence in (
+            gain_and_costs(plan),
+            certificate_sentence(plan, notes.depth, notes.min_gain),
+        )
+        if sentence
     ]
     return Group(*lines)
 
@@ -143,7 +150,7 @@ def _title(plan: Plan, notes: ViewNotes) -> Group:
 def _steps_table(
     steps: Sequence[Step], base_currency: str, width: int, *, with_reasons: bool
 ) -> Table:
-    """Show the steps; what a narrow terminal has no room for, but never what to trade."""
+    """Return the steps; a narrow terminal loses columns, but never what to trade."""
     foreign = any(step.currency != base_currency for step in steps)
 
     def price(step: Step) -> str:
@@ -152,20 +159,20 @@ def _steps_table(
     columns = [
         Column("#", [str(number) for number in range(1, len(steps) + 1)], style="dim"),
         Column("side", [Text(step.side.value, SIDE_STYLES[step.side]) for step in steps], "left"),
-        Column("security", [_text(s.security) for s in steps], "left", "bold", least=SECURITY),
-        Column("quantity", [units(abs(step.quantity)) for step in steps]),
+        Column("security", [_text(s.security) for s in steps], "left", "bold", least=SECURITY_MIN),
+        Column("quantity", [quantity(abs(step.quantity)) for step in steps]),
         Column("price", [price(step) for step in steps], drop=4),
         Column(f"value {base_currency}", [money(abs(step.value)) for step in steps]),
         Column("cost+tax", [money(step.cost + step.tax, 2) for step in steps], drop=2),
         Column("cash after", [money(step.cash_after) for step in steps], drop=3),
         Column("settles", [f"{step.settles_on:%d %b}".lstrip("0") for step in steps], drop=1),
     ]
-    if width >= MEDIUM:
+    if width >= WEIGHTS_FROM_WIDTH:
         columns.append(Column("weight", [_weight_change(step) for step in steps]))
-    if with_reasons and width >= WIDE:
-        whys = [_reason(step) for step in steps]
-        columns.append(Column("why", whys, "left", least=WHY_LEAST, stretches=True))
-    return table_of(columns, width, gap=2 if width >= MEDIUM else 1)
+    if with_reasons and width >= REASONS_FROM_WIDTH:
+        reasons = [_reason(step) for step in steps]
+        columns.append(Column("why", reasons, "left", least=REASON_MIN, stretches=True))
+    return table_of(columns, width, gap=2 if width >= WEIGHTS_FROM_WIDTH else 1)
 
 
 def _weight_change(step: Step) -> Text:
@@ -177,7 +184,7 @@ def _reason(step: Step) -> Text:
 
 
 def _module_names(step: Step) -> str:
-    return printable(", ".join(map(short_source, step.sources)))
+    return printable(", ".join(map(short_module_name, step.sources)))
 
 
 def _reasons_table(steps: Sequence[Step], *, with_weight: bool) -> Table:
@@ -204,51 +211,51 @@ def _listing(title: str) -> Table:
 
 
 def _findings(plan: Plan) -> Table | None:
-    told_already = plan.reason if plan.outcome is Outcome.HELD else None
-    findings = [finding for finding in plan.findings if finding.message != told_already]
+    in_headline = plan.reason if plan.outcome is Outcome.HELD else None
+    findings = [finding for finding in plan.findings if finding.message != in_headline]
     if not findings:
         return None
     table = _listing("To know")
     table.add_column(no_wrap=True)
     table.add_column(ratio=1, overflow="fold")
-    for group in grouped_findings(findings):
-        told = _text(group.message)
+    for group in group_findings(findings):
+        text = _text(group.message)
         if group.securities:
-            told = Text.assemble(told, "  ", _text(named(group.securities), "bold"))
+            text = Text.assemble(text, "  ", _text(name_list(group.securities), "bold"))
         if group.action:
-            told = Text.assemble(told, "\n", _text(f"→ {group.action}", "italic"))
-        table.add_row(Text(group.severity.value, SEVERITY_STYLES[group.severity]), told)
+            text = Text.assemble(text, "\n", _text(f"→ {group.action}", "italic"))
+        table.add_row(Text(group.severity.value, SEVERITY_STYLES[group.severity]), text)
     return table
 
 
 def _modules(plan: Plan) -> Table | None:
-    """List the modules that the plan had to do without."""
-    missing = [attempt for attempt in plan.modules if attempt.status in FATES]
+    """Return the modules that the plan was made without."""
+    missing = [attempt for attempt in plan.modules if attempt.status in MODULE_STATUS_TEXTS]
     if not missing:
         return None
     table = _listing("Planned without")
     table.add_column(no_wrap=True, style="bold")
     table.add_column(ratio=1, overflow="fold")
     for attempt in missing:
-        told = FATES[attempt.status]
+        text = MODULE_STATUS_TEXTS[attempt.status]
         if attempt.message:
-            told += f": {attempt.message}"
-        table.add_row(_text(attempt.key), _text(told))
+            text += f": {attempt.message}"
+        table.add_row(_text(attempt.key), _text(text))
     return table
 
 
 def _rejections(plan: Plan, notes: ViewNotes) -> Table | None:
     if not plan.rejected:
         return None
-    groups = grouped_rejections(plan.rejected)
+    groups = group_rejections(plan.rejected)
     table = _listing(f"Not taken: {len(plan.rejected)} ideas")
     table.add_column(justify="right")
     table.add_column(ratio=1, overflow="fold")
     shown = len(groups) if notes.explanation is not None else REJECTIONS_SHOWN
     for group in groups[:shown]:
-        told = _text(group.reason)
-        told.append_text(_text(f"  {named(group.securities)}", "dim"))
-        table.add_row(f"{group.count} ×", told)
+        text = _text(group.reason)
+        text.append_text(_text(f"  {name_list(group.securities)}", "dim"))
+        table.add_row(f"{group.count} ×", text)
     rest = sum(group.count for group in groups[shown:])
     if rest:
         table.add_row(f"{rest} ×", Text("for other reasons (--json lists them)", "dim"))
@@ -260,10 +267,116 @@ def _footer(plan: Plan, notes: ViewNotes) -> Text:
     if notes.prices_until is not None:
         lines.append(f"Prices until {notes.prices_until}.")
     if plan.stopped_by not in ("", "complete"):
-        lines.append(f"The search was stopped by its {plan.stopped_by}: the best so far.")
+        lines.append(f"The search reached its {plan.stopped_by}: this is the best so far.")
     if plan.n_candidates:
         lines.append(f"{plan.n_candidates:,} trades, {plan.n_sequences:,} sets of them compared.")
-    lines.append("This is advice; no order is sent.")
+    lines.append(ADVICE_NOTE)
     if notes.is_demo:
         lines.append(DEMO_NOTE)
     return Text(" ".join(lines), "dim")
+
+
+# --- figures before and after, and the terms of the score -----------------------------------------
+
+
+def figures_parts(plan: Plan, width: int) -> Iterator[RenderableType]:
+    """Yield the figures and the terms of the score, side by side if they fit."""
+    if plan.nav is None:
+        return
+    figures = _figure_columns(plan)
+    if plan.score is None or not plan.steps:
+        yield table_of(figures, width, title="Portfolio")
+        return
+    terms = _term_columns(plan.score)
+    tables = [
+        table_of(figures, width, title="Portfolio"),
+        table_of(terms, width, title="Score, % of NAV a year"),
+    ]
+    if width_of(figures, GAP) + TABLE_GAP + width_of(terms, GAP) + GAP <= width:
+        yield Columns(tables, padding=(0, TABLE_GAP))
+    else:
+        yield from tables
+
+
+def _figure_columns(plan: Plan) -> list[Column]:
+    """Return figures before and after, or only now when nothing is traded."""
+    rows = [
+        (label, *_formatted(before, after, kind))
+        for label, before, after, kind in _figures(plan)
+        if before is not None and after is not None
+    ]
+    labels, befores, afters, changes = zip(*rows, strict=True) if rows else ([], [], [], [])
+    label = Column("", labels, "left", least=LABEL_MIN)
+    if not plan.steps:
+        return [label, Column("now", befores)]
+    return [
+        label,
+        Column("before", befores, drop=2),
+        Column("after", afters),
+        Column("change", changes, drop=1),
+    ]
+
+
+def _figures(plan: Plan) -> Iterator[tuple[str, float | None, float | None, str]]:
+    yield f"worth (NAV), {plan.currency}", plan.nav, plan.nav_after, "money"
+    yield f"cash, {plan.currency}", plan.cash_before, plan.cash_after, "money"
+    for name, label, kind in (
+        ("expected_return", "expected return a year", "percent"),
+        ("volatility", "swings a year (volatility)", "percent"),
+        ("cvar95_21d", "loss in a bad month", "percent"),
+        ("effective_n", "spread, as equal holdings", "count"),
+        ("largest_weight", "largest weight", "percent"),
+    ):
+        yield label, plan.metrics_before.get(name), plan.metrics_after.get(name), kind
+
+
+def _formatted(before: float, after: float, kind: str) -> tuple[str, str, str]:
+    change = after - before
+    if kind == "percent":
+        return percent(before, 1), percent(after, 1), percent(change, 1, signed=True)
+    decimals = 1 if kind == "count" else 0
+    text = money(change, decimals)
+    return money(before, decimals), money(after, decimals), f"+{text}" if change > 0 else text
+
+
+def _term_columns(score: Score) -> list[Column]:
+    """Return the terms that the score is the sum of, before and after."""
+    terms = [
+        (TERM_NAMES.get(name, name.replace("_", " ")), term)
+        for name, term in score.terms.items()
+        if term.before or term.after
+    ]
+    largest = max((abs(term.change) for _, term in terms), default=0.0)
+    total = [Text(text, "bold") for text in _points(score.before, score.after, score.gain)]
+    rows = [
+        (
+            Text(printable(label)),
+            *map(Text, _points(term.before, term.after, term.change)),
+            _bar(term.change / largest if largest else 0.0),
+        )
+        for label, term in terms
+    ]
+    rows.append((Text("score", "bold"), *total, Text()))
+    labels, befores, afters, changes, bars = zip(*rows, strict=True)
+    return [
+        Column("", labels, "left", least=LABEL_MIN),
+        Column("before", befores, drop=2),
+        Column("after", afters, drop=3),
+        Column("change", changes),
+        Column("", bars, "left", drop=1),
+    ]
+
+
+def _points(before: float, after: float, change: float) -> tuple[str, str, str]:
+    """Format percent without the sign, which is in the title."""
+    return (
+        percent(before).removesuffix("%"),
+        percent(after).removesuffix("%"),
+        percent(change, signed=True).removesuffix("%"),
+    )
+
+
+def _bar(share: float) -> Text:
+    """Return a share in [-1, 1] as a bar of eighths of a cell; a gain is green."""
+    whole, eighths = divmod(round(abs(share) * BAR_WIDTH * 8), 8)
+    return Text("█" * whole + EIGHTHS[eighths], "green" if share > 0 else "red")

@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 
 BAR = "█"
 THIN = "▏"
-"""Of what is too short for a bar."""
+"""For a span too short for a bar."""
 DURATION_CELLS = 9
-"""Of the longest duration, and of what stands between the columns."""
+"""Width of the longest duration and of the gaps between the columns."""
 BARS_MAX = 80
 BARS_MIN = 4
 SHORT_FRACTION = 0.002
-"""Calls that take less of the plan are summed up, so that what costs time stands out."""
+"""Calls that take a smaller part of the plan are summed up in one line."""
 
 
 def print_profile(console: Console, profile: Profile, total_s: float) -> None:
     """Print the waterfall."""
     spans = profile.spans
-    shown = [s for s in spans if s.kind != MODULE or _is_worth_a_line(s, total_s)]
+    shown = [s for s in spans if s.kind != MODULE or _has_own_line(s, total_s)]
     names = [_name(span) for span in shown]
     longest = max((len(name) for name in names), default=0)
     cells = max(BARS_MIN, min(BARS_MAX, console.width - longest - DURATION_CELLS))
     table = Table(
-        title=Text(f"Profile: {duration(total_s)} in all", "bold"),
+        title=Text(f"Profile: {duration(total_s)} in total", "bold"),
         title_justify="left", box=None, pad_edge=False, padding=(0, 1, 0, 0), show_header=False,
     )  # fmt: skip
     table.add_column("", no_wrap=True)
@@ -49,17 +49,17 @@ def print_profile(console: Console, profile: Profile, total_s: float) -> None:
             waterfall_bar(span, total_s, cells),
         )
     console.print(table)
-    rest = [span for span in spans if span.kind == MODULE and not _is_worth_a_line(span, total_s)]
+    rest = [span for span in spans if span.kind == MODULE and not _has_own_line(span, total_s)]
     if rest:
-        spent = duration(sum(span.elapsed_s for span in rest))
-        console.print(Text(f"{len(rest)} shorter calls of modules: {spent}", "dim"))
+        total = duration(sum(span.elapsed_s for span in rest))
+        console.print(Text(f"{len(rest)} shorter calls of modules: {total}", "dim"))
     if profile.scoring_s:
         text = f"Scoring sequences: {duration(profile.scoring_s)} of the search"
         console.print(Text(text, "dim"))
 
 
 def waterfall_bar(span: Span, total_s: float, cells: int) -> Text:
-    """Draw when a span was, on an axis of so many cells for the whole plan."""
+    """Return a bar from begin to end of a span; the whole plan takes all the cells."""
     if total_s <= 0:
         return Text()
     start = min(cells - 1, max(0, int(span.start_s / total_s * cells)))
@@ -68,7 +68,7 @@ def waterfall_bar(span: Span, total_s: float, cells: int) -> Text:
     return Text(" " * start + (BAR * (end - start) or THIN), style)
 
 
-def _is_worth_a_line(span: Span, total_s: float) -> bool:
+def _has_own_line(span: Span, total_s: float) -> bool:
     return span.status != "ok" or span.end_s - span.start_s >= SHORT_FRACTION * total_s
 
 

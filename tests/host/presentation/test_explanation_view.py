@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from host.planning.plan_json import explanation_to_json
+from host.presentation.explanation_view import BOUGHT, HELD, SOLD, TARGET, weight_bar
 from host.presentation.plan_view import ViewNotes, print_plan
-from host.presentation.weight_bars import BOUGHT, KEPT, SOLD, TARGET, weight_bar
 from planner_core.explain.explanation import Explanation, HoldingChange
 from planner_core.model.plan import Certificate, Plan
 from tests.host.sample_explanations import answer, explanation
@@ -39,15 +39,15 @@ PART_KEYS = {
 IDLE = explanation(steps=(), better_gain=0.02)
 
 
-def shown(plan: Plan, found: Explanation, width: int) -> str:
+def shown(plan: Plan, reasons: Explanation, width: int) -> str:
     file = io.StringIO()
     console = Console(file=file, width=width, highlight=False, emoji=False, markup=False)
-    print_plan(console, plan, ViewNotes(explanation=found))
+    print_plan(console, plan, ViewNotes(explanation=reasons))
     return file.getvalue()
 
 
 @pytest.mark.parametrize("width", [80, 120, 160])
-def test_everything_is_told_at_every_width(width: int) -> None:
+def test_everything_is_shown_at_every_width(width: int) -> None:
     text = " ".join(shown(planned(), explanation(), width).split())
     for part in (
         "sell 10 XOM +89 bp", "It is 12.0% of NAV", "(rebalance_sells)", "For it: less risk (+90)",
@@ -63,9 +63,9 @@ def test_everything_is_told_at_every_width(width: int) -> None:
 
 
 @pytest.mark.parametrize("width", [80, 96, 120, 160])
-@pytest.mark.parametrize(("plan", "found"), [(planned(), explanation()), (nothing_to_do(), IDLE)])
-def test_no_line_is_wider_than_the_terminal(plan: Plan, found: Explanation, width: int) -> None:
-    assert max(len(line.rstrip()) for line in shown(plan, found, width).splitlines()) <= width
+@pytest.mark.parametrize(("plan", "reasons"), [(planned(), explanation()), (nothing_to_do(), IDLE)])
+def test_no_line_is_wider_than_the_terminal(plan: Plan, reasons: Explanation, width: int) -> None:
+    assert max(len(line.rstrip()) for line in shown(plan, reasons, width).splitlines()) <= width
 
 
 @pytest.mark.parametrize("width", [40, 60])
@@ -76,18 +76,24 @@ def test_a_narrow_terminal_names_every_step_and_cuts_no_word(width: int) -> None
     assert any("What each step does" in line for line in lines) is (width == 60)
 
 
-def test_when_nothing_is_to_be_done_the_nearest_alternative_and_a_miss_are_told() -> None:
+def test_when_nothing_is_to_be_done_the_nearest_alternative_and_a_better_plan_are_shown() -> None:
     text = " ".join(shown(nothing_to_do(), IDLE, 100).split())
     assert "The nearest alternative" in text
     assert "Why each step" not in text
-    assert "gains 200 bp: `trader plan --prove` looks for it" in text
+    assert (
+        "A plan that gains 200 bp is possible with today's settings. `trader plan"
+        in text
+    )
 
 
-def test_a_proof_that_missed_other_sizes_is_not_asked_for_again() -> None:
+def test_a_proof_that_missed_other_sizes_is_not_recommended_again() -> None:
     proof = Certificate(upper_bound=0.1, gap=0.0, exact=True, nodes=9, elapsed_s=1.0)
-    proven = replace(nothing_to_do(), certificate=proof)
-    text = " ".join(shown(proven, IDLE, 100).split())
-    assert "gains 200 bp: its sizes are not among those of the proof" in text
+    proven_plan = replace(nothing_to_do(), certificate=proof)
+    text = " ".join(shown(proven_plan, IDLE, 100).split())
+    assert (
+        "settings. Its sizes are not among those of the proof"
+        in text
+    )
 
 
 def test_what_comes_from_outside_cannot_style_the_text() -> None:
@@ -106,24 +112,24 @@ def test_what_comes_from_outside_cannot_style_the_text() -> None:
 def test_a_bar_fits_and_shows_every_change_and_target(
     before: float, after: float, target: float | None, cells: int
 ) -> None:
-    most = max(before, after, target or 0.0)
+    weight_max = max(before, after, target or 0.0)
     holding = HoldingChange("A", before, after, target, 0.0, 0.0)
-    bar = weight_bar(holding, most, cells).plain
+    bar = weight_bar(holding, weight_max, cells).plain
     assert len(bar) <= cells
     assert (TARGET in bar) == bool(target)
-    if before == after == most > 0 and not target:
-        assert bar == KEPT * cells
-    if abs(before - after) > 3 * most / cells:
+    if before == after == weight_max > 0 and not target:
+        assert bar == HELD * cells
+    if abs(before - after) > 3 * weight_max / cells:
         assert (BOUGHT if after > before else SOLD) in bar
 
 
 def test_the_data_have_exactly_the_keys_of_the_contract() -> None:
-    found = explanation_to_json(explanation(), ("KO",))
-    assert found is not None
-    assert list(found) == EXPLANATION_KEYS
+    record = explanation_to_json(explanation(), ("KO",))
+    assert record is not None
+    assert list(record) == EXPLANATION_KEYS
     for part, keys in PART_KEYS.items():
-        assert list(found[part][0]) == keys  # type: ignore[index]
-    assert list(found["runner_up"]) == ["gain", "violation", "terms", "steps"]  # type: ignore[call-overload]
+        assert list(record[part][0]) == keys  # type: ignore[index]
+    assert list(record["runner_up"]) == ["gain", "violation", "terms", "steps"]  # type: ignore[call-overload]
 
 
 def test_the_data_are_json_whatever_the_numbers() -> None:

@@ -52,11 +52,11 @@ def test_the_same_plan_gives_the_same_bytes(tmp_path: Path) -> None:
 
 def test_the_figure_says_what_to_do_that_it_is_advice_and_what_the_demo_data_are() -> None:
     figure = plan_figure(planned(), explanation(), is_demo=True)
-    told = " ".join(text.get_text() for text in figure.texts)
-    assert "Sell 10 XOM, then buy 10 SHEL.L." in told
-    assert "no order is sent" in told
-    assert "survivors" in told
-    assert "1.00% of NAV a year better" in told
+    texts = " ".join(text.get_text() for text in figure.texts)
+    assert "Sell 10 XOM, then buy 10 SHEL.L." in texts
+    assert "no order is sent" in texts
+    assert "survivors" in texts
+    assert "1.00% of NAV a year better" in texts
     assert len(figure.axes) == 3
 
 

@@ -39,7 +39,7 @@ def test_all_that_matters_is_there_at_every_width(width: int) -> None:
         "expected return",
         "GE, KO", "→ add closes", "filters.mine", "ZeroDivisionError",
         "2 ×", "Prices until 2022-12-28", "no order is sent", "survivors",
-        "Kept as plans/core/a.json",
+        "Stored as plans/core/a.json",
     ):  # fmt: skip
         assert part in " ".join(text.split()) or part in text, part
 
@@ -58,7 +58,7 @@ def test_a_narrow_terminal_loses_columns_and_never_what_to_trade(width: int) -> 
         ["2", "buy", "SHEL.L", "10"],
     ]
     assert not any("…" in line for line in lines)
-    assert max(len(line.rstrip()) for line in lines if "Kept as" not in line) <= width
+    assert max(len(line.rstrip()) for line in lines if "Stored as" not in line) <= width
 
 
 def test_tables_of_figures_stand_beside_each_other_only_where_both_have_room() -> None:

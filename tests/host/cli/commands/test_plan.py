@@ -54,7 +54,7 @@ def test_the_demo_plan_in_words_says_what_to_do_and_what_the_data_are(
     assert ", then buy " in words
     assert "no order is sent" in words
     assert "survivors" in words
-    assert "Kept as plans/core/" in words
+    assert "Stored as plans/core/" in words
     assert "\x1b" not in said.out
 
 

@@ -98,7 +98,7 @@ def test_doing_nothing_is_explained_by_the_nearest_alternative(
     assert 0 < found["explanation"]["runner_up"]["gain"] < 0.09
     words = " ".join(trader("plan", "satellite_a", *place).out.split())
     assert "The nearest alternative" in words
-    assert "less than the 900 bp that are worth a trade" in words
+    assert "a trade has to gain at least 900 bp" in words
 
 
 def test_a_held_plan_has_nothing_to_explain_and_nothing_to_draw(
