@@ -80,20 +80,14 @@ def test_when_nothing_is_to_be_done_the_nearest_alternative_and_a_better_plan_ar
     text = " ".join(shown(nothing_to_do(), IDLE, 100).split())
     assert "The nearest alternative" in text
     assert "Why each step" not in text
-    assert (
-        "A plan that gains 200 bp is possible with today's settings. `trader plan"
-        in text
-    )
+    assert "A plan that gains 200 bp is possible with today's settings. `trader plan" in text
 
 
 def test_a_proof_that_missed_other_sizes_is_not_recommended_again() -> None:
     proof = Certificate(upper_bound=0.1, gap=0.0, exact=True, nodes=9, elapsed_s=1.0)
     proven_plan = replace(nothing_to_do(), certificate=proof)
     text = " ".join(shown(proven_plan, IDLE, 100).split())
-    assert (
-        "settings. Its sizes are not among those of the proof"
-        in text
-    )
+    assert "settings. Its sizes are not among those of the proof" in text
 
 
 def test_what_comes_from_outside_cannot_style_the_text() -> None:
