@@ -1,9 +1,9 @@
-"""Results of calculators, kept for the next plan of exactly the same inputs.
+"""Caches results of calculators for the next plan of exactly the same inputs.
 
-A calculator is a pure function of the snapshot, the configuration and its parameters, so that is
-the key: the digest of the first two, the third, and the module itself as an object, so that another
-version of it, or a plugin that was loaded anew, never meets an old one's results. What failed is
-not kept, and whatever a module had kept before it failed is forgotten: its next call is a real one.
+A calculator is a pure function of the snapshot, the configuration and its parameters. So the key is
+the digest of the first two, the parameters, and the module object itself: another version, or a
+plugin that was loaded again, never gets an old one's results. Failures are not cached. A failure
+also discards the module's earlier results, so its next call is a real one.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from planner_core.modules.module import AnyModule, ModuleParameters
 
 ENTRIES_MAX: Final = 128
 RESULTS_MAX: Final = 50_000
-"""Opportunities of all entries together: some 20 MB."""
+"""Opportunities and skips of all entries together: about 20 MB."""
 TTL_S: Final = 3600.0
-"""What nobody asked for in an hour was for another snapshot."""
+"""After an hour without use, the snapshot has changed."""
 
 Results = tuple[Opportunity | Skip, ...]
 
 
 class CalculationCache:
-    """Keeps results between plans; the least recently used go first.
+    """Results between plans; the least recently used are dropped first.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class CalculationCache:
         return len(self._entries)
 
     def get(self, key: Hashable) -> Results | None:
-        """Return what is kept under a key; None when there is nothing, or it is too old."""
+        """Return the results of a key; None when there are none, or they are too old."""
         self._clear_expired()
         entry = self._entries.get(key)
         if entry is None:
@@ -57,15 +57,15 @@ class CalculationCache:
         return entry[1]
 
     def put(self, key: Hashable, results: Results) -> None:
-        """Keep results, dropping others if there is no room."""
+        """Add results; drop the least recently used ones if there is no room."""
         self._drop(key)
         self._entries[key] = (self._monotonic() + TTL_S, results)
         self._n_results += len(results)
         while len(self._entries) > ENTRIES_MAX or self._n_results > RESULTS_MAX:
             self._drop(next(iter(self._entries)))
 
-    def forget(self, module: AnyModule) -> None:
-        """Drop everything that a module returned."""
+    def discard(self, module: AnyModule) -> None:
+        """Drop all results of a module."""
         for key in [key for key in self._entries if isinstance(key, tuple) and key[0] is module]:
             self._drop(key)
 
@@ -80,8 +80,8 @@ class CalculationCache:
             self._n_results -= len(entry[1])
 
 
-class RunMemory:
-    """The cache as one run sees it; without a cache it remembers nothing.
+class RunCache:
+    """The cache with the inputs of one run; empty when the run has no cache.
 
     Parameters
     ----------
@@ -100,27 +100,27 @@ class RunMemory:
 
     @property
     def hits(self) -> int:
-        """Calls of this run that were answered from the cache."""
+        """Calls of this run whose result was in the cache."""
         return self._cache.hits - self._hits_before if self._cache else 0
 
     @property
     def misses(self) -> int:
-        """Calls of this run that had to be made."""
+        """Calls of this run that were made."""
         return self._cache.misses - self._misses_before if self._cache else 0
 
-    def recall(self, module: AnyModule, parameters: ModuleParameters) -> Results | None:
-        """Return what the module returned for the same inputs, if that is known."""
+    def get(self, module: AnyModule, parameters: ModuleParameters) -> Results | None:
+        """Return the module's results for the same inputs; None if there are none."""
         return None if self._cache is None else self._cache.get(self._key(module, parameters))
 
-    def keep(self, module: AnyModule, parameters: ModuleParameters, results: Results) -> None:
-        """Keep what the module returned."""
+    def put(self, module: AnyModule, parameters: ModuleParameters, results: Results) -> None:
+        """Add the module's results."""
         if self._cache is not None:
             self._cache.put(self._key(module, parameters), results)
 
-    def forget(self, module: AnyModule) -> None:
-        """Drop what a module returned that failed now."""
+    def discard(self, module: AnyModule) -> None:
+        """Drop all results of a module that failed."""
         if self._cache is not None:
-            self._cache.forget(module)
+            self._cache.discard(module)
 
     def _key(self, module: AnyModule, parameters: ModuleParameters) -> tuple[Any, ...]:
         version = module.metadata.version
@@ -128,6 +128,6 @@ class RunMemory:
 
 
 def inputs_digest(context: PlanningContext, config: PlannerConfig) -> str:
-    """Return a digest of all that calculators see besides their parameters."""
-    whole = config.model_dump_json(serialize_as_any=True)
-    return hashlib.sha256(f"{context_digest(context)} {whole}".encode()).hexdigest()
+    """Return a digest of everything that calculators see besides their parameters."""
+    settings = config.model_dump_json(serialize_as_any=True)
+    return hashlib.sha256(f"{context_digest(context)} {settings}".encode()).hexdigest()

@@ -1,1 +1,1 @@
-"""The stages of a plan in their order, and how a failing module is isolated."""
+"""The stages of a plan in their order, and the isolation of failing modules."""

@@ -1,4 +1,9 @@
-"""From legal actions to the candidates that are searched: filters, conflicts, and the bound K."""
+"""Stage 2: from opportunities to the candidates that are searched.
+
+opportunities -> legal trades: sized in whole lots, priced with cost and tax, merged
+-> filters: drop some, forbid pairs
+-> the bound K: the best per security, `search.candidates_max` in all
+"""
 
 from __future__ import annotations
 
@@ -8,10 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from planner_core.events import CandidatesPrepared
+from planner_core.market.accepted_plan import incumbent_actions
+from planner_core.market.currency_conversion import conversions
 from planner_core.market.state import PlanningState
+from planner_core.market.trade_sizing import merged, size_opportunities
 from planner_core.model.arrays import FloatArray
 from planner_core.model.candidates import Candidates, build_candidates, same_security_conflicts
-from planner_core.model.plan import Action, Rejection
+from planner_core.model.plan import Action, Opportunity, Rejection
 from planner_core.modules.contracts import (
     checked_alternatives,
     checked_conflicts,
@@ -19,38 +28,62 @@ from planner_core.modules.contracts import (
 )
 from planner_core.modules.module import Filter, ModuleKind, ModuleParameters
 from planner_core.pipeline.isolation import ModuleRunner
-from planner_core.runtime import Runtime
 from planner_core.search.evaluator import Evaluator, as_block
 from planner_core.search.ranking import RankedSet, Ranking
 
 CONSIDERED_MAX = 4096
-"""Actions that the filters look at; more come only from a plugin that does not know when to end."""
+"""Actions that the filters see. Only a plugin that never ends returns more."""
 GAINS_AT_A_TIME = 256
 """Actions that are scored alone at a time."""
 
 
-def narrow(
-    actions: list[Action], state: PlanningState, runtime: Runtime, runner: ModuleRunner
+def prepare_candidates(
+    opportunities: Sequence[tuple[str, Opportunity]], state: PlanningState, runner: ModuleRunner
 ) -> tuple[Candidates, list[Rejection]]:
-    """Apply the filters and the bound on K.
+    """Turn opportunities, and the rest of an accepted plan, into candidates.
+
+    Returns
+    -------
+    candidates : Candidates
+    rejections : list of Rejection
+        Opportunities without a legal trade, and actions that a filter or the bound K dropped.
+    """
+    actions, unsized = size_opportunities(opportunities, state)
+    actions = merged([*actions, *incumbent_actions(state)])
+    actions += conversions(actions, state)
+    candidates, dropped = narrow(actions, state, runner)
+    rejections = [*unsized, *dropped]
+    runner.runtime.publish(
+        CandidatesPrepared,
+        n_opportunities=len(opportunities),
+        n_candidates=candidates.n,
+        n_rejected=len(rejections),
+    )
+    return candidates, rejections
+
+
+def narrow(
+    actions: list[Action], state: PlanningState, runner: ModuleRunner
+) -> tuple[Candidates, list[Rejection]]:
+    """Apply the filters and the bound K.
 
     Returns
     -------
     candidates : Candidates
         With the gain of each alone, and with all conflicts.
     rejections : list of Rejection
-        What a filter or the bound dropped.
+        Actions that a filter or the bound dropped.
     """
     gain = gains_alone(actions, state)
     considered = best_per_security(range(len(actions)), actions, gain, CONSIDERED_MAX)
-    dropped = _dropped_by_filters(considered, actions, gain, state, runtime, runner)
-    kept = [i for i in considered if i not in dropped]
-    within = best_per_security(kept, actions, gain, state.config.search.candidates_max)
+    dropped = _dropped_by_filters(considered, actions, gain, state, runner)
+    passed = [i for i in considered if i not in dropped]
+    within = best_per_security(passed, actions, gain, state.config.search.candidates_max)
     for candidate in set(range(len(actions))) - set(within) - set(dropped):
         dropped[candidate] = ("search.candidates_max", "others for this security are better")
     chosen = [actions[i] for i in within]
     candidates = build_candidates(chosen, gain[within], same_security_conflicts(chosen))
-    return _with_conflicts(candidates, state, runtime, runner), [
+    return _with_conflicts(candidates, state, runner), [
         _rejection(actions[i], key, reason, state) for i, (key, reason) in sorted(dropped.items())
     ]
 
@@ -58,7 +91,7 @@ def narrow(
 def gains_alone(actions: Sequence[Action], state: PlanningState) -> FloatArray:
     """Return what each action alone adds to the score of doing nothing; (n_actions,).
 
-    A few hundred at a time: their pair tables grow with the square of their number.
+    A few hundred at a time, because the evaluator's pair tables grow with their square.
     """
     gains = [np.zeros(0)]
     for start in range(0, len(actions), GAINS_AT_A_TIME):
@@ -79,17 +112,17 @@ def single_gains(evaluator: Evaluator) -> FloatArray:
 def best_per_security(
     ids: Sequence[int], actions: Sequence[Action], gain: FloatArray, limit: int
 ) -> list[int]:
-    """Keep at most `limit` ids: each security's best, then each one's second best, and so on.
+    """Return at most `limit` ids: each security's best, then each one's second best, and so on.
 
-    Mandatory actions come before all others: what repairs a limit is never crowded out.
+    Mandatory actions come first, so that a repair of a limit is never crowded out.
     """
     if len(ids) <= limit:
         return list(ids)
-    place: dict[int, int] = {}
+    next_turn: dict[int, int] = {}
     ranked = []
     for i in sorted(ids, key=lambda i: (not actions[i].mandatory, -gain[i], i)):
-        turn = place.get(actions[i].security, 0)
-        place[actions[i].security] = turn + 1
+        turn = next_turn.get(actions[i].security, 0)
+        next_turn[actions[i].security] = turn + 1
         ranked.append((not actions[i].mandatory, turn, -gain[i], i))
     return sorted(i for *_, i in sorted(ranked)[:limit])
 
@@ -99,18 +132,17 @@ def _dropped_by_filters(
     actions: Sequence[Action],
     gain: FloatArray,
     state: PlanningState,
-    runtime: Runtime,
     runner: ModuleRunner,
 ) -> dict[int, tuple[str, str]]:
-    """Return which actions a filter drops, with its key and reason; the first one to say so."""
-    known = [actions[i] for i in considered]
-    candidates = build_candidates(known, gain[list(considered)], same_security_conflicts(known))
+    """Return the actions that a filter drops, each with the key and reason of the first one."""
+    visible = [actions[i] for i in considered]
+    candidates = build_candidates(visible, gain[list(considered)], same_security_conflicts(visible))
     dropped: dict[int, tuple[str, str]] = {}
-    for module, parameters in _filters(state, runtime):
+    for module, parameters in _filters(state, runner):
         for candidate, reason in runner.run(
             module, "reject", _rejected, module, candidates, state, parameters
         ):
-            if not known[candidate].mandatory:
+            if not visible[candidate].mandatory:
                 dropped.setdefault(considered[candidate], (module.key, reason))
     return dropped
 
@@ -119,15 +151,17 @@ def pick_alternatives(
     ranking: Ranking,
     chosen: RankedSet,
     state: PlanningState,
-    runtime: Runtime,
     runner: ModuleRunner,
 ) -> list[RankedSet]:
-    """Return the sets to report beside the chosen one, as the first filter with an opinion says."""
+    """Return the sets to report beside the chosen one.
+
+    The first filter that selects any decides; without one, the best sets are reported.
+    """
     limit = state.config.search.alternatives
     others = [ranked for ranked in ranking.sets if ranked.ids not in (chosen.ids, ())]
     by_ids = {ranked.ids: ranked for ranked in others}
     ids: Sequence[tuple[int, ...]] = (chosen.ids, *by_ids)
-    for module, parameters in _filters(state, runtime):
+    for module, parameters in _filters(state, runner):
         for selected in runner.run(
             module, "select_alternatives", _selected, module, ids, limit, parameters
         ):
@@ -135,9 +169,12 @@ def pick_alternatives(
     return others[:limit]
 
 
-def _filters(state: PlanningState, runtime: Runtime) -> list[tuple[Filter[Any], ModuleParameters]]:
+def _filters(
+    state: PlanningState, runner: ModuleRunner
+) -> list[tuple[Filter[Any], ModuleParameters]]:
+    registries = runner.runtime.registries
     enabled = state.config.enabled(ModuleKind.FILTER)
-    return [(runtime.registries.filters[name], enabled[name]) for name in enabled]
+    return [(registries.filters[name], enabled[name]) for name in enabled]
 
 
 def _selected(
@@ -173,10 +210,10 @@ def _conflicting(
 
 
 def _with_conflicts(
-    candidates: Candidates, state: PlanningState, runtime: Runtime, runner: ModuleRunner
+    candidates: Candidates, state: PlanningState, runner: ModuleRunner
 ) -> Candidates:
     conflicts = candidates.conflicts.copy()
-    for module, parameters in _filters(state, runtime):
+    for module, parameters in _filters(state, runner):
         for matrix in runner.run(
             module, "conflicts", _conflicting, module, candidates, state, parameters
         ):

@@ -1,9 +1,15 @@
-"""Running a module so that its failure costs only its own contribution."""
+"""Runs a module so that its failure costs only its own contribution.
+
+A module may raise, overrun its budget, break its contract or call `sys.exit()`. For `ModuleRunner`
+each of these is a call without a result. It asks the module's circuit breaker first, times the
+call, and publishes how it ended. At the end of a run, every breaker gets one signal.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import ParamSpec, TypeVar
 
 from planner_core.errors import PlanningCancelledError
@@ -15,20 +21,22 @@ from planner_core.events import (
     ModuleSkipped,
 )
 from planner_core.model.circuit_breaker import BreakerState, Signal, Transition
+from planner_core.model.config import PlannerConfig
 from planner_core.model.plan import ModuleAttempt, ModuleStatus
-from planner_core.modules.module import AnyModule
+from planner_core.modules.module import AnyModule, ModuleKind
 from planner_core.runtime import Runtime
 
 CallP = ParamSpec("CallP")
 ResultT = TypeVar("ResultT")
 ItemT = TypeVar("ItemT")
 
-VERDICTS = {
+SIGNAL_OF_STATUS = {
     ModuleStatus.OK: Signal.SUCCESS,
     ModuleStatus.FAILED: Signal.FAILURE,
     ModuleStatus.TIMED_OUT: Signal.FAILURE,
 }
-"""What a run says of a module to its breaker."""
+"""What a module's breaker is told after a run."""
+MESSAGE_LENGTH_MAX = 300
 
 
 class _OverrunError(Exception):
@@ -36,30 +44,40 @@ class _OverrunError(Exception):
 
 
 class ModuleRunner:
-    """Calls modules, remembers how each fared, and tells the world."""
+    """Calls the modules of one run and records how each call ended.
+
+    Parameters
+    ----------
+    runtime : Runtime
+        Its clock, budgets, breakers and event channel.
+    """
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self._attempts: dict[str, ModuleAttempt] = {}
         self._admitted: dict[str, bool] = {}
-        self._not_its_own_s = 0.0
+        self._consumer_s = 0.0
+        """Time within the current call that was spent outside the module."""
         self._is_cancelled = False
 
     @property
     def attempts(self) -> tuple[ModuleAttempt, ...]:
-        """Every module's fate so far, in order of first call."""
+        """How each module ended so far, in order of first call."""
         return tuple(self._attempts.values())
 
     def failed(self, keys: Sequence[str]) -> tuple[str, ...]:
-        """Return those of the keys whose module was wanted and did not return a usable result."""
+        """Return the keys of enabled modules that did not return a usable result."""
         fine = (ModuleStatus.OK, ModuleStatus.DISABLED)
         return tuple(
             key for key in keys if key in self._attempts and self._attempts[key].status not in fine
         )
 
-    def note_disabled(self, key: str) -> None:
-        """Note that a module is switched off."""
-        self._attempts[key] = ModuleAttempt(key, ModuleStatus.DISABLED)
+    def note_disabled(self, config: PlannerConfig) -> None:
+        """Record every module that is switched off, so that the plan can list it."""
+        for kind in ModuleKind:
+            for name in config.disabled(kind):
+                key = f"{kind}.{name}"
+                self._attempts[key] = ModuleAttempt(key, ModuleStatus.DISABLED)
 
     def run(
         self,
@@ -69,7 +87,7 @@ class ModuleRunner:
         *args: CallP.args,
         **kwargs: CallP.kwargs,
     ) -> Sequence[ResultT]:
-        """Return what `call(*args)` returns; an empty tuple if it raises or overruns its budget.
+        """Return the result of `call(*args)`; an empty tuple if it raises or overruns its budget.
 
         A module may be called more than once in a run: its times add up and a failure sticks.
         """
@@ -80,7 +98,7 @@ class ModuleRunner:
             self._check_budget(self.runtime.monotonic() - started)
             return result
 
-        result = self._contain(module.key, operation, timed)
+        result = self._isolate(module.key, operation, timed)
         return () if result is None else result
 
     def run_stream(
@@ -88,52 +106,53 @@ class ModuleRunner:
         module: AnyModule,
         operation: str,
         generate: Callable[[], Iterable[ItemT]],
-        take: Callable[[ItemT], int],
+        consume: Callable[[ItemT], int],
     ) -> None:
-        """Hand what a module yields to `take`, item by item, until it ends, fails or dawdles.
+        """Pass each item that a module yields to `consume`, until it ends, fails or overruns.
 
-        The budget is for each item, because between two of them whoever takes them may stop. What
-        `take` does with one is not the module's time. What was taken before a failure stays taken.
+        The budget is for each item, because the consumer may stop between two of them. Time spent
+        in `consume` does not count as the module's. Items consumed before a failure stay consumed.
         """
 
         def timed() -> Sequence[int]:
-            return [take_timed(item) for item in self._within_budget(generate)]
+            return [consume_timed(item) for item in self._within_budget(generate)]
 
-        def take_timed(item: ItemT) -> int:
+        def consume_timed(item: ItemT) -> int:
             started = self.runtime.monotonic()
             try:
-                return take(item)
+                return consume(item)
             except PlanningCancelledError:
                 self._is_cancelled = True
                 raise
             finally:
-                self._not_its_own_s += self.runtime.monotonic() - started
+                self._consumer_s += self.runtime.monotonic() - started
 
-        self._contain(module.key, operation, timed)
+        self._isolate(module.key, operation, timed)
 
     def settle(self, *, completed: bool) -> None:
-        """Give every breaker its verdict, once, at the end of a run.
+        """Send every breaker its one signal, at the end of a run.
 
-        Of a run that was cut off only failures count: what went well might have failed later.
+        After a run that was cut short only failures count: a success might have failed later.
         """
         for key, attempt in self._attempts.items():
             if self._admitted.pop(key, False):
-                signal = VERDICTS[attempt.status]
+                signal = SIGNAL_OF_STATUS[attempt.status]
                 if signal is Signal.SUCCESS and not completed:
                     signal = Signal.ABANDONED
                 self._signal(key, signal, attempt.message)
+        # Admitted but without an attempt: the run ended in the middle of the module's only call.
         for key in [key for key, admitted in self._admitted.items() if admitted]:
-            self._signal(key, Signal.ABANDONED, "")  # cut off in the middle of its only call
+            self._signal(key, Signal.ABANDONED, "")
         self._admitted.clear()
 
-    def _contain(
+    def _isolate(
         self, key: str, operation: str, call: Callable[[], Sequence[ResultT]]
     ) -> Sequence[ResultT] | None:
-        """Return what a call returns, None if the module is not called or of no use."""
+        """Return the result of a call; None if the module is skipped, fails or overruns."""
         if not self._is_admitted(key):
             return None
         self.runtime.on_module_start(key, operation)
-        self._not_its_own_s = 0.0
+        self._consumer_s = 0.0
         started = self.runtime.monotonic()
         try:
             result = call()
@@ -143,16 +162,16 @@ class ModuleRunner:
         except BaseException as error:
             if self._ends_the_run(error):
                 raise
-            self._record(key, operation, ModuleStatus.FAILED, started, _line(error))
+            self._record(key, operation, ModuleStatus.FAILED, started, _one_line(error))
             return None
         self._record(key, operation, ModuleStatus.OK, started, "", len(result))
         return result
 
     def _ends_the_run(self, error: BaseException) -> bool:
-        """Tell an end that somebody asked for from a module that only says so.
+        """Return whether an exception ends the whole run instead of this module's call.
 
-        No module sees the runtime: only who takes what one yields can know of a cancellation. And
-        `sys.exit()` in a module does not end the planner.
+        A module has no access to the runtime, so only a consumer of its stream can have noticed a
+        real cancellation. `sys.exit()` or a PlanningCancelledError raised in a module is a failure.
         """
         return self._is_cancelled or isinstance(error, KeyboardInterrupt)
 
@@ -170,7 +189,7 @@ class ModuleRunner:
             raise _OverrunError(f"took {elapsed_s:.2f} s of {budget_s:.2f} s")
 
     def _is_admitted(self, key: str) -> bool:
-        """Ask the breaker at the first call of a run; the answer holds for all of it."""
+        """Return whether a module may be called: asked once, the answer holds for the whole run."""
         if key not in self._admitted:
             reason = self._reason_to_skip(key)
             self._admitted[key] = reason is None
@@ -186,14 +205,14 @@ class ModuleRunner:
         if breakers is None:
             return None
         admitted, transition = breakers.admit(key)
-        self._tell(transition)
+        self._publish_transition(transition)
         return None if admitted else skip_reason(key, self.runtime)
 
     def _signal(self, key: str, signal: Signal, reason: str) -> None:
         if self.runtime.breakers is not None:
-            self._tell(self.runtime.breakers.signal(key, signal, reason))
+            self._publish_transition(self.runtime.breakers.signal(key, signal, reason))
 
-    def _tell(self, transition: Transition | None) -> None:
+    def _publish_transition(self, transition: Transition | None) -> None:
         if transition is None or self.runtime.breakers is None:
             return
         after = transition.after
@@ -216,15 +235,14 @@ class ModuleRunner:
         message: str,
         n_results: int = 0,
     ) -> None:
-        elapsed = max(0.0, self.runtime.monotonic() - started - self._not_its_own_s)
-        known = self._attempts.get(key)
-        total = elapsed + (known.elapsed_s if known else 0.0)
-        sticks = known is not None and known.status is not ModuleStatus.OK
-        self._attempts[key] = (
-            ModuleAttempt(key, known.status, total, known.message)
-            if known is not None and sticks
-            else ModuleAttempt(key, status, total, message)
-        )
+        elapsed = max(0.0, self.runtime.monotonic() - started - self._consumer_s)
+        earlier = self._attempts.get(key)
+        total = elapsed + (earlier.elapsed_s if earlier else 0.0)
+        attempt = ModuleAttempt(key, status, total, message)
+        if earlier is not None and earlier.status is not ModuleStatus.OK:
+            # The first failure of a run is the one to report.
+            attempt = replace(earlier, elapsed_s=total)
+        self._attempts[key] = attempt
         call = {"key": key, "operation": operation, "elapsed_s": elapsed}
         if status is ModuleStatus.OK:
             self.runtime.publish(ModuleCompleted, **call, n_results=n_results)
@@ -235,54 +253,22 @@ class ModuleRunner:
             self.runtime.publish(ModuleFailed, **call, error=message)
 
 
-def why_none_calculated(keys: Sequence[str], runner: ModuleRunner) -> str:
-    """Return why no calculator had a say: whom breakers leave out for how long, and who failed.
-
-    Short names, as all are of one kind; those that wait as long are named together.
-    """
-    fates = {attempt.key: attempt.status for attempt in runner.attempts}
-    waiting: dict[str, list[str]] = {}
-    failed = []
-    for key in keys:
-        name = key.rpartition(".")[2]
-        if fates.get(key) is ModuleStatus.SKIPPED_OPEN:
-            waiting.setdefault(_how_long(key, runner.runtime), []).append(name)
-        else:
-            failed.append(name)
-    if not waiting:
-        return "every opportunity calculator failed; the events say how"
-    told = [f"{', '.join(names)} {how_long}" for how_long, names in waiting.items()]
-    also = f"; failed just now: {', '.join(failed)}" if failed else ""
-    return (
-        f"no opportunity calculator may run: breakers leave out {'; '.join(told)}{also}"
-        " (`trader breakers` says why, `trader breakers reset all` lets them try at once)"
-    )
-
-
-def _how_long(key: str, runtime: Runtime) -> str:
-    """Return for how long a module is left out."""
-    if key in runtime.excluded_modules or runtime.breakers is None:
-        return "for this plan"
-    wait_s = runtime.breakers.wait_s(key)
-    return "until they are reset" if wait_s is None else f"for {_minutes(wait_s)} more min"
-
-
-def _minutes(seconds: float) -> int:
-    """Return whole minutes to wait: not one too few, nor none."""
+def whole_minutes(seconds: float) -> int:
+    """Return the minutes to wait, rounded up and at least 1."""
     return max(1, math.ceil(seconds / 60))
 
 
 def skip_reason(key: str, runtime: Runtime) -> str:
-    """Return why an open breaker keeps a module out, and what to do about it."""
+    """Return why a module's breaker skips it, and what the owner can do about it."""
     assert runtime.breakers is not None
     breaker = runtime.breakers.of(key)
     if breaker.state is BreakerState.DISABLED:
         return f"switched off by hand (trader breakers reset {key})"
     wait_s = runtime.breakers.wait_s(key) or 0.0
     failure = f"after: {breaker.reason}" if breaker.reason else "after failures"
-    return f"left alone for {_minutes(wait_s)} more min, {failure} (trader breakers)"
+    return f"left alone for {whole_minutes(wait_s)} more min, {failure} (trader breakers)"
 
 
-def _line(error: BaseException) -> str:
-    """Return an error as one bounded line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+def _one_line(error: BaseException) -> str:
+    """Return an error as one line of bounded length."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:MESSAGE_LENGTH_MAX]

@@ -1,4 +1,8 @@
-"""Finding opportunities: every enabled calculator asked, or remembered, and its answer checked."""
+"""Stage 1: the opportunity calculators say what might be worth trading, and why.
+
+Each enabled calculator is called, or its result for the same inputs comes from the cache. What it
+returns is checked before anybody uses it.
+"""
 
 from __future__ import annotations
 
@@ -7,47 +11,92 @@ from typing import Any
 
 from planner_core.events import CacheConsulted
 from planner_core.market.state import PlanningState
-from planner_core.model.plan import Opportunity, Skip
-from planner_core.modules.cache import RunMemory
+from planner_core.model.config import PlannerConfig
+from planner_core.model.plan import ModuleStatus, Opportunity, Skip
+from planner_core.modules.cache import RunCache
 from planner_core.modules.contracts import checked_opportunities
 from planner_core.modules.module import ModuleKind, ModuleParameters, OpportunityCalculator
-from planner_core.pipeline.isolation import ModuleRunner
+from planner_core.pipeline.isolation import ModuleRunner, whole_minutes
 from planner_core.runtime import Runtime
 
 
 def find_opportunities(
-    state: PlanningState, runtime: Runtime, runner: ModuleRunner
+    state: PlanningState, runner: ModuleRunner
 ) -> tuple[list[tuple[str, Opportunity]], list[tuple[str, Skip]]]:
-    """Ask every enabled calculator; return what they found and what they could not judge."""
-    memory = RunMemory(runtime.cache, state.context, state.config)
-    found: list[tuple[str, Opportunity]] = []
-    skipped: list[tuple[str, Skip]] = []
+    """Run every enabled calculator.
+
+    Returns
+    -------
+    opportunities : list of (module key, Opportunity)
+    skips : list of (module key, Skip)
+        Securities that a calculator could not judge.
+    """
+    runtime = runner.runtime
+    cache = RunCache(runtime.cache, state.context, state.config)
+    opportunities: list[tuple[str, Opportunity]] = []
+    skips: list[tuple[str, Skip]] = []
     for name, parameters in state.config.enabled(ModuleKind.OPPORTUNITY).items():
         runtime.check_cancelled()
         module = runtime.registries.opportunity_calculators[name]
-        results = runner.run(module, "calculate", _calculate, module, state, parameters, memory)
+        results = runner.run(module, "calculate", _calculate, module, state, parameters, cache)
         if runner.failed([module.key]):
-            memory.forget(module)
+            cache.discard(module)
         for result in results:
             if isinstance(result, Skip):
-                skipped.append((module.key, result))
+                skips.append((module.key, result))
             else:
-                found.append((module.key, result))
+                opportunities.append((module.key, result))
     if runtime.cache is not None:
-        runtime.publish(CacheConsulted, hits=memory.hits, misses=memory.misses)
-    return found, skipped
+        runtime.publish(CacheConsulted, hits=cache.hits, misses=cache.misses)
+    return opportunities, skips
 
 
 def _calculate(
     module: OpportunityCalculator[Any],
     state: PlanningState,
     parameters: ModuleParameters,
-    memory: RunMemory,
+    cache: RunCache,
 ) -> Sequence[Opportunity | Skip]:
-    known = memory.recall(module, parameters)
-    if known is not None:
-        return known
+    cached = cache.get(module, parameters)
+    if cached is not None:
+        return cached
     results = module.calculate(state, parameters)
     checked = checked_opportunities(module.key, results, state)
-    memory.keep(module, parameters, checked)
+    cache.put(module, parameters, checked)
     return checked
+
+
+def why_no_calculator_ran(config: PlannerConfig, runner: ModuleRunner) -> str | None:
+    """Return why not one enabled calculator gave a result; None if one did, or none is enabled.
+
+    Calculators appear by their short names, because they are all of one kind. Those that wait for
+    the same time are listed together.
+    """
+    keys = [f"{ModuleKind.OPPORTUNITY}.{name}" for name in config.enabled(ModuleKind.OPPORTUNITY)]
+    if not keys or len(runner.failed(keys)) < len(keys):
+        return None
+    statuses = {attempt.key: attempt.status for attempt in runner.attempts}
+    names_by_wait: dict[str, list[str]] = {}
+    failed = []
+    for key in keys:
+        name = key.rpartition(".")[2]
+        if statuses.get(key) is ModuleStatus.SKIPPED_OPEN:
+            names_by_wait.setdefault(_wait_text(key, runner.runtime), []).append(name)
+        else:
+            failed.append(name)
+    if not names_by_wait:
+        return "every opportunity calculator failed; the events say how"
+    waiting = "; ".join(f"{', '.join(names)} {wait}" for wait, names in names_by_wait.items())
+    also = f"; failed just now: {', '.join(failed)}" if failed else ""
+    return (
+        f"no opportunity calculator may run: breakers leave out {waiting}{also}"
+        " (`trader breakers` says why, `trader breakers reset all` lets them try at once)"
+    )
+
+
+def _wait_text(key: str, runtime: Runtime) -> str:
+    """Return how long a module is skipped, in words."""
+    if key in runtime.excluded_modules or runtime.breakers is None:
+        return "for this plan"
+    wait_s = runtime.breakers.wait_s(key)
+    return "until they are reset" if wait_s is None else f"for {whole_minutes(wait_s)} more min"

@@ -1,4 +1,8 @@
-"""From the chosen set to the plan that is shown, stored and audited."""
+"""Stage 4: the chosen set becomes the plan that is shown, stored and audited.
+
+The score is computed again here, from the portfolio after all steps, and must agree with the
+evaluator's, which adds up pair tables.
+"""
 
 from __future__ import annotations
 
@@ -30,26 +34,40 @@ from planner_core.model.plan import (
 )
 from planner_core.model.records import Finding, Severity, Side
 from planner_core.pipeline.isolation import ModuleRunner
-from planner_core.runtime import Runtime
 from planner_core.search.evaluator import Evaluator
 from planner_core.search.ranking import RankedSet, Ranking
 
 EXECUTION_ORDER = (Side.SELL, Side.CONVERT, Side.BUY)
-"""Money first comes in, then crosses, then goes out."""
+"""Money comes in first, then changes its currency, then goes out."""
 VALID_MARKET_DAYS = 5
 """A plan is advice for a week at most."""
 SCORE_AGREEMENT = 1e-9
-"""The evaluator and the formula must agree to this, or something is badly wrong."""
+"""Largest relative difference between the evaluator's score and the formula's."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Found:
-    """What the search came to; `n_candidates` of the evaluator's were there before refinement."""
+class SearchResult:
+    """The ranked sets, the chosen one, and how the search ended.
+
+    Parameters
+    ----------
+    evaluator : Evaluator
+        Its candidates include the sizes that the refinement added.
+    ranking : Ranking
+    chosen : RankedSet
+    alternatives : sequence of RankedSet
+        Sets to report beside the chosen one.
+    stopped_by : StoppedBy
+    n_candidates : int
+        Candidates before the refinement.
+    certificate : Certificate, optional
+        None when no proof was asked for.
+    """
 
     evaluator: Evaluator
     ranking: Ranking
     chosen: RankedSet
-    others: Sequence[RankedSet]
+    alternatives: Sequence[RankedSet]
     stopped_by: StoppedBy
     n_candidates: int
     certificate: Certificate | None = None
@@ -57,19 +75,18 @@ class Found:
 
 def held_plan(
     context: PlanningContext,
-    runtime: Runtime,
     runner: ModuleRunner,
     reason: str,
     portfolio: Portfolio | None = None,
     findings: tuple[Finding, ...] = (),
 ) -> Plan:
-    """Return the outcome HELD: no plan could be made, and why."""
+    """Return a plan with the outcome HELD, and the reason why there are no steps."""
     return Plan(
         outcome=Outcome.HELD,
         bucket_id=context.bucket_id,
         as_of=context.as_of,
         currency=context.base_currency,
-        trace_id=runtime.trace_id,
+        trace_id=runner.runtime.trace_id,
         reason=reason,
         nav=portfolio.nav if portfolio else None,
         nav_after=portfolio.nav if portfolio else None,
@@ -84,17 +101,16 @@ def held_plan(
 
 def report_plan(
     state: PlanningState,
-    runtime: Runtime,
     runner: ModuleRunner,
-    found: Found,
-    rejected: Sequence[Rejection],
-    skipped: Sequence[tuple[str, Skip]],
+    result: SearchResult,
+    rejections: Sequence[Rejection],
+    skips: Sequence[tuple[str, Skip]],
 ) -> Plan:
-    """Return the plan of the chosen set, with all that explains it."""
-    chosen, nothing = found.chosen, found.ranking.nothing
-    sequence = in_order(chosen.ids, found.evaluator)
+    """Return the plan of the chosen set."""
+    chosen, nothing = result.chosen, result.ranking.nothing
+    sequence = in_order(chosen.ids, result.evaluator)
     steps = build_steps(sequence, state)
-    weight_after = found.evaluator.weights_after(chosen.ids)
+    weight_after = result.evaluator.weights_after(chosen.ids)
     spent = sum(action.cost + action.tax for action in sequence)
     outcome, reason = _outcome(state, chosen)
     portfolio = state.portfolio
@@ -103,7 +119,7 @@ def report_plan(
         bucket_id=state.context.bucket_id,
         as_of=state.context.as_of,
         currency=state.context.base_currency,
-        trace_id=runtime.trace_id,
+        trace_id=runner.runtime.trace_id,
         reason=reason,
         nav=portfolio.nav,
         nav_after=portfolio.nav - spent,
@@ -116,40 +132,42 @@ def report_plan(
         metrics_before=portfolio_metrics(portfolio.weight, state.objective),
         metrics_after=portfolio_metrics(weight_after, state.objective),
         modules=runner.attempts,
-        rejected=(*rejected, *_skips(skipped, state)),
+        rejected=(*rejections, *_skip_rejections(skips, state)),
         alternatives=tuple(
             Alternative(
-                gain=other.score - nothing.score,
-                violation=other.violation,
-                actions=in_order(other.ids, found.evaluator),
+                gain=alternative.score - nothing.score,
+                violation=alternative.violation,
+                actions=in_order(alternative.ids, result.evaluator),
             )
-            for other in found.others
+            for alternative in result.alternatives
         ),
         findings=_findings(state, chosen),
-        n_candidates=found.n_candidates,
-        n_sizes=found.evaluator.candidates.n - found.n_candidates,
-        n_sequences=found.ranking.n_sequences,
-        stopped_by=found.stopped_by,
-        certificate=_certificate(found),
+        n_candidates=result.n_candidates,
+        n_sizes=result.evaluator.candidates.n - result.n_candidates,
+        n_sequences=result.ranking.n_sequences,
+        stopped_by=result.stopped_by,
+        certificate=_certificate(result),
         context_digest=context_digest(state.context),
         valid_until=market_day_after(state.context.as_of, VALID_MARKET_DAYS),
     )
 
 
-def _certificate(found: Found) -> Certificate | None:
-    """Return the certificate for the set that was chosen: doing nothing may win by the rule."""
-    if found.certificate is None:
+def _certificate(result: SearchResult) -> Certificate | None:
+    """Return the certificate with its gap to the chosen set, which need not be the best ranked.
+
+    By the minimum gain, doing nothing may be chosen instead of the best set.
+    """
+    if result.certificate is None:
         return None
-    gap = max(0.0, found.certificate.upper_bound - found.chosen.score)
-    exact = found.certificate.exact and found.chosen.rank == found.ranking.best.rank
-    return replace(found.certificate, gap=gap, exact=exact)
+    gap = max(0.0, result.certificate.upper_bound - result.chosen.score)
+    exact = result.certificate.exact and result.chosen.rank == result.ranking.best.rank
+    return replace(result.certificate, gap=gap, exact=exact)
 
 
 def in_order(ids: Sequence[int], evaluator: Evaluator) -> ActionSequence:
     """Return the actions in the order of execution: sells first, mandatory and best ones ahead.
 
-    A conversion into a currency stands before those out of it: none may take from an account what
-    another one has yet to bring.
+    A conversion into a currency comes before those out of it, so that no account is overdrawn.
     """
     candidates = evaluator.candidates
     turn = _turns([candidates.actions[i] for i in ids if candidates.actions[i].convert_to])
@@ -167,7 +185,11 @@ def in_order(ids: Sequence[int], evaluator: Evaluator) -> ActionSequence:
 
 
 def _turns(conversions: Sequence[Action]) -> dict[str, int]:
-    """Return after how many others the conversions out of a currency come; circles end."""
+    """Return the turn of the conversions out of each currency.
+
+    The turn of a currency is the longest chain of conversions that leads into it. A circle would
+    lengthen the chain for ever, so no turn exceeds the number of conversions.
+    """
     turn = {action.currency: 0 for action in conversions}
     for _ in conversions:
         for action in conversions:
@@ -253,7 +275,7 @@ def _score(
     return score
 
 
-def _skips(skipped: Sequence[tuple[str, Skip]], state: PlanningState) -> list[Rejection]:
+def _skip_rejections(skips: Sequence[tuple[str, Skip]], state: PlanningState) -> list[Rejection]:
     return [
         Rejection(
             security=state.context.securities[skip.security].id,
@@ -262,12 +284,12 @@ def _skips(skipped: Sequence[tuple[str, Skip]], state: PlanningState) -> list[Re
             sources=(key,),
             reason=skip.reason,
         )
-        for key, skip in skipped
+        for key, skip in skips
     ]
 
 
 def data_findings(state: PlanningState) -> list[Finding]:
-    """Return what is doubtful about the data that a plan is made from."""
+    """Return the findings about the data that a plan is made from."""
     return [
         *state.context.findings,
         *state.history.findings,

@@ -1,4 +1,11 @@
-"""Searching sequences: seeds from the patterns, blocks from the generators, one ranking."""
+"""Stage 3: search sets of candidates and rank the best of them.
+
+    patterns  -> seeds: sets that make sense together
+    generators -> blocks of sets, around the seeds or of all candidates
+    ranking    <- both; a set enters it by its violation of limits first, then by its score
+
+Doing nothing is ranked too: a plan has to beat it.
+"""
 
 from __future__ import annotations
 
@@ -25,22 +32,34 @@ from planner_core.modules.module import (
 )
 from planner_core.pipeline.isolation import ModuleRunner
 from planner_core.runtime import Runtime
-from planner_core.search.evaluator import IdBlock, as_block
+from planner_core.search.evaluator import Evaluator, IdBlock, as_block
+from planner_core.search.ranking import RANKED_SETS, Ranking
 from planner_core.search.space import SearchSpace
 
 
+def search(
+    state: PlanningState, evaluator: Evaluator, runner: ModuleRunner
+) -> tuple[Ranking, StoppedBy]:
+    """Propose seeds, generate sets and rank the best of them."""
+    ranking = Ranking(evaluator, size=RANKED_SETS)
+    ranking.offer(as_block([()], 1, evaluator.null_id))
+    seeds = propose_seeds(state, evaluator.candidates, runner)
+    depth = state.config.max_plan_depth
+    space = SearchSpace(evaluator.candidates, evaluator, ranking, seeds, depth)
+    return ranking, search_sequences(space, state, runner)
+
+
 def propose_seeds(
-    state: PlanningState, candidates: Candidates, runtime: Runtime, runner: ModuleRunner
+    state: PlanningState, candidates: Candidates, runner: ModuleRunner
 ) -> tuple[tuple[int, ...], ...]:
-    """Ask every enabled pattern generator; return the distinct sets in their order."""
+    """Run every enabled pattern generator; return the distinct sets in their order."""
+    runtime = runner.runtime
     seeds: dict[tuple[int, ...], None] = {}
     for name, parameters in state.config.enabled(ModuleKind.PATTERN).items():
         runtime.check_cancelled()
         module = runtime.registries.pattern_generators[name]
-        for chosen in runner.run(
-            module, "generate", _seeds_of, module, candidates, state, parameters
-        ):
-            seeds[tuple(sorted(chosen))] = None
+        for ids in runner.run(module, "generate", _seeds_of, module, candidates, state, parameters):
+            seeds[tuple(sorted(ids))] = None
     return tuple(seeds)
 
 
@@ -54,15 +73,10 @@ def _seeds_of(
     return checked_sets(module.key, sets, candidates.n, state.config.max_plan_depth)
 
 
-def search_sequences(
-    space: SearchSpace,
-    state: PlanningState,
-    runtime: Runtime,
-    runner: ModuleRunner,
-) -> StoppedBy:
-    """Score the seeds, then everything the enabled sequence generators yield."""
+def search_sequences(space: SearchSpace, state: PlanningState, runner: ModuleRunner) -> StoppedBy:
+    """Score the seeds, then all blocks that the enabled sequence generators yield."""
+    runtime, ranking = runner.runtime, space.ranking
     enabled = state.config.enabled(ModuleKind.SEQUENCE)
-    ranking = space.ranking
     scan = _Scan(space, runtime)
     runtime.publish(
         SequenceGenerationStarted,
@@ -74,7 +88,7 @@ def search_sequences(
     scan.offer(as_block(space.seeds, space.depth, space.null_id), "patterns")
     for name, parameters in enabled.items():
         module = runtime.registries.sequence_generators[name]
-        scan.consume(module, state, parameters, runner)
+        scan.run(module, state, parameters, runner)
         runtime.publish(
             SearchProgressed,
             source=module.key,
@@ -85,6 +99,7 @@ def search_sequences(
     runtime.publish(
         SequenceGenerationCompleted,
         n_sequences=ranking.n_sequences,
+        # The rest of the time: generating and scoring take turns.
         elapsed_s=max(0.0, elapsed - scan.evaluating_s),
     )
     runtime.publish(
@@ -99,7 +114,7 @@ def search_sequences(
 
 
 class _Scan:
-    """Feeds blocks into the ranking until they end, the deadline comes or nobody waits any more."""
+    """Feeds blocks into the ranking until they end, the deadline passes or the run is cancelled."""
 
     def __init__(self, space: SearchSpace, runtime: Runtime) -> None:
         self.space = space
@@ -108,14 +123,14 @@ class _Scan:
         self.out_of_time = False
         self.evaluating_s = 0.0
 
-    def consume(
+    def run(
         self,
         module: SequenceGenerator[Any],
         state: PlanningState,
         parameters: ModuleParameters,
         runner: ModuleRunner,
     ) -> None:
-        """Offer every block of a generator until the time is up."""
+        """Offer every block of a generator, until the time is up."""
         budget = StreamBudget(module.key)
 
         def generate() -> Iterator[IdBlock]:
@@ -123,19 +138,20 @@ class _Scan:
                 checked = checked_block(module.key, block, self.space.null_id, self.space.depth)
                 budget.spend(checked.shape[1])
                 yield checked
+                # After the deadline, each remaining generator still gets one block.
                 if self.out_of_time:
                     return
 
-        def take(block: IdBlock) -> int:
+        def consume(block: IdBlock) -> int:
             self.offer(block, module.key)
             self.runtime.check_cancelled()
             self.out_of_time = self.out_of_time or self.runtime.out_of_time()
             return int(block.shape[1])
 
-        runner.run_stream(module, "generate", generate, take)
+        runner.run_stream(module, "generate", generate, consume)
 
     def offer(self, block: IdBlock, source: str) -> None:
-        """Score a block, and tell when it holds a new best."""
+        """Score a block; publish an event if it holds a new best set."""
         if not block.shape[1]:
             return
         started = self.runtime.monotonic()

@@ -302,14 +302,13 @@ class Prepared:
 def prepare(portfolio: Portfolio, at_most: int | None = None) -> Prepared:
     """Run the pipeline up to the evaluator; `at_most` thins the candidates out evenly."""
     state = make_state(portfolio.context, portfolio.config)
-    runtime = make_runtime()
-    runner = ModuleRunner(runtime)
-    found, _ = find_opportunities(state, runtime, runner)
-    actions, _ = size_opportunities(found, state)
+    runner = ModuleRunner(make_runtime())
+    opportunities, _ = find_opportunities(state, runner)
+    actions, _ = size_opportunities(opportunities, state)
     actions = merged([*actions, *incumbent_actions(state)])
     if at_most is not None and len(actions) > at_most:
         actions = [actions[i] for i in np.linspace(0, len(actions) - 1, at_most).astype(int)]
-    candidates, _ = narrow(actions, state, runtime, runner)
+    candidates, _ = narrow(actions, state, runner)
     assert not runner.failed([a.key for a in runner.attempts if a.status.value != "disabled"])
     return Prepared(
         state=state,

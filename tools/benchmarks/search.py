@@ -13,8 +13,7 @@ from planner_core.market.trade_sizing import size_opportunities
 from planner_core.pipeline.candidate_stage import narrow
 from planner_core.pipeline.isolation import ModuleRunner
 from planner_core.pipeline.opportunity_stage import find_opportunities
-from planner_core.pipeline.search_stage import propose_seeds
-from planner_core.planner import search
+from planner_core.pipeline.search_stage import propose_seeds, search
 from planner_core.runtime import Runtime
 from planner_core.search.evaluator import Evaluator, as_block
 from planner_core.search.ranking import Ranking
@@ -109,13 +108,13 @@ def measure_case(state: PlanningState, depth: int) -> Case:
     """Everything about one instance at one depth."""
     runtime = Runtime(monotonic=time.process_time)
     runner = ModuleRunner(runtime)
-    found, _ = find_opportunities(state, runtime, runner)
-    actions, _ = size_opportunities(found, state)
-    candidates, _ = narrow(actions, state, runtime, runner)
+    opportunities, _ = find_opportunities(state, runner)
+    actions, _ = size_opportunities(opportunities, state)
+    candidates, _ = narrow(actions, state, runner)
     evaluator = Evaluator(state, candidates)
 
     begin = time.process_time()
-    ranking, _ = search(state, evaluator, runtime, runner)
+    ranking, _ = search(state, evaluator, runner)
     search_s = time.process_time() - begin
     searched, nothing = ranking.best.score, ranking.nothing.score
     if ranking.best.violation_level:
@@ -151,7 +150,7 @@ def patterns_only(state: PlanningState, evaluator: Evaluator, runtime: Runtime) 
     """Score of the best set that a pattern proposes."""
     ranking = Ranking(evaluator, size=2)
     ranking.offer(as_block([()], 1, evaluator.null_id))
-    seeds = propose_seeds(state, evaluator.candidates, runtime, ModuleRunner(runtime))
+    seeds = propose_seeds(state, evaluator.candidates, ModuleRunner(runtime))
     ranking.offer(as_block(seeds, state.config.max_plan_depth, evaluator.null_id))
     return ranking.best.score
 

@@ -19,7 +19,7 @@ from host.planning.worker.main import main
 from planner_core.model.plan import Opportunity
 from planner_core.model.records import Side
 from planner_core.modules.builtin import builtin_registries
-from planner_core.modules.cache import Results, RunMemory
+from planner_core.modules.cache import Results, RunCache
 from planner_core.modules.module import (
     AnyModule,
     ModuleMetadata,
@@ -110,21 +110,21 @@ class Chaotic(OpportunityCalculator[ModuleParameters]):
         return found
 
 
-def never_remembered() -> None:
-    """Let every plan ask the module: what it found before must not stand for what it does now."""
-    keep = RunMemory.keep
+def never_cached() -> None:
+    """Make every plan call the module: an earlier result must not hide what it does now."""
+    put = RunCache.put
 
-    def keep_of_others(
-        memory: RunMemory, module: AnyModule, parameters: ModuleParameters, results: Results
+    def put_of_others(
+        cache: RunCache, module: AnyModule, parameters: ModuleParameters, results: Results
     ) -> None:
         if not isinstance(module, Chaotic):
-            keep(memory, module, parameters, results)
+            put(cache, module, parameters, results)
 
-    RunMemory.keep = keep_of_others  # type: ignore[assignment,method-assign] # the product knows nothing of this
+    RunCache.put = put_of_others  # type: ignore[assignment,method-assign] # the product knows nothing of this
 
 
 if __name__ == "__main__":
-    never_remembered()
+    never_cached()
     registries = builtin_registries().copy()
     registries.register(Chaotic(Path(sys.argv.pop(1))))
     main(registries)

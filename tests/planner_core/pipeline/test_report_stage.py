@@ -25,7 +25,7 @@ from planner_core.model.records import (
 from planner_core.pipeline.candidate_stage import gains_alone
 from planner_core.pipeline.isolation import ModuleRunner
 from planner_core.pipeline.report_stage import (
-    Found,
+    SearchResult,
     build_steps,
     in_order,
     market_day_after,
@@ -217,13 +217,13 @@ def test_a_score_that_the_formula_does_not_confirm_is_never_reported() -> None:
     )
     runtime = Runtime()
     for chosen, complaint in ((honest, None), (lying, "disagree")):
-        found = Found(evaluator, ranking, chosen, (), StoppedBy.COMPLETE, n_candidates=1)
+        result = SearchResult(evaluator, ranking, chosen, (), StoppedBy.COMPLETE, n_candidates=1)
         if complaint is None:
-            made = report_plan(state, runtime, ModuleRunner(runtime), found, (), ())
+            made = report_plan(state, ModuleRunner(runtime), result, (), ())
             assert made.outcome is Outcome.PLANNED
         else:
             with pytest.raises(AssertionError, match=complaint):
-                report_plan(state, runtime, ModuleRunner(runtime), found, (), ())
+                report_plan(state, ModuleRunner(runtime), result, (), ())
 
 
 # -- the digest -----------------------------------------------------------------------------------

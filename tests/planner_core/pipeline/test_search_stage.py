@@ -14,8 +14,7 @@ from planner_core.events import Event
 from planner_core.market.state import PlanningState, value
 from planner_core.model.plan import ModuleStatus, StoppedBy
 from planner_core.pipeline.isolation import ModuleRunner
-from planner_core.pipeline.search_stage import propose_seeds, search_sequences
-from planner_core.planner import search
+from planner_core.pipeline.search_stage import propose_seeds, search, search_sequences
 from planner_core.search.evaluator import as_block
 from planner_core.search.ranking import Ranking
 from planner_core.search.space import SearchSpace
@@ -61,7 +60,7 @@ class Bench:
     def run(self, *seeds: tuple[int, ...]) -> StoppedBy:
         candidates = self.evaluator.candidates
         space = SearchSpace(candidates, self.evaluator, self.ranking, seeds, 3)
-        return search_sequences(space, self.state, self.runtime, self.runner)
+        return search_sequences(space, self.state, self.runner)
 
 
 def blocks(*sets: tuple[int, ...]) -> Any:  # noqa: ANN401 - a stub's function
@@ -83,7 +82,7 @@ def check_best_of_all(portfolio: Portfolio) -> None:
     prepared = prepare(portfolio, at_most=9)
     runtime = make_runtime()
     state = prepared.state
-    ranking, stopped_by = search(state, prepared.evaluator, runtime, ModuleRunner(runtime))
+    ranking, stopped_by = search(state, prepared.evaluator, ModuleRunner(runtime))
     expected = prepared.reference.best_sets(prepared.wishes, state.config.max_plan_depth)
     _, best = expected[0]
     assert stopped_by is StoppedBy.COMPLETE
@@ -117,7 +116,7 @@ def test_each_generator_alone_finds_nearly_the_best(generator: str) -> None:
     state = make_state(make_context(), config)
     actions = [make_action(state, s.id, n) for s in state.context.securities for n in SIZES]
     evaluator = make_evaluator(state, actions)
-    ranking, _ = search(state, evaluator, runtime, ModuleRunner(runtime))
+    ranking, _ = search(state, evaluator, ModuleRunner(runtime))
     every = [ids for n in range(4) for ids in combinations(range(len(actions)), n)]
     block = as_block(every, 3, evaluator.null_id)
     legal = evaluator.check(block).legal
@@ -133,7 +132,7 @@ def test_seeds_are_distinct_sorted_and_in_the_order_they_were_proposed() -> None
     bench = Bench(
         stub_pattern(lambda _: [(5, 1), (2,)], "one"), stub_pattern(lambda _: [(1, 5), (7,)], "two")
     )
-    seeds = propose_seeds(bench.state, bench.evaluator.candidates, bench.runtime, bench.runner)
+    seeds = propose_seeds(bench.state, bench.evaluator.candidates, bench.runner)
     assert seeds == ((1, 5), (2,), (7,))
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from planner_core.market.state import value
 from planner_core.model.records import CashBalance
-from planner_core.planner import decide
+from planner_core.planner import choose_set
 from planner_core.search.evaluator import BLOCK_SEQUENCES, Evaluator, as_block
 from planner_core.search.ranking import Ranking
 from tests.builders import make_action, make_config, make_context, make_evaluator, make_state
@@ -142,7 +142,7 @@ def test_a_repair_outranks_every_score() -> None:
     assert [s.ids for s in ranking.sets] == [(0,), (1,), (2,), ()]
     assert [s.score for s in ranking.sets] == sorted(s.score for s in ranking.sets)
     assert [s.violation == 0 for s in ranking.sets] == [True, False, False, False]
-    assert decide(ranking, state).ids == (0,)
+    assert choose_set(ranking, state).ids == (0,)
 
 
 def test_a_repair_enters_a_ranking_that_is_full_of_better_scores() -> None:

@@ -197,7 +197,7 @@ def test_alternatives_differ_from_the_best_and_from_each_other(
 
 def narrowed(state: PlanningState, actions: list[Any], **filters: Any) -> tuple[Candidates, Any]:
     runtime = make_runtime(*filters.pop("modules", ()))
-    return narrow(actions, state, runtime, ModuleRunner(runtime))
+    return narrow(actions, state, ModuleRunner(runtime))
 
 
 def test_no_filter_drops_what_is_mandatory() -> None:
