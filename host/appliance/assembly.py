@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from host.planning.breaker_store import BreakerStore
-from host.planning.worker.client import WorkerNews
+from host.planning.worker.client import WorkerCallbacks
 from host.planning.worker.supervisor import PlanSupervisor
 from host.telemetry.events import daemon_events as told
 from host.telemetry.metrics.process_memory import peak_memory_bytes
@@ -37,37 +37,39 @@ def supervised(
         counted = {f"link_{name}": value for name, value in asdict(link.statistics).items()}
         return {**counted, "daemon_rss_peak_bytes": peak_memory_bytes()}
 
-    def complain(problem: str) -> None:
+    def on_problem(problem: str) -> None:
         tell(told.StateNotKept(problem=problem))
 
     breakers, metrics = BreakerStore(home), MetricsStore(home)
-    return PlanSupervisor(worker, breakers, metrics, gauges=gauges, complain=complain, now=now)
+    return PlanSupervisor(worker, breakers, metrics, gauges=gauges, on_problem=on_problem, now=now)
 
 
-def worker_news(
+def worker_callbacks(
     tell: Tell, restarts: Callable[[], int], running: Callable[[], OpenRequest | None]
-) -> WorkerNews:
-    """Return what tells of a planner's process.
+) -> WorkerCallbacks:
+    """Return callbacks that publish what happens to a worker.
 
     Parameters
     ----------
     tell : callable taking a HostEvent
-    restarts : callable returning how often it was begun again
-    running : callable returning the request it works on
+    restarts : callable returning how often it was restarted
+    running : callable returning the request that it works on
     """
 
-    def started(pid: int) -> None:
+    def on_ready(pid: int) -> None:
         tell(told.WorkerReady(pid=pid))
 
-    def warmed(elapsed_s: float) -> None:
+    def on_warm(elapsed_s: float) -> None:
         tell(told.WorkerWarm(elapsed_s=elapsed_s))
 
-    def ended(why: str) -> None:
+    def on_end(why: str) -> None:
         tell(told.WorkerEnded(why=why, restarts=restarts()))
 
-    def said(line: str) -> None:
+    def on_stderr_line(line: str) -> None:
         request = running()  # whose doing it may be
         names = (request.trace_id, request.bucket_id) if request else ("", "")
         tell(told.WorkerSaid(trace_id=names[0], bucket_id=names[1], line=line))
 
-    return WorkerNews(started, warmed, ended, said)
+    return WorkerCallbacks(
+        on_ready=on_ready, on_warm=on_warm, on_end=on_end, on_stderr_line=on_stderr_line
+    )

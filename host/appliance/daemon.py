@@ -33,7 +33,7 @@ from firmware_bridge.events import (
     PressesLost,
 )
 from firmware_bridge.link import Link
-from host.appliance.assembly import supervised, worker_news
+from host.appliance.assembly import supervised, worker_callbacks
 from host.appliance.config_watcher import ConfigDesk
 from host.appliance.health_monitor import HealthDesk
 from host.appliance.link_monitor import LinkWatch, news_of
@@ -175,7 +175,7 @@ class Daemon:
         self.night_watch = NightWatch(self.config.display, self.screen, self._now)
         self.night_watch.look()
         tell = self.recorder.tell
-        news = worker_news(tell, lambda: self.worker.restarts, lambda: self.plans.running)
+        news = worker_callbacks(tell, lambda: self.worker.restarts, lambda: self.plans.running)
         limits, store = self.config.limits, PlanStore(self.home)
         worker = WorkerClient(self.home, news, self._worker_command, limits.plan_memory_mb)
         self.worker = await stack.enter_async_context(worker)

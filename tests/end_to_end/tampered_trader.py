@@ -111,10 +111,10 @@ def tamper(settings: dict[str, Any]) -> None:
     init = worker_client.WorkerClient.__init__
 
     def with_quick_worker(
-        self: Any, home: Any, news: Any = None, *_rest: Any, **_more: Any
+        self: Any, home: Any, callbacks: Any = None, *_rest: Any, **_more: Any
     ) -> None:
         script = (PLANTED_WORKER, planted) if planted else (QUICK_WORKER, plan_s)
-        init(self, home, news, (sys.executable, *script, "--home", str(home.root)))
+        init(self, home, callbacks, (sys.executable, *script, "--home", str(home.root)))
 
     worker_client.WorkerClient.__init__ = with_quick_worker  # type: ignore[method-assign]
     if settings.get("clock_s"):

@@ -18,18 +18,18 @@ from planner_core.modules.cache import CalculationCache
 SILENT = "silent"
 
 
-class Twofold(worker_main.Desk):
+class Twofold(worker_main.RequestHandler):
     """Plans watched or not, as the trace id says."""
 
-    def _planned(self, trace_id: str, request: worker_main.Request) -> dict[str, object]:
+    def plan(self, trace_id: str, request: worker_main.Request) -> dict[str, object]:
         self.cache = CalculationCache(time.monotonic)
         if not trace_id.startswith(SILENT):
-            return super()._planned(trace_id, request)
+            return super().plan(trace_id, request)
         options = RunOptions(
             trace_id=trace_id,
             budget_s=float(request["budget_s"]),
             cache=self.cache,
-            is_cancelled=lambda: self.inbox.is_cancelled(trace_id),
+            is_cancelled=lambda: self.requests.is_cancelled(trace_id),
             load_config=load_active,
         )
         run = make_plan(self.home, str(request["bucket_id"]), options)
@@ -42,5 +42,5 @@ class Twofold(worker_main.Desk):
 
 
 if __name__ == "__main__":
-    worker_main.Desk = Twofold  # type: ignore[misc]
+    worker_main.RequestHandler = Twofold  # type: ignore[misc]
     worker_main.main()

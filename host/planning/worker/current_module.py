@@ -1,11 +1,12 @@
-"""Which module runs: a few bytes of memory that the planner's process and the daemon share.
+"""The module that runs, in a few bytes of memory that the worker and the daemon share.
 
-The planner notes a module before it calls it, and takes the note back when the module returned. It
-costs a microsecond and wakes nobody. The daemon looks at it only when the process has died or had
-to be killed: then it says whom to blame, whatever the process could still say.
+The worker writes a module's key before it calls the module, and clears it when the module returns.
+That costs a microsecond and wakes no other process. The daemon reads the memory only when the
+worker has died or was killed. So it knows which module to suspect, even if the worker could not
+say anything any more.
 
-What stands there may be anything, since a module may write wherever it likes: the daemon takes it
-for a name of limited length, and reads it in a way that a file cut short cannot hurt.
+A module may write anywhere, so the memory may hold anything. The daemon accepts only a printable
+name of limited length. It reads with `pread`, which cannot fault if the file was truncated.
 """
 
 from __future__ import annotations
@@ -20,80 +21,87 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-VARIABLE: Final = "TRADER_RUNNING_FD"
-"""Names the descriptor of the memory in the environment of the planner's process."""
+VARIABLE: Final = "TRADER_CURRENT_MODULE_FD"
+"""Environment variable of the worker: the descriptor of the memory."""
 SIZE: Final = mmap.PAGESIZE
 KEY_BYTES_MAX: Final = 200
-NOTE: Final = struct.Struct("=dH")
-"""Since when, on the monotonic clock, which is that of the whole machine; the length of the key."""
-EMPTY: Final = NOTE.pack(0.0, 0)
+HEADER: Final = struct.Struct("=dH")
+"""Start time on the monotonic clock, which all processes share, and the length of the key."""
+EMPTY: Final = HEADER.pack(0.0, 0)
 F_ADD_SEALS: Final = 1033
 SEAL_SHRINK: Final = 0x2
 SEAL_GROW: Final = 0x4
 SEAL_FUTURE_WRITE: Final = 0x10
-"""No write from now on but through memory that is mapped already."""
+"""From now on, only memory that is mapped already can be written."""
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
-    """The module that runs, "" for none, and since when."""
+class CurrentModule:
+    """The key of the module that runs, "" for none, and when it began (monotonic, s)."""
 
     key: str = ""
-    since_s: float = 0.0
+    start_s: float = 0.0
 
 
-def new_memory() -> int:
-    """Return the descriptor of memory for a note; OSError where the kernel has none to give."""
-    descriptor = os.memfd_create("running", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+def create_memory() -> int:
+    """Return the descriptor of new shared memory; OSError if the kernel has none."""
+    descriptor = os.memfd_create("current_module", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     os.ftruncate(descriptor, SIZE)
     fcntl.fcntl(descriptor, F_ADD_SEALS, SEAL_SHRINK | SEAL_GROW)
     return descriptor
 
 
-def read_note(descriptor: int) -> Running:
-    """Return what stands in the memory; nothing when that makes no sense."""
+def read_current_module(descriptor: int) -> CurrentModule:
+    """Return the module in the memory; an empty one if the content is invalid."""
     try:
-        data = os.pread(descriptor, NOTE.size + KEY_BYTES_MAX, 0)
-        since_s, length = NOTE.unpack_from(data)
-        key = data[NOTE.size : NOTE.size + length].decode("ascii")
+        data = os.pread(descriptor, HEADER.size + KEY_BYTES_MAX, 0)
+        start_s, length = HEADER.unpack_from(data)
+        key = data[HEADER.size : HEADER.size + length].decode("ascii")
     except (OSError, ValueError, struct.error):
-        return Running()
-    is_whole = 0 < length <= KEY_BYTES_MAX and len(key) == length and key.isprintable()
-    return Running(key, since_s) if is_whole else Running()
+        return CurrentModule()
+    is_valid = 0 < length <= KEY_BYTES_MAX and len(key) == length and key.isprintable()
+    return CurrentModule(key, start_s) if is_valid else CurrentModule()
 
 
-class RunningNote:
-    """The planner's side: `note` before a module is called, `clear` when it returned."""
+class CurrentModuleWriter:
+    """The worker's side of the memory.
+
+    Parameters
+    ----------
+    descriptor : int, optional
+        None: there is no shared memory, and nothing is written.
+    """
 
     def __init__(self, descriptor: int | None = None) -> None:
         self._memory: mmap.mmap | None = None
         if descriptor is not None:
             self._memory = mmap.mmap(descriptor, SIZE)
-            with suppress(OSError):  # an old kernel: then a module can write there like anywhere
+            with suppress(OSError):  # an old kernel has no such seal: the memory stays writable
                 fcntl.fcntl(descriptor, F_ADD_SEALS, SEAL_FUTURE_WRITE)
 
-    def note(self, key: str) -> None:
-        """Say that this module is about to run."""
+    def write(self, key: str) -> None:
+        """Write that this module is about to run."""
         if self._memory is not None:
             name = key.encode("ascii", "replace")[:KEY_BYTES_MAX]
-            self._memory[: NOTE.size + len(name)] = NOTE.pack(time.monotonic(), len(name)) + name
+            header = HEADER.pack(time.monotonic(), len(name))
+            self._memory[: HEADER.size + len(name)] = header + name
 
     def clear(self) -> None:
-        """Say that no module runs."""
+        """Write that no module runs."""
         if self._memory is not None:
-            self._memory[: NOTE.size] = EMPTY
+            self._memory[: HEADER.size] = EMPTY
 
     def close(self) -> None:
-        """Say nothing any more."""
+        """Ignore all later writes."""
         self._memory = None
 
 
-def inherited_note(environment: MutableMapping[str, str]) -> RunningNote:
-    """Return the note that the daemon left for this process; a mute one when it left none."""
-    name = environment.pop(VARIABLE, "")
-    if not name.isdecimal():
-        return RunningNote()
-    descriptor = int(name)
-    note = RunningNote(descriptor)
+def inherit_writer(environment: MutableMapping[str, str]) -> CurrentModuleWriter:
+    """Return the writer for the daemon's memory, and remove its variable from the environment."""
+    value = environment.pop(VARIABLE, "")
+    if not value.isdecimal():
+        return CurrentModuleWriter()
+    descriptor = int(value)
+    writer = CurrentModuleWriter(descriptor)
     os.close(descriptor)
-    return note
+    return writer

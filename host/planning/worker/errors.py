@@ -1,4 +1,4 @@
-"""Why there is no plan: what went wrong in the planner's process, or with it."""
+"""Why there is no plan: the worker process failed, or the daemon ended it."""
 
 from __future__ import annotations
 
@@ -11,24 +11,37 @@ DIED: Final = "worker_died"
 OVERRAN: Final = "overrun"
 CANCELLED: Final = "cancelled"
 LEFT_PROCESSES: Final = "left_processes"
-"""As `host.planning.worker.main` says it; the daemon does not import the planner."""
+"""The modules of a plan left processes behind."""
 
 
 class PlanFailedError(HostError):
-    """There is no plan; `failure` says which way it failed, `lines` why.
+    """There is no plan.
 
-    `blamed` is the key of the module that ran when the process died or hung, "" for none. With
-    `is_doubtful` it may have had nothing to do with that, or nobody knows which module did it.
+    Parameters
+    ----------
+    failure : str
+        The way it failed: a constant above, or the code of another error.
+    lines : sequence of str
+        Why, a line per reason.
+    suspect : str
+        Key of the module that ran when the process died or hung; "" for none.
+    cause_uncertain : bool
+        The suspect may not be the cause, or no module is known to be.
     """
 
     code = "plan_failed"
 
     def __init__(
-        self, failure: str, lines: Sequence[str], blamed: str = "", *, is_doubtful: bool = False
+        self,
+        failure: str,
+        lines: Sequence[str],
+        suspect: str = "",
+        *,
+        cause_uncertain: bool = False,
     ) -> None:
         self.failure = failure
-        self.blamed = blamed
-        self.is_doubtful = is_doubtful
+        self.suspect = suspect
+        self.cause_uncertain = cause_uncertain
         self._lines = tuple(lines) or (failure,)
         super().__init__("\n".join(self._lines))
 

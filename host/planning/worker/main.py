@@ -1,25 +1,25 @@
-"""The planner's process: reads requests, plans, answers; outlives nobody.
+"""The planner's process: reads requests, plans, and answers. It ends when the daemon does.
 
-It stores no plan, only what circuit breakers learnt.
+It stores no plan, only the state of circuit breakers.
 
-The daemon (`host.planning.worker.client`) starts it with a pipe on each end; a JSON object per
-line::
+The daemon (`host.planning.worker.client`) starts it with a pipe on each end. Each line is a JSON
+object::
 
     in   {"do": "plan", "trace_id": ..., "bucket_id": ..., "budget_s": ..., "module_budget_s": ...,
-          "without": {KEY: why}, "is_careful": ...}
+          "excluded_modules": {KEY: reason}, "isolate": ...}
          {"do": "cancel", "trace_id": ...}
     out  {"ready": {"pid": ...}}
          {"warm": {"elapsed_s": ...}}
-         {"event": <an event of the planner>}    a moment later, with those that follow
-         {"running": {"trace_id": ..., "key": ...}}    of a careful plan, which says all at once
+         {"event": <an event of the planner>}    after SEND_DELAY_S, with those that follow
+         {"running": {"trace_id": ..., "key": ...}}    only with "isolate", which sends at once
          {"planned": {"trace_id": ..., "created_at": ..., "elapsed_s": ...,
                       "memory": {...}, "plan": <plan-json>}}
-         {"failed": {"trace_id": ..., "code": ..., "lines": [...], "blamed": KEY or nothing}}
+         {"failed": {"trace_id": ..., "code": ..., "lines": [...], "suspect": KEY or missing}}
 
-numpy and the planner are imported before "ready". Then, if nobody asks for anything else, a plan
-that nobody sees is made, because a first one takes twice as long as the next. Whatever a
-module prints goes to standard error, not into the answers. When the daemon is gone, however it
-ended, so is this process, at once and with what it was doing: only the daemon keeps plans.
+numpy and the planner are imported before "ready". Then, unless a request comes first, a plan is
+made and thrown away, because the first plan takes twice as long as the next. What a module prints
+goes to standard error, not into the responses. When the daemon ends, however it does, this process
+ends at once and its plan is lost: only the daemon keeps plans.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ import contextlib
 import json
 import os
 import queue
-import signal
 import sys
 import threading
 import time
@@ -39,14 +38,14 @@ from typing import TYPE_CHECKING, Any, Final
 from host.errors import HostError, error_lines
 from host.home.home import Home
 from host.limits import PLAN_MEMORY_MB, WORKER_REQUEST_BYTES_MAX
-from host.planning.worker.current_module import RunningNote, inherited_note
-from host.planning.worker.response_pipe import EXIT_ORPHANED, Answers
+from host.planning.worker.current_module import CurrentModuleWriter, inherit_writer
+from host.planning.worker.errors import LEFT_PROCESSES
 from host.planning.worker.sandbox import (
-    PR_SET_PDEATHSIG,
-    Nursery,
-    call_prctl,
+    EXIT_ORPHANED,
+    ChildProcesses,
+    die_with_parent,
     limit_memory,
-    volunteer_for_oom,
+    prefer_for_oom_kill,
 )
 from host.telemetry.metrics.process_memory import memory_bytes
 from planner_core.errors import PlannerError
@@ -55,47 +54,49 @@ if TYPE_CHECKING:
     from planner_core.events import Event
     from planner_core.modules.registry import Registries
 
-LEFT_PROCESSES: Final = "left_processes"
-"""Code of a plan whose modules left processes behind."""
-MODULE_ENDS: Final = frozenset({"ModuleCompleted", "ModuleFailed", "ModuleOverran"})
-URGENT: Final = frozenset({"WARN", "ERROR"})
-"""Events that are sent before anything else happens."""
+MODULE_END_EVENTS: Final = frozenset({"ModuleCompleted", "ModuleFailed", "ModuleOverran"})
+URGENT_SEVERITIES: Final = frozenset({"WARN", "ERROR"})
+"""Events of these are sent at once."""
+SEND_DELAY_S: Final = 0.05
+DELAYED_LINES_MAX: Final = 1_000
+"""Lines that may wait; more of them are sent at once."""
+ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=str)
 
 Request = dict[str, Any]
 
 
-class Inbox:
-    """What the daemon asks for, read in a thread of its own so that a cancel is heard at work."""
+class RequestPipe:
+    """The daemon's requests, read in a thread of its own: a cancel is seen during a plan."""
 
     def __init__(self, descriptor: int) -> None:
         self.plans: queue.SimpleQueue[Request] = queue.SimpleQueue()
         self._descriptor = descriptor
         self._lock = threading.Lock()
         self._is_cancelled: dict[str, bool] = {}
-        """By trace id, for each plan that was asked for and is not done."""
+        """By trace id, for each plan that was requested and is not done."""
 
     def listen(self) -> None:
         """Read until the daemon is gone, then end the process, whatever it is doing."""
         with os.fdopen(self._descriptor, "rb") as file:
             while line := file.readline(WORKER_REQUEST_BYTES_MAX):
-                self._take(line)
+                self._receive(line)
         os._exit(EXIT_ORPHANED)
 
     def is_cancelled(self, trace_id: str) -> bool:
-        """Tell whether nobody waits for this plan any more."""
+        """Return whether the daemon cancelled this plan."""
         return self._is_cancelled.get(trace_id, False)
 
     def close(self) -> None:
-        """Hear nothing any more."""
+        """Close the pipe; for a forked child."""
         with contextlib.suppress(OSError):
             os.close(self._descriptor)
 
-    def done(self, trace_id: str) -> None:
-        """Forget a plan; a cancellation that comes later has nothing to cancel."""
+    def finish(self, trace_id: str) -> None:
+        """Forget a plan; a later cancellation has nothing to cancel."""
         with self._lock:
             self._is_cancelled.pop(trace_id, None)
 
-    def _take(self, line: bytes) -> None:
+    def _receive(self, line: bytes) -> None:
         try:
             request = json.loads(line)
         except ValueError:
@@ -112,16 +113,90 @@ class Inbox:
             self.plans.put(request)
 
 
-class Desk:
-    """What every request needs.
+class ResponsePipe:
+    """The pipe to the daemon. If it is broken, the process ends.
+
+    Every write wakes the daemon, and a plan has sixty events in a fifth of a second. So an event
+    that is not urgent waits a moment, and is sent with those that follow.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._inode = os.fstat(descriptor).st_ino
+        self._lock = threading.Lock()
+        self._delayed: list[str] = []
+        self._has_delayed = threading.Event()
+        self._is_closed = False
+
+    def serve(self) -> None:
+        """Send delayed lines, for ever, in a thread of its own."""
+        while True:
+            self._has_delayed.wait()
+            time.sleep(SEND_DELAY_S)
+            self._has_delayed.clear()
+            with self._lock:
+                self._flush()
+
+    def send(self, kind: str, content: object) -> None:
+        """Send one line, after the delayed ones."""
+        self._exit_if_closed()
+        line = ENCODER.encode({kind: content})
+        with self._lock:
+            self._delayed.append(line)
+            self._flush()
+
+    def send_delayed(self, kind: str, content: object) -> None:
+        """Send one line within SEND_DELAY_S, and before any later line."""
+        self._exit_if_closed()
+        line = ENCODER.encode({kind: content})
+        with self._lock:
+            self._delayed.append(line)
+            if len(self._delayed) >= DELAYED_LINES_MAX:
+                self._flush()
+        if not self._has_delayed.is_set():
+            self._has_delayed.set()
+
+    def is_open(self) -> bool:
+        """Return whether the pipe is still open: a module may have closed every descriptor."""
+        with contextlib.suppress(OSError):
+            return os.fstat(self._descriptor).st_ino == self._inode
+        return False
+
+    def close(self) -> None:
+        """Close the pipe; for a forked child, in which no thread runs but this one."""
+        self._is_closed = True
+        self._lock = threading.Lock()  # another thread may have held it at the fork
+        with contextlib.suppress(OSError):
+            os.close(self._descriptor)
+
+    def _exit_if_closed(self) -> None:
+        """End a forked child: a file that it opened may have the number of the pipe by now."""
+        if self._is_closed:
+            os._exit(EXIT_ORPHANED)
+
+    def _flush(self) -> None:
+        if not self._delayed:
+            return
+        text = "\n".join(self._delayed) + "\n"
+        self._delayed.clear()
+        unsent = memoryview(text.encode("utf-8", "replace"))
+        try:
+            while unsent:
+                unsent = unsent[os.write(self._descriptor, unsent) :]
+        except OSError:
+            os._exit(EXIT_ORPHANED)
+
+
+class RequestHandler:
+    """Answers requests, and holds what outlives one.
 
     Parameters
     ----------
     home : Home
-    inbox : Inbox
-    answers : Answers
-    note : RunningNote
-        Where the daemon finds whom to blame.
+    requests : RequestPipe
+    responses : ResponsePipe
+    current_module : CurrentModuleWriter
+        The daemon reads there which module to suspect.
     registries : Registries, optional
         By default the modules shipped with the planner.
     """
@@ -129,76 +204,78 @@ class Desk:
     def __init__(
         self,
         home: Home,
-        inbox: Inbox,
-        answers: Answers,
-        note: RunningNote,
+        requests: RequestPipe,
+        responses: ResponsePipe,
+        current_module: CurrentModuleWriter,
         registries: Registries | None = None,
     ) -> None:
+        # Imported here, and not at the top: the planner and numpy are imported after the threads
+        # of the pipes have started, so that the process ends with its daemon even meanwhile.
         from host.planning.breaker_store import BreakerStore
         from planner_core.modules.cache import CalculationCache
 
         self.home = home
-        self.inbox = inbox
-        self.answers = answers
-        self.note = note
+        self.requests = requests
+        self.responses = responses
+        self.current_module = current_module
         self.registries = registries
         self.breakers = BreakerStore(home)
         self.cache = CalculationCache(time.monotonic)
-        self.nursery = Nursery(mute=self._mute)
+        self.children = ChildProcesses(in_child=self._close_pipes)
 
-    def answer(self, request: Request) -> None:
-        """Plan and answer; whatever goes wrong is the answer."""
+    def handle(self, request: Request) -> None:
+        """Plan and answer; an error is an answer too."""
         trace_id = str(request["trace_id"])
-        self.nursery.begin()
-        self.note.clear()
+        self.children.reset()
+        self.current_module.clear()
         try:
-            kind, content = "planned", self._planned(trace_id, request)
+            kind, content = "planned", self.plan(trace_id, request)
         except (HostError, PlannerError) as error:
             kind, content = "failed", {"code": error.code, "lines": error_lines(error)}
         finally:
-            self.note.clear()
-        n_left, blamed = self.nursery.clear()
-        if n_left:
-            line = f"{blamed or 'some module'} left {n_left} running processes behind"
+            self.current_module.clear()
+        n_killed, suspect = self.children.kill_all()
+        if n_killed:
+            line = f"{suspect or 'some module'} left {n_killed} running processes behind"
             kind = "failed"
-            content = {"code": LEFT_PROCESSES, "lines": [line], "blamed": blamed}
-        self.answers.send(kind, {"trace_id": trace_id, **content})
+            content = {"code": LEFT_PROCESSES, "lines": [line], "suspect": suspect}
+        self.responses.send(kind, {"trace_id": trace_id, **content})
 
-    def _planned(self, trace_id: str, request: Request) -> dict[str, object]:
+    def plan(self, trace_id: str, request: Request) -> dict[str, object]:
+        """Return the content of the response "planned"."""
         from host.home.config.active import load_active
         from host.planning.plan_run import RunOptions, make_plan
 
-        budget_s = float(request["budget_s"])
-        is_careful = bool(request.get("is_careful"))
+        isolate = bool(request.get("isolate"))
 
         def emit(event: Event) -> None:
-            if event.event_type in MODULE_ENDS:
-                if not self.answers.is_open():
-                    os._exit(EXIT_ORPHANED)  # nobody but the module that ran can have done that
-                self.note.clear()
-            is_urgent = is_careful or event.severity in URGENT
-            tell = self.answers.send if is_urgent else self.answers.send_soon
-            tell("event", event.to_record())
+            if event.event_type in MODULE_END_EVENTS:
+                if not self.responses.is_open():
+                    os._exit(EXIT_ORPHANED)  # only the module that ran can have closed it
+                self.current_module.clear()
+            is_urgent = isolate or event.severity in URGENT_SEVERITIES
+            send = self.responses.send if is_urgent else self.responses.send_delayed
+            send("event", event.to_record())
 
-        def running(key: str, _operation: str) -> None:
-            self.nursery.running = key
-            self.note.note(key)
-            if is_careful:
-                self.answers.send("running", {"trace_id": trace_id, "key": key})
+        def on_module_start(key: str, _operation: str) -> None:
+            self.children.current_module = key
+            self.current_module.write(key)
+            if isolate:
+                self.responses.send("running", {"trace_id": trace_id, "key": key})
 
-        without = {str(key): str(why) for key, why in request.get("without", {}).items()}
-        module_budget_s = float(request.get("module_budget_s", budget_s))
+        excluded = {str(key): str(why) for key, why in request.get("excluded_modules", {}).items()}
+        budget_s = float(request["budget_s"])
         options = RunOptions(
             trace_id=trace_id,
             budget_s=budget_s,
-            module_budget_s=module_budget_s,
+            module_budget_s=float(request.get("module_budget_s", budget_s)),
             breakers=self.breakers,
-            excluded_modules=without,
+            excluded_modules=excluded,
             cache=self.cache,
             registries=self.registries,
             emit=emit,
-            on_module_start=running,
-            is_cancelled=lambda: self.inbox.is_cancelled(trace_id),
+            on_module_start=on_module_start,
+            is_cancelled=lambda: self.requests.is_cancelled(trace_id),
             load_config=load_active,
         )
         run = make_plan(self.home, str(request["bucket_id"]), options)
@@ -209,77 +286,74 @@ class Desk:
             "plan": run.record,
         }
 
-    def _mute(self) -> None:
-        """In a forked child: close the pipes, so that its first word to the daemon ends it."""
-        self.note.close()
-        self.answers.close()
-        self.inbox.close()
+    def warm_up(self) -> None:
+        """Make a plan and throw it away; a request ends it, and errors wait for the first press.
+
+        Only with modules shipped with the planner: nothing could tell which module made it crash.
+        """
+        from host.home.config.active import load_active
+        from host.planning.plan_run import RunOptions, make_plan
+
+        options = RunOptions(
+            is_cancelled=lambda: not self.requests.plans.empty(), load_config=load_active
+        )
+        start_s = time.monotonic()
+        for bucket_id in self.home.bucket_ids()[:1]:
+            with contextlib.suppress(Exception):
+                make_plan(self.home, bucket_id, options)
+        self.responses.send("warm", {"elapsed_s": time.monotonic() - start_s})
+
+    def _close_pipes(self) -> None:
+        """Run in a forked child: if it tries to send anything to the daemon, it ends."""
+        self.current_module.close()
+        self.responses.close()
+        self.requests.close()
 
 
-def serve(desk: Desk, memory_mb: int) -> None:
+def serve(handler: RequestHandler, memory_mb: int) -> None:
     """Answer request after request."""
-    import host.planning.plan_run  # noqa: F401 - warm before the first press
+    import host.planning.plan_run  # noqa: F401 - loaded before the first press
 
-    inbox, answers = desk.inbox, desk.answers
     limit_memory(memory_mb)
-    answers.send("ready", {"pid": os.getpid()})
-    warm_up(desk.home, inbox, answers)
+    handler.responses.send("ready", {"pid": os.getpid()})
+    handler.warm_up()
     while True:
-        request = inbox.plans.get()
+        request = handler.requests.plans.get()
         trace_id = str(request.get("trace_id"))
         try:
-            desk.answer(request)
-        except Exception as error:  # noqa: BLE001 - the worker's loop: an unknown failure costs one plan
+            handler.handle(request)
+        except Exception as error:  # noqa: BLE001 - the worker's loop: an unknown error costs one plan
             sys.excepthook(type(error), error, error.__traceback__)
             line = " ".join(f"{type(error).__name__}: {error}".split())[:500]
             failed = {"trace_id": trace_id, "code": "internal", "lines": [line]}
-            answers.send("failed", failed)
+            handler.responses.send("failed", failed)
         finally:
-            inbox.done(trace_id)
-
-
-def warm_up(home: Home, inbox: Inbox, answers: Answers) -> None:
-    """Plan for nobody; a request ends it, and what goes wrong will be told to the first press.
-
-    By our own modules only: nobody would know whom to blame for a crash.
-    """
-    from host.home.config.active import load_active
-    from host.planning.plan_run import RunOptions, make_plan
-
-    options = RunOptions(is_cancelled=lambda: not inbox.plans.empty(), load_config=load_active)
-    began_s = time.monotonic()
-    for bucket_id in home.bucket_ids()[:1]:
-        with contextlib.suppress(Exception):
-            make_plan(home, bucket_id, options)
-    answers.send("warm", {"elapsed_s": time.monotonic() - began_s})
-
-
-def die_with_parent() -> None:
-    """Ask the kernel to kill this process when the daemon ends."""
-    parent = os.getppid()
-    call_prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
-    if os.getppid() != parent:
-        os._exit(EXIT_ORPHANED)
+            handler.requests.finish(trace_id)
 
 
 def main(registries: Registries | None = None) -> None:
-    """Run the worker on its standard input and output, with other modules than ours if given."""
+    """Run the worker on its standard input and output.
+
+    Parameters
+    ----------
+    registries : Registries, optional
+        By default the modules shipped with the planner.
+    """
     parser = argparse.ArgumentParser(prog="python -m host.planning.worker.main")
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--memory-mb", type=int, default=PLAN_MEMORY_MB)
     options = parser.parse_args()
     die_with_parent()
-    volunteer_for_oom()
-    note = inherited_note(os.environ)
-    requests, replies = os.dup(0), os.dup(1)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
+    prefer_for_oom_kill()
+    current_module = inherit_writer(os.environ)
+    requests, responses = RequestPipe(os.dup(0)), ResponsePipe(os.dup(1))
+    # Modules read nothing from the daemon, and what they print goes to standard error.
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
-    inbox, answers = Inbox(requests), Answers(replies)
-    for name, work in (("inbox", inbox.listen), ("answers", answers.serve)):
+    for name, work in (("requests", requests.listen), ("responses", responses.serve)):
         threading.Thread(target=work, name=name, daemon=True).start()
-    desk = Desk(Home(options.home), inbox, answers, note, registries)
-    serve(desk, options.memory_mb)
+    handler = RequestHandler(Home(options.home), requests, responses, current_module, registries)
+    serve(handler, options.memory_mb)
 
 
 if __name__ == "__main__":

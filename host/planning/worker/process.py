@@ -1,8 +1,12 @@
-"""A child process in a group of its own, with its pipes as streams, whose end is never missed.
+"""A worker process in a group of its own, with its pipes as streams, and what it leaves behind.
 
-asyncio's own subprocesses count as ended when their pipes are closed, and a pipe stays open for as
-long as anybody holds it: what a crashed child had started itself, for example. Here the kernel says
-when the process itself is gone.
+asyncio's own subprocesses count as ended when their pipes are closed. A pipe stays open as long as
+any process holds it, for example one that a crashed worker had started. Here the kernel says when
+the process itself has ended.
+
+A module may start a process in a session of its own, which outlives the group of its parent. So
+the daemon adopts the orphans of its descendants. When a worker is gone, its descendants are the
+only children of the daemon in other sessions than the daemon's own, and are killed.
 """
 
 from __future__ import annotations
@@ -13,18 +17,27 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import IO, Final
 
 from host.limits import WORKER_STDERR_BYTES_MAX
-from host.planning.worker.current_module import VARIABLE, Running, new_memory, read_note
-from host.planning.worker.orphan_reaper import LIVING
+from host.planning.worker.current_module import (
+    VARIABLE,
+    CurrentModule,
+    create_memory,
+    read_current_module,
+)
+from host.planning.worker.sandbox import KILL_ROUNDS, child_pids
 
 ONE_ARENA: Final = {"MALLOC_ARENA_MAX": "1"}
-"""glibc reserves 64 MB of addresses for each thread that asks for memory; they would count."""
+"""glibc reserves 64 MB of addresses per thread, which would count against the memory limit."""
+KILL_ROUND_S: Final = 0.01
+ACTIVE_PIDS: Final[set[int]] = set()
+"""Workers in use. They have sessions of their own as well, and are no orphans."""
 
 
 class WorkerProcess:
-    """A process that was started; `connect` it before reading, and always `end` it.
+    """A process that was started: call `connect` before reading, and always `close`.
 
     Raises
     ------
@@ -33,7 +46,7 @@ class WorkerProcess:
     """
 
     def __init__(self, command: Sequence[str], line_bytes_max: int) -> None:
-        self._note = new_memory()
+        self._memory = create_memory()
         try:
             self._child = subprocess.Popen(  # noqa: S603 - our own worker, no shell
                 command,
@@ -42,97 +55,97 @@ class WorkerProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,  # a group of its own, and no signals of our terminal
-                pass_fds=(self._note,),
-                env={**os.environ, **ONE_ARENA, VARIABLE: str(self._note)},
+                pass_fds=(self._memory,),
+                env={**os.environ, **ONE_ARENA, VARIABLE: str(self._memory)},
             )
         except OSError:
-            os.close(self._note)
+            os.close(self._memory)
             raise
         try:
-            self._watched: int | None = os.pidfd_open(self._child.pid)
+            self._pidfd: int | None = os.pidfd_open(self._child.pid)
         except OSError:
             self._child.kill()
             self._child.wait()
-            self._close()
+            self._close_files()
             raise
         assert self._child.stdin is not None
         os.set_blocking(self._child.stdin.fileno(), False)
         self.pid = self._child.pid
-        LIVING.add(self.pid)
-        self.answers = asyncio.StreamReader(line_bytes_max)
-        self.complaints = asyncio.StreamReader(WORKER_STDERR_BYTES_MAX)
+        ACTIVE_PIDS.add(self.pid)
+        self.responses = asyncio.StreamReader(line_bytes_max)
+        self.stderr = asyncio.StreamReader(WORKER_STDERR_BYTES_MAX)
         self.has_ended = asyncio.Event()
         self._is_killed = False
         self._loop = asyncio.get_running_loop()
-        self._pipes: list[asyncio.ReadTransport] = []
-        self._loop.add_reader(self._watched, self._on_end)
+        self._transports: list[asyncio.ReadTransport] = []
+        self._loop.add_reader(self._pidfd, self._on_end)
 
     async def connect(self) -> None:
-        """Begin to read what it says."""
-        await self._connect(self._child.stdout, self.answers)
-        await self._connect(self._child.stderr, self.complaints)
+        """Begin to read from its pipes."""
+        await self._connect(self._child.stdout, self.responses)
+        await self._connect(self._child.stderr, self.stderr)
 
     def send(self, line: bytes) -> bool:
-        """Send a line at once; False when the process does not take it."""
+        """Send a line without waiting; return False if the process does not take it."""
         assert self._child.stdin is not None
         try:
             return os.write(self._child.stdin.fileno(), line) == len(line)
-        except (OSError, ValueError):  # gone, stuck, or closed by us
+        except (OSError, ValueError):  # it ended or hangs, or we closed the pipe
             return False
 
-    def running(self) -> Running:
-        """Return which of its modules runs, or ran when it died; ask before `end`."""
-        return read_note(self._note)
+    def current_module(self) -> CurrentModule:
+        """Return the module that runs, or ran when the process ended; call it before `close`."""
+        return read_current_module(self._memory)
 
     def kill(self) -> None:
-        """Kill the whole group, also when only what the process left behind is alive."""
+        """Kill the whole group, even if only descendants of the process are left in it."""
         self._is_killed = self._is_killed or not self.has_ended.is_set()
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
 
-    def end(self) -> str:
-        """Kill what is left, take back the pipes, and say how the process ended.
+    def close(self) -> str:
+        """Kill what is left, close the pipes, and return how the process ended.
 
-        Wait for `has_ended` first: this does not.
+        It does not wait: wait for `has_ended` before.
         """
         self.kill()
         self._stop_watching()
-        for pipe in self._pipes:
-            pipe.close()
-        self._close()
+        for transport in self._transports:
+            transport.close()
+        self._close_files()
         code = self._child.poll()
-        LIVING.discard(self.pid)
+        ACTIVE_PIDS.discard(self.pid)
         if code is None:
-            return "was killed and does not end: the kernel holds it"
+            return "was killed but does not end: it hangs in the kernel"
         return f"ended with code {code}" if code >= 0 else f"ended by {_signal_name(-code)}"
 
-    def _close(self) -> None:
-        os.close(self._note)
+    def was_killed_by_others(self) -> bool:
+        """Return whether something else killed it: the kernel for its memory, or a person."""
+        return self._child.returncode == -signal.SIGKILL and not self._is_killed
+
+    def _close_files(self) -> None:
+        os.close(self._memory)
         for stream in (self._child.stdin, self._child.stdout, self._child.stderr):
             if stream is not None:
                 with suppress(OSError):
                     stream.close()
-
-    def was_killed_by_others(self) -> bool:
-        """Tell whether it was killed, and not by us: for its memory, or by somebody."""
-        return self._child.returncode == -signal.SIGKILL and not self._is_killed
 
     async def _connect(self, pipe: IO[bytes] | None, reader: asyncio.StreamReader) -> None:
         assert pipe is not None
         transport, _ = await self._loop.connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(reader), pipe
         )
-        self._pipes.append(transport)
+        self._transports.append(transport)
 
     def _on_end(self) -> None:
         self._stop_watching()
         self.has_ended.set()
 
     def _stop_watching(self) -> None:
-        watched, self._watched = self._watched, None
-        if watched is not None:
-            self._loop.remove_reader(watched)
-            os.close(watched)
+        pidfd, self._pidfd = self._pidfd, None
+        if pidfd is not None:
+            self._loop.remove_reader(pidfd)
+            os.close(pidfd)
 
 
 def _signal_name(number: int) -> str:
@@ -140,3 +153,45 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
+
+
+async def kill_orphans() -> int:
+    """Kill the descendants of dead workers; return their number."""
+    killed: set[int] = set()
+    for _ in range(KILL_ROUNDS):
+        pids = orphan_pids()
+        if not pids:
+            break
+        for pid in pids:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        killed |= pids
+        await asyncio.sleep(KILL_ROUND_S)
+        _reap(pids)
+    return len(killed)
+
+
+def _reap(pids: set[int]) -> None:
+    """Remove those that have ended from the process table."""
+    for pid in pids:
+        with suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+
+
+def orphan_pids() -> set[int]:
+    """Return children in other sessions than ours; none for process 1, which adopts everything."""
+    if os.getpid() == 1:
+        return set()
+    our_session = os.getsid(0)
+    return {
+        pid for pid in child_pids() - ACTIVE_PIDS if _session_of(pid) not in (our_session, None)
+    }
+
+
+def _session_of(pid: int) -> int | None:
+    """Return the session of a process, even of a zombie; None if it is gone."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")
+        return int(stat.rpartition(")")[2].split()[3])  # the name, in brackets, may hold spaces
+    except (OSError, ValueError, IndexError):
+        return None

@@ -1,8 +1,8 @@
-"""What keeps a module from harming more than one plan: memory, processes, and who is to blame.
+"""Limits that keep a module from harming more than one plan: memory, crashes and child processes.
 
-A module that takes more memory than it may gets a MemoryError, which costs only itself. One that
-starts processes and leaves them behind is found out after the plan: whatever it started is a child
-of this process, however it hid, because the kernel hands us its orphans.
+A module that takes more memory than allowed gets a MemoryError, which costs only that module. A
+module may start processes and leave them behind. The kernel makes orphans our children, even those
+with a session of their own, so after each plan every child is killed and its module reported.
 """
 
 from __future__ import annotations
@@ -17,101 +17,123 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+EXIT_ORPHANED: Final = 3
+"""The daemon is gone, so there is no work to do."""
 PR_SET_PDEATHSIG: Final = 1
 PR_SET_CHILD_SUBREAPER: Final = 36
 OOM_SCORE: Final = "500"
-"""When the kernel has to choose, the planner's process goes before the daemon."""
-SPAWNING: Final = frozenset(
+"""The kernel ends the worker before the daemon when memory runs out."""
+SPAWN_EVENTS: Final = frozenset(
     {
         "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "subprocess.Popen",
         "_posixsubprocess.fork_exec",
     }
 )  # fmt: skip
-"""Python's audit events of starting a process."""
+"""Python's audit events for starting a process."""
 MEGABYTE: Final = 1024 * 1024
 KILL_ROUNDS: Final = 20
 """A child may start another one while it is being killed."""
 
 
-def call_prctl(option: int, value: int) -> None:
-    """Ask the kernel for something; Linux alone knows how, elsewhere nothing happens."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if hasattr(libc, "prctl"):
-        libc.prctl(option, value, 0, 0, 0)
+def adopt_orphans() -> None:
+    """Become the parent of our descendants when their own parent ends."""
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when its parent ends."""
+    parent = os.getppid()
+    _prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
+    if os.getppid() != parent:  # it ended before the kernel was asked
+        os._exit(EXIT_ORPHANED)
 
 
 def limit_memory(megabytes: int) -> None:
-    """Allow so much address space more than the process has now."""
+    """Allow that much address space beyond what the process has now, and no core dump."""
     with suppress(OSError, ValueError):
-        pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
-        limit = pages * resource.getpagesize() + megabytes * MEGABYTE
-        _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        if hard != resource.RLIM_INFINITY:
-            limit = min(limit, hard)
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash must not fill the disk
+    try:
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
+    except (OSError, ValueError):
+        return  # not Linux: the size of the process is unknown, and so is a sensible limit
+    limit = pages * resource.getpagesize() + megabytes * MEGABYTE
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if hard != resource.RLIM_INFINITY:
+        limit = min(limit, hard)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
-def volunteer_for_oom() -> None:
-    """Be the first to go when memory runs out."""
+def prefer_for_oom_kill() -> None:
+    """Let the kernel choose this process first when memory runs out."""
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(OOM_SCORE, "ascii")
 
 
-class Nursery:
-    """Knows which module runs, and which ones started processes.
+class ChildProcesses:
+    """Child processes of a plan, and the modules that started them.
 
     Parameters
     ----------
-    mute : callable
-        Called in a forked child: it must not speak in our name.
+    in_child : callable
+        Called in a forked child, which must not send anything to the daemon.
     """
 
-    def __init__(self, mute: Callable[[], None]) -> None:
-        self.running = ""
-        self._spawned: list[str] = []
-        os.register_at_fork(after_in_child=mute)
-        sys.addaudithook(self._hear)
-        call_prctl(PR_SET_CHILD_SUBREAPER, 1)
+    def __init__(self, in_child: Callable[[], None]) -> None:
+        self.current_module = ""
+        self._spawners: list[str] = []
+        os.register_at_fork(after_in_child=in_child)
+        sys.addaudithook(self._on_audit_event)
+        adopt_orphans()
 
-    def begin(self) -> None:
-        """Forget who started what: a new plan begins."""
-        self.running = ""
-        self._spawned.clear()
+    def reset(self) -> None:
+        """Forget the modules of the plan before."""
+        self.current_module = ""
+        self._spawners.clear()
 
-    def clear(self) -> tuple[int, str]:
-        """End what was left behind; return how many processes, and the module to blame or ""."""
-        ended: set[int] = set()
+    def kill_all(self) -> tuple[int, str]:
+        """Kill every child; return their number, and the first module that started one or ""."""
+        killed: set[int] = set()
         for _ in range(KILL_ROUNDS):
-            reap()
-            found = children()
-            if not found:
+            reap_children()
+            pids = child_pids()
+            if not pids:
                 break
-            for pid in found:
+            for pid in pids:
                 with suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)
                 with suppress(ChildProcessError):
                     os.waitpid(pid, 0)
-            ended |= found
-        return len(ended), (self._spawned[0] if ended and self._spawned else "")
+            killed |= pids
+        return len(killed), (self._spawners[0] if killed and self._spawners else "")
 
-    def _hear(self, event: str, _arguments: object) -> None:
-        if event in SPAWNING and self.running and len(self._spawned) < KILL_ROUNDS:
-            self._spawned.append(self.running)
+    def _on_audit_event(self, event: str, _arguments: object) -> None:
+        if event in SPAWN_EVENTS and self.current_module and len(self._spawners) < KILL_ROUNDS:
+            self._spawners.append(self.current_module)
 
 
-def reap() -> None:
-    """Take leave of children that have ended."""
+def reap_children() -> None:
+    """Remove children that have ended from the process table."""
     with suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
 
 
-def children() -> set[int]:
-    """Return our children; none where the kernel does not tell."""
-    found: set[int] = set()
-    with suppress(OSError, ValueError):
-        for task in Path("/proc/self/task").iterdir():
-            with suppress(FileNotFoundError):
-                found.update(int(pid) for pid in (task / "children").read_text("ascii").split())
-    return found
+def child_pids() -> set[int]:
+    """Return our children, zombies too; an empty set if the kernel does not list them."""
+    pids: set[int] = set()
+    try:
+        tasks = list(Path("/proc/self/task").iterdir())
+    except OSError:
+        return pids
+    for task in tasks:
+        with suppress(OSError):  # the thread has ended, or the kernel has no such file
+            pids.update(map(int, (task / "children").read_text("ascii").split()))
+    return pids
+
+
+def _prctl(option: int, value: int) -> None:
+    """Call Linux's prctl; do nothing on other systems."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if hasattr(libc, "prctl"):
+        libc.prctl(option, value, 0, 0, 0)

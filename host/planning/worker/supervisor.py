@@ -1,23 +1,26 @@
-"""A plan that one module cannot prevent: who took the process down is left out, and asked again.
+"""Plans that one bad module cannot prevent: it is left out, and the request is repeated.
 
     plan --dies, hangs or leaves processes--> the module's breaker opens --> the same request, once
                                                                             more, without it
 
-It is the same press and the same trace id. A second failure is the answer; the module that is to
-blame for it has its breaker opened too, so that the next press does without both.
+The repeated request belongs to the same press and has the same trace id. If it fails too, that is
+the answer. The breaker of the module that it failed in opens as well, so that the next press does
+without both modules.
 
-A process that was killed from outside, by the kernel for want of memory or by somebody, says
-nothing about the module that happened to run. Then, and when nobody knows who it was, the request
-is first asked once more as it was, carefully; only what fails again is blamed. Where that befalls
-the request that was repeated without a module, it is the answer, and blames nobody.
+A process may be killed from outside: by the kernel for want of memory, or by a person. That says
+nothing about the module that ran. Then, or when no module is a suspect, the request is first
+repeated unchanged, with every module isolated. Only a module that fails again has its breaker
+opened. If a repeated request without a module is killed like this, that is the answer, and no
+breaker opens.
 
-Everything that is told about plans passes here, so here it is counted.
+Every event of a plan passes through here, so the metrics of plans are counted here.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,40 +28,54 @@ from host.clock import utc_now
 from host.errors import StorageError
 from host.planning.worker.errors import CANCELLED, DIED, LEFT_PROCESSES, OVERRAN, PlanFailedError
 from host.telemetry.metrics.planner_metrics import Metrics
-from planner_core.events import BreakerChanged, PlanRepeated
+from planner_core.events import BreakerChanged, Event, PlanRepeated
 from planner_core.model.circuit_breaker import Signal
 
 if TYPE_CHECKING:
     from host.planning.breaker_store import BreakerStore
-    from host.planning.worker.client import PlanReply, WorkerClient
+    from host.planning.worker.client import OnEvent, PlanReply, WorkerClient
     from host.telemetry.metrics.store import MetricsStore
 
-OnEvent = Callable[[dict[str, Any]], None]
 Gauges = Callable[[], Mapping[str, float]]
 
 FATAL: Final = frozenset({DIED, OVERRAN, LEFT_PROCESSES})
+"""Failures that open the breaker of the suspect."""
 
 
 def _no_gauges() -> Mapping[str, float]:
     return {}
 
 
-def _tell_nobody(_problem: str) -> None:
-    """Take a problem and do nothing with it."""
+def _ignore_problem(_problem: str) -> None:
+    """Ignore a problem."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A request, and where its events go."""
+
+    trace_id: str
+    bucket_id: str
+    deadline_s: float
+    on_event: OnEvent
+
+    def publish(self, event: Event) -> None:
+        """Send an event of the supervisor where those of the planner go."""
+        self.on_event(event.to_record())
 
 
 class PlanSupervisor:
-    """Asks the planner's process for plans; see above.
+    """Requests plans from the worker; see above.
 
     Parameters
     ----------
     worker : WorkerClient
     breakers : BreakerStore
-    metrics : MetricsStore
+    store : MetricsStore
     gauges : callable returning a mapping of str to float, optional
-        Figures of the device, asked for after each plan.
-    complain : callable taking a line, optional
-        Told when metrics or breakers cannot be kept.
+        Figures of the device, read after each plan.
+    on_problem : callable taking a line, optional
+        Called when metrics or breakers cannot be saved.
     now : callable returning an aware datetime
     """
 
@@ -66,37 +83,38 @@ class PlanSupervisor:
         self,
         worker: WorkerClient,
         breakers: BreakerStore,
-        metrics: MetricsStore,
+        store: MetricsStore,
         *,
         gauges: Gauges = _no_gauges,
-        complain: Callable[[str], None] = _tell_nobody,
+        on_problem: Callable[[str], None] = _ignore_problem,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._worker = worker
         self._breakers = breakers
-        self._metrics = metrics
+        self._store = store
         self._gauges = gauges
-        self._complain = complain
+        self._on_problem = on_problem
         self._now = now
-        self._measured = Metrics()
+        self._metrics = Metrics()
+        """Not saved yet."""
         self._restarts = worker.restarts
         self._cancelled: str | None = None
-        self._keeping: asyncio.Task[None] | None = None
+        self._saving: asyncio.Task[None] | None = None
 
     async def close(self) -> None:
-        """Wait until what was measured is kept."""
-        if self._keeping is not None:
-            await self._keeping
+        """Wait until the metrics are saved."""
+        if self._saving is not None:
+            await self._saving
 
     def cancel(self, trace_id: str) -> None:
-        """Stop this plan if it is the one under way."""
+        """Cancel this plan if the worker works on it."""
         self._cancelled = trace_id
         self._worker.cancel(trace_id)
 
     async def plan(
         self, trace_id: str, bucket_id: str, deadline_s: float, on_event: OnEvent
     ) -> PlanReply:
-        """Ask for a plan, and again after a failure: see above.
+        """Request a plan, and repeat the request after a failure: see above.
 
         Raises
         ------
@@ -105,114 +123,124 @@ class PlanSupervisor:
         """
         self._cancelled = None
 
-        def hear(event: dict[str, Any]) -> None:
-            self._measured.note(str(event["event_type"]), bucket_id, event["data"])
+        def count_and_pass_on(event: dict[str, Any]) -> None:
+            self._metrics.note(str(event["event_type"]), bucket_id, event["data"])
             on_event(event)
 
-        asked = (trace_id, bucket_id, deadline_s, hear)
+        request = _Request(trace_id, bucket_id, deadline_s, count_and_pass_on)
         try:
-            try:
-                reply = await self._first(asked)
-            except PlanFailedError as error:
-                if not await self._blame(error, trace_id, bucket_id, hear):
-                    raise
-                repeated = self._repeated(error, trace_id, bucket_id, error.blamed)
-                hear(repeated.to_record())
-                reply = await self._again(asked, error)
+            reply = await self._plan(request)
         except PlanFailedError as error:
-            self._measured.of(bucket_id).count(f"plans_failed.{error.failure}")
+            self._metrics.of(bucket_id).count(f"plans_failed.{error.failure}")
             raise
         else:
             self._note_memory(reply)
             return reply
-        finally:  # beside whatever comes next: a board waits for its frame, not for this
-            self._keeping = asyncio.create_task(self._keep(self._keeping), name="metrics")
+        finally:  # in a task of its own: the board waits for its frame, not for this
+            self._saving = asyncio.create_task(self._save_metrics(self._saving), name="metrics")
 
-    async def _first(self, asked: tuple[str, str, float, OnEvent]) -> PlanReply:
-        """Ask with all modules; and again when a failure says nothing about any of them."""
-        trace_id, bucket_id, _, hear = asked
+    async def _plan(self, request: _Request) -> PlanReply:
+        """Request a plan, and once more without the suspect of a fatal failure."""
         try:
-            return await self._worker.plan(*asked, self._breakers.unsaved_open())
+            return await self._with_all_modules(request)
         except PlanFailedError as error:
-            if not error.is_doubtful:
+            if not await self._open_breaker(error, request):
                 raise
-            hear(self._repeated(error, trace_id, bucket_id, without="").to_record())
-        if self._cancelled == trace_id:
-            raise PlanFailedError(CANCELLED, ["cancelled"])
-        return await self._worker.plan(*asked, self._breakers.unsaved_open(), is_careful=True)
-
-    async def _again(
-        self, asked: tuple[str, str, float, OnEvent], failed: PlanFailedError
-    ) -> PlanReply:
-        trace_id, bucket_id, _, hear = asked
-        without = {**self._breakers.unsaved_open(), failed.blamed: failed.lines[0]}
-        if self._cancelled == trace_id:
-            raise PlanFailedError(CANCELLED, ["cancelled"])
+            first = error
+        self._publish_repeat(request, first, without=first.suspect)
         try:
-            return await self._worker.plan(*asked, without)
+            return await self._send(request, {first.suspect: first.lines[0]})
         except PlanFailedError as error:
-            if not error.is_doubtful:
-                await self._blame(error, trace_id, bucket_id, hear)
+            if not error.cause_uncertain:
+                await self._open_breaker(error, request)
             raise
 
-    async def _blame(
-        self, error: PlanFailedError, trace_id: str, bucket_id: str, hear: OnEvent
-    ) -> bool:
-        """Open the breaker of the module that is to blame; tell whether there is one."""
+    async def _with_all_modules(self, request: _Request) -> PlanReply:
+        """Request a plan, and once more, isolated, when the cause of a failure is uncertain."""
+        try:
+            return await self._send(request)
+        except PlanFailedError as error:
+            if not error.cause_uncertain:
+                raise
+            self._publish_repeat(request, error, without="")
+        return await self._send(request, isolate=True)
+
+    async def _send(
+        self,
+        request: _Request,
+        excluded_modules: Mapping[str, str] | None = None,
+        *,
+        isolate: bool = False,
+    ) -> PlanReply:
+        """Send the request to the worker, unless it was cancelled meanwhile."""
+        if self._cancelled == request.trace_id:
+            raise PlanFailedError(CANCELLED, ["cancelled"])
+        return await self._worker.plan(
+            request.trace_id,
+            request.bucket_id,
+            request.deadline_s,
+            request.on_event,
+            # Breakers that could not be saved: the worker cannot know that they are open.
+            {**self._breakers.unsaved_open(), **(excluded_modules or {})},
+            isolate=isolate,
+        )
+
+    async def _open_breaker(self, error: PlanFailedError, request: _Request) -> bool:
+        """Open the breaker of the suspect of a fatal failure; return whether there is one."""
         if error.failure not in FATAL:
             return False
         if error.failure == LEFT_PROCESSES:
-            self._worker.kill()  # with the whole group: who knows what is left of it
-        if not error.blamed:
+            self._worker.kill()  # the whole group: some of them may have survived
+        key = error.suspect
+        if not key:
             return False
-        why = error.lines[0]
-        changed = await asyncio.to_thread(self._breakers.signal, error.blamed, Signal.CRASH, why)
+        reason = error.lines[0]
+        transition = await asyncio.to_thread(self._breakers.signal, key, Signal.CRASH, reason)
         if self._breakers.problem is not None:
-            self._complain(self._breakers.problem)
-        if changed is not None:
+            self._on_problem(self._breakers.problem)
+        if transition is not None:
             event = BreakerChanged(
                 timestamp=self._now(),
-                bucket_id=bucket_id,
-                trace_id=trace_id,
-                key=error.blamed,
-                before=changed.before.state.value,
-                after=changed.after.state.value,
-                reason=why,
-                retry_after_s=self._breakers.breakers.wait_s(error.blamed),
+                bucket_id=request.bucket_id,
+                trace_id=request.trace_id,
+                key=key,
+                before=transition.before.state.value,
+                after=transition.after.state.value,
+                reason=reason,
+                retry_after_s=self._breakers.breakers.wait_s(key),
             )
-            hear(event.to_record())
+            request.publish(event)
         return True
 
-    def _repeated(
-        self, error: PlanFailedError, trace_id: str, bucket_id: str, without: str
-    ) -> PlanRepeated:
-        self._measured.of(bucket_id).count("plans_repeated")
-        return PlanRepeated(
+    def _publish_repeat(self, request: _Request, error: PlanFailedError, *, without: str) -> None:
+        self._metrics.of(request.bucket_id).count("plans_repeated")
+        event = PlanRepeated(
             timestamp=self._now(),
-            bucket_id=bucket_id,
-            trace_id=trace_id,
+            bucket_id=request.bucket_id,
+            trace_id=request.trace_id,
             without=without,
             failure=error.failure,
             reason=error.lines[0],
         )
+        request.publish(event)
 
     def _note_memory(self, reply: PlanReply) -> None:
         for name, value in reply.memory.items():
             if isinstance(value, int):
-                self._measured.gauge(f"planner_{name}", value)
+                self._metrics.gauge(f"planner_{name}", value)
 
-    async def _keep(self, before: asyncio.Task[None] | None) -> None:
-        """Add what was measured to what is on disk; what cannot be kept is tried again later."""
-        if before is not None:
-            await before
+    async def _save_metrics(self, previous: asyncio.Task[None] | None) -> None:
+        """Add the metrics to those on disk; those that cannot be saved are kept for next time."""
+        if previous is not None:
+            await previous
         restarts, self._restarts = self._restarts, self._worker.restarts
-        self._measured.count("worker_restarts", self._restarts - restarts)
+        self._metrics.count("worker_restarts", self._restarts - restarts)
         for name, value in self._gauges().items():
-            self._measured.gauge(name, value)
-        measured, self._measured = self._measured, Metrics()
+            self._metrics.gauge(name, value)
+        unsaved, self._metrics = self._metrics, Metrics()
         try:
-            await asyncio.to_thread(self._metrics.add, measured)
+            await asyncio.to_thread(self._store.add, unsaved)
         except StorageError as error:
-            measured.merge(self._measured)
-            self._measured = measured
-            self._complain(str(error))
+            unsaved.merge(self._metrics)
+            self._metrics = unsaved
+            self._on_problem(str(error))

@@ -1,4 +1,4 @@
-"""The supervised worker: what it answers, and what becomes of one that does not."""
+"""The client of the worker: its replies, and the end of a process that does not answer."""
 
 # ruff: noqa: ANN401 - what a test asks of a client may be anything
 from __future__ import annotations
@@ -18,9 +18,8 @@ import pytest
 from host.home.home import Home, create_home
 from host.limits import WORKER_LINE_BYTES_MAX
 from host.planning.worker import client as worker_client
-from host.planning.worker import errors as worker_failure
-from host.planning.worker.client import WorkerClient, WorkerNews
-from host.planning.worker.errors import PlanFailedError
+from host.planning.worker.client import WorkerCallbacks, WorkerClient
+from host.planning.worker.errors import CANCELLED, DIED, OVERRAN, PlanFailedError
 
 PREAMBLE = """
 import json, os, sys, time
@@ -64,7 +63,7 @@ print(child.pid, file=sys.stderr, flush=True)
 os._exit(7)
 """
 )
-ANSWERS_IN_OUR_NAME = (
+SENDS_A_CHANGED_PLAN = (
     PREAMBLE
     + """
 send("ready", pid=os.getpid())
@@ -76,7 +75,7 @@ send("planned", trace_id=request["trace_id"], created_at="2026-11-22T12:00:00+00
 time.sleep(600)
 """
 )
-TALKS_NONSENSE = (
+SENDS_GARBAGE = (
     PREAMBLE
     + """
 send("ready", pid=os.getpid())
@@ -91,12 +90,14 @@ CANNOT_START = PREAMBLE + "sys.exit(5)\n"
 Use = Callable[[WorkerClient], Awaitable[Any]]
 
 
-def with_worker(script: str, use: Use, *arguments: str, news: WorkerNews | None = None) -> Any:
+def with_worker(
+    script: str, use: Use, *arguments: str, callbacks: WorkerCallbacks | None = None
+) -> Any:
     """Run a client on a script and return what `use` returns."""
 
     async def run() -> Any:
         command = (sys.executable, "-c", script, *arguments)
-        async with WorkerClient(Home(Path("/nowhere")), news, command) as client:
+        async with WorkerClient(Home(Path("/nowhere")), callbacks, command) as client:
             return await use(client)
 
     return asyncio.run(run())
@@ -112,9 +113,9 @@ async def failure(client: WorkerClient, trace_id: str = "t1", deadline_s: float 
     return caught.value.failure
 
 
-async def until(what: Callable[[], bool]) -> None:
+async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
-        while not what():  # noqa: ASYNC110 - seen from outside, as a person does
+        while not condition():  # noqa: ASYNC110 - seen from outside, as a person does
             await asyncio.sleep(0.01)
 
 
@@ -144,7 +145,7 @@ def test_one_process_answers_one_request_after_the_other() -> None:
 
 def test_a_plan_beyond_its_deadline_costs_the_process_and_the_next_plan_works() -> None:
     async def use(client: WorkerClient) -> None:
-        assert await failure(client, "hang", deadline_s=0.2) == worker_failure.OVERRAN
+        assert await failure(client, "hang", deadline_s=0.2) == OVERRAN
         reply = await client.plan("t2", "core", 60, ignore)
         assert reply.trace_id == "t2"
         assert client.restarts == 1
@@ -153,49 +154,51 @@ def test_a_plan_beyond_its_deadline_costs_the_process_and_the_next_plan_works() 
 
 
 def test_a_process_that_dies_fails_its_plan_and_takes_its_children_along() -> None:
-    said: list[str] = []
-    failed = with_worker(LEAVES_A_CHILD, failure, news=WorkerNews(said=said.append))
-    assert failed == worker_failure.DIED
-    (child,) = said
+    lines: list[str] = []
+    failed = with_worker(
+        LEAVES_A_CHILD, failure, callbacks=WorkerCallbacks(on_stderr_line=lines.append)
+    )
+    assert failed == DIED
+    (child,) = lines
     wait_until_dead(int(child))
 
 
 def test_a_child_that_left_the_group_neither_hides_nor_outlives_the_end_of_its_parent() -> None:
     escapes = LEAVES_A_CHILD.replace('"60"]', '"60"], start_new_session=True')
     assert escapes != LEAVES_A_CHILD
-    said: list[str] = []
-    failed = with_worker(escapes, failure, news=WorkerNews(said=said.append))
-    (child,) = said
+    lines: list[str] = []
+    failed = with_worker(escapes, failure, callbacks=WorkerCallbacks(on_stderr_line=lines.append))
+    (child,) = lines
     assert not is_alive(int(child)), "it had a session of its own, and is the daemon's now"
-    assert failed == worker_failure.DIED
+    assert failed == DIED
 
 
 @pytest.mark.parametrize(
-    ("script", "deadline_s", "is_killed", "is_doubtful"),
+    ("script", "deadline_s", "is_killed", "cause_uncertain"),
     [(HANGS, 60.0, True, True), (HANGS, 0.2, False, False), (CANNOT_START, 60.0, False, False)],
     ids=["killed from outside", "killed by us", "never ready"],
 )
-def test_only_an_end_that_nobody_here_brought_about_is_doubtful(
-    script: str, deadline_s: float, is_killed: bool, is_doubtful: bool
+def test_only_the_cause_of_an_end_from_outside_is_uncertain(
+    script: str, deadline_s: float, is_killed: bool, cause_uncertain: bool
 ) -> None:
     async def use(client: WorkerClient) -> bool:
-        asked = asyncio.ensure_future(client.plan("hang", "core", deadline_s, ignore))
+        request = asyncio.ensure_future(client.plan("hang", "core", deadline_s, ignore))
         if is_killed:
             await until(lambda: client.is_busy)
             assert client.pid is not None
             os.kill(client.pid, signal.SIGKILL)
         with pytest.raises(PlanFailedError) as caught:
-            await asked
-        assert caught.value.blamed == ""
-        return caught.value.is_doubtful
+            await request
+        assert caught.value.suspect == ""
+        return caught.value.cause_uncertain
 
-    assert with_worker(script, use) is is_doubtful
+    assert with_worker(script, use) is cause_uncertain
 
 
-def test_other_children_of_the_daemon_are_none_of_its_business() -> None:
+def test_other_children_of_the_daemon_are_left_alone() -> None:
     async def use(client: WorkerClient) -> None:
         ours = await asyncio.create_subprocess_exec("sleep", "60")
-        assert await failure(client) == worker_failure.DIED
+        assert await failure(client) == DIED
         assert ours.returncode is None
         assert is_alive(ours.pid)
         ours.kill()
@@ -204,17 +207,17 @@ def test_other_children_of_the_daemon_are_none_of_its_business() -> None:
     with_worker(LEAVES_A_CHILD, use)
 
 
-def test_a_cancel_that_is_not_heard_is_enforced(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cancel_that_is_ignored_is_enforced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_client, "CANCEL_GRACE_S", 0.1)
 
     async def use(client: WorkerClient) -> str:
-        asked = asyncio.ensure_future(failure(client, "hang"))
+        request = asyncio.ensure_future(failure(client, "hang"))
         await until(lambda: client.is_busy)
         client.cancel("another")
         client.cancel("hang")
-        return await asked
+        return await request
 
-    assert with_worker(HANGS, use) == worker_failure.CANCELLED
+    assert with_worker(HANGS, use) == CANCELLED
 
 
 @pytest.mark.parametrize(
@@ -223,33 +226,35 @@ def test_a_cancel_that_is_not_heard_is_enforced(monkeypatch: pytest.MonkeyPatch)
         ("x", 1),
         ("[1]", 1),
         ("x", WORKER_LINE_BYTES_MAX + 10),
-        pytest.param('{"warm": {"elapsed_s": 1%s}}' % ("0" * 400), 1, id="a number beyond all"),
+        pytest.param(
+            '{"warm": {"elapsed_s": 1%s}}' % ("0" * 400), 1, id="a number beyond every float"
+        ),
     ],
 )
-def test_a_process_that_talks_nonsense_is_ended(text: str, times: int) -> None:
-    assert with_worker(TALKS_NONSENSE, failure, text, str(times)) == worker_failure.DIED
+def test_a_process_that_sends_garbage_is_killed(text: str, times: int) -> None:
+    assert with_worker(SENDS_GARBAGE, failure, text, str(times)) == DIED
 
 
 @pytest.mark.parametrize("changed", ['{"bucket_id": "../.."}', '{"score": NaN}'])
-def test_a_plan_that_could_not_be_kept_is_no_answer(changed: str) -> None:
-    assert with_worker(ANSWERS_IN_OUR_NAME, failure, changed) == worker_failure.DIED
+def test_a_plan_that_could_not_be_stored_is_not_an_answer(changed: str) -> None:
+    assert with_worker(SENDS_A_CHANGED_PLAN, failure, changed) == DIED
 
 
-def test_a_process_that_cannot_start_fails_the_plan_and_is_tried_ever_more_slowly(
+def test_a_process_that_cannot_start_fails_the_plan_and_is_retried_ever_more_slowly(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(worker_client, "BACKOFF_MIN_S", 0.01)
     ends: list[str] = []
 
     async def use(client: WorkerClient) -> None:
-        assert await failure(client) == worker_failure.DIED
+        assert await failure(client) == DIED
         await until(lambda: client.restarts >= 4)
 
-    with_worker(CANNOT_START, use, news=WorkerNews(ended=ends.append))
+    with_worker(CANNOT_START, use, callbacks=WorkerCallbacks(on_end=ends.append))
     assert set(ends) == {"ended with code 5"}
 
 
-def test_a_process_that_the_machine_does_not_start_fails_the_plan_too() -> None:
+def test_a_program_that_does_not_exist_fails_the_plan() -> None:
     async def run() -> None:
         command = ("/nowhere/python",)
         async with WorkerClient(Home(Path("/nowhere")), None, command) as client:
@@ -263,9 +268,9 @@ def test_a_process_that_the_machine_does_not_start_fails_the_plan_too() -> None:
 
 def test_stopping_kills_a_process_that_is_busy() -> None:
     async def use(client: WorkerClient) -> int:
-        asked = asyncio.ensure_future(client.plan("hang", "core", 600, ignore))
+        request = asyncio.ensure_future(client.plan("hang", "core", 600, ignore))
         await until(lambda: client.is_busy)
-        asked.cancel()
+        request.cancel()
         assert client.pid is not None
         return client.pid
 
@@ -290,7 +295,7 @@ def test_a_request_that_is_abandoned_before_the_process_is_ready_leaves_nothing_
     with_worker(NEVER_READY, use)
 
 
-def test_the_real_worker_plans_tells_its_stages_and_ends_with_its_daemon(tmp_path: Path) -> None:
+def test_the_real_worker_plans_sends_its_stages_and_ends_with_its_daemon(tmp_path: Path) -> None:
     home = create_home(tmp_path / "home", demo=True).home
     events: list[dict[str, Any]] = []
 

@@ -1,4 +1,4 @@
-"""The note of the module that runs: what comes back is what was noted, or nothing."""
+"""The shared memory of the module that runs: it holds what was written, or nothing."""
 
 from __future__ import annotations
 
@@ -9,69 +9,69 @@ from collections.abc import Iterator
 import pytest
 
 from host.planning.worker.current_module import (
+    HEADER,
     KEY_BYTES_MAX,
-    NOTE,
     VARIABLE,
-    Running,
-    RunningNote,
-    inherited_note,
-    new_memory,
-    read_note,
+    CurrentModule,
+    CurrentModuleWriter,
+    create_memory,
+    inherit_writer,
+    read_current_module,
 )
 
 
 @pytest.fixture
 def memory() -> Iterator[int]:
-    descriptor = new_memory()
+    descriptor = create_memory()
     yield descriptor
     os.close(descriptor)
 
 
-def test_what_was_noted_is_read_and_gone_when_it_is_cleared(memory: int) -> None:
-    note = RunningNote(memory)
-    assert read_note(memory) == Running()
+def test_the_last_key_is_read_until_it_is_cleared(memory: int) -> None:
+    writer = CurrentModuleWriter(memory)
+    assert read_current_module(memory) == CurrentModule()
     before_s = time.monotonic()
-    note.note("filters.budget")
-    note.note("opportunity_calculators.value")
-    found = read_note(memory)
-    assert found.key == "opportunity_calculators.value"
-    assert before_s <= found.since_s <= time.monotonic()
-    note.clear()
-    assert read_note(memory) == Running()
+    writer.write("filters.budget")
+    writer.write("opportunity_calculators.value")
+    module = read_current_module(memory)
+    assert module.key == "opportunity_calculators.value"
+    assert before_s <= module.start_s <= time.monotonic()
+    writer.clear()
+    assert read_current_module(memory) == CurrentModule()
 
 
-def test_a_key_is_cut_and_one_of_other_letters_is_told_all_the_same(memory: int) -> None:
-    note = RunningNote(memory)
-    note.note("k" * 1_000)
-    assert read_note(memory).key == "k" * KEY_BYTES_MAX
-    note.note("filters.größe")
-    assert read_note(memory).key == "filters.gr??e"
+def test_a_long_key_is_cut_and_other_letters_are_replaced(memory: int) -> None:
+    writer = CurrentModuleWriter(memory)
+    writer.write("k" * 1_000)
+    assert read_current_module(memory).key == "k" * KEY_BYTES_MAX
+    writer.write("filters.größe")
+    assert read_current_module(memory).key == "filters.gr??e"
 
 
 @pytest.mark.parametrize(
     "junk",
-    [b"", b"\xff" * 300, NOTE.pack(1.0, 60_000) + b"x" * 300, NOTE.pack(1.0, 2) + b"\x1b["],
+    [b"", b"\xff" * 300, HEADER.pack(1.0, 60_000) + b"x" * 300, HEADER.pack(1.0, 2) + b"\x1b["],
 )
-def test_junk_blames_nobody(memory: int, junk: bytes) -> None:
+def test_invalid_content_names_no_module(memory: int, junk: bytes) -> None:
     os.pwrite(memory, junk, 0)
-    assert read_note(memory) == Running()
+    assert read_current_module(memory) == CurrentModule()
 
 
-def test_whoever_writes_into_all_descriptors_cannot_change_the_note(memory: int) -> None:
-    note = RunningNote(memory)
-    note.note("filters.budget")
+def test_a_write_to_the_descriptor_cannot_change_the_key(memory: int) -> None:
+    writer = CurrentModuleWriter(memory)
+    writer.write("filters.budget")
     with pytest.raises(PermissionError):
         os.write(memory, b'{"planned": 7}\n')
     with pytest.raises(PermissionError):
         os.ftruncate(memory, 0)
-    assert read_note(memory).key == "filters.budget"
+    assert read_current_module(memory).key == "filters.budget"
 
 
-def test_a_process_that_was_left_no_note_or_closed_it_notes_nothing(memory: int) -> None:
-    inherited_note({}).note("filters.budget")
+def test_a_writer_without_memory_or_closed_writes_nothing(memory: int) -> None:
+    inherit_writer({}).write("filters.budget")
     environment = {VARIABLE: str(os.dup(memory))}
-    note = inherited_note(environment)
-    assert environment == {}, "what modules start shall not find it"
-    note.close()
-    note.note("filters.budget")
-    assert read_note(memory) == Running()
+    writer = inherit_writer(environment)
+    assert environment == {}, "the children of modules must not inherit it"
+    writer.close()
+    writer.write("filters.budget")
+    assert read_current_module(memory) == CurrentModule()

@@ -1,4 +1,4 @@
-"""Bad modules in the real planner's process: the plan comes all the same, without them."""
+"""Bad modules in the real planner's process: there is a plan, without them."""
 
 # ruff: noqa: ANN401 - what a test asks of a supervisor may be anything
 from __future__ import annotations
@@ -15,9 +15,14 @@ import pytest
 
 from host.home.home import Home, create_home
 from host.planning.breaker_store import BreakerStore
-from host.planning.worker import errors as worker_failure
-from host.planning.worker.client import WorkerClient, WorkerNews
-from host.planning.worker.errors import PlanFailedError
+from host.planning.worker.client import WorkerCallbacks, WorkerClient
+from host.planning.worker.errors import (
+    CANCELLED,
+    DIED,
+    LEFT_PROCESSES,
+    OVERRAN,
+    PlanFailedError,
+)
 from host.planning.worker.supervisor import PlanSupervisor
 from host.telemetry.metrics.store import MetricsStore
 from planner_core.model.circuit_breaker import BreakerState
@@ -31,7 +36,7 @@ HUNG_S = 8.0
 
 @dataclass
 class Bench:
-    """A supervisor over a worker with planted modules, and what it told."""
+    """A supervisor over a worker with planted modules, and its events."""
 
     home: Home
     worker: WorkerClient
@@ -44,12 +49,12 @@ class Bench:
         assert reply.trace_id == TRACE
         return reply.record
 
-    def told(self, event_type: str) -> list[Any]:
+    def data_of(self, event_type: str) -> list[Any]:
         return [event["data"] for event in self.events if event["event_type"] == event_type]
 
     def on_disk(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.home.state_dir / name).read_text("utf-8"))
-        return found
+        state: dict[str, Any] = json.loads((self.home.state_dir / name).read_text("utf-8"))
+        return state
 
 
 def with_planted(
@@ -61,7 +66,7 @@ def with_planted(
         options = ("--home", str(home.root), "--memory-mb", str(memory_mb))
         command = (sys.executable, PLANTED, misdeeds, *options)
         ended: list[str] = []
-        async with WorkerClient(home, WorkerNews(ended=ended.append), command) as worker:
+        async with WorkerClient(home, WorkerCallbacks(on_end=ended.append), command) as worker:
             supervisor = PlanSupervisor(worker, BreakerStore(home), MetricsStore(home))
             bench = Bench(home, worker, supervisor, ended=ended)
             try:
@@ -79,24 +84,24 @@ def home(tmp_path: Path) -> Home:
 
 def fate(record: dict[str, Any], name: str) -> tuple[str, str]:
     key = f"opportunity_calculators.{name}"
-    module = next(found for found in record["modules"] if found["key"] == key)
+    module = next(module for module in record["modules"] if module["key"] == key)
     return module["status"], module["message"] or ""
 
 
 @pytest.mark.parametrize(
     ("misdeed", "failure", "ending"),
     [
-        ("segfault", worker_failure.DIED, "ended by SIGSEGV"),
-        ("leave", worker_failure.DIED, "ended with code 0"),
-        ("hang", worker_failure.OVERRAN, "ended by SIGKILL"),
-        ("hang_in_c", worker_failure.OVERRAN, "ended by SIGKILL"),
-        ("close_everything", worker_failure.DIED, "ended with code 3, or ended by SIGKILL"),
-        ("hide_a_child_and_die", worker_failure.DIED, "ended with code 0"),
-        ("fork_and_stay", worker_failure.LEFT_PROCESSES, "ended by SIGKILL"),
-        ("orphan_a_grandchild", worker_failure.LEFT_PROCESSES, "ended by SIGKILL"),
+        ("segfault", DIED, "ended by SIGSEGV"),
+        ("leave", DIED, "ended with code 0"),
+        ("hang", OVERRAN, "ended by SIGKILL"),
+        ("hang_in_c", OVERRAN, "ended by SIGKILL"),
+        ("close_everything", DIED, "ended with code 3, or ended by SIGKILL"),
+        ("hide_a_child_and_die", DIED, "ended with code 0"),
+        ("fork_and_stay", LEFT_PROCESSES, "ended by SIGKILL"),
+        ("orphan_a_grandchild", LEFT_PROCESSES, "ended by SIGKILL"),
     ],
 )
-def test_the_same_request_is_planned_once_more_without_the_module_that_was_to_blame(
+def test_the_same_request_is_planned_once_more_without_the_suspect(
     home: Home, misdeed: str, failure: str, ending: str
 ) -> None:
     async def use(bench: Bench) -> None:
@@ -107,10 +112,10 @@ def test_the_same_request_is_planned_once_more_without_the_module_that_was_to_bl
         assert f"opportunity_calculators.{misdeed}" in message
         (ended,) = bench.ended
         assert ended in ending.split(", or ")  # it ends itself, or is ended: who is first may win
-        (repeated,) = bench.told("PlanRepeated")
+        (repeated,) = bench.data_of("PlanRepeated")
         assert repeated["without"] == f"opportunity_calculators.{misdeed}"
         assert repeated["failure"] == failure
-        (changed,) = bench.told("BreakerChanged")
+        (changed,) = bench.data_of("BreakerChanged")
         assert (changed["before"], changed["after"]) == ("closed", "open")
         assert {event["trace_id"] for event in bench.events} == {TRACE}
 
@@ -119,21 +124,21 @@ def test_the_same_request_is_planned_once_more_without_the_module_that_was_to_bl
         assert again["outcome"] == "PLANNED"
         assert fate(again, misdeed)[0] == "skipped_open"
         assert bench.worker.restarts == 1, "its breaker is open: nothing happens to it any more"
-        assert bench.told("PlanRepeated") == []
+        assert bench.data_of("PlanRepeated") == []
 
     with_planted(home, misdeed, use)
     store = BreakerStore(home)
     store.refresh()
     breaker = store.breakers.of(f"opportunity_calculators.{misdeed}")
     assert breaker.state is BreakerState.OPEN
-    kept = MetricsStore(home).read().metrics
-    assert kept.of("core").counters["plans_repeated"] == 1
-    assert kept.counters["worker_restarts"] == 1
-    assert kept.gauges["planner_rss_bytes"] > 10_000_000
+    metrics = MetricsStore(home).read().metrics
+    assert metrics.of("core").counters["plans_repeated"] == 1
+    assert metrics.counters["worker_restarts"] == 1
+    assert metrics.gauges["planner_rss_bytes"] > 10_000_000
 
 
 @pytest.mark.parametrize("misdeed", ["be_killed", "answer_in_our_name"])
-def test_a_module_is_blamed_for_an_end_from_outside_only_when_it_comes_again(
+def test_a_module_is_left_out_after_an_end_from_outside_only_when_it_happens_again(
     home: Home, misdeed: str
 ) -> None:
     async def use(bench: Bench) -> None:
@@ -141,9 +146,9 @@ def test_a_module_is_blamed_for_an_end_from_outside_only_when_it_comes_again(
         assert record["outcome"] == "PLANNED"
         assert fate(record, misdeed)[0] == "skipped_open"
         assert bench.ended == ["ended by SIGKILL"] * 2
-        repeated = [event["without"] for event in bench.told("PlanRepeated")]
+        repeated = [event["without"] for event in bench.data_of("PlanRepeated")]
         assert repeated == ["", f"opportunity_calculators.{misdeed}"]
-        (changed,) = bench.told("BreakerChanged")
+        (changed,) = bench.data_of("BreakerChanged")
         assert changed["key"] == f"opportunity_calculators.{misdeed}"
 
     with_planted(home, misdeed, use)
@@ -157,8 +162,8 @@ def test_a_module_that_ran_when_the_process_was_killed_from_outside_is_in_the_pl
         assert record["outcome"] == "PLANNED"
         assert fate(record, "be_killed_once")[0] == "ok"
         assert bench.ended == ["ended by SIGKILL"]
-        assert [event["without"] for event in bench.told("PlanRepeated")] == [""]
-        assert bench.told("BreakerChanged") == []
+        assert [event["without"] for event in bench.data_of("PlanRepeated")] == [""]
+        assert bench.data_of("BreakerChanged") == []
         assert {event["trace_id"] for event in bench.events} == {TRACE}
 
     with_planted(home, "be_killed_once", use)
@@ -174,13 +179,13 @@ def test_memory_beyond_the_limit_costs_the_module_and_not_the_process(home: Home
     with_planted(home, "eat_memory", use, memory_mb=300)
 
 
-def test_a_module_that_exits_forks_or_prints_answers_costs_nothing_but_itself(home: Home) -> None:
+def test_a_module_that_exits_forks_or_prints_responses_costs_only_itself(home: Home) -> None:
     async def use(bench: Bench) -> None:
         record = await bench.plan()
         assert record["outcome"] == "PLANNED"
         assert fate(record, "leave_politely") == ("failed", "SystemExit: 0")
         assert fate(record, "print_a_lot")[0] == "ok"
-        assert len(bench.told("PlanningCompleted")) == 1, "a forked planner does not answer too"
+        assert len(bench.data_of("PlanningCompleted")) == 1, "a forked planner does not answer too"
         assert bench.worker.restarts == 0
 
     with_planted(home, "leave_politely,fork_and_return,print_a_lot", use)
@@ -190,9 +195,9 @@ def test_two_bad_modules_cost_one_press_and_the_next_one_works(home: Home) -> No
     async def use(bench: Bench) -> None:
         with pytest.raises(PlanFailedError) as caught:
             await bench.plan()
-        assert caught.value.failure == worker_failure.DIED
-        assert [e["after"] for e in bench.told("BreakerChanged")] == ["open", "open"]
-        assert len(bench.told("PlanRepeated")) == 1, "once, not until it works"
+        assert caught.value.failure == DIED
+        assert [e["after"] for e in bench.data_of("BreakerChanged")] == ["open", "open"]
+        assert len(bench.data_of("PlanRepeated")) == 1, "once, not until it works"
         record = await bench.plan()
         assert record["outcome"] == "PLANNED"
         assert {fate(record, name)[0] for name in ("segfault", "leave")} == {"skipped_open"}
@@ -207,29 +212,27 @@ class Killed:
 
     def __init__(self) -> None:
         self.failures = [
-            PlanFailedError(worker_failure.DIED, ["ended by SIGSEGV"], "kind.bad"),
-            PlanFailedError(
-                worker_failure.DIED, ["ended by SIGKILL"], "kind.good", is_doubtful=True
-            ),
+            PlanFailedError(DIED, ["ended by SIGSEGV"], "kind.bad"),
+            PlanFailedError(DIED, ["ended by SIGKILL"], "kind.good", cause_uncertain=True),
         ]
 
-    async def plan(self, *_asked: object, is_careful: bool = False) -> None:
-        assert not is_careful
+    async def plan(self, *_request: object, isolate: bool = False) -> None:
+        assert not isolate
         raise self.failures.pop(0)
 
 
-def test_an_end_from_outside_of_the_repeated_request_blames_nobody_either(home: Home) -> None:
-    breakers, told = BreakerStore(home), list[dict[str, Any]]()
+def test_an_end_from_outside_during_the_repeated_request_opens_no_breaker(home: Home) -> None:
+    breakers, events = BreakerStore(home), list[dict[str, Any]]()
 
     async def use() -> None:
         worker: Any = Killed()
         supervisor = PlanSupervisor(worker, breakers, MetricsStore(home))
         with pytest.raises(PlanFailedError, match="SIGKILL"):
-            await supervisor.plan(TRACE, "core", DEADLINE_S, told.append)
+            await supervisor.plan(TRACE, "core", DEADLINE_S, events.append)
         await supervisor.close()
 
     asyncio.run(use())
-    changed = [e["data"]["key"] for e in told if e["event_type"] == "BreakerChanged"]
+    changed = [e["data"]["key"] for e in events if e["event_type"] == "BreakerChanged"]
     assert changed == ["kind.bad"]
     assert breakers.breakers.of("kind.good").state is BreakerState.CLOSED
 
@@ -243,32 +246,32 @@ def test_three_failures_in_a_row_open_a_breaker_and_the_plan_names_it(home: Home
 
 
 def is_hanging(worker: WorkerClient) -> bool:
-    return worker._process is not None and worker._process.running().key.endswith(".hang")
+    return worker._process is not None and worker._process.current_module().key.endswith(".hang")
 
 
-def test_a_cancel_is_heard_while_a_module_hangs_and_nobody_is_blamed(home: Home) -> None:
+def test_a_cancel_works_while_a_module_hangs_and_opens_no_breaker(home: Home) -> None:
     async def use(bench: Bench) -> None:
-        asked = asyncio.ensure_future(bench.plan())
+        request = asyncio.ensure_future(bench.plan())
         async with asyncio.timeout(50):
-            while not is_hanging(bench.worker):  # noqa: ASYNC110 - it tells nobody
+            while not is_hanging(bench.worker):  # noqa: ASYNC110 - it sends no event
                 await asyncio.sleep(0.01)
         bench.supervisor.cancel(TRACE)
         with pytest.raises(PlanFailedError) as caught:
-            await asked
-        assert caught.value.failure == worker_failure.CANCELLED
-        assert bench.told("BreakerChanged") == []
+            await request
+        assert caught.value.failure == CANCELLED
+        assert bench.data_of("BreakerChanged") == []
 
     with_planted(home, "hang", use)
 
 
-def test_a_full_disk_keeps_no_breaker_and_the_plan_is_repeated_all_the_same(
+def test_breakers_that_cannot_be_saved_still_count(
     home: Home,
 ) -> None:
     (home.state_dir / "breakers.lock").mkdir(parents=True)  # nothing can be locked there
-    said: list[str] = []
+    problems: list[str] = []
 
     async def use(bench: Bench) -> None:
-        bench.supervisor._complain = said.append
+        bench.supervisor._on_problem = problems.append
         record = await bench.plan()
         assert record["outcome"] == "PLANNED"
         assert fate(record, "leave")[0] == "skipped_open"
@@ -277,4 +280,4 @@ def test_a_full_disk_keeps_no_breaker_and_the_plan_is_repeated_all_the_same(
         assert bench.worker.restarts == 1, "the daemon remembers what no file says"
 
     with_planted(home, "leave", use)
-    assert any("breakers" in line for line in said)
+    assert any("breakers" in line for line in problems)
