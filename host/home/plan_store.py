@@ -1,7 +1,7 @@
-"""Plans on disk: one file each, `plans/<bucket>/<UTC time>-<trace id>.json`, the newest ones kept.
+"""Plans on disk: one file each, `plans/<bucket>/<UTC time>-<trace id>.json`; old ones are removed.
 
-A plan that was acknowledged survives a power cut. A file that cannot be read is set aside under
-another name and told about; it never stands in the way of the others.
+A plan that was acknowledged survives a power cut. A damaged file is set aside under another name
+and reported; the other plans can still be read.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from planner_core.model.records import Finding, Severity
 if TYPE_CHECKING:
     from host.home.home import Home
 
-PLANS_KEPT = 200
-CORRUPT_KEPT = 10
+PLANS_MAX = 200
+CORRUPT_FILES_MAX = 10
 TIME_FORMAT = "%Y%m%dT%H%M%S.%fZ"
-"""Names sort by time. Written to the millisecond, in UTC."""
+"""File names sort by time. They have milliseconds, in UTC."""
 
 PLAN_NAME = re.compile(r"(\d{8}T\d{6}\.\d{3}Z)-([0-9a-z]{8,64})\.json")
 CORRUPT_NAME = re.compile(r".+\.json\.corrupt\..+")
@@ -37,7 +37,7 @@ PlanRecord = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class PlanFile:
-    """A stored plan, known by its name alone."""
+    """A stored plan that was not read: what its name says."""
 
     bucket_id: str
     created_at: datetime
@@ -47,7 +47,7 @@ class PlanFile:
 
 @dataclass(frozen=True, slots=True)
 class StoredPlan:
-    """A plan that was read, in the form of `docs/plan-json.md`."""
+    """A plan read from disk, in the form of `docs/plan-json.md`."""
 
     file: PlanFile
     record: PlanRecord
@@ -59,29 +59,29 @@ class PlanStore:
     Parameters
     ----------
     home : Home
-        A bucket's folder is made when its first plan is saved.
-    kept : int
-        Plans kept per bucket; older ones are removed.
+        A bucket's folder is created when its first plan is saved.
+    plans_max : int
+        Plans per bucket; older ones are removed.
 
     Attributes
     ----------
     findings : list of Finding
-        What was met while reading: files that had to be set aside.
+        Damaged files that were set aside while reading.
     """
 
-    def __init__(self, home: Home, kept: int = PLANS_KEPT) -> None:
-        assert kept > 0, "the plan that was just saved has to stay"
+    def __init__(self, home: Home, plans_max: int = PLANS_MAX) -> None:
+        assert plans_max > 0, "the plan that was just saved has to stay"
         self.home = home
-        self.kept = kept
+        self.plans_max = plans_max
         self.findings: list[Finding] = []
 
     def save(self, record: Mapping[str, object], created_at: datetime) -> PlanFile:
-        """Write a plan; when this returns it is on disk.
+        """Write a plan; it is on disk when this returns.
 
         Raises
         ------
         StorageError
-            When it could not be written; what was there before is untouched.
+            When it could not be written; the other plans are untouched.
         """
         bucket_id, trace_id = str(record["bucket_id"]), str(record["trace_id"])
         path = self.home.plans_dir(bucket_id) / plan_name(created_at, trace_id)
@@ -93,8 +93,9 @@ class PlanStore:
     def list(self, bucket_id: str) -> tuple[PlanFile, ...]:
         """Return the bucket's plans, newest first, without reading them."""
         folder = self.home.plans_dir(bucket_id)
-        found = [_plan_file(bucket_id, path) for path in _entries(folder)]
-        return tuple(sorted((f for f in found if f), key=lambda f: f.path.name, reverse=True))
+        entries = [_plan_file(bucket_id, path) for path in _entries(folder)]
+        plans = [entry for entry in entries if entry is not None]
+        return tuple(sorted(plans, key=lambda plan: plan.path.name, reverse=True))
 
     def latest(self, bucket_id: str) -> StoredPlan | None:
         """Return the newest plan that can be read; None when there is none."""
@@ -105,7 +106,7 @@ class PlanStore:
         return None
 
     def load(self, bucket_id: str, trace_id: str) -> StoredPlan | None:
-        """Return the plan of a trace id; None when there is none that can be read."""
+        """Return the plan of a trace id; None when there is none, or it is damaged."""
         for file in self.list(bucket_id):
             if file.trace_id == trace_id:
                 return self._read(file)
@@ -117,7 +118,7 @@ class PlanStore:
             with open_file(file.path) as stream:
                 data = stream.read(PLAN_BYTES_MAX + 1)
         except FileNotFoundError:
-            return None  # removed by age meanwhile
+            return None  # removed meanwhile, because it was old
         except OSError as error:
             raise storage_error(file.path, "cannot be read", error) from error
         try:
@@ -126,25 +127,25 @@ class PlanStore:
             self._set_aside(file.path, str(error))
             return None
 
-    def _set_aside(self, path: Path, what: str) -> None:
-        aside = path.with_name(f"{path.name}.corrupt.{utc_now():%Y%m%dT%H%M%SZ}")
-        with suppress(OSError):  # a read-only disk: skipping it still works
-            path.rename(aside)
+    def _set_aside(self, path: Path, damage: str) -> None:
+        backup = path.with_name(f"{path.name}.corrupt.{utc_now():%Y%m%dT%H%M%SZ}")
+        with suppress(OSError):  # a read-only disk: the file stays, and is skipped
+            path.rename(backup)
         self.findings.append(
             Finding(
                 "plan_file_corrupt",
                 Severity.WARNING,
-                f"{path.name}: {what}; it is skipped",
-                f"nothing to do but plan again; what is left of it is in {aside}",
+                f"{path.name}: {damage}; it is skipped",
+                f"plan again; the damaged file is {backup}",
             )
         )
 
     def _remove_old(self, folder: Path) -> None:
-        """Keep the newest files; never fails, the plan is saved already."""
+        """Remove all but the newest files; ignore errors, because the plan is saved already."""
         names = sorted(path.name for path in _entries(folder))
         plans = [name for name in names if PLAN_NAME.fullmatch(name)]
         corrupt = [name for name in names if CORRUPT_NAME.fullmatch(name)]
-        for name in (*plans[: -self.kept], *corrupt[:-CORRUPT_KEPT]):
+        for name in (*plans[: -self.plans_max], *corrupt[:-CORRUPT_FILES_MAX]):
             with suppress(OSError):
                 (folder / name).unlink()
 
@@ -153,7 +154,7 @@ def plan_name(created_at: datetime, trace_id: str) -> str:
     """Return the name of a plan's file."""
     second, _, rest = created_at.astimezone(UTC).strftime(TIME_FORMAT).partition(".")
     name = f"{second}.{rest[:3]}Z-{trace_id}.json"
-    assert PLAN_NAME.fullmatch(name), f"{name!r} could not be found again"
+    assert PLAN_NAME.fullmatch(name), f"{name!r} would not be listed"
     return name
 
 
@@ -178,18 +179,18 @@ def _plan_file(bucket_id: str, path: Path) -> PlanFile | None:
 
 
 def _checked(data: bytes, file: PlanFile) -> PlanRecord:
-    """Parse a stored plan; ValueError when it is not the one its name promises."""
+    """Parse a stored plan; ValueError when it is damaged or not the plan that its name says."""
     if len(data) > PLAN_BYTES_MAX:
         raise ValueError(f"larger than {PLAN_BYTES_MAX:,} bytes")
     if not data.strip():
-        raise ValueError("empty, as a write that was cut off leaves it")
+        raise ValueError("empty, as after a write that was cut off")
     try:
         record = json.loads(data)
     except (ValueError, RecursionError):
-        raise ValueError("not JSON, as a write that was cut off leaves it") from None
+        raise ValueError("not JSON, as after a write that was cut off") from None
     if not isinstance(record, dict):
         raise ValueError("not a plan")  # noqa: TRY004 - damaged content, whatever its type
-    named = (record.get("bucket_id"), record.get("trace_id"))
-    if named != (file.bucket_id, file.trace_id):
+    ids = (record.get("bucket_id"), record.get("trace_id"))
+    if ids != (file.bucket_id, file.trace_id):
         raise ValueError("of another bucket or run than its name says")
     return record

@@ -1,12 +1,12 @@
 """The circuit breakers on disk: `state/breakers.json`.
 
-Inside a process time is the monotonic clock's. On disk stands a time of day, because no other clock
-survives a restart; so what is read is never believed to be further ahead than the breaker stays
-open, and a clock that was set back cannot lock a module out for a year.
+In memory, times are on the monotonic clock. The file has the time of day, because no other clock
+survives a restart. A time that is read is limited to as long as the breaker stays open. So a clock
+that was set back cannot lock a module out for a year.
 
-Several processes write: the planner's, after a run that changed something; the daemon, for a module
-that took the planner's process down; `trader plan`, and `trader breakers`. Each changes only the
-keys that it had to do with.
+Several processes write the file. The worker writes after a run that changed something, the daemon
+when a module ended the worker, and the commands `trader plan` and `trader breakers`. Each of them
+changes only the breakers that its own run changed.
 """
 
 from __future__ import annotations
@@ -43,22 +43,22 @@ KEY_LENGTH_MAX: Final = 130
 
 
 class BreakerStore:
-    """The breakers of a home; `refresh` before using them, `save` after.
+    """The breakers of a home: `refresh` before using them, `save` after.
 
     Parameters
     ----------
     home : Home
     monotonic : callable returning float, seconds
     now : callable returning an aware datetime
-    keeps : bool
-        False: read only, nothing in the home is touched.
+    read_only : bool
+        Write nothing to the home.
 
     Attributes
     ----------
     breakers : Breakers
-        In memory. What cannot be written stays here and counts all the same.
+        In memory. A change that cannot be saved counts here all the same.
     problem : str, optional
-        Why the last reading or writing did not work.
+        Why the last read or write failed.
     """
 
     def __init__(
@@ -67,82 +67,88 @@ class BreakerStore:
         monotonic: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = utc_now,
         *,
-        keeps: bool = True,
+        read_only: bool = False,
     ) -> None:
-        self.keeps = keeps
+        self.read_only = read_only
         self.path = home.state_dir / FILE_NAME
         self.breakers = Breakers(monotonic, now)
         self.problem: str | None = None
         self._now = now
         self._signature: tuple[int, ...] | None = None
         self._saved: dict[str, Breaker] = {}
-        self._disk_is_ahead = False
+        self._file_must_change = False
 
     def refresh(self) -> bool:
-        """Take over what others wrote since the last look; what is unsaved here stays.
+        """Read the file if it changed; breakers with unsaved changes stay as they are here.
 
-        Return False when the file cannot be read: nothing changes, the next look tries again.
+        Return False when the file cannot be read. Nothing changes then; the next call tries again.
         """
-        found = signature(self.path)
-        if found == self._signature:
+        file_signature = signature(self.path)
+        if file_signature == self._signature:
             return True
-        read = self._read()
-        if read is None:
+        on_disk = self._read()
+        if on_disk is None:
             return False
-        unsaved = self._unsaved()
-        for key in {*self._saved, *read} - set(unsaved):
-            self.breakers.put(read.get(key, Breaker(key)))
-        self._saved = read
-        self._signature = found
+        unsaved = self._unsaved_keys()
+        for key in {*self._saved, *on_disk} - set(unsaved):
+            self.breakers.put(on_disk.get(key, Breaker(key)))
+        self._saved = on_disk
+        self._signature = file_signature
         return True
 
     def save(self) -> bool:
-        """Write what changed; tell whether everything is on disk.
+        """Write changes to disk; return whether everything is saved.
 
-        A disk that refuses costs only the memory of it: `problem` says so.
+        When that fails, `problem` says why, and the next call tries again.
         """
-        if not self.keeps or (not self._unsaved() and not self._disk_is_ahead):
+        if self.read_only or not (self._unsaved_keys() or self._file_must_change):
             return True
         try:
             with locked_file(self.path.with_name(LOCK_NAME)):
                 if not self.refresh():
-                    return False  # what others wrote would be lost
+                    return False  # writing would lose the changes of other processes
                 write_atomic(self.path, self._text().encode())
                 self._signature = signature(self.path)
         except StorageError as error:
             self.problem = str(error)
             return False
         self._saved = {breaker.key: breaker for breaker in self.breakers.known}
-        self._disk_is_ahead = False
+        self._file_must_change = False
         self.problem = None
         return True
 
     def signal(self, key: str, signal: Signal, reason: str = "") -> Transition | None:
-        """Let something happen to one breaker, on disk too."""
+        """Send a signal to one breaker, and save it."""
         self.refresh()
         transition = self.breakers.signal(key, signal, reason)
         self.save()
         return transition
 
     def unsaved_open(self) -> dict[str, str]:
-        """Return the modules to leave alone that other processes cannot know of, and why."""
-        found = map(self.breakers.of, self._unsaved())
-        waits = self.breakers.wait_s
-        return {breaker.key: breaker.reason for breaker in found if waits(breaker.key) != 0.0}
+        """Return open breakers that are not on disk, so that other processes cannot see them.
+
+        Returns
+        -------
+        dict of str to str
+            Keys of their modules, each with the reason.
+        """
+        unsaved = map(self.breakers.of, self._unsaved_keys())
+        wait_s = self.breakers.wait_s
+        return {breaker.key: breaker.reason for breaker in unsaved if wait_s(breaker.key) != 0.0}
 
     def retry_at(self, breaker: Breaker) -> datetime | None:
-        """Return the time of day of the next trial; None when there is none to wait for."""
+        """Return the time of day of the next trial; None when no trial is due later."""
         if not breaker.waits:
             return None
-        ahead_s = max(0.0, breaker.retry_s - self.breakers.monotonic())
-        return self._now() + timedelta(seconds=ahead_s)
+        wait_s = max(0.0, breaker.retry_s - self.breakers.monotonic())
+        return self._now() + timedelta(seconds=wait_s)
 
-    def _unsaved(self) -> list[str]:
-        known = {breaker.key: breaker for breaker in self.breakers.known}
-        return [key for key in {*known, *self._saved} if known.get(key) != self._saved.get(key)]
+    def _unsaved_keys(self) -> list[str]:
+        now = {breaker.key: breaker for breaker in self.breakers.known}
+        return [key for key in {*now, *self._saved} if now.get(key) != self._saved.get(key)]
 
     def _text(self) -> str:
-        written = [
+        entries = [
             {
                 "key": breaker.key,
                 "state": breaker.state.value,
@@ -154,14 +160,14 @@ class BreakerStore:
             }
             for breaker in self.breakers.known
         ]
-        return json.dumps({"schema_version": SCHEMA_VERSION, "breakers": written}, indent=1) + "\n"
+        return json.dumps({"schema_version": SCHEMA_VERSION, "breakers": entries}, indent=1) + "\n"
 
     def _read(self) -> dict[str, Breaker] | None:
-        """Read the file; None when that fails.
+        """Read the file; return None when that fails.
 
-        One that makes no sense is put aside, and every breaker is closed.
+        A file with invalid content is set aside, and every breaker is closed.
         """
-        self._disk_is_ahead = False
+        self._file_must_change = False
         try:
             data = read_state(self.path, STATE_BYTES_MAX, SCHEMA_VERSION)
             if data is None:
@@ -169,7 +175,7 @@ class BreakerStore:
             entries = list(data["breakers"])[:BREAKERS_MAX]
             return {breaker.key: breaker for breaker in map(self._breaker, entries)}
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-            if self.keeps:
+            if not self.read_only:
                 self.problem = quarantine(self.path, error, self._now())
         except OSError as error:
             self.problem = f"{self.path}: cannot be read ({error.strerror})"
@@ -190,16 +196,16 @@ class BreakerStore:
         )
         if not breaker.waits:
             return breaker
-        wanted_s = (_time(entry["retry_at"]) - self._now()).total_seconds()
-        ahead_s = min(max(wanted_s, 0.0), breaker.open_for_s)
-        if ahead_s < wanted_s:
-            self._disk_is_ahead = True  # to be written: else each start would wait anew
+        stored_wait_s = (_time(entry["retry_at"]) - self._now()).total_seconds()
+        wait_s = min(max(stored_wait_s, 0.0), breaker.open_for_s)
+        if wait_s < stored_wait_s:
+            self._file_must_change = True  # else each restart would wait for the whole time again
         return Breaker(
             key=key,
             state=breaker.state,
             failures=breaker.failures,
             openings=breaker.openings,
-            retry_s=self.breakers.monotonic() + ahead_s,
+            retry_s=self.breakers.monotonic() + wait_s,
             since=breaker.since,
             reason=breaker.reason,
         )

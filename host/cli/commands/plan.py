@@ -182,7 +182,7 @@ class Watch:
         from host.telemetry.metrics.profile import Profile
         from host.telemetry.metrics.store import MetricsStore
 
-        breakers = BreakerStore(home, keeps=not options.no_store)
+        breakers = BreakerStore(home, read_only=options.no_store)
         return cls(breakers, MetricsStore(home), Metrics(), Profile(time.monotonic), [])
 
     def hear(self, event: Event) -> None:

@@ -1,4 +1,4 @@
-"""Plans on disk: what was saved is found again, what is damaged stands in nobody's way."""
+"""Plans on disk: a saved plan is read again, a damaged one does not hide the others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from host.errors import HomeError, StorageError
 from host.home.home import Home
-from host.home.plan_store import CORRUPT_KEPT, PlanRecord, PlanStore
+from host.home.plan_store import CORRUPT_FILES_MAX, PlanRecord, PlanStore
 from host.limits import PLAN_BYTES_MAX
 from host.planning.plan_json import plan_to_json
 from tests.host.sample_plans import SHA256, TRACE_ID, planned
@@ -66,13 +66,13 @@ def test_plans_are_listed_newest_first(store: PlanStore) -> None:
 
 
 def test_only_the_newest_are_kept(tmp_path: Path) -> None:
-    store = PlanStore(Home(tmp_path), kept=3)
+    store = PlanStore(Home(tmp_path), plans_max=3)
     names = save(store, 6)
     assert sorted(path.name for path in (tmp_path / "plans/core").iterdir()) == names[-3:]
 
 
 def test_other_files_and_other_buckets_are_left_alone(tmp_path: Path) -> None:
-    store = PlanStore(Home(tmp_path), kept=1)
+    store = PlanStore(Home(tmp_path), plans_max=1)
     other = store.save(dict(record(), bucket_id="satellite_a"), NOON)
     note = other.path.parent.parent / "core" / "notes.txt"
     note.parent.mkdir()
@@ -84,7 +84,7 @@ def test_other_files_and_other_buckets_are_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "what"),
+    ("damage", "description"),
     [
         (b"", "empty"),
         (b"\n", "empty"),
@@ -99,7 +99,7 @@ def test_other_files_and_other_buckets_are_left_alone(tmp_path: Path) -> None:
     ],
 )
 def test_a_damaged_plan_is_set_aside_and_the_one_before_is_the_latest(
-    store: PlanStore, damage: bytes, what: str
+    store: PlanStore, damage: bytes, description: str
 ) -> None:
     good, bad = save(store, 2)
     path = store.home.plans_dir("core") / bad
@@ -111,22 +111,22 @@ def test_a_damaged_plan_is_set_aside_and_the_one_before_is_the_latest(
     assert len(list(path.parent.glob(f"{bad}.corrupt.*"))) == 1
     (finding,) = store.findings
     assert finding.id == "plan_file_corrupt"
-    assert what in finding.message
+    assert description in finding.message
     assert bad in finding.action
     assert store.latest("core") == latest
     assert len(store.findings) == 1
 
 
-def test_what_was_set_aside_is_bounded_too(store: PlanStore) -> None:
+def test_damaged_files_are_bounded_too(store: PlanStore) -> None:
     folder = store.home.plans_dir("core")
     save(store, 1)
-    for number in range(CORRUPT_KEPT + 5):
+    for number in range(CORRUPT_FILES_MAX + 5):
         (folder / f"x.json.corrupt.20221228T1200{number:02}Z").touch()
     save(store, 1)
-    assert len(list(folder.glob("*.corrupt.*"))) == CORRUPT_KEPT
+    assert len(list(folder.glob("*.corrupt.*"))) == CORRUPT_FILES_MAX
 
 
-def test_a_name_that_is_no_time_is_no_plan(store: PlanStore) -> None:
+def test_a_name_without_a_time_is_not_a_plan(store: PlanStore) -> None:
     save(store, 1)
     odd = store.home.plans_dir("core") / f"20229999T999999.000Z-{TRACE_ID}.json"
     odd.write_text("{}")
@@ -141,7 +141,7 @@ def test_a_bucket_that_could_leave_the_home_is_refused(store: PlanStore, bucket_
         store.save(dict(record(), bucket_id=bucket_id), NOON)
 
 
-def test_a_folder_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "plans").write_text("in the way")
     with pytest.raises(StorageError, match="a part of the path is a file") as caught:
         PlanStore(Home(tmp_path)).save(record(), NOON)
@@ -151,7 +151,7 @@ def test_a_folder_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> Non
 def test_nothing_half_written_is_left_when_the_disk_is_full(
     store: PlanStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (kept,) = save(store, 1)
+    (name,) = save(store, 1)
 
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
@@ -160,7 +160,7 @@ def test_nothing_half_written_is_left_when_the_disk_is_full(
     with pytest.raises(StorageError, match="the disk is full"):
         store.save(record(), NOON + timedelta(hours=1))
     monkeypatch.undo()
-    assert [path.name for path in store.home.plans_dir("core").iterdir()] == [kept]
+    assert [path.name for path in store.home.plans_dir("core").iterdir()] == [name]
 
 
 def test_the_stored_text_is_json_that_a_person_can_read(store: PlanStore) -> None:

@@ -1,4 +1,4 @@
-"""Breakers on disk: against a model of their own, with clocks that jump and processes that end."""
+"""Breakers on disk, compared with a model: clocks jump, and processes end."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ START = datetime(2024, 6, 28, 12, tzinfo=UTC)
 
 
 class WallClock:
-    """A time of day that somebody sets."""
+    """A time of day that can be set."""
 
     def __init__(self) -> None:
         self.time = START
@@ -40,7 +40,7 @@ class WallClock:
 
 @dataclass
 class Expected:
-    """What is known of one module, by somebody who watches it with a stopwatch."""
+    """The expected state of one module, timed with a stopwatch."""
 
     off: bool = False
     bad_runs: int = 0
@@ -51,7 +51,7 @@ class Expected:
 
 
 class Watched(RuleBasedStateMachine):
-    """One process after the other uses the breakers of a home."""
+    """Processes that use the breakers of a home one after the other."""
 
     @initialize()
     def start(self) -> None:
@@ -73,15 +73,15 @@ class Watched(RuleBasedStateMachine):
     def of(self, key: str) -> Expected:
         return self.expected.setdefault(key, Expected())
 
-    def lock_out(self, known: Expected) -> None:
-        known.lockouts += 1
-        known.left_s = {1: 300.0, 2: 600.0, 3: 1200.0, 4: 2400.0}.get(known.lockouts, 3600.0)
-        known.clock_was_set = False
+    def lock_out(self, module: Expected) -> None:
+        module.lockouts += 1
+        module.left_s = {1: 300.0, 2: 600.0, 3: 1200.0, 4: 2400.0}.get(module.lockouts, 3600.0)
+        module.clock_was_set = False
 
     @rule(key=KEYS, verdict=st.sampled_from(["good", "bad", "none"]))
     def a_run(self, key: str, verdict: str) -> None:
-        known = self.of(key)
-        may = not known.off and (known.lockouts == 0 or known.left_s <= 0)
+        module = self.of(key)
+        may = not module.off and (module.lockouts == 0 or module.left_s <= 0)
         self.store.refresh()
         admitted, _ = self.store.breakers.admit(key)
         assert admitted is may
@@ -92,22 +92,22 @@ class Watched(RuleBasedStateMachine):
             self.expected[key] = Expected()
         elif verdict == "bad":
             self.store.breakers.signal(key, Signal.FAILURE, "bad")
-            known.bad_runs += 1
-            if known.lockouts or known.bad_runs == 3:
-                self.lock_out(known)
+            module.bad_runs += 1
+            if module.lockouts or module.bad_runs == 3:
+                self.lock_out(module)
         else:
             self.store.breakers.signal(key, Signal.ABANDONED)
-            known.left_s = 0.0
+            module.left_s = 0.0
         assert self.store.save()
 
     @rule(key=KEYS)
     def a_crash(self, key: str) -> None:
-        known = self.of(key)
+        module = self.of(key)
         admitted, _ = self.store.breakers.admit(key)
-        if admitted:  # what is not called cannot crash
+        if admitted:  # a module that is not called cannot crash
             self.store.save()
             self.other().signal(key, Signal.CRASH, "died")
-            self.lock_out(known)
+            self.lock_out(module)
 
     @rule(key=KEYS)
     def a_reset_by_another_process(self, key: str) -> None:
@@ -128,40 +128,40 @@ class Watched(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.clock.advance(seconds)
         self.wall.advance(seconds)
-        for known in self.expected.values():
-            known.left_s = max(0.0, known.left_s - seconds)
+        for module in self.expected.values():
+            module.left_s = max(0.0, module.left_s - seconds)
 
     @rule(seconds=st.sampled_from([-4e8, -90_000.0, -200.0, 200.0, 90_000.0, 4e8]))
     def the_clock_is_set(self, seconds: float) -> None:
         self.wall.advance(seconds)
-        for known in self.expected.values():
-            known.clock_was_set = True
+        for module in self.expected.values():
+            module.clock_was_set = True
 
     @rule()
     def a_restart(self) -> None:
         self.restart_quietly()
-        self.learn()
+        self.adopt_waits()
 
-    def learn(self) -> None:
-        """Who was asleep while the clock was set cannot know how long: only that it is bounded."""
-        for key, known in self.expected.items():
-            if known.clock_was_set and known.lockouts:
-                found_s = self.store.breakers.wait_s(key)
-                assert found_s is not None
-                most_s = min(300.0 * 2 ** (known.lockouts - 1), 3600.0)
-                assert 0 <= found_s <= most_s
-                known.left_s = found_s
+    def adopt_waits(self) -> None:
+        """Adopt waits after the clock was set during a restart: only a bound on them is known."""
+        for key, module in self.expected.items():
+            if module.clock_was_set and module.lockouts:
+                wait_s = self.store.breakers.wait_s(key)
+                assert wait_s is not None
+                wait_max_s = min(300.0 * 2 ** (module.lockouts - 1), 3600.0)
+                assert 0 <= wait_s <= wait_max_s
+                module.left_s = wait_s
 
     @invariant()
     def waits_are_those_of_the_stopwatch(self) -> None:
         self.store.refresh()
-        self.learn()
-        for key, known in self.expected.items():
-            found_s = self.store.breakers.wait_s(key)
-            if known.off:
-                assert found_s is None
+        self.adopt_waits()
+        for key, module in self.expected.items():
+            wait_s = self.store.breakers.wait_s(key)
+            if module.off:
+                assert wait_s is None
             else:
-                assert found_s == pytest.approx(known.left_s if known.lockouts else 0.0, abs=1e-3)
+                assert wait_s == pytest.approx(module.left_s if module.lockouts else 0.0, abs=1e-3)
 
 
 TestWatched = Watched.TestCase
@@ -187,7 +187,7 @@ def test_a_clock_far_in_the_past_cannot_lock_a_module_out_for_longer_than_its_ti
     wall.advance(-3e8)
     clock = FakeClock()
     store = BreakerStore(Home(tmp_path), clock, wall)
-    for _ in range(10):  # each restart after a minute: the waiting goes on, it does not begin anew
+    for _ in range(10):  # a restart every minute: the wait goes on and does not begin again
         clock.advance(60)
         wall.advance(60)
         store = BreakerStore(Home(tmp_path), clock, wall)
@@ -220,7 +220,7 @@ def test_a_clock_far_in_the_past_cannot_lock_a_module_out_for_longer_than_its_ti
         ),
     ],
 )  # fmt: skip
-def test_a_file_that_makes_no_sense_is_put_aside_and_every_breaker_is_closed(
+def test_an_invalid_file_is_set_aside_and_every_breaker_is_closed(
     tmp_path: Path, text: str
 ) -> None:
     home = Home(tmp_path)

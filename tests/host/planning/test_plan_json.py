@@ -34,14 +34,14 @@ STEP_KEYS = [
 
 
 def record(plan: Plan) -> JsonObject:
-    made = datetime(2022, 12, 28, 18, 30, tzinfo=UTC)
-    found = plan_to_json(plan, 3, SHA256, created_at=made, security_ids=("XOM", "SHEL.L"))
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
-    return found
+    created_at = datetime(2022, 12, 28, 18, 30, tzinfo=UTC)
+    data = plan_to_json(plan, 3, SHA256, created_at=created_at, security_ids=("XOM", "SHEL.L"))
+    assert json.loads(json.dumps(data, allow_nan=False)) == data
+    return data
 
 
 def shape(value: object) -> object:
-    """The keys of a value and of what is in it."""
+    """Return the keys of a value, and the keys of its values."""
     if isinstance(value, dict):
         return {key: shape(item) for key, item in value.items()}
     return None
@@ -49,20 +49,20 @@ def shape(value: object) -> object:
 
 @pytest.mark.parametrize("plan", [planned(), nothing_to_do(), held()])
 def test_every_outcome_has_exactly_the_keys_of_the_contract(plan: Plan) -> None:
-    found = record(plan)
-    assert list(found) == TOP_KEYS
-    assert list(found["score"]) == ["before", "after", "gain", "terms"]  # type: ignore[call-overload]
+    data = record(plan)
+    assert list(data) == TOP_KEYS
+    assert list(data["score"]) == ["before", "after", "gain", "terms"]  # type: ignore[call-overload]
 
 
 def test_the_parts_of_a_plan_have_exactly_the_keys_of_the_contract() -> None:
-    found: dict[str, list[dict[str, object]]] = record(planned())  # type: ignore[assignment]
-    assert [list(part) for part in found["steps"]] == [STEP_KEYS, STEP_KEYS]
-    assert list(found["modules"][0]) == ["key", "status", "elapsed_s", "message"]
-    assert list(found["findings"][0]) == ["id", "severity", "message", "action", "security"]
-    assert list(found["rejected"][0]) == ["side", "security", "value", "sources", "reason"]
-    assert list(found["alternatives"][0]) == ["gain", "violation", "steps"]
+    data: dict[str, list[dict[str, object]]] = record(planned())  # type: ignore[assignment]
+    assert [list(part) for part in data["steps"]] == [STEP_KEYS, STEP_KEYS]
+    assert list(data["modules"][0]) == ["key", "status", "elapsed_s", "message"]
+    assert list(data["findings"][0]) == ["id", "severity", "message", "action", "security"]
+    assert list(data["rejected"][0]) == ["side", "security", "value", "sources", "reason"]
+    assert list(data["alternatives"][0]) == ["gain", "violation", "steps"]
     without_order = [k for k in STEP_KEYS if k not in ("cash_after", "settles_on")]
-    alternative: dict[str, list[dict[str, object]]] = found["alternatives"][0]  # type: ignore[assignment]
+    alternative: dict[str, list[dict[str, object]]] = data["alternatives"][0]  # type: ignore[assignment]
     assert list(alternative["steps"][0]) == [k for k in without_order if "weight" not in k]
 
 
@@ -72,13 +72,13 @@ def test_every_key_is_explained_in_the_document() -> None:
         assert f"`{key}`" in text, key
 
 
-def test_a_plan_becomes_the_values_that_were_asked_for() -> None:
-    found = record(planned())
+def test_a_plan_becomes_the_values_of_its_record() -> None:
+    data = record(planned())
     picked = [
         "outcome", "reason", "bucket_id", "as_of", "created_at", "valid_until", "trace_id",
         "currency", "nav", "cash_before", "cash_required", "config_version", "config_sha256",
     ]  # fmt: skip
-    assert {key: found[key] for key in picked} == {
+    assert {key: data[key] for key in picked} == {
         "outcome": "PLANNED",
         "reason": None,
         "bucket_id": "core",
@@ -93,7 +93,7 @@ def test_a_plan_becomes_the_values_that_were_asked_for() -> None:
         "config_version": 3,
         "config_sha256": SHA256,
     }
-    assert found["score"] == {
+    assert data["score"] == {
         "before": 0.05,
         "after": 0.06,
         "gain": pytest.approx(0.01),
@@ -103,14 +103,14 @@ def test_a_plan_becomes_the_values_that_were_asked_for() -> None:
             "cost": {"before": 0.0, "after": -0.00018, "change": -0.00018},
         },
     }
-    assert found["metrics"] == {
+    assert data["metrics"] == {
         "volatility": {"before": 0.2, "after": 0.18},
         "effective_n": {"before": 9.0, "after": 10.0},
         "largest_weight": {"before": 0.12, "after": 0.1},
     }
 
 
-def test_a_certificate_is_there_when_one_was_made() -> None:
+def test_a_plan_with_a_proof_has_a_certificate() -> None:
     assert record(planned())["certificate"] is None
     proven = Certificate(upper_bound=0.061, gap=0.001, exact=False, nodes=99, elapsed_s=1.5)
     assert record(planned(certificate=proven))["certificate"] == {
@@ -119,13 +119,13 @@ def test_a_certificate_is_there_when_one_was_made() -> None:
 
 
 def test_a_held_plan_says_why_and_null_for_every_figure() -> None:
-    found = record(held("why not"))
-    assert (found["outcome"], found["reason"]) == ("HELD", "why not")
+    data = record(held("why not"))
+    assert (data["outcome"], data["reason"]) == ("HELD", "why not")
     unknown = ["currency", "nav", "nav_after", "cash_before", "cash_after", "cash_required"]
-    assert [found[key] for key in unknown] == [None] * 6
-    assert found["score"] == {"before": None, "after": None, "gain": None, "terms": {}}
-    assert found["violation"] == {"before": None, "after": None}
-    assert found["steps"] == []
+    assert [data[key] for key in unknown] == [None] * 6
+    assert data["score"] == {"before": None, "after": None, "gain": None, "terms": {}}
+    assert data["violation"] == {"before": None, "after": None}
+    assert data["steps"] == []
 
 
 def test_quantity_and_value_are_positive_whatever_sign_the_planner_uses() -> None:
@@ -141,9 +141,9 @@ def test_quantity_and_value_are_positive_whatever_sign_the_planner_uses() -> Non
 
 
 @given(st.floats(), st.floats())
-def test_no_number_makes_the_text_anything_but_json(first: float, second: float) -> None:
+def test_the_text_is_json_whatever_the_numbers(first: float, second: float) -> None:
     plan = planned(nav=first, cash_after=second, metrics_after={"volatility": first})
     text = json.dumps(record(plan), allow_nan=False)
     assert not re.search(r"NaN|Infinity|: -0\.0\b", text)
-    found = json.loads(text)["nav"]
-    assert found == (first if math.isfinite(first) else None)
+    nav = json.loads(text)["nav"]
+    assert nav == (first if math.isfinite(first) else None)

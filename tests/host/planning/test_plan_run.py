@@ -36,7 +36,7 @@ NOW = datetime(2023, 1, 2, 9, 30, tzinfo=UTC)
 
 
 def ticking() -> Clock:
-    """A clock that goes on by a second each time it is asked."""
+    """A clock that is a second later at each call."""
     times: Iterator[float] = iter(range(10_000))
     return Clock(monotonic=lambda: float(next(times)), now=lambda: NOW)
 
@@ -51,8 +51,8 @@ def run(home: Home, bucket_id: str = "core", as_of: date | None = None) -> Plann
     return make_plan(home, bucket_id, options)
 
 
-def store_plan(home: Home, made: PlannedRun) -> PlanFile:
-    return PlanStore(home).save(made.record, made.created_at)
+def store_plan(home: Home, result: PlannedRun) -> PlanFile:
+    return PlanStore(home).save(result.record, result.created_at)
 
 
 def test_the_demo_plan_both_sells_and_buys_and_is_the_same_each_time(own_home: Home) -> None:
@@ -65,28 +65,28 @@ def test_the_demo_plan_both_sells_and_buys_and_is_the_same_each_time(own_home: H
 
 
 def test_a_run_carries_its_configuration_its_time_and_its_record(own_home: Home) -> None:
-    made = run(own_home)
-    assert made.config.path == own_home.bucket_file("core")
-    assert made.created_at == NOW
-    assert made.elapsed_s == 1.0
-    assert made.record["trace_id"] == TRACE_ID
-    assert made.record["created_at"] == "2023-01-02T09:30:00+00:00"
-    assert made.record["config_version"] == made.config.version == 1
-    assert made.record["config_sha256"] == made.config.sha256
-    assert made.record["alternatives"]
+    result = run(own_home)
+    assert result.config.path == own_home.bucket_file("core")
+    assert result.created_at == NOW
+    assert result.elapsed_s == 1.0
+    assert result.record["trace_id"] == TRACE_ID
+    assert result.record["created_at"] == "2023-01-02T09:30:00+00:00"
+    assert result.record["config_version"] == result.config.version == 1
+    assert result.record["config_sha256"] == result.config.sha256
+    assert result.record["alternatives"]
 
 
-def test_nothing_is_stored_until_it_is_asked_for(own_home: Home) -> None:
-    made = run(own_home)
+def test_a_run_stores_nothing(own_home: Home) -> None:
+    result = run(own_home)
     assert PlanStore(own_home).latest("core") is None
-    file = store_plan(own_home, made)
+    file = store_plan(own_home, result)
     latest = PlanStore(own_home).latest("core")
     assert latest is not None
     assert latest.file.path == file.path
-    assert latest.record == made.record
+    assert latest.record == result.record
 
 
-def test_the_day_may_be_given(own_home: Home) -> None:
+def test_a_run_may_be_for_another_day(own_home: Home) -> None:
     assert run(own_home, as_of=date(2022, 12, 30)).plan.as_of == date(2022, 12, 30)
 
 
@@ -105,37 +105,40 @@ def test_prices_that_cannot_carry_a_plan_give_a_held_plan_that_can_be_stored(
     own_home: Home,
 ) -> None:
     own_home.prices_file.write_text("date,AAPL\n")
-    made = run(own_home)
-    assert made.plan.outcome is Outcome.HELD
-    assert str(own_home.prices_file) in made.plan.reason
-    assert made.plan.as_of == date(2022, 12, 28)
-    assert made.context is None
-    assert made.prices_until is None
-    assert {finding.id for finding in made.plan.findings} == {"market_data"}
-    assert store_plan(own_home, made).path.exists()
+    result = run(own_home)
+    assert result.plan.outcome is Outcome.HELD
+    assert str(own_home.prices_file) in result.plan.reason
+    assert result.plan.as_of == date(2022, 12, 28)
+    assert result.context is None
+    assert result.prices_until is None
+    assert {finding.id for finding in result.plan.findings} == {"market_data"}
+    assert store_plan(own_home, result).path.exists()
 
 
 def test_a_missing_rate_is_held_and_never_taken_as_one(own_home: Home) -> None:
     own_home.fx_file.unlink()
-    made = run(own_home)
-    assert made.plan.outcome is Outcome.HELD
-    assert "fx.csv" in made.plan.reason
+    result = run(own_home)
+    assert result.plan.outcome is Outcome.HELD
+    assert "fx.csv" in result.plan.reason
 
 
 def test_a_context_that_contradicts_itself_is_held(own_home: Home) -> None:
     def contradicted(*_: object) -> Plan:
         raise ContextError("prices: a price is missing")
 
-    made = make_plan(own_home, "core", RunOptions(clock=ticking(), planner=contradicted))
-    assert (made.plan.outcome, made.plan.reason) == (Outcome.HELD, "prices: a price is missing")
+    result = make_plan(own_home, "core", RunOptions(clock=ticking(), planner=contradicted))
+    assert (result.plan.outcome, result.plan.reason) == (
+        Outcome.HELD,
+        "prices: a price is missing",
+    )
 
 
 def test_a_missing_ledger_is_held_by_the_planner_itself(own_home: Home) -> None:
     own_home.ledger_file("core").unlink()
-    made = make_plan(own_home, "core")
-    assert made.plan.outcome is Outcome.HELD
-    assert "ledger is missing" in made.plan.reason
-    assert made.plan.nav is not None
+    result = make_plan(own_home, "core")
+    assert result.plan.outcome is Outcome.HELD
+    assert "ledger is missing" in result.plan.reason
+    assert result.plan.nav is not None
 
 
 def test_a_wrong_configuration_raises_with_all_its_problems(own_home: Home) -> None:
@@ -170,9 +173,9 @@ def test_trace_ids_are_those_of_opentelemetry_and_differ() -> None:
 
 
 def test_a_stored_plan_sorts_by_the_time_it_was_made(own_home: Home) -> None:
-    made = run(own_home)
-    later = replace(made, created_at=NOW + timedelta(seconds=1))
-    names = [store_plan(own_home, one).path.name for one in (later, made)]
+    result = run(own_home)
+    later = replace(result, created_at=NOW + timedelta(seconds=1))
+    names = [store_plan(own_home, one).path.name for one in (later, result)]
     assert names == sorted(names, reverse=True)
 
 
