@@ -18,8 +18,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
 
 from host.clock import SYSTEM_CLOCK, Clock
-from host.home.config.active import load_file
-from host.home.config.store import LoadedConfig
+from host.home.config.load import LoadedConfig, try_commit_edit
 from host.home.portfolio.portfolio_files import read_portfolio
 from host.home.portfolio.snapshot import take_snapshot
 from host.home.storage.problems import LedgerError, MarketDataError
@@ -86,7 +85,7 @@ class RunOptions:
     clock : Clock
     load_config : callable
         By default it reads the file and keeps it as a version if it is a new one. See
-        `host.home.config.active`.
+        `host.home.config.load`.
     planner : callable
         Another one than `planner_core.planner.plan`, for tests.
     """
@@ -104,7 +103,7 @@ class RunOptions:
     on_module_start: Callable[[str, str], None] = ignore_module_start
     is_cancelled: Callable[[], bool] = never
     clock: Clock = SYSTEM_CLOCK
-    load_config: ConfigLoader = load_file
+    load_config: ConfigLoader = try_commit_edit
     planner: Planner = plan_context
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from host.home.config.store import load_config_file
+from host.home.config.load import load_config_file
 from host.home.home import Home, create_home
 from host.home.portfolio.snapshot import take_snapshot
 from planner_core.config_api.config_loading import load_config

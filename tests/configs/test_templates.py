@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from host.home.config.device_settings import DeviceConfig, check_device_config
-from host.home.config.store import check_document
+from host.home.config.load import check_document
 from host.home.storage.toml_file import parse_toml
 from planner_core.config_api.config_loading import load_config
 from planner_core.model.config import PlannerConfig

@@ -9,7 +9,7 @@ import pytest
 
 from host.home.backup.backup import create_backup
 from host.home.backup.restore import restore_backup
-from host.home.config.active import open_history
+from host.home.config.load import open_history
 from host.home.home import Home
 from host.home.storage.instance_lock import InstanceError
 from tests.end_to_end.promises import assert_promises, of_type, quick, small_home, wait_until

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 
-from host.home.config.active import load_active
+from host.home.config.load import load_active
 from host.planning.plan_run import RunOptions, make_plan
 from host.planning.worker import main as worker_main
 from host.telemetry.metrics.process_memory import memory_bytes

@@ -16,7 +16,7 @@ MOUNT: Final = 'mount -t tmpfs -o "$1" tmpfs "$2" && shift 2 && exec "$@"'
 PROGRAM: Final = """
 import json, os, sys
 from pathlib import Path
-from host.home.config.active import load_active, open_history
+from host.home.config.load import load_active, open_history
 from host.errors import HostError
 from host.home.home import Home
 from tools.crash.writers import Found, judge, make_home

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from host.home.backup.backup import create_backup
-from host.home.config.active import open_history
+from host.home.config.load import open_history
 from host.home.home import Home, create_home
 from tools.crash.writers import BUCKET, Found, judge
 

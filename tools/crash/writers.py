@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from host.errors import HostError
-from host.home.config.active import load_active, open_history
+from host.home.config.load import load_active, open_history
 from host.home.home import Home
 
 BUCKET: Final = "core"
@@ -28,7 +28,7 @@ TIMEOUT_S: Final = 60
 FUNCTION: Final = f"""
 import sys
 from pathlib import Path
-from host.home.config.active import open_history
+from host.home.config.load import open_history
 from host.errors import HostError
 from host.home.home import Home
 history = open_history(Home(Path(sys.argv[1])), '{BUCKET}')
@@ -42,7 +42,7 @@ for number in range({COMMITS}):
 """
 COMMAND: Final = """
 import contextlib, io, json, sys
-import host.home.config.active
+import host.home.config.load
 from host.cli.main import main
 #prelude
 said = io.StringIO()
@@ -79,14 +79,14 @@ ROLLBACK: Final = Writer(
 
 IN_PLACE: Final = """
 import time
-import host.home.config.active, host.home.config.history, host.home.storage.atomic_file
+import host.home.config.load, host.home.config.history, host.home.storage.atomic_file
 def naive(path, data, pause_s=0.0):
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open('wb') as file:
         for at in range(0, len(data), 64):
             file.write(data[at:at + 64]); file.flush(); time.sleep(pause_s)
     return True
-for module in (host.home.config.active, host.home.config.history, host.home.storage.atomic_file):
+for module in (host.home.config.load, host.home.config.history, host.home.storage.atomic_file):
     for name in ('write_new', 'write_atomic'):
         if hasattr(module, name):
             setattr(module, name, naive)

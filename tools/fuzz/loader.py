@@ -44,7 +44,7 @@ def check(data: bytes) -> str:
         `refused` or `loaded`.
     """
     from host.home.config.effective_toml import effective_toml
-    from host.home.config.store import check_document
+    from host.home.config.load import check_document
     from host.home.storage.toml_file import ConfigFileError, parse_bytes, parse_toml
 
     try:

@@ -11,7 +11,7 @@ from host.errors import EXIT_DONE, EXIT_USAGE, HomeError
 
 if TYPE_CHECKING:
     from host.cli.output import Output
-    from host.home.config.store import LoadedConfig
+    from host.home.config.load import LoadedConfig
     from host.home.home import Home
     from host.home.storage.problems import FileProblem
 
@@ -64,10 +64,10 @@ def show_config(options: argparse.Namespace, output: Output) -> int:
     if options.number is not None:
         return config_versions.show_version(options, output)
     home = open_bucket(options.home, options.bucket)
-    from host.home.config.active import peek
     from host.home.config.effective_toml import effective_mapping, effective_toml
+    from host.home.config.load import load_uncommitted
 
-    loaded = peek(home, options.bucket)
+    loaded = load_uncommitted(home, options.bucket)
     if options.json:
         output.json(
             {
@@ -95,12 +95,12 @@ def _report(
     bucket_id: str, home: Home, options: argparse.Namespace, output: Output
 ) -> dict[str, object]:
     """Check one file, say what is wrong, and return it as plain data."""
-    from host.home.config.active import peek
+    from host.home.config.load import load_uncommitted
     from host.home.storage.toml_file import ConfigFileError
 
     path = home.bucket_file(bucket_id)
     try:
-        loaded = peek(home, bucket_id)
+        loaded = load_uncommitted(home, bucket_id)
     except ConfigFileError as error:
         if not options.json:
             for problem in error.problems:

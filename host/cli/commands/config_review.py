@@ -10,7 +10,7 @@ from host.text import printable
 
 if TYPE_CHECKING:
     from host.cli.output import Output
-    from host.home.config.store import LoadedConfig
+    from host.home.config.load import LoadedConfig
     from host.home.home import Home
     from planner_core.config_api.config_diff import ConfigDiff
 

@@ -17,8 +17,7 @@ from host.errors import EXIT_DONE, EXIT_FAILED, HistoryError, HomeError, LostUpd
 
 if TYPE_CHECKING:
     from host.cli.output import Output
-    from host.home.config.active import Seen
-    from host.home.config.store import LoadedConfig
+    from host.home.config.load import EditBase, LoadedConfig
     from host.home.home import Home
 
 FILE = "file"
@@ -60,7 +59,7 @@ def _action(actions: Actions, name: str, help_text: str, run: object) -> argpars
 def show_version(options: argparse.Namespace, output: Output) -> int:
     """Print the text of a version."""
     home = open_bucket(options.home, options.bucket)
-    from host.home.config.active import open_history
+    from host.home.config.load import open_history
 
     stored = open_history(home, options.bucket).read(options.number)
     if options.json:
@@ -73,7 +72,7 @@ def show_version(options: argparse.Namespace, output: Output) -> int:
 def show_log(options: argparse.Namespace, output: Output) -> int:
     """List the versions, newest first."""
     home = open_bucket(options.home, options.bucket)
-    from host.home.config.active import open_history
+    from host.home.config.load import open_history
 
     metas = [stored.meta for stored in open_history(home, options.bucket).newest_first()]
     if options.json:
@@ -93,10 +92,10 @@ def show_log(options: argparse.Namespace, output: Output) -> int:
 def commit_file(options: argparse.Namespace, output: Output) -> int:
     """Pick up the edited file."""
     home = open_bucket(options.home, options.bucket)
-    from host.home.config.active import look, pick_up
+    from host.home.config.load import commit_edit, read_edit_base
 
-    before = look(home, options.bucket).version
-    loaded = pick_up(home, options.bucket, reason=options.reason)
+    before = read_edit_base(home, options.bucket).version
+    loaded = commit_edit(home, options.bucket, reason=options.reason)
     is_new = loaded.version != before
     if options.json:
         output.json(
@@ -138,22 +137,22 @@ def show_diff(options: argparse.Namespace, output: Output) -> int:
 def roll_back(options: argparse.Namespace, output: Output) -> int:
     """Make the text of an old version the newest one."""
     home = open_bucket(options.home, options.bucket)
-    from host.home.config.active import look, open_history
+    from host.home.config.load import open_history, read_edit_base
 
-    seen = look(home, options.bucket)
+    base = read_edit_base(home, options.bucket)
     stored = open_history(home, options.bucket).read(options.number)
     otherwise = f"rollback to {options.number}"
-    return propose(home, seen, stored.text, otherwise, options, output)
+    return propose(home, base, stored.text, otherwise, options, output)
 
 
 def edit_config(options: argparse.Namespace, output: Output) -> int:
     """Edit a copy, show what changes, and save it."""
     home = open_bucket(options.home, options.bucket)
-    from host.home.config.active import look
+    from host.home.config.load import read_edit_base
 
-    seen = look(home, options.bucket)
+    base = read_edit_base(home, options.bucket)
     draft = Path(tempfile.mkdtemp(prefix="trader-")) / f"{options.bucket}.toml"
-    draft.write_text(seen.text, encoding="utf-8")
+    draft.write_text(base.text, encoding="utf-8")
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     try:
         code = subprocess.call([*shlex.split(editor), str(draft)])  # noqa: S603 - the user's editor
@@ -164,7 +163,7 @@ def edit_config(options: argparse.Namespace, output: Output) -> int:
         raise UsageError(f"not saved: the editor ended with {code} (your text is in {draft})")
     exit_code = EXIT_FAILED
     try:
-        exit_code = propose(home, seen, text, "edited", options, output)
+        exit_code = propose(home, base, text, "edited", options, output)
     except LostUpdateError:
         output.error(
             f"somebody else changed {options.bucket} while you edited it: run `trader config edit"
@@ -182,7 +181,7 @@ def edit_config(options: argparse.Namespace, output: Output) -> int:
 
 def propose(
     home: Home,
-    seen: Seen,
+    base: EditBase,
     text: str,
     otherwise: str,
     options: argparse.Namespace,
@@ -193,8 +192,8 @@ def propose(
     Parameters
     ----------
     home : Home
-    seen : Seen
-        What the text was made from. If that has changed since, nothing is saved.
+    base : EditBase
+        The state that the text was made from. If it has changed since, nothing is saved.
     text : str
     otherwise : str
         The reason, if no other is given.
@@ -205,26 +204,27 @@ def propose(
     Raises
     ------
     LostUpdateError
-        When somebody else changed the configuration since `seen`.
+        When somebody else changed the configuration since `base`.
     """
     from host.cli.commands.config_review import ask_reason, ask_to_save, show_meaning, show_texts
-    from host.home.config.active import load_active, replace, require_unchanged
-    from host.home.config.store import check_document
+    from host.home.config.load import check_document, load_active, replace_config, require_unchanged
     from host.home.storage.toml_file import ConfigFileError, parse_toml
     from planner_core.config_api.config_diff import semantic_diff
 
     config = check_document(parse_toml(text, f"{options.bucket}.toml"))
-    if text != seen.text:
-        require_unchanged(home, options.bucket, seen)  # before any question; `replace` checks again
+    if text != base.text:
+        require_unchanged(
+            home, options.bucket, base
+        )  # before any question; `replace_config` checks again
     try:
         diff = semantic_diff(load_active(home, options.bucket).config, config)
     except ConfigFileError:
         diff = None  # neither a version nor the file: there is nothing to compare with
     if not options.json:
-        show_texts(seen.text, text, (f"{options.bucket}.toml", "new"), output)
+        show_texts(base.text, text, (f"{options.bucket}.toml", "new"), output)
         if diff is not None:
             show_meaning(diff, output)
-    if text == seen.text:
+    if text == base.text:
         output.error(f"{options.bucket}: nothing changed")
         if options.json:
             output.json({"bucket_id": options.bucket, **_as_it_is(home, options), "changed": None})
@@ -233,7 +233,7 @@ def propose(
         output.error(f"{options.bucket}: not saved")
         return EXIT_FAILED
     reason = ask_reason(options.reason, otherwise)
-    meta = replace(home, options.bucket, text, reason=reason, seen=seen)
+    meta = replace_config(home, options.bucket, text, reason=reason, base=base)
     if options.json:
         changed = diff.to_record() if diff is not None else None
         output.json({"bucket_id": options.bucket, **asdict(meta), "changed": changed})
@@ -244,8 +244,8 @@ def propose(
 
 def _as_it_is(home: Home, options: argparse.Namespace) -> dict[str, object]:
     """Return what is known of the newest version; every key there is, where there is none."""
-    from host.home.config.active import open_history
     from host.home.config.history import ConfigVersion
+    from host.home.config.load import open_history
 
     newest = next(iter(open_history(home, options.bucket).newest_first()), None)
     if newest is None:
@@ -262,7 +262,7 @@ def verify_all(options: argparse.Namespace, output: Output) -> int:
             raise HomeError(f"{home.root}: no bucket to verify (run: trader init)")
     else:
         home, buckets = open_bucket(options.home, options.bucket), (options.bucket,)
-    from host.home.config.active import open_history
+    from host.home.config.load import open_history
 
     reports: list[dict[str, object]] = []
     for bucket_id in buckets:
@@ -283,7 +283,7 @@ def _names(options: argparse.Namespace, home: Home) -> tuple[str, str]:
     """Return what is compared: A with B, A with the file, or the active version with the file."""
     if options.a is not None:
         return options.a, options.b or FILE
-    from host.home.config.active import open_history
+    from host.home.config.load import open_history
 
     active = open_history(home, options.bucket).active()
     if active is None:
@@ -296,10 +296,10 @@ def _names(options: argparse.Namespace, home: Home) -> tuple[str, str]:
 
 def _side(home: Home, bucket_id: str, name: str) -> tuple[str, LoadedConfig]:
     """Return text and configuration of a version, or of the file."""
-    from host.home.config.active import load_version, look, open_history, peek
+    from host.home.config.load import load_uncommitted, load_version, open_history, read_edit_base
 
     if name == FILE:
-        return look(home, bucket_id).text, peek(home, bucket_id)
+        return read_edit_base(home, bucket_id).text, load_uncommitted(home, bucket_id)
     if not name.isdecimal():
         raise UsageError(f"{name!r:.40} is neither a version nor `{FILE}`")
     stored = open_history(home, bucket_id).read(int(name))

@@ -36,7 +36,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
     sys.dont_write_bytecode = True
     from pathlib import Path
 
-    from host.home.config.store import load_config_file
+    from host.home.config.load import load_config_file
     from host.home.storage.toml_file import ConfigFileError
 
     home = open_bucket(options.home, options.bucket)

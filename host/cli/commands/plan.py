@@ -206,7 +206,7 @@ class Watch:
 def _planned(home: Home, options: argparse.Namespace, output: Output, watch: Watch) -> PlannedRun:
     """Plan, and prove and explain what was asked for, with progress for whoever looks."""
     from host.cli.interrupts import first_interrupt_asks
-    from host.home.config.active import load_file, peek
+    from host.home.config.load import load_uncommitted, try_commit_edit
     from host.planning.plan_run import (
         MODULE_BUDGET_S,
         RunOptions,
@@ -234,7 +234,7 @@ def _planned(home: Home, options: argparse.Namespace, output: Output, watch: Wat
                     emit=hear,
                     on_module_start=watch.profile.running,
                     is_cancelled=is_cancelled,
-                    load_config=peek if options.no_store else load_file,
+                    load_config=load_uncommitted if options.no_store else try_commit_edit,
                 )
                 planned = make_plan(home, options.bucket, run_options)
         except PlanningCancelledError:

@@ -78,13 +78,13 @@ def show_preset(options: argparse.Namespace, output: Output) -> int:
 def save_preset(options: argparse.Namespace, output: Output) -> int:
     """Keep the configuration of a bucket, as its file says it."""
     home = open_bucket(options.home, options.bucket)
-    from host.home.config.active import look, peek
+    from host.home.config.load import load_uncommitted, read_edit_base
     from host.home.config.presets import PresetLibrary, preset_text
 
-    peek(home, options.bucket)  # a file that is wrong is refused with its places
+    load_uncommitted(home, options.bucket)  # a file that is wrong is refused with its places
     text = preset_text(
         options.id,
-        look(home, options.bucket).text,
+        read_edit_base(home, options.bucket).text,
         name=options.name,
         description=options.description,
         author=options.author,
@@ -98,14 +98,14 @@ def apply_preset(options: argparse.Namespace, output: Output) -> int:
     """Show what changes, ask, and make it a version."""
     home = open_bucket(options.home, options.bucket)
     from host.cli.commands.config_versions import propose
-    from host.home.config.active import look
+    from host.home.config.load import read_edit_base
     from host.home.config.presets import PresetLibrary
 
     library = PresetLibrary(home)
     preset = library.get(options.id)
-    seen = look(home, options.bucket)
-    code = propose(home, seen, preset.config_text, f"preset {preset.id}", options, output)
-    if code == EXIT_DONE and look(home, options.bucket).version != seen.version:
+    base = read_edit_base(home, options.bucket)
+    code = propose(home, base, preset.config_text, f"preset {preset.id}", options, output)
+    if code == EXIT_DONE and read_edit_base(home, options.bucket).version != base.version:
         library.note_applied(preset.id)
     return code
 

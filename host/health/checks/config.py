@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from host.home.config.active import load_active, open_history, peek
+from host.home.config.load import load_active, load_uncommitted, open_history
 from host.home.storage.problems import ConfigFileError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def check_config(probe: HealthProbe, bucket_id: str) -> Findings:
     refused: ConfigFileError | None = None
     edited = None
     try:
-        edited = peek(probe.home, bucket_id)
+        edited = load_uncommitted(probe.home, bucket_id)
     except ConfigFileError as error:
         refused = error
     try:

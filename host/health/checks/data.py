@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from host.health.checks.config import first_line
 from host.health.finding import Blocks, HealthFinding, Level
-from host.home.config.active import load_active
+from host.home.config.load import load_active
 from host.home.portfolio.snapshot import take_snapshot
 from host.home.storage.problems import (
     ConfigFileError,

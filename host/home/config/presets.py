@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from host.clock import utc_now
 from host.errors import HostError
-from host.home.config.store import check_document
+from host.home.config.load import check_document
 from host.home.storage.atomic_file import write_atomic, write_new
 from host.home.storage.toml_file import ConfigFileError, TomlDocument, parse_toml, read_bytes
 from host.limits import PRESET_BYTES_MAX, PRESET_STATE_BYTES_MAX, PRESETS_MAX

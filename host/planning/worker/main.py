@@ -243,7 +243,7 @@ class RequestHandler:
 
     def plan(self, trace_id: str, request: Request) -> dict[str, object]:
         """Return the content of the response "planned"."""
-        from host.home.config.active import load_active
+        from host.home.config.load import load_active
         from host.planning.plan_run import RunOptions, make_plan
 
         isolate = bool(request.get("isolate"))
@@ -291,7 +291,7 @@ class RequestHandler:
 
         Only with modules shipped with the planner: nothing could tell which module made it crash.
         """
-        from host.home.config.active import load_active
+        from host.home.config.load import load_active
         from host.planning.plan_run import RunOptions, make_plan
 
         options = RunOptions(

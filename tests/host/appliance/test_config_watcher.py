@@ -15,8 +15,8 @@ from host.appliance.presses.press_log import PressLedger
 from host.appliance.presses.recorder import Recorder
 from host.appliance.screen import Screen
 from host.errors import StorageError
-from host.home.config.active import look, pick_up, replace
 from host.home.config.history import ConfigHistory, ConfigVersion
+from host.home.config.load import commit_edit, read_edit_base, replace_config
 from host.home.home import Home
 from host.telemetry.event_bus import EventBus
 from host.telemetry.events.daemon_events import ConfigurationNotKept
@@ -75,7 +75,14 @@ def test_an_edit_a_command_and_what_happened_while_nobody_looked_are_each_told_o
     first = at_the_desk(home)
     for depth, reason in ((4, "by command"), (5, "again")):
         text = f"max_plan_depth = {depth}\n"
-        replace(home, "core", text, reason=reason, seen=look(home, "core"), changed_by="system")
+        replace_config(
+            home,
+            "core",
+            text,
+            reason=reason,
+            base=read_edit_base(home, "core"),
+            changed_by="system",
+        )
     later = at_the_desk(home)
     assert at_the_desk(home) == [], "a daemon that starts again has told it already"
     found = [event for event in (*first, *later) if isinstance(event, ConfigurationChanged)]
@@ -84,7 +91,7 @@ def test_an_edit_a_command_and_what_happened_while_nobody_looked_are_each_told_o
         (2, "system", "by command"),
         (3, "system", "again"),
     ]
-    assert found[-1].sha256 == pick_up(home, "core").sha256
+    assert found[-1].sha256 == commit_edit(home, "core").sha256
     assert {event.bucket_id for event in found} == {"core"}
 
 

@@ -18,7 +18,7 @@ from host.health.checkup import check_health
 from host.health.finding import HealthFinding, Status
 from host.health.liveness import LivenessFile
 from host.health.monitor_state import ClockJump, MonitorState, write_monitor_state
-from host.home.config.active import pick_up
+from host.home.config.load import commit_edit
 from host.home.home import Home
 from host.home.plan_store import PlanStore
 from host.home.storage.instance_lock import InstanceLock
@@ -62,7 +62,7 @@ def journal_torn(home: Home) -> None:
 
 
 def commit(home: Home) -> None:
-    pick_up(home, "core")
+    commit_edit(home, "core")
 
 
 def config_refused(home: Home) -> None:

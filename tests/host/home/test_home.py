@@ -11,7 +11,7 @@ import pytest
 
 from host.errors import HomeError, StorageError
 from host.home.config.device_settings import load_device_config
-from host.home.config.store import load_config_file
+from host.home.config.load import load_config_file
 from host.home.home import Home, check_bucket_id, create_home
 from host.home.portfolio.corporate_actions import read_splits
 from host.home.portfolio.ledger import read_ledger
