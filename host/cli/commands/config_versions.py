@@ -158,9 +158,16 @@ def edit_config(options: argparse.Namespace, output: Output) -> int:
         code = subprocess.call([*shlex.split(editor), str(draft)])  # noqa: S603 - the user's editor
     except (OSError, ValueError) as error:
         raise UsageError(f"{editor!r:.80} cannot be run: {error} (set EDITOR)") from None
-    text = draft.read_text(encoding="utf-8", errors="surrogateescape")
     if code:
         raise UsageError(f"not saved: the editor ended with {code} (your text is in {draft})")
+    try:
+        text = draft.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise UsageError(
+            f"not saved: the edited file cannot be read: {draft}: {why} (run the command again, and"
+            " save the text under that name)"
+        ) from None
     exit_code = EXIT_FAILED
     try:
         exit_code = propose(home, base, text, "edited", options, output)

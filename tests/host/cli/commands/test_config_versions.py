@@ -243,3 +243,20 @@ def test_the_schema_is_the_one_that_shipped_files_name(trader: Trader, own_home:
         assert json.loads(named.read_text()) == printed
         mapping = read_toml(path).mapping
         jsonschema.Draft7Validator(printed).validate(mapping)
+
+
+@pytest.mark.parametrize(
+    "script",
+    ['rm "$1"', 'rm "$1" && mkdir "$1"', 'rm -r "$(dirname "$1")"', 'chmod 0 "$1"; exit 3'],
+)
+def test_an_editor_that_removes_the_text_is_an_error_in_one_line(
+    trader: Trader, own_home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    original = own_home.bucket_file(CORE).read_text()
+    drafts = use_editor(monkeypatch, tmp_path, script)
+    done = trader("config", "edit", CORE, "--yes", "--home", own_home.root)
+    assert done.code == 2, done.err
+    assert "not saved: " in done.err
+    assert "Traceback" not in done.err
+    assert own_home.bucket_file(CORE).read_text() == original
+    assert len(list(drafts.iterdir())) <= 1
