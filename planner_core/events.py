@@ -25,7 +25,7 @@ class Event:
     """Of the fields of the class: one more keeps it; one less, or another meaning, raises it."""
     severity: ClassVar[str] = "INFO"
     """DEBUG, INFO, WARN or ERROR: how a log ranks it."""
-    is_kept: ClassVar[bool] = True
+    is_journaled: ClassVar[bool] = True
     """Whether a journal keeps it; what metrics add up and a profile draws need not be."""
 
     @property
@@ -79,7 +79,7 @@ class StageCompleted(Event):
     elapsed_s: float
 
     severity: ClassVar[str] = "DEBUG"
-    is_kept: ClassVar[bool] = False
+    is_journaled: ClassVar[bool] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +92,7 @@ class ModuleCompleted(Event):
     n_results: int
 
     severity: ClassVar[str] = "DEBUG"
-    is_kept: ClassVar[bool] = False
+    is_journaled: ClassVar[bool] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,7 +268,7 @@ class SearchProgressed(Event):
     best_gain: float
 
     severity: ClassVar[str] = "DEBUG"
-    is_kept: ClassVar[bool] = False
+    is_journaled: ClassVar[bool] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -326,7 +326,7 @@ def journal_plan(home: Home, events: Iterable[Event], run: PlannedRun, file: Pla
         via="command",
         **plan_summary(run.record),
     )
-    latest = deque((event for event in events if event.is_kept), JOURNAL_EVENTS_MAX)
+    latest = deque((event for event in events if event.is_journaled), JOURNAL_EVENTS_MAX)
     stored_event = stamped(stored, run.options.clock.now())
     journal = Journal(home.journal_dir, home.state_dir / HEAD_NAME)
     try:

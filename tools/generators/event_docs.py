@@ -111,7 +111,7 @@ def _section(title: str, text: str, events: Mapping[str, type[Event]]) -> str:
 
 def _event(name: str, event: type[Event]) -> str:
     said = inspect.cleandoc(event.__doc__ or "")
-    kept = "" if event.is_kept else ", not in the journal"
+    kept = "" if event.is_journaled else ", not in the journal"
     head = f"### {name}\n\n{said} *({event.severity}, version {event.schema_version}{kept})*\n"
     rows = [
         f"| `{found.name}` | {_type_name(str(found.type))} | {_default(found.default)} |"

@@ -90,7 +90,7 @@ class Recorder:
     def tell(self, event: Event) -> None:
         """Tell something that is worth knowing and that nothing depends on."""
         told = self.bus.tell(event)
-        if not told.is_kept:
+        if not told.is_journaled:
             return
         if self._is_too_many(told):
             self._dropped[told.event_type] += 1
@@ -103,7 +103,7 @@ class Recorder:
         event_type = EVENT_TYPES.get(str(record.get("event_type")))
         if event_type is None:
             return
-        if event_type.is_kept or self.bus.wants(event_type, str(record.get("bucket_id"))):
+        if event_type.is_journaled or self.bus.wants(event_type, str(record.get("bucket_id"))):
             event = event_of(record)
             if event is not None:
                 self.tell(event)
