@@ -1,7 +1,7 @@
 """The Uno Q's firmware as an app for Arduino App Lab.
 
-An app must hold all that it needs, and the Arduino build compiles what lies in its sketch's `src`.
-So an app is put together from `firmware/uno_q` and a copy of `firmware/core`.
+An app must be complete in its folder, and Arduino's build compiles the sketch's `src` folder. So an
+app consists of `firmware/uno_q` and a copy of `firmware/core`.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ APP_NAME: Final = "arduino-trader-board"
 
 
 def app_files(folder: Path) -> dict[Path, Path]:
-    """Return the files of an app in a folder that is new or empty, each with its source.
+    """Return the files of an app, each with its source; the folder must be missing or empty.
 
     Raises
     ------
     FileExistsError
-        There is something in the folder already: it may be somebody's own version of the app.
+        The folder is not empty: it may hold the user's own version of the app.
     """
     if folder.exists() and any(folder.iterdir()):
         raise FileExistsError(f"{folder} is not empty: choose another folder, or remove it first")
     app = FIRMWARE / "uno_q"
     core = FIRMWARE / "core"
-    sources = {folder / path.relative_to(app): path for path in app.rglob("*") if _belongs(path)}
+    sources = {folder / path.relative_to(app): path for path in app.rglob("*") if _is_source(path)}
     sources |= {folder / "sketch/src/core" / path.name: path for path in core.glob("*.[ch]")}
     return dict(sorted(sources.items()))
 
 
 def write_app(folder: Path) -> list[Path]:
-    """Write the app into a folder that is new or empty; return its files.
+    """Write the app into a missing or empty folder; return its files.
 
     Raises
     ------
     FileExistsError
-        As `app_files` does.
+        The folder is not empty.
     """
     sources = app_files(folder)
     for target, source in sources.items():
@@ -46,5 +46,5 @@ def write_app(folder: Path) -> list[Path]:
     return list(sources)
 
 
-def _belongs(path: Path) -> bool:
+def _is_source(path: Path) -> bool:
     return path.is_file() and "__pycache__" not in path.parts

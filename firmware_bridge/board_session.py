@@ -1,6 +1,12 @@
-"""The board's end of the link, sans-IO: what the firmware does, for the virtual board and tests.
+"""The board's end of the link, sans-IO: a model of the firmware for the virtual board and tests.
 
-Every request is idempotent and a duplicate is answered again: its answer may have been lost.
+Theory of operation. The board only answers, except for button edges, which it sends by itself.
+Every request is idempotent, and a duplicate is answered again because its answer may have been
+lost. `session` draws the exchange and holds the table of states.
+
+The newest session owns the board. Sessions that it replaced are remembered, and refused: a HELLO of
+theirs that arrives late must not take the board back. Edges wait in a queue of 16 until the host
+acknowledges them. `firmware/core/app.c` is the same in C, and both pass the same tests.
 """
 
 from __future__ import annotations
@@ -15,7 +21,7 @@ from firmware_bridge.events import (
     EdgeAcknowledged,
     EdgeDropped,
     FrameDisplayed,
-    HelloSeen,
+    HelloReceived,
     IncompatibleDisplayed,
     SilenceBegan,
     StaleDisplayed,
@@ -53,12 +59,12 @@ if TYPE_CHECKING:
     from firmware_bridge.messages import Edge
 
 COUNTER_MAX: Final = 0xFFFF
-REPLACED_MAX: Final = 4  # older sessions that are remembered, so that a late HELLO of theirs fails
+REPLACED_MAX: Final = 4  # replaced sessions to remember: a late HELLO of theirs must be refused
 
 
 @dataclass(frozen=True, slots=True)
 class BoardIdentity:
-    """What a board says of itself in HELLO_REPLY, apart from what changes while it runs."""
+    """The part of HELLO_REPLY that stays the same during one boot."""
 
     boot_id: int
     board: Board = Board.VIRTUAL
@@ -79,7 +85,7 @@ class QueuedEdge:
 
 
 class EdgeQueue:
-    """The board's side: 16 edges, oldest first; what does not fit is lost and counted."""
+    """Up to 16 edges, oldest first; those that do not fit are lost and counted."""
 
     def __init__(self) -> None:
         self.lost = 0
@@ -91,7 +97,7 @@ class EdgeQueue:
 
     @property
     def oldest(self) -> QueuedEdge | None:
-        """The edge to send, again and again until it is acknowledged."""
+        """The edge to send until it is acknowledged."""
         return self._edges[0] if self._edges else None
 
     def push(self, button: int, edge: Edge, t_ms: int) -> QueuedEdge | None:
@@ -108,7 +114,10 @@ class EdgeQueue:
         return queued
 
     def acknowledge(self, event_id: int) -> bool:
-        """Forget the oldest edge if this is its number; a repeated acknowledgement is not."""
+        """Remove the oldest edge if this is its number; return whether it was.
+
+        A repeated acknowledgement names an edge that is no longer the oldest.
+        """
         if not self._edges or self._edges[0].event_id != event_id:
             return False
         self._edges.popleft()
@@ -116,7 +125,7 @@ class EdgeQueue:
 
 
 class BoardSession:
-    """The board's end of the link; its state is what a reset of the board forgets."""
+    """The board's end of the link; a reset of the board makes a new one."""
 
     def __init__(
         self,
@@ -137,7 +146,7 @@ class BoardSession:
         self._replaced: deque[int] = deque(maxlen=REPLACED_MAX)
         self._shows_incompatible = False
         self._version = 0
-        self._heard_s = 0.0
+        self._last_packet_s = 0.0
         self._edge_due_s = 0.0
         self._edge_packet_id = 0
         self._bad_bodies = 0
@@ -151,7 +160,7 @@ class BoardSession:
 
     @property
     def state(self) -> BoardState:
-        """What the board knows of its host."""
+        """State of the session."""
         return self._machine.state
 
     @property
@@ -160,14 +169,14 @@ class BoardSession:
         return self.state is not BoardState.FRESH or self.frame is None
 
     def receive(self, data: bytes, now_s: float) -> None:
-        """Take bytes from the host; whatever is wrong with them is counted."""
+        """Process bytes from the host; bad ones are only counted."""
         self._now_s = now_s
         self._age()
         for packet in self.carrier.feed(data):
             self._take(packet)
 
     def tick(self, now_s: float) -> bytes:
-        """Do what is due and return the bytes to send."""
+        """Run the timers that are due and return the bytes to send."""
         self._now_s = now_s
         self._age()
         if self._may_send_edge() and now_s >= self._edge_due_s:
@@ -177,14 +186,14 @@ class BoardSession:
         return data
 
     def next_deadline(self) -> float | None:
-        """Return when `tick` has something to do, or None while only the host can change that."""
+        """Return when `tick` must be called, or None if only received bytes can change anything."""
         if self._outbox:
             return self._now_s
         if self.state is BoardState.SILENT:
             return None
         fresh = self.state is BoardState.FRESH
         quiet_s = self._timing.stale_s if fresh else self._timing.silent_s
-        deadline_s = self._heard_s + quiet_s
+        deadline_s = self._last_packet_s + quiet_s
         return min(deadline_s, self._edge_due_s) if self._may_send_edge() else deadline_s
 
     def events(self) -> list[BoardEvent]:
@@ -210,19 +219,19 @@ class BoardSession:
         return board_clock_ms(self._now_s, self.identity.clock_offset_ms)
 
     def _age(self) -> None:
-        """Notice a host that fell quiet."""
-        # Compared with the sums that next_deadline returns, so that a tick at a deadline acts.
-        if self._now_s >= self._heard_s + self._timing.silent_s:
-            self._advance(BoardInput.QUIET)
-            self._advance(BoardInput.QUIET_LONG)
-        elif self._now_s >= self._heard_s + self._timing.stale_s:
-            self._advance(BoardInput.QUIET)
+        """Change the state when no packet came for too long."""
+        # The same sums as in next_deadline, so that rounding cannot make a tick come too early.
+        if self._now_s >= self._last_packet_s + self._timing.silent_s:
+            self._advance(BoardInput.STALE_TIMEOUT)
+            self._advance(BoardInput.SILENT_TIMEOUT)
+        elif self._now_s >= self._last_packet_s + self._timing.stale_s:
+            self._advance(BoardInput.STALE_TIMEOUT)
 
     def _may_send_edge(self) -> bool:
         return self.state is not BoardState.SILENT and self.edges.oldest is not None
 
     def _next_edge(self) -> None:
-        """Let the oldest edge be sent at once, under a packet id of its own."""
+        """Make the oldest edge due now, under a new packet id."""
         self._edge_due_s = self._now_s
         self._edge_packet_id = (self._edge_packet_id + 1) % PACKET_IDS
 
@@ -264,15 +273,15 @@ class BoardSession:
         self._handlers[type(message)](packet, message)
 
     def _is_owned(self, packet_id: int, message: SessionMessage) -> bool:
-        """Tell whether a packet belongs to the session that is open; refuse it otherwise."""
+        """Return whether a packet belongs to the open session; refuse it otherwise."""
         if message.session_id in self._replaced:
             self._refuse(packet_id, ErrorCode.SESSION, message.session_id)
         elif message.session_id != self._owner or self.state is BoardState.SILENT:
-            # Also for a session that we never saw: it knew us before we restarted.
+            # Either unknown (we restarted since its HELLO) or timed out: it must send HELLO again.
             self._refuse(packet_id, ErrorCode.NO_SESSION, message.session_id)
         else:
-            self._heard_s = self._now_s
-            self._advance(BoardInput.HEARD)
+            self._last_packet_s = self._now_s
+            self._advance(BoardInput.PACKET)
             return True
         return False
 
@@ -283,16 +292,16 @@ class BoardSession:
             return
         oldest, newest = self.identity.protocol
         accepted = hello.protocol_min <= newest and hello.protocol_max >= oldest
-        self._events.append(HelloSeen(hello.session_id, accepted))
+        self._events.append(HelloReceived(hello.session_id, accepted))
         if accepted:
             self._adopt(hello.session_id)
-        elif self.state is not BoardState.FRESH:  # never over the picture of a host that is served
+        elif self.state is not BoardState.FRESH:  # an active host keeps its picture
             self._shows_incompatible = True
             self._events.append(IncompatibleDisplayed())
         self._send(self._hello_reply(hello.session_id), packet.packet_id)
 
     def _adopt(self, session_id: int) -> None:
-        """Make a session the owner. A new one starts with a display of its own."""
+        """Make a session the owner; a new one starts with an empty display."""
         if session_id != self._owner:
             if self._owner is not None:
                 self._replaced.append(self._owner)
@@ -301,8 +310,8 @@ class BoardSession:
             if self.frame is not None:
                 self.frame = None
                 self._events.append(StaleDisplayed())
-        self._heard_s = self._now_s
-        self._advance(BoardInput.GREETED)
+        self._last_packet_s = self._now_s
+        self._advance(BoardInput.HELLO)
         if self._shows_incompatible and self.frame is None:
             self._events.append(StaleDisplayed())
         self._shows_incompatible = False
@@ -347,16 +356,16 @@ class BoardSession:
 
     def _on_edge_ack(self, packet: Packet, ack: Message) -> None:
         assert isinstance(ack, EdgeAck)
-        del packet  # the numbers decide: any copy of the edge may have been acknowledged
+        del packet  # any copy of the edge may have been acknowledged, so its packet id is no test
         if ack.boot_id == self.identity.boot_id and self.edges.acknowledge(ack.event_id):
             self._events.append(EdgeAcknowledged(ack.event_id))
             self._next_edge()
 
     # --- state -----------------------------------------------------------------------------
 
-    def _advance(self, what: BoardInput) -> None:
-        """Let the table change the state, and do what entering a state means."""
-        before, after = self._machine.take(what)
+    def _advance(self, trigger: BoardInput) -> None:
+        """Change the state by the table and run the actions of entering it."""
+        before, after = self._machine.apply(trigger)
         if before is after:
             return
         if after is BoardState.STALE:
@@ -364,4 +373,4 @@ class BoardSession:
         elif after is BoardState.SILENT:
             self._events.append(SilenceBegan())
         elif self.frame is not None:
-            self._events.append(self.frame)  # the host is back: draw what it showed last
+            self._events.append(self.frame)  # the host is back: draw its last picture again

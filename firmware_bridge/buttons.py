@@ -1,9 +1,15 @@
 """Gestures from button edges, sans-IO.
 
-How long a button was down, and how soon it was pressed again, follows from the times that the board
-sent with the edges. So a line that delays an edge does not change a gesture with both its edges.
-The host's clock decides only where an edge is still missing: that no second press came, counted
-from the arrival of the release, and that the button has been down for so long already.
+Theory of operation. Each button runs through these states::
+
+    up --down--> pressed --up before hold_ms----> released --window over--> SHORT
+                    |                                 '-----down-----> second press --up--> DOUBLE
+                    |--up after hold_ms---------> HOLD
+                    '--still down at long_hold_ms + grace_ms--> LONG_HOLD
+
+Durations come from the board's clock, whose time is sent with each edge. So an edge that the line
+delays does not change the gesture. The host's clock decides only while an edge is missing: that no
+second press followed (counted from the arrival of the release), and that a button is still down.
 """
 
 from __future__ import annotations
@@ -21,7 +27,7 @@ if TYPE_CHECKING:
 
 
 RECONNECT_GRACE_S: Final = 0.5
-"""After the link came back, a release that waited on the board has arrived by then."""
+"""Time for a release that waited on the board to arrive after the link came back."""
 
 
 class GestureKind(Enum):
@@ -45,8 +51,8 @@ class GestureTiming:
     hold_ms, long_hold_ms
         How long the button must be down.
     grace_ms
-        How much later than `long_hold_ms` a button that is still down acts, so that a release
-        that is on its way (it may have to be sent twice) can still make it a hold.
+        How long after `long_hold_ms` a button that is still down acts. A release that is on its
+        way, and may have to be sent twice, can still make it a hold until then.
     """
 
     double_window_ms: int = 300
@@ -64,7 +70,7 @@ class GestureTiming:
 
 @dataclass(frozen=True, slots=True)
 class Gesture:
-    """A gesture that acts now; ``age_ms`` is how late its last edge arrived."""
+    """A complete gesture; ``age_ms`` is how late its last edge arrived."""
 
     kind: GestureKind
     button: int
@@ -74,7 +80,7 @@ class Gesture:
 
 @dataclass(frozen=True, slots=True)
 class PendingGesture:
-    """The button is down, and a release now would make this gesture."""
+    """The gesture that a release would make now, while the button is down."""
 
     kind: GestureKind
     button: int
@@ -85,7 +91,7 @@ GestureUpdate: TypeAlias = Gesture | PendingGesture
 
 @dataclass(slots=True)
 class _Press:
-    """A press under way: its edges so far, and the state of the host's timers for it."""
+    """A press that is not complete yet: its edges, and the host's timers for it."""
 
     edges: tuple[EdgeId, ...]
     boot_id: int
@@ -102,36 +108,36 @@ class _Press:
 
 
 class GestureRecognizer:
-    """Turns edges into gestures, each button for itself."""
+    """Turns edges into gestures, separately for each button."""
 
     def __init__(self, timing: GestureTiming | None = None) -> None:
         self.timing: Final = timing or GestureTiming()
         self._presses: dict[int, _Press] = {}
 
     def feed(self, edge: ButtonEdge, now_s: float) -> list[GestureUpdate]:
-        """Take an edge that arrived at ``now_s`` and return what it leads to."""
+        """Process an edge that arrived at ``now_s`` and return the gestures that follow from it."""
         assert 0 <= edge.button < BUTTONS_MAX
         press = self._presses.get(edge.button)
         if press is not None and press.boot_id != edge.edge_id.boot_id:
-            press = None  # the board restarted: its release will never come
+            press = None  # the board restarted: the release of that press will never come
         if edge.edge is Edge.DOWN:
             return self._on_down(press, edge, now_s)
         return self._on_up(press, edge, now_s)
 
     def tick(self, now_s: float) -> list[GestureUpdate]:
-        """Return what the time alone has decided."""
+        """Return the gestures that follow from the time alone."""
         updates: list[GestureUpdate] = []
         for button in list(self._presses):
             updates += self._on_time(button, self._presses[button], now_s)
         return updates
 
     def next_deadline(self) -> float | None:
-        """Return when `tick` has something to say, or None while only an edge can change that."""
+        """Return when `tick` must be called, or None if only an edge can change anything."""
         deadlines = (self._deadline_of(press) for press in self._presses.values())
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def forget(self) -> None:
-        """Drop presses under way: edges may be missing, and a guess must not act."""
+        """Drop incomplete presses: with edges missing, the gesture would be a guess."""
         self._presses.clear()
 
     # --- edges -----------------------------------------------------------------------------
@@ -140,7 +146,7 @@ class GestureRecognizer:
         updates: list[GestureUpdate] = []
         second = False
         edges: tuple[EdgeId, ...] = (edge.edge_id,)
-        # A press that is still down lost its release: what it would have been is unknown.
+        # If that press is still down, its release was lost and its gesture is unknown: drop it.
         if press is not None and press.up_ms is not None:
             second = elapsed_ms(press.up_ms, edge.t_ms) < self.timing.double_window_ms
             if second:
@@ -160,7 +166,7 @@ class GestureRecognizer:
     def _on_up(self, press: _Press | None, edge: ButtonEdge, now_s: float) -> list[GestureUpdate]:
         if press is None or press.up_ms is not None:
             self._presses.pop(edge.button, None)
-            return []  # its press was lost
+            return []  # the press of this release was lost
         press.edges += (edge.edge_id,)
         press.age_ms = edge.age_ms
         if press.acted:
@@ -203,7 +209,7 @@ class GestureRecognizer:
         ]
 
     def _deadline_of(self, press: _Press) -> float | None:
-        """Return when the host's clock changes something for this press."""
+        """Return when the host's clock decides something about this press."""
         if press.up_ms is not None:
             return press.expires_s
         if press.acted:
@@ -214,32 +220,33 @@ class GestureRecognizer:
 
 
 class GestureTracker:
-    """Recognizes gestures, across outages of the link too; times are seconds of the host's clock.
+    """Recognizes gestures, also across outages of the link; times are seconds of the host's clock.
 
-    While the link is away, silence does not mean that a button is still down. So the clock decides
-    nothing then, nor for a moment after the link came back: a release that waits on the board comes
-    first. When the board restarted, the release will never come, and the press is given up.
+    While the link is away, a missing release does not mean that the button is still down. So the
+    clock decides nothing then, nor for a moment after the link came back: a release that waited on
+    the board arrives first. After a restart of the board the release never comes, and the press is
+    dropped.
     """
 
     def __init__(self, timing: GestureTiming) -> None:
         self._recognizer = GestureRecognizer(timing)
         self._down: dict[int, EdgeId] = {}
         self._edge_times_s: dict[EdgeId, float] = {}
-        self._silence_counts_from_s = math.inf
-        """From then on, silence about a button that is down means that it is still down."""
+        self._clock_decides_from_s = math.inf
+        """From then on, a missing release means that the button is still down."""
 
     @property
     def is_idle(self) -> bool:
-        """Whether no press is under way."""
+        """True if no press is incomplete."""
         return not self._down and self._recognizer.next_deadline() is None
 
     @property
     def awaits_second_press(self) -> bool:
-        """Whether a press is complete except for a second one that may follow."""
+        """True if a press is complete, but a second one may still follow."""
         return not self._down and self._recognizer.next_deadline() is not None
 
     def feed(self, edge: ButtonEdge, now_s: float) -> list[GestureUpdate]:
-        """Take an edge that arrived at `now_s`."""
+        """Process an edge that arrived at `now_s`."""
         self._edge_times_s[edge.edge_id] = now_s - edge.age_ms / MILLISECONDS
         if edge.edge is Edge.DOWN:
             self._down[edge.button] = edge.edge_id
@@ -248,29 +255,29 @@ class GestureTracker:
         return self._recognizer.feed(edge, now_s)
 
     def tick(self, now_s: float) -> list[GestureUpdate]:
-        """Return what the time alone has decided."""
-        if self._down and now_s < self._silence_counts_from_s:
+        """Return the gestures that follow from the time alone."""
+        if self._down and now_s < self._clock_decides_from_s:
             return []
         return self._recognizer.tick(now_s)
 
     def next_deadline(self) -> float | None:
-        """Return when `tick` has something to say; None while only an edge can change that."""
+        """Return when `tick` must be called, or None if only an edge can change anything."""
         deadline_s = self._recognizer.next_deadline()
         if deadline_s is None or not self._down:
             return deadline_s
-        from_s = self._silence_counts_from_s
+        from_s = self._clock_decides_from_s
         return None if math.isinf(from_s) else max(deadline_s, from_s)
 
     def link_connected(self, now_s: float) -> None:
         """Let the clock decide again, after a moment for edges that waited on the board."""
-        self._silence_counts_from_s = now_s + RECONNECT_GRACE_S
+        self._clock_decides_from_s = now_s + RECONNECT_GRACE_S
 
     def link_lost(self) -> None:
-        """Conclude nothing from silence until the link is back."""
-        self._silence_counts_from_s = math.inf
+        """Let the clock decide nothing until the link is back."""
+        self._clock_decides_from_s = math.inf
 
-    def give_up(self, now_s: float) -> list[GestureUpdate]:
-        """End presses whose edges will not all come; those that are complete act now."""
+    def end_presses(self, now_s: float) -> list[GestureUpdate]:
+        """End all presses, since the missing edges will not come; complete ones act now."""
         updates: list[GestureUpdate] = []
         if not self._down:
             window_s = self._recognizer.timing.double_window_ms / MILLISECONDS

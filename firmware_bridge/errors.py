@@ -1,4 +1,4 @@
-"""The bridge's one error tree: everything raised on purpose here is a BridgeError with a code."""
+"""The errors of this package: each is a BridgeError with a stable code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class BridgeError(Exception):
 
 
 class PacketError(BridgeError):
-    """Bytes from the peer that are not a packet of this protocol (counted, never fatal)."""
+    """Bytes from the peer are not a packet of this protocol (counted, never fatal)."""
 
     code = "bad_packet"
 
@@ -34,17 +34,3 @@ class LinkError(BridgeError):
     def __init__(self, message: str, *, port: str, code: str | None = None) -> None:
         super().__init__(message, code=code)
         self.port = port
-
-
-class ProtocolVersionError(BridgeError):
-    """Firmware and host share no protocol version."""
-
-    code = "protocol_version"
-
-    def __init__(self, *, host: tuple[int, int], board: tuple[int, int]) -> None:
-        super().__init__(
-            f"the host speaks protocol {host[0]} to {host[1]}, the firmware {board[0]} to "
-            f"{board[1]}: flash the firmware that came with this version"
-        )
-        self.host = host
-        self.board = board

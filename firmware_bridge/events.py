@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class EdgeId(NamedTuple):
-    """What makes a button edge unique: which boot of the board, and its number in that boot."""
+    """Unique id of a button edge: the boot of the board, and the edge's number in that boot."""
 
     boot_id: int
     event_id: int
@@ -40,14 +40,14 @@ class BoardConnected:
 
 @dataclass(frozen=True, slots=True)
 class BoardDisconnected:
-    """The session is no longer open; HELLO goes on by itself, or later if we were replaced."""
+    """The session ended. The link tries again at once, or later if another host took the board."""
 
     reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
 class ButtonEdge:
-    """A debounced edge, told once. Journal it, then ``confirm(edge_id)``: no sooner, no later."""
+    """A debounced edge, reported once. Write it to the journal, then call ``confirm(edge_id)``."""
 
     edge_id: EdgeId
     button: int
@@ -58,7 +58,7 @@ class ButtonEdge:
 
 @dataclass(frozen=True, slots=True)
 class PressesLost:
-    """Edges that were never acknowledged and are gone."""
+    """Edges that the board lost before the host acknowledged them."""
 
     boot_id: int
     overflow: int
@@ -74,28 +74,28 @@ class FrameAcknowledged:
 
 @dataclass(frozen=True, slots=True)
 class BoardRefused:
-    """The board refused a packet for a reason that no retry mends."""
+    """The board refused a packet; sending it again would not help."""
 
     code: ErrorCode
 
 
 @dataclass(frozen=True, slots=True)
 class FirmwareIncompatible:
-    """Firmware and host share no protocol version; HELLO goes on slowly, for after a flash."""
+    """Firmware and host share no protocol version; HELLO goes on every 5 s."""
 
     board: HelloReply
 
 
 @dataclass(frozen=True, slots=True)
 class PortOpened:
-    """The link opened its port; HELLO is on its way."""
+    """The link opened its port and sends HELLO."""
 
     port: str
 
 
 @dataclass(frozen=True, slots=True)
 class PortMissing:
-    """The port is missing or vanished; told once, then it is tried in silence until it opens."""
+    """The port is missing or vanished. Reported once; retries until it opens are silent."""
 
     port: str
     why: str
@@ -115,8 +115,8 @@ LinkEvent: TypeAlias = (
 
 
 @dataclass(frozen=True, slots=True)
-class HelloSeen:
-    """Board side: a host opened or renewed a session, or spoke no version of ours."""
+class HelloReceived:
+    """Board side: a host sent HELLO; accepted unless no protocol version is shared."""
 
     session_id: int
     accepted: bool
@@ -124,7 +124,7 @@ class HelloSeen:
 
 @dataclass(frozen=True, slots=True)
 class FrameDisplayed:
-    """Board side: these packed levels are on the display now."""
+    """Board side: the display shows these packed levels now."""
 
     version: int
     brightness: int
@@ -138,12 +138,12 @@ class StaleDisplayed:
 
 @dataclass(frozen=True, slots=True)
 class IncompatibleDisplayed:
-    """Board side: a host greeted that shares no version, and the display says so."""
+    """Board side: the display says that the host shares no protocol version."""
 
 
 @dataclass(frozen=True, slots=True)
 class SilenceBegan:
-    """Board side: no host for so long that nothing is sent unasked any more."""
+    """Board side: no host for 5 s, so the board stopped sending button edges."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +155,13 @@ class EdgeAcknowledged:
 
 @dataclass(frozen=True, slots=True)
 class EdgeDropped:
-    """Board side: the queue was full, this edge is lost and counted."""
+    """Board side: the queue was full; this edge is lost, and counted."""
 
     button: int
 
 
 BoardEvent: TypeAlias = (
-    HelloSeen
+    HelloReceived
     | FrameDisplayed
     | StaleDisplayed
     | IncompatibleDisplayed

@@ -1,8 +1,8 @@
 """Three fonts, drawn as text so that they can be read and corrected here.
 
 SMALL is 5 rows high and about 3 columns wide: four characters fit the matrix. LARGE is 7 rows high
-and 5 columns wide: two digits fit, and it is what can be read across a room. TALL has digits of 7
-rows that are as narrow as SMALL ones, for a number that leaves room for something beside it.
+and 5 columns wide: two digits fit, and can be read across a room. TALL has digits of 7 rows that
+are as narrow as SMALL ones, to leave room beside a number.
 """
 
 from __future__ import annotations

@@ -1,8 +1,15 @@
-"""The host's end of the link, sans-IO: greets, shows, listens, and survives whatever comes.
+"""The host's end of the link, sans-IO.
 
-One request is outstanding at a time. It is sent again after 100 ms, eight times; then the board
-counts as gone and HELLO is sent every 500 ms until it answers. The display is a snapshot with a
-version: only the newest is ever sent, so an old picture can never follow a new one.
+Theory of operation. One request is outstanding at a time (stop-and-wait). It is sent again after
+100 ms, eight times. Then the board counts as away, and HELLO is sent every 500 ms until it answers.
+`session` draws the exchange.
+
+The display is a snapshot with a version. Only the newest version is ever sent, so an old picture
+cannot follow a new one.
+
+A button edge is reported to the application once. The application writes it to its journal and
+calls `confirm`, and only then is EDGE_ACK sent. If that packet is lost, the board sends the edge
+again and gets another EDGE_ACK: so a press is neither lost nor counted twice.
 """
 
 from __future__ import annotations
@@ -49,17 +56,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-_REASONS: Final[Mapping[HostInput, Reason]] = {
-    HostInput.LOST: Reason.PORT_LOST,
-    HostInput.UNANSWERED: Reason.NO_ANSWER,
-    HostInput.FORGOTTEN: Reason.BOARD_FORGOT,
+DISCONNECT_REASONS: Final[Mapping[HostInput, Reason]] = {
+    HostInput.PORT_LOST: Reason.PORT_LOST,
+    HostInput.TIMED_OUT: Reason.NO_ANSWER,
+    HostInput.NO_SESSION: Reason.BOARD_FORGOT,
     HostInput.REPLACED: Reason.REPLACED,
 }
 
 
 @dataclass(slots=True)
 class SessionCounters:
-    """What the session did; plain numbers that only grow, and round-trip times in seconds."""
+    """Counters of the session, which only grow, and round-trip times in seconds."""
 
     requests: int = 0
     packets_sent: int = 0
@@ -75,7 +82,7 @@ class SessionCounters:
 
 @dataclass(slots=True)
 class _Request:
-    """The one request on its way."""
+    """The outstanding request."""
 
     message: Message
     packet_id: int
@@ -86,7 +93,7 @@ class _Request:
 
 @dataclass(slots=True)
 class _Display:
-    """The newest snapshot, and the version that the board is known to show."""
+    """The newest snapshot, and the version that the board acknowledged last."""
 
     version: int = 0
     brightness: int = BRIGHTNESS_MAX
@@ -106,25 +113,25 @@ class _Display:
 
 
 class Arrival(Enum):
-    """What an arriving edge is to the host."""
+    """What to do with an edge that arrived."""
 
     NEW = auto()
-    """Tell the application."""
+    """Report it to the application."""
     WAITING = auto()
-    """Told already, or behind one that was; not confirmed yet: say nothing."""
+    """The application has not confirmed this edge, or one before it: ignore this copy."""
     JOURNALED = auto()
-    """Confirmed before: only the acknowledgement was lost, send it again."""
+    """Confirmed before, so only the acknowledgement was lost: acknowledge it again."""
 
 
 class EdgeInbox:
-    """The host's side: tells each edge once and remembers the newest that was confirmed."""
+    """The host's queue of length one: it passes each edge on once."""
 
     def __init__(self, last: EdgeId | None = None) -> None:
         self.last = last
         self.pending: EdgeId | None = None
 
     def arrive(self, edge_id: EdgeId) -> Arrival:
-        """Judge an edge of the boot that is connected."""
+        """Decide what to do with an edge of the boot that is connected."""
         if self._is_journaled(edge_id):
             return Arrival.JOURNALED
         if self.pending is not None:
@@ -135,11 +142,13 @@ class EdgeInbox:
         return Arrival.NEW
 
     def confirm(self, edge_id: EdgeId) -> None:
-        """Take the application's word that the pending edge is in its journal."""
+        """Record that the pending edge is in the application's journal."""
         if edge_id == self.last:
             return
         if edge_id != self.pending:
-            raise MessageError(f"{edge_id} was not told, {self.pending} was", code="not_pending")
+            raise MessageError(
+                f"{edge_id} is not the pending edge, {self.pending} is", code="not_pending"
+            )
         self.last = edge_id
         self.pending = None
 
@@ -153,21 +162,21 @@ class EdgeInbox:
 
 
 class LossCounter:
-    """Turns the board's counters of lost edges, which it repeats, into what is newly lost."""
+    """Turns the board's running totals of lost edges into increments."""
 
     def __init__(self) -> None:
         self._boot_id: int | None = None
         self._overflow = 0
 
-    def note(self, boot_id: int, overflow: int, reset: int) -> tuple[int, int]:
+    def update(self, boot_id: int, overflow: int, reset: int) -> tuple[int, int]:
         """Return how many edges an overflow and a reset took since the last call."""
         if boot_id != self._boot_id:
             self._boot_id, self._overflow = boot_id, overflow
             return overflow, reset
-        # Late replies may carry an older, smaller count.
-        newly = max(overflow - self._overflow, 0)
-        self._overflow += newly
-        return newly, 0
+        # A late reply may carry an older, smaller total.
+        increment = max(overflow - self._overflow, 0)
+        self._overflow += increment
+        return increment, 0
 
 
 class HostSession:
@@ -178,10 +187,10 @@ class HostSession:
     session_id
         Random, 1 to 2**32 - 1, another one in each process.
     last_edge
-        The newest edge in the journal: it and older ones of its boot are acknowledged again but
-        not told again.
+        The newest edge in the journal. It and older ones of its boot are acknowledged again but
+        not reported again.
     carrier
-        How packets travel; COBS on a raw line unless told otherwise.
+        How packets travel; by default COBS on a raw line.
     timing
         The intervals of the protocol.
     """
@@ -207,7 +216,7 @@ class HostSession:
         self._display = _Display()
         self._inbox = EdgeInbox(last_edge)
         self._edge_packet_id = 0
-        self._losses = LossCounter()
+        self._loss_counter = LossCounter()
         self._greet_s = 0.0
         self._heartbeat_s = 0.0
         self._now_s = 0.0
@@ -219,33 +228,33 @@ class HostSession:
             ErrorReply: self._on_error,
         }
 
-    # --- what the link calls ---------------------------------------------------------------
+    # --- called by the link ----------------------------------------------------------------
 
     @property
     def state(self) -> HostState:
-        """Where the host stands with the board."""
+        """State of the session."""
         return self._machine.state
 
     def opened(self, now_s: float) -> None:
-        """Begin to greet: the port is open."""
+        """Begin to send HELLO: the port is open."""
         self._now_s = now_s
         self.carrier.reset()
-        self._advance(HostInput.OPENED)
+        self._advance(HostInput.PORT_OPENED)
 
     def lost(self, now_s: float) -> None:
         """Stop sending: the port is gone."""
         self._now_s = now_s
         self._outbox.clear()
-        self._advance(HostInput.LOST)
+        self._advance(HostInput.PORT_LOST)
 
     def renew(self, session_id: int) -> None:
-        """Become a session of another id: one that was replaced never gets the board back."""
+        """Take a new session id: the board refuses the one that was replaced."""
         assert self.state is HostState.REPLACED
         self.session_id = session_id
-        self._advance(HostInput.RENEWED)
+        self._advance(HostInput.NEW_SESSION_ID)
 
     def receive(self, data: bytes, now_s: float) -> None:
-        """Take bytes from the board; whatever is wrong with them is counted."""
+        """Process bytes from the board; bad ones are only counted."""
         self._now_s = now_s
         for packet in self.carrier.feed(data):
             try:
@@ -256,18 +265,18 @@ class HostSession:
             self._handlers[type(message)](packet.packet_id, message)
 
     def tick(self, now_s: float) -> bytes:
-        """Do what is due and return the bytes to send."""
+        """Run the timers that are due and return the bytes to send."""
         self._now_s = now_s
         if self.state is HostState.READY:
             self._tick_ready()
         if self.state in {HostState.GREETING, HostState.INCOMPATIBLE} and now_s >= self._greet_s:
             self._greet()
-        data = self.carrier.unasked() + bytes(self._outbox)
+        data = self.carrier.drain_control() + bytes(self._outbox)
         self._outbox.clear()
         return data
 
     def next_deadline(self) -> float | None:
-        """Return when `tick` has something to do, or None while only the peer can change that."""
+        """Return when `tick` must be called, or None if only received bytes can change anything."""
         if self.state in {HostState.CLOSED, HostState.REPLACED}:
             return None
         if self._outbox:
@@ -283,16 +292,16 @@ class HostSession:
         events, self._events = self._events, []
         return events
 
-    # --- what the application asks for -----------------------------------------------------
+    # --- called by the application ---------------------------------------------------------
 
     def show(self, levels: bytes, brightness: int = BRIGHTNESS_MAX) -> int:
         """Make these packed levels the display's newest version and return its number."""
-        # Built once here so that a mistake raises where it was made, not in the IO loop.
+        # Built here only to check it: a mistake must raise at the caller, not in the IO loop.
         ShowFrame(self.session_id, self._display.version + 1, brightness, levels)
         return self._display.change(levels, brightness)
 
     def confirm(self, edge_id: EdgeId) -> None:
-        """Acknowledge the edge that was told: it stands in the journal now."""
+        """Acknowledge the pending edge: it is in the journal now."""
         self._inbox.confirm(edge_id)
         self._acknowledge(edge_id)
 
@@ -304,12 +313,12 @@ class HostSession:
             self._start_due_request()
         elif self._now_s >= request.deadline_s:
             if request.retransmits >= self._timing.retransmits:
-                self._advance(HostInput.UNANSWERED)
+                self._advance(HostInput.TIMED_OUT)
             else:
                 self._retry(request)
 
     def _start_due_request(self) -> None:
-        # The heartbeat goes first: a host that redraws all the time must not starve it.
+        # The heartbeat goes first: frequent redraws must not delay it until the board turns stale.
         if self._now_s >= self._heartbeat_s:
             self._heartbeat_s = self._now_s + self._timing.heartbeat_s
             self._start(Heartbeat(self.session_id), self._timing.retransmit_s)
@@ -317,7 +326,7 @@ class HostSession:
             self._start(self._newest_frame(), self._timing.retransmit_s)
 
     def _retry(self, request: _Request) -> None:
-        """Send the request again, or in its place a newer picture than the one it carries."""
+        """Send the request again; if a newer picture exists, send that instead."""
         retransmits = request.retransmits + 1
         self.counters.retransmits += 1
         newest = self._newest_frame() if isinstance(request.message, ShowFrame) else None
@@ -334,8 +343,8 @@ class HostSession:
         return ShowFrame(self.session_id, display.version, display.brightness, display.levels)
 
     def _greet(self) -> None:
-        mismatched = self.state is HostState.INCOMPATIBLE
-        wait_s = self._timing.incompatible_hello_s if mismatched else self._timing.hello_s
+        incompatible = self.state is HostState.INCOMPATIBLE
+        wait_s = self._timing.incompatible_hello_s if incompatible else self._timing.hello_s
         self._greet_s = self._now_s + wait_s
         self.counters.hellos += 1
         if self._request is None:
@@ -345,11 +354,12 @@ class HostSession:
             self._send(self._request.message, self._request.packet_id, flush=True)
 
     def _start(self, message: Message, wait_s: float) -> None:
-        """Make a message the one outstanding request."""
+        """Make a message the outstanding request."""
         packet_id = self._next_packet_id
         self._next_packet_id = (packet_id + 1) % PACKET_IDS
         self._request = _Request(message, packet_id, self._now_s, self._now_s + wait_s)
         self.counters.requests += 1
+        # HELLO may follow half a packet of a host that died: a zero in front ends it.
         self._send(message, packet_id, flush=isinstance(message, Hello))
 
     def _send(self, message: Message, packet_id: int, *, flush: bool = False) -> None:
@@ -363,8 +373,8 @@ class HostSession:
 
     # --- receiving -------------------------------------------------------------------------
 
-    def _answered(self, packet_id: int, request_type: type[Message], session_id: int) -> bool:
-        """Tell whether this answers the outstanding request, and if so, close it."""
+    def _close_request(self, packet_id: int, request_type: type[Message], session_id: int) -> bool:
+        """Close the outstanding request if this answers it; return whether it does."""
         request = self._request
         if (
             request is None
@@ -374,7 +384,8 @@ class HostSession:
         ):
             self.counters.strays += 1
             return False
-        if request.retransmits == 0:  # otherwise nobody knows which copy was answered
+        # Karn's rule: after a retransmission it is unknown which copy was answered.
+        if request.retransmits == 0:
             self.counters.rtt_last_s = self._now_s - request.sent_s
             self.counters.rtt_max_s = max(self.counters.rtt_max_s, self.counters.rtt_last_s)
         self._request = None
@@ -382,44 +393,44 @@ class HostSession:
 
     def _on_hello_reply(self, packet_id: int, reply: Message) -> None:
         assert isinstance(reply, HelloReply)
-        if not self._answered(packet_id, Hello, reply.session_id):
+        if not self._close_request(packet_id, Hello, reply.session_id):
             return
         if reply.protocol_min > PROTOCOL_MAX or reply.protocol_max < PROTOCOL_MIN:
             if self.state is not HostState.INCOMPATIBLE:
                 self._events.append(FirmwareIncompatible(reply))
-            self._advance(HostInput.MISMATCHED)
+            self._advance(HostInput.VERSION_MISMATCH)
             return
         new_boot = self.board is None or self.board.boot_id != reply.boot_id
         self.board = reply
         self._display.shown = reply.shown_version
-        # Only a session id that was drawn twice can be ahead of us; stay ahead of it then.
+        # The board is ahead of us only if two hosts drew the same session id: continue from there.
         self._display.version = max(self._display.version, reply.shown_version)
         self._heartbeat_s = self._now_s + self._timing.heartbeat_s
-        self._advance(HostInput.GREETED)
+        self._advance(HostInput.HELLO_ACCEPTED)
         self._events.append(BoardConnected(reply, new_boot))
-        self._note_lost(reply.boot_id, reply.lost_overflow, reply.lost_reset)
+        self._report_lost(reply.boot_id, reply.lost_overflow, reply.lost_reset)
 
     def _on_frame_ack(self, packet_id: int, ack: Message) -> None:
         assert isinstance(ack, FrameAck)
-        if self._answered(packet_id, ShowFrame, ack.session_id):
+        if self._close_request(packet_id, ShowFrame, ack.session_id):
             self._display.shown = ack.version
             self._events.append(FrameAcknowledged(ack.version))
 
     def _on_heartbeat_reply(self, packet_id: int, reply: Message) -> None:
         assert isinstance(reply, HeartbeatReply)
-        if not self._answered(packet_id, Heartbeat, reply.session_id):
+        if not self._close_request(packet_id, Heartbeat, reply.session_id):
             return
         if self.board is None or reply.boot_id != self.board.boot_id:
-            # Our HELLO was answered twice, before and after a reset, and the old answer came.
-            self._advance(HostInput.FORGOTTEN)
+            # HELLO was answered before and after a reset of the board, and we took the old answer.
+            self._advance(HostInput.NO_SESSION)
             return
-        self._note_lost(reply.boot_id, reply.lost_overflow, 0)
+        self._report_lost(reply.boot_id, reply.lost_overflow, 0)
 
     def _on_edge(self, packet_id: int, edge: Message) -> None:
         assert isinstance(edge, messages.ButtonEdge)
         board = self.board
         if self.state is not HostState.READY or board is None or board.boot_id != edge.boot_id:
-            self.counters.strays += 1  # a late copy from before a reset, or from before HELLO
+            self.counters.strays += 1  # a late copy from before a reset or before HELLO
             return
         edge_id = EdgeId(edge.boot_id, edge.event_id)
         arrival = self._inbox.arrive(edge_id)
@@ -441,23 +452,23 @@ class HostSession:
         self.counters.refused += 1
         ours = error.session_id == self.session_id
         if error.code is ErrorCode.NO_SESSION and ours:
-            self._advance(HostInput.FORGOTTEN)
+            self._advance(HostInput.NO_SESSION)
         elif error.code is ErrorCode.SESSION and ours:
             self._advance(HostInput.REPLACED)
         else:
-            # Reported, not obeyed: the retransmit goes on, since noise can forge a bad body.
+            # Noise can forge a bad body: report the error, and let the request be sent again.
             self._events.append(BoardRefused(error.code))
 
-    def _note_lost(self, boot_id: int, overflow: int, reset: int) -> None:
-        new_overflow, new_reset = self._losses.note(boot_id, overflow, reset)
+    def _report_lost(self, boot_id: int, overflow: int, reset: int) -> None:
+        new_overflow, new_reset = self._loss_counter.update(boot_id, overflow, reset)
         if new_overflow or new_reset:
             self._events.append(PressesLost(boot_id, new_overflow, new_reset))
 
     # --- state -----------------------------------------------------------------------------
 
-    def _advance(self, what: HostInput) -> None:
-        """Let the table change the state, and do what entering or leaving a state means."""
-        before, after = self._machine.take(what)
+    def _advance(self, trigger: HostInput) -> None:
+        """Change the state by the table; run the actions of leaving and entering a state."""
+        before, after = self._machine.apply(trigger)
         if before is after:
             return
         self._request = None
@@ -465,6 +476,6 @@ class HostSession:
         if after is HostState.INCOMPATIBLE:
             self._greet_s += self._timing.incompatible_hello_s
         if before is HostState.READY:
-            self._events.append(BoardDisconnected(_REASONS[what]))
+            self._events.append(BoardDisconnected(DISCONNECT_REASONS[trigger]))
         elif after is HostState.REPLACED:
             self._events.append(BoardDisconnected(Reason.REPLACED))

@@ -1,8 +1,12 @@
-"""The only IO loop of the host's side: one port, one session, in asyncio, without polling.
+"""The host's only IO loop: one port and one session, in asyncio, without polling.
 
-The loop sleeps until bytes arrive, a deadline of the session comes, or the port should be tried
-again. A port that is missing, vanishes or comes back is normal; it is tried at least once a
-second.
+The loop sleeps until bytes arrive, until a deadline of the session, or until the next attempt to
+open the port. Ports that are missing, vanish or come back are normal. A missing port is tried at
+least once a second.
+
+When another host takes the board, the link closes its port, waits, and then takes the board back.
+The wait doubles each time, up to an hour: two hosts that both run take turns ever more rarely, and
+the survivor of two gets the board in the end.
 """
 
 from __future__ import annotations
@@ -30,13 +34,11 @@ if TYPE_CHECKING:
     from firmware_bridge.transport import Port, Transport
 
 RETRY_MIN_S: Final = 0.05
-RETRY_MAX_S: Final = 0.8  # so that a port that comes back is served within 2 s
-# How long a host that was replaced leaves the board to the other one: twice as long each time, so
-# that two who both live do not quarrel, and that one of them comes back when the other has gone.
-ASIDE_MIN_S: Final = 60.0
-ASIDE_MAX_S: Final = 3600.0
-UNSENT_MAX: Final = 1024  # bytes a stuck port may owe; beyond that the session retransmits anyway
-EVENTS_MAX: Final = 256
+RETRY_MAX_S: Final = 0.8  # a port that comes back is served within 2 s
+RECLAIM_MIN_S: Final = 60.0  # wait before taking the board back from another host
+RECLAIM_MAX_S: Final = 3600.0
+UNSENT_MAX: Final = 1024  # bytes waiting for a stuck port; the session repeats what is dropped
+EVENTS_MAX: Final = 256  # events waiting for the host
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +74,13 @@ class Link:
     Parameters
     ----------
     port
-        What to open, for example ``SerialPort("/dev/ttyATH0")``.
+        The port to open, for example ``SerialPort("/dev/ttyATH0")``.
     last_edge
-        The newest button edge in the host's journal, so that it is not told twice.
+        The newest button edge in the host's journal; it is not reported again.
     timing
         The intervals of the protocol; tests shorten them.
-    aside_s
-        How long to stand aside when another host has taken the board for the first time.
+    reclaim_s
+        How long to wait before taking the board back from another host, the first time.
     """
 
     def __init__(
@@ -87,7 +89,7 @@ class Link:
         *,
         last_edge: EdgeId | None = None,
         timing: Timing | None = None,
-        aside_s: float = ASIDE_MIN_S,
+        reclaim_s: float = RECLAIM_MIN_S,
     ) -> None:
         self.port = port
         self.session = HostSession(
@@ -106,7 +108,7 @@ class Link:
         self._timer: asyncio.TimerHandle | None = None
         self._retry_s = RETRY_MIN_S
         self._reported_missing = False
-        self._aside_min_s = self._aside_s = aside_s
+        self._reclaim_min_s = self._reclaim_s = reclaim_s
         self._connected_s = 0.0
         self._openings = 0
         self._bytes_out = 0
@@ -115,7 +117,7 @@ class Link:
     # --- for the host ----------------------------------------------------------------------
 
     async def __aenter__(self) -> Link:
-        """Start: the port is tried at once and again for ever."""
+        """Start: try to open the port now, and again until it opens."""
         self._loop = asyncio.get_running_loop()
         self._try_port()
         return self
@@ -129,7 +131,7 @@ class Link:
         return self._iterate()
 
     async def next_event(self) -> LinkEvent | None:
-        """Wait for the next event; None once the link is closed and all were read."""
+        """Wait for the next event; return None once the link is closed and all were read."""
         while not self._events:
             if self._closed:
                 return None
@@ -138,7 +140,7 @@ class Link:
         return self._events.popleft()
 
     def show(self, frame: Frame, brightness: int = BRIGHTNESS_MAX) -> int:
-        """Show a frame as soon as possible, in place of any that is not shown yet.
+        """Show a frame as soon as possible; it replaces one that was not shown yet.
 
         Returns the version that a later ``FrameAcknowledged`` will name (or a newer one).
         """
@@ -147,19 +149,19 @@ class Link:
         return version
 
     def confirm(self, edge_id: EdgeId) -> None:
-        """Acknowledge an edge to the board; call it when the edge is safe in the journal."""
+        """Acknowledge an edge to the board; call it once the edge is on disk in the journal."""
         self.session.confirm(edge_id)
         self._pump()
 
-    def take_back(self) -> None:
-        """Take the board from the host that replaced us: for a human who says so, not in a loop."""
+    def reclaim(self) -> None:
+        """Take the board back from another host; only a person should call it sooner."""
         if self.session.state is HostState.REPLACED and not self._closed:
             self._cancel_timer()
             self.session.renew(_new_session_id())
             self._try_port()
 
     def close(self) -> None:
-        """Stop, give the port back and end the iteration; harmless when repeated."""
+        """Stop, release the port and end the iteration; harmless when repeated."""
         if self._closed:
             return
         self._closed = True
@@ -169,17 +171,17 @@ class Link:
 
     @property
     def is_connected(self) -> bool:
-        """Whether a session with the board is open."""
+        """True while a session with the board is open."""
         return self.session.state is HostState.READY
 
     @property
     def board(self) -> HelloReply | None:
-        """What the board said of itself last; kept while it is away."""
+        """The board's last HELLO_REPLY; it stays while the board is away."""
         return self.session.board
 
     @property
     def statistics(self) -> LinkStatistics:
-        """All counters of the link at this moment."""
+        """The counters of the link now."""
         session, wire = self.session.counters, self.session.carrier.counters
         return LinkStatistics(
             packets_sent=session.packets_sent,
@@ -209,7 +211,7 @@ class Link:
             yield event
 
     def _try_port(self) -> None:
-        """Open the port, or come back later."""
+        """Open the port, or schedule the next attempt."""
         try:
             self._transport = self.port.open()
         except LinkError as error:
@@ -236,14 +238,14 @@ class Link:
         self._pump()
 
     def _pump(self) -> None:
-        """Send what is due, tell what happened, and sleep until the next deadline."""
+        """Send what is due, publish events, and set the timer for the next deadline."""
         if self._transport is not None and not self._write(self.session.tick(self._loop.time())):
-            return  # the port is gone: told, and being looked for
-        self._tell()
+            return  # the port is gone: _lose_port has published that and set the timer
+        self._publish_session_events()
         if self._transport is None:
             return
         if self.session.state is HostState.REPLACED:
-            self._stand_aside()
+            self._yield_board()
             return
         self._cancel_timer()
         deadline_s = self.session.next_deadline()
@@ -251,9 +253,9 @@ class Link:
             self._timer = self._loop.call_at(deadline_s, self._pump)
 
     def _write(self, data: bytes) -> bool:
-        """Send bytes and tell whether the port is still there."""
+        """Send bytes; return whether the port is still there."""
         if len(self._unsent) + len(data) > UNSENT_MAX:
-            # Whole packets, so that what is sent later still begins at a packet.
+            # Drop whole packets only: the next bytes must begin at a packet.
             self._bytes_dropped += len(data)
         else:
             self._unsent += data
@@ -262,7 +264,7 @@ class Link:
         return self._transport is not None
 
     def _flush(self) -> None:
-        """Hand bytes to the port; watch it for room only while it owes some."""
+        """Write waiting bytes; watch the descriptor for room only while some are left."""
         transport = self._transport
         assert transport is not None
         try:
@@ -279,22 +281,22 @@ class Link:
         self._is_writing = bool(self._unsent)
 
     def _lose_port(self, error: LinkError) -> None:
-        """Tell that the port went away and look for it again."""
+        """Report that the port vanished and try it again."""
         self._cancel_timer()
         self._drop_port()
         self._reported_missing = True
-        self._tell()
+        self._publish_session_events()
         self._publish(PortMissing(self.port.name, str(error)))
         self._try_port_later()
 
-    def _stand_aside(self) -> None:
-        """Leave the port to the host that took the board, and come back much later."""
+    def _yield_board(self) -> None:
+        """Release the port for the host that took the board; take the board back later."""
         self._cancel_timer()
         self._drop_port()
-        if self._loop.time() - self._connected_s > ASIDE_MAX_S:
-            self._aside_s = self._aside_min_s  # the last quarrel is long past
-        self._timer = self._loop.call_later(self._aside_s, self.take_back)
-        self._aside_s = min(self._aside_s * 2, ASIDE_MAX_S)
+        if self._loop.time() - self._connected_s > RECLAIM_MAX_S:
+            self._reclaim_s = self._reclaim_min_s  # we had the board for long: start over
+        self._timer = self._loop.call_later(self._reclaim_s, self.reclaim)
+        self._reclaim_s = min(self._reclaim_s * 2, RECLAIM_MAX_S)
 
     def _try_port_later(self) -> None:
         self._timer = self._loop.call_later(self._retry_s, self._try_port)
@@ -308,7 +310,7 @@ class Link:
         self._loop.remove_writer(transport.fileno())
         self._is_writing = False
         self._unsent.clear()
-        with contextlib.suppress(OSError):  # closing a vanished tty may fail; it is gone anyway
+        with contextlib.suppress(OSError):  # closing a vanished tty may fail
             transport.close()
         self.session.lost(self._loop.time())
 
@@ -319,16 +321,16 @@ class Link:
 
     # --- events ----------------------------------------------------------------------------
 
-    def _tell(self) -> None:
+    def _publish_session_events(self) -> None:
         for event in self.session.events():
             if isinstance(event, BoardConnected):
-                # Not when the port opens: one that opens and fails at once must not be hammered.
+                # Not when the port opens: a port that opens and fails at once needs the long wait.
                 self._retry_s = RETRY_MIN_S
                 self._connected_s = self._loop.time()
             self._publish(event)
 
     def _publish(self, event: LinkEvent) -> None:
-        """Queue an event for the host; a host that does not read loses old ones, never an edge."""
+        """Queue an event for the host; a full queue drops its oldest event, but never an edge."""
         if len(self._events) >= EVENTS_MAX:
             oldest = next(e for e in self._events if not isinstance(e, ButtonEdge))
             self._events.remove(oldest)

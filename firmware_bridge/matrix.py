@@ -1,8 +1,8 @@
-"""The LED matrix: immutable frames of 8 rows and 13 columns with 8 levels, and how to draw one.
+"""The LED matrix: immutable frames of 8 rows, 13 columns and 8 levels, and a canvas to draw them.
 
-``x`` counts columns from the left and ``y`` rows from the top. Whatever is drawn outside is cut
-off, so that things can slide in and out. A Yun lights a pixel from level 4 on: what must be read
-there is drawn at 4 or more.
+``x`` counts columns from the left and ``y`` rows from the top. Pixels outside the matrix are cut
+off, so that things can slide in and out. A Yun lights a pixel from level 4 on: draw at 4 or more
+what must be readable there.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 LEVEL_MAX: Final = LEVELS - 1
 PIXELS: Final = ROWS * COLUMNS
 NIBBLE: Final = 4
-TRACK_LEVEL: Final = 1  # of the part of a progress row that is not reached yet
-SCROLL_HOLD: Final = 8  # steps that a text rests before it scrolls, long enough to find its start
-SCROLL_GAP: Final = 5  # dark columns between its end and its next start
+TRACK_LEVEL: Final = 1  # level of the part of a progress row that is not reached yet
+SCROLL_HOLD: Final = 8  # steps that a text stands still before it scrolls, to read its start
+SCROLL_GAP: Final = 5  # dark columns between the end of a text and its next start
 UNKNOWN: Final = "?"
 
 
@@ -39,7 +39,7 @@ class Frame:
     levels: bytes
 
     def __post_init__(self) -> None:
-        """Refuse another size or a level that the board does not have."""
+        """Reject a wrong size, and levels that the board does not have."""
         if len(self.levels) != PIXELS:
             raise MessageError(f"a frame has {PIXELS} pixels, not {len(self.levels)}")
         if max(self.levels) > LEVEL_MAX:
@@ -59,13 +59,13 @@ class Frame:
 
     @classmethod
     def from_packed(cls, packed: bytes) -> Frame:
-        """Return the frame in 52 bytes as they travel, two levels in each, the first one high."""
+        """Return the frame in 52 bytes from the wire: two levels each, the first one high."""
         if len(packed) != PACKED_SIZE:
             raise MessageError(f"a packed frame has {PACKED_SIZE} bytes, not {len(packed)}")
         return cls(bytes(half for byte in packed for half in (byte >> NIBBLE, byte & 0x0F)))
 
     def packed(self) -> bytes:
-        """Return the 52 bytes that travel."""
+        """Return the 52 bytes for the wire."""
         pairs = zip(self.levels[::2], self.levels[1::2], strict=True)
         return bytes(high << NIBBLE | low for high, low in pairs)
 
@@ -84,7 +84,8 @@ class Frame:
         return Frame(bytes(changed))
 
     def dimmed(self, numerator: int, denominator: int) -> Frame:
-        """Return this frame with every level scaled; what is lit stays lit."""
+        """Return this frame with every level scaled; a lit pixel stays lit."""
+        # Rounded up: no lit pixel becomes dark.
         scaled = (-(-level * numerator // denominator) for level in self.levels)
         return Frame(bytes(scaled))
 
@@ -126,23 +127,23 @@ class Font:
         return self.glyphs[UNKNOWN]
 
     def width(self, text: str) -> int:
-        """Return how many columns a text takes."""
+        """Return the number of columns of a text."""
         return sum(self.glyph(character).width + 1 for character in text) - 1 if text else 0
 
     def scroll_steps(self, text: str, columns: int = COLUMNS) -> int:
-        """Return after how many steps `Canvas.scrolling_text` begins again; 1 if it stands."""
+        """Return the steps of one round of `Canvas.scrolling_text`; 1 for a text that fits."""
         width = self.width(text)
         return 1 if width <= columns else SCROLL_HOLD + width + SCROLL_GAP
 
 
 class Canvas:
-    """Where a frame is drawn, starting dark or from another frame."""
+    """Draws a frame, starting from a dark one or from another frame."""
 
     def __init__(self, start: Frame | None = None) -> None:
         self._levels = bytearray(PIXELS if start is None else start.levels)
 
     def frame(self) -> Frame:
-        """Return what was drawn so far."""
+        """Return the frame drawn so far."""
         return Frame(bytes(self._levels))
 
     def pixel(self, x: int, y: int, level: int = LEVEL_MAX) -> None:
@@ -183,7 +184,7 @@ class Canvas:
         step: int,
         level: int = LEVEL_MAX,
     ) -> None:
-        """Write a text that moves one column to the left per step, or stands if it fits."""
+        """Write a text that moves one column to the left per step, unless it fits."""
         steps = font.scroll_steps(text)
         if steps == 1:
             self.centred_text(y, text, font, level)
@@ -193,7 +194,7 @@ class Canvas:
         self.text(font.width(text) + SCROLL_GAP - moved, y, text, font, level)
 
     def progress(self, y: int, fraction: float, level: int = LEVEL_MAX) -> None:
-        """Fill a row from the left, 0 to 1; the last pixel's level makes it finer than a pixel."""
+        """Fill a row from the left, 0 to 1; the level of its last pixel shows parts of a pixel."""
         parts = round(min(max(fraction, 0.0), 1.0) * COLUMNS * level)
         for x in range(COLUMNS):
             self.pixel(x, y, min(max(parts - x * level, TRACK_LEVEL), level))

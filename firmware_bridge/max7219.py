@@ -1,7 +1,11 @@
-"""Two MAX7219 LED drivers in a chain, sans-IO: the Yun's SPI transfers back into a picture.
+"""Two MAX7219 LED drivers in a chain, sans-IO: from the Yun's SPI transfers to a picture.
 
-The simulated board has no LEDs; what its firmware sends to the drivers is what it shows. An LED is
-on or off: a lit one is told as the largest level.
+The simulated board has no LEDs, so its picture is decoded from what the firmware sends::
+
+    one transfer    register | right module | register | left module      MSB first
+
+Each chip is a 16-bit shift register, and the first bytes travel furthest. The chips take them over
+when the select line rises. An LED is on or off; a lit one is reported as the largest level.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from firmware_bridge.messages import COLUMNS, ROWS
 
 MODULES: Final = 2
 LIT_LEVEL: Final = 4
-"""From this level of a frame on the firmware lights an LED."""
+"""The firmware lights an LED from this level of a frame on."""
 
 _DECODE, _INTENSITY, _SCAN_LIMIT, _SHUTDOWN, _TEST = 0x09, 0x0A, 0x0B, 0x0C, 0x0F
 _MODULE_COLUMNS: Final = 8
@@ -24,24 +28,24 @@ class Max7219Chain:
     """The registers of both drivers."""
 
     def __init__(self) -> None:
-        # As after power-up: dark, and everything else undefined; zeros will do.
+        # After power-up the chips are dark and the other registers undefined: zero here.
         self._registers = [bytearray(16) for _ in range(MODULES)]
         self._shifted = bytes(_TRANSFER_SIZE)
 
     def transfer(self, data: bytes) -> None:
-        """Take over what was shifted in when the select line rose.
+        """Take over the shifted bytes, at the rising edge of the select line.
 
-        A transfer that a reset cut short is taken over as well, as the chips do: they only see
-        their last 16 bits.
+        The chips only see their last 16 bits, so they also take over a transfer that a reset cut
+        short.
         """
         self._shifted = (self._shifted + data)[-_TRANSFER_SIZE:]
-        # What is sent first ends up in the module furthest away, the right one.
+        # The bytes that are sent first end up in the module furthest away, the right one.
         for registers, at in zip(reversed(self._registers), (0, 2), strict=True):
             registers[self._shifted[at] & 0x0F] = self._shifted[at + 1]
 
     @property
     def is_set_up(self) -> bool:
-        """Whether both drivers show raw rows, all eight of them, and no test picture."""
+        """True if both drivers show raw rows, all eight of them, and not their test picture."""
         return all(
             not registers[_DECODE]
             and not registers[_TEST] & 1
@@ -56,7 +60,7 @@ class Max7219Chain:
         return left[_INTENSITY] if left[_SHUTDOWN] & 1 else 0
 
     def frame(self) -> Frame:
-        """Return what the LEDs show, whether or not they are switched off."""
+        """Return the picture in the registers, even if the LEDs are switched off."""
         rows = []
         for row in range(ROWS):
             left, right = (registers[row + 1] for registers in self._registers)
@@ -66,5 +70,5 @@ class Max7219Chain:
 
 
 def lit(frame: Frame) -> Frame:
-    """Return a frame as LEDs that are on or off show it."""
+    """Return a frame as it looks on LEDs that are only on or off."""
     return Frame(bytes(LEVEL_MAX if level >= LIT_LEVEL else 0 for level in frame.levels))

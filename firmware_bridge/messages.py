@@ -1,13 +1,18 @@
-"""Every message of the link, and the one table from which PROTOCOL.md and protocol.h are generated.
+"""The messages of the link: the one table from which PROTOCOL.md and protocol.h are generated.
 
-A body is one msgpack array with exactly the fields below, in this order, every value in its
-shortest form, and not a byte more: each message has one encoding, and whatever else passes the CRC
-is refused. HELLO and HELLO_REPLY keep their layout for ever, so that two versions can still tell
-each other apart.
+A body is one msgpack array of exactly the fields below, in this order, each value in its shortest
+form, and nothing after it::
+
+    HEARTBEAT of session 7        91      07
+                                  array   session_id
+                                  of 1
+
+So each message has one encoding, and a body that passes the CRC by chance is still rejected. HELLO
+and HELLO_REPLY never change, so that two versions can always recognize each other.
 
 A kind of field checks our own values, decodes those of the peer, and describes itself for
-PROTOCOL.md and the C header. Only unsigned integers and byte strings exist: the firmware's reader
-needs neither text nor floats nor maps.
+PROTOCOL.md and the C header. There are only unsigned integers and byte strings: the firmware's
+reader has no text, floats or maps.
 """
 
 from __future__ import annotations
@@ -33,7 +38,9 @@ LEVELS = 8
 PACKED_SIZE = ROWS * COLUMNS // 2
 
 BODY_MAX = 120
-ARITY_MAX = 15  # an array of up to 15 has a header of one byte: the firmware reads no other
+ARITY_MAX = (
+    15  # an array of up to 15 values has a header of one byte; the firmware reads only those
+)
 BRIGHTNESS_MAX = 15
 BUTTONS_MAX = 8
 EVENT_QUEUE_SIZE = 16
@@ -43,7 +50,7 @@ CLOCK_MASK = 0xFFFF_FFFF  # the board's clock is a u32 that wraps
 
 
 class Direction(Enum):
-    """Who may send a message."""
+    """Direction of a message."""
 
     TO_BOARD = "host to board"
     TO_HOST = "board to host"
@@ -59,14 +66,14 @@ class Board(IntEnum):
 
 
 class Edge(IntEnum):
-    """What a button did."""
+    """Direction of a button's change."""
 
     UP = 0
     DOWN = 1
 
 
 class ErrorCode(IntEnum):
-    """Why the board refused a packet that arrived whole."""
+    """The board's reason to refuse a packet with a good CRC."""
 
     NO_SESSION = 1
     SESSION = 2
@@ -77,7 +84,7 @@ class ErrorCode(IntEnum):
 # --- kinds of field ------------------------------------------------------------------------
 
 Wire: TypeAlias = int | bytes
-"""The only two types of value that a body may hold."""
+"""The two types of value in a body."""
 
 
 class FieldKind(Protocol):
@@ -223,7 +230,7 @@ class Message:
     """A message whose fields were checked against their kinds when it was built."""
 
     def __post_init__(self) -> None:
-        """Refuse to exist with a field that could not be sent."""
+        """Reject a field that could not be sent."""
         for name, kind in fields_of(type(self)).items():
             try:
                 kind.decode(getattr(self, name))
@@ -248,7 +255,7 @@ class Hello(SessionMessage):
 
 @dataclass(frozen=True, slots=True)
 class HelloReply(SessionMessage):
-    """What the board is. Sent also when no version is shared: then no session was opened."""
+    """Kind and state of the board. Also sent if no version is shared; then no session is open."""
 
     protocol_min: Annotated[int, Unsigned(8, "oldest protocol the firmware speaks", minimum=1)]
     protocol_max: Annotated[int, Unsigned(8, "newest protocol the firmware speaks", minimum=1)]
@@ -268,7 +275,7 @@ class HelloReply(SessionMessage):
 
 @dataclass(frozen=True, slots=True)
 class ShowFrame(SessionMessage):
-    """The whole state of the display. An older version than the shown one changes nothing."""
+    """The whole state of the display. A version older than the one shown changes nothing."""
 
     version: Version
     brightness: Brightness
@@ -289,7 +296,7 @@ class Heartbeat(SessionMessage):
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatReply(SessionMessage):
-    """The board is alive, is still the same boot, and has lost so many events."""
+    """The board is alive; its boot id and counters."""
 
     boot_id: BootId
     now_ms: BoardTime
@@ -300,12 +307,12 @@ class HeartbeatReply(SessionMessage):
 
 @dataclass(frozen=True, slots=True)
 class ButtonEdge(Message):
-    """A debounced edge, sent again until acknowledged; ``now_ms - t_ms`` is its age."""
+    """A debounced edge, repeated until acknowledged; ``now_ms - t_ms`` is its age."""
 
     boot_id: BootId
     event_id: EventId
-    button: Annotated[int, Unsigned(8, "which button", maximum=BUTTONS_MAX - 1)]
-    edge: Annotated[Edge, Choice(Edge, "what it did")]
+    button: Annotated[int, Unsigned(8, "number of the button", maximum=BUTTONS_MAX - 1)]
+    edge: Annotated[Edge, Choice(Edge, "new state of the button")]
     t_ms: BoardTime
     now_ms: BoardTime
 
@@ -322,13 +329,13 @@ class EdgeAck(SessionMessage):
 class ErrorReply(Message):
     """The packet with this packet id was refused."""
 
-    code: Annotated[ErrorCode, Choice(ErrorCode, "why")]
+    code: Annotated[ErrorCode, Choice(ErrorCode, "reason")]
     session_id: Annotated[int, Unsigned(32, "session the refused packet named, 0 if none")]
 
 
 @dataclass(frozen=True, slots=True)
 class MessageSpec:
-    """One row of the protocol: a type byte, who sends it, and what answers it."""
+    """One row of the protocol: a type byte, a direction, and the message that answers."""
 
     type_byte: int
     message: type[Message]
@@ -342,7 +349,7 @@ class MessageSpec:
         return words.lstrip("_").upper()
 
 
-# Type bytes below 0x80 go to the board, the others to the host. A number is never used again.
+# Type bytes below 0x80 go to the board, the others to the host. A number is never reused.
 MESSAGES: tuple[MessageSpec, ...] = (
     MessageSpec(0x01, Hello, Direction.TO_BOARD, HelloReply),
     MessageSpec(0x02, ShowFrame, Direction.TO_BOARD, FrameAck),
@@ -376,7 +383,7 @@ def fields_of(message: type[Message]) -> Mapping[str, FieldKind]:
 
 
 def type_byte_of(message: Message) -> int:
-    """Return the type byte that announces this message."""
+    """Return the type byte of this message."""
     return BY_MESSAGE[type(message)].type_byte
 
 
@@ -388,7 +395,7 @@ def encode_body(message: Message) -> bytes:
 
 
 def decode_body(type_byte: int, body: bytes, direction: Direction) -> Message:
-    """Return the message in a body, or raise PacketError saying what is wrong with it."""
+    """Return the message in a body, or raise PacketError with the reason."""
     spec = BY_TYPE.get(type_byte)
     if spec is None:
         raise PacketError(f"no message has type 0x{type_byte:02x}", code="unknown_type")
@@ -399,8 +406,8 @@ def decode_body(type_byte: int, body: bytes, direction: Direction) -> Message:
     if len(values) != len(fields):
         raise PacketError(f"{spec.name} has {len(fields)} fields, not {len(values)}", code="arity")
     decoded = [kind.decode(value) for kind, value in zip(fields.values(), values, strict=True)]
-    # Positional: the table's order is the order of the dataclass. The checks run twice, here to
-    # turn numbers into enum members and in __post_init__; that costs nothing at ten packets/s.
+    # Positional: the table has the order of the dataclass. __post_init__ checks the values again,
+    # which costs nothing at ten packets a second.
     return spec.message(*decoded)
 
 
@@ -409,7 +416,7 @@ def _plain(value: object) -> object:
 
 
 def _unpack(body: bytes) -> list[object]:
-    """Return the array in a body; only its one encoding is accepted."""
+    """Return the array in a body; accept only its shortest encoding."""
     if len(body) > BODY_MAX:
         raise PacketError(f"a body of {len(body)} bytes", code="too_long")
     try:
@@ -424,7 +431,7 @@ def _unpack(body: bytes) -> list[object]:
             max_ext_len=0,
         )
         canonical = isinstance(values, list) and msgpack.packb(values) == body
-    # msgpack raises these four for truncated, trailing, oversized, nested or unhashable content.
+    # msgpack's errors for truncated, trailing, oversized, nested or unhashable content.
     except (ValueError, TypeError, OverflowError, msgpack.UnpackException) as error:
         raise PacketError(f"not a msgpack body: {error}", code="msgpack") from error
     if not canonical:
@@ -436,7 +443,7 @@ def _unpack(body: bytes) -> list[object]:
 
 
 def board_clock_ms(now_s: float, offset_ms: int = 0) -> int:
-    """Return the u32 milliseconds of a board clock."""
+    """Return a board's clock: milliseconds that wrap at 2**32."""
     return (round(now_s * MILLISECONDS) + offset_ms) & CLOCK_MASK
 
 

@@ -1,11 +1,11 @@
-"""A bad line, reproducible from a seed: for the virtual board, the tests and the benchmark."""
+"""A noisy line, reproducible from a seed: for the virtual board, the tests and the benchmark."""
 
 from __future__ import annotations
 
 from random import Random
 from typing import Final
 
-# How often each kind of damage is picked; a UART mostly flips bits and now and then loses a byte.
+# A UART mostly flips bits, and sometimes loses a byte: so "flip" is here twice.
 _KINDS: Final = ("flip", "flip", "drop", "insert")
 
 
@@ -26,7 +26,7 @@ class Noise:
         self._random = Random(seed)  # noqa: S311 - damage must be repeatable, not secret
 
     def damage(self, data: bytes) -> bytes:
-        """Return ``data`` with some bits flipped, some bytes gone and some that nobody sent."""
+        """Return ``data`` with some bits flipped, some bytes dropped and some inserted."""
         if not self.rate:
             return data
         damaged = bytearray()
@@ -42,5 +42,5 @@ class Noise:
         return bytes(damaged)
 
     def garbage(self, size: int) -> bytes:
-        """Return bytes that mean nothing."""
+        """Return random bytes."""
         return self._random.randbytes(size)

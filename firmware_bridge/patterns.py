@@ -1,4 +1,4 @@
-"""Whole pictures of the states that every host has; what a plan looks like is the host's affair."""
+"""Whole pictures of the states that every host has; the pictures of plans are in `host.display`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _BREATH: Final = (2, 3, 4, 5, 6, 7, 6, 5, 4, 3)
 
 
 def stale_frame() -> Frame:
-    """Return what a board draws by itself when no host was heard for 3 s: a pulled plug."""
+    """Return the board's own picture after 3 s without a host: a pulled plug."""
     canvas = Canvas()
     canvas.bitmap(0, 1, PLUG)
     canvas.bitmap(9, 1, SOCKET)
@@ -39,7 +39,7 @@ def stale_frame() -> Frame:
 
 
 def incompatible_frame() -> Frame:
-    """Return what a board draws when the host speaks no version of its firmware's protocol."""
+    """Return the board's own picture for a host that shares no protocol version."""
     canvas = Canvas()
     canvas.centred_text(1, "FW!", SMALL)
     canvas.box(0, ROWS - 1, COLUMNS, 1, 4)
@@ -60,7 +60,7 @@ def fault_frame(code: int) -> Frame:
 
 
 def config_rejected_frame() -> Frame:
-    """Return "the configuration was refused, the old one goes on": a page and a cross."""
+    """Return the picture of a rejected configuration: a page and a cross."""
     canvas = Canvas()
     canvas.bitmap(0, 0, PAGE)
     canvas.bitmap(8, 2, CROSS_SMALL)
@@ -94,7 +94,7 @@ def planning_frame(fraction: float, step: int) -> Frame:
 
 
 def heartbeat_frame(step: int) -> Frame:
-    """Return a small heart that breathes; one round takes ten steps."""
+    """Return a small heart that fades in and out; one round takes ten steps."""
     canvas = Canvas()
     canvas.bitmap(4, 2, HEART_SMALL, _BREATH[step % len(_BREATH)])
     return canvas.frame()

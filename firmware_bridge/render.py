@@ -1,4 +1,4 @@
-"""A frame for people without a board: as text, as coloured text, or as a picture of LEDs."""
+"""A frame without a board: as text, as coloured text, or as a picture of LEDs."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ def to_png(*frames: Frame, per_row: int = 1, scale: float = 1.0) -> bytes:
     frames
         From left to right, then downwards.
     per_row
-        How many stand in one row.
+        Frames in one row.
     scale
         Size of the picture; at 1 the LEDs stand 28 pixels apart.
     """
-    assert frames, "a picture of nothing"
+    assert frames, "at least one frame"
     pictures = [_picture(frame, scale) for frame in frames]
     empty = np.zeros_like(pictures[0]) + _BOARD.astype(np.uint8)
     pictures += [empty] * (-len(pictures) % per_row)

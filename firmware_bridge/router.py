@@ -1,15 +1,17 @@
 """Packets through arduino-router, sans-IO: MessagePack-RPC around the packet that `wire` seals.
 
-::
+Theory of operation. On an Uno Q the serial line belongs to arduino-router, a message broker on the
+board's Debian. Host and board are its clients, and send each other calls and notices::
 
-    us -> router    [0, id, "pd", [packet]]           answered [1, id, nil, packet], nil for none
-    router -> us    [2, "pde", [packet]]              a button event
-    us -> router    [0, id, "$/register", ["pde"]]    who wants the events
+    host -> router    [0, id, "pd", [packet]]           answered [1, id, nil, packet or nil]
+    router -> host    [2, "pde", [packet]]              a button event
+    host -> router    [0, id, "$/register", ["pde"]]    the host wants the events
 
-The router keeps a route per method name and forgets all of them when it restarts, tells nobody when
-a route appears or goes, delivers in any order, and never answers a call whose provider died. So
-nothing here waits for an answer, and a route is asked for with every packet until it is ours.
-`$/cancelRequest` is never sent: firmware that does not know it wedges.
+The router holds one route per method name. It forgets all routes when it restarts, reports no
+change of a route, delivers in any order, and never answers a call whose provider died. So nothing
+here waits for an answer: the session's timers repeat the packet. The route of the events is
+requested with every packet until the router grants it. `$/cancelRequest` is never sent, because
+firmware that does not know it hangs.
 """
 
 from __future__ import annotations
@@ -35,14 +37,15 @@ ANSWER: Final = 1
 NOTICE: Final = 2
 REQUEST_ARITY: Final = 4
 NOTICE_ARITY: Final = 3
-NOT_AVAILABLE: Final = 2  # the router's code: nobody has registered this method
+NOT_AVAILABLE: Final = 2  # the router's error code for a method without a route
 
-# A message that noise made endless leaves the router waiting for its end: it hears nothing more of
-# what the board says, and only opening the line anew helps. The sign of it is that HELLOs, two a
-# second, bring not even an error, or, if the route went too, that the board does not ask for it.
-DEAF_HELLOS: Final = 4
-UNROUTED_HELLOS: Final = 8
-# That line may belong to another app's sketch by now, whose routes go with each opening.
+# If noise damages a length, the router waits for the end of a message that never ends. It then
+# ignores everything that the board sends until the serial line is opened again. The host cannot see
+# this directly. The signs are HELLOs (two a second) without any answer, not even an error; or, if
+# the route is lost too, a board that does not register again.
+STUCK_HELLOS: Final = 4
+STUCK_HELLOS_NO_ROUTE: Final = 8
+# The line may belong to another app's sketch by then, which loses its routes at each reopening.
 REOPENINGS_MAX: Final = 5
 IDS: Final = 1 << 31  # a negative id gets no answer
 BUFFER_MAX: Final = 1 << 16
@@ -51,15 +54,15 @@ _HELLO: Final = BY_MESSAGE[Hello].type_byte
 
 @dataclass(slots=True)
 class RouterCounters:
-    """What a carrier met on the socket besides packets; plain numbers that only grow."""
+    """Counters of the messages other than packets, which only grow."""
 
     no_route: int = 0
-    """Calls that the router could deliver to nobody: the board is away, or has not registered."""
+    """Calls without a route: the board is away or has not registered."""
     refusals: int = 0
-    """Other errors, of the router or of a board that had no such method."""
+    """Other errors, of the router or of a board without this method."""
     strays: int = 0
     serial_reopened: int = 0
-    """How often we told the router to open the board's line anew, because it had gone deaf."""
+    """How often the router was told to open a stuck serial line again."""
 
 
 class RouterCarrier:
@@ -68,7 +71,7 @@ class RouterCarrier:
     Parameters
     ----------
     serial
-        The device that the router was given for the board, by which it can be told to open it anew.
+        The device that the router uses for the board; named in the calls that reopen it.
     """
 
     def __init__(self, serial: str = ROUTER_SERIAL) -> None:
@@ -80,33 +83,33 @@ class RouterCarrier:
         self._has_events = False
         self._events_id: int | None = None
         self._close_id: int | None = None
-        self._hellos = 0  # since the board was heard
-        self._reopenings = 0  # likewise
-        self._is_unrouted = False
-        self._has_met = False  # the board, since we exist
-        self._unasked = bytearray()
+        self._hellos = 0  # since the last packet of the board
+        self._reopenings = 0  # since the last packet of the board
+        self._has_no_route = False
+        self._board_answered = False  # ever
+        self._control = bytearray()
 
     def encode(self, packet: Packet, *, flush: bool = False) -> bytes:
-        """Return the call that carries a packet; what keeps the routes alive goes before it."""
-        del flush  # the router has its socket to itself: there is no garbage to end
-        is_asking = self._has_events or self._events_id is not None
-        data = b"" if is_asking else self._ask_for_events()
+        """Return the call that carries a packet, after calls that restore routes if need be."""
+        del flush  # a socket has no noise: there is no garbage to end
+        is_registered = self._has_events or self._events_id is not None
+        data = b"" if is_registered else self._register_events()
         if packet.type_byte == _HELLO:
             self._hellos += 1
-            if self._is_deaf():
+            if self._is_stuck():
                 data += self._close_serial()
         _, call = self._request(CALL, seal(packet))
         return data + call
 
     def feed(self, data: bytes) -> list[Packet]:
-        """Take bytes as they come and return the packets that they bring."""
+        """Process received bytes and return the packets in them."""
         self.counters.bytes_in += len(data)
         packets: list[Packet] = []
         try:
             self._unpacker.feed(data)
             for message in self._unpacker:
                 self._take(message, packets)
-        # What msgpack raises for bytes that are none of its own, too many, too deep, or unhashable.
+        # msgpack's errors for bytes that are invalid, too many, nested too deep, or unhashable.
         except (ValueError, TypeError, msgpack.UnpackException):
             self.counters.bad_coding += 1
             self.counters.resyncs += 1
@@ -114,19 +117,19 @@ class RouterCarrier:
         return packets
 
     def reset(self) -> None:
-        """Begin anew: the socket was opened, and a router knows nothing of a new connection."""
+        """Start from zero: a router has no routes for a new connection."""
         self._unpacker = _new_unpacker()
         self._has_events = False
         self._events_id = None
         self._close_id = None
         self._hellos = self._reopenings = 0
-        self._is_unrouted = False
-        self._unasked.clear()
+        self._has_no_route = False
+        self._control.clear()
 
-    def unasked(self) -> bytes:
-        """Return what the carrier itself has to say, which no packet asked for."""
-        data = bytes(self._unasked)
-        self._unasked.clear()
+    def drain_control(self) -> bytes:
+        """Return calls of the carrier itself, such as opening the serial line again."""
+        data = bytes(self._control)
+        self._control.clear()
         return data
 
     # --- calls -----------------------------------------------------------------------------
@@ -137,25 +140,26 @@ class RouterCarrier:
         call: bytes = msgpack.packb([REQUEST, request_id, method.decode(), [parameter]])
         return request_id, call
 
-    def _ask_for_events(self) -> bytes:
-        # Refused while another host holds the route. It gives it back when it learns from the board
-        # that we replaced it, and that takes a heartbeat: hence the repetition.
+    def _register_events(self) -> bytes:
+        # Refused while another host holds the route. That host releases it at its next heartbeat,
+        # when the board reports that we replaced it. So the request is repeated.
         self._events_id, call = self._request(REGISTER, EVENTS.decode())
         return call
 
-    def _is_deaf(self) -> bool:
-        """Tell whether the router should open the board's line anew, as far as one can know."""
-        if self._reopenings >= REOPENINGS_MAX or (self._is_unrouted and not self._has_met):
+    def _is_stuck(self) -> bool:
+        """Return whether the router probably waits for the end of a damaged message."""
+        # Without a route and without any answer so far, the board is simply not there.
+        if self._reopenings >= REOPENINGS_MAX or (self._has_no_route and not self._board_answered):
             return False
-        return self._hellos % (UNROUTED_HELLOS if self._is_unrouted else DEAF_HELLOS) == 0
+        return self._hellos % (STUCK_HELLOS_NO_ROUTE if self._has_no_route else STUCK_HELLOS) == 0
 
     def _close_serial(self) -> bytes:
-        """Make the router drop what it believes to be reading; opening follows the answer."""
+        """Return the call that closes the line; the call to open it follows the answer."""
         self._reopenings += 1
         self._close_id, call = self._request(SERIAL_CLOSE, self._serial)
         return call
 
-    # --- what comes ------------------------------------------------------------------------
+    # --- receiving -------------------------------------------------------------------------
 
     def _take(self, message: object, packets: list[Packet]) -> None:
         match message:
@@ -174,21 +178,21 @@ class RouterCarrier:
             self._has_events = error is None
             return
         if request_id == self._close_id:
-            # Whatever the router said of closing: it must not stay closed.
+            # Open it whether closing succeeded or not: the line must not stay closed.
             self._close_id = None
             self.router.serial_reopened += 1
-            self._unasked += self._request(SERIAL_OPEN, self._serial)[1]
+            self._control += self._request(SERIAL_OPEN, self._serial)[1]
             return
         if error is not None:
             self._note_error(error)
         elif isinstance(result, bytes):
             self._take_packet(result, packets)
-        # Else nil: the board has nothing to say to this packet, or could not read it.
+        # Else nil: this packet has no answer, or the board could not read it.
 
     def _note_error(self, error: object) -> None:
         if isinstance(error, list) and error and error[0] == NOT_AVAILABLE:
             self.router.no_route += 1
-            self._is_unrouted = True
+            self._has_no_route = True
         else:
             self.router.refusals += 1
 
@@ -200,8 +204,8 @@ class RouterCarrier:
             setattr(self.counters, error.code, getattr(self.counters, error.code) + 1)
             return
         self._hellos = self._reopenings = 0
-        self._is_unrouted = False
-        self._has_met = True
+        self._has_no_route = False
+        self._board_answered = True
         self.counters.packets += 1
         packets.append(packet)
 

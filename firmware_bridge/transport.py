@@ -1,7 +1,7 @@
-"""Ports: something with a file descriptor that bytes go into and come out of, never blocking.
+"""Ports: file descriptors that are read and written without blocking.
 
-Opening is the only slow step and takes well under a millisecond on a tty. Everything that a port
-can do wrong becomes a LinkError here, so that nothing above knows of errno or pyserial.
+Opening is the only slow step, and takes well under a millisecond on a tty. Every failure of a port
+becomes a LinkError here, so the code above needs no errno and no pyserial.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Transport(Protocol):
 
     @property
     def name(self) -> str:
-        """What to call it in messages."""
+        """Name in messages."""
 
     def fileno(self) -> int:
         """Return the descriptor to watch."""
@@ -38,28 +38,28 @@ class Transport(Protocol):
         """Return what has arrived, possibly nothing; raise LinkError once the port is gone."""
 
     def write(self, data: bytes) -> int:
-        """Send what the port takes now and return how many bytes; raise LinkError as above."""
+        """Send as many bytes as the port takes now; return how many. Raise LinkError as above."""
 
     def close(self) -> None:
-        """Give the port back; harmless when repeated."""
+        """Release the port; harmless when repeated."""
 
 
 class Port(Protocol):
-    """Something that can be opened again and again."""
+    """A place that can be opened repeatedly."""
 
     @property
     def name(self) -> str:
-        """What to call it in messages."""
+        """Name in messages."""
 
     def open(self) -> Transport:
         """Open it or raise LinkError."""
 
     def carrier(self) -> Carrier:
-        """Return how packets travel there; a new one for each link."""
+        """Return a new carrier of packets for this port; one per link."""
 
 
 class _DescriptorTransport:
-    """Reads and writes a non-blocking descriptor; knows how a vanished tty looks."""
+    """Reads and writes a non-blocking descriptor, and recognizes a vanished tty."""
 
     def __init__(self, name: str, descriptor: int) -> None:
         self.name = name
@@ -78,12 +78,12 @@ class _DescriptorTransport:
         except OSError as error:
             raise LinkError(f"{self.name}: {error.strerror}", port=self.name) from error
         if not data:
-            # The descriptor was readable and has nothing: that is how a tty says "unplugged".
+            # Readable, but without data: a tty reports in this way that it was unplugged.
             raise LinkError(f"{self.name} was closed by the other side", port=self.name)
         return data
 
     def write(self, data: bytes) -> int:
-        """Send what the port takes now and return how many bytes."""
+        """Send as many bytes as the port takes now and return how many."""
         try:
             return os.write(self._descriptor, data)
         except BlockingIOError:
@@ -93,13 +93,13 @@ class _DescriptorTransport:
 
 
 class SerialTransport(_DescriptorTransport):
-    """A tty, opened by pyserial: raw, locked for us alone, then read through its descriptor."""
+    """A tty, opened by pyserial: raw, with an exclusive lock, then read through its descriptor."""
 
     def __init__(self, path: str, baud: int) -> None:
         try:
             self._serial = serial.Serial(path, baud, timeout=0, write_timeout=0, exclusive=True)
-        # pyserial lets termios.error through for a device that is no tty, and ValueError for a
-        # speed that this one cannot have.
+        # pyserial raises termios.error for a device that is not a tty, and ValueError for a speed
+        # that the device does not support.
         except (serial.SerialException, OSError, termios.error, ValueError) as error:
             why = _why_not_opened(error)
             raise LinkError(f"cannot open {path}: {why}", port=path, code="port") from error
@@ -107,17 +107,17 @@ class SerialTransport(_DescriptorTransport):
         os.set_blocking(self._descriptor, False)
 
     def close(self) -> None:
-        """Give the port back."""
+        """Release the port."""
         self._serial.close()
 
 
 def _why_not_opened(error: Exception) -> str:
-    """Return the reason in a few words; pyserial says the path and the number twice."""
+    """Return the reason in a few words; pyserial's text repeats the path and the error number."""
     number = error.errno if isinstance(error, OSError) else error.args[:1] and error.args[0]
     if number == errno.EAGAIN:
         return "another program has locked it"
     if number == errno.ENOTTY or "configure port" in str(error):
-        return "it is no serial port"
+        return "it is not a serial port"
     return os.strerror(number) if isinstance(number, int) else str(error)
 
 
@@ -130,7 +130,7 @@ class SocketTransport(_DescriptorTransport):
         super().__init__(name, connected.fileno())
 
     def close(self) -> None:
-        """Give the socket back."""
+        """Release the socket."""
         self._socket.close()
 
 
@@ -146,12 +146,12 @@ class SerialPort:
         return SerialTransport(self.name, self._baud)
 
     def carrier(self) -> Carrier:
-        """Return COBS: the line is raw."""
+        """Return COBS, for a raw line."""
         return CobsCarrier()
 
 
 class RouterPort:
-    """The socket of arduino-router, which has the board's serial line to itself.
+    """The socket of arduino-router, which owns the board's serial line.
 
     Parameters
     ----------
@@ -166,10 +166,10 @@ class RouterPort:
         self._serial = serial
 
     def open(self) -> Transport:
-        """Connect or raise LinkError; a socket of this machine answers at once or not at all."""
+        """Connect or raise LinkError; a socket of this machine never makes us wait."""
         connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            connected.setblocking(False)  # a router with a full queue of clients must not hold us
+            connected.setblocking(False)  # a router with a full queue of clients must not block us
             connected.connect(self.name)
         except OSError as error:
             connected.close()
@@ -186,12 +186,12 @@ class RouterPort:
 
 
 def port_at(path: str, *, baud: int = BAUD) -> Port:
-    """Return the port that a path names: the router's socket, or else a serial device."""
+    """Return the port at a path: a socket (``.sock``) of the router, or a serial device."""
     return RouterPort(path) if path.endswith(SOCKET_SUFFIX) else SerialPort(path, baud=baud)
 
 
 class MemoryPort:
-    """A port without a device: each time it is opened, the other end waits in ``peer``."""
+    """A port without a device: each opening makes a new far end in ``peer``."""
 
     def __init__(self, name: str = "memory") -> None:
         self.name = name
@@ -211,7 +211,7 @@ class MemoryPort:
         return CobsCarrier()
 
     def hang_up(self) -> None:
-        """Close the far end, as a board that vanishes does; harmless when repeated."""
+        """Close the far end, like a board that is unplugged; harmless when repeated."""
         if self.peer is not None:
             self.peer.close()
             self.peer = None

@@ -5,8 +5,7 @@
     python -m firmware_bridge.virtual_board [--link PATH] [--boot-id N] [--protocol N]
 
 Commands come on stdin and reports go to stdout, one JSON object per line (see README.md). The
-process ends at the end of stdin, at ``{"do": "quit"}`` and on SIGTERM. It sleeps until something
-happens; nothing is polled.
+process ends at the end of stdin, at ``{"do": "quit"}`` and on SIGTERM. It never polls.
 """
 
 from __future__ import annotations
@@ -32,17 +31,16 @@ if TYPE_CHECKING:
 
 READ_MAX: Final = 4096
 LINE_MAX: Final = 4096
-REPORTS_MAX: Final = 1000  # that wait for a reader of stdout; the board must not stop for one
+REPORTS_MAX: Final = 1000  # reports waiting for a slow reader; the board must not wait for it
 
 
 class Pty:
-    """A pseudo terminal whose far end a host opens; optionally found through a symlink."""
+    """A pseudo terminal whose far end a host opens, optionally through a symlink."""
 
     def __init__(self, link: Path | None) -> None:
         self.descriptor, self._far_end = os.openpty()
-        # Raw from the start, else the terminal would echo our own bytes back to us. The far end
-        # stays open here as well: without any reader the near end would report a hang-up all the
-        # time, which is a busy loop.
+        # Raw from the start: else the terminal echoes our own bytes back to us. We keep the far
+        # end open too: without any reader the near end reports a hang-up, which is a busy loop.
         tty.setraw(self._far_end)
         os.set_blocking(self.descriptor, False)
         self.path = os.ttyname(self._far_end)
@@ -54,21 +52,21 @@ class Pty:
             fresh.replace(link)
 
     def read(self) -> bytes:
-        """Return what the host sent."""
+        """Return the bytes that the host sent."""
         try:
             return os.read(self.descriptor, READ_MAX)
         except BlockingIOError:
             return b""
 
     def write(self, data: bytes) -> None:
-        """Send to the host; what it does not read is lost, as on a wire."""
+        """Send to the host; bytes that do not fit are lost, as on a wire."""
         try:
             os.write(self.descriptor, data)
         except BlockingIOError:
             return
 
     def close(self) -> None:
-        """Hang up, as a cable that is pulled does."""
+        """Hang up, as when a cable is pulled."""
         if self._link is not None and os.path.lexists(self._link):
             self._link.unlink()
         os.close(self.descriptor)
@@ -76,7 +74,7 @@ class Pty:
 
 
 class ReportWriter:
-    """Writes lines to stdout without ever waiting for whoever reads them."""
+    """Writes lines to stdout without waiting for the reader."""
 
     def __init__(
         self,
@@ -90,19 +88,18 @@ class ReportWriter:
         self._lines: deque[bytes] = deque(maxlen=REPORTS_MAX)
         self._rest = b""
         self._is_waiting = False
-        if not os.isatty(
-            descriptor
-        ):  # a terminal is shared with the shell, which wants it as it is
+        # Not for a terminal: the shell shares its descriptor and needs it blocking.
+        if not os.isatty(descriptor):
             os.set_blocking(descriptor, False)
 
     def write(self, report: Report) -> None:
-        """Send a report, or keep it until stdout takes it; the oldest are dropped first."""
+        """Send a report, or queue it until stdout takes it; a full queue drops the oldest."""
         self._lines.append(json.dumps(report, separators=(",", ":")).encode() + b"\n")
         if not self._is_waiting:
             self.flush()
 
     def flush(self) -> None:
-        """Send what stdout takes now."""
+        """Write as many lines as stdout takes now."""
         try:
             while self._rest or self._lines:
                 self._rest = self._rest or self._lines.popleft()
@@ -121,73 +118,73 @@ class ReportWriter:
 
 
 class Device(Protocol):
-    """What is behind the pty, sans-IO: `VirtualDevice`, or anything that behaves like a board."""
+    """The board behind the pty, sans-IO: `VirtualDevice`, or another that behaves like a board."""
 
     is_plugged: bool
 
     @property
     def boot_id(self) -> int:
-        """The number of the present boot."""
+        """The number of the current boot."""
 
     def command(self, command: object, now_s: float) -> None:
-        """Obey a command."""
+        """Execute a command."""
 
     def receive(self, data: bytes, now_s: float) -> None:
-        """Take bytes from the host."""
+        """Process bytes from the host."""
 
     def tick(self, now_s: float) -> bytes:
-        """Do what is due and return the bytes to send."""
+        """Run what is due and return the bytes to send."""
 
     def next_deadline(self) -> float | None:
-        """Return when `tick` has something to do."""
+        """Return when `tick` must be called."""
 
     def reports(self) -> list[Report]:
-        """Return what happened since the last call."""
+        """Return the reports since the last call."""
 
 
 class VirtualBoard:
-    """Runs a `Device` on a pty, told what to do on a descriptor of lines."""
+    """Runs a `Device` on a pty and reads its commands from stdin."""
 
     def __init__(self, device: Device, link: Path | None) -> None:
         self._device = device
         self._link = link
         self._pty: Pty | None = None
         self._loop = asyncio.get_running_loop()
-        self._done = asyncio.Event()
+        self._stopped = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
-        self._reports = ReportWriter(self._loop, sys.stdout.fileno(), self._done.set)
+        self._reports = ReportWriter(self._loop, sys.stdout.fileno(), self._stopped.set)
         self._line = bytearray()
 
     async def run(self) -> None:
-        """Run until told to stop."""
+        """Run until a signal, a quit command, or the end of stdin."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, self._done.set)
+            self._loop.add_signal_handler(number, self._stopped.set)
         self.pump()
         try:
             self._loop.add_reader(sys.stdin.fileno(), self._on_stdin)
-        except PermissionError:  # a file or /dev/null is always readable, and cannot be watched
-            while not self._done.is_set():
+        except PermissionError:  # epoll refuses files and /dev/null: they are always readable
+            while not self._stopped.is_set():
                 self._on_stdin()
-        await self._done.wait()
+        await self._stopped.wait()
         self._hang_up()
 
     def stop(self) -> None:
         """End `run` soon."""
-        self._done.set()
+        self._stopped.set()
 
     def _on_stdin(self) -> None:
         data = os.read(sys.stdin.fileno(), READ_MAX)
         if not data:
-            self._done.set()
+            self._stopped.set()
             return
         self._line += data
         *lines, rest = self._line.split(b"\n")
         self._line = bytearray(rest[:LINE_MAX])
         for line in lines:
-            self._obey(bytes(line))
+            self._execute(bytes(line))
         self.pump()
 
-    def _obey(self, line: bytes) -> None:
+    def _execute(self, line: bytes) -> None:
         if not line.strip():
             return
         try:
@@ -196,7 +193,7 @@ class VirtualBoard:
             self._reports.write({"event": "error", "message": f"not JSON: {error}"})
             return
         if isinstance(command, dict) and command.get("do") == "quit":
-            self._done.set()
+            self._stopped.set()
             return
         self._device.command(command, self._loop.time())
 
@@ -206,9 +203,9 @@ class VirtualBoard:
         self.pump()
 
     def pump(self) -> None:
-        """Do what is due, report, and sleep until the next deadline.
+        """Run what is due, write reports, and set the timer for the next deadline.
 
-        A device that has something to say by itself calls it, too.
+        A device that has a report of its own calls this too.
         """
         data = self._device.tick(self._loop.time())
         self._follow_plug()
@@ -222,7 +219,7 @@ class VirtualBoard:
         self._timer = None if deadline_s is None else self._loop.call_at(deadline_s, self.pump)
 
     def _follow_plug(self) -> None:
-        """Create or close the pty, as the device is plugged in or not."""
+        """Create the pty when the device is plugged in, close it when it is unplugged."""
         if self._device.is_plugged and self._pty is None:
             self._pty = Pty(self._link)
             self._loop.add_reader(self._pty.descriptor, self._on_readable)
@@ -253,7 +250,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--link", type=Path, help="symlink to the pty, renewed when it is replugged"
     )
     parser.add_argument("--boot-id", type=int, default=secrets.randbits(32), help="default: random")
-    parser.add_argument("--protocol", type=int, default=1, help="version that its firmware speaks")
+    parser.add_argument("--protocol", type=int, default=1, help="protocol version of its firmware")
     asyncio.run(_run(parser.parse_args(argv)))
 
 

@@ -1,7 +1,7 @@
-"""A board made of software, sans-IO: pins, debouncing, a reset, a bad line, and the protocol.
+"""A board in software, sans-IO: pins, debouncing, resets, a noisy line, and the protocol.
 
-It takes commands and makes reports as plain dictionaries; `virtual_board` carries both as lines of
-JSON. See README.md for the list.
+Commands and reports are plain dictionaries; README.md lists them. `virtual_board` reads and writes
+them as lines of JSON.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from firmware_bridge.events import (
     EdgeAcknowledged,
     EdgeDropped,
     FrameDisplayed,
-    HelloSeen,
+    HelloReceived,
     IncompatibleDisplayed,
     SilenceBegan,
     StaleDisplayed,
@@ -44,7 +44,9 @@ PRESS_MS: Final = 120
 PRESS_MS_MAX: Final = 60_000
 GARBAGE_MAX: Final = 4096
 DEBOUNCE_S: Final = 0.008
-BOUNCES: Final = 6  # changes of the pin within the bounce time; even, so that it ends as it should
+BOUNCES: Final = (
+    6  # changes of the pin within the bounce time; even, so it ends at the new level
+)
 
 
 class Debouncer:
@@ -58,18 +60,18 @@ class Debouncer:
 
     @property
     def next_deadline(self) -> float | None:
-        """When `tick` may have an edge to tell."""
+        """Time at which `tick` may return an edge."""
         return self._settles_s
 
     def set_pin(self, level: Edge, now_s: float) -> None:
-        """Take the level of the pin; every change starts the wait anew."""
+        """Set the level of the pin; every change restarts the wait."""
         if level is self._pin:
             return
         self._pin = level
         self._settles_s = now_s + self._debounce_s if level is not self._stable else None
 
     def tick(self, now_s: float) -> Edge | None:
-        """Return the edge that has just become certain, if any."""
+        """Return the new edge if the pin has been stable for long enough."""
         if self._settles_s is None or now_s < self._settles_s:
             return None
         self._settles_s = None
@@ -78,7 +80,7 @@ class Debouncer:
 
 
 class CommandError(BridgeError):
-    """A command that the virtual board does not understand."""
+    """The virtual board does not know this command or its arguments."""
 
     code = "bad_command"
 
@@ -93,7 +95,7 @@ class VirtualDevice:
     now_s
         The moment at which power came on.
     protocol
-        Oldest and newest protocol of its firmware, to play a firmware of another version.
+        Oldest and newest protocol of its firmware, to simulate another version.
     timing
         The intervals of the protocol.
     """
@@ -133,35 +135,35 @@ class VirtualDevice:
             "status": self._status,
         }
 
-    # --- for whoever runs it ---------------------------------------------------------------
+    # --- for the process that runs it ------------------------------------------------------
 
     @property
     def boot_id(self) -> int:
-        """The number of the present boot."""
+        """The number of the current boot."""
         return self._session.identity.boot_id
 
     def command(self, command: object, now_s: float) -> None:
-        """Obey a command; what it says wrongly becomes a report."""
+        """Execute a command; a wrong one becomes an error report."""
         self._now_s = now_s
         try:
-            self._obey(command)
+            self._execute(command)
         except CommandError as error:
             self._report("error", message=str(error))
 
     def receive(self, data: bytes, now_s: float) -> None:
-        """Take bytes from the host."""
+        """Process bytes from the host."""
         self._now_s = now_s
         if not self._is_mute:
             self._session.receive(self._noise.damage(data), now_s)
 
     def tick(self, now_s: float) -> bytes:
-        """Do what is due and return the bytes to send."""
+        """Run what is due and return the bytes to send."""
         self._now_s = now_s
         self._run_schedule()
         for button, debouncer in enumerate(self._debouncers):
             edge = debouncer.tick(now_s)
             if edge is not None:
-                self._tell_edge(button, edge)
+                self._queue_edge(button, edge)
         data = self._noise.damage(self._session.tick(now_s))
         self._collect()
         data += bytes(self._garbage)
@@ -169,7 +171,7 @@ class VirtualDevice:
         return b"" if self._is_mute else data
 
     def next_deadline(self) -> float | None:
-        """Return when `tick` has something to do."""
+        """Return when `tick` must be called."""
         deadlines = [
             self._session.next_deadline(),
             self._unmute_s,
@@ -181,7 +183,7 @@ class VirtualDevice:
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def reports(self) -> list[Report]:
-        """Return what happened since the last call."""
+        """Return the reports since the last call."""
         reports, self._reports = self._reports, []
         return reports
 
@@ -249,7 +251,7 @@ class VirtualDevice:
 
     # --- inside ----------------------------------------------------------------------------
 
-    def _obey(self, command: object) -> None:
+    def _execute(self, command: object) -> None:
         if not isinstance(command, Mapping):
             raise CommandError("a command is a JSON object")
         action = self._commands.get(str(command.get("do")))
@@ -258,7 +260,7 @@ class VirtualDevice:
         action(command)
 
     def _boot(self, boot_id: int, lost_reset: int) -> BoardSession:
-        """Start the firmware: its clock starts with it."""
+        """Start the firmware; its clock starts at zero."""
         identity = BoardIdentity(
             boot_id,
             protocol=self._protocol,
@@ -268,7 +270,7 @@ class VirtualDevice:
         return BoardSession(identity, timing=self._timing)
 
     def _schedule_level(self, button: int, level: Edge, at_s: float, bounce_s: float) -> None:
-        """Let a pin reach a level, after bouncing between both for a while."""
+        """Schedule a pin's change to a level, with bounces before it."""
         other = Edge.UP if level is Edge.DOWN else Edge.DOWN
         for bounce in range(BOUNCES if bounce_s else 0):
             pin = other if bounce % 2 else level
@@ -288,7 +290,7 @@ class VirtualDevice:
         if self._plug_s is not None and self._now_s >= self._plug_s:
             self._plug({})
 
-    def _tell_edge(self, button: int, edge: Edge) -> None:
+    def _queue_edge(self, button: int, edge: Edge) -> None:
         event_id = self._session.change_button(button, edge, self._now_s)
         if event_id is not None:
             self._report("edge", event_id=event_id, button=button, edge=edge.name.lower())
@@ -297,8 +299,8 @@ class VirtualDevice:
         for event in self._session.events():
             self._reports.append(_report_of(event))
 
-    def _report(self, what: str, **details: object) -> None:
-        self._reports.append({"event": what, **details})
+    def _report(self, event: str, **details: object) -> None:
+        self._reports.append({"event": event, **details})
 
 
 def whole_number(command: Command, key: str, default: int, largest: int) -> int:
@@ -312,7 +314,7 @@ def whole_number(command: Command, key: str, default: int, largest: int) -> int:
 def _report_of(event: BoardEvent) -> Report:
     """Return an event of the session as a report."""
     match event:
-        case HelloSeen():
+        case HelloReceived():
             return {"event": "hello", "session_id": event.session_id, "accepted": event.accepted}
         case FrameDisplayed():
             return {
@@ -332,7 +334,7 @@ def _report_of(event: BoardEvent) -> Report:
 
 
 def _own_picture(event: StaleDisplayed | IncompatibleDisplayed) -> Report:
-    """Return what the board draws by itself as a report."""
+    """Return the report of a picture that the board draws by itself."""
     if isinstance(event, StaleDisplayed):
         return {"event": "stale", "levels": stale_frame().rows()}
     return {"event": "incompatible", "levels": incompatible_frame().rows()}

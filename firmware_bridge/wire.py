@@ -1,4 +1,6 @@
-"""Packets on a raw serial line, sans-IO: bytes in, packets out, nothing raised for bad bytes.
+"""Packets on a raw serial line, sans-IO: bytes in, packets out.
+
+Theory of operation. A packet is sealed with a CRC, then COBS-encoded, then ended by a zero byte:
 
 ::
 
@@ -6,9 +8,18 @@
     | type | packet id | msgpack body, <= 120 B | CRC16, BE |  --> (no zero byte inside) --> | 00 |
     +------+-----------+------------------------+-----------+                               +----+
 
-The CRC is CRC-16/GENIBUS: 0x1021, from 0xFFFF, *complemented* at the end. Without the complement a
-zero appended after the CRC leaves the residue as it is, and COBS turns a stray ``01`` before the
-delimiter into just such a zero: 16 to 37 of a million noisy packets were then accepted.
+COBS removes all zero bytes. It cuts the data at each zero, and replaces the zero by the length of
+the run that follows::
+
+    data    11 22 00 33            runs of 2 and 1 bytes
+    COBS    03 11 22 02 33         each run is led by its length + 1
+
+So a zero is always the end of a packet, and a receiver that lost its place finds it at the next
+zero. Bad bytes raise nothing: they are counted, and the sender's timer repeats the packet.
+
+The CRC is CRC-16/GENIBUS: polynomial 0x1021, start 0xFFFF, *complemented* at the end. Without the
+complement, a zero appended after the CRC keeps the packet valid. COBS decodes a stray ``01`` before
+the delimiter to exactly such a zero: of a million noisy packets, 16 to 37 were then accepted.
 """
 
 from __future__ import annotations
@@ -31,7 +42,7 @@ PACKET_IDS = 256
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """What travels: a type byte, an id that the answer repeats, and a msgpack body."""
+    """A type byte, an id that the answer repeats, and a msgpack body."""
 
     type_byte: int
     packet_id: int
@@ -49,7 +60,7 @@ class Packet:
 
 @dataclass(slots=True)
 class WireCounters:
-    """What a decoder met; plain numbers that only grow."""
+    """Counters of a decoder, which only grow."""
 
     bytes_in: int = 0
     packets: int = 0
@@ -61,7 +72,7 @@ class WireCounters:
 
     @property
     def bad_packets(self) -> int:
-        """All stretches between delimiters that were no packet."""
+        """Number of stretches between delimiters that were not a packet."""
         return self.bad_crc + self.bad_coding + self.too_long + self.too_short
 
 
@@ -74,13 +85,13 @@ class Carrier(Protocol):
         """Return the bytes of a packet; ``flush`` first ends whatever garbage is under way."""
 
     def feed(self, data: bytes) -> list[Packet]:
-        """Take bytes as they come and return the packets that they complete."""
+        """Process received bytes and return the packets that they complete."""
 
     def reset(self) -> None:
-        """Forget a half-received packet: the line was opened anew."""
+        """Drop a half-received packet: the port was opened again."""
 
-    def unasked(self) -> bytes:
-        """Return what the carrier itself has to say, which no packet asked for."""
+    def drain_control(self) -> bytes:
+        """Return bytes that the carrier itself must send, besides packets; then forget them."""
 
 
 def crc16(data: bytes) -> int:
@@ -126,7 +137,7 @@ def cobs_decode(data: bytes) -> bytes:
 
 
 class CobsCarrier:
-    """COBS and a zero after each packet: the zero is also where a receiver finds back."""
+    """COBS and a zero after each packet."""
 
     def __init__(self) -> None:
         self.counters = WireCounters()
@@ -134,11 +145,11 @@ class CobsCarrier:
         self._skipping = False  # too long already: drop until the next delimiter
 
     def encode(self, packet: Packet, *, flush: bool = False) -> bytes:
-        """Return the bytes of a packet; a zero in front makes sure that garbage ends there."""
+        """Return the bytes of a packet; with ``flush``, a zero in front ends earlier garbage."""
         return (DELIMITER if flush else b"") + cobs_encode(seal(packet)) + DELIMITER
 
     def feed(self, data: bytes) -> list[Packet]:
-        """Take bytes as they come, in any pieces, and return the packets that they complete."""
+        """Process bytes in pieces of any size and return the packets that they complete."""
         self.counters.bytes_in += len(data)
         *ended, rest = data.split(DELIMITER)
         packets = []
@@ -151,16 +162,16 @@ class CobsCarrier:
         return packets
 
     def reset(self) -> None:
-        """Forget a half-received packet: the line was opened anew."""
+        """Drop a half-received packet: the port was opened again."""
         self._buffer.clear()
         self._skipping = False
 
-    def unasked(self) -> bytes:
+    def drain_control(self) -> bytes:
         """Return nothing: on a raw line only packets travel."""
         return b""
 
     def _append(self, piece: bytes) -> None:
-        """Buffer a piece, never more than the longest packet."""
+        """Buffer a piece, but never more than the longest packet."""
         if self._skipping:
             return
         self._buffer += piece
@@ -170,7 +181,7 @@ class CobsCarrier:
             self.counters.too_long += 1
 
     def _finish(self) -> Packet | None:
-        """Judge what stands before a delimiter."""
+        """Decode the bytes before a delimiter; count what is not a packet."""
         if self._skipping:
             self._skipping = False
             self.counters.resyncs += 1

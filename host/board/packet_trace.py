@@ -80,9 +80,9 @@ class TracingCarrier:
         """Forget a half-received packet."""
         self._inner.reset()
 
-    def unasked(self) -> bytes:
+    def drain_control(self) -> bytes:
         """Return what the carrier itself has to say."""
-        return self._inner.unasked()
+        return self._inner.drain_control()
 
 
 def passed(packet: Packet, direction: Direction) -> Passed:

@@ -14,7 +14,7 @@ from firmware_bridge.events import (
     EdgeAcknowledged,
     EdgeId,
     FrameDisplayed,
-    HelloSeen,
+    HelloReceived,
     LinkEvent,
 )
 from firmware_bridge.host_session import HostSession
@@ -271,7 +271,7 @@ class Simulation:
             match event:
                 case EdgeAcknowledged():
                     self.acknowledged.append(EdgeId(self.boot_id, event.event_id))
-                case HelloSeen():
+                case HelloReceived():
                     # Not the board's owner of now: one read may end a picture of the old host
                     # and bring the HELLO of the new one.
                     self._owner = event.session_id

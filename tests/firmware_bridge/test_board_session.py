@@ -16,7 +16,7 @@ from firmware_bridge.events import (
     EdgeAcknowledged,
     EdgeDropped,
     FrameDisplayed,
-    HelloSeen,
+    HelloReceived,
     SilenceBegan,
     StaleDisplayed,
 )
@@ -182,7 +182,7 @@ def test_hello_opens_a_session_only_if_a_version_is_shared(
     (reply,) = bench.ask(Hello(A, oldest, newest))
     assert isinstance(reply, HelloReply)
     assert (reply.protocol_min, reply.protocol_max) == (2, 3)
-    assert bench.events(HelloSeen) == [HelloSeen(A, accepted)]
+    assert bench.events(HelloReceived) == [HelloReceived(A, accepted)]
     assert (bench.board.state is BoardState.FRESH) is accepted
 
 

@@ -285,8 +285,8 @@ def test_giving_up_lets_a_complete_press_act_and_forgets_an_incomplete_one(
 ) -> None:
     tracker.feed(edge(1, Edge.DOWN, 0), 0.0)
     tracker.feed(edge(2, Edge.UP, 100), 0.1)
-    assert gesture_kinds(tracker.give_up(0.1)) == [GestureKind.SHORT]
+    assert gesture_kinds(tracker.end_presses(0.1)) == [GestureKind.SHORT]
     tracker.feed(edge(3, Edge.DOWN, 5000), 5.0)
-    assert tracker.give_up(5.1) == []
+    assert tracker.end_presses(5.1) == []
     assert tracker.is_idle
     assert tracker.next_deadline() is None

@@ -373,9 +373,9 @@ def test_an_edge_that_was_not_told_cannot_be_confirmed() -> None:
 
 def test_lost_edges_are_told_once_however_often_the_board_repeats_them() -> None:
     counter = LossCounter()
-    assert counter.note(5, overflow=2, reset=3) == (2, 3)
-    assert counter.note(5, overflow=2, reset=3) == (0, 0)
-    assert counter.note(5, overflow=6, reset=0) == (4, 0)
-    assert counter.note(5, overflow=2, reset=0) == (0, 0)  # a late reply
-    assert counter.note(5, overflow=6, reset=0) == (0, 0)
-    assert counter.note(6, overflow=1, reset=0) == (1, 0)
+    assert counter.update(5, overflow=2, reset=3) == (2, 3)
+    assert counter.update(5, overflow=2, reset=3) == (0, 0)
+    assert counter.update(5, overflow=6, reset=0) == (4, 0)
+    assert counter.update(5, overflow=2, reset=0) == (0, 0)  # a late reply
+    assert counter.update(5, overflow=6, reset=0) == (0, 0)
+    assert counter.update(6, overflow=1, reset=0) == (1, 0)

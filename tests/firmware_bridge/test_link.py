@@ -207,7 +207,7 @@ async def replaced(link: Link, port: MemoryPort) -> BoardOnPort:
 def test_a_link_that_was_replaced_says_so_gives_its_port_back_and_returns_much_later() -> None:
     async def run() -> None:
         port = MemoryPort()
-        async with Link(port, aside_s=0.3) as link:
+        async with Link(port, reclaim_s=0.3) as link:
             board = await replaced(link, port)
             old_id = link.session.session_id
             await until(lambda: not board.is_plugged)  # its line was closed
@@ -217,7 +217,7 @@ def test_a_link_that_was_replaced_says_so_gives_its_port_back_and_returns_much_l
             await wait_for_event(link, BoardConnected)
             assert link.session.session_id != old_id
             await wait_for_event(link, FrameAcknowledged)  # the newest picture, by itself
-            assert link._aside_s == 0.6
+            assert link._reclaim_s == 0.6
             again.hang_up()
 
     asyncio.run(run())
@@ -226,11 +226,11 @@ def test_a_link_that_was_replaced_says_so_gives_its_port_back_and_returns_much_l
 def test_a_human_can_take_the_board_back_at_once() -> None:
     async def run() -> None:
         port = MemoryPort()
-        async with Link(port, aside_s=1000.0) as link:
-            link.take_back()  # nobody has it: nothing to do
+        async with Link(port, reclaim_s=1000.0) as link:
+            link.reclaim()  # nobody has it: nothing to do
             board = await replaced(link, port)
             await until(lambda: not board.is_plugged)  # its line was closed
-            link.take_back()
+            link.reclaim()
             assert link.session.state is HostState.GREETING
             again = BoardOnPort(port, board.session)
             await wait_for_event(link, BoardConnected)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from firmware_bridge.messages import Heartbeat, Hello
 from firmware_bridge.router import (
-    DEAF_HELLOS,
     REOPENINGS_MAX,
-    UNROUTED_HELLOS,
+    STUCK_HELLOS,
+    STUCK_HELLOS_NO_ROUTE,
     RouterCarrier,
 )
 from firmware_bridge.wire import CobsCarrier, Packet, seal
@@ -140,7 +140,7 @@ def greet(carrier: RouterCarrier, hellos: int, *, error: object = None) -> list[
             elif call[2] != "pd":
                 methods.append(call[2])
                 carrier.feed(answer(call, result=True))
-        methods += [call[2] for call in calls(carrier.unasked())]
+        methods += [call[2] for call in calls(carrier.drain_control())]
     return methods
 
 
@@ -148,7 +148,7 @@ REOPENED = ["$/serial/close", "$/serial/open"]
 
 
 def test_silence_makes_the_router_open_the_line_anew(carrier: RouterCarrier) -> None:
-    assert greet(carrier, DEAF_HELLOS - 1) == []
+    assert greet(carrier, STUCK_HELLOS - 1) == []
     assert greet(carrier, 1) == REOPENED
     assert carrier.router.serial_reopened == 1
 
@@ -156,35 +156,35 @@ def test_silence_makes_the_router_open_the_line_anew(carrier: RouterCarrier) -> 
 def test_opening_follows_the_answer_to_closing_since_the_router_keeps_no_order(
     carrier: RouterCarrier,
 ) -> None:
-    greet(carrier, DEAF_HELLOS - 1)
+    greet(carrier, STUCK_HELLOS - 1)
     close, _ = calls(carrier.encode(HELLO))
     assert close[2:] == ["$/serial/close", ["/dev/ttyHS1"]]
-    assert carrier.unasked() == b""
+    assert carrier.drain_control() == b""
     carrier.feed(answer(close, error=[1, "no"]))  # it may be closed all the same
-    assert calls(carrier.unasked())[0][2:] == ["$/serial/open", ["/dev/ttyHS1"]]
+    assert calls(carrier.drain_control())[0][2:] == ["$/serial/open", ["/dev/ttyHS1"]]
 
 
 def test_a_route_that_stays_away_makes_it_too_but_only_if_the_board_was_ours(
     carrier: RouterCarrier,
 ) -> None:
-    assert greet(carrier, 5 * UNROUTED_HELLOS, error=NO_ROUTE) == []
-    assert carrier.router.no_route == 5 * UNROUTED_HELLOS
+    assert greet(carrier, 5 * STUCK_HELLOS_NO_ROUTE, error=NO_ROUTE) == []
+    assert carrier.router.no_route == 5 * STUCK_HELLOS_NO_ROUTE
     carrier.feed(msgpack.packb([2, "pde", [seal(BEAT)]]))
-    assert greet(carrier, UNROUTED_HELLOS, error=NO_ROUTE) == REOPENED
+    assert greet(carrier, STUCK_HELLOS_NO_ROUTE, error=NO_ROUTE) == REOPENED
 
 
 def test_the_line_is_not_opened_anew_for_ever(carrier: RouterCarrier) -> None:
     carrier.feed(msgpack.packb([2, "pde", [seal(BEAT)]]))
-    assert greet(carrier, 100 * UNROUTED_HELLOS, error=NO_ROUTE) == REOPENED * REOPENINGS_MAX
+    assert greet(carrier, 100 * STUCK_HELLOS_NO_ROUTE, error=NO_ROUTE) == REOPENED * REOPENINGS_MAX
     carrier.feed(msgpack.packb([2, "pde", [seal(BEAT)]]))
-    assert greet(carrier, UNROUTED_HELLOS, error=NO_ROUTE) == REOPENED
+    assert greet(carrier, STUCK_HELLOS_NO_ROUTE, error=NO_ROUTE) == REOPENED
 
 
 def test_an_answer_of_the_board_ends_the_count(carrier: RouterCarrier) -> None:
     for _ in range(10):
-        assert greet(carrier, DEAF_HELLOS - 1) == []
+        assert greet(carrier, STUCK_HELLOS - 1) == []
         carrier.feed(msgpack.packb([2, "pde", [seal(BEAT)]]))
 
 
 def test_a_raw_line_has_nothing_to_say_of_its_own() -> None:
-    assert CobsCarrier().unasked() == b""
+    assert CobsCarrier().drain_control() == b""

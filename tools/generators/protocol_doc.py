@@ -13,7 +13,7 @@ from firmware_bridge.messages import (
     MessageSpec,
     fields_of,
 )
-from firmware_bridge.router import CALL, DEAF_HELLOS, EVENTS
+from firmware_bridge.router import CALL, EVENTS, STUCK_HELLOS
 from firmware_bridge.session import Timing
 
 _HEAD = """\
@@ -62,7 +62,7 @@ def protocol_markdown() -> str:
         silent_ms=_ms(timing.silent_s),
         call=CALL.decode(),
         events=EVENTS.decode(),
-        deaf=DEAF_HELLOS,
+        deaf=STUCK_HELLOS,
     )
     return head + "".join(_section(spec) for spec in MESSAGES)
 

@@ -132,8 +132,8 @@ uint8_t pd_write_heartbeat_reply(uint8_t *body, const pd_heartbeat_reply_t *mess
 typedef struct {
     uint32_t boot_id; /* 0 to 4294967295: boot of the board: another value after each reset */
     uint32_t event_id; /* 1 to 4294967295: button event, counted from 1 in each boot */
-    uint8_t button; /* 0 to 7: which button */
-    uint8_t edge; /* 0 UP, 1 DOWN: what it did */
+    uint8_t button; /* 0 to 7: number of the button */
+    uint8_t edge; /* 0 UP, 1 DOWN: new state of the button */
     uint32_t t_ms; /* 0 to 4294967295 ms: board clock, wraps after 49.7 days */
     uint32_t now_ms; /* 0 to 4294967295 ms: board clock, wraps after 49.7 days */
 } pd_button_edge_t;
@@ -143,7 +143,7 @@ uint8_t pd_write_button_edge(uint8_t *body, const pd_button_edge_t *message);
 
 /* ERROR_REPLY, board to host */
 typedef struct {
-    uint8_t code; /* 1 NO_SESSION, 2 SESSION, 3 UNKNOWN_TYPE, 4 BODY: why */
+    uint8_t code; /* 1 NO_SESSION, 2 SESSION, 3 UNKNOWN_TYPE, 4 BODY: reason */
     uint32_t session_id; /* 0 to 4294967295: session the refused packet named, 0 if none */
 } pd_error_reply_t;
 

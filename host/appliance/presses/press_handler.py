@@ -155,7 +155,7 @@ class PressDesk:
 
     async def edges_are_missing(self, why: str) -> None:
         """Give up presses that will never be complete."""
-        await self._act(self.reader.give_up(self._screen.now_s()))
+        await self._act(self.reader.end_presses(self._screen.now_s()))
         await self._give_up_edges(self._ledger.open_edges, PressDropped, why)
 
     async def board_connected(self, boot_id: int) -> None:

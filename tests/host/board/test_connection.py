@@ -66,7 +66,7 @@ def test_a_port_that_is_missing_comes_with_those_that_are_there(
     [
         ("none", "No such file or directory"),
         ("folder", "Is a directory"),
-        ("file", "it is no serial port"),
+        ("file", "it is not a serial port"),
     ],
 )
 def test_what_cannot_be_opened_is_said_once(tmp_path: Path, name: str, why: str) -> None:
