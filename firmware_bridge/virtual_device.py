@@ -44,9 +44,7 @@ PRESS_MS: Final = 120
 PRESS_MS_MAX: Final = 60_000
 GARBAGE_MAX: Final = 4096
 DEBOUNCE_S: Final = 0.008
-BOUNCES: Final = (
-    6  # changes of the pin within the bounce time; even, so it ends at the new level
-)
+BOUNCES: Final = 6  # changes of the pin within the bounce time; even, so it ends at the new level
 
 
 class Debouncer:
