@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Final
 
 from host.errors import EXIT_DONE, EXIT_USAGE, HostError, StorageError
 from host.home.config.history import ConfigHistory
-from host.home.storage.atomic_file import sweep_tree
+from host.home.storage.atomic_file import file_signature, sweep_tree
 from host.home.storage.folder_watch import FolderWatch
 from host.home.storage.problems import ConfigFileError, ConfigFileUnreadableError
-from host.home.storage.state_file import signature
 from host.home.storage.toml_file import read_bytes
 from host.limits import TOML_BYTES_MAX
 from host.telemetry.events.daemon_events import (
@@ -114,7 +113,7 @@ class ConfigDesk:
         there = self._home.bucket_ids()
         self._not_kept = {name: told for name, told in self._not_kept.items() if name in there}
         for bucket_id in there:
-            current = signature(self._home.bucket_file(bucket_id))
+            current = file_signature(self._home.bucket_file(bucket_id))
             is_known = bucket_id in self._seen
             if is_known and self._seen[bucket_id] == current:
                 continue

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 from host.errors import HostError, error_lines
 from host.home.config.device_settings import LogTable, load_device_config
+from host.home.storage.atomic_file import file_signature
 from host.home.storage.folder_watch import FolderWatch
 from host.home.storage.problems import ConfigFileUnreadableError
-from host.home.storage.state_file import signature
 from host.telemetry.events.daemon_events import (
     ConfigurationNotKept,
     ConfigurationRejected,
@@ -37,7 +37,7 @@ class SettingsDesk:
         self._home = home
         self._recorder = recorder
         self._table = table
-        self._seen = signature(home.device_file)
+        self._seen = file_signature(home.device_file)
         self._read_problem = ""
         self.quiet_s = QUIET_S
 
@@ -50,7 +50,7 @@ class SettingsDesk:
 
     async def look(self) -> None:
         """Take over the levels if the file is another one than before."""
-        current = signature(self._home.device_file)
+        current = file_signature(self._home.device_file)
         if current == self._seen:
             return
         try:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from host.home.storage.safe_open import open_file
+from host.home.storage.atomic_file import open_file
 
 if TYPE_CHECKING:
     from host.health.probe import Findings, HealthProbe

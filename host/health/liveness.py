@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from host.clock import boot_time_s
-from host.home.storage.atomic_file import FILE_MODE
+from host.home.storage.atomic_file import FILE_MODE, open_file
 from host.home.storage.instance_lock import LOCK_NAME
-from host.home.storage.safe_open import open_file
 
 LIVENESS_NAME: Final = "heartbeat"
 LIVENESS_EVERY_S: Final = 15.0

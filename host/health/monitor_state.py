@@ -20,8 +20,7 @@ from host.health.preallocated_file import (
     replace_preallocated,
     write_preallocated,
 )
-from host.home.storage.atomic_file import write_atomic
-from host.home.storage.safe_open import open_file
+from host.home.storage.atomic_file import open_file, write_atomic
 from host.limits import BUCKET_ID, HEALTH_BYTES_MAX, HEALTH_ENTRIES_MAX
 
 MONITOR_STATE_NAME: Final = "health.json"

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from host.errors import StorageError
-from host.home.storage.atomic_file import write_new
-from host.home.storage.safe_open import open_file
+from host.home.storage.atomic_file import open_file, write_new
 
 PREALLOCATED_NAME: Final = "health.reserve"
 PREALLOCATED_BYTES: Final = 32 * 1024

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from host.clock import utc_now
-from host.home.storage.atomic_file import storage_error, write_atomic
-from host.home.storage.safe_open import open_file
+from host.home.storage.atomic_file import open_file, storage_error, write_atomic
 from host.limits import PLAN_BYTES_MAX
 from planner_core.model.records import Finding, Severity
 

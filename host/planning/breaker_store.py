@@ -19,8 +19,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from host.clock import utc_now
 from host.errors import StorageError
-from host.home.storage.atomic_file import locked_file, write_atomic
-from host.home.storage.state_file import quarantine, read_state, signature
+from host.home.storage.atomic_file import (
+    file_signature,
+    locked_file,
+    quarantine,
+    read_state,
+    write_atomic,
+)
 from host.limits import STATE_BYTES_MAX
 from planner_core.model.circuit_breaker import (
     BREAKERS_MAX,
@@ -83,8 +88,8 @@ class BreakerStore:
 
         Return False when the file cannot be read. Nothing changes then; the next call tries again.
         """
-        file_signature = signature(self.path)
-        if file_signature == self._signature:
+        signature = file_signature(self.path)
+        if signature == self._signature:
             return True
         on_disk = self._read()
         if on_disk is None:
@@ -93,7 +98,7 @@ class BreakerStore:
         for key in {*self._saved, *on_disk} - set(unsaved):
             self.breakers.put(on_disk.get(key, Breaker(key)))
         self._saved = on_disk
-        self._signature = file_signature
+        self._signature = signature
         return True
 
     def save(self) -> bool:
@@ -108,7 +113,7 @@ class BreakerStore:
                 if not self.refresh():
                     return False  # writing would lose the changes of other processes
                 write_atomic(self.path, self._text().encode())
-                self._signature = signature(self.path)
+                self._signature = file_signature(self.path)
         except StorageError as error:
             self.problem = str(error)
             return False

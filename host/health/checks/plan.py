@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from host.health.clock_check import PLANNED_AT
 from host.health.finding import HealthFinding, Level
 from host.home.plan_store import PlanFile, PlanStore
-from host.home.storage.safe_open import open_file
+from host.home.storage.atomic_file import open_file
 from host.limits import PLAN_BYTES_MAX
 
 if TYPE_CHECKING:

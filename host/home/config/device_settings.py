@@ -22,9 +22,9 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from host.errors import did_you_mean
+from host.home.storage.atomic_file import may_exist
 from host.home.storage.model_problems import model_problems
 from host.home.storage.problems import ConfigFileError
-from host.home.storage.safe_open import may_be_there
 from host.home.storage.toml_file import TomlDocument, locate_problems, read_toml
 from host.limits import BUCKET_ID, DEVICE_PATH_LENGTH_MAX, PLAN_MEMORY_MB
 
@@ -211,7 +211,7 @@ def load_device_config(home: Home) -> DeviceConfig:
     ConfigFileUnreadableError
         When reading it fails.
     """
-    if not may_be_there(home.device_file):
+    if not may_exist(home.device_file):
         return DeviceConfig()
     return check_device_config(read_toml(home.device_file))
 

@@ -26,13 +26,13 @@ from host.clock import utc_now
 from host.errors import HistoryError, LostUpdateError, StorageError
 from host.home.storage.atomic_file import (
     locked_file,
-    settle_folders,
+    open_file,
     storage_error,
     sweep_temporaries,
+    sync_folders_above,
     write_atomic,
     write_new,
 )
-from host.home.storage.safe_open import open_file
 from host.limits import CONFIG_REASON_LENGTH_MAX, CONFIG_VERSION_BYTES_MAX
 
 VERSIONS_KEPT: Final = 200
@@ -205,7 +205,7 @@ class ConfigHistory:
         )
         if not found:
             # Made, perhaps, by a process that was killed before it could sync them.
-            settle_folders(self.folder, FOLDERS_ABOVE)
+            sync_folders_above(self.folder, FOLDERS_ABOVE)
         if not write_new(self._path(number), _encoded(StoredConfig(meta, data))):
             raise StorageError(f"{self._path(number)}: is in the way (move it aside)")
         self._promise(meta)

@@ -26,8 +26,7 @@ from typing import TYPE_CHECKING
 
 from host.errors import LostUpdateError, StorageError
 from host.home.config.history import ConfigHistory
-from host.home.storage.atomic_file import storage_error, write_atomic
-from host.home.storage.safe_open import open_file
+from host.home.storage.atomic_file import open_file, storage_error, write_atomic
 from host.home.storage.toml_file import ConfigFileError, locate_problems, parse_toml, read_toml
 from host.limits import TOML_BYTES_MAX
 from planner_core.errors import ConfigError

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from host import limits
+from host.home.storage.atomic_file import may_exist
 from host.home.storage.csv_table import (
     CsvTable,
     ProblemList,
@@ -22,7 +23,6 @@ from host.home.storage.csv_table import (
     shown,
 )
 from host.home.storage.problems import MarketDataError
-from host.home.storage.safe_open import may_be_there
 from planner_core.model.arrays import FloatArray
 from planner_core.model.records import Finding, Severity
 
@@ -51,7 +51,7 @@ def read_splits(path: Path, as_of: date) -> tuple[Split, ...]:
     MarketDataError
         With every line that cannot be read: a misread split would look like a crash.
     """
-    if not may_be_there(path):
+    if not may_exist(path):
         return ()
     table = read_table(path, limits.ACTIONS_BYTES_MAX, limits.TABLE_ROWS_MAX, MarketDataError)
     require_columns(table, ("date", "security", "ratio"), (), MarketDataError)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from host import limits
+from host.home.storage.atomic_file import may_exist
 from host.home.storage.csv_table import (
     CsvTable,
     ProblemList,
@@ -24,7 +25,6 @@ from host.home.storage.csv_table import (
     shown,
 )
 from host.home.storage.problems import LedgerError
-from host.home.storage.safe_open import may_be_there
 from planner_core.model.records import Finding, LedgerStatus, Severity, Side, Trade
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def read_ledger(
     rate_on : callable
         For a row without `fx_rate`.
     """
-    if not may_be_there(path):
+    if not may_exist(path):
         message = f"{path}: the trade ledger is missing; no plan without it"
         action = (
             "create it: `date,security,side,quantity,price,fx_rate`, one line per fill, or none"

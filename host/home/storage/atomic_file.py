@@ -1,24 +1,30 @@
-"""Files that are there entirely or not at all, power cuts included.
+"""Files of a home: written whole or not at all, even in a power cut, and read without waiting.
 
     lock the folder -> temporary file beside the target (0600) -> write -> fsync -> close
     -> rename over the target, or link where nothing may be overwritten -> fsync the folder
 
-Only then is a write acknowledged. Without the first fsync a power cut leaves an empty file, without
-the second one it forgets the rename. After a failed fsync the descriptor is never tried again: the
-kernel may have dropped the data, and a second fsync would call that success.
+Only then is a write acknowledged. Without the first fsync a power cut leaves an empty file. Without
+the second one the rename may be lost. A failed fsync is never repeated: the kernel may have dropped
+the data, and a second fsync would report success.
+
+A pipe or a device may stand in the place of a file. Opening it must not block, so every read of a
+home goes through `open_file`.
 """
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 import re
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from host.errors import StorageError
 
@@ -26,7 +32,7 @@ FILE_MODE = 0o600
 FOLDER_MODE = 0o700
 TEMPORARY_PREFIX = ".tmp-"
 TEMPORARY_NAME = re.compile(r"\.tmp-\d+-[0-9a-f]{12}")
-"""Of which process, and random: nobody else's file is called so."""
+"""Process id and a random part: no file of another program is called so."""
 LOCK_WAIT_S = 5.0
 LOCK_RETRY_S = 0.01
 
@@ -34,28 +40,28 @@ ADVICE = {
     errno.ENOSPC: "the disk is full: free some space",
     errno.EDQUOT: "the quota is used up: free some space",
     errno.EROFS: "the file system is read-only: remount it, or choose another home",
-    errno.EACCES: "no permission: check owner and rights",
-    errno.EPERM: "not permitted: check owner and rights",
+    errno.EACCES: "no permission: check its owner and permissions",
+    errno.EPERM: "not permitted: check its owner and permissions",
     errno.ENOTDIR: "a part of the path is a file, not a folder",
-    errno.EISDIR: "there is a folder of that name",
-    errno.ENOENT: "there is no such folder: make it first",
+    errno.EISDIR: "a folder has that name",
+    errno.ENOENT: "the folder does not exist: create it first",
     errno.EIO: "the disk reports an error: check it, and restore from a backup",
 }
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file, replacing what was there; its folder is made when it is missing.
+    """Write a file, or replace it; a missing folder is made.
 
     Raises
     ------
     StorageError
-        When it could not be written; what was there before is untouched.
+        When it could not be written; the previous content is untouched.
     """
     _write(path, data, replace=True)
 
 
 def write_new(path: Path, data: bytes) -> bool:
-    """Write a file unless something of its name is there already; tell whether it was written.
+    """Write a file unless its name is in use; return whether it was written.
 
     Raises
     ------
@@ -72,12 +78,12 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
     Raises
     ------
     StorageError
-        When something of that name is there already, or it could not be written. Nothing is left.
+        When its name is in use, or it could not be written. The temporary file is removed.
     """
     temporary = path.parent / f"{TEMPORARY_PREFIX}{os.getpid()}-{os.urandom(6).hex()}"
-    is_taken = StorageError(f"{path}: is there already (choose another name)")
+    name_in_use = StorageError(f"{path}: exists already (choose another name)")
     if os.path.lexists(path):
-        raise is_taken
+        raise name_in_use
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
         descriptor = os.open(temporary, flags, FILE_MODE)
@@ -93,13 +99,13 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
                 temporary.unlink()
         sync_folder(path.parent)
     except FileExistsError:
-        raise is_taken from None
+        raise name_in_use from None
     except OSError as error:
         raise storage_error(path, "cannot be written", error) from error
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and what is missing above it, for its owner only.
+    """Make a folder and the missing ones above it, for its owner only.
 
     Raises
     ------
@@ -107,10 +113,10 @@ def make_folder(path: Path) -> None:
         When it cannot be made.
     """
     missing = []
-    at = path
-    while not os.path.lexists(at):
-        missing.append(at)
-        at = at.parent
+    folder = path
+    while not os.path.lexists(folder):
+        missing.append(folder)
+        folder = folder.parent
     try:
         for folder in reversed(missing):
             with suppress(FileExistsError):
@@ -122,8 +128,8 @@ def make_folder(path: Path) -> None:
         raise StorageError(f"{path}: is not a folder (move the file away, or choose another home)")
 
 
-def settle_folders(folder: Path, count: int) -> None:
-    """Make the names of a folder and of those above it, `count` in all, survive a power cut.
+def sync_folders_above(folder: Path, count: int) -> None:
+    """Sync the `count` folders above a folder, so that their names survive a power cut.
 
     Raises
     ------
@@ -138,7 +144,7 @@ def settle_folders(folder: Path, count: int) -> None:
 
 
 def sweep_temporaries(folder: Path) -> int:
-    """Remove what writes that were cut off left in a folder; return how many files."""
+    """Remove the temporary files of interrupted writes from a folder; return their number."""
     removed = 0
     with suppress(OSError), _locked(folder):
         for entry in folder.iterdir():
@@ -150,12 +156,12 @@ def sweep_temporaries(folder: Path) -> int:
 
 
 def sweep_tree(root: Path) -> int:
-    """Do the same in a folder and in all below it; links are not followed."""
+    """Do as `sweep_temporaries` in a folder and all below it; links are not followed."""
     return sum(sweep_temporaries(Path(folder)) for folder, _, _ in os.walk(root))
 
 
 def storage_error(path: Path, what: str, error: OSError) -> StorageError:
-    """Describe a failure of the disk in one line, with what to do."""
+    """Describe a failure of the disk in one line, with advice."""
     advice = ADVICE.get(error.errno or 0, (error.strerror or str(error)).lower())
     return StorageError(f"{path}: {what} ({advice})")
 
@@ -185,9 +191,9 @@ def _write(path: Path, data: bytes, *, replace: bool) -> bool:
 def _write_synced(path: Path, data: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
     try:
-        left = memoryview(data)
-        while left:
-            left = left[os.write(descriptor, left) :]
+        remaining = memoryview(data)
+        while remaining:
+            remaining = remaining[os.write(descriptor, remaining) :]
         os.fsync(descriptor)
     except OSError:
         with suppress(OSError):
@@ -197,7 +203,7 @@ def _write_synced(path: Path, data: bytes) -> None:
 
 
 def _place_new(temporary: Path, path: Path) -> None:
-    """Give a file its name unless that is taken; where links do not exist, the lock must do."""
+    """Give a file its name unless that is in use; without hard links the lock has to suffice."""
     try:
         path.hardlink_to(temporary)
     except OSError as error:
@@ -207,7 +213,7 @@ def _place_new(temporary: Path, path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
+    """Sync a folder, so that the names in it survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -217,32 +223,32 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def locked_file(path: Path) -> Iterator[None]:
-    """Hold a lock over several writes; its file is made when it is missing, and stays.
+    """Hold a lock over several writes; a missing lock file is made, and it stays.
 
     Raises
     ------
     StorageError
-        When it cannot be made, or another process sits on it.
+        When it cannot be made, or another process holds it for too long.
     """
     make_folder(path.parent)
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE)
     except OSError as error:
         raise storage_error(path, "cannot be opened", error) from error
-    with _held(descriptor, path.parent):
+    with _lock_held(descriptor, path.parent):
         yield
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; give up when another process sits on it."""
+    """Hold the folder's lock; give up when another process holds it for too long."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    with _held(descriptor, folder):
+    with _lock_held(descriptor, folder):
         yield
 
 
 @contextmanager
-def _held(descriptor: int, folder: Path) -> Iterator[None]:
+def _lock_held(descriptor: int, folder: Path) -> Iterator[None]:
     try:
         deadline = time.monotonic() + LOCK_WAIT_S
         while True:
@@ -253,9 +259,95 @@ def _held(descriptor: int, folder: Path) -> Iterator[None]:
                 if time.monotonic() >= deadline:
                     raise StorageError(
                         f"{folder}: another process has been writing here for {LOCK_WAIT_S:.0f} s"
-                        " (end it, then try again)"
+                        " (stop it, then try again)"
                     ) from None
                 time.sleep(LOCK_RETRY_S)
         yield
     finally:
         os.close(descriptor)
+
+
+# --- reading -------------------------------------------------------------------------------
+
+
+class NotRegularFileError(OSError):
+    """A folder, a pipe or a device has the name of a file."""
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Open a file to read it; a pipe or a device in its place never blocks.
+
+    Raises
+    ------
+    OSError
+        NotRegularFileError when it is not a regular file.
+    """
+    file = open(path, "rb", opener=_open_nonblocking)  # noqa: SIM115 - the caller closes it
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise NotRegularFileError(errno.EINVAL, "it is not a regular file", str(path))
+    return file
+
+
+def _open_nonblocking(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def may_exist(path: Path) -> bool:
+    """Return False when a file is missing; when this cannot be told, reading it reports why."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def file_signature(path: Path) -> tuple[int, ...] | None:
+    """Return numbers that change when a file is written or replaced; None when it is missing.
+
+    Where this cannot be told it is the error's number: reading the file reports the error.
+    """
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        return (error.errno or 0,)
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def read_state(path: Path, bytes_max: int, schema_version: int) -> dict[str, Any] | None:
+    """Return the JSON object in a file of `state/`; None when there is no file.
+
+    Raises
+    ------
+    OSError
+        When it cannot be read.
+    ValueError
+        When it is too large, not a JSON object, or of another version.
+    """
+    try:
+        with open_file(path) as file:
+            data = file.read(bytes_max + 1)
+    except FileNotFoundError:
+        return None
+    if len(data) > bytes_max:
+        raise ValueError(f"more than {bytes_max} bytes")
+    try:
+        record = json.loads(data)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(record, dict) or record.get("schema_version") != schema_version:
+        raise ValueError(f"not an object of schema version {schema_version}")
+    return record
+
+
+def quarantine(path: Path, error: Exception, now: datetime) -> str:
+    """Rename a damaged file, and return a line that says so."""
+    why = " ".join(str(error).split())[:100]
+    aside = path.with_name(f"{path.name}.corrupt.{now:%Y%m%dT%H%M%SZ}")
+    with suppress(OSError):
+        path.rename(aside)
+    return f"{path}: unusable ({why}); set aside as {aside.name}, starting empty"

@@ -11,8 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from host.home.storage.atomic_file import storage_error
-from host.home.storage.safe_open import open_file
+from host.home.storage.atomic_file import open_file, storage_error
 from host.telemetry.journal.reader import (
     FINISHED,
     JOURNAL_NAME,

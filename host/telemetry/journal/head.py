@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from host.home.storage.atomic_file import make_folder
-from host.home.storage.safe_open import open_file
+from host.home.storage.atomic_file import make_folder, open_file
 from host.telemetry.journal.record import HASH_LENGTH
 
 HEAD_NAME: Final = "journal.head"

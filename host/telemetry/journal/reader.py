@@ -20,8 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Final
 
-from host.home.storage.atomic_file import storage_error
-from host.home.storage.safe_open import open_file
+from host.home.storage.atomic_file import open_file, storage_error
 from host.limits import JOURNAL_LINE_BYTES_MAX
 from host.telemetry.journal.record import NO_HASH, JournalRecord, Line, Link, decode
 

@@ -13,8 +13,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from host.clock import utc_now
-from host.home.storage.atomic_file import locked_file, storage_error, write_atomic
-from host.home.storage.state_file import quarantine, read_state, signature
+from host.home.storage.atomic_file import (
+    file_signature,
+    locked_file,
+    quarantine,
+    read_state,
+    storage_error,
+    write_atomic,
+)
 from host.limits import STATE_BYTES_MAX
 from host.telemetry.metrics.planner_metrics import (
     BIN_MAX,
@@ -84,12 +90,12 @@ class MetricsStore:
             kept.updated = now
             text = json.dumps(_record(kept), allow_nan=False, separators=(",", ":"))
             write_atomic(self.path, text.encode() + b"\n")
-            written = signature(self.path)
+            written = file_signature(self.path)
             self._known = None if written is None else (written, kept)
 
     def _last_written(self) -> KeptMetrics | None:
         """Return what this store wrote last, if nobody wrote since."""
-        if self._known is None or self._known[0] != signature(self.path):
+        if self._known is None or self._known[0] != file_signature(self.path):
             return None
         return self._known[1]
 

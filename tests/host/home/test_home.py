@@ -17,8 +17,8 @@ from host.home.portfolio.corporate_actions import read_splits
 from host.home.portfolio.ledger import read_ledger
 from host.home.portfolio.portfolio_files import read_portfolio
 from host.home.portfolio.snapshot import take_snapshot
+from host.home.storage.atomic_file import may_exist
 from host.home.storage.problems import ConfigFileError, MarketDataError
-from host.home.storage.safe_open import may_be_there
 from planner_core.model.records import LedgerStatus
 
 
@@ -72,8 +72,8 @@ def test_a_home_that_cannot_be_read_is_not_told_to_be_missing_or_empty(tmp_path:
 
 def test_a_file_that_cannot_be_read_is_not_taken_for_one_that_is_missing(tmp_path: Path) -> None:
     home = create_home(tmp_path / "home", demo=True).home
-    assert may_be_there(home.device_file)
-    assert not may_be_there(home.root / "none")
+    assert may_exist(home.device_file)
+    assert not may_exist(home.root / "none")
     for path in (home.device_file, home.ledger_file("core"), home.corporate_actions_file):
         path.unlink(missing_ok=True)
         unreadable(path)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from host.home.home import Home
-from host.home.storage.state_file import read_state
+from host.home.storage.atomic_file import read_state
 from host.planning.breaker_store import BreakerStore
 from planner_core.model.circuit_breaker import BreakerState, Signal
 from tests.builders import FakeClock
@@ -230,7 +230,7 @@ def test_an_invalid_file_is_set_aside_and_every_breaker_is_closed(
     store.refresh()
     assert store.breakers.known == ()
     assert store.problem is not None
-    assert "put aside as breakers.json.corrupt." in store.problem
+    assert "set aside as breakers.json.corrupt." in store.problem
     assert [path.read_text("utf-8") for path in home.state_dir.glob("*.corrupt.*")] == [text]
     store.signal("filters.a", Signal.CRASH)
     assert json.loads(store.path.read_text("utf-8"))["breakers"][0]["state"] == "open"

@@ -112,10 +112,10 @@ def test_nothing_is_written_over_and_nothing_is_left_of_a_failure(
     home: Home, tmp_path: Path
 ) -> None:
     (tmp_path / "a.zip").write_text("mine")
-    with pytest.raises(StorageError, match="is there already"):
+    with pytest.raises(StorageError, match="exists already"):
         create_backup(home, tmp_path / "a.zip")
     assert (tmp_path / "a.zip").read_text() == "mine"
-    with pytest.raises(StorageError, match="make it first"):
+    with pytest.raises(StorageError, match="create it first"):
         create_backup(home, tmp_path / "none" / "a.zip")
     with pytest.raises(HomeError, match="no home here"):
         create_backup(Home(tmp_path / "nothing"), tmp_path / "b.zip")

@@ -1,24 +1,39 @@
-"""Writes that are there entirely or not at all."""
+"""Files that are written whole or not at all, and read without waiting."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
 import os
+import shutil
 import stat
 from pathlib import Path
 
 import pytest
 
+from host.cli.main import main
 from host.errors import StorageError
+from host.home.home import Home
 from host.home.storage import atomic_file
 from host.home.storage.atomic_file import (
     make_folder,
+    may_exist,
     new_file,
+    open_file,
     sweep_temporaries,
     sweep_tree,
     write_atomic,
     write_new,
+)
+from tests.host.conftest import Trader
+
+STATE_FILES = (
+    "journal/journal.jsonl",
+    "state/journal.head",
+    "state/metrics.json",
+    "state/breakers.json",
+    "history/config/core/HEAD",
+    "history/config/core/000001.toml",
 )
 
 
@@ -133,7 +148,7 @@ def test_a_writer_that_hangs_does_not_hang_us(
     write_atomic(tmp_path / "a", b"")
 
 
-def test_what_a_cut_off_write_left_is_swept(tmp_path: Path) -> None:
+def test_the_temporary_file_of_an_interrupted_write_is_removed(tmp_path: Path) -> None:
     write_atomic(tmp_path / "a", b"")
     (tmp_path / ".tmp-1-0123456789ab").write_bytes(b"half")
     (tmp_path / ".tmp-notes").write_bytes(b"somebody's")
@@ -163,8 +178,48 @@ def test_a_long_file_gets_its_name_when_it_is_whole(tmp_path: Path) -> None:
         file.write(b"one")
         assert not path.exists()
     assert path.read_bytes() == b"one"
-    with pytest.raises(StorageError, match="is there already"), new_file(path):
+    with pytest.raises(StorageError, match="exists already"), new_file(path):
         pass
     with pytest.raises(ZeroDivisionError), new_file(tmp_path / "b") as file:
         file.write(b"%d" % (1 // 0))
     assert files_in(tmp_path) == ["a"]
+
+
+def test_opening_a_pipe_fails_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    assert may_exist(path)
+    with pytest.raises(OSError, match="it is not a regular file"):
+        open_file(path)
+    (tmp_path / "file").write_bytes(b"abc")
+    with open_file(tmp_path / "file") as file:
+        assert file.read() == b"abc"
+
+
+@pytest.fixture(scope="module")
+def used_home(tmp_path_factory: pytest.TempPathFactory, demo_home: Home) -> Home:
+    """A home with a plan, and so with a journal, metrics and a version."""
+    home = Home(shutil.copytree(demo_home.root, tmp_path_factory.mktemp("used") / "home"))
+    assert main(["plan", "core", "--json", "--home", str(home.root)]) == 0
+    return home
+
+
+@pytest.mark.parametrize("name", STATE_FILES)
+def test_no_command_hangs_on_a_pipe_in_the_home(
+    trader: Trader, used_home: Home, tmp_path: Path, name: str
+) -> None:
+    home = shutil.copytree(used_home.root, tmp_path / "home")
+    path = home / name
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    for line in (
+        "health",
+        "metrics",
+        "breakers",
+        "events tail",
+        "events verify",
+        "config log core",
+    ):
+        result = trader(*line.split(), "--home", home)
+        assert result.code in (0, 1)
+        assert "unexpected" not in result.err
