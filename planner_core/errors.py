@@ -1,4 +1,4 @@
-"""Every error the planner raises, under one root, each with a stable `code` for machines."""
+"""Errors of the planner, under one root, each with a stable `code` for programs."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from dataclasses import dataclass
 class PlannerError(Exception):
     """Root of the package's errors.
 
-    `code` names the kind of failure and never changes; the message is for people.
+    `code` is the kind of failure and never changes; the message is for people.
     """
 
     code = "planner"
 
 
 class ContextError(PlannerError):
-    """The snapshot handed to the planner contradicts itself or lacks something it needs."""
+    """The snapshot contradicts itself, or lacks something that the planner needs."""
 
     code = "context"
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigProblem:
-    """One thing that is wrong with a configuration, with the place it stands at.
+    """One problem of a configuration, with its place.
 
-    `path` holds the keys from the root of the document down to the offending one.
+    `path` holds the keys from the root of the document to the wrong one.
     """
 
     path: tuple[str | int, ...]
@@ -45,7 +45,7 @@ class ConfigProblem:
 
 
 class ConfigError(PlannerError):
-    """A configuration was refused; `problems` holds all of them, never only the first."""
+    """A configuration was rejected; `problems` holds all of its problems."""
 
     code = "config"
 
@@ -65,13 +65,13 @@ class ModuleError(PlannerError):
 
 
 class ModuleContractError(ModuleError):
-    """A module does not have, or did not return, what its kind promises."""
+    """A module lacks something that its kind requires, or returned something wrong."""
 
     code = "module_contract"
 
 
 class ModuleDependencyError(ModuleError):
-    """A module needs another one that is absent, disabled or of the wrong version."""
+    """A module needs another one that is missing, disabled or of the wrong version."""
 
     code = "module_dependency"
 
@@ -83,6 +83,6 @@ class ModuleRunError(ModuleError):
 
 
 class PlanningCancelledError(PlannerError):
-    """Whoever asked for the plan does not want it any more."""
+    """The run was cancelled."""
 
     code = "cancelled"

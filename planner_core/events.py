@@ -1,7 +1,7 @@
-"""What the planner says while it works: typed, versioned events.
+"""Events that the planner emits while it works: typed and versioned.
 
 The core has one output channel, `runtime.emit(event)`. Logs, metrics, the journal and the display
-subscribe in the host; nothing here knows them.
+subscribe to it in the host.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """What every event carries."""
+    """Fields of every event."""
 
     timestamp: datetime
     bucket_id: str
     trace_id: str
 
     schema_version: ClassVar[int] = SCHEMA_VERSION
-    """Of the fields of the class: one more keeps it; one less, or another meaning, raises it."""
+    """Version of the class's fields. A new field keeps it; a removed or redefined one raises it."""
     severity: ClassVar[str] = "INFO"
-    """DEBUG, INFO, WARN or ERROR: how a log ranks it."""
+    """Level in a log: DEBUG, INFO, WARN or ERROR."""
     is_journaled: ClassVar[bool] = True
-    """Whether a journal keeps it; what metrics add up and a profile draws need not be."""
+    """False for events that only metrics and a profile use."""
 
     @property
     def event_type(self) -> str:
@@ -34,7 +34,7 @@ class Event:
         return type(self).__name__
 
     def payload(self) -> dict[str, object]:
-        """Return what the event says beside its envelope."""
+        """Return the event's own fields, without the envelope."""
         return {name: getattr(self, name) for name in payload_names(type(self))}
 
     def to_record(self) -> dict[str, object]:
@@ -53,18 +53,18 @@ _PAYLOADS: dict[type[Event], tuple[str, ...]] = {}
 
 
 def payload_names(event: type[Event]) -> tuple[str, ...]:
-    """Return the names of what events of a type say beside their envelope."""
-    known = _PAYLOADS.get(event)
-    if known is None:
-        envelope = {found.name for found in fields(Event)}
-        known = tuple(found.name for found in fields(event) if found.name not in envelope)
-        _PAYLOADS[event] = known
-    return known
+    """Return the names of the own fields of an event type, without the envelope's."""
+    names = _PAYLOADS.get(event)
+    if names is None:
+        envelope = {entry.name for entry in fields(Event)}
+        names = tuple(entry.name for entry in fields(event) if entry.name not in envelope)
+        _PAYLOADS[event] = names
+    return names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanningStarted(Event):
-    """A plan was asked for and its input is complete."""
+    """Planning begins: the input is complete."""
 
     as_of: str
     n_securities: int
@@ -73,7 +73,7 @@ class PlanningStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageCompleted(Event):
-    """A stage of the pipeline ended; for progress and the waterfall."""
+    """A stage of the pipeline ended; used for progress and the profile."""
 
     stage: str
     elapsed_s: float
@@ -97,7 +97,7 @@ class ModuleCompleted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleFailed(Event):
-    """A module raised or broke its contract; planning goes on without it."""
+    """A module raised or broke its contract; planning continues without it."""
 
     key: str
     operation: str
@@ -131,7 +131,7 @@ class ModuleSkipped(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerChanged(Event):
-    """A module's circuit breaker changed its state; `retry_after_s` until somebody may try."""
+    """A module's circuit breaker changed state; `retry_after_s` is the time to the next trial."""
 
     key: str
     before: str
@@ -146,7 +146,7 @@ class BreakerChanged(Event):
 class PlanRepeated(Event):
     """A plan is made once more, without the module that `failure` happened in.
 
-    `without` is empty when no module is to blame for it yet: the process was killed from outside.
+    `without` is empty if no module is the cause: the process was killed from outside.
     """
 
     without: str
@@ -168,7 +168,7 @@ class ModuleLoadFailed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigurationChanged(Event):
-    """Another configuration version is active now."""
+    """Another version of the configuration became active."""
 
     version: int
     changed_by: str
@@ -178,7 +178,7 @@ class ConfigurationChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheConsulted(Event):
-    """Calculators were asked: `hits` of them had seen the same inputs before."""
+    """Calculators ran: `hits` of them had a cached result for the same inputs."""
 
     hits: int
     misses: int
@@ -188,7 +188,7 @@ class CacheConsulted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidatesPrepared(Event):
-    """Opportunities became legal candidate actions."""
+    """Opportunities became legal candidates."""
 
     n_opportunities: int
     n_candidates: int
@@ -199,7 +199,7 @@ class CandidatesPrepared(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SequenceGenerationStarted(Event):
-    """Sets of candidates are about to be generated."""
+    """Generating sets of candidates begins."""
 
     n_candidates: int
     generators: tuple[str, ...]
@@ -230,8 +230,8 @@ class SequenceEvaluationStarted(Event):
 class SequenceEvaluationCompleted(Event):
     """Scoring ended.
 
-    `n_pruned` sets could not be among the best by a bound on their score and were not judged;
-    `n_legal` of the others satisfied every constraint.
+    A bound on the score excluded `n_pruned` sets, which were not checked further. Of the others,
+    `n_legal` satisfied every constraint.
     """
 
     n_sequences: int
@@ -257,10 +257,10 @@ class BestSequenceUpdated(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchProgressed(Event):
-    """A part of the search or of the refinement is done; for whoever waits.
+    """A part of the search or of the refinement ended; used for progress.
 
-    One per sequence generator, and one per round of the refinement: `source` is the module's key,
-    or `refinement.supports` and `refinement.lots`.
+    One per sequence generator, and one per round of the refinement. `source` is the module's key,
+    `refinement.supports` or `refinement.lots`.
     """
 
     source: str
@@ -273,7 +273,7 @@ class SearchProgressed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanningCompleted(Event):
-    """The plan is made."""
+    """Planning ended."""
 
     outcome: str
     gain: float

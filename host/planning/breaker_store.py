@@ -117,7 +117,7 @@ class BreakerStore:
         except StorageError as error:
             self.problem = str(error)
             return False
-        self._saved = {breaker.key: breaker for breaker in self.breakers.known}
+        self._saved = {breaker.key: breaker for breaker in self.breakers.tracked}
         self._file_must_change = False
         self.problem = None
         return True
@@ -143,13 +143,13 @@ class BreakerStore:
 
     def retry_at(self, breaker: Breaker) -> datetime | None:
         """Return the time of day of the next trial; None when no trial is due later."""
-        if not breaker.waits:
+        if not breaker.has_retry_time:
             return None
         wait_s = max(0.0, breaker.retry_s - self.breakers.monotonic())
         return self._now() + timedelta(seconds=wait_s)
 
     def _unsaved_keys(self) -> list[str]:
-        now = {breaker.key: breaker for breaker in self.breakers.known}
+        now = {breaker.key: breaker for breaker in self.breakers.tracked}
         return [key for key in {*now, *self._saved} if now.get(key) != self._saved.get(key)]
 
     def _text(self) -> str:
@@ -163,7 +163,7 @@ class BreakerStore:
                 "since": _iso(breaker.since),
                 "reason": breaker.reason,
             }
-            for breaker in self.breakers.known
+            for breaker in self.breakers.tracked
         ]
         return json.dumps({"schema_version": SCHEMA_VERSION, "breakers": entries}, indent=1) + "\n"
 
@@ -199,10 +199,10 @@ class BreakerStore:
             since=None if since is None else _time(since),
             reason=str(entry["reason"])[:REASON_LENGTH_MAX],
         )
-        if not breaker.waits:
+        if not breaker.has_retry_time:
             return breaker
         stored_wait_s = (_time(entry["retry_at"]) - self._now()).total_seconds()
-        wait_s = min(max(stored_wait_s, 0.0), breaker.open_for_s)
+        wait_s = min(max(stored_wait_s, 0.0), breaker.open_s)
         if wait_s < stored_wait_s:
             self._file_must_change = True  # else each restart would wait for the whole time again
         return Breaker(

@@ -1,4 +1,4 @@
-"""The arrays that the planner computes with, by what is in them."""
+"""Array types of the planner, by their elements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The candidate actions as columns: what patterns, generators and the evaluator work on."""
+"""The candidate actions as columns, for patterns, generators and the evaluator."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from planner_core.model.records import Side
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
-    """K legal actions; the id of an action is its place. All money in base currency.
+    """K legal actions; the id of an action is its index. All money in base currency.
 
     Parameters
     ----------
@@ -27,11 +27,11 @@ class Candidates:
         Signed.
     cost, tax, cash_delta : ndarray of shape (K,)
     tax_scored : ndarray of shape (K,)
-        Tax less the relief of realised losses, where that counts.
+        Tax less the relief of realised losses, if `loss_offset` counts it.
     gain : ndarray of shape (K,)
         Score of each action alone, less that of doing nothing.
     conflicts : ndarray of shape (K, K), bool
-        Pairs that must not stand in one plan; symmetric, True on the diagonal.
+        Pairs that must not be in one plan; symmetric, True on the diagonal.
     """
 
     actions: tuple[Action, ...]
@@ -49,26 +49,29 @@ class Candidates:
 
     @property
     def n(self) -> int:
-        """How many candidates there are."""
+        """Number of candidates."""
         return len(self.actions)
 
     @property
     def column(self) -> IntArray:
-        """`security` as a column; a conversion points at the first one, with a change of 0."""
+        """`security` as a column index.
+
+        A conversion points at column 0: its weight change is 0, so the column does not matter.
+        """
         return np.maximum(self.security, 0)
 
     @property
     def null_id(self) -> int:
-        """The id that stands for no action in a block of sequences."""
+        """The id of no action in a block of sequences."""
         return len(self.actions)
 
     def from_source(self, *names: str) -> list[int]:
         """Return ids whose sources include a module of one of the short names, best gain first."""
-        wanted = set(names)
+        short_names = set(names)
         ids = [
             i
             for i, action in enumerate(self.actions)
-            if wanted & {source.rsplit(".", 1)[-1] for source in action.sources}
+            if short_names & {source.rsplit(".", 1)[-1] for source in action.sources}
         ]
         return self.by_gain(ids)
 
@@ -110,7 +113,7 @@ def build_candidates(
 
 
 def traded(actions: list[Action]) -> IntArray:
-    """Return what each action trades: a column, or a negative number for a pair of currencies."""
+    """Return the column that each action trades; a negative number for a pair of currencies."""
     pairs = sorted({_pair(action) for action in actions if action.convert_to})
     return np.array(
         [
@@ -122,7 +125,7 @@ def traded(actions: list[Action]) -> IntArray:
 
 
 def _pair(action: Action) -> tuple[str, str]:
-    """Return the two currencies of a conversion, whichever way it goes."""
+    """Return the two currencies of a conversion, in either direction."""
     first, second = sorted((action.currency, action.convert_to))
     return first, second
 

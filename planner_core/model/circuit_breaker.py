@@ -1,15 +1,15 @@
-"""A circuit breaker per module: who failed three times in a row is left alone for a while.
+"""A circuit breaker per module: after three failures in a row the module is skipped for a while.
 
     CLOSED --3rd failure in a row, or a crash--> OPEN --time is up--> HALF_OPEN --success--> CLOSED
                                                   ^                       |
                                                   +-------- failure ------+  for twice as long
 
-HALF_OPEN lets one run try. A run that never reports (its process was killed) holds the trial for as
-long as the breaker was open; then another one is let through. DISABLED is the user's word: only a
-reset ends it.
+HALF_OPEN lets one run try the module: the trial. If that run never reports, because its process was
+killed, the trial ends after the time that the breaker was open, and another run may try. DISABLED
+is set by the user: only a reset ends it.
 
-There are no rates over windows of calls: a device plans a few times a day, they would never fill.
-Time is the monotonic clock's; what must outlive a process is the host's business.
+There are no failure rates over windows of calls, because a device plans only a few times a day.
+Times are of the monotonic clock. The host stores breakers that must outlive a process.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from enum import StrEnum
 from typing import Final
 
 FAILURES_MAX: Final = 3
-"""So many failures in a row open a breaker."""
+"""Failures in a row that open a breaker."""
 OPEN_MIN_S: Final = 300.0
 OPEN_MAX_S: Final = 3600.0
 BREAKERS_MAX: Final = 1_000
-"""More keys than modules can exist: what has no name yet then goes unwatched."""
+"""More than there can be modules; further keys get no breaker."""
 REASON_LENGTH_MAX: Final = 300
 
 
 class BreakerState(StrEnum):
-    """What a breaker does with calls."""
+    """State of a breaker: it decides which calls pass."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -39,18 +39,18 @@ class BreakerState(StrEnum):
 
 
 class Signal(StrEnum):
-    """What can happen to a breaker."""
+    """Something that may change a breaker's state."""
 
     SUCCESS = "success"
     FAILURE = "failure"
     LAST_FAILURE = "last_failure"
-    """The failure that fills the count."""
+    """The failure that reaches FAILURES_MAX."""
     CRASH = "crash"
-    """It took its process down, or hung in it: once is enough."""
+    """The module ended its process, or hung in it: one is enough."""
     DUE = "due"
-    """The time is up, and somebody wants to call."""
+    """The waiting time is over, and a run wants to call the module."""
     ABANDONED = "abandoned"
-    """The trial ended without a verdict."""
+    """The trial ended without a result."""
     RESET = "reset"
     DISABLE = "disable"
 
@@ -77,7 +77,7 @@ TRANSITIONS: Final[dict[tuple[BreakerState, Signal], BreakerState]] = {
     (_HALF_OPEN, Signal.DISABLE): _DISABLED,
     (_DISABLED, Signal.RESET): _CLOSED,
 }
-"""Every pair that is not here changes nothing: a verdict of a run that began earlier, say."""
+"""A pair that is missing changes nothing, such as the result of a run that began earlier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +92,13 @@ class Breaker:
     failures : int
         In a row.
     openings : int
-        In a row, without a success between them; they double the time.
+        In a row, without a success between them; each doubles the waiting time.
     retry_s : float
-        When the next trial may begin, on the monotonic clock; of no meaning unless OPEN or
-        HALF_OPEN.
+        Time of the next trial on the monotonic clock; only used when OPEN or HALF_OPEN.
     since : datetime, optional
-        Since when it is in this state; None for a breaker that nothing ever happened to.
+        Begin of the current state; None for a new breaker.
     reason : str
-        The last failure, as a line.
+        The last failure, on one line.
     """
 
     key: str
@@ -111,25 +110,25 @@ class Breaker:
     reason: str = ""
 
     @property
-    def open_for_s(self) -> float:
-        """How long it stays open: doubled with every opening in a row, up to an hour."""
+    def open_s(self) -> float:
+        """Waiting time: 5 minutes, doubled with every opening in a row, up to an hour."""
         doublings = max(0, min(self.openings, 10) - 1)
         return min(OPEN_MIN_S * 2.0**doublings, OPEN_MAX_S)
 
     @property
     def is_pristine(self) -> bool:
-        """Whether there is nothing to remember."""
+        """True if there is nothing to store."""
         return self.state is BreakerState.CLOSED and not self.failures
 
     @property
-    def waits(self) -> bool:
-        """Whether it has a time at which somebody may try."""
+    def has_retry_time(self) -> bool:
+        """True if a next trial is scheduled."""
         return self.state in (BreakerState.OPEN, BreakerState.HALF_OPEN)
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A breaker that changed its state."""
+    """A change of a breaker's state."""
 
     before: Breaker
     after: Breaker
@@ -142,53 +141,55 @@ class Breakers:
     ----------
     monotonic : callable returning float, seconds
     now : callable returning an aware datetime
-        For people to read only; nothing is decided by it.
+        For people only: no decision uses it.
+    tracked : iterable of Breaker
+        Breakers to begin with.
     """
 
     def __init__(
         self,
         monotonic: Callable[[], float],
         now: Callable[[], datetime],
-        known: Iterable[Breaker] = (),
+        tracked: Iterable[Breaker] = (),
     ) -> None:
         self.monotonic = monotonic
         self.now = now
-        self._known = {breaker.key: breaker for breaker in known}
+        self._breakers = {breaker.key: breaker for breaker in tracked}
 
     @property
-    def known(self) -> tuple[Breaker, ...]:
-        """Those that something happened to, by key."""
-        return tuple(self._known[key] for key in sorted(self._known))
+    def tracked(self) -> tuple[Breaker, ...]:
+        """Breakers with a failure or a state other than CLOSED, by key."""
+        return tuple(self._breakers[key] for key in sorted(self._breakers))
 
     def of(self, key: str) -> Breaker:
         """Return a module's breaker."""
-        return self._known.get(key) or Breaker(key)
+        return self._breakers.get(key) or Breaker(key)
 
     def put(self, breaker: Breaker) -> None:
-        """Take over a breaker as it is."""
+        """Replace a module's breaker."""
         if breaker.is_pristine:
-            self._known.pop(breaker.key, None)
-        elif breaker.key in self._known or len(self._known) < BREAKERS_MAX:
-            self._known[breaker.key] = breaker
+            self._breakers.pop(breaker.key, None)
+        elif breaker.key in self._breakers or len(self._breakers) < BREAKERS_MAX:
+            self._breakers[breaker.key] = breaker
 
     def wait_s(self, key: str) -> float | None:
-        """Return seconds until the next trial; 0 when it may be called now, None for never."""
+        """Return seconds until the next trial: 0 if a call may pass now, None for never."""
         breaker = self.of(key)
         if breaker.state is BreakerState.DISABLED:
             return None
-        return max(0.0, breaker.retry_s - self.monotonic()) if breaker.waits else 0.0
+        return max(0.0, breaker.retry_s - self.monotonic()) if breaker.has_retry_time else 0.0
 
     def admit(self, key: str) -> tuple[bool, Transition | None]:
-        """Decide whether a module may be called in this run; ask once per run.
+        """Decide whether a module may be called in this run; call this once per run.
 
-        Who is admitted owes a verdict: `signal` SUCCESS, FAILURE or ABANDONED.
+        After True, the run must `signal` SUCCESS, FAILURE or ABANDONED.
         """
         if self.wait_s(key) != 0.0:
             return False, None
-        return True, self.signal(key, Signal.DUE) if self.of(key).waits else None
+        return True, self.signal(key, Signal.DUE) if self.of(key).has_retry_time else None
 
     def signal(self, key: str, signal: Signal, reason: str = "") -> Transition | None:
-        """Let something happen to a breaker; return the change of its state, if it is one."""
+        """Apply a signal to a breaker; return the change of its state, if there is one."""
         before = self.of(key)
         if signal is Signal.FAILURE and before.failures + 1 >= FAILURES_MAX:
             signal = Signal.LAST_FAILURE
@@ -204,14 +205,14 @@ class Breakers:
         after = replace(before, state=state, since=since, reason=reason or before.reason)
         if signal in (Signal.SUCCESS, Signal.RESET):
             return Breaker(before.key)
-        if signal is Signal.DUE:  # the lease of the trial
-            return replace(after, retry_s=self.monotonic() + before.open_for_s)
-        if signal is Signal.ABANDONED:  # nothing was learned: the next one may try at once
+        if signal is Signal.DUE:  # the trial is a lease: it ends after this time
+            return replace(after, retry_s=self.monotonic() + before.open_s)
+        if signal is Signal.ABANDONED:  # no result: the next run may try at once
             return replace(after, retry_s=self.monotonic())
         if signal is Signal.DISABLE:
             return replace(after, failures=0, openings=0)
         after = replace(after, failures=min(before.failures + 1, FAILURES_MAX))
         if state is BreakerState.OPEN:
             after = replace(after, openings=before.openings + 1)
-            after = replace(after, retry_s=self.monotonic() + after.open_for_s)
+            after = replace(after, retry_s=self.monotonic() + after.open_s)
         return after

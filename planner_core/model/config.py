@@ -14,9 +14,9 @@ MODULE_SECTIONS = tuple(kind.value for kind in ModuleKind)
 
 
 class ConfigSection(BaseModel):
-    """Base of the sections: frozen, nothing unknown, no NaN or infinity.
+    """Base of the sections: frozen, no unknown keys, no NaN or infinity.
 
-    Strict: a switch is no number and `"5"` is no 5. An integer may stand for a float.
+    Strict: a switch is not a number, and `"5"` is not 5. An integer is accepted for a float.
     """
 
     model_config = ConfigDict(
@@ -77,7 +77,7 @@ class EstimationConfig(ConfigSection):
     )
 
     @model_validator(mode="after")
-    def _enough_is_possible(self) -> Self:
+    def _check_minimums(self) -> Self:
         if self.history_days < self.history_days_min:
             raise ValueError("history_days must not lie below history_days_min")
         if self.tail_windows_max < self.tail_windows_min:
@@ -86,7 +86,7 @@ class EstimationConfig(ConfigSection):
 
 
 class CostsConfig(ConfigSection):
-    """What a trade costs; costs leave cash."""
+    """Costs of a trade; they leave cash."""
 
     fixed_cost: float = parameter(
         2.0, unit="base currency per trade", ge=0, le=1000, description="the broker's ticket fee"
@@ -95,7 +95,11 @@ class CostsConfig(ConfigSection):
         20.0, unit="bp of value", ge=0, le=1000, description="proportional commission"
     )
     half_spread_bps: float = parameter(
-        5.0, unit="bp of value", ge=0, le=1000, description="half the spread, where none is given"
+        5.0,
+        unit="bp of value",
+        ge=0,
+        le=1000,
+        description="half the spread, unless a security has its own",
     )
     fx_bps: float = parameter(
         10.0, unit="bp of value", ge=0, le=1000, description="conversion of a foreign trade"
@@ -134,10 +138,10 @@ class ConstraintsConfig(ConfigSection):
         description="smallest trade, or 1 % of NAV if that is lower",
     )
     cost_ratio_max: float = parameter(
-        0.01, unit="fraction of value", gt=0, le=1, description="a trade may not cost more"
+        0.01, unit="fraction of value", gt=0, le=1, description="largest cost of a trade"
     )
     cash_reserve: float = parameter(
-        0.005, unit="fraction of NAV", ge=0, le=1, description="cash that buys must leave"
+        0.005, unit="fraction of NAV", ge=0, le=1, description="cash that must remain after buys"
     )
     lot_age_min: int = parameter(
         90, unit="days", ge=0, le=3650, description="a tax lot younger than this is not sold"
@@ -153,16 +157,20 @@ class ConstraintsConfig(ConfigSection):
         unit="days",
         ge=0,
         le=3650,
-        description="no buy up to and including so many days after a sell; 0: at once",
+        description="no buy for so many days after a sell, the last day included; 0: no limit",
     )
     turnover_max: float = parameter(
         0.20, unit="fraction of NAV", ge=0, le=10, description="both sides, within the window"
     )
     turnover_window_days: int = parameter(
-        30, unit="days", ge=1, le=365, description="fills this recent count towards turnover_max"
+        30,
+        unit="days",
+        ge=1,
+        le=365,
+        description="fills within these days count as turnover",
     )
     min_gain_bps: float = parameter(
-        5.0, unit="bp of NAV", ge=0, le=1000, description="smallest gain worth bothering about"
+        5.0, unit="bp of NAV", ge=0, le=1000, description="smallest gain that is worth a trade"
     )
     price_age_days_max: int = parameter(
         5, unit="market days", ge=0, le=60, description="older prices block trades"
@@ -172,7 +180,7 @@ class ConstraintsConfig(ConfigSection):
         unit="daily standard deviations",
         ge=3,
         le=100,
-        description="a larger move is not believed until it is accepted",
+        description="a larger move is ignored until it is accepted",
     )
     settled_cash_only: bool = parameter(
         False, unit="switch", description="buys use settled cash only, not this plan's proceeds"
@@ -180,21 +188,29 @@ class ConstraintsConfig(ConfigSection):
     multi_currency: bool = parameter(
         False,
         unit="switch",
-        description="keep cash per currency: conversions are steps of the plan, none is implicit",
+        description="cash per currency: conversions are steps of the plan, never implicit",
     )
     settlement_days: int = parameter(
         2, unit="market days", ge=0, le=10, description="from trade to settlement"
     )
     withdrawal_notice_days: int = parameter(
-        30, unit="days", ge=0, le=365, description="withdrawals due this soon are raised now"
+        30,
+        unit="days",
+        ge=0,
+        le=365,
+        description="cash for withdrawals due this soon is raised",
     )
 
 
 class SearchConfig(ConfigSection):
-    """How hard to look."""
+    """Size of the search."""
 
     candidates_max: int = parameter(
-        2048, unit="candidates", ge=1, le=2048, description="best per security are kept"
+        2048,
+        unit="candidates",
+        ge=1,
+        le=2048,
+        description="most candidates: the best per security",
     )
     alternatives: int = parameter(
         3, unit="sequences", ge=0, le=20, description="other sequences reported beside the best"
@@ -202,7 +218,7 @@ class SearchConfig(ConfigSection):
 
 
 class PlannerConfig(ConfigSection):
-    """A bucket's whole configuration, as `load_config` makes it.
+    """A bucket's whole configuration, as `load_config` returns it.
 
     `parameters` maps `kind.name` of every enabled module to its parameters.
     """

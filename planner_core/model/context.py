@@ -1,7 +1,7 @@
-"""The frozen snapshot a plan is made from: what is held, what it is worth, what is known.
+"""The frozen snapshot that a plan is made from: holdings, prices, cash, trades and targets.
 
-Everything outside the planner ends here. The context is checked once, when it is made, so that no
-later step has to ask whether a price is positive or a lot lies in the future.
+The context is checked once, on construction. Later steps can rely on it: every price is positive,
+and no lot lies in the future.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ WEIGHT_SUM_TOLERANCE = 1e-9
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlanningContext:
-    """All that a plan depends on besides the configuration.
+    """Everything that a plan depends on, besides the configuration.
 
     Parameters
     ----------
     bucket_id : str
     as_of : date
-        The plan's day; nothing in the context is younger.
+        The day of the plan; nothing in the context is later.
     base_currency : str
         ISO 4217; `fx_rates` and every `value` are in it.
     securities : tuple of Security
@@ -54,20 +54,20 @@ class PlanningContext:
         no entry; any other currency in use without one is an error, never 1.
     lots, cash, cash_flows, trades, pending_orders, group_rules : tuples
     ledger_status : LedgerStatus
-        Anything but VALID makes the planner hold: cool-downs could not be honoured.
+        With any other than VALID the plan is HELD, because cool-downs cannot be checked.
     related_trades : tuple of Trade
-        Fills in other buckets of the same tax entity: they open wash-sale windows here too.
+        Fills in other buckets of the same taxpayer: they start wash-sale windows here too.
     refused : tuple of RefusedStep
     incumbent : Incumbent, optional
     accepted_prices : frozenset of (security id, date)
-        Price moves the owner has looked at and accepted.
+        Price moves that the owner accepted.
     findings : tuple of Finding
-        What the reader of the files noticed; carried into the plan.
+        Findings of the files' readers, for the plan.
 
     Raises
     ------
     ContextError
-        Naming the first contradiction found.
+        With the first contradiction.
     """
 
     bucket_id: str
@@ -97,12 +97,12 @@ class PlanningContext:
 
     @property
     def n_securities(self) -> int:
-        """How many securities there are."""
+        """Number of securities."""
         return len(self.securities)
 
     @property
     def n_days(self) -> int:
-        """How many days of prices there are."""
+        """Number of days with prices."""
         return len(self.dates)
 
     def security_index(self) -> dict[str, int]:
@@ -111,7 +111,7 @@ class PlanningContext:
 
 
 def context_digest(context: PlanningContext) -> str:
-    """Return the SHA-256 of everything the context holds, as hexadecimal digits."""
+    """Return the SHA-256 of all fields of the context, as hexadecimal digits."""
     digest = hashlib.sha256()
     for entry in fields(context):
         content = getattr(context, entry.name)
@@ -130,7 +130,7 @@ def context_digest(context: PlanningContext) -> str:
 
 
 def check_context(context: PlanningContext) -> None:
-    """Raise ContextError unless every part is whole, within bounds and not in the future."""
+    """Raise ContextError unless every part is complete, within bounds and not in the future."""
     _check_history(context)
     _check_securities(context)
     _check_holdings(context)
@@ -168,22 +168,22 @@ def _check_history(context: PlanningContext) -> None:
             f"dates: {context.dates[-1]} lies after as_of {context.as_of}",
         )
     for column, security in enumerate(context.securities):
-        known = context.prices[:, column][~np.isnan(context.prices[:, column])]
+        closes = context.prices[:, column][~np.isnan(context.prices[:, column])]
         _refuse_unless(
-            np.all(np.isfinite(known)) and np.all(known > 0),
+            np.all(np.isfinite(closes)) and np.all(closes > 0),
             f"prices: {security.id} has a price that is not positive and finite",
         )
     for currency, rates in context.fx_rates.items():
-        known = rates[~np.isnan(rates)]
+        quotes = rates[~np.isnan(rates)]
         _refuse_unless(
-            rates.shape == (n_days,) and np.all(np.isfinite(known)) and np.all(known > 0),
+            rates.shape == (n_days,) and np.all(np.isfinite(quotes)) and np.all(quotes > 0),
             f"fx_rates: {currency} needs {n_days} rates that are positive and finite",
         )
 
 
 def _check_securities(context: PlanningContext) -> None:
     ids = [security.id for security in context.securities]
-    _refuse_unless(len(set(ids)) == len(ids), "securities: an id stands twice")
+    _refuse_unless(len(set(ids)) == len(ids), "securities: two have the same id")
     for security in context.securities:
         _refuse_unless(
             _positive(security.lot_size), f"{security.id}: lot_size must be positive and finite"
@@ -198,7 +198,7 @@ def _check_securities(context: PlanningContext) -> None:
         )
         _refuse_unless(
             security.adv_value is None or _positive(security.adv_value),
-            f"{security.id}: adv_value must be positive; leave it out if it is not known",
+            f"{security.id}: adv_value must be positive; leave it out if it is unknown",
         )
         _refuse_unless(
             security.cap is None or 0 <= security.cap <= 1, f"{security.id}: cap must lie in [0, 1]"
@@ -220,7 +220,7 @@ def _check_holdings(context: PlanningContext) -> None:
         _refuse_unless(lot.security in ids, f"lots: unknown security {lot.security}")
         _refuse_unless(
             _positive(lot.quantity),
-            f"lots: {lot.security} has quantity {lot.quantity}; only what is owned can be a lot",
+            f"lots: {lot.security} has quantity {lot.quantity}; a lot needs a quantity > 0",
         )
         _refuse_unless(
             np.isfinite(lot.unit_cost) and lot.unit_cost >= 0 and _positive(lot.fx_rate),
@@ -276,7 +276,7 @@ def _check_targets(context: PlanningContext) -> None:
         sum(targets) <= 1 + WEIGHT_SUM_TOLERANCE, f"targets: sum to {sum(targets):.4f}, above 1"
     )
     named = [(rule.classification, rule.group) for rule in context.group_rules]
-    _refuse_unless(len(set(named)) == len(named), "groups: a rule stands twice for one group")
+    _refuse_unless(len(set(named)) == len(named), "groups: two rules for the same group")
     for rule in context.group_rules:
         for number in (rule.target, rule.cap):
             _refuse_unless(

@@ -1,6 +1,6 @@
-"""What a module declares of itself: its kind, who it is, and its parameters with units and bounds.
+"""Declarations of a module: its kind, metadata, and parameters with units and bounds.
 
-The configuration is read by this alone; what a module does (`module.py`) it need not know.
+Reading a configuration needs only these. The interfaces of modules are in `modules/module.py`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MODULE_NAME = re.compile(r"^[a-z][a-z0-9_]{0,63}\Z")
 
 
 class ModuleKind(StrEnum):
-    """The four kinds, named as their sections in the TOML."""
+    """The four kinds, named like their sections in the TOML."""
 
     OPPORTUNITY = "opportunity_calculators"
     PATTERN = "pattern_generators"
@@ -29,7 +29,7 @@ class ModuleKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """A need for one named module, or (name None) for any enabled module of a kind.
+    """A need for one named module, or for any enabled module of a kind (name None).
 
     `version` is a range such as `>=1.0,<2`; empty accepts every version.
     """
@@ -41,7 +41,7 @@ class Dependency:
 
 @dataclass(frozen=True, slots=True)
 class ModuleMetadata:
-    """Who a module is; checked when it is made."""
+    """Name, version and needs of a module; checked on construction."""
 
     name: str
     version: str
@@ -64,9 +64,9 @@ class ModuleMetadata:
 
 
 class ModuleParameters(BaseModel):
-    """Base of every module's parameters: frozen, nothing unknown, no NaN or infinity.
+    """Base of every module's parameters: frozen, no unknown keys, no NaN or infinity.
 
-    Strict: a switch is no number and `"5"` is no 5. An integer may stand for a float.
+    Strict: a switch is not a number, and `"5"` is not 5. An integer is accepted for a float.
     """
 
     model_config = ConfigDict(
@@ -83,7 +83,7 @@ def parameter(default: object, *, unit: str, description: str, **bounds: Any) ->
         default=default,
         description=description,
         json_schema_extra={"unit": unit},
-        # TOML knows arrays only: what becomes a tuple comes as a list. Its items stay strict.
+        # TOML has only arrays, so a tuple comes as a list. Its items stay strict.
         strict=False if isinstance(default, tuple) else None,
         **bounds,
     )

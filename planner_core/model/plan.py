@@ -1,4 +1,4 @@
-"""What planning deals in: opportunities, actions, steps, and the plan that comes out."""
+"""Opportunities, actions, steps, and the plan that they become."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from planner_core.model.records import Finding, Security, Side
 
 
 class Outcome(StrEnum):
-    """How planning ended; there is no fourth way."""
+    """How planning ended."""
 
     PLANNED = "PLANNED"
     NOTHING_TO_DO = "NOTHING_TO_DO"
@@ -26,7 +26,7 @@ class StoppedBy(StrEnum):
 
 
 class ModuleStatus(StrEnum):
-    """What became of a module in one run."""
+    """How a module ended in one run."""
 
     OK = "ok"
     FAILED = "failed"
@@ -37,7 +37,7 @@ class ModuleStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Opportunity:
-    """A calculator's wish, before lots, costs and limits.
+    """A reason to trade, before lots, costs and limits.
 
     Parameters
     ----------
@@ -45,12 +45,12 @@ class Opportunity:
         Column in the context.
     side : Side
     notional : float, base currency
-        How much to trade, positive. Rounded to lots later: sells that raise cash up, others down.
+        Value to trade, positive. Lots come later: sells that raise cash round up, others down.
     reason : str
         One sentence with the numbers, for the owner.
     mandatory : bool
-        Repairs a violated limit (cash, withdrawal, cap): no filter drops it, and the turnover cap
-        does not count it as far as the repair needs it. Every other limit holds for it too.
+        Repairs a violated limit (cash, withdrawal, cap). No filter drops it, and the turnover cap
+        does not count the part that the repair needs. Every other limit holds for it too.
     """
 
     security: int
@@ -62,7 +62,7 @@ class Opportunity:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """A security that a calculator would have judged but could not, and why."""
+    """A security that a calculator could not judge, and why."""
 
     security: int
     side: Side
@@ -75,16 +75,16 @@ NO_SECURITY = -1
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A trade that is legal by itself: whole lots, priced, with costs and tax.
+    """A trade that is legal alone: whole lots, priced, with costs and tax.
 
     `quantity` is signed (negative sells); `price` is in `currency`; `value` (signed), `cost`,
     `tax` and `cash_delta` are in base currency. `value + cash_delta = -(cost + tax)`.
 
-    `tax_relief` is tax that a realised loss may save elsewhere, if that is configured to count: it
-    enters the score, never cash.
+    `tax_relief` is tax that a realised loss may save elsewhere, with `loss_offset`. It counts in
+    the score, never in cash.
 
-    A conversion has `convert_to`: `quantity` units of `currency` leave, their worth less the cost
-    arrives. It trades no security (`security` is NO_SECURITY) and its `value` is 0.
+    A conversion has `convert_to`: `quantity` units of `currency` leave, and their value less the
+    cost arrives. It trades no security (`security` is NO_SECURITY) and its `value` is 0.
     """
 
     security: int
@@ -104,30 +104,30 @@ class Action:
 
     @property
     def side(self) -> Side:
-        """Buy or sell, from the sign of the quantity; or a conversion."""
+        """Buy or sell, by the sign of the quantity; or a conversion."""
         if self.convert_to:
             return Side.CONVERT
         return Side.BUY if self.quantity > 0 else Side.SELL
 
     @property
     def tax_scored(self) -> float:
-        """Tax as the score counts it: less what a realised loss may save elsewhere."""
+        """Tax as the score counts it: less the tax that a realised loss may save elsewhere."""
         return self.tax - self.tax_relief
 
     def name(self, securities: Sequence[Security]) -> str:
-        """Return what is traded: a security's id, or two currencies such as `EUR>USD`."""
+        """Return the name of the traded thing: a security's id, or currencies such as `EUR>USD`."""
         if self.convert_to:
             return f"{self.currency}>{self.convert_to}"
         return securities[self.security].id
 
 
 ActionSequence = tuple[Action, ...]
-"""Ordered actions, sells first."""
+"""Actions in the order of execution, sells first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """An opportunity or candidate that was not taken further, and why."""
+    """An opportunity or action that was dropped, and why."""
 
     security: str
     side: Side
@@ -168,7 +168,7 @@ class TermChange:
 
     @property
     def change(self) -> float:
-        """How much the plan moves this term; positive is better."""
+        """Change of this term by the plan; positive is better."""
         return self.after - self.before
 
 
@@ -188,7 +188,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class ModuleAttempt:
-    """What became of one module; `elapsed_s` by the runtime's monotonic clock."""
+    """How one module ended; `elapsed_s` by the runtime's monotonic clock."""
 
     key: str
     status: ModuleStatus
@@ -198,7 +198,7 @@ class ModuleAttempt:
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """Another sequence that was found, by its gain in score."""
+    """Another good sequence, with its gain in score."""
 
     gain: float
     violation: float
@@ -209,8 +209,8 @@ class Alternative:
 class Certificate:
     """A proven statement: no legal set of the same candidates scores above `upper_bound`.
 
-    `gap` is the bound less the plan's score, in score units. `exact`: the gap is closed, the plan
-    is the best there is. `nodes`: boxes of sets that were looked at.
+    `gap` is the bound less the plan's score, in score units. `exact`: the gap is closed, and no
+    set of the candidates is better. `nodes`: boxes of sets that were examined.
     """
 
     upper_bound: float
@@ -222,9 +222,9 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The answer. A plan is advice as of a day: execute step 1, then plan again.
+    """The result of a run. A plan is advice for a day: carry out step 1, then plan again.
 
-    Every figure that is not known (a HELD plan may know none) is None rather than NaN.
+    A figure that is not available, as in a HELD plan, is None rather than NaN.
     """
 
     outcome: Outcome
@@ -248,9 +248,9 @@ class Plan:
     alternatives: tuple[Alternative, ...] = ()
     findings: tuple[Finding, ...] = ()
     n_candidates: int = 0
-    """Legal trades that the search chose from."""
+    """Legal trades from which the search chose."""
     n_sizes: int = 0
-    """Other sizes of them that the refinement tried last; a certificate covers both."""
+    """Sizes that the last refinement added; a certificate covers both."""
     n_sequences: int = 0
     stopped_by: StoppedBy = StoppedBy.COMPLETE
     certificate: Certificate | None = None
@@ -259,7 +259,7 @@ class Plan:
 
     @property
     def cash_required(self) -> float:
-        """Base currency that the plan takes out of cash: max(0, -net cash of the plan)."""
+        """Cash that the plan uses, base currency: max(0, -net cash of the plan)."""
         if self.cash_before is None or self.cash_after is None:
             return 0.0
         return max(0.0, self.cash_before - self.cash_after)

@@ -1,4 +1,4 @@
-"""What a snapshot consists of: one frozen record per fact, as the owner's files tell it."""
+"""Parts of a snapshot: one frozen record per fact in the owner's files."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class Side(StrEnum):
     BUY = "buy"
     SELL = "sell"
     CONVERT = "convert"
-    """One currency into another; only where cash is kept per currency."""
+    """One currency into another; only with `multi_currency`."""
 
 
 class LedgerStatus(StrEnum):
-    """Whether the record of past trades can be relied on."""
+    """State of the record of past trades."""
 
     VALID = "valid"
     MISSING = "missing"
@@ -26,7 +26,7 @@ class LedgerStatus(StrEnum):
 
 
 class Severity(StrEnum):
-    """How much a finding matters."""
+    """Importance of a finding."""
 
     INFO = "info"
     WARNING = "warning"
@@ -35,7 +35,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something worth telling about the data or the plan, with what to do about it."""
+    """An observation about the data or the plan, with what the owner can do about it."""
 
     id: str
     severity: Severity
@@ -55,7 +55,7 @@ class Security:
     name : str
         For people.
     currency : str
-        Trade currency, ISO 4217. Minor units (GBX, ILA) are converted before they come here.
+        Trade currency, ISO 4217. Minor units (GBX, ILA) are converted when the files are read.
     lot_size : float, units
         Quantities are whole multiples of it, unless `fractional`.
     min_trade_value : float, base currency
@@ -67,15 +67,15 @@ class Security:
     allow_buy, allow_sell : bool
         Neither: never touch.
     quality : float in [0, 1], optional
-        The owner's judgement of the business; None where there is none.
+        The owner's opinion of the business; None without one.
     half_spread_bps : float, basis points, optional
-        Half the quoted spread; None takes the configured default.
+        Half the quoted spread; None: the configured default.
     adv_value : float, base currency, optional
-        Average daily traded value; None leaves market impact out.
+        Average daily traded value; None: no market impact.
     target : float, weight, optional
-        None: no opinion. 0: should go.
+        None: no opinion. 0: should be sold.
     cap : float, weight, optional
-        Upper bound of its own, below the configured one.
+        Upper bound for this security, below the configured one.
     """
 
     id: str
@@ -109,7 +109,7 @@ class TaxLot:
     """Units bought together.
 
     `unit_cost` is in trade currency, `fx_rate` in base units per unit of it at the purchase.
-    `acquired` None means that nobody knows: such a lot is not sold by rules that need its age.
+    `acquired` is None if unknown: rules that need the lot's age then forbid selling it.
     """
 
     security: str
@@ -130,7 +130,7 @@ class CashBalance:
 
 @dataclass(frozen=True, slots=True)
 class CashFlow:
-    """Money that came in (positive, past) or has to go out (negative, due), base currency."""
+    """A past deposit (positive) or a withdrawal that is due (negative), base currency."""
 
     on: date
     amount: float
@@ -155,7 +155,7 @@ class Trade:
 
 @dataclass(frozen=True, slots=True)
 class PendingOrder:
-    """An order that is with the broker already; it reserves cash or units."""
+    """An order that the broker has already; it reserves cash or units."""
 
     security: str
     side: Side
@@ -165,7 +165,7 @@ class PendingOrder:
 
 @dataclass(frozen=True, slots=True)
 class RefusedStep:
-    """A trade the owner does not want: not proposed again before `until`."""
+    """A trade that the owner rejected: not proposed again before `until`."""
 
     security: str
     side: Side
@@ -175,7 +175,7 @@ class RefusedStep:
 
 @dataclass(frozen=True, slots=True)
 class IncumbentStep:
-    """A step of the accepted plan that is still to be done; `quantity` in units, positive."""
+    """A remaining step of the accepted plan; `quantity` in units, positive."""
 
     security: str
     side: Side
@@ -184,13 +184,13 @@ class IncumbentStep:
 
 @dataclass(frozen=True, slots=True)
 class Incumbent:
-    """What is left of the plan that the owner began to carry out.
+    """The remaining steps of the plan that the owner has begun to carry out.
 
-    Until it expires, another plan must beat it by the minimum gain; without that rule a lone
-    remaining buy, worth less than the minimum gain, would be stranded.
+    Until it expires, another plan must beat it by the minimum gain. Without this rule, a last small
+    buy that gains less than the minimum would never be advised.
 
-    `repaired` is the value, in base currency, of what was carried out of its mandatory steps: the
-    turnover cap did not count it then and does not count it now.
+    `repaired` is the value, in base currency, of its mandatory steps that were carried out. The
+    turnover cap does not count them, neither before nor after they are done.
     """
 
     trace_id: str

@@ -134,8 +134,8 @@ def test_negative_cash_is_counted_in_every_currency_and_repaired() -> None:
     assert made.cash_before == pytest.approx(-3_500)
     assert made.outcome is Outcome.PLANNED
     assert made.steps[0].side is Side.SELL
-    # 3,500 and the reserve of 182.50 are what the sells are there for.
-    assert "cash is 3,682 EUR short" in made.steps[0].reason
+    # The sells raise 3,500 and the reserve of 182.50.
+    assert "cash is 3,682 EUR below the reserve" in made.steps[0].reason
     assert made.cash_after is not None
     assert made.cash_after >= 0.005 * 36_500
     assert made.violation_before > 0 == made.violation_after

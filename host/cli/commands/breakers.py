@@ -34,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, output: Output) -> int:
     """Print every breaker that something happened to."""
     store = _open(options, output)
-    known = store.breakers.known
+    known = store.breakers.tracked
     code = EXIT_DONE if store.problem is None else EXIT_FAILED
     if options.json:
         output.json({"schema_version": 1, "breakers": [_to_json(b, store) for b in known]})
@@ -52,7 +52,7 @@ def reset_breaker(options: argparse.Namespace, output: Output) -> int:
     from planner_core.model.circuit_breaker import Signal
 
     store = _open(options, output)
-    known = [breaker.key for breaker in store.breakers.known]
+    known = [breaker.key for breaker in store.breakers.tracked]
     keys = known if options.key == "all" else [_key_of(options.key, known)]
     if not keys:
         output.line("nothing to reset: all breakers are closed")
@@ -71,7 +71,7 @@ def disable_module(options: argparse.Namespace, output: Output) -> int:
     from planner_core.model.circuit_breaker import Signal
 
     store = _open(options, output)
-    key = _key_of(options.key, [breaker.key for breaker in store.breakers.known])
+    key = _key_of(options.key, [breaker.key for breaker in store.breakers.tracked])
     store.signal(key, Signal.DISABLE, "by hand")
     _require_kept(store)
     output.line(f"{key}: left out until `trader breakers reset {key}`")
@@ -121,7 +121,7 @@ def _to_json(breaker: Breaker, store: BreakerStore) -> dict[str, object]:
         "since": breaker.since.isoformat(timespec="seconds") if breaker.since else None,
         "reason": breaker.reason or None,
         "retry_at": retry_at.isoformat(timespec="seconds") if retry_at else None,
-        "retry_after_s": store.breakers.wait_s(breaker.key) if breaker.waits else None,
+        "retry_after_s": store.breakers.wait_s(breaker.key) if breaker.has_retry_time else None,
     }
 
 

@@ -228,7 +228,7 @@ def test_an_invalid_file_is_set_aside_and_every_breaker_is_closed(
     store.path.parent.mkdir(parents=True)
     store.path.write_text(text, encoding="utf-8")
     store.refresh()
-    assert store.breakers.known == ()
+    assert store.breakers.tracked == ()
     assert store.problem is not None
     assert "set aside as breakers.json.corrupt." in store.problem
     assert [path.read_text("utf-8") for path in home.state_dir.glob("*.corrupt.*")] == [text]
@@ -244,8 +244,8 @@ def test_two_processes_do_not_undo_each_other(tmp_path: Path) -> None:
     assert one.save()
     assert two.save()
     one.refresh()
-    assert [breaker.key for breaker in one.breakers.known] == ["filters.a", "filters.b"]
-    assert {breaker.state for breaker in one.breakers.known} == {BreakerState.OPEN}
+    assert [breaker.key for breaker in one.breakers.tracked] == ["filters.a", "filters.b"]
+    assert {breaker.state for breaker in one.breakers.tracked} == {BreakerState.OPEN}
 
 
 def test_a_file_that_cannot_be_read_once_changes_nothing_and_is_read_again(
@@ -265,9 +265,9 @@ def test_a_file_that_cannot_be_read_once_changes_nothing_and_is_read_again(
     monkeypatch.setattr("host.planning.breaker_store.read_state", fail_once)
     one.refresh()
     assert one.problem is not None
-    assert [breaker.key for breaker in one.breakers.known] == ["filters.a"]
+    assert [breaker.key for breaker in one.breakers.tracked] == ["filters.a"]
     one.refresh()
-    assert [breaker.key for breaker in one.breakers.known] == ["filters.a", "filters.b"]
+    assert [breaker.key for breaker in one.breakers.tracked] == ["filters.a", "filters.b"]
 
 
 def test_a_file_that_cannot_be_read_is_not_written_over(
@@ -288,4 +288,4 @@ def test_a_file_that_cannot_be_read_is_not_written_over(
     assert store.save()
     other = BreakerStore(Home(tmp_path), clock, wall)
     other.refresh()
-    assert [breaker.key for breaker in other.breakers.known] == ["filters.a", "filters.b"]
+    assert [breaker.key for breaker in other.breakers.tracked] == ["filters.a", "filters.b"]

@@ -85,7 +85,7 @@ def test_each_failed_trial_doubles_the_wait_up_to_an_hour_and_a_good_one_ends_it
     clock.advance(3600)
     assert breakers.admit(KEY)[0]
     breakers.signal(KEY, Signal.SUCCESS)
-    assert breakers.known == ()
+    assert breakers.tracked == ()
     breakers.signal(KEY, Signal.CRASH)
     assert breakers.wait_s(KEY) == 300
 
@@ -142,7 +142,7 @@ def test_there_is_an_end_to_how_many_breakers_are_remembered() -> None:
     breakers = breakers_at(FakeClock())
     for n in range(BREAKERS_MAX + 5):
         breakers.signal(f"filters.f{n}", Signal.FAILURE)
-    assert len(breakers.known) == BREAKERS_MAX
+    assert len(breakers.tracked) == BREAKERS_MAX
 
 
 # --- in a plan ----------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"fx_rates": {"USD": np.ones(29)}}, "USD needs 30 rates"),
     ({"fx_rates": {"USD": np.zeros(30)}}, "USD needs 30 rates that are positive"),
     ({"fx_rates": {"USD": np.full(30, INF)}}, "USD needs 30 rates that are positive"),
-    ({"securities": (make_security("AAA"),) * 4}, "an id stands twice"),
+    ({"securities": (make_security("AAA"),) * 4}, "two have the same id"),
     (securities_with(lot_size=0.0), "AAA: lot_size must be positive"),
     (securities_with(lot_size=INF), "AAA: lot_size must be positive"),
     (securities_with(lot_size=NAN), "AAA: lot_size must be positive"),
@@ -86,7 +86,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"securities": make_securities(4, target=0.26)}, "targets: sum to 1.0400, above 1"),
     (lot(security="ZZZ"), "lots: unknown security ZZZ"),
     (lot(quantity=0.0), "lots: AAA has quantity 0.0"),
-    (lot(quantity=-1.0), "only what is owned can be a lot"),
+    (lot(quantity=-1.0), "a lot needs a quantity > 0"),
     (lot(quantity=INF), "lots: AAA has quantity inf"),
     (lot(unit_cost=-1.0), "unit cost >= 0"),
     (lot(unit_cost=NAN), "unit cost >= 0"),
@@ -117,7 +117,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"group_rules": (GroupRule("industry", "a", cap=NAN),)}, "industry a lie in"),
     (
         {"group_rules": (GroupRule("industry", "a", 0.1), GroupRule("industry", "a", cap=0.5))},
-        "a rule stands twice",
+        "two rules for the same group",
     ),
 ]
 
