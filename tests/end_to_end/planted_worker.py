@@ -1,7 +1,7 @@
 """The real worker with bad modules planted in it: `planted_worker.py MISDEED[,MISDEED] ...`.
 
-The rest of the arguments are the worker's own. Each misdeed is a calculator of its name; in every
-other way it is the planner's process as it is shipped.
+The other arguments are those of the worker. Each misdeed is a calculator of its name. Everything
+else is the planner's process as it is shipped.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ def hang(_state: PlanningState) -> list[Any]:
 
 
 def be_killed(_state: PlanningState) -> list[Any]:
-    """End as the kernel ends a process that is in its way."""
+    """End as if the kernel needed the memory of this process."""
     os.kill(os.getpid(), signal.SIGKILL)
     return []
 
 
 def be_killed_once(state: PlanningState) -> list[Any]:
-    """Be there when the process is killed; the next time nothing happens."""
+    """Run when the process is killed from outside, but only the first time."""
     mark = Path(sys.argv[sys.argv.index("--home") + 1]) / "was_killed"
     if not mark.exists():
         mark.touch()
@@ -56,25 +56,25 @@ def be_killed_once(state: PlanningState) -> list[Any]:
 
 
 def hide_a_child_and_die(_state: PlanningState) -> list[Any]:
-    """Leave a child in a session of its own, and end before anybody can look for it."""
+    """Leave a child in a session of its own, and end before the worker can look for it."""
     subprocess.Popen(["sleep", "4711"], start_new_session=True)
     os._exit(0)
 
 
 def hang_in_c(_state: PlanningState) -> list[Any]:
-    """Hold Python's lock: no other thread of the process runs any more."""
+    """Hold Python's lock, so that no other thread of the process can run."""
     ctypes.PyDLL(None).sleep(600)
     return []
 
 
 def eat_memory(_state: PlanningState) -> list[Any]:
-    eaten = []
+    blocks = []
     while True:
-        eaten.append(bytearray(10_000_000))
+        blocks.append(bytearray(10_000_000))
 
 
 def fork_and_stay(_state: PlanningState) -> list[Any]:
-    """Leave a child behind that does not even belong to the group any more."""
+    """Leave a child behind that is not in the group of the worker."""
     if os.fork() == 0:
         os.setsid()
         time.sleep(600)
@@ -87,7 +87,7 @@ def orphan_a_grandchild(_state: PlanningState) -> list[Any]:
 
 
 def fork_and_return(_state: PlanningState) -> list[Any]:
-    """Both go on planning, and both would answer."""
+    """Let two processes plan; both would send a response."""
     os.fork()
     return []
 
@@ -102,8 +102,8 @@ def close_everything(_state: PlanningState) -> list[Any]:
     return []
 
 
-def answer_in_our_name(_state: PlanningState) -> list[Any]:
-    """Write nonsense into whatever is open."""
+def write_garbage(_state: PlanningState) -> list[Any]:
+    """Write garbage into every open file."""
     for descriptor in range(3, 30):
         try:
             os.write(descriptor, b'{"planned": 7}\n')
@@ -127,7 +127,7 @@ MISDEEDS: dict[str, Callable[[PlanningState], list[Any]]] = {
     "fork_and_return": fork_and_return,
     "print_a_lot": print_a_lot,
     "close_everything": close_everything,
-    "answer_in_our_name": answer_in_our_name,
+    "write_garbage": write_garbage,
 }
 
 

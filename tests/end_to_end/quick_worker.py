@@ -1,7 +1,7 @@
-"""A worker that plans nothing, quickly: `quick_worker.py PLAN_S --home DIR`.
+"""A worker that sends a fixed plan: `quick_worker.py PLAN_S --home DIR`.
 
-It speaks the worker's protocol, answers after PLAN_S seconds, and needs no numpy, so that a test
-that is about presses can start and kill a hundred daemons.
+It has the protocol of the worker, answers after PLAN_S seconds, and needs no numpy. So a test of
+presses can start and kill a hundred daemons.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main() -> None:
     plan_s = float(sys.argv[1])
     send("ready", {"pid": os.getpid()})
     send("warm", {"elapsed_s": 0.0})
-    # Unbuffered: what is left in a buffer would be hidden from `select`.
+    # Unbuffered, because `select` does not see what is in a buffer.
     for line in os.fdopen(sys.stdin.fileno(), "rb", buffering=0, closefd=False):
         request = json.loads(line)
         if request["do"] != "plan":
@@ -48,8 +48,8 @@ def main() -> None:
             send("failed", {"trace_id": trace_id, "code": "cancelled", "lines": ["cancelled"]})
             continue
         created_at = datetime.now(UTC).isoformat()
-        found = {"trace_id": trace_id, "created_at": created_at, "elapsed_s": plan_s}
-        send("planned", {**found, "plan": plan(trace_id, bucket_id)})
+        envelope = {"trace_id": trace_id, "created_at": created_at, "elapsed_s": plan_s}
+        send("planned", {**envelope, "plan": plan(trace_id, bucket_id)})
 
 
 if __name__ == "__main__":

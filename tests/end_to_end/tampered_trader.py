@@ -1,13 +1,17 @@
-"""`trader`, with a quick worker and a place to die at.
+"""`trader` with a quick worker, and with a place where it kills itself.
 
-Called as `tampered_trader.py TAMPER trader-arguments`. TAMPER is a JSON object: `plan_s`, how long
-the worker takes; `planted`, bad modules for the real worker instead; `clock_s`, by how much the
-daemon's clock is wrong; `fails_to_save`, no plan can be stored; and `kill`, a place where the
-process kills itself as kill -9 does, so that nothing it does there can be tidied up. The product
-knows nothing of this: its functions are wrapped from outside.
+Called as `tampered_trader.py TAMPER trader-arguments`. TAMPER is a JSON object with these keys:
+
+plan_s          how long the quick worker takes
+planted         bad modules; the real worker runs with them instead of the quick one
+clock_s         by how much the daemon's clock is wrong
+fails_to_save   no plan can be stored
+kill            a place where the process ends as by kill -9, with no chance to clean up
+
+The product has no code for this: its functions are wrapped from outside.
 """
 
-# ruff: noqa: ANN401 - what is wrapped may take and return anything
+# ruff: noqa: ANN401 - a wrapped function may take and return anything
 from __future__ import annotations
 
 import json
@@ -32,7 +36,7 @@ PLANTED_WORKER = str(Path(__file__).with_name("planted_worker.py"))
 
 
 def die() -> None:
-    """End at once, as nothing but the kernel can stop."""
+    """End at once, without any cleaning up."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -40,11 +44,11 @@ class Countdown:
     """Dies at the n-th call."""
 
     def __init__(self, n: int) -> None:
-        self.left = n
+        self.remaining = n
 
     def __call__(self) -> None:
-        self.left -= 1
-        if self.left == 0:
+        self.remaining -= 1
+        if self.remaining == 0:
             die()
 
 
@@ -58,15 +62,15 @@ def tamper_with_journal(kill: dict[str, Any], count: Countdown) -> None:
         if is_it and kill["at"] == "before_record":
             count()
         if is_it and kill["at"] == "torn_record":
-            count.left -= 1
-            if count.left == 0:
+            count.remaining -= 1
+            if count.remaining == 0:
                 Journal._write = torn  # type: ignore[method-assign]
         append(self, records, durable)
         if is_it and kill["at"] == "after_record":
             count()
 
     def torn(self: Journal, data: bytes, *, durable: bool) -> None:
-        last = data.rfind(b"\n", 0, -1) + 1  # what was recorded stands behind what was only told
+        last = data.rfind(b"\n", 0, -1) + 1  # the record is the last line
         write(self, data[: (last + len(data)) // 2], durable=durable)
         die()
 
@@ -87,26 +91,26 @@ def wrap(owner: type, name: str, *, before: Callable[[], None], after: Callable[
 
 
 def fail(*_args: object) -> Any:
-    """Fail as nobody foresaw."""
+    """Raise an unexpected error."""
     raise RuntimeError("out of order")
 
 
 def nothing() -> None:
-    """Let it pass."""
+    """Do nothing."""
 
 
 def set_clock(by_s: float) -> None:
-    """Let the daemon live at another time."""
+    """Give the daemon a clock that is wrong."""
     init = Daemon.__init__
 
-    def elsewhen(self: Any, *args: Any, **kwargs: Any) -> None:
+    def with_wrong_clock(self: Any, *args: Any, **kwargs: Any) -> None:
         init(self, *args, **kwargs, now=lambda: datetime.now(UTC) + timedelta(seconds=by_s))
 
-    Daemon.__init__ = elsewhen  # type: ignore[method-assign]
+    Daemon.__init__ = with_wrong_clock  # type: ignore[method-assign]
 
 
 def tamper(settings: dict[str, Any]) -> None:
-    """Replace the worker, and lay the trap."""
+    """Replace the worker, and wrap the place to die at."""
     plan_s, planted = str(settings.get("plan_s", 0.0)), settings.get("planted")
     init = worker_client.WorkerClient.__init__
 
@@ -120,16 +124,16 @@ def tamper(settings: dict[str, Any]) -> None:
     if settings.get("clock_s"):
         set_clock(float(settings["clock_s"]))
     if settings.get("fails_to_save"):
-        PlanStore.save = fail  # type: ignore[assignment,method-assign] # as nobody foresaw
+        PlanStore.save = fail  # type: ignore[assignment,method-assign] # an unexpected error
     kill = settings.get("kill")
     if kill is None:
         return
     count = Countdown(int(kill.get("n", 1)))
-    where = kill["at"]
-    if where.endswith("_record"):
+    place = kill["at"]
+    if place.endswith("_record"):
         tamper_with_journal(kill, count)
         return
-    moment, method = where.split("_", 1)
+    moment, method = place.split("_", 1)
     owner, name = {
         "confirm": (Link, "confirm"),
         "save": (PlanStore, "save"),

@@ -1,4 +1,4 @@
-"""A press, while a module takes the planner's process down: the plan comes all the same."""
+"""A press, while a module ends the planner's process: there is a plan all the same."""
 
 from __future__ import annotations
 

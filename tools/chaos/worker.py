@@ -1,7 +1,7 @@
-"""The planner's process as it is shipped, with one module more that does what a file says.
+"""The planner's process as it is shipped, with one more module whose behaviour a file chooses.
 
-Called as `worker.py FILE worker-arguments`. The file holds the name of a misdeed, or nothing; it
-is read anew for each plan.
+Called as `worker.py FILE worker-arguments`. The file holds the name of a misdeed, or nothing. It is
+read again for each plan.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ NAME: Final = "chaotic"
 KEY: Final = f"opportunity_calculators.{NAME}"
 
 
-def wish(notional: float) -> Opportunity:
-    """Return something to wish for."""
-    return Opportunity(0, Side.SELL, notional, "a wish")
+def opportunity(notional: float) -> Opportunity:
+    """Return an opportunity of this size."""
+    return Opportunity(0, Side.SELL, notional, "chaos")
 
 
 def fail() -> list[Any]:
@@ -45,31 +45,31 @@ def fail() -> list[Any]:
 
 
 def hang() -> list[Any]:
-    """Never come back, and let no other thread run."""
+    """Never return, and let no other thread run."""
     ctypes.PyDLL(None).sleep(600)
     return []
 
 
 def crash() -> list[Any]:
-    """Take the process down."""
+    """End the process with a crash."""
     ctypes.string_at(0)
     return []
 
 
 def leave() -> list[Any]:
-    """End the process as if all were well."""
+    """End the process with exit code 0."""
     os._exit(0)
 
 
 def eat() -> list[Any]:
     """Take memory until there is none."""
-    eaten = []
+    blocks = []
     while True:
-        eaten.append(bytearray(10_000_000))
+        blocks.append(bytearray(10_000_000))
 
 
 def fork() -> list[Any]:
-    """Leave a process behind that belongs to nobody."""
+    """Leave a process behind, in a session of its own."""
     if os.fork() == 0:
         os.setsid()
         time.sleep(600)
@@ -80,9 +80,9 @@ def fork() -> list[Any]:
 MISDEEDS: Final[dict[str, Callable[[], Any]]] = {
     "raise": fail,
     "no_list": lambda: 7,
-    "nan": lambda: [wish(math.nan)],
-    "infinite": lambda: [wish(math.inf)],
-    "million": lambda: [wish(1_000.0)] * 1_000_000,
+    "nan": lambda: [opportunity(math.nan)],
+    "infinite": lambda: [opportunity(math.inf)],
+    "million": lambda: [opportunity(1_000.0)] * 1_000_000,
     "hang": hang,
     "crash": crash,
     "leave": leave,
@@ -90,27 +90,27 @@ MISDEEDS: Final[dict[str, Callable[[], Any]]] = {
     "fork": fork,
 }
 DEADLY: Final = frozenset({"hang", "crash", "leave"})
-"""These cost the process."""
+"""These end the process."""
 
 
 class Chaotic(OpportunityCalculator[ModuleParameters]):
-    """A calculator that finds nothing, or does what it is told."""
+    """A calculator that finds nothing, or commits the misdeed in a file."""
 
     metadata = ModuleMetadata(name=NAME, version="1.0.0", description="Does harm on demand")
     parameters_model = ModuleParameters
 
-    def __init__(self, order: Path) -> None:
-        self._order = order
+    def __init__(self, file: Path) -> None:
+        self._file = file
 
     def calculate(self, state: PlanningState, parameters: ModuleParameters) -> list[Opportunity]:
-        """Do it."""
+        """Commit the misdeed, if there is one."""
         del state, parameters
-        misdeed = MISDEEDS.get(self._order.read_text("ascii"))
-        found: list[Opportunity] = [] if misdeed is None else misdeed()
-        return found
+        misdeed = MISDEEDS.get(self._file.read_text("ascii"))
+        opportunities: list[Opportunity] = [] if misdeed is None else misdeed()
+        return opportunities
 
 
-def never_cached() -> None:
+def disable_cache() -> None:
     """Make every plan call the module: an earlier result must not hide what it does now."""
     put = RunCache.put
 
@@ -120,11 +120,11 @@ def never_cached() -> None:
         if not isinstance(module, Chaotic):
             put(cache, module, parameters, results)
 
-    RunCache.put = put_of_others  # type: ignore[assignment,method-assign] # the product knows nothing of this
+    RunCache.put = put_of_others  # type: ignore[assignment,method-assign] # wrapped from outside
 
 
 if __name__ == "__main__":
-    never_cached()
+    disable_cache()
     registries = builtin_registries().copy()
     registries.register(Chaotic(Path(sys.argv.pop(1))))
     main(registries)

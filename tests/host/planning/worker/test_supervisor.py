@@ -137,7 +137,7 @@ def test_the_same_request_is_planned_once_more_without_the_suspect(
     assert metrics.gauges["planner_rss_bytes"] > 10_000_000
 
 
-@pytest.mark.parametrize("misdeed", ["be_killed", "answer_in_our_name"])
+@pytest.mark.parametrize("misdeed", ["be_killed", "write_garbage"])
 def test_a_module_is_left_out_after_an_end_from_outside_only_when_it_happens_again(
     home: Home, misdeed: str
 ) -> None:
