@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from host.planning.breaker_store import BreakerStore
 from host.planning.worker.client import WorkerCallbacks
 from host.planning.worker.supervisor import PlanSupervisor
-from host.telemetry.events import daemon_events as told
+from host.telemetry import events as told
 from host.telemetry.metrics.process_memory import peak_memory_bytes
 from host.telemetry.metrics.store import MetricsStore
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from host.appliance.presses.press_log import OpenRequest
     from host.home.home import Home
     from host.planning.worker.client import WorkerClient
-    from host.telemetry.events.host_event import HostEvent
+    from host.telemetry.events import HostEvent
 
 Tell = Callable[["HostEvent"], None]
 

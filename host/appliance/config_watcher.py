@@ -22,7 +22,7 @@ from host.home.storage.folder_watch import FolderWatch
 from host.home.storage.problems import ConfigFileError, ConfigFileUnreadableError
 from host.home.storage.toml_file import read_bytes
 from host.limits import TOML_BYTES_MAX
-from host.telemetry.events.daemon_events import (
+from host.telemetry.events import (
     ConfigHistoryNotRepaired,
     ConfigHistoryRepaired,
     ConfigurationNotKept,

@@ -53,9 +53,9 @@ from host.home.plan_store import PlanStore
 from host.home.storage.atomic_file import write_atomic
 from host.home.storage.instance_lock import InstanceLock
 from host.planning.worker.client import WorkerClient
+from host.telemetry import events as told
 from host.telemetry.event_bus import EventBus
-from host.telemetry.events import daemon_events as told
-from host.telemetry.events.press_events import BucketSelected
+from host.telemetry.events import BucketSelected
 from host.telemetry.journal.head import HEAD_NAME
 from host.telemetry.journal.journal import Journal, Reading
 from host.telemetry.logs.event_log import is_logged, is_logged_type, log_event

@@ -35,7 +35,7 @@ from host.health.monitor_state import (
 )
 from host.health.preallocated_file import preallocate
 from host.health.probe import HealthProbe
-from host.telemetry.events import daemon_events as told
+from host.telemetry import events as told
 
 if TYPE_CHECKING:
     from host.appliance.link_monitor import LinkWatch
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from host.home.config.device_settings import LimitsTable
     from host.home.home import Home
     from host.planning.worker.client import WorkerClient
-    from host.telemetry.events.host_event import HostEvent
+    from host.telemetry.events import HostEvent
 
 TICK_S: Final = 2.0
 SAVE_S: Final = 600.0

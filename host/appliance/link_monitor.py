@@ -15,11 +15,11 @@ from firmware_bridge.events import (
     PortOpened,
 )
 from firmware_bridge.messages import PROTOCOL_MAX, PROTOCOL_MIN
-from host.telemetry.events import daemon_events as told
+from host.telemetry import events as told
 
 if TYPE_CHECKING:
     from firmware_bridge.link import LinkStatistics
-    from host.telemetry.events.host_event import HostEvent
+    from host.telemetry.events import HostEvent
 
 WINDOW_S: Final = 60.0
 DAMAGED_MIN: Final = 3

@@ -17,7 +17,7 @@ from host.errors import StorageError
 from host.health.catalogue import fault_of_failure
 from host.planning.worker import errors as worker_failure
 from host.planning.worker.errors import PlanFailedError
-from host.telemetry.events.press_events import (
+from host.telemetry.events import (
     FrameShown,
     PlanCancelled,
     PlanExpired,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from host.home.plan_store import PlanFile, PlanRecord, PlanStore
     from host.planning.worker.client import PlanReply
     from host.planning.worker.supervisor import PlanSupervisor
-    from host.telemetry.events.host_event import Names
+    from host.telemetry.events import EventScope
 
 PROGRESS: Final[Mapping[str, float]] = {
     "value": 0.05,
@@ -206,7 +206,7 @@ class PlanDesk:
             self._screen.update(self._screen.state.with_planning(self._screen.now_s(), fraction))
 
 
-def names_of(request: OpenRequest) -> Names:
+def names_of(request: OpenRequest) -> EventScope:
     """Return what events about a request are about."""
     return {"trace_id": request.trace_id, "bucket_id": request.bucket_id}
 

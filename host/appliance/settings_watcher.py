@@ -15,7 +15,7 @@ from host.home.config.device_settings import LogTable, load_device_config
 from host.home.storage.atomic_file import file_signature
 from host.home.storage.folder_watch import FolderWatch
 from host.home.storage.problems import ConfigFileUnreadableError
-from host.telemetry.events.daemon_events import (
+from host.telemetry.events import (
     ConfigurationNotKept,
     ConfigurationRejected,
     LogLevelChanged,

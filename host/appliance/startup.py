@@ -18,8 +18,8 @@ from host.appliance.screen import Screen
 from host.clock import utc_now
 from host.display.faults import SCROLL_TEXTS, Fault
 from host.errors import HomeError, HostError, StorageError
-from host.telemetry.events import daemon_events
-from host.telemetry.events.host_event import HostEvent, stamped
+from host.telemetry import events
+from host.telemetry.events import HostEvent, stamped
 from host.telemetry.logs.event_log import log_event
 
 if TYPE_CHECKING:
@@ -84,10 +84,10 @@ async def serve(
             with logging(config, keeps=False):
                 if str(error) != told:
                     told = str(error)
-                    _log(daemon_events.WaitingForHome(fault=fault.value, problem=told))
+                    _log(events.WaitingForHome(fault=fault.value, problem=told))
                 await _wait(home, open_port(config), fault, stop)
                 if stop.is_set():
-                    _log(daemon_events.DaemonStopped())
+                    _log(events.DaemonStopped())
     notifier.stopping()
     return None
 

@@ -23,7 +23,7 @@ from host.home.portfolio.portfolio_files import read_portfolio
 from host.home.portfolio.snapshot import take_snapshot
 from host.home.storage.problems import LedgerError, MarketDataError
 from host.planning.plan_json import explanation_to_json, plan_to_json
-from host.telemetry.events.host_event import new_trace_id, stamped
+from host.telemetry.events import new_trace_id, stamped
 from planner_core.errors import ContextError
 from planner_core.events import BreakerChanged, Event, PlanningCompleted
 from planner_core.model.plan import ModuleStatus, Outcome, Plan
@@ -313,7 +313,7 @@ def journal_plan(home: Home, events: Iterable[Event], run: PlannedRun, file: Pla
         When the journal could not be written.
     """
     # The planner's process writes no journal; asyncio would come along.
-    from host.telemetry.events.press_events import PlanStored, plan_summary
+    from host.telemetry.events import PlanStored, plan_summary
     from host.telemetry.journal.head import HEAD_NAME
     from host.telemetry.journal.journal import Journal
     from host.telemetry.journal.record import clean_record

@@ -16,8 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from host.telemetry.events.daemon_events import EventsDropped, SubscriberFailed
-from host.telemetry.events.host_event import EventT, stamped
+from host.telemetry.events import EventsDropped, EventT, SubscriberFailed, stamped
 from planner_core.events import Event
 
 QUEUE_MAX: Final = 1_000

@@ -25,7 +25,7 @@ from host.planning.breaker_store import BreakerStore
 from host.planning.worker.client import WorkerClient
 from host.planning.worker.supervisor import PlanSupervisor
 from host.telemetry.event_bus import EventBus
-from host.telemetry.events.press_events import ButtonEdge, FrameShown, PlanRequested
+from host.telemetry.events import ButtonEdge, FrameShown, PlanRequested
 from host.telemetry.journal.head import HEAD_NAME
 from host.telemetry.journal.journal import Journal
 from host.telemetry.logs.event_log import is_logged, is_logged_type, log_event

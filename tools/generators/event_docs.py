@@ -1,9 +1,9 @@
-"""docs/events.md: every type of event, from its class.
+"""Generator of docs/events.md: every type of event, from its class.
 
 python tools/generators/event_docs.py    pin new events and new fields in tests/vectors/events.json
 
-What is pinned already is left alone: a field that goes, or means something else, needs a higher
-schema_version, and its pin is changed by hand.
+A pin is never changed here: a field that goes, or changes its meaning, needs a higher
+schema_version, and its pin is edited by hand.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from host.limits import JOURNAL_BYTES_MAX, JOURNAL_FILE_BYTES_MAX, JOURNAL_FILE_DAYS_MAX
-from host.telemetry.events.catalogue import (
-    DAEMON_EVENTS,
+from host.telemetry.events import (
     ENVELOPE,
     EVENT_TYPES,
+    HOST_EVENTS,
     PLANNER_EVENTS,
-    PRESS_EVENTS,
+    PressTraceEvent,
 )
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ HEAD = f"""\
 Generated from the classes of the events: do not edit.
 
 Everything that happens in the appliance is an event: typed, versioned, and one JSON object per line
-in the home's `journal/`. `trader events tail --follow` shows them as they come.
+in the home's `journal/`. `trader events tail --follow` prints them as they happen.
 
 ```json
 {{"n":4711,"prev":"<sha256 of the line before>","timestamp":"2026-11-22T18:32:01.123456+00:00",
@@ -43,63 +43,68 @@ in the home's `journal/`. `trader events tail --follow` shows them as they come.
  "data":{{...}}}}
 ```
 
-`trace_id` joins all that follows from one press or one `trader plan`: the edges of the button, the
-planner's events, the plan's file, the frame on the board, the lines of the log. An event that
-concerns no bucket or no trace leaves them empty. Secrets are left out by key and by look.
+`trace_id` joins everything that follows from one press or one `trader plan`: the edges of the
+button, the planner's events, the plan's file, the frame on the board, the lines of the log. It is
+empty for an event without a trace, and `bucket_id` for an event without a bucket. Secrets are left
+out, by the name of their key and by their form in a text.
 
-`schema_version` belongs to the type. A field more keeps it; one less, or another meaning, raises
-it. A reader ignores what it does not know.
+`schema_version` belongs to the type. A new field keeps it. Removing a field, or changing its
+meaning, raises it. A reader ignores fields that it does not know.
 
 ## The journal
 
-- Only added to. Presses, plans and configurations are on disk (fsync) before anything is built on
-  them; what is only worth knowing follows within a moment.
-- Each line carries the sha256 of the line before. `state/journal.head` says how far the journal was
-  safe on disk. `trader events verify` finds edits, gaps and a lost end. It finds accidents and
-  careless edits. Who can write all files of the home can also write a chain that fits.
+- Records are only added. Presses, plans and configurations are on disk (fsync) before anything
+  depends on them. Other events follow within a second.
+- Each line carries the sha256 of the line before. `state/journal.head` records how far the journal
+  was safe on disk. `trader events verify` finds accidents and careless edits: changed lines, gaps,
+  and a lost end. It does not find a forgery by somebody who can write all files of the home.
 - A file of {FILE_MIB} MiB or {JOURNAL_FILE_DAYS_MAX} days is finished and another begun
-  (`JournalContinued`); beyond {ALL_MIB} MiB in all the oldest go, after a record that says so
-  (`JournalPruned`).
+  (`JournalContinued`). Above {ALL_MIB} MiB in total the oldest files are removed, after a record
+  that says so (`JournalPruned`).
 - A line that a crash left unfinished is cut off by the next writer, which records that
   (`JournalRepaired`). Anything else that has to be cut off is kept beside the journal, as
   `journal.jsonl.corrupt.<time>`.
 - The daemon and commands may write at the same time; each holds `journal/.lock` for one append.
 
-What each module and each stage of a plan took is told and counted (`trader metrics`), drawn on
-demand (`trader plan --profile`), and logged at level `debug`; the journal leaves it out. It would
-be most of what a plan writes, on memory that wears.
+The time of each module and each stage of a plan is not in the journal. It would be most of what a
+plan writes, on flash memory that wears. It is counted (`trader metrics`), drawn on demand (`trader
+plan --profile`), and logged at level `debug`.
 
 An event that comes too often, as with a loose cable, is kept up to a number per hour; the rest is
-counted (`EventsDropped`). That never concerns presses, plans and configurations.
+counted (`EventsDropped`). Presses, plans and configurations are always kept.
 
 ## Subscribers
 
 In the daemon's process an `EventBus` (`host/telemetry/event_bus.py`) delivers every event to
-its subscribers. Each has a queue of bounded length. A slow one loses events, one that raises loses
-that event; both are reported (`EventsDropped`, `SubscriberFailed`). Other subscribers do not
-notice.
+its subscribers. Each has a queue of bounded length. A slow one loses events, and one that raises
+loses that event; both are reported (`EventsDropped`, `SubscriberFailed`). Other subscribers are
+unaffected.
 
 """
 
 
 def events_markdown() -> str:
-    """The page."""
+    """Return docs/events.md."""
+    presses = {
+        name: event for name, event in HOST_EVENTS.items() if issubclass(event, PressTraceEvent)
+    }
+    appliance = {name: event for name, event in HOST_EVENTS.items() if name not in presses}
     sections = (
-        ("Planning", "Told by the planner, in the order of a run.", PLANNER_EVENTS),
-        ("Presses and plans", "What became of every press.", PRESS_EVENTS),
-        ("The appliance", "Daemon, board, worker, configuration, log, journal.", DAEMON_EVENTS),
+        ("Planning", "Events of the planner, in the order of a run.", PLANNER_EVENTS),
+        ("Presses and plans", "Presses, their effects and their plans.", presses),
+        ("The appliance", "Daemon, board, worker, configuration, log, journal.", appliance),
     )
     return HEAD + "\n".join(_section(*section) for section in sections)
 
 
 def pin(path: Path) -> None:
-    """Add what is new to the events that are promised."""
+    """Add new events and new fields to the pinned ones."""
     pinned = json.loads(path.read_bytes()) if path.is_file() else {}
     for name, event in EVENT_TYPES.items():
-        promise = pinned.setdefault(name, {"schema_version": event.schema_version, "data": {}})
-        for found in fields(event):
-            if found.name not in ENVELOPE:
-                promise["data"].setdefault(found.name, str(found.type))
+        pin_of_event = pinned.setdefault(name, {"schema_version": event.schema_version, "data": {}})
+        for field in fields(event):
+            if field.name not in ENVELOPE:
+                pin_of_event["data"].setdefault(field.name, str(field.type))
     path.write_text(json.dumps(dict(sorted(pinned.items())), indent=2) + "\n", encoding="utf-8")
 
 
@@ -110,13 +115,13 @@ def _section(title: str, text: str, events: Mapping[str, type[Event]]) -> str:
 
 
 def _event(name: str, event: type[Event]) -> str:
-    said = inspect.cleandoc(event.__doc__ or "")
-    kept = "" if event.is_journaled else ", not in the journal"
-    head = f"### {name}\n\n{said} *({event.severity}, version {event.schema_version}{kept})*\n"
+    text = inspect.cleandoc(event.__doc__ or "")
+    note = "" if event.is_journaled else ", not in the journal"
+    head = f"### {name}\n\n{text} *({event.severity}, version {event.schema_version}{note})*\n"
     rows = [
-        f"| `{found.name}` | {_type_name(str(found.type))} | {_default(found.default)} |"
-        for found in fields(event)
-        if found.name not in ENVELOPE
+        f"| `{field.name}` | {_type_name(str(field.type))} | {_default(field.default)} |"
+        for field in fields(event)
+        if field.name not in ENVELOPE
     ]
     if not rows:
         return head

@@ -34,8 +34,7 @@ from host.appliance.presses.controls import (
 )
 from host.appliance.presses.press_log import JournaledEdge, edge_event, edges_field
 from host.display import compositor as display
-from host.telemetry.events.host_event import new_trace_id
-from host.telemetry.events.press_events import (
+from host.telemetry.events import (
     BucketSelected,
     CancelRequested,
     FaultAcknowledged,
@@ -46,6 +45,7 @@ from host.telemetry.events.press_events import (
     PressExpired,
     PressIgnored,
     PressJoined,
+    new_trace_id,
 )
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from host.appliance.presses.speculative_plan import HeadStart
     from host.appliance.screen import Screen
     from host.home.home import Home
-    from host.telemetry.events.host_event import Names
+    from host.telemetry.events import EventScope
 
 MILLISECONDS: Final = 1000
 
@@ -252,7 +252,7 @@ class PressDesk:
                 self._effects.plan_requested(trace_id, pressed_s)
             case JoinPlan(joined):
                 # Under the plan's trace id: one answer, one id.
-                names: Names = {"trace_id": decision.trace_id, "bucket_id": joined}
+                names: EventScope = {"trace_id": decision.trace_id, "bucket_id": joined}
                 await record(PressJoined(**names, press_trace_id=trace_id, **fields))
             case SelectBucket(chosen):
                 await record(BucketSelected(trace_id=trace_id, bucket_id=chosen, **fields))

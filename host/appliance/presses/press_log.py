@@ -52,7 +52,7 @@ from typing import TYPE_CHECKING, Final
 from firmware_bridge import events as link_events
 from firmware_bridge.events import EdgeId
 from firmware_bridge.messages import Edge
-from host.telemetry.events.press_events import ButtonEdge
+from host.telemetry.events import ButtonEdge
 from host.telemetry.journal.reader import CONTINUED
 
 if TYPE_CHECKING:

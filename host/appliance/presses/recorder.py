@@ -17,9 +17,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from host.errors import StorageError
-from host.telemetry.events.catalogue import EVENT_TYPES, event_of
-from host.telemetry.events.daemon_events import EventsDropped, JournalFailed, JournalMended
-from host.telemetry.events.host_event import EventT, HostEvent, stamped
+from host.telemetry.events import (
+    EVENT_TYPES,
+    EventsDropped,
+    EventT,
+    HostEvent,
+    JournalFailed,
+    JournalMended,
+    event_of,
+    stamped,
+)
 from host.telemetry.journal.record import JournalRecord, clean_record
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from host.home.home import Home
     from host.telemetry.journal.follower import Wanted
     from host.telemetry.journal.reader import Damage
-    from host.telemetry.journal.record import Line
+    from host.telemetry.journal.record import JournalLine
     from host.telemetry.journal.verifier import Verification
 
 SHOWN = 20
@@ -208,7 +208,7 @@ def _home(options: argparse.Namespace) -> Home:
 
 def _wanted(options: argparse.Namespace) -> Wanted:
     from host.home.home import check_bucket_id
-    from host.telemetry.events.catalogue import EVENT_TYPES
+    from host.telemetry.events import EVENT_TYPES
     from host.telemetry.journal.follower import Wanted
 
     for name in options.type:
@@ -247,7 +247,7 @@ def _target(options: argparse.Namespace) -> tuple[Path | None, str]:
 # --- what is printed ---------------------------------------------------------------------------
 
 
-def _print(lines: Iterable[Line], options: argparse.Namespace, output: Output) -> int:
+def _print(lines: Iterable[JournalLine], options: argparse.Namespace, output: Output) -> int:
     from host.telemetry.journal.export import json_line
     from host.telemetry.logs.log_format import human_line
     from host.text import printable
@@ -265,15 +265,15 @@ def _print(lines: Iterable[Line], options: argparse.Namespace, output: Output) -
     return count
 
 
-def _severity(line: Line) -> str:
-    from host.telemetry.events.catalogue import EVENT_TYPES
+def _severity(line: JournalLine) -> str:
+    from host.telemetry.events import EVENT_TYPES
 
     known = EVENT_TYPES.get(line.record.event_type)
     severity = "INFO" if known is None else known.severity
     return "INFO" if severity == "DEBUG" else severity
 
 
-def _write_file(path: Path, lines: Iterable[Line], form: str) -> int:
+def _write_file(path: Path, lines: Iterable[JournalLine], form: str) -> int:
     import os
 
     from host.home.storage.atomic_file import storage_error

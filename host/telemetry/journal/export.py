@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from host.telemetry.journal.record import Line
+    from host.telemetry.journal.record import JournalLine
 
 COLUMNS: Final = (
     "n",
@@ -25,13 +25,13 @@ FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 FORMATS: Final = ("jsonl", "csv")
 
 
-def json_line(line: Line) -> str:
+def json_line(line: JournalLine) -> str:
     """Return a record as one JSON object, without the line feed."""
-    found = {"n": line.link.n, **line.record.to_json()}
+    found = {"n": line.entry.n, **line.record.to_json()}
     return json.dumps(found, separators=(",", ":"), ensure_ascii=True)
 
 
-def write_lines(lines: Iterable[Line], file: TextIO, form: str) -> int:
+def write_lines(lines: Iterable[JournalLine], file: TextIO, form: str) -> int:
     """Write records in a format; return how many."""
     count = 0
     table = csv.writer(file) if form == "csv" else None
@@ -46,8 +46,8 @@ def write_lines(lines: Iterable[Line], file: TextIO, form: str) -> int:
     return count
 
 
-def _row(line: Line) -> list[str]:
-    found = {"n": line.link.n, **line.record.to_json()}
+def _row(line: JournalLine) -> list[str]:
+    found = {"n": line.entry.n, **line.record.to_json()}
     data = json.dumps(found["data"], separators=(",", ":"), ensure_ascii=True)
     return [_cell(str(found[name])) for name in COLUMNS[:-1]] + [data]
 

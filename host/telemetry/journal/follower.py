@@ -20,7 +20,7 @@ from host.telemetry.journal.reader import (
     lines_of,
     opened,
 )
-from host.telemetry.journal.record import JournalRecord, Line, decode
+from host.telemetry.journal.record import JournalLine, JournalRecord, decode
 
 CLOCK_SLACK: Final = timedelta(days=1)
 """Clocks jump, so that a file may hold records that are older than its first one."""
@@ -58,7 +58,7 @@ class Position:
 
 def select(
     folder: Path, wanted: Wanted, complain: Complain, newest: int | None = None
-) -> tuple[Iterator[Line], Position]:
+) -> tuple[Iterator[JournalLine], Position]:
     """Return the records that are wanted, oldest first, and how far that reads.
 
     Parameters
@@ -75,7 +75,7 @@ def select(
     StorageError
         When a file is there and cannot be read.
     """
-    found: deque[list[Line]] = deque()
+    found: deque[list[JournalLine]] = deque()
     count, position = 0, Position()
     with opened(folder) as parts:
         for part in reversed(parts):
@@ -109,7 +109,7 @@ class Follower:
         self._position = position
         self._complain = complain
 
-    def read(self) -> list[Line]:
+    def read(self) -> list[JournalLine]:
         """Return what was added since the last time; never half a line.
 
         Raises
@@ -129,39 +129,39 @@ class Follower:
         except OSError as error:
             raise storage_error(path, "cannot be read", error) from error
 
-    def _take(self, part: Part, begin: int) -> list[Line]:
+    def _take(self, part: Part, begin: int) -> list[JournalLine]:
         lines, position = _read(part, self._complain, begin)
         n = position.n or self._position.n
         self._position = Position(n, position.inode, position.at)
         return lines
 
-    def _catch_up(self) -> list[Line]:
+    def _catch_up(self) -> list[JournalLine]:
         """Read on in another file: the last one was finished, or somebody put one back."""
         known = self._position.n
-        lines: list[Line] = []
+        lines: list[JournalLine] = []
         with opened(self._folder) as parts:
             last = parts[-1] if parts and parts[-1].name == JOURNAL_NAME else None
             for part in parts:
                 match = FINISHED.fullmatch(part.name)
                 if match is None or int(match[1]) > known:
                     more, position = _read(part, self._complain)
-                    lines += [line for line in more if line.link.n > known]
+                    lines += [line for line in more if line.entry.n > known]
                     if part is last:
                         self._position = position
-        n = max([known, *(line.link.n for line in lines)]) if lines else known
+        n = max([known, *(line.entry.n for line in lines)]) if lines else known
         self._position = Position(n, self._position.inode, self._position.at)
         return lines
 
 
-def _read(part: Part, complain: Complain, begin: int = 0) -> tuple[list[Line], Position]:
+def _read(part: Part, complain: Complain, begin: int = 0) -> tuple[list[JournalLine], Position]:
     """Read whole lines of a file from a place on."""
-    lines: list[Line] = []
+    lines: list[JournalLine] = []
     n, at = 0, begin
     for number, data in enumerate(lines_of(part, begin), 1):
         line = decode(data)
         if line is not None:
             lines.append(line)
-            n = line.link.n
+            n = line.entry.n
         elif data.endswith(b"\n"):
             place = number if not begin else 0
             complain(Damage(part.name, place, "damaged", "a damaged line is left out"))
@@ -171,5 +171,5 @@ def _read(part: Part, complain: Complain, begin: int = 0) -> tuple[list[Line], P
     return lines, Position(n, os.fstat(part.file.fileno()).st_ino, at)
 
 
-def _is_before(lines: list[Line], since: datetime) -> bool:
+def _is_before(lines: list[JournalLine], since: datetime) -> bool:
     return bool(lines) and lines[0].record.timestamp < since - CLOCK_SLACK

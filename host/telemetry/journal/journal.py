@@ -39,8 +39,7 @@ from host.limits import (
     JOURNAL_FILE_BYTES_MAX,
     JOURNAL_FILE_DAYS_MAX,
 )
-from host.telemetry.events.daemon_events import JournalContinued, JournalPruned, JournalRepaired
-from host.telemetry.events.host_event import stamped
+from host.telemetry.events import JournalContinued, JournalPruned, JournalRepaired, stamped
 from host.telemetry.journal.head import Head, read_head, write_head
 from host.telemetry.journal.reader import (
     CONTINUED,
@@ -56,10 +55,10 @@ from host.telemetry.journal.reader import (
     parts_since,
     read_parts,
 )
-from host.telemetry.journal.record import NO_HASH, JournalRecord, Link, encode, line_hash
+from host.telemetry.journal.record import NO_HASH, ChainEntry, JournalRecord, encode, line_hash
 
 if TYPE_CHECKING:
-    from host.telemetry.events.host_event import HostEvent
+    from host.telemetry.events import HostEvent
 
 __all__ = ["JOURNAL_NAME", "NO_HASH", "Journal", "JournalRecord", "Reading"]
 
@@ -189,7 +188,7 @@ class Journal:
         n, prev, data = tail.count, tail.last_hash, b""
         for record in records:
             n += 1
-            line = encode(record, Link(n, prev))
+            line = encode(record, ChainEntry(n, prev))
             prev = line_hash(line[:-1])
             data += line
         assert self._descriptor is not None

@@ -22,7 +22,7 @@ from typing import IO, Final
 
 from host.home.storage.atomic_file import open_file, storage_error
 from host.limits import JOURNAL_LINE_BYTES_MAX
-from host.telemetry.journal.record import NO_HASH, JournalRecord, Line, Link, decode
+from host.telemetry.journal.record import NO_HASH, ChainEntry, JournalLine, JournalRecord, decode
 
 JOURNAL_NAME: Final = "journal.jsonl"
 LOCK_NAME: Final = ".lock"
@@ -65,7 +65,7 @@ class Reading:
     lines_damaged: int = 0
     links_broken: int = 0
     records: int = 0
-    first: Link | None = None
+    first: ChainEntry | None = None
     pruned: dict[int, str] = field(default_factory=dict)
     damage: list[Damage] = field(default_factory=list)
 
@@ -194,7 +194,7 @@ def read_journal(folder: Path, on_record: Callable[[JournalRecord], None]) -> Re
         return read_parts(parts, lambda line: on_record(line.record))
 
 
-def read_parts(parts: Iterable[Part], on_line: Callable[[Line], None]) -> Reading:
+def read_parts(parts: Iterable[Part], on_line: Callable[[JournalLine], None]) -> Reading:
     """Read files of the journal, which follow on each other, and check the chain."""
     reading = Reading()
     waiting: list[Part] = list(parts)
@@ -204,7 +204,7 @@ def read_parts(parts: Iterable[Part], on_line: Callable[[Line], None]) -> Readin
 
 
 def _read_part(
-    part: Part, reading: Reading, on_line: Callable[[Line], None], *, is_last: bool
+    part: Part, reading: Reading, on_line: Callable[[JournalLine], None], *, is_last: bool
 ) -> None:
     at = reading.end = 0
     number = skipped = 0  # damaged lines since the last good one: a tail if no good one follows
@@ -229,7 +229,7 @@ def _read_part(
         reading.note(part.name, number - skipped + 1, "damaged", "its end is damaged")
 
 
-def _take_link(part: Part, number: int, line: Line, reading: Reading, skipped: int) -> None:
+def _take_link(part: Part, number: int, line: JournalLine, reading: Reading, skipped: int) -> None:
     """Put a good line to the chain, and tell where it does not fit."""
     if skipped:
         reading.lines_damaged += skipped
@@ -237,16 +237,16 @@ def _take_link(part: Part, number: int, line: Line, reading: Reading, skipped: i
             part.name, number - skipped, "damaged", f"{skipped} damaged before line {number}"
         )
     if reading.first is None:
-        reading.first = line.link
-    elif line.link.n != reading.count + 1:
+        reading.first = line.entry
+    elif line.entry.n != reading.count + 1:
         reading.links_broken += 1
-        what = f"record {line.link.n} follows on record {reading.count}"
+        what = f"record {line.entry.n} follows on record {reading.count}"
         reading.note(part.name, number, "gap", what)
-    elif line.link.prev != reading.last_hash:
+    elif line.entry.prev != reading.last_hash:
         reading.links_broken += 1
-        what = f"record {line.link.n - 1} is not what record {line.link.n} was chained to"
+        what = f"record {line.entry.n - 1} is not what record {line.entry.n} was chained to"
         reading.note(part.name, number, "broken", what)
-    reading.count = line.link.n
+    reading.count = line.entry.n
     reading.last_hash = line.hash
     reading.records += 1
     if line.record.event_type == PRUNED:
@@ -302,10 +302,10 @@ def _tail_of(path: Path) -> Tail:
     if found is None:
         return Tail(junk=window)
     line, end = found
-    return Tail(line.link.n, line.hash, begin + end, window[end:], began)
+    return Tail(line.entry.n, line.hash, begin + end, window[end:], began)
 
 
-def _last_line(window: bytes) -> tuple[Line, int] | None:
+def _last_line(window: bytes) -> tuple[JournalLine, int] | None:
     """Return the last good line of some bytes, and where it ends."""
     end = len(window)
     while end > 0:

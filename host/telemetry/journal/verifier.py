@@ -25,7 +25,7 @@ from host.telemetry.journal.reader import (
     opened,
     read_parts,
 )
-from host.telemetry.journal.record import NO_HASH, Line, Link, decode, line_hash
+from host.telemetry.journal.record import NO_HASH, ChainEntry, JournalLine, decode, line_hash
 
 REPAIRED = "JournalRepaired"
 BEGINNING = re.compile(
@@ -94,13 +94,13 @@ class _Look:
         self.hash_at_head = ""
         self.latest: datetime | None = None
 
-    def take(self, line: Line) -> None:
+    def take(self, line: JournalLine) -> None:
         """Look at a line."""
-        self.pass_by(line.link.n, line.hash)
+        self.pass_by(line.entry.n, line.hash)
         self.note_time(line.record.timestamp)
         if line.record.event_type == REPAIRED:
             at = line.record.timestamp.isoformat()
-            self.repairs.append(Repair(line.link.n, at, line.record.data))
+            self.repairs.append(Repair(line.entry.n, at, line.record.data))
             del self.repairs[:-DAMAGE_KEPT_MAX]
 
     def pass_by(self, n: int, its_hash: str) -> None:
@@ -168,7 +168,7 @@ def _read_soundly(parts: Sequence[Part], look: _Look) -> Reading | None:
                 if begins is None or not data.endswith(b"\n"):
                     return None
                 n, prev, timestamp, event_type = begins.groups()
-                if not _follows(reading, Link(int(n), prev.decode())):
+                if not _follows(reading, ChainEntry(int(n), prev.decode())):
                     return None
                 reading.count += 1
                 reading.records += 1
@@ -189,15 +189,15 @@ def _read_soundly(parts: Sequence[Part], look: _Look) -> Reading | None:
     return reading
 
 
-def _follows(reading: Reading, link: Link) -> bool:
+def _follows(reading: Reading, entry: ChainEntry) -> bool:
     """Put a line to the chain; the first one may have any place."""
     if reading.first is None:
-        reading.first, reading.count = link, link.n - 1
+        reading.first, reading.count = entry, entry.n - 1
         return True
-    return link.n == reading.count + 1 and link.prev == reading.last_hash
+    return entry.n == reading.count + 1 and entry.prev == reading.last_hash
 
 
-def _take_telling(line: Line, reading: Reading) -> None:
+def _take_telling(line: JournalLine, reading: Reading) -> None:
     through = line.record.data.get("pruned_through")
     if line.record.event_type == PRUNED and isinstance(through, int):
         reading.pruned[through] = str(line.record.data.get("last_hash"))

@@ -15,8 +15,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
 
-from host.telemetry.events.redaction import redacted, redacted_text
-from host.telemetry.journal.record import JournalRecord, plain
+from host.telemetry.journal.record import JournalRecord, plain, redacted, redacted_text
 from host.text import printable
 
 EVENT: Final = "trader_event"

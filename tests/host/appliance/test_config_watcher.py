@@ -19,7 +19,7 @@ from host.home.config.history import ConfigHistory, ConfigVersion
 from host.home.config.load import commit_edit, read_edit_base, replace_config
 from host.home.home import Home
 from host.telemetry.event_bus import EventBus
-from host.telemetry.events.daemon_events import ConfigurationNotKept
+from host.telemetry.events import ConfigurationNotKept
 from host.telemetry.journal.journal import Journal
 from planner_core.events import ConfigurationChanged, Event
 from tests.host.small_home import small_home

@@ -13,7 +13,7 @@ from host.appliance.presses.recorder import Recorder
 from host.appliance.screen import Screen
 from host.home.plan_store import PlanStore
 from host.telemetry.event_bus import EventBus
-from host.telemetry.events.press_events import CancelRequested, PlanRequested
+from host.telemetry.events import CancelRequested, PlanRequested
 from host.telemetry.journal.journal import Journal
 from tests.host.small_home import small_home
 

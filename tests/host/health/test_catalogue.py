@@ -26,7 +26,7 @@ from host.health.catalogue import (
 from host.health.finding import Blocks, Level, Status, in_order, status_of
 from host.home.storage import problems  # noqa: F401 - its errors have codes, too
 from host.planning.worker.errors import DIED, LEFT_PROCESSES, OVERRAN
-from host.telemetry.events.catalogue import DAEMON_EVENTS, EVENT_TYPES, PRESS_EVENTS
+from host.telemetry.events import EVENT_TYPES, HOST_EVENTS
 from planner_core.errors import PlannerError
 from tools.generators.data_findings import DATA_FINDINGS
 
@@ -106,7 +106,7 @@ def test_every_finding_has_its_journal_event_or_is_listed_as_having_none() -> No
 
 def test_every_event_of_the_appliance_is_in_the_catalogue_or_is_listed_as_no_finding() -> None:
     in_catalogue = {kind.event for kind in CATALOGUE.values()}
-    assert (PRESS_EVENTS.keys() | DAEMON_EVENTS.keys()) - in_catalogue == EVENTS_WITHOUT_FINDING
+    assert HOST_EVENTS.keys() - in_catalogue == EVENTS_WITHOUT_FINDING
 
 
 def test_a_link_event_has_the_name_of_its_journal_event() -> None:

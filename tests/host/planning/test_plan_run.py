@@ -18,7 +18,7 @@ from host.home.plan_store import PlanFile, PlanStore
 from host.home.storage.problems import PortfolioFileError
 from host.home.storage.toml_file import ConfigFileError
 from host.planning.plan_run import PlannedRun, RunOptions, make_plan
-from host.telemetry.events.host_event import new_trace_id
+from host.telemetry.events import new_trace_id
 from host.telemetry.journal.reader import read_journal
 from host.telemetry.journal.record import JournalRecord
 from planner_core.errors import ContextError

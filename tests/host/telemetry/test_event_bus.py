@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from host.telemetry.event_bus import EventBus, of_types
-from host.telemetry.events.daemon_events import (
+from host.telemetry.events import (
     DaemonStopped,
     EventsDropped,
     SubscriberFailed,

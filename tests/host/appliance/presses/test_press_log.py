@@ -23,8 +23,7 @@ from host.appliance.presses.press_log import (
     is_fresh,
     judge_leftover,
 )
-from host.telemetry.events.catalogue import PRESS_EVENTS
-from host.telemetry.events.host_event import stamped
+from host.telemetry.events import HOST_EVENTS, stamped
 from host.telemetry.journal.record import JournalRecord
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -228,4 +227,4 @@ def test_a_state_that_makes_no_sense_changes_nothing(state: object) -> None:
 
 
 def test_every_record_about_presses_is_an_event_that_is_declared() -> None:
-    assert {str(name) for name in PressEvent} <= set(PRESS_EVENTS)
+    assert {str(name) for name in PressEvent} <= set(HOST_EVENTS)

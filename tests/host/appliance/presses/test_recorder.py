@@ -15,9 +15,14 @@ from host.appliance.presses.press_log import PressLedger
 from host.appliance.presses.recorder import Recorder
 from host.errors import StorageError
 from host.telemetry.event_bus import EventBus
-from host.telemetry.events import catalogue
-from host.telemetry.events.daemon_events import PortOpened, WorkerSaid
-from host.telemetry.events.press_events import BucketSelected, FrameShown, PlanStored
+from host.telemetry.events import (
+    BucketSelected,
+    FrameShown,
+    PlanStored,
+    PortOpened,
+    WorkerSaid,
+    event_of,
+)
 from host.telemetry.journal.journal import Journal, JournalLimits
 from host.telemetry.journal.reader import read_journal
 from host.telemetry.journal.record import JournalRecord
@@ -150,7 +155,6 @@ def test_an_event_of_another_process_is_made_only_if_somebody_wants_its_like(
     stage = StageCompleted(stage="search", elapsed_s=1.0, **names).to_record()
     best = BestSequenceUpdated(gain=1.0, violation=0.0, n_steps=2, source="s", **names)
     made: list[object] = []
-    event_of = catalogue.event_of
 
     def counted(record: Any) -> Event | None:  # noqa: ANN401 - plain data of any kind
         made.append(record["event_type"])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from host.telemetry.journal.follower import Follower, Wanted, select
 from host.telemetry.journal.journal import JOURNAL_NAME, Journal, JournalLimits
 from host.telemetry.journal.reader import Damage
-from host.telemetry.journal.record import JournalRecord, Line
+from host.telemetry.journal.record import JournalLine, JournalRecord
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 EVERYTHING = Wanted()
@@ -22,7 +22,7 @@ def record(number: int) -> JournalRecord:
     return JournalRecord("Counted", NOON, data={"number": number})
 
 
-def numbers(lines: list[Line]) -> list[object]:
+def numbers(lines: list[JournalLine]) -> list[object]:
     return [line.record.data["number"] for line in lines if line.record.event_type == "Counted"]
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host.limits import JOURNAL_LINE_BYTES_MAX
-from host.telemetry.journal.record import NO_HASH, JournalRecord, Link, decode, encode
+from host.telemetry.journal.record import NO_HASH, ChainEntry, JournalRecord, decode, encode
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -44,15 +44,17 @@ VALUES = st.recursive(
 def test_whatever_a_record_holds_becomes_one_line_that_can_be_read(
     data: dict[str, object], name: str
 ) -> None:
-    line = encode(JournalRecord(name, NOON, name, name, data), Link(1, NO_HASH))
+    line = encode(JournalRecord(name, NOON, name, name, data), ChainEntry(1, NO_HASH))
     assert line.count(b"\n") == 1
     found = decode(line)
     assert found is not None
-    assert found.link == Link(1, NO_HASH)
+    assert found.entry == ChainEntry(1, NO_HASH)
 
 
 def test_a_record_that_is_too_long_is_cut_and_says_so() -> None:
-    line = encode(JournalRecord("X" * 10**6, NOON, data={"lines": ["é" * 10**6]}), Link(1, NO_HASH))
+    line = encode(
+        JournalRecord("X" * 10**6, NOON, data={"lines": ["é" * 10**6]}), ChainEntry(1, NO_HASH)
+    )
     assert len(line) <= JOURNAL_LINE_BYTES_MAX
     found = decode(line)
     assert found is not None
@@ -67,6 +69,6 @@ def test_a_record_that_is_too_long_is_cut_and_says_so() -> None:
     ],
 )  # fmt: skip
 def test_a_line_that_is_json_and_no_record_is_damaged(edit: dict[str, object]) -> None:
-    whole = json.loads(encode(JournalRecord("X", NOON), Link(1, NO_HASH)))
+    whole = json.loads(encode(JournalRecord("X", NOON), ChainEntry(1, NO_HASH)))
     assert decode(json.dumps(whole).encode() + b"\n") is not None
     assert decode(json.dumps(whole | edit).encode() + b"\n") is None

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from host.telemetry.events.daemon_events import JournalRepaired
+from host.telemetry.events import JournalRepaired
 from host.telemetry.journal import verifier as journal_check
 from host.telemetry.journal.head import HEAD_NAME
 from host.telemetry.journal.journal import Journal, JournalLimits
-from host.telemetry.journal.record import JournalRecord, Line
+from host.telemetry.journal.record import JournalLine, JournalRecord
 from host.telemetry.journal.record import decode as decode_line
 from host.telemetry.journal.verifier import verify_journal
 from tests.host.telemetry.journal.test_journal_files import verified
@@ -46,7 +46,7 @@ def test_a_sound_journal_is_not_parsed_and_all_is_known_all_the_same(
     assert [repair.data["why"] for repair in found.repairs] == ["a test"]
     parsed: list[bytes] = []
 
-    def decode(line: bytes) -> Line | None:
+    def decode(line: bytes) -> JournalLine | None:
         parsed.append(line)
         return decode_line(line)
 

@@ -6,8 +6,7 @@ import io
 import json
 from datetime import UTC, datetime
 
-from host.telemetry.events.daemon_events import DaemonStopped
-from host.telemetry.events.press_events import PlanFailed
+from host.telemetry.events import DaemonStopped, PlanFailed
 from host.telemetry.logs.event_log import log_event
 from host.telemetry.logs.logs import LogLevels, logging_to
 from planner_core.events import StageCompleted

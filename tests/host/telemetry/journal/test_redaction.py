@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from host.telemetry.events.redaction import is_secret_key, redacted, redacted_text
+from host.telemetry.journal.record import is_secret_key, redacted, redacted_text
 
 
 @pytest.mark.parametrize(

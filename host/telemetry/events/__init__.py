@@ -1,1 +1,0 @@
-"""The host's events, typed, and what may stand in them."""
