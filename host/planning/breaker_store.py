@@ -4,9 +4,8 @@ In memory, times are on the monotonic clock. The file has the time of day, becau
 survives a restart. A time that is read is limited to as long as the breaker stays open. So a clock
 that was set back cannot lock a module out for a year.
 
-Several processes write the file. The worker writes after a run that changed something, the daemon
-when a module ended the worker, and the commands `trader plan` and `trader breakers`. Each of them
-changes only the breakers that its own run changed.
+Several processes write the file: the worker after a run, the daemon when a module ended the worker,
+and the commands `trader plan` and `trader breakers`. Each of them writes only its own changes.
 """
 
 from __future__ import annotations

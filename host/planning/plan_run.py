@@ -53,7 +53,7 @@ JOURNAL_EVENTS_MAX: Final = 2_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """How one plan is made. The caller builds it once; nothing changes it.
+    """Options of one plan. The caller builds them once; nothing changes them.
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ STDERR_LINES_MAX: Final = 500
 REAP_MAX_S: Final = 10.0
 """A killed process that has not ended by then hangs in the kernel, and is left there."""
 LAST_OUTPUT_S: Final = 0.2
-"""What a process wrote before it died is in its pipes already."""
+"""Time to read what a process wrote before it died; it is in the pipes already."""
 STDERR_CHUNK: Final = 4096
 
 INVALID_MESSAGE: Final = (
@@ -137,7 +137,7 @@ class WorkerClient:
 
     @property
     def is_busy(self) -> bool:
-        """Whether the process works on a plan."""
+        """True while the process works on a plan."""
         return self._is_ready.is_set() and self._request is not None
 
     async def plan(

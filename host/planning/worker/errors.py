@@ -1,4 +1,4 @@
-"""Why there is no plan: the worker process failed, or the daemon ended it."""
+"""The error of a plan that the worker could not make."""
 
 from __future__ import annotations
 
@@ -47,5 +47,5 @@ class PlanFailedError(HostError):
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """Why there is no plan, a line per reason."""
+        """Reasons why there is no plan, one per line."""
         return self._lines

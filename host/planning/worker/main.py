@@ -16,10 +16,10 @@ object::
                       "memory": {...}, "plan": <plan-json>}}
          {"failed": {"trace_id": ..., "code": ..., "lines": [...], "suspect": KEY or missing}}
 
-numpy and the planner are imported before "ready". Then, unless a request comes first, a plan is
-made and thrown away, because the first plan takes twice as long as the next. What a module prints
-goes to standard error, not into the responses. When the daemon ends, however it does, this process
-ends at once and its plan is lost: only the daemon keeps plans.
+numpy and the planner are imported before "ready". Then a plan is made and thrown away, because the
+first plan takes twice as long as the next. A request ends it. Output that a module prints goes to
+standard error, not into the responses. When the daemon ends, this process ends at once and its plan
+is lost: only the daemon stores plans.
 """
 
 from __future__ import annotations
@@ -209,8 +209,8 @@ class RequestHandler:
         current_module: CurrentModuleWriter,
         registries: Registries | None = None,
     ) -> None:
-        # Imported here, and not at the top: the planner and numpy are imported after the threads
-        # of the pipes have started, so that the process ends with its daemon even meanwhile.
+        # The planner and numpy are imported here, in `plan` and in `warm_up`, not at the top. They
+        # take seconds on a board, and by now the process already ends when its daemon does.
         from host.planning.breaker_store import BreakerStore
         from planner_core.modules.cache import CalculationCache
 

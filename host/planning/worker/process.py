@@ -5,8 +5,8 @@ any process holds it, for example one that a crashed worker had started. Here th
 the process itself has ended.
 
 A module may start a process in a session of its own, which outlives the group of its parent. So
-the daemon adopts the orphans of its descendants. When a worker is gone, its descendants are the
-only children of the daemon in other sessions than the daemon's own, and are killed.
+the daemon adopts the orphans of its descendants. All other children of the daemon are in its own
+session. When a worker is gone, children in other sessions are its orphans, and are killed.
 """
 
 from __future__ import annotations

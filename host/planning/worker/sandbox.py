@@ -1,8 +1,10 @@
 """Limits that keep a module from harming more than one plan: memory, crashes and child processes.
 
-A module that takes more memory than allowed gets a MemoryError, which costs only that module. A
-module may start processes and leave them behind. The kernel makes orphans our children, even those
-with a session of their own, so after each plan every child is killed and its module reported.
+A module that takes more memory than allowed gets a MemoryError, which costs only that module.
+
+A module may also start processes and leave them behind. The kernel makes such orphans our children,
+even those with a session of their own. After each plan every child is killed, and the module that
+started it is reported.
 """
 
 from __future__ import annotations
