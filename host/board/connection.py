@@ -1,4 +1,4 @@
-"""Reach a board for a moment, without taking it from a daemon; say what is in the way."""
+"""Connect to a board for a short time, without taking it from a daemon; explain failures."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ if TYPE_CHECKING:
     from host.home.home import Home
 
 ANSWER_S: Final = 5.0
-"""A board that is there answers sooner, the boot of an MCU included."""
+"""A connected board answers sooner, even while its MCU boots."""
 LOCKS: Final = Path("/proc/locks")
 LOCK_FIELDS: Final = 6
 PORTS_NAMED_MAX: Final = 6
 
 
 class BoardError(HostError):
-    """There is no board, or it does not answer."""
+    """No board is connected, or it does not answer."""
 
     code = "board"
 
 
-def board_port(named: str | None, link: LinkTable) -> Port:
+def board_port(option: str | None, link: LinkTable) -> Port:
     """Return the port of `--port`, or else that of `device.toml`."""
-    if named is None and link.carrier is CarrierKind.ROUTER:
+    if option is None and link.carrier is CarrierKind.ROUTER:
         return RouterPort(link.socket)
-    return port_at(named or link.port, baud=link.baud)
+    return port_at(option or link.port, baud=link.baud)
 
 
-def free_port(named: str | None, home: Home) -> Port:
-    """Return the port, unless a daemon is served there that would lose its board to us.
+def free_port(option: str | None, home: Home) -> Port:
+    """Return the port, unless a daemon would lose its board to us.
 
-    A serial port can be locked; through a router the newest host gets the board, so there the
-    daemon's own lock is looked at.
+    A serial port can be locked. A router gives the board to the newest host, so the lock of the
+    daemon is checked there.
 
     Raises
     ------
@@ -54,37 +54,37 @@ def free_port(named: str | None, home: Home) -> Port:
     ConfigFileError
         When `device.toml` is wrong.
     """
-    port = board_port(named, load_device_config(home).link)
+    port = board_port(option, load_device_config(home).link)
     pid = lock_holder(home.state_dir / LOCK_NAME) if isinstance(port, RouterPort) else None
     if pid is not None:
         raise BoardError(
-            f"{port.name}: the board is served by process {pid}, {process_name(pid)} (through a"
-            f" router we would take it away: stop that with `kill {pid}` first)"
+            f"{port.name}: the board is in use by process {pid}, {process_name(pid)} (a"
+            f" router would take the board from it: stop it with `kill {pid}` first)"
         )
     return port
 
 
 def is_compatible(board: HelloReply) -> bool:
-    """Tell whether a firmware speaks a version of the protocol that we speak."""
+    """Return whether firmware and host have a common version of the protocol."""
     return board.protocol_min <= PROTOCOL_MAX and board.protocol_max >= PROTOCOL_MIN
 
 
 def incompatible_line(board: HelloReply) -> str:
-    """Return what to say of a firmware that does not fit, with what mends it."""
+    """Return the message for an incompatible firmware, with the remedy."""
     return (
-        f"trader board: the firmware speaks protocol {board.protocol_min} to"
+        f"trader board: the firmware has protocol {board.protocol_min} to"
         f" {board.protocol_max}, this host {PROTOCOL_MIN} to {PROTOCOL_MAX} (install the firmware"
         " that came with this version: `trader board flash`)"
     )
 
 
 async def greet(link: Link) -> HelloReply:
-    """Return what the board says of itself.
+    """Return the answer of a board to our greeting.
 
     Raises
     ------
     BoardError
-        When the port cannot be opened, or nobody answers there.
+        When the port cannot be opened, or no board answers.
     """
     try:
         async with asyncio.timeout(ANSWER_S):
@@ -110,13 +110,13 @@ def _answer(event: LinkEvent | None, port: str) -> HelloReply | None:
 
 
 def port_error(port: str, why: str) -> BoardError:
-    """Return an error that says what is in the way at a port, and what to do about it."""
+    """Return an error with the reason why a port cannot be used, and the remedy."""
     holder = lock_holder(Path(port))
     if holder is not None:
         return BoardError(
-            f"{port} is in use by process {holder}, {process_name(holder)} (a port serves one"
-            f" program: stop it with `kill {holder}` first; a daemon tells what its link does with"
-            " `trader run --json`)"
+            f"{port} is in use by process {holder}, {process_name(holder)} (only one program can"
+            f" use a port: stop it with `kill {holder}` first; `trader run --json` shows the link"
+            " of a daemon)"
         )
     if "lock" in why:
         return BoardError(f"{port} is in use by another program (stop it first)")
@@ -125,35 +125,36 @@ def port_error(port: str, why: str) -> BoardError:
             f"{why} (join the port's group, on Debian `sudo usermod -a -G dialout $USER`, and log"
             " in again)"
         )
-    return BoardError(f"{why} ({_where_else(port)})")
+    return BoardError(f"{why} ({_where_to_look(port)})")
 
 
-def _where_else(port: str) -> str:
-    """Return what to look at when there is no board at a port."""
+def _where_to_look(port: str) -> str:
+    """Return what to check when there is no board at a port."""
     if port.endswith(SOCKET_SUFFIX):
-        return "does arduino-router run, and is this its socket?"
-    from serial.tools import list_ports
+        return "is arduino-router running, and is this its socket?"
+    from serial.tools import list_ports  # only for this message; the daemon starts without it
 
-    others = sorted(found.device for found in list_ports.comports() if found.device != port)
+    others = sorted(usb.device for usb in list_ports.comports() if usb.device != port)
     if not others:
-        return "is it plugged in? No serial port is here; `trader demo` needs none"
+        return "is it plugged in? This computer has no serial port; `trader demo` needs none"
     return (
-        f"is it plugged in, and is this its port? There are: {', '.join(others[:PORTS_NAMED_MAX])};"
-        " name one with --port, or under [link] in device.toml"
+        "is it plugged in, and is this its port? Other ports:"
+        f" {', '.join(others[:PORTS_NAMED_MAX])}; choose one with --port, or under [link] in"
+        " device.toml"
     )
 
 
 def lock_holder(path: Path) -> int | None:
-    """Return the process that holds a lock on a file, as far as the kernel tells.
+    """Return the process that holds a lock on a file, from the kernel's list.
 
-    The lock is not tried: in that moment a daemon that starts would be refused.
+    The lock is not tried: a daemon that starts at that moment would be refused.
     """
     try:
-        found = path.stat()
+        status = path.stat()
         lines = LOCKS.read_text("ascii").splitlines()
     except (OSError, UnicodeDecodeError):
         return None
-    device = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
+    device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
     for line in lines:
         fields = line.split()
         if len(fields) >= LOCK_FIELDS and fields[1] == "FLOCK" and fields[5] == device:
@@ -163,7 +164,7 @@ def lock_holder(path: Path) -> int | None:
 
 
 def process_name(pid: int) -> str:
-    """Return what a process was started as, shortly."""
+    """Return the beginning of a process's command line."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:

@@ -1,7 +1,7 @@
-"""Every packet of a link as a line, both ways, as it travels.
+"""Every packet of a link as a line, in both directions, as it is sent and received.
 
-The trace stands between a session and its carrier, so that it sees just what was sent and what
-arrived whole, whatever the packets travel in; what arrived damaged it can only count.
+The trace is between a session and its carrier. So it sees every packet that was sent, and every
+packet that arrived whole; damaged ones can only be counted.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ SHOWN_MAX: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Passed:
-    """A packet that passed, or damage that did."""
+class TracedPacket:
+    """A packet that was sent or received, or a count of damaged ones."""
 
     direction: Direction
     kind: str
@@ -35,13 +35,15 @@ class Passed:
     values: Mapping[str, Any]
 
     def line(self, elapsed_s: float) -> str:
-        """Return it for a person."""
+        """Return the packet as a line of text."""
         number = "   -" if self.packet_id is None else f"#{self.packet_id:<3}"
-        said = "  ".join(f"{key} {_shown(key, value)}" for key, value in self.values.items())
-        return f"{elapsed_s:9.3f} {ARROWS[self.direction]} {number} {self.kind:<16} {said}".rstrip()
+        values = "  ".join(f"{key} {_shown(key, value)}" for key, value in self.values.items())
+        return (
+            f"{elapsed_s:9.3f} {ARROWS[self.direction]} {number} {self.kind:<16} {values}".rstrip()
+        )
 
     def record(self, elapsed_s: float) -> dict[str, object]:
-        """Return it for a program."""
+        """Return the packet as a JSON object."""
         return {
             "t_s": round(elapsed_s, 6),
             "direction": NAMES[self.direction],
@@ -52,28 +54,29 @@ class Passed:
 
 
 class TracingCarrier:
-    """A carrier that tells what it carries."""
+    """A carrier that reports every packet to a callback."""
 
-    def __init__(self, inner: Carrier, tell: Callable[[Passed], None]) -> None:
+    def __init__(self, inner: Carrier, on_packet: Callable[[TracedPacket], None]) -> None:
         self.counters = inner.counters
         self._inner = inner
-        self._tell = tell
+        self._on_packet = on_packet
 
     def encode(self, packet: Packet, *, flush: bool = False) -> bytes:
         """Return the bytes of a packet."""
-        self._tell(passed(packet, Direction.TO_BOARD))
+        self._on_packet(trace_packet(packet, Direction.TO_BOARD))
         return self._inner.encode(packet, flush=flush)
 
     def feed(self, data: bytes) -> list[Packet]:
-        """Take bytes and return the packets that they complete."""
+        """Feed received bytes; return the packets that they complete."""
         before = _damages(self.counters)
         packets = self._inner.feed(data)
         for packet in packets:
-            self._tell(passed(packet, Direction.TO_HOST))
+            self._on_packet(trace_packet(packet, Direction.TO_HOST))
         after = _damages(self.counters)
-        news = {name: after[name] - before[name] for name in DAMAGES if after[name] > before[name]}
-        if news:
-            self._tell(Passed(Direction.TO_HOST, "(damaged)", None, news))
+        counts = {name: after[name] - before[name] for name in DAMAGES}
+        damages = {name: count for name, count in counts.items() if count}
+        if damages:
+            self._on_packet(TracedPacket(Direction.TO_HOST, "(damaged)", None, damages))
         return packets
 
     def reset(self) -> None:
@@ -81,20 +84,22 @@ class TracingCarrier:
         self._inner.reset()
 
     def drain_control(self) -> bytes:
-        """Return what the carrier itself has to say."""
+        """Return the bytes that the carrier itself has to send."""
         return self._inner.drain_control()
 
 
-def passed(packet: Packet, direction: Direction) -> Passed:
-    """Return a packet as what it says; one that says nothing sensible by its bytes."""
+def trace_packet(packet: Packet, direction: Direction) -> TracedPacket:
+    """Return a packet with its decoded values, or its bytes if they cannot be decoded."""
     try:
         message = packet.message(direction)
     except PacketError as error:
         spec = BY_TYPE.get(packet.type_byte)
         name = f"0x{packet.type_byte:02x}" if spec is None else spec.name
         values = {"problem": str(error), "body": packet.body}
-        return Passed(direction, f"({name})", packet.packet_id, values)
-    return Passed(direction, BY_TYPE[packet.type_byte].name, packet.packet_id, _values(message))
+        return TracedPacket(direction, f"({name})", packet.packet_id, values)
+    return TracedPacket(
+        direction, BY_TYPE[packet.type_byte].name, packet.packet_id, _values(message)
+    )
 
 
 def _values(message: Message) -> dict[str, Any]:
@@ -114,7 +119,7 @@ def _shown(key: str, value: object) -> str:
 
 
 def _plain(value: object) -> object:
-    """Return a value as JSON has it: a name for a choice, hex for bytes."""
+    """Return a value for JSON: an enum by its name, bytes as hex."""
     if isinstance(value, bytes):
         return value.hex()
     return value.name.lower() if isinstance(value, Enum) else value

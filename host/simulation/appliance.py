@@ -1,4 +1,4 @@
-"""The whole appliance on this computer: a virtual board, the daemon, and somebody who presses.
+"""The whole appliance on this computer: a virtual board, the daemon, and presses of the button.
 
 For the demo, for benchmarks, and for tests of your own::
 
@@ -7,13 +7,14 @@ For the demo, for benchmarks, and for tests of your own::
         answer = appliance.wait_for_answer()
         assert answer.plan["outcome"] == "PLANNED"
 
-Board and daemon are processes of their own, joined by a pseudo terminal, just as they are by a
-serial line. Nothing here runs beside the caller: events are read while something is waited for.
+Board and daemon are separate processes, connected by a pseudo terminal instead of a serial line.
+There is no background thread: events are read while the caller waits for something.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import selectors
 import subprocess
 import sys
@@ -22,19 +23,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final, Self
+from typing import IO, Any, Final, Self
 
 from firmware_bridge.messages import BRIGHTNESS_MAX
-from host.simulation.events import (
-    Answer,
-    EventLines,
-    Record,
-    SimulatedEvent,
-    SimulationError,
-    event_of,
-)
+from host.errors import HostError
+from host.telemetry.logs.log_format import event_of_line
 
+READ_BYTES: Final = 65_536
 EVENTS_KEPT: Final = 2_000
 TIMEOUT_S: Final = 60.0
 FRAMES_KEPT: Final = 200
@@ -46,23 +43,98 @@ BETWEEN_S: Final = 0.2
 """Between the two presses of a double one."""
 
 ENDINGS: Final = frozenset({"PlanStored", "PlanFailed", "PlanCancelled", "PlanExpired"})
-"""How a plan that was asked for can end."""
+"""The events that end a requested plan."""
 
 BOARD_COMMAND: Final = (sys.executable, "-P", "-m", "firmware_bridge.virtual_board")
 AVR_COMMAND: Final = (sys.executable, "-P", "-m", "host.simulation.avr_board")
-"""A board that executes the Yun's firmware; `avr_build` says what that needs."""
+"""A board that executes the Yun's firmware; see `avr_build` for its requirements."""
 DAEMON_COMMAND: Final = (sys.executable, "-P", "-m", "host.cli")
 
 
+Record = dict[str, Any]
+
+
+class SimulationError(HostError):
+    """The board, the daemon or the answer is missing."""
+
+    code = "simulation"
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedEvent:
+    """A line of the board or of the daemon; `at_s` is when it was read."""
+
+    source: str
+    kind: str
+    record: Record
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The result of a press.
+
+    Parameters
+    ----------
+    trace_id : str
+        The same in the press, the journal, the plan and the frame.
+    plan : dict
+        As in `docs/plan-json.md`.
+    frame : list of 8 lists of 13 ints
+        Levels 0 to 7, when the board first showed the plan.
+    press_to_frame_s : float
+        From the press to that moment.
+    shown_s : float
+        That moment, on the clock of the events.
+    """
+
+    trace_id: str
+    plan: Record
+    frame: list[list[int]]
+    press_to_frame_s: float
+    shown_s: float
+
+
+class EventLines:
+    """The lines of a pipe, read without blocking."""
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        self.descriptor = pipe.fileno()
+        os.set_blocking(self.descriptor, False)
+        self._rest = b""
+        self.is_open = True
+
+    def read(self) -> list[str]:
+        """Return the complete lines that were received."""
+        try:
+            data = os.read(self.descriptor, READ_BYTES)
+        except BlockingIOError:
+            return []
+        self.is_open = bool(data)
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        return [line.decode("utf-8", "replace") for line in lines]
+
+
+def event_of(source: str, line: str, now_s: float) -> SimulatedEvent | None:
+    """Return a line as an event; None if it is not one."""
+    try:
+        parsed = json.loads(line)
+        record = parsed if source == "board" else event_of_line(parsed)
+        kind = record["event" if source == "board" else "event_type"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return SimulatedEvent(source, str(kind), record, now_s)
+
+
 class Simulation:
-    """A board and a daemon; ``with`` starts and ends them.
+    """A board and a daemon; ``with`` starts and stops them.
 
     Parameters
     ----------
     home : Path
         Of the daemon.
     board : sequence of str
-        The command of a board that takes the virtual board's commands (see
+        The command of a board with the virtual board's commands (see
         `firmware_bridge/README.md`); ``--link PATH`` is added.
     daemon : sequence of str
         The command `trader`; ``run ...`` is added.
@@ -82,7 +154,7 @@ class Simulation:
         self.leds: dict[str, bool] = {}
         self.board: subprocess.Popen[bytes] | None = None
         self.daemon: subprocess.Popen[bytes] | None = None
-        self.last_words: deque[str] = deque(maxlen=20)
+        self.last_lines: deque[str] = deque(maxlen=20)
         self._commands = (tuple(board), tuple(daemon))
         self._folder = tempfile.TemporaryDirectory(prefix="arduino-trader-board-")
         self.port = str(Path(self._folder.name) / "board")
@@ -94,7 +166,7 @@ class Simulation:
         self._frames: deque[SimulatedEvent] = deque(maxlen=FRAMES_KEPT)
 
     def __enter__(self) -> Self:
-        """Start the board, then the daemon, and wait until a press would be answered."""
+        """Start the board and the daemon; wait until a press would be answered."""
         with ExitStack() as undo:
             undo.callback(self.close)
             self.start_board()
@@ -104,7 +176,7 @@ class Simulation:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End both."""
+        """Stop both."""
         self.close()
 
     # --- the processes ---------------------------------------------------------------------
@@ -121,7 +193,7 @@ class Simulation:
         self.wait_for("board", "plugged")
 
     def restart_board(self, board: Sequence[str] = BOARD_COMMAND) -> None:
-        """Unplug the board and plug in another one, perhaps by another command."""
+        """Unplug the board and plug in another one, with its own command."""
         assert self.board is not None
         self.board.terminate()
         self.board.wait(STOP_S)
@@ -132,7 +204,7 @@ class Simulation:
         self.start_board()
 
     def start_daemon(self) -> None:
-        """Start `trader run`; its log is read as events."""
+        """Start `trader run`, whose log is read as events."""
         arguments = ("--home", str(self.home), "run", "--port", self.port, "--json")
         self.daemon = subprocess.Popen(  # noqa: S603 - as above
             (*self._commands[1], *arguments),
@@ -144,19 +216,19 @@ class Simulation:
         self._watch("daemon", self.daemon.stderr)
 
     def restart_daemon(self, daemon: Sequence[str] = DAEMON_COMMAND) -> None:
-        """Start another daemon after the last one ended, perhaps by another command."""
+        """Start another daemon after the last one ended, with its own command."""
         self._close_pipes(self.daemon)
         self._commands = (self._commands[0], tuple(daemon))
         self.start_daemon()
 
     def stop_daemon(self, *, kill: bool = False) -> int:
-        """End the daemon, or kill it as a power cut would; return its exit code."""
+        """Stop the daemon, or kill it as a power cut would; return its exit code."""
         assert self.daemon is not None
         self.daemon.kill() if kill else self.daemon.terminate()
         return self.wait_for_daemon_end()
 
     def wait_for_daemon_end(self, timeout_s: float = TIMEOUT_S) -> int:
-        """Wait until the daemon has ended; what it said last is read."""
+        """Wait until the daemon has ended, and read its last lines."""
         assert self.daemon is not None
         deadline_s = time.monotonic() + timeout_s
         while "daemon" in self._lines and time.monotonic() < deadline_s:
@@ -167,7 +239,7 @@ class Simulation:
             raise SimulationError(f"the daemon did not end within {timeout_s:g} s") from None
 
     def close(self) -> None:
-        """End the daemon and the board, kindly if they listen."""
+        """Terminate the daemon and the board; kill them if they do not stop."""
         for process in (self.daemon, self.board):
             if process is None:
                 continue
@@ -182,7 +254,7 @@ class Simulation:
         self._lines.clear()
         self._folder.cleanup()
 
-    # --- the finger ------------------------------------------------------------------------
+    # --- the button ------------------------------------------------------------------------
 
     def tell_board(self, do: str, **details: object) -> None:
         """Send the board a command, such as ``tell_board("reset")``."""
@@ -196,7 +268,7 @@ class Simulation:
             raise SimulationError("the board's process has ended") from None
 
     def press(self, ms: int = SHORT_MS) -> None:
-        """Press the button for so long; returns at once."""
+        """Press the button for this time; return at once."""
         self._pressed_s = time.monotonic()
         self.tell_board("press", ms=ms)
 
@@ -214,7 +286,7 @@ class Simulation:
         """Hold the button until it cancels."""
         self.press(LONG_HOLD_MS)
 
-    # --- what happens ----------------------------------------------------------------------
+    # --- events -------------------------------------------------------------------------
 
     def wait_for(
         self,
@@ -223,12 +295,12 @@ class Simulation:
         timeout_s: float = TIMEOUT_S,
         where: Callable[[Record], bool] = lambda _record: True,
     ) -> SimulatedEvent:
-        """Return the next event of a kind, after the last one that was waited for.
+        """Return the next event of a kind, after the last one that this returned.
 
         Raises
         ------
         SimulationError
-            When it does not come, with what was said last.
+            When it does not come, with the last lines of the processes.
         """
         return self.wait_for_any(source, {kind}, timeout_s, where)
 
@@ -242,19 +314,19 @@ class Simulation:
         """Return the next event of one of several kinds; see `wait_for`."""
         deadline_s = time.monotonic() + timeout_s
         while True:
-            for event in self._unseen(source):
+            for event in self._unread_events(source):
                 if event.kind in kinds and where(event.record):
                     return event
             left_s = deadline_s - time.monotonic()
             if left_s <= 0 or source not in self._lines:
-                words = "; ".join(self.last_words) or "nothing was said"
+                lines = "; ".join(self.last_lines) or "no output"
                 if source not in self._lines:
-                    raise SimulationError(f"the {source} ended: {words}")
-                raise SimulationError(f"the {source} did not tell {' or '.join(kinds)} ({words})")
+                    raise SimulationError(f"the {source} ended: {lines}")
+                raise SimulationError(f"the {source} did not report {' or '.join(kinds)} ({lines})")
             self.pump(left_s)
 
     def wait_until_ready(self, timeout_s: float = TIMEOUT_S) -> None:
-        """Wait until a press would be answered at once: the board is there, the planner warm."""
+        """Wait until the board is connected and the planner is warm."""
         missing = {"BoardConnected", "WorkerWarm"}
         while missing:
             missing.discard(self.wait_for_any("daemon", missing, timeout_s).kind)
@@ -265,7 +337,7 @@ class Simulation:
         Raises
         ------
         SimulationError
-            When no plan comes, with the reason that the daemon gives.
+            When there is no plan, with the daemon's reason.
         """
         ended = self.wait_for_any("daemon", ENDINGS, timeout_s)
         if ended.kind != "PlanStored":
@@ -290,38 +362,38 @@ class Simulation:
 
     @property
     def is_running(self) -> bool:
-        """Whether board and daemon both are there."""
+        """Whether board and daemon are both running."""
         return len(self._lines) == 2  # noqa: PLR2004 - these two
 
     def follow(self, follower: Callable[[SimulatedEvent], None]) -> None:
-        """Call this with every event, those that were read already first."""
+        """Call a function with every event, beginning with those already read."""
         for event in self.events:
             follower(event)
         self._follower = follower
 
-    def pump(self, timeout_s: float, *also: int) -> set[int]:
-        """Read what comes within a time, or until something does.
+    def pump(self, timeout_s: float, *descriptors: int) -> set[int]:
+        """Wait at most this long for output of the processes, and read it.
 
         Parameters
         ----------
         timeout_s : float
-        also : ints
-            Descriptors of the caller to wait for as well; those that are readable are returned.
+        descriptors : ints
+            Of the caller, to wait for as well; the readable ones are returned.
         """
-        for descriptor in also:
+        for descriptor in descriptors:
             self._selector.register(descriptor, selectors.EVENT_READ)
         try:
             ready = {key.fd for key, _ in self._selector.select(max(timeout_s, 0.0))}
         finally:
-            for descriptor in also:
+            for descriptor in descriptors:
                 self._selector.unregister(descriptor)
         for source, lines in list(self._lines.items()):
             if lines.descriptor in ready:
-                self._take(source, lines)
-        return ready & set(also)
+                self._read(source, lines)
+        return ready & set(descriptors)
 
     def pump_for(self, duration_s: float) -> None:
-        """Let time pass, and read what comes."""
+        """Wait for this long, and read the output meanwhile."""
         until_s = time.monotonic() + duration_s
         while (left_s := until_s - time.monotonic()) > 0:
             self.pump(left_s) if self._lines else time.sleep(left_s)
@@ -342,12 +414,12 @@ class Simulation:
         self._unread[source] = deque(maxlen=EVENTS_KEPT)
         self._selector.register(pipe, selectors.EVENT_READ)
 
-    def _unseen(self, source: str) -> Iterator[SimulatedEvent]:
+    def _unread_events(self, source: str) -> Iterator[SimulatedEvent]:
         while self._unread[source]:
             yield self._unread[source].popleft()
 
     def _frame(self, version: int, timeout_s: float) -> SimulatedEvent:
-        """Return the frame of a version: the daemon may have told of it before the board did."""
+        """Return the frame of a version; the daemon may report it before the board does."""
         for frame in self._frames:
             if frame.record["version"] == version:
                 return frame
@@ -355,25 +427,25 @@ class Simulation:
             "board", "frame", timeout_s, lambda record: record["version"] == version
         )
 
-    def _take(self, source: str, lines: EventLines) -> None:
+    def _read(self, source: str, lines: EventLines) -> None:
         now_s = time.monotonic()
         for line in lines.read():
             event = event_of(source, line, now_s)
             if event is None:
-                self.last_words.append(line[:300])
+                self.last_lines.append(line[:300])
                 continue
             self.events.append(event)
             self._follower(event)
             self._unread[source].append(event)
             if source == "board":
-                self._take_of_board(event)
+                self._update_board(event)
             if event.record.get("severity") in {"WARN", "ERROR"}:
-                self.last_words.append(f"{event.kind}: {event.record.get('data')}"[:300])
+                self.last_lines.append(f"{event.kind}: {event.record.get('data')}"[:300])
         if not lines.is_open:
             self._selector.unregister(lines.descriptor)
             del self._lines[source]
 
-    def _take_of_board(self, event: SimulatedEvent) -> None:
+    def _update_board(self, event: SimulatedEvent) -> None:
         record = event.record
         if "levels" in record:
             self.levels = record["levels"]

@@ -1,6 +1,6 @@
-"""The board in the terminal: the matrix is drawn, keys are the button.
+"""The board in the terminal: it draws the matrix, and keys press the button.
 
-Whatever happens, the terminal is given back as it was: at the end, after an error, on a signal.
+The terminal is restored in every case: at the end, after an error, on a signal.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ QUIT: Final = frozenset("q\x03\x04")
 
 
 class Terminal:
-    """A terminal that reads key by key and shows one screen; ``with`` gives it back."""
+    """A terminal that reads single keys and shows one screen; ``with`` restores it."""
 
     def __init__(self, keys: TextIO, screen: TextIO) -> None:
         self.descriptor = keys.fileno()
@@ -43,8 +43,8 @@ class Terminal:
         self._handlers: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> Self:
-        """Take the terminal."""
-        for number in ENDING_SIGNALS:  # else a signal would leave it without cursor and echo
+        """Switch the terminal to single keys and an alternate screen."""
+        for number in ENDING_SIGNALS:  # otherwise a signal would leave it without cursor and echo
             self._handlers[number] = signal.signal(number, _end)
         tty.setcbreak(self.descriptor)
         self._ignore_suspend()
@@ -52,7 +52,7 @@ class Terminal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Give it back as it was."""
+        """Restore the terminal."""
         try:
             self._write(LEAVE_SCREEN)
         finally:
@@ -61,7 +61,7 @@ class Terminal:
                 signal.signal(number, handler)  # type: ignore[arg-type]  # what signal() gave us
 
     def draw(self, lines: list[str]) -> None:
-        """Show these lines and nothing else."""
+        """Replace the screen by these lines."""
         text = f"{CLEAR_LINE}\r\n".join(lines)
         self._write(f"{HOME}{text}{CLEAR_LINE}{CLEAR_BELOW}")
 
@@ -70,7 +70,7 @@ class Terminal:
         return os.read(self.descriptor, KEY_BYTES).decode("utf-8", "replace") or "\x04"
 
     def _ignore_suspend(self) -> None:
-        """Let Ctrl-Z do nothing: a shell in the middle of our screen helps nobody."""
+        """Disable Ctrl-Z: a shell in the middle of our screen would be useless."""
         settings = termios.tcgetattr(self.descriptor)
         settings[6][termios.VSUSP] = b"\x00"
         termios.tcsetattr(self.descriptor, termios.TCSANOW, settings)
@@ -81,7 +81,7 @@ class Terminal:
 
 
 def _end(number: int, _frame: FrameType | None) -> NoReturn:
-    """Leave through every `finally` on the way."""
+    """Exit by an exception, so that every `finally` runs."""
     raise SystemExit(128 + number)
 
 
@@ -95,7 +95,7 @@ class TerminalBoard:
         read_plan: Callable[[str, str], object],
         bucket: str = "",
     ) -> None:
-        # A daemon that knows from its journal which bucket is selected does not tell it again.
+        # A daemon that reads the selected bucket from its journal does not report it again.
         self.view = DemoView(bucket)
         self._appliance = appliance
         self._terminal = terminal
@@ -103,8 +103,8 @@ class TerminalBoard:
         self._later: list[tuple[float, Callable[[], None]]] = []
 
     def run(self) -> None:
-        """Go on until the user quits or the daemon ends."""
-        self._appliance.follow(self._take)
+        """Run until the user quits or the daemon ends."""
+        self._appliance.follow(self._on_event)
         while self._appliance.is_running:
             self._draw()
             due_s = min((at_s for at_s, _ in self._later), default=time.monotonic() + SLEEP_S)
@@ -122,7 +122,7 @@ class TerminalBoard:
         self._terminal.draw(screen_lines(self.view, style))
 
     def _press_keys(self, keys: str) -> bool:
-        """Do what keys mean; False: the user wants to leave."""
+        """Execute keys; return False when the user quits."""
         for key in keys:
             if key in QUIT:
                 return False
@@ -144,8 +144,8 @@ class TerminalBoard:
         for do in due:
             do()
 
-    def _take(self, event: SimulatedEvent) -> None:
-        """Follow what the daemon says."""
+    def _on_event(self, event: SimulatedEvent) -> None:
+        """Update the view from an event of the daemon."""
         if event.source != "daemon":
             return
         record = event.record
@@ -155,25 +155,25 @@ class TerminalBoard:
         elif event.kind == "PlanStored":
             plan = self._read_plan(bucket, str(data.get("file")))
             self.view.plan = plan if isinstance(plan, dict) else None
-        words = NEWS.get(event.kind)
-        if words is not None:
+        title = EVENT_TITLES.get(event.kind)
+        if title is not None:
             lines = data.get("lines") or [data.get("remedy") or data.get("problem") or ""]
-            self.view.tell(f"{words} {lines[0]}".strip())
+            self.view.add_event(f"{title} {lines[0]}".strip())
 
 
-NEWS: Final = {
+EVENT_TITLES: Final = {
     "BoardConnected": "board connected",
     "BoardDisconnected": "board lost",
     "FirmwareIncompatible": "another protocol:",
     "PlanRequested": "planning",
-    "PressJoined": "the plan under way answers this press too",
-    "PlanStored": "plan kept",
+    "PressJoined": "the plan under way answers this press, too",
+    "PlanStored": "plan stored",
     "PlanFailed": "no plan:",
     "PlanCancelled": "plan cancelled",
-    "PressIgnored": "nothing to do for that",
-    "PressExpired": "a press came too late: recorded, not executed",
+    "PressIgnored": "press ignored: nothing to do",
+    "PressExpired": "press too old: recorded, not executed",
     "FaultAcknowledged": "fault acknowledged",
     "JournalFailed": "cannot write:",
     "InternalError": "internal error:",
 }
-"""What is worth a line on the screen."""
+"""The events that are shown on the screen."""

@@ -1,6 +1,6 @@
 """The demo's screen as lines of text: matrix, keys, and the plan below; no IO.
 
-80 columns and 24 rows are enough; what does not fit is cut, never wrapped.
+80 columns and 24 rows are enough. Lines that do not fit are cut, never wrapped.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from typing import Final
 
 from firmware_bridge.matrix import Frame
 from firmware_bridge.messages import BRIGHTNESS_MAX, COLUMNS
+from firmware_bridge.render import to_ansi, to_text
 from host.display import labels
 from host.display.lighting import dimmed_frame
-from host.text import printable
+from host.text import percent, printable
 
 KEYS: Final = (
     ("space", "press: plan the bucket"),
@@ -25,11 +26,11 @@ KEYS: Final = (
 )
 KEYS_WIDTH: Final = max(len(what) for _, what in KEYS) + 7
 SHORT_KEYS: Final = "space: plan  d: page  b: bucket  c: cancel  q: quit"
-"""For below the matrix, where beside it there is no room."""
+"""Shown below the matrix if the keys do not fit beside it."""
 BORDER: Final = 3
 """Columns that the frame around the matrix adds."""
 GAP: Final = 3
-NEWS_KEPT: Final = 4
+EVENTS_KEPT: Final = 4
 
 BOLD: Final = "\x1b[1m"
 DIM: Final = "\x1b[2m"
@@ -40,23 +41,23 @@ RESET: Final = "\x1b[0m"
 
 @dataclass(slots=True)
 class DemoView:
-    """What the screen tells."""
+    """The content of the screen."""
 
     bucket: str = ""
     levels: Sequence[Sequence[int]] | None = None
     plan: Mapping[str, object] | None = None
-    news: list[str] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)
     brightness: int = BRIGHTNESS_MAX
     leds: Mapping[str, bool] = field(default_factory=dict)
 
-    def tell(self, line: str) -> None:
-        """Add a line to what happened last."""
-        self.news = [*self.news, line][-NEWS_KEPT:]
+    def add_event(self, line: str) -> None:
+        """Add a line to the latest events."""
+        self.events = [*self.events, line][-EVENTS_KEPT:]
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """Whether there are colours, and how large the screen is."""
+    """Colours or not, and the size of the screen."""
 
     colours: bool = True
     columns: int = 80
@@ -64,7 +65,7 @@ class Style:
 
 
 def screen_lines(view: DemoView, style: Style) -> list[str]:
-    """Return the lines of the screen, each no wider than it."""
+    """Return the lines of the screen, none of them too wide."""
     matrix = matrix_lines(view.levels, style, view.brightness)
     width = 2 * COLUMNS + BORDER
     room = max(0, style.columns - width - GAP)
@@ -72,9 +73,9 @@ def screen_lines(view: DemoView, style: Style) -> list[str]:
     beside = _beside(view, style, () if is_narrow else KEYS)
     lines = []
     for number in range(max(len(matrix), len(beside))):
-        left = matrix[number] if number < len(matrix) else " " * width
+        row = matrix[number] if number < len(matrix) else " " * width
         right = beside[number] if number < len(beside) else ""
-        lines.append(left + " " * GAP + _cut(right, room, style))
+        lines.append(row + " " * GAP + _cut(right, room, style))
     if is_narrow:
         lines += textwrap.wrap(SHORT_KEYS, max(style.columns, 1))
     lines.append(_cut(led_line(view.leds), style.columns, style))
@@ -86,9 +87,7 @@ def screen_lines(view: DemoView, style: Style) -> list[str]:
 def matrix_lines(
     levels: Sequence[Sequence[int]] | None, style: Style, brightness: int = BRIGHTNESS_MAX
 ) -> list[str]:
-    """Return the matrix in its frame, two columns per pixel."""
-    from firmware_bridge.render import to_ansi, to_text
-
+    """Return the matrix with a border, two columns per pixel."""
     frame = dimmed_frame(Frame.blank() if levels is None else Frame.from_rows(levels), brightness)
     edge = "+" + "-" * (2 * COLUMNS + 1) + "+"
     if style.colours:
@@ -99,7 +98,7 @@ def matrix_lines(
 
 
 def led_line(leds: Mapping[str, bool]) -> str:
-    """Return the LEDs beside the matrix, of a board that has some."""
+    """Return the LEDs beside the matrix; empty for a board without them."""
     lights = (f"{'*' if leds[name] else 'o'} {name}" for name in sorted(leds))
     return f"LEDs: {'   '.join(lights)}" if leds else ""
 
@@ -108,7 +107,7 @@ def plan_lines(plan: Mapping[str, object], style: Style) -> list[str]:
     """Return a plan as a headline and a row per step."""
     bucket, as_of = str(plan.get("bucket_id")), str(plan.get("as_of"))
     outcome, gain = labels.outcome(plan), labels.gain(plan)
-    title = printable(f"{bucket}, as of {as_of}: {headline(outcome, gain, plan)}")
+    title = printable(f"{bucket}, as of {as_of}: {outcome_line(outcome, gain, plan)}")
     lines = [_in(BOLD, title[: style.columns], style)]
     steps = plan.get("steps")
     rows = [step for step in steps if isinstance(step, Mapping)] if isinstance(steps, list) else []
@@ -119,13 +118,15 @@ def plan_lines(plan: Mapping[str, object], style: Style) -> list[str]:
     return lines
 
 
-def headline(outcome: str, gain: float | None, plan: Mapping[str, object]) -> str:
-    """Return what came out, in a sentence."""
+def outcome_line(outcome: str, gain: float | None, plan: Mapping[str, object]) -> str:
+    """Return the outcome of a plan in a sentence."""
     if outcome == labels.PLANNED and gain is not None:
         steps = plan.get("steps")
         count = len(steps) if isinstance(steps, list) else 0
         what = "1 step" if count == 1 else f"{count} steps"
-        return f"{what}, better by {gain * 100:.2f} % of its worth a year"
+        if gain < 0:  # only a plan that repairs a limit may lower the score
+            return f"{what}; costs {percent(-gain)} a year, but repairs a limit"
+        return f"{what}, better by {percent(gain)} of the portfolio a year"
     if outcome == labels.NOTHING_TO_DO:
         return "nothing to do"
     return f"no plan: {plan.get('reason')}"
@@ -159,10 +160,10 @@ def _number(value: object, decimals: int = 0) -> str:
 
 
 def _beside(view: DemoView, style: Style, keys: Sequence[tuple[str, str]]) -> list[str]:
-    """Return what stands to the right of the matrix."""
+    """Return the lines to the right of the matrix."""
     lines = [_in(BOLD, f"bucket {view.bucket or '?'}", style), ""]
     lines += [f"{key:<6} {what}" for key, what in keys]
-    lines += ["", *[_in(DIM, printable(line), style) for line in view.news[-2:]]]
+    lines += ["", *[_in(DIM, printable(line), style) for line in view.events[-2:]]]
     return lines
 
 
@@ -171,7 +172,7 @@ def _in(code: str, text: str, style: Style) -> str:
 
 
 def _cut(line: str, width: int, style: Style) -> str:
-    """Cut a line; one with colours is known to begin and end with them."""
+    """Cut a line; one with colours begins and ends with their codes."""
     if not style.colours or not line.startswith("\x1b"):
         return line[:width]
     begin = line.index("m") + 1

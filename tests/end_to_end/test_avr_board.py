@@ -13,8 +13,7 @@ from firmware_bridge.matrix import Frame
 from firmware_bridge.max7219 import lit
 from firmware_bridge.patterns import stale_frame
 from host.display.screens import result_screen
-from host.simulation.appliance import AVR_COMMAND, Simulation
-from host.simulation.events import Answer
+from host.simulation.appliance import AVR_COMMAND, Answer, Simulation
 from tests.end_to_end.promises import assert_promises, of_type, small_home, trader, wait_until
 from tools.chaos.promises import plan_files
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge.transport import SerialPort
-from host.board import self_test as walking
+from host.board import self_test
 from host.board.connection import BoardError
-from host.board.self_test import Result, Walk
+from host.board.self_test import Result, SelfTest
 from host.cli.main import main
 from host.simulation.appliance import AVR_COMMAND, BOARD_COMMAND, Simulation
 from tests.end_to_end.promises import quick, small_home
@@ -61,95 +61,95 @@ def bench(
 
 
 class Finger:
-    """An onlooker with an opinion, who presses when told to."""
+    """An operator who gives one answer, and presses when asked to."""
 
     def __init__(self, bench: Simulation, presses: dict[str, int], answers: bool | None) -> None:
-        self.told: list[str] = []
-        self.asked: list[str] = []
+        self.messages: list[str] = []
+        self.questions: list[str] = []
         self._bench = bench
         self._presses = presses
         self._answers = answers
 
-    def tell(self, text: str) -> None:
-        self.told.append(text)
+    def show(self, text: str) -> None:
+        self.messages.append(text)
         name = text.partition(":")[0]
         if "press and release" in text and name in self._presses:
             self._bench.tell_board("press", button=self._presses[name], ms=100)
 
     async def ask(self, question: str) -> bool | None:
-        self.asked.append(question)
+        self.questions.append(question)
         return self._answers
 
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A walk that rests nowhere."""
+    """A self-test without pauses."""
     for name in ("SWEEP_S", "STALE_S", "EVENT_LED_S"):
-        monkeypatch.setattr(walking, name, 0.0)
+        monkeypatch.setattr(self_test, name, 0.0)
 
 
-def take(bench: Simulation, finger: Finger, buttons: int = 1, timeout_s: float = 20.0) -> Walk:
-    walk = Walk(SerialPort(bench.port), finger, buttons=buttons, timeout_s=timeout_s)
-    asyncio.run(walk.run())
-    return walk
+def take(bench: Simulation, finger: Finger, buttons: int = 1, timeout_s: float = 20.0) -> SelfTest:
+    test_run = SelfTest(SerialPort(bench.port), finger, buttons=buttons, timeout_s=timeout_s)
+    asyncio.run(test_run.run())
+    return test_run
 
 
-def results(walk: Walk, result: Result) -> list[str]:
-    return [step.name for step in walk.steps if step.result is result]
+def results(test_run: SelfTest, result: Result) -> list[str]:
+    return [check.name for check in test_run.checks if check.result is result]
 
 
 @pytest.mark.usefixtures("hasty")
-def test_a_walk_through_a_good_board_passes(bench: Simulation) -> None:
+def test_a_self_test_of_a_good_board_passes(bench: Simulation) -> None:
     finger = Finger(bench, {"button 0": 0, "button 1": 1}, answers=True)
-    walk = take(bench, finger, buttons=2)
-    assert results(walk, Result.PASSED) == [step.name for step in walk.steps]
-    names = [step.name for step in walk.steps]
+    test_run = take(bench, finger, buttons=2)
+    assert results(test_run, Result.PASSED) == [check.name for check in test_run.checks]
+    names = [check.name for check in test_run.checks]
     assert [name for name in names if name.startswith("button")] == ["button 0", "button 1"]
     assert names[-1] == "back again"
-    assert walk.board is not None
-    has_leds = walk.board.board.name == "YUN"
-    assert any("LED 8" in question for question in finger.asked) is has_leds
-    assert walk.statistics["packets_sent"] != 0
+    assert test_run.board is not None
+    has_leds = test_run.board.board.name == "YUN"
+    assert any("LED 8" in question for question in finger.questions) is has_leds
+    assert test_run.statistics["packets_sent"] != 0
 
 
 @pytest.mark.usefixtures("hasty")
-def test_what_the_eyes_say_is_wrong_fails_and_what_nobody_sees_is_said_to_be_unseen(
+def test_what_the_eyes_say_is_wrong_fails_and_what_is_not_seen_is_reported_as_unseen(
     bench: Simulation,
 ) -> None:
-    walk = take(bench, Finger(bench, {}, answers=False), buttons=0)
-    assert {"matrix all", "matrix order", "no host"} <= set(results(walk, Result.FAILED))
-    walk = take(bench, Finger(bench, {}, answers=None), buttons=0)
-    assert {"matrix all", "matrix order", "no host"} <= set(results(walk, Result.UNSEEN))
-    assert results(walk, Result.FAILED) == []
+    test_run = take(bench, Finger(bench, {}, answers=False), buttons=0)
+    assert {"matrix all", "matrix order", "no host"} <= set(results(test_run, Result.FAILED))
+    test_run = take(bench, Finger(bench, {}, answers=None), buttons=0)
+    assert {"matrix all", "matrix order", "no host"} <= set(results(test_run, Result.NOT_SEEN))
+    assert results(test_run, Result.FAILED) == []
 
 
 @pytest.mark.usefixtures("hasty")
 def test_a_button_that_is_not_pressed_or_is_another_one_fails(bench: Simulation) -> None:
-    walk = take(bench, Finger(bench, {"button 0": 1}, answers=True), buttons=1, timeout_s=5.0)
-    (step,) = (step for step in walk.steps if step.name == "button 0")
-    assert (step.result, step.detail) == (Result.FAILED, "button 1 was pressed instead")
-    walk = take(bench, Finger(bench, {}, answers=True), buttons=1, timeout_s=0.2)
-    (step,) = (step for step in walk.steps if step.name == "button 0")
-    assert (step.result, step.detail) == (Result.FAILED, "no press within 0.2 s")
+    test_run = take(bench, Finger(bench, {"button 0": 1}, answers=True), buttons=1, timeout_s=5.0)
+    (check,) = (check for check in test_run.checks if check.name == "button 0")
+    assert (check.result, check.detail) == (Result.FAILED, "button 1 was pressed instead")
+    test_run = take(bench, Finger(bench, {}, answers=True), buttons=1, timeout_s=0.2)
+    (check,) = (check for check in test_run.checks if check.name == "button 0")
+    assert (check.result, check.detail) == (Result.FAILED, "no press within 0.2 s")
 
 
 @pytest.mark.usefixtures("hasty")
-def test_a_board_that_hangs_in_the_middle_fails_and_the_walk_ends(
+def test_a_board_that_hangs_in_the_middle_fails_and_the_self_test_ends(
     plug: Callable[[Sequence[str]], Simulation], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(walking, "CONFIRM_S", 0.3)
+    monkeypatch.setattr(self_test, "CONFIRM_S", 0.3)
     bench = plug(BOARD_COMMAND)
     finger = Finger(bench, {}, answers=True)
 
     async def hang(question: str) -> bool:
         bench.tell_board("silence")
-        finger.asked.append(question)
+        finger.questions.append(question)
         return True
 
     monkeypatch.setattr(finger, "ask", hang)
     with pytest.raises(BoardError, match="no answer"):
         take(bench, finger, buttons=0)
-    assert any("matrix sweep: failed" in text for text in finger.told)
+    assert any("matrix sweep: failed" in text for text in finger.messages)
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ def typed(
 
 
 @pytest.mark.usefixtures("hasty")
-def test_the_walk_in_the_terminal_takes_answers_and_sums_up(
+def test_the_self_test_in_the_terminal_takes_answers_and_sums_up(
     plug: Callable[[Sequence[str]], Simulation], typed: Callable[..., tuple[int, str, str]]
 ) -> None:
     port = plug(BOARD_COMMAND).port
@@ -189,17 +189,17 @@ def test_the_walk_in_the_terminal_takes_answers_and_sums_up(
 
 
 @pytest.mark.usefixtures("hasty")
-def test_a_walk_that_nobody_watches_passes_only_if_that_was_asked_for(
+def test_an_unattended_self_test_passes_only_with_its_option(
     plug: Callable[[Sequence[str]], Simulation], typed: Callable[..., tuple[int, str, str]]
 ) -> None:
     port = plug(BOARD_COMMAND).port
     code, out, _ = typed("", "test", "--port", port, "--unattended", "--timeout", "5")
     assert code == 0
-    assert "nobody looked at 6 of 8 steps" in out
+    assert "6 of 8 checks had no answer" in out
     assert typed("", "test", "--port", port, "--buttons", "0")[0] == 1
 
 
-def test_a_walk_with_a_firmware_of_another_protocol_says_what_mends_it(
+def test_a_self_test_with_a_firmware_of_another_protocol_names_the_remedy(
     plug: Callable[[Sequence[str]], Simulation],
 ) -> None:
     port = plug((*BOARD_COMMAND, "--protocol", "9")).port

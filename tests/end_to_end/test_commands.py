@@ -76,8 +76,8 @@ def test_a_device_file_with_errors_is_told_in_full_and_the_board_is_served_all_t
 ) -> None:
     home = small_home(tmp_path, "[link]\nbaud = 1\n[buttons]\nshort = 5\n")
     with quick(home) as appliance:
-        assert any("device.toml:2:1" in words for words in appliance.last_words)
-        assert any("device.toml:4:1" in words for words in appliance.last_words)
+        assert any("device.toml:2:1" in words for words in appliance.last_lines)
+        assert any("device.toml:4:1" in words for words in appliance.last_lines)
         appliance.press()
         appliance.wait_for("daemon", "PlanStored")
 
@@ -159,7 +159,7 @@ def test_the_demo_draws_the_board_takes_keys_and_gives_the_terminal_back(tmp_pat
     typist = Typist(*TRADER, "--home", str(home), "demo")
     typist.wait_for("bucket core")
     typist.type(" ")
-    typist.wait_for("of its worth a year")
+    typist.wait_for("of the portfolio a year")
     typist.type("b")
     typist.wait_for("bucket satellite_a")
     typist.type("q")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from host.appliance.presses.press_log import ANSWERS
-from host.simulation.events import SimulationError
+from host.simulation.appliance import SimulationError
 from tools.chaos.promises import (
     broken_promises,
     broken_words,

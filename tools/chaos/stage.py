@@ -26,7 +26,7 @@ from tools.chaos.witness import Witness
 
 if TYPE_CHECKING:
     from host.health.report import HealthReport
-    from host.simulation.events import SimulatedEvent
+    from host.simulation.appliance import SimulatedEvent
 
 BUCKET: Final = "core"
 FIRST_BOOT: Final = 1000
@@ -147,7 +147,7 @@ class Stage:
         if self.kills and code == -signal.SIGKILL:
             self.kills -= 1
         else:
-            words = "; ".join(self.appliance.last_words)
+            words = "; ".join(self.appliance.last_lines)
             self.violated(f"the daemon ended by itself with {code}: {words}"[:2_000])
         self.appliance.pump_for(self.restart_after_s)
         self.appliance.restart_daemon(self._command)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from host.simulation.events import Record, SimulatedEvent
+    from host.simulation.appliance import Record, SimulatedEvent
 
 Rows = tuple[tuple[int, ...], ...]
 BoardEdge = tuple[int, int]

@@ -1,4 +1,4 @@
-"""`trader board flash`: our firmware onto a Yun by USB; for an Uno Q, what to do."""
+"""`trader board flash`: write the firmware of a Yun over USB, or explain how for an Uno Q."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 from firmware_bridge.app_lab import app_files, write_app
 from host.board import flash as flashing
-from host.board.firmware_image import Image, read_image
 from host.cli.home_option import open_home
 from host.errors import EXIT_DONE, StorageError, UsageError
 from host.home.config.device_settings import CarrierKind, load_device_config
@@ -36,7 +35,7 @@ def flash(options: argparse.Namespace, output: Output) -> int:
     """Install the firmware, or say how."""
     if options.app is not None or _board(options) == "uno-q":
         return _uno_q(options, output)
-    image = read_image(Path(options.image) if options.image else yun_image())
+    image = flashing.read_image(Path(options.image) if options.image else yun_image())
     programmer = flashing.find_programmer()
     port = options.port or flashing.find_yun()
     flashing.check_port(port)
@@ -44,11 +43,11 @@ def flash(options: argparse.Namespace, output: Output) -> int:
     _announce(image, port, command, output)
     is_done = not options.dry_run and _may_write(options, output, port)
     if is_done:
-        found = flashing.wake_bootloader(port)
-        if found != port:
-            output.error(f"the bootloader is at {found}")
-            command = programmer.command(found, image.path)
-        flashing.write(command)
+        bootloader_port = flashing.wake_bootloader(port)
+        if bootloader_port != port:
+            output.error(f"the bootloader is at {bootloader_port}")
+            command = programmer.command(bootloader_port, image.path)
+        flashing.run_avrdude(command)
     if options.json:
         output.json(
             {
@@ -68,30 +67,31 @@ def flash(options: argparse.Namespace, output: Output) -> int:
     return EXIT_DONE
 
 
-def _announce(image: Image, port: str, command: list[str], output: Output) -> None:
-    """Say what is about to happen, before it does."""
-    checked = "as shipped" if image.is_known else "nothing stands beside it to compare with"
+def _announce(image: flashing.Image, port: str, command: list[str], output: Output) -> None:
+    """Print what will be written, and how."""
+    checked = "as shipped" if image.has_matching_sum else "there is no SHA256SUMS beside it"
     output.error(f"image    {image.path}")
-    output.error(f"         {image.flash_bytes} bytes of flash; every line's checksum is right")
+    output.error(f"         {image.flash_bytes} bytes of flash; all checksums are right")
     output.error(f"sha256   {image.sha256} ({checked})")
     output.error(f"touch    {port} at {flashing.TOUCH_BAUD} baud, to start the bootloader")
     output.error(f"command  {shlex.join(command)}")
 
 
 def _may_write(options: argparse.Namespace, output: Output, port: str) -> bool:
-    """Ask before a board loses the sketch that it has."""
+    """Ask before the sketch of a board is replaced."""
     if options.yes:
         return True
     if not sys.stdin.isatty():
         raise UsageError(
-            "trader board flash: nobody can be asked whether to write (add --yes, or --dry-run)"
+            "trader board flash: not a terminal, so it cannot ask whether to write (add --yes or"
+            " --dry-run)"
         )
     output.error(f"This replaces the sketch of the board at {port}. Write it? [y/N]")
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 def _board(options: argparse.Namespace) -> str:
-    """Return which board is meant: one behind a router is an Uno Q."""
+    """Return the kind of board: one behind a router is an Uno Q."""
     if options.board is not None:
         return str(options.board)
     if options.port is not None or options.image is not None:

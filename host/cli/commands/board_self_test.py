@@ -1,4 +1,4 @@
-"""`trader board test`: the guided walk of `host.board.self_test`, with a person at the keyboard."""
+"""`trader board test`: the self-test of a board, with an operator at the keyboard."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import termios
 from typing import TYPE_CHECKING, Final
 
 from host.board.connection import free_port
-from host.board.self_test import Result, Walk
+from host.board.self_test import Result, SelfTest
 from host.cli.home_option import open_home
 from host.errors import EXIT_DONE, EXIT_FAILED
 
@@ -23,52 +23,54 @@ NAME_WIDTH: Final = 18
 
 
 def test(options: argparse.Namespace, output: Output) -> int:
-    """Walk through the board and sum up."""
+    """Run the self-test and print its results."""
     port = free_port(options.port, open_home(options.home))
-    person = Person(output, None if options.unattended else sys.stdin.fileno(), options.timeout)
-    # Where nobody is, nobody presses; who has a machine that does, says for how many.
+    keyboard = None if options.unattended else sys.stdin.fileno()
+    operator = KeyboardOperator(output, keyboard, options.timeout)
+    # Without an operator the buttons are skipped, unless a machine presses them: then --buttons.
     buttons = 0 if options.unattended and options.buttons is None else options.buttons
-    walk = Walk(port, person, buttons=buttons, timeout_s=options.timeout)
-    asyncio.run(walk.run())
-    assert walk.board is not None
-    # Who asks for a look and gets none has not tested what only eyes can see.
-    is_seen = options.unattended or not walk.has(Result.UNSEEN)
-    has_passed = is_seen and not walk.has(Result.FAILED)
+    self_test = SelfTest(port, operator, buttons=buttons, timeout_s=options.timeout)
+    asyncio.run(self_test.run())
+    assert self_test.board is not None
+    # A check that only eyes can do has not passed without an answer.
+    is_seen = options.unattended or not self_test.has(Result.NOT_SEEN)
+    has_passed = is_seen and not self_test.has(Result.FAILED)
     if options.json:
         output.json(
             {
                 "port": port.name,
-                "board": walk.board.board.name.lower(),
+                "board": self_test.board.board.name.lower(),
                 "passed": has_passed,
                 "steps": [
-                    {"name": step.name, "result": step.result.value, "detail": step.detail}
-                    for step in walk.steps
+                    {"name": check.name, "result": check.result.value, "detail": check.detail}
+                    for check in self_test.checks
                 ],
-                "link": walk.statistics,
+                "link": self_test.statistics,
             }
         )
     else:
-        for line in summary(walk):
+        for line in summary(self_test):
             output.line(line)
     return EXIT_DONE if has_passed else EXIT_FAILED
 
 
-def summary(walk: Walk) -> list[str]:
-    """Return a line per step, and one that sums up."""
+def summary(self_test: SelfTest) -> list[str]:
+    """Return a line per check, and a last one with the result."""
+    checks = self_test.checks
     lines = [
-        f"{step.result.value:<8} {step.name:<{NAME_WIDTH}} {step.detail}".rstrip()
-        for step in walk.steps
+        f"{check.result.value:<8} {check.name:<{NAME_WIDTH}} {check.detail}".rstrip()
+        for check in checks
     ]
-    failed = [step.name for step in walk.steps if step.result is Result.FAILED]
-    unseen = sum(step.result is Result.UNSEEN for step in walk.steps)
-    said = f"failed: {', '.join(failed)}" if failed else "nothing failed"
-    if unseen:
-        said += f"; nobody looked at {unseen} of {len(walk.steps)} steps"
-    return [*lines, "", said]
+    failed = [check.name for check in checks if check.result is Result.FAILED]
+    n_not_seen = sum(check.result is Result.NOT_SEEN for check in checks)
+    result = f"failed: {', '.join(failed)}" if failed else "nothing failed"
+    if n_not_seen:
+        result += f"; {n_not_seen} of {len(checks)} checks had no answer"
+    return [*lines, "", result]
 
 
-class Person:
-    """Somebody at the keyboard; nobody where there is none, or once it has ended."""
+class KeyboardOperator:
+    """The operator at the keyboard; does not answer without one, or after its end of file."""
 
     def __init__(self, output: Output, keyboard: int | None, timeout_s: float) -> None:
         self._output = output
@@ -76,15 +78,15 @@ class Person:
         self._timeout_s = timeout_s
         self._typed = b""
 
-    def tell(self, text: str) -> None:
-        """Say something, apart from the result."""
+    def show(self, text: str) -> None:
+        """Show a message on standard error."""
         self._output.error(text)
 
     async def ask(self, question: str) -> bool | None:
-        """Return yes or no; None when nobody answers in time."""
+        """Return yes or no; None without an answer in time."""
         if self._keyboard is None:
             return None
-        if os.isatty(self._keyboard):  # what was typed before the question is no answer to it
+        if os.isatty(self._keyboard):  # drop what was typed before the question
             termios.tcflush(self._keyboard, termios.TCIFLUSH)
             self._typed = b""
         self._output.error(f"{question} [Y/n]")
@@ -96,7 +98,7 @@ class Person:
         return None if line is None else not line.strip().lower().startswith("n")
 
     async def _line(self) -> str | None:
-        """Return the next line that is typed; None at the end of the input."""
+        """Return the next line of input; None at its end."""
         assert self._keyboard is not None
         while b"\n" not in self._typed:
             await readable(self._keyboard)
@@ -110,7 +112,7 @@ class Person:
 
 
 async def readable(descriptor: int) -> None:
-    """Wait until there is something to read; a file, which cannot be waited for, has it at once."""
+    """Wait until a descriptor is readable; a file, which cannot be waited for, always is."""
     loop = asyncio.get_running_loop()
     ready = asyncio.Event()
     try:

@@ -29,16 +29,16 @@ def test_the_process_that_holds_a_port_is_named_without_trying_its_lock(tmp_path
         link = tmp_path / "link"
         link.symlink_to(port)
         assert lock_holder(link) == os.getpid()
-        said = str(port_error(str(link), "cannot open it"))
-    assert f"in use by process {os.getpid()}" in said
-    assert f"kill {os.getpid()}" in said
+        text = str(port_error(str(link), "cannot open it"))
+    assert f"in use by process {os.getpid()}" in text
+    assert f"kill {os.getpid()}" in text
     assert lock_holder(port) is None
     assert lock_holder(tmp_path / "none") is None
 
 
 def test_a_port_that_is_not_ours_comes_with_the_group_to_join() -> None:
-    said = str(port_error("/dev/none", "cannot open /dev/none: Permission denied"))
-    assert "dialout" in said
+    text = str(port_error("/dev/none", "cannot open /dev/none: Permission denied"))
+    assert "dialout" in text
 
 
 def test_a_port_locked_by_nobody_we_can_see_is_in_use_all_the_same() -> None:
@@ -53,12 +53,14 @@ def test_a_port_that_is_missing_comes_with_those_that_are_there(
     there = [SimpleNamespace(device=name) for name in ("/dev/ttyUSB0", "/dev/ttyACM0")]
     monkeypatch.setattr(list_ports, "comports", lambda: there)
     assert str(port_error("/dev/none", why)) == (
-        f"{why} (is it plugged in, and is this its port? There are: /dev/ttyACM0, /dev/ttyUSB0;"
-        " name one with --port, or under [link] in device.toml)"
+        f"{why} (is it plugged in, and is this its port? Other ports: /dev/ttyACM0, /dev/ttyUSB0;"
+        " choose one with --port, or under [link] in device.toml)"
     )
     monkeypatch.setattr(list_ports, "comports", list)
-    assert "No serial port is here; `trader demo` needs none" in str(port_error("/dev/none", why))
-    assert "does arduino-router run" in str(port_error("/run/none.sock", why))
+    assert "This computer has no serial port; `trader demo` needs none" in str(
+        port_error("/dev/none", why)
+    )
+    assert "is arduino-router running" in str(port_error("/run/none.sock", why))
 
 
 @pytest.mark.parametrize(
@@ -69,7 +71,7 @@ def test_a_port_that_is_missing_comes_with_those_that_are_there(
         ("file", "it is not a serial port"),
     ],
 )
-def test_what_cannot_be_opened_is_said_once(tmp_path: Path, name: str, why: str) -> None:
+def test_what_cannot_be_opened_is_text_once(tmp_path: Path, name: str, why: str) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
     path = str(tmp_path / name)
@@ -112,7 +114,7 @@ def test_behind_a_router_a_running_daemon_keeps_its_board(tmp_path: Path) -> Non
     assert free_port(None, home).name == ROUTER_SOCKET
     with (
         InstanceLock(home.state_dir),
-        pytest.raises(BoardError, match=f"served by process {os.getpid()}"),
+        pytest.raises(BoardError, match=f"in use by process {os.getpid()}"),
     ):
         free_port(None, home)
     with InstanceLock(home.state_dir):  # a raw line has a lock of its own

@@ -1,4 +1,4 @@
-"""The AVR simulator is built once, and what is missing for it is said with what to install."""
+"""The AVR simulator is built once, and what is missing for it is message with what to install."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def test_without_a_compiler_the_demo_says_what_to_install(
     trader: Trader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    said = trader("demo", "--board", "avr", "--once")
-    assert (said.code, said.out) == (1, "")
-    assert "no gcc" in said.err
-    assert "sudo apt-get install gcc libc6-dev libsimavr-dev libelf-dev" in said.err
-    assert len(said.err.splitlines()) == 1
+    message = trader("demo", "--board", "avr", "--once")
+    assert (message.code, message.out) == (1, "")
+    assert "gcc is missing" in message.err
+    assert "sudo apt-get install gcc libc6-dev libsimavr-dev libelf-dev" in message.err
+    assert len(message.err.splitlines()) == 1
 
 
 def test_without_libsimavr_the_compilers_first_complaint_is_told_with_what_to_install(

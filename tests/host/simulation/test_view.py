@@ -20,7 +20,7 @@ LEVELS = [[(x + y) % 8 for x in range(13)] for y in range(8)]
 
 def view_of(plan: object) -> DemoView:
     view = DemoView(bucket="core", levels=LEVELS, plan=plan if isinstance(plan, dict) else None)
-    view.tell("planning")
+    view.add_event("planning")
     return view
 
 
@@ -68,8 +68,8 @@ def test_a_plan_file_of_nonsense_is_shown_without_harm(plan: dict[str, object]) 
 def test_a_narrow_screen_has_the_keys_below_the_matrix(columns: int) -> None:
     lines = screen_lines(DemoView("core"), Style(False, columns, 24))
     assert all(len(line.rstrip()) <= columns for line in lines)
-    told = " ".join(" ".join(lines[10:]).split())
-    assert told.startswith("space: plan d: page b: bucket c: cancel q: quit")
+    keys = " ".join(" ".join(lines[10:]).split())
+    assert keys.startswith("space: plan d: page b: bucket c: cancel q: quit")
 
 
 def test_a_home_that_was_served_before_is_shown_with_its_bucket(tmp_path: Path) -> None:
@@ -80,3 +80,9 @@ def test_a_home_that_was_served_before_is_shown_with_its_bucket(tmp_path: Path) 
     assert selected_bucket(home) == "satellite_a"
     (home.state_dir / SELECTED_NAME).write_bytes(b"\xff")
     assert selected_bucket(home) == ""
+
+
+def test_a_plan_that_lowers_the_score_says_what_it_costs_and_why() -> None:
+    record = {**plan_to_json(planned(), 0, None), "score": {"gain": -0.0199}}
+    (title, *_) = plan_lines(record, Style(colours=False, columns=200))
+    assert title.endswith("steps; costs 1.99% a year, but repairs a limit")

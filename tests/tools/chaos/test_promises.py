@@ -14,7 +14,7 @@ import pytest
 
 from host.home.config.history import ConfigHistory
 from host.home.home import Home
-from host.simulation.events import SimulatedEvent
+from host.simulation.appliance import SimulatedEvent
 from host.telemetry.journal.journal import Journal
 from host.telemetry.journal.record import JournalRecord
 from tools.chaos.promises import broken_promises, broken_words

@@ -35,7 +35,7 @@ class Usb:
 
 @pytest.fixture
 def usb(monkeypatch: pytest.MonkeyPatch) -> Usb:
-    monkeypatch.setattr(flash, "LOOK_EVERY_S", 0.001)
+    monkeypatch.setattr(flash, "POLL_S", 0.001)
     monkeypatch.setattr(flash, "SAME_NAME_S", 0.05)
     monkeypatch.setattr(flash, "APPEAR_S", 0.2)
     return Usb(monkeypatch)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.board.firmware_image import SUMS_NAME, ImageError, read_image
+from host.board.flash import SUMS_NAME, ImageError, read_image
 from host.simulation.avr_build import yun_image
 
 SHIPPED = yun_image().read_text("ascii")
@@ -23,7 +23,7 @@ def line(address: int, data: bytes, kind: int = 0) -> str:
 
 def test_the_image_that_is_shipped_is_whole_and_known() -> None:
     image = read_image(yun_image())
-    assert image.is_known
+    assert image.has_matching_sum
     assert 8_000 < image.flash_bytes < 14 * 1024
 
 
@@ -48,24 +48,26 @@ _FOLDER = Path()
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
-        ("", "cut short"),
-        (line(0, b"\x01\x02"), "cut short"),
+        ("", "incomplete"),
+        (line(0, b"\x01\x02"), "incomplete"),
         (END, "fills 0 bytes"),
         (line(28_672 - 1, b"\x01\x02") + END, "fills 28673 bytes"),
-        (line(0, b"\x00\x10", kind=2) + END, ":1: beyond the 64 KiB"),
-        (line(0, b"\x01") + "hello\n" + END, ":2: no line of an Intel HEX file"),
+        (line(0, b"\x00\x10", kind=2) + END, ":1: an address beyond the 64 KiB"),
+        (line(0, b"\x01") + "hello\n" + END, ":2: not a line of an Intel HEX file"),
         (line(0, b"\x01") + END + line(1, b"\x02"), ":3: "),
         (":0000\n" + END, ":1: "),
         (":é\n" + END, ":1: "),
         (line(0, b"\x01" * 255) * 300, "larger than any firmware"),
     ],
 )
-def test_what_is_no_firmware_for_this_chip_is_refused(tmp_path: Path, text: str, said: str) -> None:
+def test_what_is_no_firmware_for_this_chip_is_refused(
+    tmp_path: Path, text: str, message: str
+) -> None:
     path = tmp_path / "firmware.hex"
     path.write_bytes(text.encode())
-    with pytest.raises(ImageError, match=re.escape(said)):
+    with pytest.raises(ImageError, match=re.escape(message)):
         read_image(path)
 
 
@@ -74,7 +76,7 @@ def test_a_firmware_of_your_own_needs_no_sum_and_must_have_the_one_that_stands_t
 ) -> None:
     path = tmp_path / "mine.hex"
     path.write_text(line(0, b"\x01\x02") + END, encoding="ascii")
-    assert not read_image(path).is_known
+    assert not read_image(path).has_matching_sum
     (tmp_path / SUMS_NAME).write_text(f"{'0' * 64}  mine.hex\n", encoding="ascii")
     with pytest.raises(ImageError, match="SHA-256"):
         read_image(path)
