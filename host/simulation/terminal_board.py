@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, Self, TextIO
 from host.simulation.view import DemoView, Style, screen_lines
 
 if TYPE_CHECKING:
-    from host.simulation.appliance import Simulation
-    from host.simulation.events import SimulatedEvent
+    from host.simulation.appliance import SimulatedEvent, Simulation
 
 ENTER_SCREEN: Final = "\x1b[?1049h\x1b[?25l\x1b[2J"
 LEAVE_SCREEN: Final = "\x1b[?25h\x1b[?1049l"
