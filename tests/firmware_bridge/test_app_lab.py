@@ -69,5 +69,5 @@ def test_the_linux_part_says_how_to_install_the_daemon(
     said = capsys.readouterr().out
     assert f".venv/bin/trader run --port {router}" in said
     assert "make setup" in said
-    assert f"There is no router at {router}" in said
+    assert f"No router at {router}" in said
     assert ROUTER_SOCKET in (FIRMWARE / "uno_q" / "python" / "main.py").read_text()

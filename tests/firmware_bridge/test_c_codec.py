@@ -31,7 +31,7 @@ class Receiver(ctypes.Structure):
         ("bytes", ctypes.c_uint8 * 125),
         ("size", ctypes.c_uint8),
         ("skipping", ctypes.c_bool),
-        ("taken", ctypes.c_bool),
+        ("complete", ctypes.c_bool),
     )
 
 

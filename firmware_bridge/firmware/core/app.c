@@ -39,17 +39,17 @@ uint8_t pd_app_level(const pd_app_t *app, uint8_t row, uint8_t column)
 
 uint8_t pd_app_brightness(const pd_app_t *app)
 {
-    /* The board's own pictures are warnings: seen even when the host had dimmed the display. */
+    /* The board's own pictures are warnings: at full brightness even on a dimmed display. */
     return app->shown == PD_SHOWS_FRAME ? app->brightness : PD_BRIGHTNESS_MAX;
 }
 
 /* --- time ----------------------------------------------------------------------------------- */
 
-/* Notices a host that fell quiet. In PD_SILENT nothing is compared, so that a wrap of the clock
- * after 49.7 days cannot make an old host young again. */
-static void age(pd_app_t *app)
+/* Changes the state when no packet came for too long. PD_SILENT compares no times: after the clock
+ * wraps at 49.7 days, an old time would look recent again. */
+static void check_timeouts(pd_app_t *app)
 {
-    uint32_t quiet_ms = app->now_ms - app->heard_ms;
+    uint32_t quiet_ms = app->now_ms - app->last_packet_ms;
 
     if (app->state == PD_FRESH && quiet_ms >= PD_STALE_MS) {
         app->state = PD_STALE;
@@ -60,22 +60,23 @@ static void age(pd_app_t *app)
     }
 }
 
-static void hear(pd_app_t *app)
+static void packet_received(pd_app_t *app)
 {
-    app->heard_ms = app->now_ms;
+    app->last_packet_ms = app->now_ms;
     if (app->state != PD_FRESH) {
         app->state = PD_FRESH;
         if (app->has_frame) {
-            draw(app, PD_SHOWS_FRAME); /* the host is back: draw what it showed last */
+            draw(app, PD_SHOWS_FRAME); /* the host is back: draw its last picture again */
         } else if (app->shown != PD_SHOWS_STALE) {
-            draw(app, PD_SHOWS_STALE); /* it speaks our version now, but showed nothing yet */
+            draw(app, PD_SHOWS_STALE); /* a compatible host now, but no picture of it yet */
         }
     }
 }
 
 /* --- sending -------------------------------------------------------------------------------- */
 
-/* Every answer is built in one buffer on the stack: two bytes of head, the body, the CRC. */
+/* Each sender builds its packet in one buffer on the stack: two bytes of head, the body, the CRC.
+ * Only one sender runs at a time, so no static RAM is spent on it. */
 static void send(pd_app_t *app, uint8_t *packet, uint8_t type, uint8_t packet_id, uint8_t body_size)
 {
     packet[0] = type;
@@ -93,7 +94,7 @@ static void refuse(pd_app_t *app, uint8_t packet_id, uint8_t code, uint32_t sess
          pd_write_error_reply(packet + PD_HEAD_SIZE, &reply));
 }
 
-/* Lets the oldest edge be sent at once, under a packet id of its own. */
+/* Makes the oldest edge due now, under a new packet id. */
 static void next_edge(pd_app_t *app)
 {
     app->edge_due_ms = app->now_ms;
@@ -128,7 +129,7 @@ static bool is_replaced(const pd_app_t *app, uint32_t session_id)
     return false;
 }
 
-/* Tells whether a packet belongs to the session that is open; refuses it otherwise. */
+/* Returns whether a packet belongs to the open session; refuses it otherwise. */
 static bool is_owned(pd_app_t *app, uint8_t packet_id, uint32_t session_id)
 {
     if (is_replaced(app, session_id)) {
@@ -136,15 +137,15 @@ static bool is_owned(pd_app_t *app, uint8_t packet_id, uint32_t session_id)
         return false;
     }
     if (session_id != app->owner || app->state == PD_SILENT) {
-        /* Also for a session that we never saw: it knew us before we restarted. */
+        /* Either unknown (we restarted since its HELLO) or timed out: it must send HELLO again. */
         refuse(app, packet_id, PD_ERROR_CODE_NO_SESSION, session_id);
         return false;
     }
-    hear(app);
+    packet_received(app);
     return true;
 }
 
-/* Makes a session the owner. A new one starts with a display of its own. */
+/* Makes a session the owner; a new one starts with an empty display. */
 static void adopt(pd_app_t *app, uint32_t session_id)
 {
     if (session_id != app->owner) {
@@ -160,8 +161,8 @@ static void adopt(pd_app_t *app, uint32_t session_id)
         }
     }
     app->was_greeted = true;
-    hear(app);
-    next_edge(app);
+    packet_received(app);
+    next_edge(app); /* the last copy may have been lost with the old session: send it again now */
 }
 
 static void answer_hello(pd_app_t *app, uint8_t packet_id, uint32_t session_id)
@@ -203,7 +204,7 @@ static bool on_hello(pd_app_t *app, uint8_t packet_id, const uint8_t *body, uint
     }
     if (hello.protocol_min <= PD_PROTOCOL_MAX && hello.protocol_max >= PD_PROTOCOL_MIN) {
         adopt(app, hello.session_id);
-    } else if (app->state != PD_FRESH) {
+    } else if (app->state != PD_FRESH) { /* an active host keeps its picture */
         draw(app, PD_SHOWS_INCOMPATIBLE);
     }
     answer_hello(app, packet_id, hello.session_id);
@@ -222,6 +223,7 @@ static bool on_show_frame(pd_app_t *app, uint8_t packet_id, const uint8_t *body,
     if (!is_owned(app, packet_id, show.session_id)) {
         return true;
     }
+    /* An older version is a late copy: ignore it, but acknowledge the version that is shown. */
     if (show.version > app->version) {
         app->version = show.version;
         app->brightness = show.brightness;
@@ -266,6 +268,8 @@ static bool on_edge_ack(pd_app_t *app, uint8_t packet_id, const uint8_t *body, u
     if (!pd_read_edge_ack(body, size, &ack)) {
         return false;
     }
+    /* Event numbers start again in each boot, so an EDGE_ACK from before a reset must not count.
+     * EDGE_ACK itself has no answer: if it is lost, we send the edge again. */
     if (is_owned(app, packet_id, ack.session_id) && ack.boot_id == app->identity.boot_id &&
         pd_edges_acknowledge(&app->edges, ack.event_id)) {
         next_edge(app);
@@ -282,7 +286,7 @@ void pd_app_take(pd_app_t *app, const uint8_t *packet, uint8_t size, uint32_t no
     bool is_good = false;
 
     app->now_ms = now_ms;
-    age(app);
+    check_timeouts(app);
     switch (packet[0]) {
     case PD_TYPE_HELLO:
         is_good = on_hello(app, packet_id, body, body_size);
@@ -302,7 +306,7 @@ void pd_app_take(pd_app_t *app, const uint8_t *packet, uint8_t size, uint32_t no
     }
     if (!is_good) {
         pd_app_count_bad(app);
-        if (app->state != PD_SILENT) {
+        if (app->state != PD_SILENT) { /* without a host, what looks like a packet may be noise */
             refuse(app, packet_id, code, 0);
         }
     }
@@ -338,11 +342,12 @@ bool pd_app_change_button(pd_app_t *app, uint8_t button, uint8_t edge, uint32_t 
     return true;
 }
 
-uint16_t pd_app_at_stake(const pd_app_t *app)
+uint16_t pd_app_reset_loss(const pd_app_t *app)
 {
-    uint16_t untold = app->was_greeted ? 0 : app->identity.lost_reset;
+    uint16_t unreported = app->was_greeted ? 0 : app->identity.lost_reset;
 
-    return untold > UINT16_MAX - app->edges.size ? UINT16_MAX : (uint16_t)(untold + app->edges.size);
+    return unreported > UINT16_MAX - app->edges.size ? UINT16_MAX
+                                                     : (uint16_t)(unreported + app->edges.size);
 }
 
 /* --- running -------------------------------------------------------------------------------- */
@@ -350,7 +355,7 @@ uint16_t pd_app_at_stake(const pd_app_t *app)
 void pd_app_begin(pd_app_t *app, const pd_port_t *port, const pd_identity_t *identity,
                   uint32_t now_ms)
 {
-    memset(app, 0, sizeof(*app)); /* session 0 does not exist: nothing owns, nothing was replaced */
+    memset(app, 0, sizeof(*app)); /* 0 is not a session id: no owner, no replaced sessions */
     app->port = *port;
     app->identity = *identity;
     app->now_ms = now_ms;
@@ -363,8 +368,8 @@ void pd_app_tick(pd_app_t *app, uint32_t now_ms)
     const pd_edge_t *edge = pd_edges_oldest(&app->edges);
 
     app->now_ms = now_ms;
-    age(app);
-    /* The difference is signed: the clock wraps, and a due time lies 50 ms away at most. */
+    check_timeouts(app);
+    /* A signed difference stays right when the clock wraps: due times are at most 50 ms away. */
     if (edge != NULL && app->state != PD_SILENT && (int32_t)(now_ms - app->edge_due_ms) >= 0) {
         send_edge(app, edge);
     }

@@ -1,9 +1,16 @@
-/* The application: the board's end of the link, its display and its buttons. It mirrors
- * board_session.py, and both pass the same tests.
+/* The application: the board's end of the link, its display and its buttons. It is board_session.py
+ * in C, and both pass the same tests.
  *
- * Nothing here reads a clock, a pin or a port: time is an argument, in milliseconds that may wrap,
- * and what the board must do is told through two functions. All requests are idempotent, and a
- * duplicate is answered again, because its answer may have been lost. */
+ *   host: HELLO, SHOW_FRAME, HEARTBEAT  -->  board: one reply each
+ *   board: BUTTON_EDGE, every 50 ms     -->  host: EDGE_ACK, once it is in the journal
+ *
+ *             HELLO                3 s without a packet          5 s
+ *   SILENT ----------> FRESH ----------------------> STALE ---------> SILENT
+ *                        ^------ packet or HELLO ------'
+ *
+ * Nothing here reads a clock, a pin or a port. Time is an argument, in milliseconds that may wrap;
+ * output goes through two callbacks. All requests are idempotent, and a duplicate is answered again
+ * because its answer may have been lost. */
 #ifndef PD_APP_H
 #define PD_APP_H
 
@@ -31,9 +38,9 @@ typedef struct {
 } pd_identity_t;
 
 typedef enum {
-    PD_SILENT, /* no host: nothing is sent unasked, for a byte can stop a booting Yun */
-    PD_FRESH,
-    PD_STALE /* nothing heard for 3 s: the display says so */
+    PD_SILENT, /* no host; the board sends no edges, because one byte can stop a booting Yun */
+    PD_FRESH,  /* packets of the host arrive */
+    PD_STALE   /* no packet for 3 s; the display says so */
 } pd_state_t;
 
 typedef enum { PD_SHOWS_STALE, PD_SHOWS_FRAME, PD_SHOWS_INCOMPATIBLE } pd_shown_t;
@@ -44,10 +51,10 @@ typedef struct pd_app {
     pd_edge_queue_t edges;
     pd_debouncer_t debouncers[PD_BUTTONS_MAX];
     uint32_t owner; /* the newest session, 0 before the first */
-    uint32_t replaced[PD_REPLACED_MAX]; /* older ones: a late HELLO of theirs must fail */
+    uint32_t replaced[PD_REPLACED_MAX]; /* older sessions, whose late HELLO must be refused */
     uint32_t version;
     uint32_t now_ms;
-    uint32_t heard_ms;
+    uint32_t last_packet_ms;
     uint32_t edge_due_ms;
     uint16_t bad_packets;
     uint8_t next_replaced;
@@ -55,7 +62,7 @@ typedef struct pd_app {
     pd_state_t state;
     pd_shown_t shown;
     bool has_frame;
-    bool was_greeted; /* in this boot: a host knows how many events the last reset took */
+    bool was_greeted; /* in this boot, so a host knows how many events the last reset lost */
     uint8_t brightness;
     uint8_t levels[PD_PACKED_SIZE];
 } pd_app_t;
@@ -63,26 +70,26 @@ typedef struct pd_app {
 void pd_app_begin(pd_app_t *app, const pd_port_t *port, const pd_identity_t *identity,
                   uint32_t now_ms);
 
-/* Takes a packet without its CRC, which was checked. */
+/* Processes a packet whose CRC was checked and removed. */
 void pd_app_take(pd_app_t *app, const uint8_t *packet, uint8_t size, uint32_t now_ms);
 
 /* Counts a packet that was damaged on the line. */
 void pd_app_count_bad(pd_app_t *app);
 
-/* Takes the level of a button's pin. To be called often: at least every 2 ms. */
+/* Samples a button's pin. Call it at least every 2 ms: debouncing takes 8 ms. */
 void pd_app_pin(pd_app_t *app, uint8_t button, bool is_down, uint32_t now_ms);
 
-/* Queues an edge that something else has debounced. */
+/* Queues an edge that is debounced already. */
 bool pd_app_change_button(pd_app_t *app, uint8_t button, uint8_t edge, uint32_t now_ms);
 
-/* Does what is due. */
+/* Runs the timers that are due. */
 void pd_app_tick(pd_app_t *app, uint32_t now_ms);
 
-/* What the display shows: level 0 to 7 of a pixel, and 0 (dark) to 15 (full) for all. */
+/* The picture to draw: level 0 to 7 of a pixel, and brightness 0 (dark) to 15 (full) of all. */
 uint8_t pd_app_level(const pd_app_t *app, uint8_t row, uint8_t column);
 uint8_t pd_app_brightness(const pd_app_t *app);
 
-/* How many events a reset would lose now, counting those whose loss no host was told yet. */
-uint16_t pd_app_at_stake(const pd_app_t *app);
+/* How many events a reset would lose now, plus earlier losses that no host knows of yet. */
+uint16_t pd_app_reset_loss(const pd_app_t *app);
 
 #endif

@@ -6,9 +6,9 @@ bool pd_debounce(pd_debouncer_t *debouncer, bool is_down, uint32_t now_ms)
 {
     if (is_down != debouncer->pin) {
         debouncer->pin = is_down;
-        debouncer->changed_ms = now_ms; /* every change starts the wait anew */
+        debouncer->changed_ms = now_ms; /* every change restarts the wait */
     }
-    /* A difference of unsigned times is right across a wrap of the clock. */
+    /* The difference of unsigned times stays right when the clock wraps. */
     if (debouncer->pin == debouncer->stable || now_ms - debouncer->changed_ms < PD_SETTLE_MS) {
         return false;
     }
@@ -29,7 +29,7 @@ bool pd_edges_push(pd_edge_queue_t *queue, uint8_t button, uint8_t edge, uint32_
     pd_edge_t *queued;
 
     if (queue->size == PD_EVENT_QUEUE_SIZE) {
-        if (queue->lost < UINT16_MAX) {
+        if (queue->lost < UINT16_MAX) { /* a total that wrapped would look like fewer losses */
             queue->lost++;
         }
         return false;

@@ -35,7 +35,7 @@ uint32_t pd_reader_uint(pd_reader_t *reader, uint32_t smallest, uint32_t largest
 
     if (head > FIXINT_MAX) {
         uint8_t form = (uint8_t)(head - UINT8); /* 0, 1, 2: one, two, four bytes */
-        uint32_t shorter = FIXINT_MAX;          /* what the next shorter form can hold */
+        uint32_t shorter = FIXINT_MAX;          /* the largest value of the next shorter form */
 
         if (form > 2) {
             reader->ok = false;
@@ -49,7 +49,7 @@ uint32_t pd_reader_uint(pd_reader_t *reader, uint32_t smallest, uint32_t largest
             shorter = form == 1 ? UINT8_MAX : UINT16_MAX;
         }
         if (value <= shorter) {
-            reader->ok = false; /* one message, one encoding */
+            reader->ok = false; /* not the shortest form: each message has one encoding */
         }
     }
     if (value < smallest || value > largest) {

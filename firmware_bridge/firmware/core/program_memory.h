@@ -1,5 +1,5 @@
-/* An AVR reads constants from flash with an instruction of its own; left to itself the compiler
- * copies them to the RAM of which there are 2.5 KB. Elsewhere they are ordinary constants. */
+/* Constants in flash. An AVR reads flash with a special instruction (LPM). Without these macros the
+ * compiler copies constants to the 2.5 KB of RAM. Other boards use ordinary constants. */
 #ifndef PD_PROGRAM_MEMORY_H
 #define PD_PROGRAM_MEMORY_H
 

@@ -12,13 +12,13 @@
 #define REQUEST 0
 #define ANSWER 1
 #define NOTICE 2
-#define FLUSH_SIZE 140 /* with its head, longer than all that we ever leave half sent */
+#define FLUSH_SIZE 140 /* longer than the longest message of ours (139): ends any half of one */
 
 static const uint8_t METHOD[] = {FIXSTR | 2, 'p', 'd'};
 static const uint8_t EVENT_HEAD[] = {FIXARRAY | 3, NOTICE, FIXSTR | 3, 'p', 'd', 'e', FIXARRAY | 1};
 static const uint8_t REGISTER[] = {FIXSTR | 10, '$', '/', 'r', 'e', 'g', 'i', 's', 't', 'e', 'r',
                                    FIXARRAY | 1, FIXSTR | 2, 'p', 'd'};
-/* What arduino-router answers for a method that nobody has, and for parameters that are none. */
+/* The errors that arduino-router itself answers: unknown method, bad parameters. */
 static const uint8_t NO_METHOD[] = {FIXARRAY | 2, 2, FIXSTR | 9, 'n', 'o', ' ', 'm', 'e', 't',
                                     'h', 'o', 'd', NIL};
 static const uint8_t BAD_PARAMETERS[] = {FIXARRAY | 2, 1, FIXSTR | 10, 'b', 'a', 'd', ' ', 'p', 'a',
@@ -31,8 +31,8 @@ static uint8_t big_endian_size(uint8_t head)
     return (uint8_t)(1u << (head - UINT8));
 }
 
-/* How many bytes a value's head and content take, and how many values follow inside; 0 as head
- * size for a kind of value that RPC has no use for. */
+/* Returns the bytes of a value's head and content, or 0 for a type that RPC does not use. `inside`
+ * gets the number of values that an array contains. */
 static uint16_t one_value(const uint8_t *bytes, uint8_t size, uint8_t *inside)
 {
     uint8_t head = bytes[0];
@@ -60,9 +60,9 @@ static uint16_t one_value(const uint8_t *bytes, uint8_t size, uint8_t *inside)
 uint8_t pd_rpc_span(const uint8_t *bytes, uint8_t size)
 {
     uint16_t at = 0;
-    uint16_t wanted = 1; /* values that must still come */
+    uint16_t missing = 1; /* values that are still to come */
 
-    while (wanted > 0) {
+    while (missing > 0) {
         uint8_t inside;
         uint16_t length;
 
@@ -71,16 +71,16 @@ uint8_t pd_rpc_span(const uint8_t *bytes, uint8_t size)
         }
         length = one_value(bytes + at, (uint8_t)(size - at), &inside);
         at = (uint16_t)(at + length);
-        wanted = (uint16_t)(wanted - 1 + inside);
-        /* Each value that must still come takes a byte at least. */
-        if (length == 0 || at + wanted > PD_RPC_MAX) {
+        missing = (uint16_t)(missing - 1 + inside);
+        /* Each missing value takes at least a byte, so a message that is too long is known now. */
+        if (length == 0 || at + missing > PD_RPC_MAX) {
             return PD_RPC_BAD;
         }
     }
     return at > size ? 0 : (uint8_t)at;
 }
 
-/* Whether this can be a message of ours, or the beginning of one. */
+/* Returns whether these bytes can be the beginning of a message for us. */
 static bool is_message_head(const uint8_t *bytes, uint8_t size)
 {
     if (bytes[0] != (FIXARRAY | 3) && bytes[0] != (FIXARRAY | 4)) {
@@ -89,8 +89,8 @@ static bool is_message_head(const uint8_t *bytes, uint8_t size)
     return size < 2 || (bytes[0] == (FIXARRAY | 3) ? bytes[1] == NOTICE : bytes[1] <= ANSWER);
 }
 
-/* Reads the id of a request or an answer, which begins at the third byte; returns what follows, or
- * NULL if it is no id. All bytes of the message are there: its span was checked. */
+/* Reads the id of a request or an answer, which begins at the third byte. Returns the next byte, or
+ * NULL if it is not an id. Needs no bounds check: pd_rpc_span has seen the whole message. */
 static const uint8_t *read_id(const uint8_t *message, uint32_t *id)
 {
     const uint8_t *at = message + 2;
@@ -155,8 +155,8 @@ void pd_router_send(void *context, const uint8_t *packet, uint8_t size, bool is_
     router->write(router->context, line, (uint8_t)(written + size));
 }
 
-/* Fills up a message that a reset or noise has cut short, which would else swallow what we say
- * next. Where there is none, it is one text that the router passes over, with a line in its log. */
+/* Completes a message of ours that a reset or noise has cut short. Else the router would take our
+ * next message for the rest of that one. Otherwise this is a text that the router only logs. */
 static void flush(pd_router_t *router)
 {
     uint8_t line[FLUSH_SIZE] = {STR8, FLUSH_SIZE - 2};
@@ -164,17 +164,16 @@ static void flush(pd_router_t *router)
     router->write(router->context, line, sizeof(line));
 }
 
-/* Asks for the route, again if need be. One that is ours already is an error to the router, and as
- * good to us. */
-static void ask_for_route(pd_router_t *router, uint32_t now_ms)
+/* Requests the route. If it is ours already, the router answers with an error, which is as good. */
+static void request_route(pd_router_t *router, uint32_t now_ms)
 {
     uint8_t line[PD_RPC_HEAD_MAX + sizeof(REGISTER)];
     uint8_t written;
 
-    if (!router->is_heard) {
+    if (!router->is_answered) {
         flush(router);
     }
-    router->is_heard = false;
+    router->is_answered = false;
     written = write_head(line, REQUEST, ++router->register_id);
     memcpy(line + written, REGISTER, sizeof(REGISTER));
     router->write(router->context, line, (uint8_t)(written + sizeof(REGISTER)));
@@ -188,7 +187,7 @@ static void take_packet(pd_router_t *router, uint8_t *packet, uint8_t size, uint
     static const uint8_t NOTHING[] = {NIL, NIL};
 
     if (pd_unseal(packet, size) == PD_PACKET) {
-        /* A HELLO proves nothing: it comes again and again while our answers are lost. */
+        /* Not a HELLO: the host repeats it while our answers are lost, so it proves no way back. */
         if (packet[0] != PD_TYPE_HELLO) {
             router->register_due_ms = now_ms + PD_REGISTER_QUIET_MS;
         }
@@ -197,7 +196,7 @@ static void take_packet(pd_router_t *router, uint8_t *packet, uint8_t size, uint
         pd_app_count_bad(router->app);
     }
     if (router->is_answering) {
-        answer(router, NOTHING, sizeof(NOTHING)); /* the router keeps every request in mind */
+        answer(router, NOTHING, sizeof(NOTHING)); /* the router stores a request until its answer */
     }
 }
 
@@ -217,7 +216,7 @@ static void take_request(pd_router_t *router, uint8_t *message, uint8_t size, ui
         return;
     }
     at = (uint8_t)(at + sizeof(METHOD));
-    /* Exactly [bin]: its length follows from that of the message. */
+    /* Exactly [bin]: pd_rpc_span has checked its length. */
     if (size < at + 3 || message[at] != (FIXARRAY | 1) || message[at + 1] != BIN8) {
         answer(router, BAD_PARAMETERS, sizeof(BAD_PARAMETERS));
         return;
@@ -229,9 +228,9 @@ static void take_answer(pd_router_t *router, const uint8_t *message, uint32_t no
 {
     uint32_t id;
 
-    /* Whatever it says: a route that somebody else holds is not got by asking faster. */
+    /* Result or error: if another client holds the route, requesting it faster does not help. */
     if (read_id(message, &id) != NULL && id == router->register_id) {
-        router->is_heard = true;
+        router->is_answered = true;
         router->register_due_ms = now_ms + PD_REGISTER_QUIET_MS;
     }
 }
@@ -247,7 +246,7 @@ static void take_message(pd_router_t *router, uint8_t size, uint32_t now_ms)
         take_answer(router, router->bytes, now_ms);
         break;
     default:
-        break; /* a notice: there is none for us, and $/cancelRequest has nothing to cancel */
+        break; /* a notice: we expect none, and for $/cancelRequest there is nothing to cancel */
     }
 }
 
@@ -265,8 +264,8 @@ static void drop(pd_router_t *router, uint8_t count)
     memmove(router->bytes, router->bytes + count, router->size);
 }
 
-/* Takes every whole message out of the buffer, and bytes that cannot begin one. */
-static void sort_out(pd_router_t *router, uint32_t now_ms)
+/* Processes every whole message in the buffer; drops bytes that cannot begin one. */
+static void process_buffer(pd_router_t *router, uint32_t now_ms)
 {
     while (router->size > 0) {
         uint8_t span = PD_RPC_BAD;
@@ -287,8 +286,8 @@ static void sort_out(pd_router_t *router, uint32_t now_ms)
     }
 }
 
-/* A message whose rest does not come is none. */
-static void forget_half(pd_router_t *router, uint32_t now_ms)
+/* Drops half a message when its next byte does not come for PD_RPC_GAP_MS. */
+static void drop_stale_half(pd_router_t *router, uint32_t now_ms)
 {
     if (router->size > 0 && now_ms - router->byte_ms >= PD_RPC_GAP_MS) {
         count_skipped(router);
@@ -309,17 +308,17 @@ void pd_router_begin(pd_router_t *router, pd_app_t *app,
 
 void pd_router_take(pd_router_t *router, uint8_t byte, uint32_t now_ms)
 {
-    forget_half(router, now_ms);
+    drop_stale_half(router, now_ms);
     router->byte_ms = now_ms;
-    router->bytes[router->size++] = byte; /* there is room: no span is longer than the buffer */
-    sort_out(router, now_ms);
+    router->bytes[router->size++] = byte; /* there is room: pd_rpc_span rejects more */
+    process_buffer(router, now_ms);
 }
 
 void pd_router_tick(pd_router_t *router, uint32_t now_ms)
 {
-    forget_half(router, now_ms);
+    drop_stale_half(router, now_ms);
     if ((int32_t)(now_ms - router->register_due_ms) >= 0) {
-        ask_for_route(router, now_ms);
+        request_route(router, now_ms);
     }
     pd_app_tick(router->app, now_ms);
 }

@@ -5,7 +5,7 @@
 #include "app.h"
 #include "wire.h"
 
-/* Takes one byte from the line; whatever is wrong with it is counted. */
+/* Processes one byte from the line; a bad packet is counted. */
 void pd_serial_take(pd_receiver_t *receiver, pd_app_t *app, uint8_t byte, uint32_t now_ms);
 
 #endif

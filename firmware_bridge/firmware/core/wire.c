@@ -7,7 +7,7 @@ uint16_t pd_crc16(const uint8_t *data, uint8_t size)
 {
     uint16_t crc = CRC_START;
 
-    /* Bit by bit: at ten packets a second a table is not worth its 512 bytes of flash. */
+    /* Bit by bit: at ten packets a second, a table is not worth its 512 bytes of flash. */
     while (size-- > 0) {
         crc ^= (uint16_t)((uint16_t)*data++ << 8);
         for (uint8_t bit = 0; bit < 8; bit++) {
@@ -19,8 +19,8 @@ uint16_t pd_crc16(const uint8_t *data, uint8_t size)
             }
         }
     }
-    /* Complemented: else a zero added after the CRC would leave the packet valid, and a stray 01
-     * before the delimiter is just such a zero once COBS is undone. */
+    /* Complemented: else a zero appended after the CRC keeps the packet valid, and COBS decodes a
+     * stray 01 before the delimiter to exactly such a zero. */
     return (uint16_t)~crc;
 }
 
@@ -53,10 +53,10 @@ void pd_receiver_reset(pd_receiver_t *receiver)
 {
     receiver->size = 0;
     receiver->skipping = false;
-    receiver->taken = false;
+    receiver->complete = false;
 }
 
-/* Undoes COBS in place: what is written never overtakes what is read. */
+/* Decodes COBS in place: `written` never overtakes `read`, since each run loses its length byte. */
 static bool decode(pd_receiver_t *receiver)
 {
     uint8_t *bytes = receiver->bytes;
@@ -85,13 +85,13 @@ static pd_verdict_t finish(pd_receiver_t *receiver)
     pd_verdict_t verdict;
 
     if (receiver->skipping || receiver->size == 0) {
-        pd_receiver_reset(receiver); /* two zeros in a row are no error: senders flush with one */
+        pd_receiver_reset(receiver); /* two zeros in a row are valid: senders flush with one */
         return PD_PENDING;
     }
     verdict = decode(receiver) ? pd_unseal(receiver->bytes, receiver->size) : PD_BAD_CODING;
     if (verdict == PD_PACKET) {
         receiver->size = (uint8_t)(receiver->size - PD_CRC_SIZE);
-        receiver->taken = true;
+        receiver->complete = true;
     } else {
         receiver->size = 0;
     }
@@ -100,7 +100,7 @@ static pd_verdict_t finish(pd_receiver_t *receiver)
 
 pd_verdict_t pd_receive(pd_receiver_t *receiver, uint8_t byte)
 {
-    if (receiver->taken) {
+    if (receiver->complete) {
         pd_receiver_reset(receiver);
     }
     if (byte == 0) {
@@ -119,7 +119,7 @@ pd_verdict_t pd_receive(pd_receiver_t *receiver, uint8_t byte)
 
 uint8_t pd_encode(const uint8_t *packet, uint8_t size, uint8_t *line)
 {
-    uint8_t head = 0; /* where the length of the present run goes */
+    uint8_t head = 0; /* index of the length byte of the current run */
     uint8_t written = 1;
 
     for (uint8_t index = 0; index < size; index++) {

@@ -1,18 +1,17 @@
 /* A fuzz target: fuzz_serial.c, or fuzz_router.c.
  *
- * With clang, libFuzzer drives it and finds its way by coverage. Without it, fuzz_main.c replays the
- * files it is given (the corpus, in CI) or, as "random SEED COUNT", makes inputs of its own; either
- * way under ASan and UBSan. */
+ * With clang, libFuzzer runs it, guided by coverage. Without clang, fuzz_main.c replays files (the
+ * corpus, in CI) or, with "random SEED COUNT", random inputs. Both run under ASan and UBSan. */
 #ifndef FUZZ_H
 #define FUZZ_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* Takes one input: a script. What must hold is asserted; what else is wrong the sanitizers see. */
+/* Runs one input, a script of bytes. Invariants are asserted; the sanitizers find other errors. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* How a script begins that opens a session: half of the random ones do. */
+/* The beginning of a script that opens a session; half of the random inputs begin with it. */
 extern const uint8_t FUZZ_GREETING[];
 extern const size_t FUZZ_GREETING_SIZE;
 

@@ -31,7 +31,7 @@ static uint32_t draw_number(uint32_t *state)
     return *state;
 }
 
-/* Half of the inputs begin with a HELLO, so that they get beyond "no session". */
+/* Half of the inputs begin with a HELLO: without a session, little of the code would run. */
 static void random_inputs(uint32_t seed, unsigned long count)
 {
     static uint8_t data[INPUT_MAX];

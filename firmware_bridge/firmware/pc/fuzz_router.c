@@ -1,5 +1,5 @@
 /* Fuzzing the core behind a router: an input is a script of what the line, the clock, the pins and
- * a reset do. fuzz.h says how it is run. */
+ * a reset do. fuzz.h explains how to run it. */
 #include <assert.h>
 #include <string.h>
 
@@ -16,7 +16,7 @@ static pd_router_t router;
 static bool pins[PD_BUTTONS_MAX];
 static bool is_receiving;
 
-/* Everything that we say is one whole message, or the text that fills up a broken one. */
+/* Checks that each write is one whole message, or the text that completes a broken one. */
 static void write_line(void *context, const uint8_t *data, uint8_t size)
 {
     (void)context;
@@ -54,7 +54,7 @@ static void receive(const uint8_t *data, size_t size, uint32_t now_ms)
     is_receiving = false;
 }
 
-/* Sends `size` bytes as a call that arrives whole, so that packets and bodies are reached. */
+/* Sends `size` bytes as a whole call, so that fuzzing reaches the code for packets and bodies. */
 static void receive_call(const uint8_t *data, uint8_t size, bool sealed, uint32_t now_ms)
 {
     static const uint8_t HEAD[] = {0x94, 0, 0xcc, 0xa5, 0xa2, 'p', 'd', 0x91, 0xc4};

@@ -9,7 +9,7 @@
 const uint8_t FUZZ_GREETING[] = {2, 6, PD_TYPE_HELLO, 1, 0x93, 7, 1, 1};
 const size_t FUZZ_GREETING_SIZE = sizeof(FUZZ_GREETING);
 
-/* What must hold whatever came: sizes within their bounds, and every answer whole. */
+/* Checks the invariants: sizes stay within their bounds, and every answer is a whole packet. */
 static void check(pc_board_t *board)
 {
     static uint8_t sent[PC_SENT_MAX];
@@ -27,7 +27,7 @@ static void check(pc_board_t *board)
         assert(verdict != PD_PACKET || (host.bytes[0] & 0x80));
     }
     if (board->draws == 0) {
-        return; /* nothing new to look at: this is most of a run */
+        return; /* no new picture: drawing one would take most of the run */
     }
     board->draws = 0;
     pc_board_picture(board, picture);
@@ -37,7 +37,7 @@ static void check(pc_board_t *board)
     assert(picture[PC_PIXELS] <= PD_BRIGHTNESS_MAX);
 }
 
-/* Sends `size` bytes as a packet that arrives whole, so that bodies are reached at all. */
+/* Sends `size` bytes as a packet with a good CRC, so that fuzzing reaches the code for bodies. */
 static void receive_sealed(pc_board_t *board, const uint8_t *data, uint8_t size, uint32_t now_ms)
 {
     uint8_t packet[PD_PACKET_MAX];

@@ -30,7 +30,7 @@ void pc_board_begin(pc_board_t *board, uint32_t boot_id, uint16_t lost_reset, ui
     pd_port_t port = {send, draw, board};
     pd_identity_t identity = {boot_id, lost_reset, PD_BOARD_PC, {0, 1, 0}};
 
-    memset(board, 0, offsetof(pc_board_t, sent)); /* 64 KB of zeros would be most of a fuzz run */
+    memset(board, 0, offsetof(pc_board_t, sent)); /* clearing 64 KB would take most of a fuzz run */
     pd_receiver_reset(&board->receiver);
     pd_app_begin(&board->app, &port, &identity, now_ms);
 }
@@ -39,8 +39,8 @@ void pc_board_reset(pc_board_t *board, uint32_t now_ms)
 {
     bool pins[PD_BUTTONS_MAX];
 
-    memcpy(pins, board->pins, sizeof(pins)); /* a finger stays where it is */
-    pc_board_begin(board, board->app.identity.boot_id + 1, pd_app_at_stake(&board->app), now_ms);
+    memcpy(pins, board->pins, sizeof(pins)); /* a reset does not release a pressed button */
+    pc_board_begin(board, board->app.identity.boot_id + 1, pd_app_reset_loss(&board->app), now_ms);
     memcpy(board->pins, pins, sizeof(pins));
 }
 

@@ -1,5 +1,5 @@
-/* The core as a board of a PC: what it sends is kept until it is fetched. The memory is the
- * caller's, so that ctypes, the runner and a fuzzer can have as many boards as they like. */
+/* The core as a board on a PC. What it sends waits in a buffer until it is fetched. The caller owns
+ * the memory, so that ctypes, the runner and a fuzzer can have any number of boards. */
 #ifndef PC_BOARD_H
 #define PC_BOARD_H
 
@@ -21,12 +21,12 @@ typedef struct {
 
 size_t pc_board_size(void);
 void pc_board_begin(pc_board_t *board, uint32_t boot_id, uint16_t lost_reset, uint32_t now_ms);
-/* Starts anew as after a reset: the next boot id, and only the loss of events is remembered. */
+/* Starts again as after a reset: with the next boot id; only the number of lost events survives. */
 void pc_board_reset(pc_board_t *board, uint32_t now_ms);
 void pc_board_receive(pc_board_t *board, const uint8_t *data, size_t size, uint32_t now_ms);
 void pc_board_pin(pc_board_t *board, uint8_t button, bool is_down);
 void pc_board_tick(pc_board_t *board, uint32_t now_ms);
-/* Copies what was sent and forgets it; `data` holds PC_SENT_MAX bytes. */
+/* Moves the bytes that were sent to `data`, which holds PC_SENT_MAX bytes; returns their number. */
 size_t pc_board_fetch(pc_board_t *board, uint8_t *data);
 /* Writes the level of each pixel, and the brightness after the last one. */
 void pc_board_picture(const pc_board_t *board, uint8_t *levels);

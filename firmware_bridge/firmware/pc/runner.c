@@ -1,6 +1,6 @@
-/* The core as a process, driven line by line on a virtual clock: this is how it runs under the
- * sanitizers, which cannot be loaded into a Python that was built without them. It speaks as
- * sim/runner.c does with --lockstep:
+/* The core as a process with a virtual clock, driven by lines on stdin. The sanitizers cannot be
+ * loaded into a Python that was built without them, so the core runs in this process for them. The
+ * commands are those of sim/runner.c with --lockstep:
  *
  *   in                      out
  *   send HEX                {"t_us":1000,"uart":"0a01..."}
@@ -21,7 +21,7 @@
 
 static pc_board_t board;
 static uint64_t now_us;
-static uint32_t draws_told;
+static uint32_t draws_reported;
 
 static uint32_t now_ms(void)
 {
@@ -40,10 +40,10 @@ static void tell(void)
         }
         printf("\"}\n");
     }
-    if (board.draws != draws_told) {
+    if (board.draws != draws_reported) {
         uint8_t levels[PC_PIXELS + 1];
 
-        draws_told = board.draws;
+        draws_reported = board.draws;
         pc_board_picture(&board, levels);
         printf("{\"t_us\":%" PRIu64 ",\"picture\":\"", now_us);
         for (size_t index = 0; index < PC_PIXELS; index++) {
@@ -92,7 +92,7 @@ static void obey(char *line)
         printf("{\"t_us\":%" PRIu64 ",\"done\":\"run\"}\n", now_us);
     } else if (strncmp(line, "reset", 5) == 0) {
         pc_board_reset(&board, now_ms());
-        draws_told = 0;
+        draws_reported = 0;
         printf("{\"t_us\":%" PRIu64 ",\"done\":\"reset\"}\n", now_us);
     } else {
         printf("{\"error\":\"not understood\"}\n");

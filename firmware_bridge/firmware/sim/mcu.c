@@ -38,7 +38,7 @@ static void (*take_output)(const uint8_t *data, size_t size);
 static bool uart_ready = true;
 static uint8_t incoming[MCU_LINE_SIZE]; /* to the MCU */
 static size_t incoming_first, incoming_end;
-static uint8_t outgoing[MCU_LINE_SIZE]; /* from the MCU, since it was last taken */
+static uint8_t outgoing[MCU_LINE_SIZE]; /* from the MCU, not yet passed to take_uart */
 static size_t outgoing_size;
 static uint8_t transfer[64]; /* SPI bytes since the modules were selected */
 static size_t transfer_size;
@@ -59,7 +59,7 @@ void mcu_say_hex(const char *key, const uint8_t *data, size_t size)
     printf("\"}\n");
 }
 
-/* --- what the MCU does ---------------------------------------------------------------------- */
+/* --- callbacks of the MCU ------------------------------------------------------------------- */
 
 static void on_uart_output(struct avr_irq_t *irq, uint32_t value, void *param)
 {
@@ -72,7 +72,7 @@ static void on_uart_output(struct avr_irq_t *irq, uint32_t value, void *param)
 static void on_uart_ready(struct avr_irq_t *irq, uint32_t value, void *param)
 {
     (void)irq, (void)value;
-    uart_ready = param != NULL; /* XON or XOFF: simavr's words, not bytes 0x11 and 0x13 */
+    uart_ready = param != NULL; /* simavr's events XON and XOFF, not the bytes 0x11 and 0x13 */
 }
 
 static void on_spi_output(struct avr_irq_t *irq, uint32_t value, void *param)
@@ -102,7 +102,7 @@ static void on_led(struct avr_irq_t *irq, uint32_t value, void *param)
 
 static void do_not_sleep(avr_t *sleeper, avr_cycle_count_t cycles)
 {
-    (void)sleeper, (void)cycles; /* we keep the time ourselves */
+    (void)sleeper, (void)cycles; /* mcu_run_us controls the time */
 }
 
 /* --- wiring --------------------------------------------------------------------------------- */
@@ -117,8 +117,8 @@ static void drive_buttons(void)
     for (size_t button = 0; button < COUNT(BUTTONS); button++) {
         avr_irq_t *pin = pin_of(&BUTTONS[button]);
 
-        /* simavr's reset clears what the pin reads but not what it was told last, and a level that
-         * it was told already it ignores: hence both. */
+        /* simavr ignores a level equal to the last one raised. Its reset clears the pin's value but
+         * not that memory. So we raise the opposite level first. */
         avr_raise_irq(pin, buttons_down[button]);
         avr_raise_irq(pin, !buttons_down[button]); /* pulled up; to ground */
     }
@@ -147,7 +147,7 @@ static void wire_up(void)
     drive_buttons();
 }
 
-/* simavr chats on stdout, which is ours. */
+/* simavr logs to stdout, which carries our reports. */
 static void log_errors(avr_t *from, const int level, const char *format, va_list arguments)
 {
     (void)from;
@@ -156,7 +156,7 @@ static void log_errors(avr_t *from, const int level, const char *format, va_list
     }
 }
 
-/* A .hex is what avrdude writes to a board: it holds the flash and nothing else. */
+/* A .hex file holds only the flash: it is what avrdude writes to a board. */
 static bool read_firmware(const char *path, elf_firmware_t *firmware)
 {
     size_t length = strlen(path);
@@ -223,7 +223,7 @@ void mcu_save_eeprom(const char *path)
 
 /* --- running -------------------------------------------------------------------------------- */
 
-/* Gives the MCU the next byte of its line when a byte's time has passed. */
+/* Gives the MCU its next byte once the time of a byte on the line has passed. */
 static void deliver(void)
 {
     if (incoming_first == incoming_end || !uart_ready || avr->cycle < next_byte_cycle) {
@@ -256,7 +256,7 @@ static void run_until(avr_cycle_count_t end)
             exit(1);
         }
         if (outgoing_size > 0 && outgoing[outgoing_size - 1] == 0) {
-            hand_out(); /* a packet is whole: its time is that of its last byte */
+            hand_out(); /* a whole packet, reported at the time of its last byte */
         }
     }
     hand_out();
@@ -272,7 +272,7 @@ void mcu_reset(void)
     avr_cycle_count_t cycle = avr->cycle;
 
     avr_reset(avr);
-    avr->cycle = cycle; /* the world's clock goes on */
+    avr->cycle = cycle; /* a reset of the MCU does not reset the simulated time */
     incoming_first = incoming_end = 0;
     outgoing_size = 0;
     uart_ready = true;

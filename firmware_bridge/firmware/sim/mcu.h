@@ -1,4 +1,4 @@
-/* The executed ATmega32u4: libsimavr, and what is wired to its pins. */
+/* The simulated ATmega32u4: libsimavr, and the devices wired to its pins. */
 #ifndef MCU_H
 #define MCU_H
 
@@ -6,23 +6,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MCU_LINE_SIZE 65536 /* of bytes on their way to the MCU, and of commands */
+#define MCU_LINE_SIZE 65536 /* of the queue of bytes to the MCU, and of a command line */
 #define MCU_BUTTONS 2
 
-/* Loads a firmware; ends the process if it is none. `take_uart` gets what the MCU sends: a packet
- * when its last byte is sent, and whatever is there when a run ends. */
+/* Loads a firmware, or ends the process if the file is not one. `take_uart` gets the bytes that the
+ * MCU sends: a packet when its last byte is sent, and the rest when a run ends. */
 void mcu_load(const char *path, void (*take_uart)(const uint8_t *data, size_t size));
 
-/* Reads or writes the EEPROM; a file that is not there is a new board. */
+/* Reads or writes the EEPROM; a missing file means a new board. */
 void mcu_load_eeprom(const char *path);
 void mcu_save_eeprom(const char *path);
 
-/* Queues a byte for UART1, which takes it at the speed of its line. */
+/* Queues a byte for UART1, which receives it at the speed of its line. */
 void mcu_send(uint8_t byte);
 void mcu_press(unsigned int button, bool is_down);
 void mcu_reset(void);
 
-/* Lets so much of the simulated time pass. */
+/* Runs the MCU for this simulated time. */
 void mcu_run_us(uint64_t duration_us);
 uint64_t mcu_now_us(void);
 

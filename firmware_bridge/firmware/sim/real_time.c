@@ -13,14 +13,14 @@
 
 #include "mcu.h"
 
-#define SLICE_US 500   /* how far we run between two looks at stdin and the pty */
-#define LOST_US 200000 /* further behind than this we do not try to catch up */
+#define SLICE_US 500   /* simulated time between two polls of stdin and the pty */
+#define LOST_US 200000 /* when we lag by more than this, skip the time instead of catching up */
 
 static int pty_near = -1;
 
 void real_time_take_uart(const uint8_t *data, size_t size)
 {
-    fflush(stdout); /* what was drawn before an answer is told before it */
+    fflush(stdout); /* reports of pictures that were drawn before this answer must come first */
     (void)!write(pty_near, data, size); /* unread bytes are lost, as on a wire */
 }
 
@@ -34,7 +34,7 @@ static uint64_t real_us(void)
 
 static int open_pty(void)
 {
-    static int pty_far; /* stays open: else the near end reports a hang-up until a host comes */
+    static int pty_far; /* stays open: without a reader the near end reports a hang-up */
     struct termios raw;
 
     if (openpty(&pty_near, &pty_far, NULL, NULL, NULL) != 0) {
@@ -83,7 +83,7 @@ void real_time_run(void (*obey)(const char *line))
         int wait_ms = due_us > real + 1000 ? (int)((due_us - real) / 1000) : 0;
 
         if (real > due_us + LOST_US) {
-            start_us = real - mcu_now_us(); /* we were stopped, or are too slow: time was lost */
+            start_us = real - mcu_now_us(); /* we were stopped or too slow: skip that time */
         }
         if (poll(from, 2, wait_ms) > 0) {
             uint8_t bytes[256];

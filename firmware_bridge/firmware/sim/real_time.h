@@ -5,10 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Where the MCU's bytes go. */
+/* Writes the MCU's bytes to the pty. */
 void real_time_take_uart(const uint8_t *data, size_t size);
 
-/* Tells the pty's path and runs, obeying the lines of stdin, up to its end. */
+/* Prints the pty's path and runs, executing the lines of stdin, until its end. */
 void real_time_run(void (*obey)(const char *line));
 
 #endif

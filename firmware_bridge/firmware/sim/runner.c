@@ -3,8 +3,8 @@
  *
  *   runner FIRMWARE.elf|FIRMWARE.hex [--lockstep] [--eeprom FILE]
  *
- * In real time UART1 is a pty, whose path is told first. With --lockstep there is no pty and time
- * passes only by "run": a test is then as repeatable as one of a function.
+ * In real time UART1 is a pty, whose path is the first line. With --lockstep there is no pty, and
+ * time passes only by "run", so tests are deterministic.
  *
  *   in                      out, one JSON object per line, with the simulated time
  *                           {"t_us":0,"path":"/dev/pts/3"}             real time only
@@ -13,9 +13,9 @@
  *   send HEX                {"t_us":1000,"uart":"0a01..."}             lockstep only
  *   run MICROSECONDS        {"t_us":2000,"done":"run"}                 at once, also in real time
  *
- * The eeprom file, if given, holds the board's memory between two runs. It ends at the end of
- * stdin. simavr's own UART flags are cleared: STDIO would print the line's bytes among ours, and
- * POLL_SLEEP would sleep in the middle of a measurement. */
+ * The eeprom file, if given, holds the board's memory between two runs. The process ends at the end
+ * of stdin. simavr's own UART flags are cleared: STDIO would print the line's bytes between ours,
+ * and POLL_SLEEP would sleep in the middle of a measurement. */
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>

@@ -4,8 +4,8 @@
 #include <SPI.h>
 
 static const uint8_t SELECT_PIN = 10;
-static const uint32_t CLOCK_HZ = 8000000; /* the chip takes 10 MHz */
-static const uint8_t LIT_LEVEL = 4;       /* these LEDs are on or off */
+static const uint32_t CLOCK_HZ = 8000000; /* the chip's maximum is 10 MHz */
+static const uint8_t LIT_LEVEL = 4;       /* these LEDs are on or off: on from half of the levels */
 
 /* Registers. */
 static const uint8_t ROW_1 = 0x01;
@@ -15,7 +15,7 @@ static const uint8_t SCAN_LIMIT = 0x0b;
 static const uint8_t SHUTDOWN = 0x0c;
 static const uint8_t DISPLAY_TEST = 0x0f;
 
-/* One register of both chips. The first pair of bytes is pushed on to the far, right module. */
+/* Writes one register of both chips. The first two bytes move on to the far, right module. */
 static void write(uint8_t address, uint8_t left, uint8_t right)
 {
     SPI.beginTransaction(SPISettings(CLOCK_HZ, MSBFIRST, SPI_MODE0));
@@ -24,7 +24,7 @@ static void write(uint8_t address, uint8_t left, uint8_t right)
     SPI.transfer(right);
     SPI.transfer(address);
     SPI.transfer(left);
-    digitalWrite(SELECT_PIN, HIGH); /* the chips take it over on this edge */
+    digitalWrite(SELECT_PIN, HIGH); /* the chips take the bytes over at this edge */
     SPI.endTransaction();
 }
 
@@ -33,14 +33,14 @@ static void write_both(uint8_t address, uint8_t value)
     write(address, value, value);
 }
 
-/* All settings, every time: a chip that a surge has upset is well again with the next picture. */
+/* Writes all settings with each picture: a chip that a voltage spike has disturbed recovers. */
 static void configure(uint8_t brightness)
 {
     write_both(DISPLAY_TEST, 0);
     write_both(DECODE, 0);
     write_both(SCAN_LIMIT, PD_ROWS - 1);
     write_both(INTENSITY, brightness);
-    write_both(SHUTDOWN, brightness > 0); /* its intensity 0 is not dark, ours is */
+    write_both(SHUTDOWN, brightness > 0); /* the chip's intensity 0 is not dark; ours is */
 }
 
 void max7219_begin()

@@ -1,7 +1,7 @@
 /* The Yun class: ATmega32u4, Serial1 to the Linux side, two MAX7219 modules on SPI, buttons, LEDs.
  *
- * Only pins, clock and ports are here; what the board does is in ../core. Nothing is ever printed
- * to Serial1 by anyone else: on this board a byte in the wrong moment stops the boot of Linux. */
+ * Only pins, clock and ports are here; the behaviour of the board is in ../core. Nothing else may
+ * print to Serial1: on this board, one byte at the wrong moment stops the boot of Linux. */
 #include <EEPROM.h>
 #include <SPI.h>
 #include <avr/sleep.h>
@@ -13,22 +13,22 @@ extern "C" {
 #include "../core/serial.h"
 }
 
-static const unsigned long LINE_BAUD = 250000; /* divides 16 MHz without a rest */
+static const unsigned long LINE_BAUD = 250000; /* divides 16 MHz without a remainder: exact */
 
-static const uint8_t BUTTON_PINS[] = {4, 5}; /* to ground; not 7, which is Linux's handshake */
-static const uint8_t LED_HOST = 8;           /* a host is there */
-static const uint8_t LED_ALONE = 9;          /* no host: what the display showed is not true any more */
+static const uint8_t BUTTON_PINS[] = {4, 5}; /* to ground; not 7, the handshake with Linux */
+static const uint8_t LED_HOST = 8;           /* a host is connected */
+static const uint8_t LED_ALONE = 9;          /* no host: the picture may be out of date */
 static const uint8_t LED_EVENT = 11;         /* a press waits for the host's journal */
 static const uint8_t N_BUTTONS = sizeof(BUTTON_PINS);
 
 static const int BOOT_COUNTER = 0; /* address in EEPROM, two bytes */
 static const uint16_t KEPT_MAGIC = 0x7d1e;
 
-/* Kept across a reset but not across a loss of power: how many presses a reset takes. */
+/* The number of presses that a reset loses. This RAM survives a reset but not a loss of power. */
 static struct {
     uint16_t magic;
-    uint16_t at_stake;
-    uint16_t check; /* the complement: RAM wakes with anything in it */
+    uint16_t reset_loss;
+    uint16_t check; /* the complement: after power-up, RAM has random contents */
 } kept __attribute__((section(".noinit")));
 
 static pd_app_t app;
@@ -46,8 +46,8 @@ static void draw(void *, const pd_app_t *shown)
     max7219_draw(shown);
 }
 
-/* Counts this boot. Two bytes wear an EEPROM cell once in 100,000 boots; on a new board it holds
- * 0xffff, so the first boot is 0. */
+/* Counts this boot in EEPROM, whose cells last 100,000 writes: one per boot. A new board holds
+ * 0xffff, so its first boot is 0. */
 static uint16_t next_boot_id()
 {
     uint16_t boot_id;
@@ -60,16 +60,16 @@ static uint16_t next_boot_id()
 
 static uint16_t lost_reset()
 {
-    bool is_kept = kept.magic == KEPT_MAGIC && kept.check == (uint16_t)~kept.at_stake;
+    bool is_kept = kept.magic == KEPT_MAGIC && kept.check == (uint16_t)~kept.reset_loss;
 
-    return is_kept ? kept.at_stake : 0;
+    return is_kept ? kept.reset_loss : 0;
 }
 
 static void keep()
 {
     kept.magic = KEPT_MAGIC;
-    kept.at_stake = pd_app_at_stake(&app);
-    kept.check = ~kept.at_stake;
+    kept.reset_loss = pd_app_reset_loss(&app);
+    kept.check = ~kept.reset_loss;
 }
 
 void setup()
@@ -91,8 +91,8 @@ void setup()
     wdt_enable(WDTO_2S);
 }
 
-/* Sleeps until a byte comes or the millisecond ends. Interrupts are off while we look, and the
- * instruction after sei() still belongs to it: a byte cannot slip in between. */
+/* Sleeps until a byte comes or the millisecond ends. Interrupts are off during the check, and an
+ * AVR executes one more instruction after sei(): no byte can come between check and sleep. */
 static void rest()
 {
     noInterrupts();

@@ -1,6 +1,6 @@
-/* What the Uno Q's sketch uses of Arduino, for a PC: our own declarations, with the names and
- * signatures of arduino:zephyr. That a sketch compiles against these says that it is consistent, not
- * that it runs on the board. */
+/* The part of Arduino that the Uno Q's sketch uses, for a PC: our own declarations, with names and
+ * signatures of arduino:zephyr. A sketch that compiles with these is consistent, but may not
+ * run on the board. */
 #ifndef ARDUINO_H
 #define ARDUINO_H
 

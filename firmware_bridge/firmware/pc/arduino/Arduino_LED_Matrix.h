@@ -1,4 +1,4 @@
-/* What the Uno Q's sketch uses of the library of that name, for a PC. */
+/* The part of the library of this name that the Uno Q's sketch uses, for a PC. */
 #ifndef ARDUINO_LED_MATRIX_H
 #define ARDUINO_LED_MATRIX_H
 

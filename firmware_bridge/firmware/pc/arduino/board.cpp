@@ -1,5 +1,5 @@
-/* The Uno Q's sketch on a PC: its pins, clock, matrix and serial line are ours, its time passes only
- * when we call loop(). There is one such board in a process, as there is one in a sketch. */
+/* The Uno Q's sketch on a PC, with simulated pins, clock, matrix and serial line. Time passes only
+ * when the test calls loop(). A sketch has global state, so there is one such board per process. */
 #include <assert.h>
 #include <string.h>
 
@@ -51,7 +51,7 @@ void pinMode(pin_size_t pin, PinMode mode)
 
 PinStatus digitalRead(pin_size_t pin)
 {
-    assert(pin < PINS && is_pulled_up[pin]); /* a button to ground needs it */
+    assert(pin < PINS && is_pulled_up[pin]); /* a button to ground needs the pull-up */
     return is_down[pin] ? LOW : HIGH;
 }
 
@@ -59,12 +59,12 @@ int analogRead(pin_size_t pin)
 {
     assert(pin >= A0 && pin <= A5);
     noise = noise * 1664525u + 1013904223u;
-    return (int)(noise >> 30); /* the last two bits tremble */
+    return (int)(noise >> 30); /* only the last two bits are noise */
 }
 
 void analogReadResolution(int bits)
 {
-    assert(bits == 14); /* all that this board has */
+    assert(bits == 14); /* the resolution of this board */
 }
 
 void ZephyrSerial::begin(unsigned long baud)
@@ -122,7 +122,7 @@ void uno_q_loop(uint64_t now_us)
 {
     clock_us = now_us;
     loop();
-    incoming.first = incoming.end = 0; /* loop() read all of it */
+    incoming.first = incoming.end = 0; /* loop() has read all bytes */
 }
 
 void uno_q_receive(const uint8_t *data, size_t size)
@@ -147,7 +147,7 @@ size_t uno_q_fetch(uint8_t *data)
     return size;
 }
 
-/* What the core would show: a level per pixel, and the brightness after the last one. */
+/* The core's picture: a level per pixel, and the brightness after the last one. */
 void uno_q_picture(uint8_t *levels)
 {
     for (uint8_t row = 0; row < PD_ROWS; row++) {
@@ -158,7 +158,7 @@ void uno_q_picture(uint8_t *levels)
     *levels = pd_app_brightness(&app);
 }
 
-/* What the matrix was told. */
+/* The picture that the sketch gave to the matrix library. */
 void uno_q_matrix(uint8_t *levels)
 {
     memcpy(levels, drawn, sizeof(drawn));

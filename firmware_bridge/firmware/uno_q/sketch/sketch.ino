@@ -1,11 +1,11 @@
 /* The Uno Q: its 8x13 matrix, two buttons to ground, and Serial1 to arduino-router on the Linux
  * side.
  *
- * Only pins, clock and ports are here; what the board does is in src/core, a copy of the firmware's
- * core that comes with this app. Never seen on a real board: compiled, and run on a PC, against
- * headers that only look like Arduino's.
+ * Only pins, clock and ports are here; the behaviour of the board is in src/core, a copy of the
+ * firmware's core. Never tested on a real board: it was compiled and run on a PC, against our own
+ * copies of Arduino's declarations.
  *
- * Serial1 belongs to this sketch alone: it must not use Arduino_RouterBridge, Bridge or Monitor.
+ * Serial1 must belong to this sketch alone: do not use Arduino_RouterBridge, Bridge or Monitor.
  * To use RouterBridge instead, replace write_line, the reading in loop(), and pd_router by
  * Bridge.provide("pd", ...) and Bridge.notify("pde", ...), which carry the same packets. */
 #include <Arduino_LED_Matrix.h>
@@ -14,12 +14,12 @@ extern "C" {
 #include "src/core/router.h"
 }
 
-static const unsigned long LINE_BAUD = 115200; /* what arduino-router opens its end with */
+static const unsigned long LINE_BAUD = 115200; /* the speed of arduino-router's end */
 static const uint8_t BUTTON_PINS[] = {2, 3};   /* to ground */
 static const uint8_t N_BUTTONS = sizeof(BUTTON_PINS);
-static const uint8_t GRAYSCALE_BITS = 3; /* levels 0 to 7, as ours */
-static const uint8_t NOISE_PINS[] = {A0, A1, A2, A3}; /* left open: what they read differs each time */
-static const uint8_t NOISE_READINGS = 32;         /* of each */
+static const uint8_t GRAYSCALE_BITS = 3; /* levels 0 to 7, as in a frame */
+static const uint8_t NOISE_PINS[] = {A0, A1, A2, A3}; /* unconnected, so they read noise */
+static const uint8_t NOISE_READINGS = 32;             /* per pin */
 
 static Arduino_LED_Matrix matrix;
 static pd_app_t app;
@@ -30,7 +30,7 @@ static void write_line(void *, const uint8_t *data, uint8_t size)
     Serial1.write(data, size);
 }
 
-/* The library knows no brightness for all, so each level is dimmed. What is lit stays lit. */
+/* The library has no overall brightness, so each level is scaled. Rounded up: lit stays lit. */
 static uint8_t dimmed(uint8_t level, uint8_t brightness)
 {
     return (uint8_t)((level * brightness + PD_BRIGHTNESS_MAX - 1) / PD_BRIGHTNESS_MAX);
@@ -49,7 +49,7 @@ static void draw(void *, const pd_app_t *shown)
     matrix.draw(pixels);
 }
 
-/* FNV-1a: every bit that goes in changes about half of those that come out. */
+/* FNV-1a: each input bit changes about half of the output bits. */
 static uint32_t mix(uint32_t hash, uint32_t value)
 {
     for (uint8_t byte = 0; byte < sizeof(value); byte++) {
@@ -58,8 +58,8 @@ static uint32_t mix(uint32_t hash, uint32_t value)
     return hash;
 }
 
-/* A number that another boot will not have. This board has no memory of its own that a sketch may
- * count in, so it is drawn by lot: from open pins, and then from when bytes arrive. */
+/* Returns a random boot id. A sketch has no memory here that survives a reset and could hold a
+ * counter. So the id comes from the noise of open pins, and then from the times of bytes. */
 static uint32_t draw_boot_id()
 {
     uint32_t hash = 2166136261u;
@@ -92,7 +92,7 @@ void setup()
 void loop()
 {
     while (Serial1.available() > 0) {
-        if (!app.was_greeted) { /* after that a host knows it by this number */
+        if (!app.was_greeted) { /* after HELLO a host uses this boot id: it must stay the same */
             app.identity.boot_id = mix(app.identity.boot_id, (uint32_t)micros());
         }
         pd_router_take(&router, (uint8_t)Serial1.read(), (uint32_t)millis());
