@@ -1,1 +1,1 @@
-"""A configuration from outside: loaded, described by a schema, compared."""
+"""Configurations from outside: loading, schema and comparison."""

@@ -1,7 +1,7 @@
-"""What differs between two configurations: as texts, and as what they mean.
+"""Differences between two configurations: of their texts, and of their meaning.
 
-The semantic difference compares what the planner would work with, so a comment, the order of keys,
-`5` for `5.0` or a default that is written out never shows in it.
+The semantic difference compares the values that the planner uses. A comment, the order of keys, `5`
+instead of `5.0` or a default that is written out never shows in it.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ Change = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class ConfigDiff:
-    """How a configuration differs from an older one.
+    """Differences of a configuration from an older one.
 
     Parameters
     ----------
     modules_added, modules_removed : tuple of str
-        Keys `kind.name` of the modules that were switched on or off, of all four kinds.
+        Keys `kind.name` of the modules that were switched on or off.
     params_changed : mapping
-        `kind.name` -> parameter -> `{"old": value, "new": value}`, of modules that are on in both.
+        `kind.name` -> parameter -> `{"old": value, "new": value}`, for modules that are on in both.
     settings_changed : mapping
         Every other key, such as `objective.risk_aversion` -> `{"old": value, "new": value}`.
     """
@@ -38,7 +38,7 @@ class ConfigDiff:
 
     @property
     def is_empty(self) -> bool:
-        """Whether both mean the same."""
+        """True if both mean the same."""
         changes = (self.params_changed, self.settings_changed)
         return not (self.modules_added or self.modules_removed or any(changes))
 
@@ -70,7 +70,7 @@ class ConfigDiff:
 
 
 def semantic_diff(old: PlannerConfig, new: PlannerConfig) -> ConfigDiff:
-    """Compare what two configurations mean."""
+    """Compare the meaning of two configurations."""
     added: list[str] = []
     removed: list[str] = []
     parameters: dict[str, Mapping[str, Change]] = {}

@@ -1,7 +1,7 @@
-"""From a mapping (parsed TOML) to a `PlannerConfig`, or to one error that lists every problem.
+"""Turns parsed TOML into a `PlannerConfig`, or raises one error that lists every problem.
 
-Module sections are checked against the parameter models of the registered modules, so that a
-plugin's parameters are treated like our own.
+Module sections are checked against the parameter models of the registered modules, so a plugin's
+parameters are checked like those of the shipped modules.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PLAIN_WORDS = {
     "model_type": "Must be a table",
     "bool_type": "Must be true or false",
 }
-"""What an owner of a TOML file calls a thing that pydantic names for programmers."""
+"""Messages for owners of a TOML file, instead of pydantic's for programmers."""
 
 
 def load_config(document: Mapping[str, object], registries: Registries) -> PlannerConfig:
@@ -32,10 +32,10 @@ def load_config(document: Mapping[str, object], registries: Registries) -> Plann
     Parameters
     ----------
     document : mapping
-        As TOML gives it. Every key is optional. In a module section `true` means the defaults,
-        `false` off, a table sets parameters; a module that is not named has its own default.
+        Parsed TOML. Every key is optional. In a module section, `true` means the defaults, `false`
+        means off, and a table sets parameters. A module that is not listed has its own default.
     registries : Registries
-        The modules that may be named.
+        The modules that may be listed.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def _module_parameters(
         value = {}
     if not isinstance(value, Mapping):
         problems.append(
-            ConfigProblem(path, "is neither a switch nor a table", value, "true, false, { ... }")
+            ConfigProblem(path, "must be true, false or a table", value, "true, false, { ... }")
         )
         return None
     try:
@@ -124,13 +124,13 @@ def _module_parameters(
 def problems_of(
     error: ValidationError, model: type[BaseModel], prefix: tuple[str | int, ...] = ()
 ) -> list[ConfigProblem]:
-    """Return every problem of a validation, with bounds and did-you-mean.
+    """Return every problem of a validation, with bounds and suggestions.
 
     Parameters
     ----------
     error : ValidationError
     model : type of BaseModel
-        What was validated.
+        The validated model.
     prefix : tuple
         Keys above it in the document.
     """
@@ -163,7 +163,7 @@ def problems_of(
 
 def _plain_message(detail: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
     if detail["type"] == "value_error":
-        # Raised by a rule of our own between several keys: its words say all.
+        # Raised by one of our validators: its message is complete.
         return str(detail["ctx"]["error"])
     message = PLAIN_WORDS.get(detail["type"], str(detail["msg"]))
     value = detail["input"]
@@ -172,7 +172,7 @@ def _plain_message(detail: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetail
 
 
 def _field_at(model: type[BaseModel], location: tuple[str | int, ...]) -> tuple[list[str], Any]:
-    """Walk into nested sections; return the sibling keys and the field's own description."""
+    """Follow a path into nested sections; return the sibling keys and the field's description."""
     fields = model.model_fields
     for part in location[:-1]:
         section = fields.get(str(part))

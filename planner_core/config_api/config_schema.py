@@ -1,7 +1,8 @@
 """The JSON Schema (draft-07) of a bucket's TOML, from the models that check it.
 
-What the loader accepts the schema accepts. The reverse holds as far as JSON Schema can say it: not
-rules between several keys, not what modules need of each other, and `5.0` counts as an integer.
+The schema accepts everything that the loader accepts. It also accepts some files that the loader
+rejects, because JSON Schema cannot express rules between keys or needs of modules, and counts `5.0`
+as an integer.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ Schema = dict[str, Any]
 
 
 def config_schema(registries: Registries | None = None) -> Schema:
-    """Return the schema; the modules and parameters are those of the registries, plugins too."""
-    known = registries or builtin_registries()
+    """Return the schema, with the modules and parameters of the registries."""
+    registries = registries or builtin_registries()
     properties: Schema = {}
     for name, field in PlannerConfig.model_fields.items():
         if name in _KINDS:
-            properties[name] = _modules(ModuleKind(name), known)
+            properties[name] = _modules(ModuleKind(name), registries)
         elif isinstance(field.annotation, type) and issubclass(field.annotation, ConfigSection):
             properties[name] = _table(field.annotation)
         else:
@@ -76,9 +77,11 @@ def _table(model: type[BaseModel]) -> Schema:
 
 
 def _described(schema: Schema) -> Schema:
-    """Put the unit where an editor shows it, and leave out what says nothing."""
-    kept = {key: value for key, value in schema.items() if key not in ("title", "unit", "$ref")}
+    """Put the unit into the description, where editors show it, and drop redundant keys."""
+    described = {
+        key: value for key, value in schema.items() if key not in ("title", "unit", "$ref")
+    }
     unit = schema.get("unit")
     if unit not in (None, "1"):
-        kept["description"] = f"{schema.get('description', '')} ({unit})".strip()
-    return kept
+        described["description"] = f"{schema.get('description', '')} ({unit})".strip()
+    return described

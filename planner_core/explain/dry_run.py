@@ -1,7 +1,7 @@
-"""What a configuration would do with a snapshot: counted by planning, and nothing kept.
+"""Dry run of a configuration on a snapshot: a whole plan in memory, and nothing stored.
 
-The counts are exact because they are counted: a whole plan is made in memory. A search that does
-not end within the runtime's deadline is extrapolated where a formula gives the number, and says so.
+So the counts are exact. If the search does not end before the runtime's deadline, a formula gives
+the number of sequences, and a warning says so.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ from planner_core.model.records import Severity
 from planner_core.modules.module import AnyModule, ModuleKind, ModuleParameters
 from planner_core.modules.registry import Registries
 from planner_core.modules.sequences.combinatorial import CombinatorialParameters, count_sets
-from planner_core.planner import plan
+from planner_core.planner import plan as make_plan
 from planner_core.runtime import Runtime
 
 LOADED = "loaded"
 DISABLED = "disabled"
 SECONDS_LONG = 30.0
-"""A search that takes longer is worth a warning: a press waits for it."""
+"""A longer search gets a warning, because a press waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What was found out.
+    """Result of a dry run.
 
     Parameters
     ----------
     modules_loaded : mapping
-        `kind.name` -> `type`, `status` and `params` of every module, those that are off too.
+        `kind.name` -> `type`, `status` and `params` of every module, disabled ones too.
     outcome : str
-        Of the plan that was made, or empty without data.
+        Of the plan; empty without data.
     n_candidates : int
     estimated_sequences : int
-        Sets of candidates that the search looks at.
+        Sets of candidates in the search.
     is_exact : bool
-        They were counted to the end; else it is at least so many.
+        True if all were counted; else there are at least so many.
     estimated_s : float
         Seconds of a plan on this machine.
     warnings, errors : tuple of str
@@ -64,32 +64,32 @@ def dry_run(context: PlanningContext, config: PlannerConfig, runtime: Runtime) -
     context : PlanningContext
     config : PlannerConfig
     runtime : Runtime
-        Its deadline bounds how long is counted.
+        Its deadline limits the search.
     """
     started = runtime.monotonic()
-    made = plan(context, config, runtime)
+    result = make_plan(context, config, runtime)
     elapsed_s = runtime.monotonic() - started
-    is_exact = made.stopped_by is StoppedBy.COMPLETE
-    sequences = made.n_sequences if is_exact else _at_least(made, config)
-    share = sequences / made.n_sequences if made.n_sequences else 1.0
+    is_exact = result.stopped_by is StoppedBy.COMPLETE
+    sequences = result.n_sequences if is_exact else _at_least(result, config)
+    share = sequences / result.n_sequences if result.n_sequences else 1.0
     estimated_s = elapsed_s * max(1.0, share)
     return DryRun(
-        modules_loaded=describe_modules(config, runtime.registries, made),
-        outcome=made.outcome.value,
-        n_candidates=made.n_candidates,
+        modules_loaded=describe_modules(config, runtime.registries, result),
+        outcome=result.outcome.value,
+        n_candidates=result.n_candidates,
         estimated_sequences=sequences,
         is_exact=is_exact,
         estimated_s=estimated_s,
-        warnings=tuple(_warnings(made, estimated_s, is_exact=is_exact)),
-        errors=tuple(f.message for f in made.findings if f.severity is Severity.ERROR),
+        warnings=tuple(_warnings(result, estimated_s, is_exact=is_exact)),
+        errors=tuple(f.message for f in result.findings if f.severity is Severity.ERROR),
     )
 
 
 def describe_modules(
-    config: PlannerConfig, registries: Registries, made: Plan | None = None
+    config: PlannerConfig, registries: Registries, result: Plan | None = None
 ) -> dict[str, Mapping[str, object]]:
-    """Return type, status and parameters of every module, as `modules_loaded` has them."""
-    statuses = {attempt.key: attempt.status.value for attempt in made.modules} if made else {}
+    """Return type, status and parameters of every module, for `modules_loaded`."""
+    statuses = {attempt.key: attempt.status.value for attempt in result.modules} if result else {}
     described: dict[str, Mapping[str, object]] = {}
     for kind in ModuleKind:
         enabled = config.enabled(kind)
@@ -111,25 +111,25 @@ def _described(
     }
 
 
-def _at_least(made: Plan, config: PlannerConfig) -> int:
-    """Return what the exhaustive generator alone would look at, by its own rule."""
+def _at_least(result: Plan, config: PlannerConfig) -> int:
+    """Return the number of sets that the exhaustive generator alone would yield."""
     parameters = config.enabled(ModuleKind.SEQUENCE).get("combinatorial")
     if not isinstance(parameters, CombinatorialParameters):
-        return made.n_sequences
-    counted = count_sets(made.n_candidates, config.max_plan_depth, parameters.sets_max)
-    return max(made.n_sequences, counted)
+        return result.n_sequences
+    counted = count_sets(result.n_candidates, config.max_plan_depth, parameters.sets_max)
+    return max(result.n_sequences, counted)
 
 
-def _warnings(made: Plan, estimated_s: float, *, is_exact: bool) -> list[str]:
-    found = [made.reason] if made.reason else []
-    found += [f.message for f in made.findings if f.severity is not Severity.ERROR]
-    found += [f"{a.key}: {a.status.value}: {a.message}" for a in made.modules if a.message]
+def _warnings(result: Plan, estimated_s: float, *, is_exact: bool) -> list[str]:
+    warnings = [result.reason] if result.reason else []
+    warnings += [f.message for f in result.findings if f.severity is not Severity.ERROR]
+    warnings += [f"{a.key}: {a.status.value}: {a.message}" for a in result.modules if a.message]
     if not is_exact:
-        found.append("the count was stopped at its deadline: at least so many sequences")
+        warnings.append("the count stopped at its deadline: there are at least so many sequences")
     if estimated_s > SECONDS_LONG:
-        found.append(
+        warnings.append(
             f"a plan takes about {estimated_s:.0f} s here: lower max_plan_depth or sets_max"
         )
-    if not made.n_candidates:
-        found.append("no candidate today: there is nothing to search")
-    return found
+    if not result.n_candidates:
+        warnings.append("no candidate today: there is nothing to search")
+    return warnings

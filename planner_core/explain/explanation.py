@@ -1,7 +1,7 @@
-"""Why this plan: what each step does to each term, what binds, and what would change the answer.
+"""Why this plan: the effect of each step on each term, binding limits, and what would change it.
 
-Everything here is computed from the plan by planning and scoring again; nothing is a story told
-after the fact. The steps' effects are those of their order of execution, and add up exactly.
+Everything here comes from planning and scoring again, so that it is exact. The effects of the steps
+are those in their order of execution, and add up to the plan's.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from planner_core.explain.limit_use import LimitUse, limits_used
-from planner_core.explain.rescoring import Rescoring, Verdict, level_of, repriced
+from planner_core.explain.rescoring import Evaluation, Rescoring, level_of, repriced
 from planner_core.explain.what_if import SAME_GAIN, WhatIf, what_if
 from planner_core.market.state import PlanningState, assess, value
 from planner_core.model.arrays import FloatArray
@@ -25,7 +25,7 @@ from planner_core.runtime import Runtime
 
 @dataclass(frozen=True, slots=True)
 class StepEffect:
-    """What one step does to the score.
+    """Effect of one step on the score.
 
     Parameters
     ----------
@@ -37,14 +37,14 @@ class StepEffect:
     gain : float
         The sum of `terms`.
     gain_without : float, optional
-        Gain of the other steps alone; None where they could not be done then, such as a buy
-        without the sell that pays for it.
+        Gain of the other steps alone; None if they are not legal then, such as a buy without the
+        sell that pays for it.
     violation_without : float, optional
-        What would stay violated then, a fraction of NAV; None like `gain_without`.
+        Violation of the other steps alone, a fraction of NAV; None like `gain_without`.
     break_even_price : float, optional
         The worst price, per unit in the step's currency, at which the step is still worth its
-        costs, all else being as it is: the highest for a buy, the lowest for a sell. None where
-        the plan cannot do without the step, or would gain by it.
+        costs: the highest for a buy, the lowest for a sell. All other prices stay the same. None
+        if the plan needs the step, or would be better without it.
     """
 
     security: str
@@ -70,9 +70,9 @@ class HoldingChange:
 
 @dataclass(frozen=True, slots=True)
 class RunnerUp:
-    """The best other set of trades, and by which terms it differs from doing nothing.
+    """The best other set of trades, with its terms against doing nothing.
 
-    `names` are what each action trades: a security, or two currencies such as `EUR>USD`.
+    `names` has a security per action, or two currencies such as `EUR>USD`.
     """
 
     actions: tuple[Action, ...]
@@ -92,14 +92,14 @@ class Explanation:
         In the order of execution.
     limits : tuple of LimitUse
     what_if : tuple of WhatIf
-        What changes most first.
+        The largest changes first.
     holdings : tuple of HoldingChange
         Everything held, traded or targeted; the largest first.
     runner_up : RunnerUp, optional
-        None when there was no other legal set.
+        None if there was no other legal set.
     better_gain : float, optional
-        A plan that today's settings allow and that the search missed was met while planning under
-        other settings: its gain. None, nearly always.
+        Gain of a better plan that the search missed, and that a what-if plan found. Nearly always
+        None.
     """
 
     steps: tuple[StepEffect, ...] = ()
@@ -128,16 +128,16 @@ def explain(
     runtime : Runtime, optional
         Registries, clock and cancellation of the what-if plans; their events are not emitted.
     ask_what_if : bool
-        Without it, all but `what_if` and `better_gain`, in a moment.
+        If false, `what_if` and `better_gain` stay empty, which is much faster.
 
     Returns
     -------
     Explanation
-        Empty for a plan without a score: nothing was weighed, so there is nothing to explain.
+        Empty for a plan without a score.
 
     Notes
     -----
-    One more plan per what-if: up to ten times the time of the plan itself.
+    Each what-if is one more plan: together up to ten times the time of the plan itself.
     """
     if plan.score is None:
         return Explanation()
@@ -167,13 +167,13 @@ def _rescoring(plan: Plan, state: PlanningState) -> Rescoring:
 def step_effects(plan: Plan, rescoring: Rescoring) -> tuple[StepEffect, ...]:
     """Return the effect of each step on each term, in the order of execution."""
     places = range(len(plan.steps))
-    whole = rescoring.judge(places)
+    whole = rescoring.evaluate(places)
     effects = []
-    known = rescoring.judge(())
+    previous = rescoring.evaluate(())
     for place, step in enumerate(plan.steps):
-        reached = rescoring.judge(places[: place + 1])
-        change = {name: reached.terms[name] - known.terms[name] for name in reached.terms}
-        without = rescoring.judge(other for other in places if other != place)
+        reached = rescoring.evaluate(places[: place + 1])
+        change = {name: reached.terms[name] - previous.terms[name] for name in reached.terms}
+        without = rescoring.evaluate(other for other in places if other != place)
         effects.append(
             StepEffect(
                 security=step.security,
@@ -185,22 +185,24 @@ def step_effects(plan: Plan, rescoring: Rescoring) -> tuple[StepEffect, ...]:
                 break_even_price=_break_even_price(step, whole, without, rescoring.state.nav),
             )
         )
-        known = reached
+        previous = reached
     return tuple(effects)
 
 
-def _break_even_price(step: Step, whole: Verdict, without: Verdict, nav: float) -> float | None:
-    """Return the worst price at which a step is still worth it, costs growing with the price.
+def _break_even_price(
+    step: Step, whole: Evaluation, without: Evaluation, nav: float
+) -> float | None:
+    """Return the worst price at which a step is still worth its costs.
 
-    Paying a fraction x more than the last close for a trade of weight v takes `x v` from the
-    score, and x times its costs: linear, so this is exact but for costs that do not grow with the
-    price, where it is on the safe side.
+    A price that is worse by a fraction x takes `x v` from the score of a trade of weight v, and x
+    times its costs. So the gain is linear in x, and the zero is exact. Costs that do not grow with
+    the price make it err on the safe side.
     """
     worth = whole.gain - without.gain
     if step.side is Side.CONVERT or not without.legal or worth <= 0:
         return None
     if level_of(without.violation) > level_of(whole.violation):
-        return None  # it repairs a limit: it is done at any price
+        return None  # it repairs a limit, at any price
     move = worth * nav / (step.value + step.cost)
     if step.side is Side.BUY:
         return step.price * (1.0 + move)
@@ -208,7 +210,7 @@ def _break_even_price(step: Step, whole: Verdict, without: Verdict, nav: float) 
 
 
 def holdings_changed(plan: Plan, rescoring: Rescoring) -> tuple[HoldingChange, ...]:
-    """Return weights and shares of risk before and after, the largest holding first."""
+    """Return weights and shares of the variance before and after, the largest holding first."""
     state = rescoring.state
     before = state.portfolio.weight
     after = rescoring.weights_after(range(len(rescoring.actions)))
@@ -235,21 +237,21 @@ def holdings_changed(plan: Plan, rescoring: Rescoring) -> tuple[HoldingChange, .
 
 def risk_shares(weight: FloatArray, state: PlanningState) -> FloatArray:
     """Return each security's share of the variance, `w_i (Sw)_i / w'Sw`; (n_securities,)."""
-    pull = state.objective.covariance @ weight
-    variance = float(weight @ pull)
-    shares: FloatArray = weight * pull / variance if variance > 0 else np.zeros_like(weight)
+    marginal = state.objective.covariance @ weight
+    variance = float(weight @ marginal)
+    shares: FloatArray = weight * marginal / variance if variance > 0 else np.zeros_like(weight)
     return shares
 
 
 def runner_up(plan: Plan, state: PlanningState) -> RunnerUp | None:
-    """Return the best choice of other trades (not just sizes) of those that the plan reports."""
+    """Return the best reported alternative with other trades, not only other sizes."""
     chosen = {(step.side, step.security) for step in plan.steps}
     best = _best([other for other in plan.alternatives if _traded(other, state) != chosen])
     if best is None:
         return None
-    verdict = Rescoring(state, best.actions).judge_all()
+    evaluation = Rescoring(state, best.actions).evaluate_all()
     names = tuple(action.name(state.context.securities) for action in best.actions)
-    return RunnerUp(best.actions, names, best.gain, best.violation, verdict.terms)
+    return RunnerUp(best.actions, names, best.gain, best.violation, evaluation.terms)
 
 
 def _traded(other: Alternative, state: PlanningState) -> set[tuple[Side, str]]:

@@ -1,4 +1,4 @@
-"""How far a plan uses each limit: what binds is what keeps it from doing more."""
+"""How far a plan uses each limit: a limit that binds keeps it from doing more."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from planner_core.explain.rescoring import Rescoring
 from planner_core.model.records import Side
 
 BINDING = 0.98
-"""A limit that is used to this part is said to bind: whole lots rarely meet it exactly."""
+"""Used part from which a limit binds: whole lots rarely meet it exactly."""
 
 
 @dataclass(frozen=True, slots=True)
 class LimitUse:
-    """How far a limit is used: `used` and `limit` in the limit's own unit."""
+    """Use of one limit: `used` and `limit` are in `unit`."""
 
     name: str
     used: float
@@ -24,17 +24,17 @@ class LimitUse:
 
     @property
     def share(self) -> float:
-        """The part that is used; a limit of nothing is used up."""
+        """The used part; 1 for a limit of 0."""
         return self.used / self.limit if self.limit > 0 else 1.0
 
     @property
     def binds(self) -> bool:
-        """Whether the plan stands at the limit."""
+        """True if the plan is at the limit."""
         return self.share >= BINDING
 
 
 def limits_used(rescoring: Rescoring) -> tuple[LimitUse, ...]:
-    """Return how far the plan uses the limits that could stop it from doing more."""
+    """Return the use of each limit that could stop the plan from doing more."""
     state, actions = rescoring.state, rescoring.actions
     limits, nav = state.limits, state.nav
     after = rescoring.weights_after(range(len(actions)))
@@ -65,7 +65,7 @@ def limits_used(rescoring: Rescoring) -> tuple[LimitUse, ...]:
 
 
 def _cash_uses(rescoring: Rescoring) -> list[LimitUse]:
-    """Return what buys and conversions take of what each cash row may spend, sells included."""
+    """Return the use of each cash row: spending of buys and conversions, sells included."""
     rows = rescoring.state.limits.cash_rows
     spent = np.zeros(len(rows.currencies))
     spendable = rows.free - rows.required

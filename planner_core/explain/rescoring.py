@@ -1,4 +1,4 @@
-"""A plan's trades judged again: all of them or some, as they are or under other settings."""
+"""Evaluates a plan's trades again: all of them or some, under today's or other settings."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from planner_core.search.evaluator import LIMIT_TOLERANCE, Evaluator, as_block
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """A set of trades by the two levels, with each term's change against doing nothing."""
+class Evaluation:
+    """The violation of a set of trades, and each term's change against doing nothing."""
 
     legal: bool
     violation: float
@@ -34,13 +34,13 @@ class Verdict:
 
 
 class Rescoring:
-    """Trades with everything needed to judge any part of them.
+    """Trades with everything needed to evaluate any part of them.
 
     Parameters
     ----------
     state : PlanningState
     actions : sequence of Action
-        Legal by themselves under this state.
+        Each is legal alone under this state.
     """
 
     def __init__(self, state: PlanningState, actions: Sequence[Action]) -> None:
@@ -54,11 +54,11 @@ class Rescoring:
         self._evaluator = Evaluator(state, candidates)
         self._before = state.objective.terms(state.portfolio.weight)
 
-    def judge(self, which: Iterable[int]) -> Verdict:
-        """Judge the trades at these places, done together."""
-        ids = tuple(which)
+    def evaluate(self, places: Iterable[int]) -> Evaluation:
+        """Evaluate the trades at these places, done together."""
+        ids = tuple(places)
         block = as_block([ids], max(1, len(ids)), self._evaluator.null_id)
-        found = self._evaluator.check(block)
+        check = self._evaluator.check(block)
         nav = self.state.nav
         chosen = [self.actions[i] for i in ids]
         after = self.state.objective.terms(
@@ -67,23 +67,23 @@ class Rescoring:
             tax=sum(action.tax_scored for action in chosen) / nav,
             turnover=sum(abs(action.value) for action in chosen) / nav,
         )
-        return Verdict(
-            legal=bool(found.legal[0]),
-            violation=float(found.violation[0]),
+        return Evaluation(
+            legal=bool(check.legal[0]),
+            violation=float(check.violation[0]),
             terms={name: after[name] - self._before[name] for name in TERMS},
         )
 
-    def weights_after(self, which: Iterable[int]) -> FloatArray:
-        """Return the weights (of V0) once the trades at these places are done."""
-        return self._evaluator.weights_after(tuple(which))
+    def weights_after(self, places: Iterable[int]) -> FloatArray:
+        """Return the weights (of V0) after the trades at these places."""
+        return self._evaluator.weights_after(tuple(places))
 
-    def judge_all(self) -> Verdict:
-        """Judge all trades together."""
-        return self.judge(range(len(self.actions)))
+    def evaluate_all(self) -> Evaluation:
+        """Evaluate all trades together."""
+        return self.evaluate(range(len(self.actions)))
 
 
 def repriced(steps: Sequence[Step], state: PlanningState) -> tuple[Action, ...] | None:
-    """Return the steps as actions under a state; None when one may not be done alone there."""
+    """Return the steps as actions under a state; None if one is not allowed alone there."""
     columns = state.context.security_index()
     actions = []
     for step in steps:
@@ -128,16 +128,16 @@ def _allowed(step: Step, column: int, state: PlanningState) -> bool:
     return state.can_buy(column) and within
 
 
-def is_worth_doing(verdict: Verdict, state: PlanningState) -> bool:
-    """Tell whether a legal set would be chosen over doing nothing: the planner's own rule."""
-    if not verdict.legal:
+def is_worth_doing(evaluation: Evaluation, state: PlanningState) -> bool:
+    """Return whether the planner's own rule chooses a set over doing nothing."""
+    if not evaluation.legal:
         return False
-    if level_of(verdict.violation) < level_of(state.limits.violation):
+    if level_of(evaluation.violation) < level_of(state.limits.violation):
         return True
-    unharmed = level_of(verdict.violation) == level_of(state.limits.violation)
-    return unharmed and verdict.gain >= state.config.constraints.min_gain_bps * BASIS_POINT
+    unharmed = level_of(evaluation.violation) == level_of(state.limits.violation)
+    return unharmed and evaluation.gain >= state.config.constraints.min_gain_bps * BASIS_POINT
 
 
 def level_of(violation: float) -> int:
-    """Return a violation in whole tolerances, as sets are ranked by."""
+    """Return a violation in whole tolerances, by which sets are ranked."""
     return round(violation / VIOLATION_TOLERANCE)

@@ -1,4 +1,4 @@
-"""The modules that are shipped with the planner."""
+"""Registries of the modules that are shipped with the planner."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a module must return; checked on every call, so that a plugin cannot poison a plan."""
+"""Checks what modules return, on every call, so that a broken plugin cannot spoil a plan.
+
+Each check returns the result, or raises ModuleContractError with what is wrong.
+"""
 
 from __future__ import annotations
 
@@ -15,54 +18,54 @@ from planner_core.model.plan import Opportunity, Skip
 from planner_core.model.records import Side
 
 OPPORTUNITIES_MAX = 20_000
-"""More from one calculator is a mistake, not diligence."""
+"""More from one calculator is a mistake."""
 SETS_MAX = 10_000
 """More from one pattern generator is a search, not a pattern."""
 SEQUENCES_PER_BLOCK_MAX = 200_000
 """A larger block would take memory for no speed."""
 SEQUENCES_MAX = 50_000_000
 BLOCKS_MAX = 1_000_000
-"""Of one sequence generator in one run: one that never ends must not run for ever."""
+"""Limits of one sequence generator in one run, because a generator may never end."""
 REASON_LENGTH_MAX = 1_000
-"""A reason is a sentence that people read."""
+"""A reason is one sentence."""
 
 
 def checked_opportunities(
     key: str, results: object, state: PlanningState
 ) -> tuple[Opportunity | Skip, ...]:
-    """Return a calculator's results, or raise ModuleContractError saying what is wrong."""
+    """Check a calculator's results."""
     if not isinstance(results, Sequence):
         raise ModuleContractError(key, f"returned {type(results).__name__}, needs a sequence")
-    results = tuple(islice(results, OPPORTUNITIES_MAX + 1))  # ours: what it returned may change
+    results = tuple(islice(results, OPPORTUNITIES_MAX + 1))  # a copy: the module may change its own
     if len(results) > OPPORTUNITIES_MAX:
         raise ModuleContractError(key, f"returned too many, at most {OPPORTUNITIES_MAX}")
     for result in results:
         if not isinstance(result, Opportunity | Skip):
             raise ModuleContractError(key, f"returned a {type(result).__name__} among the results")
-        complaint = _complaint(result, state.context.n_securities)
-        if complaint:
-            raise ModuleContractError(key, complaint)
+        problem = _result_problem(result, state.context.n_securities)
+        if problem:
+            raise ModuleContractError(key, problem)
     return results
 
 
-def _complaint(result: Opportunity | Skip, n_securities: int) -> str | None:
-    """Return what is wrong with a result; types too, because a plugin need not keep to any."""
+def _result_problem(result: Opportunity | Skip, n_securities: int) -> str | None:
+    """Return what is wrong with a result, types included: a plugin may ignore them."""
     side: object = result.side
     reason: object = result.reason
     if not (_is_id(result.security) and 0 <= result.security < n_securities):
         return f"named column {result.security!r}, which does not exist"
-    if not any(side is wanted for wanted in (Side.BUY, Side.SELL)):
+    if not any(side is allowed for allowed in (Side.BUY, Side.SELL)):
         return f"a side is Side.BUY or Side.SELL, found {side!r}"
     if not _is_reason(reason):
         return f"a reason is a sentence, found {reason!r:.80}"
-    return _wish_complaint(result) if isinstance(result, Opportunity) else None
+    return _opportunity_problem(result) if isinstance(result, Opportunity) else None
 
 
-def _wish_complaint(result: Opportunity) -> str | None:
+def _opportunity_problem(result: Opportunity) -> str | None:
     if not (math.isfinite(result.notional) and result.notional > 0):
         return f"a notional must be positive, found {result.notional}"
     if result.mandatory and result.side is Side.BUY:
-        return "only a sell can be mandatory: no limit demands a buy"
+        return "only a sell can be mandatory: no limit needs a buy"
     return None
 
 
@@ -71,34 +74,34 @@ def _is_reason(reason: object) -> bool:
 
 
 def _is_id(number: object) -> bool:
-    """Whether something is a whole number, numpy's included; a switch is none."""
+    """Return whether this is an integer, of numpy or not; a boolean is not one."""
     return isinstance(number, int | np.integer) and not isinstance(number, bool)
 
 
 def checked_sets(
     key: str, results: object, n_candidates: int, depth: int
 ) -> Sequence[tuple[int, ...]]:
-    """Return a pattern generator's sets, or raise ModuleContractError saying what is wrong."""
+    """Check a pattern generator's sets."""
     if not isinstance(results, Sequence):
         raise ModuleContractError(key, f"returned {type(results).__name__}, needs a sequence")
     results = tuple(islice(results, SETS_MAX + 1))
     if len(results) > SETS_MAX:
         raise ModuleContractError(key, f"returned too many sets, at most {SETS_MAX}")
-    for chosen in results:
-        if not isinstance(chosen, tuple) or not 0 < len(chosen) <= depth:
+    for set_ids in results:
+        if not isinstance(set_ids, tuple) or not 0 < len(set_ids) <= depth:
             raise ModuleContractError(
-                key, f"a set is a tuple of 1 to {depth} ids, found {chosen!r:.80}"
+                key, f"a set is a tuple of 1 to {depth} ids, found {set_ids!r:.80}"
             )
-        ids = set(chosen)
-        if len(ids) != len(chosen) or not all(_is_id(i) and 0 <= i < n_candidates for i in ids):
+        ids = set(set_ids)
+        if len(ids) != len(set_ids) or not all(_is_id(i) and 0 <= i < n_candidates for i in ids):
             raise ModuleContractError(
-                key, f"ids must differ and be below {n_candidates}: {chosen!r}"
+                key, f"ids must differ and be below {n_candidates}: {set_ids!r}"
             )
     return results
 
 
 def checked_block(key: str, block: object, null_id: int, depth: int) -> NDArray[np.int16]:
-    """Return a sequence generator's block, or raise ModuleContractError saying what is wrong."""
+    """Check a sequence generator's block."""
     if not isinstance(block, np.ndarray) or block.dtype != np.int16:
         raise ModuleContractError(key, "a block is an int16 array")
     if block.ndim != len(("depth", "n_sequences")):
@@ -113,7 +116,7 @@ def checked_block(key: str, block: object, null_id: int, depth: int) -> NDArray[
 
 
 class StreamBudget:
-    """Counts what one sequence generator yields, so that one without an end gets one."""
+    """Counts what one sequence generator yields, and stops one that never ends."""
 
     def __init__(self, key: str) -> None:
         self._key = key
@@ -121,7 +124,7 @@ class StreamBudget:
         self._blocks = 0
 
     def spend(self, n_sequences: int) -> None:
-        """Count a block; ModuleContractError when it is one too many."""
+        """Count a block; raise ModuleContractError above the limits."""
         self._blocks += 1
         self._sequences += n_sequences
         if self._sequences > SEQUENCES_MAX or self._blocks > BLOCKS_MAX:
@@ -133,21 +136,21 @@ class StreamBudget:
 
 
 def checked_rejections(key: str, rejected: object, n_candidates: int) -> dict[int, str]:
-    """Return a filter's rejections, or raise ModuleContractError saying what is wrong."""
+    """Check a filter's rejections."""
     if not isinstance(rejected, Mapping):
         raise ModuleContractError(key, f"returned {type(rejected).__name__}, needs a mapping")
     if len(rejected) > n_candidates:
         raise ModuleContractError(key, f"rejected more than the {n_candidates} candidates")
     for candidate, reason in rejected.items():
         if not (_is_id(candidate) and 0 <= candidate < n_candidates):
-            raise ModuleContractError(key, f"rejected {candidate!r}, which is no candidate id")
+            raise ModuleContractError(key, f"rejected {candidate!r}, which is not a candidate id")
         if not _is_reason(reason):
             raise ModuleContractError(key, f"gave no reason for rejecting {candidate}")
     return {int(candidate): reason for candidate, reason in rejected.items()}
 
 
 def checked_conflicts(key: str, conflicts: object, n_candidates: int) -> NDArray[np.bool_] | None:
-    """Return a filter's conflicts, or raise ModuleContractError saying what is wrong."""
+    """Check a filter's conflicts."""
     if conflicts is None:
         return None
     if not isinstance(conflicts, np.ndarray) or conflicts.dtype != np.bool_:
@@ -160,7 +163,7 @@ def checked_conflicts(key: str, conflicts: object, n_candidates: int) -> NDArray
 def checked_alternatives(
     key: str, selected: object, ranked: Sequence[tuple[int, ...]]
 ) -> Sequence[tuple[int, ...]] | None:
-    """Return a filter's alternatives, or raise ModuleContractError saying what is wrong."""
+    """Check a filter's alternatives."""
     if selected is None:
         return None
     if not isinstance(selected, Sequence):

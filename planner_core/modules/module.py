@@ -1,8 +1,8 @@
-"""What a planner module is: one of four kinds, and what each has to do.
+"""Interfaces of planner modules: four kinds, each with the methods to implement.
 
-A module is stateless. It gets the state and its validated parameters and returns data; it never
-emits, logs, reads a clock or keeps anything between two calls. That is what makes it safe to time,
-skip, cache and replace.
+A module is stateless. It gets the state and its validated parameters, and returns data. It never
+emits, logs, reads a clock or stores anything between two calls. So it is safe to time, skip, cache
+and replace it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from planner_core.model.module_metadata import (
 from planner_core.model.plan import Opportunity, Skip
 from planner_core.search.space import SearchSpace
 
-# Whoever writes a module needs this file alone.
+# The author of a module needs only this file.
 __all__ = [
     "AnyModule",
     "Dependency",
@@ -46,7 +46,7 @@ ParametersT = TypeVar("ParametersT", bound=ModuleParameters)
 
 
 class Module(ABC, Generic[ParametersT]):
-    """What all four kinds share."""
+    """Base of all four kinds."""
 
     kind: ClassVar[ModuleKind]
     metadata: ClassVar[ModuleMetadata]
@@ -59,7 +59,7 @@ class Module(ABC, Generic[ParametersT]):
 
 
 class OpportunityCalculator(Module[ParametersT]):
-    """Finds reasons to trade: the *what* and *why*, sized, but not yet rounded or checked."""
+    """Finds reasons to trade, with a size that is not yet rounded or checked."""
 
     kind = ModuleKind.OPPORTUNITY
 
@@ -67,7 +67,7 @@ class OpportunityCalculator(Module[ParametersT]):
     def calculate(
         self, state: PlanningState, parameters: ParametersT
     ) -> Sequence[Opportunity | Skip]:
-        """Return the opportunities in the state, and what could not be judged."""
+        """Return the opportunities in the state, and a Skip for each security it cannot judge."""
 
 
 class PatternGenerator(Module[ParametersT]):
@@ -83,7 +83,7 @@ class PatternGenerator(Module[ParametersT]):
 
 
 class SequenceGenerator(Module[ParametersT]):
-    """Enumerates or searches sets of candidates for the evaluator."""
+    """Enumerates or searches sets of candidates."""
 
     kind = ModuleKind.SEQUENCE
 
@@ -95,9 +95,9 @@ class SequenceGenerator(Module[ParametersT]):
 
 
 class Filter(Module[ParametersT]):
-    """Narrows what is considered; it never switches a constraint off.
+    """Drops or separates candidates; it cannot switch a constraint off.
 
-    A filter overrides any of the three hooks; each default lets everything through.
+    A filter overrides any of the three methods; each default changes nothing.
     """
 
     kind = ModuleKind.FILTER
@@ -105,19 +105,19 @@ class Filter(Module[ParametersT]):
     def reject(
         self, candidates: Candidates, state: PlanningState, parameters: ParametersT
     ) -> dict[int, str]:
-        """Return candidate id -> reason for those to be dropped."""
+        """Return candidate id -> reason for the candidates to drop."""
         return {}
 
     def conflicts(
         self, candidates: Candidates, state: PlanningState, parameters: ParametersT
     ) -> NDArray[np.bool_] | None:
-        """Return a symmetric matrix of pairs that must not stand in one plan, or None."""
+        """Return a symmetric matrix of pairs that must not be in one plan, or None."""
         return None
 
     def select_alternatives(
         self, ranked: Sequence[tuple[int, ...]], limit: int, parameters: ParametersT
     ) -> Sequence[tuple[int, ...]] | None:
-        """Return which of the ranked sets to report beside the best one, or None for no opinion."""
+        """Return the ranked sets to report beside the best one; None: the next filter decides."""
         return None
 
 

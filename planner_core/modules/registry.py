@@ -1,4 +1,4 @@
-"""Where modules are registered, looked up and checked against each other."""
+"""Registers modules, looks them up, and checks what they need of each other."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ class Registry(Generic[ModuleT]):
         self._modules: dict[str, ModuleT] = {}
 
     def register(self, module: ModuleT) -> ModuleT:
-        """Add a module after checking it against its kind; return it, so it works as decorator.
+        """Check a module against its kind, and add it; return it.
 
         Raises
         ------
         ModuleContractError
-            When it is not an instance of the kind, lacks metadata or parameters, or when another
-            module has its name.
+            If it is not an instance of the kind, lacks metadata or parameters, or has the name of
+            another module.
         """
         name = type(module).__name__
         if isinstance(module, type):
             raise ModuleContractError(module.__name__, "register an instance, not the class")
         if not isinstance(module, self._expected):
-            raise ModuleContractError(name, f"is no {self._expected.__name__}")
+            raise ModuleContractError(name, f"is not a {self._expected.__name__}")
         if not isinstance(getattr(module, "metadata", None), ModuleMetadata):
             raise ModuleContractError(name, "needs `metadata: ModuleMetadata`")
         model = getattr(module, "parameters_model", None)
@@ -59,14 +59,14 @@ class Registry(Generic[ModuleT]):
         for dependency in module.metadata.dependencies:
             _check_range(name, dependency.version)
         _check_python(name, module.metadata.requires_python)
-        taken = self._modules.get(module.metadata.name)
-        if taken is not None and type(taken) is not type(module):
-            raise ModuleContractError(module.key, "another module is registered by this name")
+        namesake = self._modules.get(module.metadata.name)
+        if namesake is not None and type(namesake) is not type(module):
+            raise ModuleContractError(module.key, "another module has this name")
         self._modules[module.metadata.name] = module
         return module
 
-    def forget(self, name: str) -> None:
-        """Take a module out again."""
+    def remove(self, name: str) -> None:
+        """Remove a module."""
         del self._modules[name]
 
     def __getitem__(self, name: str) -> ModuleT:
@@ -87,7 +87,7 @@ class Registry(Generic[ModuleT]):
         return tuple(self._modules)
 
     def closest(self, name: str) -> str | None:
-        """Return the registered name most like the given one, for did-you-mean."""
+        """Return the most similar registered name, as a suggestion."""
         close = difflib.get_close_matches(name, self._modules, n=1, cutoff=0.5)
         return close[0] if close else None
 
@@ -123,18 +123,18 @@ class Registries:
         """Add a module to the registry of its kind."""
         kind = getattr(module, "kind", None)
         if not isinstance(kind, ModuleKind):
-            raise ModuleContractError(type(module).__name__, "is of no module kind")
+            raise ModuleContractError(type(module).__name__, "has no module kind")
         registered: AnyModule = self.of_kind(kind).register(module)
-        circle = self._circle(registered)
-        if circle:
-            self.of_kind(kind).forget(registered.metadata.name)
-            raise ModuleContractError(registered.key, f"needs itself: {' -> '.join(circle)}")
+        cycle = self._cycle(registered)
+        if cycle:
+            self.of_kind(kind).remove(registered.metadata.name)
+            raise ModuleContractError(registered.key, f"needs itself: {' -> '.join(cycle)}")
         return registered
 
-    def _circle(self, module: AnyModule) -> list[str]:
-        """Return the keys along which a module needs itself in the end; empty if it does not."""
+    def _cycle(self, module: AnyModule) -> list[str]:
+        """Return the keys of a dependency cycle through a module; empty if there is none."""
         paths = [[module]]
-        seen: set[str] = set()
+        visited: set[str] = set()
         while paths:
             path = paths.pop()
             for dependency in path[-1].metadata.dependencies:
@@ -144,13 +144,13 @@ class Registries:
                 needed = registry[dependency.name]
                 if needed.key == module.key:
                     return [step.key for step in (*path, needed)]
-                if needed.key not in seen:
-                    seen.add(needed.key)
+                if needed.key not in visited:
+                    visited.add(needed.key)
                     paths.append([*path, needed])
         return []
 
     def copy(self) -> Registries:
-        """Return registries with the same modules, to add to without touching these."""
+        """Return new registries with the same modules."""
         copied = Registries()
         for module in self.all_modules():
             copied.register(module)
@@ -160,15 +160,15 @@ class Registries:
 def dependency_problems(
     registries: Registries, enabled: Mapping[ModuleKind, tuple[str, ...]]
 ) -> list[ConfigProblem]:
-    """Return what the enabled modules need of each other and do not get."""
+    """Return the unmet needs of the enabled modules."""
     problems = []
     for kind, names in enabled.items():
         for name in names:
             metadata = registries.of_kind(kind)[name].metadata
             for dependency in metadata.dependencies:
-                complaint = _unmet(dependency, registries, enabled)
-                if complaint:
-                    problems.append(ConfigProblem((kind.value, name), complaint, value=True))
+                problem = _unmet(dependency, registries, enabled)
+                if problem:
+                    problems.append(ConfigProblem((kind.value, name), problem, value=True))
     return problems
 
 
@@ -188,31 +188,33 @@ def _unmet(
     return None
 
 
-def _check_python(name: str, wanted: str) -> None:
-    found = ".".join(map(str, sys.version_info[:3]))
-    _check_range(name, wanted)
-    if not version_satisfies(found, wanted):
-        raise ModuleContractError(name, f"needs Python {wanted}, this is {found}")
+def _check_python(name: str, version_range: str) -> None:
+    running = ".".join(map(str, sys.version_info[:3]))
+    _check_range(name, version_range)
+    if not version_satisfies(running, version_range):
+        raise ModuleContractError(name, f"needs Python {version_range}, this is {running}")
 
 
-def _check_range(name: str, wanted: str) -> None:
+def _check_range(name: str, version_range: str) -> None:
     try:
-        # Clause by clause: a range is not read beyond the first that does not hold.
-        for clause in wanted.split(","):
+        # Clause by clause, because version_satisfies stops at the first that does not hold.
+        for clause in version_range.split(","):
             version_satisfies("0.0.0", clause)
     except ValueError as error:
         raise ModuleContractError(name, str(error)) from None
 
 
-def version_satisfies(version: str, wanted: str) -> bool:
-    """Tell whether a semantic version lies in a range such as `>=1.2,<2`.
+def version_satisfies(version: str, version_range: str) -> bool:
+    """Return whether a semantic version lies in a range such as `>=1.2,<2`.
 
     Raises
     ------
     ValueError
-        When the range cannot be read.
+        If the range is not valid.
     """
-    return all(_clause_holds(_triple(version), clause) for clause in wanted.split(",") if clause)
+    return all(
+        _clause_holds(_triple(version), clause) for clause in version_range.split(",") if clause
+    )
 
 
 def _clause_holds(version: tuple[int, int, int], clause: str) -> bool:

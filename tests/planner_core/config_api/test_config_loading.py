@@ -105,7 +105,7 @@ def test_modules_stand_in_the_order_of_the_registry_whatever_the_document_says()
 @pytest.mark.parametrize("value", [1, 0, "true", "false", 1.0, [], None.__class__])
 def test_anything_else_is_neither(value: object) -> None:
     sentence = sentence_of({"filters": {"diversity": value}})
-    assert sentence.startswith("filters.diversity: is neither a switch nor a table")
+    assert sentence.startswith("filters.diversity: must be true, false or a table")
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from planner_core.explain.explanation import Explanation, explain
 from planner_core.explain.limit_use import BINDING
 from planner_core.explain.rescoring import Rescoring, repriced
-from planner_core.explain.what_if import WhatIf
-from planner_core.explain.what_if_questions import LIMIT_QUESTIONS_MAX, questions
+from planner_core.explain.what_if import LIMIT_QUESTIONS_MAX, WhatIf, questions
 from planner_core.market.objective import TERMS
 from planner_core.model.config import PlannerConfig
 from planner_core.model.context import PlanningContext
@@ -147,7 +146,7 @@ def test_the_gain_without_a_step_is_that_of_the_other_steps_alone() -> None:
         others = [step for other, step in enumerate(made.steps) if other != place]
         actions = repriced(others, state)
         assert actions is not None
-        alone = Rescoring(state, actions).judge_all()
+        alone = Rescoring(state, actions).evaluate_all()
         assert effect.gain_without == (pytest.approx(alone.gain) if alone.legal else None)
 
 
