@@ -70,7 +70,7 @@ def test_a_home_without_metrics_has_none_and_reading_makes_no_file(tmp_path: Pat
 def test_what_cannot_be_read_or_written_is_a_storage_error(tmp_path: Path) -> None:
     store = MetricsStore(Home(tmp_path))
     store.path.mkdir(parents=True)
-    with pytest.raises(StorageError, match="folder of that name"):
+    with pytest.raises(StorageError, match="folder has that name"):
         store.read()
     with pytest.raises(StorageError):
         store.add(measured(), NOW)
