@@ -28,8 +28,6 @@ FUZZED: Final = (
     "host.home.config",
     "host.home.storage.problems",
     "host.home.storage.toml_file",
-    "host.home.storage.toml_hints",
-    "host.home.storage.toml_positions",
     "planner_core.model.config",
     "planner_core.config_api.config_loading",
 )

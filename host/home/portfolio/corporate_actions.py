@@ -18,9 +18,9 @@ from host.home.storage.csv_table import (
     check_cell_counts,
     parse_date,
     parse_number,
+    quoted,
     read_table,
     require_columns,
-    shown,
 )
 from host.home.storage.problems import MarketDataError
 from planner_core.model.arrays import FloatArray
@@ -122,14 +122,14 @@ def _read_split(table: CsvTable, row: int, line: str, problems: ProblemList) -> 
     parts = parse_number(new), parse_number(old or "1")
     ratio = parts[0] / parts[1] if parts[0] and parts[1] else 0.0
     if on is None:
-        message = f"{shown(cells['date'])} is no date (write YYYY-MM-DD)"
+        message = f"{quoted(cells['date'])} is no date (write YYYY-MM-DD)"
         problems.add(table.problem(row, at["date"], message))
     if not limits.SECURITY_ID.fullmatch(cells["security"]):
-        message = f"{shown(cells['security'])} is no security id"
+        message = f"{quoted(cells['security'])} is no security id"
         problems.add(table.problem(row, at["security"], message))
     if not 1 / limits.SPLIT_RATIO_MAX <= ratio <= limits.SPLIT_RATIO_MAX:
         message = (
-            f"{shown(cells['ratio'])} is no split ratio"
+            f"{quoted(cells['ratio'])} is no split ratio"
             " (new units per old unit: 4 or 4:1, for a reverse split 1:10)"
         )
         problems.add(table.problem(row, at["ratio"], message))

@@ -20,9 +20,9 @@ from host.home.storage.csv_table import (
     check_cell_counts,
     parse_date,
     parse_number,
+    quoted,
     read_table,
     require_columns,
-    shown,
 )
 from host.home.storage.problems import LedgerError
 from planner_core.model.records import Finding, LedgerStatus, Severity, Side, Trade
@@ -129,7 +129,7 @@ class _RowReader:
         text = self.text(name)
         number = parse_number(text)
         if number is None or not 0 < number <= limit:
-            self.refuse(name, f"{name}: {shown(text)} is no number above 0 and up to {limit:g}")
+            self.refuse(name, f"{name}: {quoted(text)} is no number above 0 and up to {limit:g}")
             return None
         return number
 
@@ -140,11 +140,11 @@ def _read_trade(
     on, security = parse_date(reader.text("date")), reader.text("security")
     side = reader.text("side").lower()
     if on is None:
-        reader.refuse("date", f"{shown(reader.text('date'))} is no date (write YYYY-MM-DD)")
+        reader.refuse("date", f"{quoted(reader.text('date'))} is no date (write YYYY-MM-DD)")
     if not limits.SECURITY_ID.fullmatch(security):
-        reader.refuse("security", f"{shown(security)} is no security id")
+        reader.refuse("security", f"{quoted(security)} is no security id")
     if side not in ("buy", "sell"):
-        reader.refuse("side", f"{shown(reader.text('side'))} is neither buy nor sell")
+        reader.refuse("side", f"{quoted(reader.text('side'))} is neither buy nor sell")
     quantity = reader.positive("quantity", limits.QUANTITY_MAX)
     price = reader.positive("price", limits.PRICE_MAX)
     rate: float | None

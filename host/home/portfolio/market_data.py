@@ -24,8 +24,8 @@ from host.home.storage.csv_table import (
     check_cell_counts,
     parse_date,
     parse_number,
+    quoted,
     read_table,
-    shown,
 )
 from host.home.storage.problems import MarketDataError
 from planner_core.model.records import Finding, Severity
@@ -121,12 +121,12 @@ def read_rates(path: Path, currencies: Sequence[str], as_of: date) -> DailyTable
 def _check_names(table: CsvTable, matches: object, what: str, allowed: str) -> None:
     problems = ProblemList(table.source)
     if table.header[0].lower() != "date":
-        message = f"the first column is {shown(table.header[0])} (it must be `date`)"
+        message = f"the first column is {quoted(table.header[0])} (it must be `date`)"
         problems.add(table.header_problem(0, message))
     assert callable(matches)
     for column, name in enumerate(table.header[1:], 1):
         if not matches(name):
-            message = f"unknown header {shown(name)} does not name {what} (allowed: {allowed})"
+            message = f"unknown header {quoted(name)} does not name {what} (allowed: {allowed})"
             problems.add(table.header_problem(column, message))
     problems.refuse_if_any(MarketDataError)
 
@@ -159,7 +159,7 @@ def _read_days(table: CsvTable, problems: ProblemList) -> list[str]:
         return days
     for row, day in enumerate(days):
         if parse_date(day) is None:
-            problems.add(table.problem(row, 0, f"{shown(day)} is no date (write YYYY-MM-DD)"))
+            problems.add(table.problem(row, 0, f"{quoted(day)} is no date (write YYYY-MM-DD)"))
     if problems.count:
         return days
     wrong = [row for row in range(1, len(days)) if days[row] <= days[row - 1]]
@@ -272,7 +272,7 @@ def _complaint(column: str, cell: str, number: float | None) -> str:
         what = "is negative"
     else:
         what = f"is above {limits.PRICE_MAX:g}"
-    return f"{column}: {shown(cell)} {what}; it counts as missing"
+    return f"{column}: {quoted(cell)} {what}; it counts as missing"
 
 
 def _cell_findings(

@@ -1,20 +1,19 @@
-"""CSV tables that a person edits: limits first, then cells that know where they stand.
+"""CSV tables that a person edits: limits first, then cells with their line and column.
 
-The dialect is the plainest one: UTF-8, a header line, commas, `#` comment lines, points in numbers.
-Spreadsheets add quotes, byte order marks and carriage returns; those are taken as they come.
+The dialect is plain: UTF-8, a header line, commas, `#` comment lines, points in numbers. Quotes,
+byte order marks and carriage returns, as spreadsheets add them, are accepted.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from host.home.storage.atomic_file import NotRegularFileError, open_file
 from host.home.storage.problems import FileProblem
 from host.limits import CELL_LENGTH_MAX, COLUMNS_MAX, PROBLEMS_SHOWN_MAX
 
@@ -28,15 +27,15 @@ ISO_DATE_LENGTH = 10
 
 @dataclass(frozen=True, slots=True)
 class CsvTable:
-    """The lines of a table, not yet taken apart.
+    """The lines of a table, not yet split into cells.
 
     Parameters
     ----------
     source : str
-        The path, as messages show it.
+        The path, for messages.
     header : tuple of str
     header_text : str
-        The line it comes from.
+        The line of the header.
     header_line : int
         From 1.
     rows : list of str
@@ -44,7 +43,7 @@ class CsvTable:
     line_numbers : list of int
         Of each row, from 1.
     is_terminated : bool
-        Whether the last line has its end; without it the file may have been cut off.
+        Whether the last line has a line end; without one the file may have been cut off.
     """
 
     source: str
@@ -56,12 +55,12 @@ class CsvTable:
     is_terminated: bool = True
 
     def problem(self, row: int, column: int, message: str) -> FileProblem:
-        """Describe a problem in a cell, both counted from 0."""
+        """Return a problem with a cell; row and column count from 0."""
         place = cell_column(self.rows[row], column)
         return FileProblem(self.source, self.line_numbers[row], place, message)
 
     def header_problem(self, column: int, message: str) -> FileProblem:
-        """Describe a problem with the name of a column, counted from 0."""
+        """Return a problem with the name of a column, counted from 0."""
         place = cell_column(self.header_text, column)
         return FileProblem(self.source, self.header_line, place, message)
 
@@ -75,20 +74,20 @@ class ProblemList:
     count: int = 0
 
     def add(self, problem: FileProblem) -> None:
-        """Add a problem, or count it when there are too many to read."""
+        """Add a problem, or only count it when there are too many to show."""
         self.count += 1
         if len(self.shown) < PROBLEMS_SHOWN_MAX:
             self.shown.append(problem)
 
     def all(self) -> list[FileProblem]:
-        """Return what is to be shown."""
+        """Return the problems to show, and a line that counts the rest."""
         hidden = self.count - len(self.shown)
         if not hidden:
             return self.shown
         return [*self.shown, FileProblem(self.source, None, None, f"and {hidden} more problems")]
 
     def refuse_if_any(self, error: type[FileRefusedError]) -> None:
-        """Raise the error when there is a problem."""
+        """Raise the error if there is a problem."""
         if self.count:
             raise error(self.all())
 
@@ -104,12 +103,12 @@ def read_table(
     max_bytes, rows_max : int
         More is refused.
     error : type of FileRefusedError
-        What a refusal raises.
+        The error to raise.
 
     Raises
     ------
     FileRefusedError
-        Of the given type: no such file, not a file, unreadable, empty, too large, not UTF-8,
+        Of this type: no such file, not a regular file, unreadable, empty, too large, not UTF-8,
         control characters, no header.
     """
     return parse_table(_read_bytes(path, max_bytes, error), str(path), rows_max, error)
@@ -131,7 +130,7 @@ def parse_table(data: bytes, source: str, rows_max: int, error: type[FileRefused
         rows.append(line)
         numbers.append(number)
     if not header_line:
-        message = "there is no header line (the first line that is no comment names the columns)"
+        message = "there is no header line (the first line that is not a comment names the columns)"
         raise error([FileProblem(source, 1, 1, message)])
     if len(rows) > rows_max:
         message = f"more than {rows_max:,} rows (keep the newest ones)"
@@ -144,7 +143,7 @@ def parse_table(data: bytes, source: str, rows_max: int, error: type[FileRefused
 
 
 def cells_of(line: str) -> list[str]:
-    """Return the cells of a line without the blanks and quotes around them."""
+    """Return the cells of a line without surrounding blanks and quotes."""
     return [cell.strip().strip('"') for cell in line.split(",")]
 
 
@@ -174,28 +173,26 @@ def parse_number(text: str) -> float | None:
     return value if abs(value) != float("inf") else None
 
 
-def shown(text: str) -> str:
-    """Return a cell as messages quote it."""
+def quoted(text: str) -> str:
+    """Return a cell in quotes for a message, cut to a bounded length."""
     return repr(text if len(text) <= CELL_LENGTH_MAX else text[: CELL_LENGTH_MAX - 3] + "...")
 
 
 def check_cell_counts(table: CsvTable, problems: ProblemList) -> None:
-    """Report every row that has not as many cells as the header."""
+    """Report every row whose number of cells differs from the header's."""
     commas = len(table.header) - 1
     for row, line in enumerate(table.rows):
         if line.count(",") == commas:
             continue
-        found = line.count(",") + 1
-        what = f"{found} cells where the header has {commas + 1}"
+        n_cells = line.count(",") + 1
+        what = f"{n_cells} cells where the header has {commas + 1}"
         if row == len(table.rows) - 1 and not table.is_terminated:
-            advice = (
-                "the file ends here without a line end: a torn write, restore or delete the row"
-            )
+            advice = "the file ends here without a line end: restore the file, or delete the row"
         elif ";" in line:
             advice = "separate cells by commas, and use a point in numbers"
         else:
-            advice = "an unknown value is an empty cell between two commas"
-        problems.add(table.problem(row, min(found, commas + 1) - 1, f"{what} ({advice})"))
+            advice = "for an unknown value leave a cell empty, with both commas"
+        problems.add(table.problem(row, min(n_cells, commas + 1) - 1, f"{what} ({advice})"))
 
 
 def require_columns(
@@ -206,7 +203,7 @@ def require_columns(
     allowed = ", ".join([*needed, *(f"[{name}]" for name in optional)])
     for column, name in enumerate(table.header):
         if name not in needed and name not in optional:
-            message = f"unknown column {shown(name)} (allowed: {allowed})"
+            message = f"unknown column {quoted(name)} (allowed: {allowed})"
             problems.add(table.header_problem(column, message))
     for name in needed:
         if name not in table.header:
@@ -215,19 +212,18 @@ def require_columns(
 
 
 def _read_bytes(path: Path, max_bytes: int, error: type[FileRefusedError]) -> bytes:
-    """Read a little more than allowed at most; never wait on a pipe or a device."""
+    """Read a file, one byte more than allowed at most."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor, not a path
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise _refusal(path, "is not a regular file (put a CSV file there)", error)
+        with open_file(path) as file:
             data = file.read(max_bytes + 1)
+    except NotRegularFileError:
+        raise _refusal(path, "is not a regular file (put a CSV file there)", error) from None
     except FileNotFoundError:
         message = "there is no such file (`trader init` writes one with comments)"
         raise _refusal(path, message, error) from None
     except OSError as failure:
         reason = (failure.strerror or str(failure)).lower()
-        message = f"cannot be read: {reason} (check the path, its owner and rights)"
+        message = f"cannot be read: {reason} (check the path, its owner and permissions)"
         raise _refusal(path, message, error) from None
     if len(data) > max_bytes:
         message = f"the file is larger than {max_bytes:,} bytes (keep the newest rows)"
@@ -241,7 +237,7 @@ def _refusal(path: Path, message: str, error: type[FileRefusedError]) -> FileRef
 
 def _decode(data: bytes, source: str, error: type[FileRefusedError]) -> str:
     if not data.strip():
-        message = "the file is empty, as a write that was cut off leaves it (restore it)"
+        message = "the file is empty: a write may have been cut off (restore it)"
         raise error([FileProblem(source, 1, 1, message)])
     try:
         text = data.decode("utf-8")
@@ -260,7 +256,7 @@ def _decode(data: bytes, source: str, error: type[FileRefusedError]) -> str:
         column = bad.start() - text.rfind("\n", 0, bad.start())
         message = (
             f"the control character U+{ord(bad.group()):04X}"
-            " (a torn write or no text file: restore it)"
+            " (a write was cut off, or it is not a text file: restore it)"
         )
         raise error([FileProblem(source, line, column, message)])
     return text
@@ -272,18 +268,18 @@ def _check_header(table: CsvTable, error: type[FileRefusedError]) -> None:
         message = f"{len(table.header):,} columns, at most {COLUMNS_MAX:,} (split the file)"
         raise error([table.header_problem(COLUMNS_MAX, message)])
     if len(table.header) == 1 and re.search(r"[;\t]", table.header[0]):
-        message = "one column only (separate cells by commas, not by semicolons or tabs)"
+        message = "only one column (separate cells by commas, not by semicolons or tabs)"
         raise error([table.header_problem(0, message)])
     first_at: dict[str, int] = {}
     for column, name in enumerate(table.header):
         if len(name) > CELL_LENGTH_MAX:
-            message = f"the name {shown(name)} is longer than {CELL_LENGTH_MAX} characters"
+            message = f"the name {quoted(name)} is longer than {CELL_LENGTH_MAX} characters"
             problems.add(table.header_problem(column, message))
         elif not name:
             message = "a column without a name (delete it, or the comma at the end)"
             problems.add(table.header_problem(column, message))
         elif name in first_at:
-            message = f"the column {shown(name)} stands here a second time (keep one of them)"
+            message = f"the column {quoted(name)} is there twice (keep one of them)"
             problems.add(table.header_problem(column, message))
         first_at.setdefault(name, column)
     problems.refuse_if_any(error)

@@ -1,7 +1,7 @@
-"""Waiting for files of a folder to change, without looking again and again: Linux's inotify.
+"""Wait for files of a folder to change, by Linux's inotify instead of polling.
 
 Editors write in place, or rename a new file over the old one; either is a change of the folder.
-Where inotify is missing, or the folder itself, waiting is a slow look.
+Where inotify or the folder is missing, the wait ends after a slow poll interval.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ IN_CLOSE_WRITE: Final = 0x8
 IN_MOVED: Final = 0xC0
 IN_DELETE: Final = 0x200
 CHANGES: Final = IN_CLOSE_WRITE | IN_MOVED | IN_DELETE
-SLOW_LOOK_S: Final = 60.0
-"""Network file systems tell nobody what other machines write."""
+SLOW_POLL_S: Final = 60.0
+"""inotify misses what other machines write to a network file system."""
 READ_BYTES: Final = 64 * 1024
 
 
 class FolderWatch:
-    """Tells that something in a folder changed; use it within `with`, in a running loop."""
+    """Changes of the files in a folder; use it within `with`, in a running loop."""
 
-    def __init__(self, folder: Path, slow_look_s: float = SLOW_LOOK_S) -> None:
+    def __init__(self, folder: Path, slow_poll_s: float = SLOW_POLL_S) -> None:
         self._folder = folder
-        self._slow_look_s = slow_look_s
+        self._slow_poll_s = slow_poll_s
         self._descriptor = -1
         self._changed = asyncio.Event()
 
@@ -47,21 +47,21 @@ class FolderWatch:
             self._descriptor = -1
 
     async def change(self, quiet_s: float, within_s: float | None = None) -> None:
-        """Return once something changed and then nothing did for `quiet_s`, or it is time to look.
+        """Return after a change and `quiet_s` without another, or when the wait is over.
 
-        It is time after `within_s`, and without that after the slow look's. A folder that never
-        rests is looked at all the same.
+        The wait for a change is `within_s`, by default the slow poll interval. In a folder that
+        changes all the time the quiet is not waited for longer than that interval.
         """
-        if not await self._within(self._slow_look_s if within_s is None else within_s):
+        if not await self._changed_within(self._slow_poll_s if within_s is None else within_s):
             return
         loop = asyncio.get_running_loop()
-        until_s = loop.time() + self._slow_look_s
-        while loop.time() < until_s:
+        deadline_s = loop.time() + self._slow_poll_s
+        while loop.time() < deadline_s:
             self._changed.clear()
-            if not await self._within(quiet_s):
+            if not await self._changed_within(quiet_s):
                 return
 
-    async def _within(self, wait_s: float) -> bool:
+    async def _changed_within(self, wait_s: float) -> bool:
         with suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 await self._changed.wait()
@@ -70,5 +70,5 @@ class FolderWatch:
 
     def _on_readable(self) -> None:
         with suppress(BlockingIOError):
-            os.read(self._descriptor, READ_BYTES)  # which file it was is found by looking
+            os.read(self._descriptor, READ_BYTES)  # the caller checks which file changed
         self._changed.set()

@@ -1,4 +1,4 @@
-"""One daemon per home: a lock that the kernel gives back however the daemon ends."""
+"""One daemon per home: a lock that the kernel releases however the daemon ends."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ LOCK_NAME: Final = "daemon.lock"
 FILE_MODE: Final = 0o600
 TRIES: Final = 10
 RETRY_S: Final = 0.05
-"""`trader health` holds the lock for a moment to see whether it is free: ask again."""
+"""`trader health` takes the lock for a moment to see whether it is free, so retry."""
 
 
 class InstanceError(HostError):
-    """Another daemon serves this home."""
+    """Another daemon is running for this home."""
 
     code = "instance"
 
@@ -56,21 +56,21 @@ class InstanceLock:
                 f"{self.path.parent.parent}: another trader serves this home (process {holder};"
                 f" stop it with `kill {holder}`, or use another --home)"
             )
-        with suppress(OSError):  # a full disk: the lock holds, only its holder has no name
+        with suppress(OSError):  # a full disk: the lock works, only the process id is missing
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self._descriptor = descriptor
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Give the lock back; the file stays, for removing it would race with the next holder."""
+        """Release the lock; the file stays, as removing it would race with the next holder."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
 
 def _try_to_lock(descriptor: int) -> bool:
-    """Take the lock; tell whether it was free."""
+    """Try to take the lock; return whether it was free."""
     for tries_left in reversed(range(TRIES)):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

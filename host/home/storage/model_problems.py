@@ -1,4 +1,4 @@
-"""pydantic's complaints as problems that name the key, what was found and what is allowed."""
+"""pydantic's errors as problems that name the key, the value and what is allowed."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from planner_core.errors import ConfigProblem
 SHOWN_LENGTH_MAX = 60
 
 WORDS = {
-    "date_type": "is no date (write 2022-12-28, without quotes or time)",
+    "date_type": "is not a date (write 2022-12-28, without quotes or time)",
     "date_from_datetime_inexact": "is a time, not a date (write 2022-12-28)",
-    "float_type": "is no number (write it without quotes, with a point)",
-    "bool_type": "is no switch (write true or false)",
-    "string_type": "is no text (write it in quotes)",
-    "list_type": "is no list (write [ ... ])",
-    "dict_type": "is no table (write [table] or { ... })",
-    "model_type": "is no table (write [table] or { ... })",
-    "model_attributes_type": "is no table (write [table] or { ... })",
+    "float_type": "is not a number (write it without quotes, with a point)",
+    "bool_type": "is not a switch (write true or false)",
+    "string_type": "is not text (write it in quotes)",
+    "list_type": "is not a list (write [ ... ])",
+    "dict_type": "is not a table (write [table] or { ... })",
+    "model_type": "is not a table (write [table] or { ... })",
+    "model_attributes_type": "is not a table (write [table] or { ... })",
     "missing": "is missing",
     "greater_than": "is out of bounds",
     "greater_than_equal": "is out of bounds",
     "less_than": "is out of bounds",
     "less_than_equal": "is out of bounds",
-    "literal_error": "is none of the words that are allowed",
+    "literal_error": "is not one of the allowed words",
     "too_long": "has too many entries",
     "string_too_long": "is too long",
     "finite_number": "is not a finite number",
@@ -41,7 +41,7 @@ Part = str | int
 
 
 def model_problems(error: ValidationError, model: type[BaseModel]) -> list[ConfigProblem]:
-    """Return one problem per complaint, with the path down to the offending key."""
+    """Return one problem per error, with the path down to the wrong key."""
     problems = []
     for detail in error.errors(include_url=False, include_context=True):
         location: tuple[Part, ...] = tuple(part for part in detail["loc"] if part != "[key]")
@@ -56,16 +56,16 @@ def model_problems(error: ValidationError, model: type[BaseModel]) -> list[Confi
     return problems
 
 
-def bounds_text(field: FieldInfo, told_below: float = math.inf) -> str | None:
-    """Return what a field allows, in words, None where nothing but the type limits it.
+def bounds_text(field: FieldInfo, shown_below: float = math.inf) -> str | None:
+    """Return the bounds and choices of a field in words; None when only its type limits it.
 
-    Bounds from `told_below` on are left out: nobody needs to know them beforehand.
+    Bounds of `shown_below` and more are left out: they are too wide to help a reader.
     """
     parts = []
     for item in _metadata(field):
         for attribute, sign in (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<")):
             bound = getattr(item, attribute, None)
-            if bound is not None and abs(bound) < told_below:
+            if bound is not None and abs(bound) < shown_below:
                 parts.append(f"{sign} {bound:g}")
     choices = _choices(field.annotation)
     if choices:
@@ -89,19 +89,19 @@ def _message(detail: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
     if kind == "missing":
         return WORDS[kind]
     if isinstance(value, Mapping | list):
-        found = "a table" if isinstance(value, Mapping) else f"a list of {len(value)}"
+        text = "a table" if isinstance(value, Mapping) else f"a list of {len(value)}"
     else:
-        found = repr(value) if isinstance(value, str | bool | int | float) else str(value)
+        text = repr(value) if isinstance(value, str | bool | int | float) else str(value)
     message = WORDS.get(kind) or str(detail["msg"])
     if kind == "string_pattern_mismatch":
         message = f"must look like {detail['ctx']['pattern'].strip('^$')}"
-    return f"{message[:1].lower()}{message[1:]}, found {found:.{SHOWN_LENGTH_MAX}}"
+    return f"{message[:1].lower()}{message[1:]}, found {text:.{SHOWN_LENGTH_MAX}}"
 
 
 def _at(
     model: type[BaseModel], location: tuple[Part, ...]
 ) -> tuple[type[BaseModel] | None, FieldInfo | None]:
-    """Return the table a location stands in, and the field it names, as far as they are known."""
+    """Return the table that contains a location, and the field it names; None where unknown."""
     table: type[BaseModel] | None = model
     annotation: Any = model
     field: FieldInfo | None = None
@@ -119,21 +119,20 @@ def _at(
 
 
 def _plain(annotation: Any) -> Any:  # noqa: ANN401 - any annotation
-    """Take off `Annotated` and `| None`."""
+    """Return an annotation without `Annotated` and `| None`."""
     while True:
         origin = get_origin(annotation)
         if origin is Annotated:
             annotation = get_args(annotation)[0]
         elif origin in (Union, types.UnionType):
-            kept = [item for item in get_args(annotation) if item is not type(None)]
-            annotation = kept[0]
+            annotation = next(item for item in get_args(annotation) if item is not type(None))
         else:
             return annotation
 
 
 def _metadata(field: FieldInfo) -> list[Any]:
-    """Return the bounds of a field, those inside `Annotated[...] | None` too."""
-    found = list(field.metadata)
+    """Return the bounds of a field, also those inside `Annotated[...] | None`."""
+    bounds = list(field.metadata)
     pending: list[Any] = [field.annotation]
     while pending:
         annotation = pending.pop()
@@ -141,10 +140,10 @@ def _metadata(field: FieldInfo) -> list[Any]:
             base, *extra = get_args(annotation)
             pending.append(base)
             for item in extra:
-                found.extend(item.metadata if isinstance(item, FieldInfo) else [item])
+                bounds.extend(item.metadata if isinstance(item, FieldInfo) else [item])
         elif get_origin(annotation) in (Union, types.UnionType):
             pending.extend(get_args(annotation))
-    return found
+    return bounds
 
 
 def _choices(annotation: Any) -> list[str]:  # noqa: ANN401 - any annotation

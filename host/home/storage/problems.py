@@ -1,7 +1,4 @@
-"""What is wrong with a file that a person edits, said so that the place can be found.
-
-And the errors that refuse such a file, each with all of its problems.
-"""
+"""Problems of a file that a person edits, each with its place, and the errors that carry them."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ LINE_LENGTH_MAX = 1000
 
 @dataclass(frozen=True, slots=True)
 class FileProblem:
-    """One thing wrong with a file. `line` and `column` count from 1; None: the file as a whole."""
+    """One problem of a file. `line` and `column` count from 1; None: the file as a whole."""
 
     source: str
     line: int | None
@@ -31,12 +28,12 @@ class FileProblem:
         return f"{printable(self.source)}{place}: {_clipped(printable(self.message))}"
 
     def explained(self) -> str:
-        """Return the line, and below it the line of the file with a caret under the place."""
+        """Return the message, and below it the line of the file with a caret under the place."""
         return f"{self}\n{self.excerpt}" if self.excerpt else str(self)
 
 
 class FileRefusedError(HostError):
-    """A file cannot be used; `problems` holds every reason, by position."""
+    """A file cannot be used; `problems` has every reason, by position."""
 
     code = "file"
 
@@ -47,7 +44,7 @@ class FileRefusedError(HostError):
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """One line per problem: `file:line:col: what, found, what to do`."""
+        """One line per problem: `file:line:col: what is wrong (what to do)`."""
         return tuple(str(problem) for problem in self.problems)
 
 
@@ -58,29 +55,29 @@ class ConfigFileError(FileRefusedError):
 
 
 class ConfigFileUnreadableError(ConfigFileError):
-    """A file of settings is there, and the system does not let us read it: it may later."""
+    """A file of settings exists but cannot be read now; reading it later may work."""
 
 
 class PortfolioFileError(FileRefusedError):
-    """A portfolio file is wrong: its owner has to correct it (exit code 2)."""
+    """A portfolio file is wrong: its owner has to fix it (exit code 2)."""
 
     code = "portfolio_file"
 
 
 class MarketDataError(FileRefusedError):
-    """Prices, rates or splits cannot carry a plan: it is held, with the first line as reason."""
+    """Prices, rates or splits are unusable: the plan is held, with the first line as reason."""
 
     code = "market_data"
 
 
 class LedgerError(FileRefusedError):
-    """The record of trades cannot be relied on: the planner holds."""
+    """The ledger of trades is unusable: the plan is held."""
 
     code = "ledger"
 
 
 def excerpt(line: str, number: int, column: int, width: int) -> str:
-    """Show a line, a window of it when it is long, with a caret below the column."""
+    """Return a line, or a window of a long one, with a caret below the column."""
     begin = max(0, column - 1 - EXCERPT_WIDTH // 2) if len(line) > EXCERPT_WIDTH else 0
     shown = line[begin : begin + EXCERPT_WIDTH]
     shown = "".join(_one_cell(char) for char in shown)

@@ -1,31 +1,43 @@
-"""TOML from a file that a person edits: limits, then a mapping that knows where its keys stand.
+"""TOML from a file that a person edits: limits, then a mapping that knows where its keys are.
 
-Whatever stands in the file, the answer is a `TomlDocument`, or one `ConfigFileError` whose lines
+    bytes -> limits, UTF-8, no control characters -> scan for positions -> tomli -> TomlDocument
+
+Whatever the file contains, the answer is a `TomlDocument`, or one `ConfigFileError` whose lines
 read `path:line:col: what is wrong (what to do)`.
+
+A parser keeps values and drops positions; the scan does the reverse, in one linear pass before
+parsing. It takes every valid TOML 1.1 text. On an invalid one it stops no earlier than the parser
+would, so that its limits hold for everything the parser sees. Its positions are used only when the
+text parsed.
 """
 
 from __future__ import annotations
 
 import bisect
+import contextlib
 import hashlib
 import math
-import os
-import stat
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tomli
 
+from host.home.storage.atomic_file import NotRegularFileError, open_file
 from host.home.storage.problems import (
     ConfigFileError,
     ConfigFileUnreadableError,
     FileProblem,
     excerpt,
 )
-from host.home.storage.toml_hints import advice_for, is_name_clash
-from host.home.storage.toml_positions import Positions, Span, TomlPath, scan_positions
-from host.limits import TOML_BYTES_MAX
+from host.limits import (
+    TOML_BYTES_MAX,
+    TOML_KEY_PARTS_MAX,
+    TOML_NESTING_MAX,
+    TOML_TOKEN_LENGTH_MAX,
+)
 
 if TYPE_CHECKING:
     from planner_core.errors import ConfigProblem
@@ -34,21 +46,69 @@ __all__ = [
     "ConfigFileError",
     "FileProblem",
     "TomlDocument",
-    "explain_problems",
     "locate_problems",
     "parse_bytes",
     "parse_toml",
     "read_bytes",
     "read_toml",
-    "render_problems",
 ]
+
+TomlPath = tuple[str | int, ...]
 
 BYTE_ORDER_MARK = "\ufeff"
 INTEGER_MAX = 2**63 - 1
 
+# Tokens of the scan. Possessive quantifiers keep it linear: nothing is tried twice.
+BLANKS = re.compile(r"[ \t]*+")
+GAP = re.compile(r"(?:[ \t\n]++|#[^\n]*+)*+")
+TO_LINE_END = re.compile(r"[ \t]*+(?:#[^\n]*+)?(?:\n|\Z)")
+BARE_KEY = re.compile(r"[A-Za-z0-9_-]++")
+BASIC_STRING = re.compile(r'"(?:[^"\\\n]|\\[^\n])*+"')
+LITERAL_STRING = re.compile(r"'[^'\n]*+'")
+BASIC_BLOCK = re.compile(r'"""(?:[^"\\]|\\[\s\S]|"(?!""))*+"{3,5}')
+LITERAL_BLOCK = re.compile(r"'''(?:[^']|'(?!''))*+'{3,5}")
+TOKEN = re.compile(r"[^,\]}#\n]*+")
+
+# Common slips, which the advice recognizes.
+QUOTES = "\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
+
+NAME_CLASH = ("overwrite", "twice", "Duplicate", "mutate", "redefine")
+ESCAPE = ("Unescaped", "hex value", "Escaped character")
+
+SWITCHES = re.compile(r"(true|false|yes|no|on|off)\b", re.IGNORECASE)
+DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+\s*(?:#.*)?$")
+PERCENT = re.compile(r"[+-]?[\d.]+\s*%")
+BARE_FRACTION = re.compile(r"[+-]?(?:\.\d+|\d+\.(?!\d))")
+LEADING_ZERO = re.compile(r"[+-]?0\d+")
+WORD = re.compile(r"[A-Za-z_][\w./-]*")
+HEADER = re.compile(r"\s*\[\[?[\w.\"' -]+\]")
+HEADER_ADVICE = "a table's header must be alone on its line, like [costs]"
+COLON = re.compile(r"\s*[\w\"'.-]+\s*:")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """An entry from its key (or from an array's element) to the end of its value, as offsets."""
+
+    begin: int
+    end: int
+
+
+@dataclass(slots=True)
+class Positions:
+    """The result of a scan.
+
+    `excess` is the first broken limit as (offset, what). `repeated` is the first key that is set
+    twice as (path, first offset, second offset).
+    """
+
+    spans: dict[TomlPath, Span] = field(default_factory=dict)
+    excess: tuple[int, str] | None = None
+    repeated: tuple[TomlPath, int, int] | None = None
+
 
 class _Text:
-    """A text that can be asked for its lines."""
+    """A text with the begin of each line."""
 
     def __init__(self, text: str, source: str) -> None:
         self.text = text
@@ -78,7 +138,7 @@ class _Text:
 
 
 class TomlDocument:
-    """A parsed TOML text that knows where everything stands.
+    """A parsed TOML text with the position of every entry.
 
     Attributes
     ----------
@@ -110,7 +170,7 @@ class TomlDocument:
     def position(self, path: Sequence[str | int]) -> tuple[int, int]:
         """Return line and column, from 1, of the key at `path` or of its nearest known parent.
 
-        An element of an array stands where its value begins, or where its `[[header]]` names it.
+        For an element of an array it is where its value begins, or its `[[header]]`.
         """
         return self._text.place(self._span(path).begin)
 
@@ -124,10 +184,10 @@ class TomlDocument:
         return self._text.problem(span.begin, message, span.end)
 
     def _span(self, path: Sequence[str | int]) -> Span:
-        known: TomlPath = tuple(path)
-        while known and known not in self._spans:
-            known = known[:-1]
-        return self._spans.get(known, Span(0, 1))
+        nearest: TomlPath = tuple(path)
+        while nearest and nearest not in self._spans:
+            nearest = nearest[:-1]
+        return self._spans.get(nearest, Span(0, 1))
 
 
 def read_toml(path: Path, max_bytes: int = TOML_BYTES_MAX) -> TomlDocument:
@@ -136,29 +196,29 @@ def read_toml(path: Path, max_bytes: int = TOML_BYTES_MAX) -> TomlDocument:
     Raises
     ------
     ConfigFileError
-        With every line that says what is wrong with it.
+        With all problems.
     """
     return parse_bytes(read_bytes(path, max_bytes), str(path), max_bytes)
 
 
 def parse_toml(text: str, source: str, max_bytes: int = TOML_BYTES_MAX) -> TomlDocument:
-    """Parse a TOML text; `source` is what messages call it.
+    """Parse a TOML text; messages call it `source`.
 
     Raises
     ------
     ConfigFileError
-        With every line that says what is wrong with it.
+        With all problems.
     """
     return parse_bytes(text.encode("utf-8", "surrogatepass"), source, max_bytes)
 
 
 def parse_bytes(data: bytes, source: str, max_bytes: int = TOML_BYTES_MAX) -> TomlDocument:
-    """Parse the bytes of a TOML file; `source` is what messages call it.
+    """Parse the bytes of a TOML file; messages call it `source`.
 
     Raises
     ------
     ConfigFileError
-        With every line that says what is wrong with it.
+        With all problems.
     """
     text = _Text(_decode(data, source, max_bytes), source)
     _refuse_control_characters(text)
@@ -168,7 +228,7 @@ def parse_bytes(data: bytes, source: str, max_bytes: int = TOML_BYTES_MAX) -> To
         raise ConfigFileError([text.problem(offset, f"{what} (no setting needs that)")])
     mapping = _parse(text, positions)
     document = TomlDocument(text, mapping, positions.spans, data)
-    unusable = [document.problem(*found) for found in _unusable_numbers(mapping)]
+    unusable = [document.problem(path, what) for path, what in _unusable_numbers(mapping)]
     if unusable:
         raise ConfigFileError(unusable)
     return document
@@ -182,42 +242,28 @@ def locate_problems(
     return tuple(sorted(located, key=lambda p: (p.line or 0, p.column or 0, p.message)))
 
 
-def render_problems(document: TomlDocument, problems: Sequence[ConfigProblem]) -> list[str]:
-    """Return `file:line:col: key: message (allowed: ...) - did you mean ...`, by position."""
-    return [str(problem) for problem in locate_problems(document, problems)]
-
-
-def explain_problems(document: TomlDocument, problems: Sequence[ConfigProblem]) -> list[str]:
-    """Return the same with the line of the file and a caret below each."""
-    return [problem.explained() for problem in locate_problems(document, problems)]
-
-
 def read_bytes(path: Path, max_bytes: int) -> bytes:
-    """Read a little more than allowed at most; never wait on a pipe or a device.
+    """Read a file, one byte more than allowed at most.
 
     Raises
     ------
     ConfigFileError
-        When there is no such file, or it is not a regular one.
+        When it is missing, or not a regular file.
     ConfigFileUnreadableError
         When reading it fails.
     """
     try:
-        with open(path, "rb", opener=_open_at_once) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise _refused(path, "is not a regular file (put a TOML file there)")
+        with open_file(path) as file:
             return file.read(max_bytes + 1)
+    except NotRegularFileError:
+        raise _refused(path, "is not a regular file (put a TOML file there)") from None
     except FileNotFoundError:
         raise _refused(path, "there is no such file (`trader init` writes one)") from None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        message = f"cannot be read: {reason} (check the path, its owner and rights)"
+        message = f"cannot be read: {reason} (check the path, its owner and permissions)"
         problem = FileProblem(str(path), None, None, message)
         raise ConfigFileUnreadableError([problem]) from None
-
-
-def _open_at_once(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _refused(path: Path, message: str) -> ConfigFileError:
@@ -227,8 +273,8 @@ def _refused(path: Path, message: str) -> ConfigFileError:
 def _decode(data: bytes, source: str, max_bytes: int) -> str:
     if not data.strip():
         message = (
-            "the file is empty, as a write that was cut off leaves it"
-            " (restore it; for a configuration, a comment alone is enough to run on the defaults)"
+            "the file is empty: a write may have been cut off"
+            " (restore it; a configuration with only a comment in it runs on the defaults)"
         )
         raise ConfigFileError([FileProblem(source, 1, 1, message)])
     if len(data) > max_bytes:
@@ -261,7 +307,7 @@ def _refuse_control_characters(text: _Text) -> None:
 
 def _named_character(char: str) -> str:
     if char == "\0":
-        return "a NUL byte, as a write that was cut off leaves it (restore the file)"
+        return "a NUL byte: a write may have been cut off (restore the file)"
     if char == "\r":
         return "a carriage return without a line feed (save with Unix line ends)"
     return f"the control character U+{ord(char):04X} (delete it)"
@@ -273,7 +319,7 @@ def _parse(text: _Text, positions: Positions) -> dict[str, Any]:
     except tomli.TOMLDecodeError as error:
         raise ConfigFileError([_syntax_problem(text, positions, error)]) from None
     except (ValueError, RecursionError) as error:
-        # The scan's limits leave nothing known to come here; the parser's own limits might.
+        # The scan's limits should prevent this; the parser's own limits are a second guard.
         problem = FileProblem(text.source, 1, 1, f"cannot be read as TOML: {error}")
         raise ConfigFileError([problem]) from None
 
@@ -284,25 +330,25 @@ def _syntax_problem(text: _Text, positions: Positions, error: tomli.TOMLDecodeEr
         name = ".".join(str(part) for part in path)
         line = text.place(first)[0]
         return text.problem(
-            second, f"{name}: stands here a second time, after line {line} (keep one of them)"
+            second, f"{name}: is set twice, first in line {line} (keep one of them)"
         )
     offset = min(error.pos, len(text.text))
-    if is_name_clash(error.msg):
-        return text.problem(offset, "this name stands for something else above (keep one of them)")
+    if _is_name_clash(error.msg):
+        return text.problem(offset, "this name is used for something else above (keep one of them)")
     what = f"{error.msg[:1].lower()}{error.msg[1:]}"
     if offset == len(text.text):
         return text.problem(
             offset, f"{what}, and the file ends here (close what is open, or restore a torn file)"
         )
     line_number, column = text.place(offset)
-    advice = advice_for(error.msg, text.line(line_number), column)
+    advice = _advice_for(error.msg, text.line(line_number), column)
     return text.problem(offset, f"{what} ({advice})")
 
 
 def _unusable_numbers(
     value: object, path: tuple[str | int, ...] = ()
 ) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Yield every number that is none, or that other TOML readers cannot hold."""
+    """Yield every number that is not finite, or that does not fit other TOML readers."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             yield from _unusable_numbers(item, (*path, key))
@@ -315,3 +361,254 @@ def _unusable_numbers(
             yield path, f"{name}: {value} is not a finite number (write one)"
         elif isinstance(value, int) and not -INTEGER_MAX - 1 <= value <= INTEGER_MAX:
             yield path, f"{name}: the integer does not fit 64 bits (write a smaller one)"
+
+
+# --- advice on syntax errors ---------------------------------------------------------------
+
+
+def _is_name_clash(message: str) -> bool:
+    """Return whether the parser's message is about a name with two meanings."""
+    return any(word in message for word in NAME_CLASH)
+
+
+def _advice_for(message: str, line: str, column: int) -> str:
+    """Return advice for a parser's message on a line of TOML; `column` counts from 1."""
+    if any(word in message for word in ESCAPE):
+        return r"write \\ for a backslash, or use '...', which takes text as it is"
+    if any(char in QUOTES for char in line):
+        return "use straight quotes, \" or '"
+    if HEADER.match(line):
+        return HEADER_ADVICE
+    key, equals, value = line.partition("=")
+    if not equals:
+        return _advice_without_value(line)
+    if not key.strip():
+        return "a key is missing before the ="
+    return _advice_for_value(value.strip(), column > len(key) + 1)
+
+
+def _advice_without_value(line: str) -> str:
+    if COLON.match(line):
+        return "write `key = value`, not `key: value`"
+    if line.lstrip().startswith("["):
+        return HEADER_ADVICE
+    return "write `key = value`, a [table] or a # comment"
+
+
+def _advice_for_value(value: str, at_value: bool) -> str:
+    if not value or value.startswith("#"):
+        return "a value is missing after the ="
+    if not at_value:
+        return 'put quotes around a key that is not just letters, digits, "_" and "-"'
+    for pattern, advice in (
+        (DECIMAL_COMMA, "decimals are written with a point: 0.5"),
+        (PERCENT, "write a fraction instead of percent: 20 % is 0.2"),
+        (SWITCHES, "a switch is `true` or `false`, in small letters"),
+        (BARE_FRACTION, "write a digit on both sides of the point: 0.5"),
+        (LEADING_ZERO, "a number must not start with an extra 0"),
+        (WORD, "put quotes around text"),
+    ):
+        if pattern.match(value):
+            return advice
+    return "write one `key = value` per line; text needs quotes"
+
+
+# --- positions -----------------------------------------------------------------------------
+
+
+class _StopScanError(Exception):
+    """The text is not TOML from here on; the parser will say why."""
+
+
+def scan_positions(text: str) -> Positions:
+    """Scan a text whose line ends are line feeds; never raises; linear in its length."""
+    scanner = _Scanner(text)
+    with contextlib.suppress(_StopScanError):
+        scanner.scan_document()
+    return scanner.positions
+
+
+class _Scanner:
+    """A cursor that moves forward only."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+        self.positions = Positions()
+        self._explicit: dict[TomlPath, int] = {}
+        self._array_lengths: dict[TomlPath, int] = {}
+
+    def scan_document(self) -> None:
+        """Scan statement by statement."""
+        header: TomlPath = ()
+        self._skip(GAP)
+        while self.at < len(self.text):
+            if self.text.startswith("[[", self.at):
+                header = self._scan_array_header()
+            elif self.text.startswith("[", self.at):
+                header = self._scan_table_header()
+            else:
+                self._scan_entry(header, nesting=0)
+            self._expect(TO_LINE_END)
+            self._skip(GAP)
+
+    def _scan_table_header(self) -> TomlPath:
+        self.at += 1
+        parts = self._scan_key()
+        self._expect_text("]")
+        path = self._enter((), parts, self.at)
+        self._define(path, Span(parts[-1][1], self.at))
+        return path
+
+    def _scan_array_header(self) -> TomlPath:
+        self.at += 2
+        parts = self._scan_key()
+        self._expect_text("]]")
+        span = Span(parts[-1][1], self.at)
+        parent = self._enter((), parts[:-1], self.at)
+        path = (*parent, parts[-1][0])
+        index = self._array_lengths.get(path, 0)
+        self._array_lengths[path] = index + 1
+        self.positions.spans.setdefault(path, span)
+        self.positions.spans[(*path, index)] = span
+        return (*path, index)
+
+    def _scan_entry(self, header: TomlPath, nesting: int) -> None:
+        parts = self._scan_key()
+        self._expect_text("=")
+        self._skip(BLANKS)
+        path = (*header, *(name for name, _ in parts))
+        self._scan_value(path, nesting)
+        self._enter(header, parts[:-1], self.at)
+        self._define(path, Span(parts[-1][1], self.at))
+
+    def _scan_key(self) -> list[tuple[str, int]]:
+        """Scan a dotted key; return each part with its offset."""
+        parts: list[tuple[str, int]] = []
+        while True:
+            self._skip(BLANKS)
+            begin = self.at
+            if len(parts) == TOML_KEY_PARTS_MAX:
+                self._exceed(begin, f"a key of more than {TOML_KEY_PARTS_MAX} parts")
+            parts.append((self._scan_key_part(), begin))
+            self._skip(BLANKS)
+            if not self.text.startswith(".", self.at):
+                return parts
+            self.at += 1
+
+    def _scan_key_part(self) -> str:
+        begin = self.at
+        opening = self.text[begin : begin + 1]
+        if opening == '"':
+            self._expect(BASIC_STRING)
+            return _unescape(self.text[begin : self.at])
+        if opening == "'":
+            self._expect(LITERAL_STRING)
+            return self.text[begin + 1 : self.at - 1]
+        self._expect(BARE_KEY)
+        return self.text[begin : self.at]
+
+    def _scan_value(self, path: TomlPath, nesting: int) -> None:
+        opening = self.text[self.at : self.at + 1]
+        if opening in ("[", "{"):
+            if nesting == TOML_NESTING_MAX:
+                self._exceed(self.at, f"more than {TOML_NESTING_MAX} brackets inside each other")
+            self.at += 1
+            if opening == "[":
+                self._scan_array(path, nesting + 1)
+            else:
+                self._scan_inline_table(path, nesting + 1)
+        elif opening == '"':
+            block = self.text.startswith('"""', self.at)
+            self._expect(BASIC_BLOCK if block else BASIC_STRING)
+        elif opening == "'":
+            block = self.text.startswith("'''", self.at)
+            self._expect(LITERAL_BLOCK if block else LITERAL_STRING)
+        else:
+            self._scan_token()
+
+    def _scan_token(self) -> None:
+        """Scan a number, date or switch."""
+        begin = self.at
+        self._expect(TOKEN)
+        self.at = begin + len(self.text[begin : self.at].rstrip(" \t"))
+        if self.at == begin:
+            raise _StopScanError
+        if self.at - begin > TOML_TOKEN_LENGTH_MAX:
+            self._exceed(begin, f"a value of more than {TOML_TOKEN_LENGTH_MAX} characters")
+
+    def _scan_array(self, path: TomlPath, nesting: int) -> None:
+        index = 0
+        self._skip(GAP)
+        while not self.text.startswith("]", self.at):
+            begin = self.at
+            element = (*path, index)
+            self._scan_value(element, nesting)
+            self.positions.spans[element] = Span(begin, self.at)
+            index += 1
+            self._scan_comma("]")
+        self.at += 1
+
+    def _scan_inline_table(self, path: TomlPath, nesting: int) -> None:
+        self._skip(GAP)
+        while not self.text.startswith("}", self.at):
+            self._scan_entry(path, nesting)
+            self._scan_comma("}")
+        self.at += 1
+
+    def _scan_comma(self, closing: str) -> None:
+        self._skip(GAP)
+        if self.text.startswith(",", self.at):
+            self.at += 1
+            self._skip(GAP)
+        elif not self.text.startswith(closing, self.at):
+            raise _StopScanError
+
+    def _enter(self, start: TomlPath, parts: list[tuple[str, int]], end: int) -> TomlPath:
+        """Record the tables along a key; step into the last element of an array of tables."""
+        path = start
+        for name, begin in parts:
+            path = (*path, name)
+            self.positions.spans.setdefault(path, Span(begin, end))
+            if path in self._array_lengths:
+                path = (*path, self._array_lengths[path] - 1)
+        return path
+
+    def _define(self, path: TomlPath, span: Span) -> None:
+        """Record an entry or a table's own header; it replaces a span that `_enter` recorded."""
+        if path in self._explicit:
+            if self.positions.repeated is None:
+                self.positions.repeated = (path, self._explicit[path], span.begin)
+            return
+        self._explicit[path] = span.begin
+        self.positions.spans[path] = span
+
+    def _skip(self, pattern: re.Pattern[str]) -> None:
+        match = pattern.match(self.text, self.at)
+        assert match is not None, "a pattern to skip by matches the empty string too"
+        self.at = match.end()
+
+    def _expect(self, pattern: re.Pattern[str]) -> None:
+        match = pattern.match(self.text, self.at)
+        if match is None:
+            raise _StopScanError
+        self.at = match.end()
+
+    def _expect_text(self, expected: str) -> None:
+        self._skip(BLANKS)
+        if not self.text.startswith(expected, self.at):
+            raise _StopScanError
+        self.at += len(expected)
+
+    def _exceed(self, offset: int, what: str) -> None:
+        self.positions.excess = (offset, what)
+        raise _StopScanError
+
+
+def _unescape(quoted: str) -> str:
+    """Return a quoted key as the parser reads it."""
+    try:
+        value: str = tomli.loads(f"key = {quoted}")["key"]
+    except ValueError as error:
+        raise _StopScanError from error
+    return value

@@ -16,7 +16,7 @@ from host.appliance.presses.recorder import Recorder
 from host.appliance.settings_watcher import SettingsDesk, levels_of
 from host.home.config.device_settings import DeviceConfig, LogTable
 from host.home.home import Home
-from host.home.storage import toml_file
+from host.home.storage import atomic_file
 from host.telemetry.event_bus import EventBus
 from host.telemetry.journal.journal import Journal
 from host.telemetry.logs.logs import LogLevels, set_levels
@@ -93,14 +93,14 @@ def test_a_wrong_file_changes_nothing_and_is_told(tmp_path: Path) -> None:
 def fail_to_read(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
     """Let the disk report an error the next times that a TOML file is read."""
     errors = [OSError(errno.EIO, "Input/output error")] * times
-    really_open = toml_file._open_at_once
+    really_open = atomic_file._open_nonblocking
 
     def fail_first(path: str, flags: int) -> int:
         if errors:
             raise errors.pop()
         return really_open(path, flags)
 
-    monkeypatch.setattr(toml_file, "_open_at_once", fail_first)
+    monkeypatch.setattr(atomic_file, "_open_nonblocking", fail_first)
 
 
 def test_a_file_that_cannot_be_read_is_read_at_the_next_look(

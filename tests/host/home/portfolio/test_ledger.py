@@ -101,7 +101,7 @@ def test_a_foreign_trade_without_a_known_rate_is_never_taken_as_one_to_one(tmp_p
         (b"\xff\xfe", ":1:1: byte 0 (0xff) is not UTF-8"),
         (HEADER + "2024-01-02,A,bu", ":2:14: 3 cells where the header has 6 (the file ends here"),
         ("date,security,side,amount,price\n", ":1:20: unknown column 'amount'"),
-        ("date,security,side,side,price\n", ":1:20: the column 'side' stands here a second time"),
+        ("date,security,side,side,price\n", ":1:20: the column 'side' is there twice"),
     ],
 )
 def test_a_damaged_ledger_is_invalid(tmp_path: Path, text: str | bytes, complaint: str) -> None:

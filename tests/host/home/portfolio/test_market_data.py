@@ -163,7 +163,7 @@ def test_every_row_of_another_length_is_named(tmp_path: Path) -> None:
 
 def test_semicolons_are_recognised(tmp_path: Path) -> None:
     (line,) = refusal_of(tmp_path, "date;A;B\n2024-01-02;1,5;2\n")
-    assert "prices.csv:1:1: one column only (separate cells by commas" in line
+    assert "prices.csv:1:1: only one column (separate cells by commas" in line
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_semicolons_are_recognised(tmp_path: Path) -> None:
         ("# only\n# comments\n", "1:1: there is no header line"),
         ("date,A,B\n", "1:1: there are no rows below the header"),
         ("day,A,B\n2024-01-02,1,1\n", "1:1: the first column is 'day' (it must be `date`)"),
-        ("date,A,A\n2024-01-02,1,1\n", "1:8: the column 'A' stands here a second time"),
+        ("date,A,A\n2024-01-02,1,1\n", "1:8: the column 'A' is there twice"),
         ("date,A,\n2024-01-02,1,1\n", "1:8: a column without a name"),
         ("date,A,B C\n2024-01-02,1,1\n", "1:8: unknown header 'B C' does not name a security"),
         ("date,A,B\n2024-01-02,1,1\0\n", "2:15: the control character U+0000"),

@@ -1,4 +1,4 @@
-"""Whatever stands in a file, the answer is a document or lines that say what to do."""
+"""Reading any bytes gives a document, or lines that say what to do."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 
 from host.home.storage.toml_file import (
     ConfigFileError,
-    explain_problems,
+    locate_problems,
     parse_toml,
     read_toml,
-    render_problems,
 )
 from host.limits import TOML_BYTES_MAX
 from planner_core.errors import ConfigProblem
@@ -52,7 +51,7 @@ def test_a_good_file_gives_its_mapping_its_lines_and_the_hash_of_its_bytes(tmp_p
     ]  # fmt: skip
 
 
-def test_a_file_of_comments_alone_is_legal_and_says_nothing() -> None:
+def test_a_file_of_comments_alone_is_legal_and_empty() -> None:
     assert parse_toml("# all defaults\n", "core.toml").mapping == {}
 
 
@@ -68,10 +67,10 @@ def test_a_file_of_comments_alone_is_legal_and_says_nothing() -> None:
         ('a = 1\nb = "torn', "core.toml:2:10: unterminated string", "torn file"),
         ("a = [1,\n2", "core.toml:2:2: unclosed array", "torn file"),
         ("a = {b = 1", "core.toml:1:11: unclosed inline table", "torn file"),
-        ("a = 1\na = 2\n", "core.toml:2:1: a: stands here a second time, after line 1", "one of"),
-        ("[a]\n[b]\n[a]\n", "core.toml:3:2: a: stands here a second time, after line 1", "one of"),
-        ("a = 1\n[a.b]\n", "core.toml:2:5: this name stands for something else", "one of"),
-        ("a.b = 1\n[a]\n", "core.toml:2:3: this name stands for something else", "one of"),
+        ("a = 1\na = 2\n", "core.toml:2:1: a: is set twice, first in line 1", "one of"),
+        ("[a]\n[b]\n[a]\n", "core.toml:3:2: a: is set twice, first in line 1", "one of"),
+        ("a = 1\n[a.b]\n", "core.toml:2:5: this name is used for something else", "one of"),
+        ("a.b = 1\n[a]\n", "core.toml:2:3: this name is used for something else", "one of"),
         ("x = nan", "core.toml:1:1: x: nan is not a finite number", "write one"),
         ("[a]\nb = [1.0, -inf]", "core.toml:2:11: a.b.1: -inf is not", "write one"),
         ("x = 1e999", "core.toml:1:1: x: inf is not a finite number", "write one"),
@@ -85,15 +84,15 @@ def test_a_file_of_comments_alone_is_legal_and_says_nothing() -> None:
         ("x = 0,5\n", "core.toml:1:6: ", "a point: 0.5"),
         ("x = 20 %\n", "core.toml:1:8: ", "instead of percent"),
         ("x = .5\n", "core.toml:1:5: ", "both sides of the point"),
-        ("x = 05\n", "core.toml:1:6: ", "no extra 0"),
+        ("x = 05\n", "core.toml:1:6: ", "an extra 0"),
         ("x = “a”\n", "core.toml:1:5: ", "straight quotes"),
         ("x =\n", "core.toml:1:4: ", "value is missing"),
         ("x = # nothing\n", "core.toml:1:5: ", "value is missing"),
         ("= 1\n", "core.toml:1:1: ", "key is missing"),
         ("x: 1\n", "core.toml:1:2: ", "not `key: value`"),
         ("two words = 1\n", "core.toml:1:5: ", "quotes around a key"),
-        ("[a] b = 1\n", "core.toml:1:5: ", "stands alone in its line"),
-        ("[a\nb = 1\n", "core.toml:1:3: ", "stands alone in its line"),
+        ("[a] b = 1\n", "core.toml:1:5: ", "alone on its line"),
+        ("[a\nb = 1\n", "core.toml:1:3: ", "alone on its line"),
         ("just words\n", "core.toml:1:6: ", "write `key = value`"),
         ('x = "C:\\new\\q"\n', "core.toml:1:14: ", "for a backslash"),
         ("x = 1 2\n", "core.toml:1:7: ", "one `key = value` per line"),
@@ -109,7 +108,7 @@ def test_a_bad_text_is_answered_with_one_line_that_says_where_what_and_what_to_d
     assert LINE.fullmatch(error.lines[0])
 
 
-def test_every_number_that_is_none_is_named_at_once() -> None:
+def test_every_number_that_is_not_finite_is_reported_at_once() -> None:
     assert len(refusal("a = nan\nb = [inf, 1.0, -inf]\n[c]\nd = 1e400").lines) == 4
 
 
@@ -154,12 +153,13 @@ def test_problems_are_sorted_by_place_and_carry_what_is_allowed_and_a_suggestion
         ConfigProblem(("costs", "fixed_cost"), "too small, found -1", -1, ">= 0"),
         ConfigProblem(("costs", "cost_bsp"), "unknown key", 3, "cost_bps, ...", "cost_bps"),
     )
-    assert render_problems(document, problems) == [
+    located = locate_problems(document, problems)
+    assert [str(problem) for problem in located] == [
         "core.toml:2:1: costs.cost_bsp: unknown key (allowed: cost_bps, ...)"
         " - did you mean `cost_bps`?",
         "core.toml:3:1: costs.fixed_cost: too small, found -1 (allowed: >= 0)",
     ]
-    assert explain_problems(document, problems)[1].splitlines()[1:] == [
+    assert located[1].explained().splitlines()[1:] == [
         "    3 | fixed_cost = -1",
         "      | ^^^^^^^^^^^^^^^",
     ]
@@ -168,22 +168,23 @@ def test_problems_are_sorted_by_place_and_carry_what_is_allowed_and_a_suggestion
 def test_a_caret_stands_below_its_column_in_a_window_of_a_long_line() -> None:
     document = parse_toml(f"{'x' * 300} = {{ key = 'v' }}\n", "core.toml")
     problem = ConfigProblem(("x" * 300, "key"), "is wrong")
-    shown, carets = explain_problems(document, (problem,))[0].splitlines()[1:]
+    (located,) = locate_problems(document, (problem,))
+    shown, carets = located.explained().splitlines()[1:]
     assert len(shown) < 120
     assert shown[carets.index("^") : carets.rindex("^") + 1] == "key = 'v'"
 
 
 def test_a_line_on_the_terminal_never_holds_a_control_character() -> None:
     document = parse_toml('"\\u001b[31m\\u202e" = 1\n', "co\x1bre.toml")
-    rendered = "".join(
-        explain_problems(document, (ConfigProblem(("\x1b[31m\u202e",), "unknown \n key"),))
-    )
+    problem = ConfigProblem(("\x1b[31m\u202e",), "unknown \n key")
+    rendered = "".join(located.explained() for located in locate_problems(document, (problem,)))
     assert rendered.replace("\n", "").isprintable()
 
 
 def test_a_very_long_message_is_cut() -> None:
     document = parse_toml("a = 1\n", "core.toml")
-    assert len(render_problems(document, (ConfigProblem(("a" * 60_000,), "unknown"),))[0]) < 1100
+    (located,) = locate_problems(document, (ConfigProblem(("a" * 60_000,), "unknown"),))
+    assert len(str(located)) < 1100
 
 
 def lossy(parts: str | list[str]) -> bytes:
@@ -198,7 +199,7 @@ SNIPPETS = st.sampled_from(
 
 
 def outcome(data: bytes) -> dict[str, object] | tuple[str, ...]:
-    """What a file of these bytes gives: a mapping or lines."""
+    """Return what reading these bytes gives: a mapping, or lines."""
     with tempfile.NamedTemporaryFile(suffix=".toml") as file:
         file.write(data)
         file.flush()
@@ -210,13 +211,13 @@ def outcome(data: bytes) -> dict[str, object] | tuple[str, ...]:
 
 @given(st.one_of(st.binary(max_size=200), st.lists(SNIPPETS, max_size=40).map(lossy)))
 def test_no_bytes_get_anything_but_a_mapping_or_printable_lines(data: bytes) -> None:
-    found = outcome(data)
-    if isinstance(found, tuple):
-        assert found
-        assert all(line.isprintable() for line in found)
+    result = outcome(data)
+    if isinstance(result, tuple):
+        assert result
+        assert all(line.isprintable() for line in result)
 
 
 @given(st.text())
 def test_no_text_gets_anything_but_a_mapping_or_printable_lines(text: str) -> None:
-    found = outcome(lossy(text))
-    assert isinstance(found, dict) or all(line.isprintable() for line in found)
+    result = outcome(lossy(text))
+    assert isinstance(result, dict) or all(line.isprintable() for line in result)

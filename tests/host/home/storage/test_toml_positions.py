@@ -1,4 +1,4 @@
-"""Where things stand: every key and value of any document is found, in linear time."""
+"""Positions of the keys and values of a TOML document, in linear time."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import tomlkit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.home.storage.toml_file import TomlDocument, parse_toml
-from host.home.storage.toml_positions import TomlPath, scan_positions
+from host.home.storage.toml_file import TomlDocument, TomlPath, parse_toml, scan_positions
 from host.limits import TOML_KEY_PARTS_MAX, TOML_NESTING_MAX
 
 Value: TypeAlias = Any
@@ -66,19 +65,19 @@ def offset_of(document: TomlDocument, path: TomlPath) -> int:
     return sum(len(text) + 1 for text in lines[: line - 1]) + column - 1
 
 
-def assert_every_leaf_is_found(text: str, expected: dict[str, Any]) -> None:
+def assert_every_leaf_has_its_span(text: str, expected: dict[str, Any]) -> None:
     document = parse_toml(text, "a.toml")
     assert document.mapping == expected
     for path, value in leaves(expected):
         begin = offset_of(document, path)
         span = document._spans[path]
         assert begin == span.begin
-        found = text[span.begin : span.end]
+        entry = text[span.begin : span.end]
         if isinstance(path[-1], str):
-            assert found.startswith(key_text(path[-1]))
-            assert tomli.loads(found) == {path[-1]: value}
+            assert entry.startswith(key_text(path[-1]))
+            assert tomli.loads(entry) == {path[-1]: value}
         else:
-            assert tomli.loads(f"x = {found}") == {"x": value}
+            assert tomli.loads(f"x = {entry}") == {"x": value}
 
 
 @given(DOCUMENTS)
@@ -88,7 +87,7 @@ def test_every_leaf_of_a_document_with_sections_is_found_where_its_key_stands(
     text = tomlkit.dumps(content)
     if not text.strip():
         text = "# nothing\n"
-    assert_every_leaf_is_found(text, content)
+    assert_every_leaf_has_its_span(text, content)
 
 
 @given(DOCUMENTS, st.sampled_from(["", " ", "\t", "\n", " # {[\n ", "\n\n\t"]))
@@ -96,7 +95,7 @@ def test_every_leaf_of_a_document_with_inline_tables_is_found_where_its_key_stan
     content: dict[str, Any], gap: str
 ) -> None:
     lines = [f"{key_text(key)} = {inline(value, gap)}" for key, value in content.items()]
-    assert_every_leaf_is_found("# start\n" + "\n".join(lines), content)
+    assert_every_leaf_has_its_span("# start\n" + "\n".join(lines), content)
 
 
 TANGLE = """\
@@ -169,13 +168,13 @@ def test_line_ends_of_windows_do_not_move_places() -> None:
 
 @given(st.text(alphabet="ab.=[]{}\"'#,\\ \n1-:T", max_size=60))
 def test_the_scan_goes_at_least_as_far_as_the_parser(text: str) -> None:
-    found = scan_positions(text)
+    positions = scan_positions(text)
     try:
         mapping = tomli.loads(text)
     except (ValueError, RecursionError):
         return
-    if found.excess is None:
-        assert {path for path, _ in leaves(mapping) if path} <= set(found.spans)
+    if positions.excess is None:
+        assert {path for path, _ in leaves(mapping) if path} <= set(positions.spans)
 
 
 @pytest.mark.parametrize(
@@ -191,11 +190,11 @@ def test_the_scan_goes_at_least_as_far_as_the_parser(text: str) -> None:
         "x = " + "9" * 300,
     ],
 )
-def test_what_exceeds_a_limit_is_noticed_before_parsing(text: str) -> None:
+def test_a_text_beyond_a_limit_is_refused_before_parsing(text: str) -> None:
     assert scan_positions(text).excess is not None
 
 
-def test_what_just_meets_the_limits_passes() -> None:
+def test_a_text_at_the_limits_passes() -> None:
     key = ".".join("a" * TOML_KEY_PARTS_MAX)
     text = f"{key} = {'[' * TOML_NESTING_MAX}{']' * TOML_NESTING_MAX}"
     assert scan_positions(text).excess is None
@@ -210,11 +209,11 @@ def test_what_just_meets_the_limits_passes() -> None:
         ("[[t]]\nk = 1\nk = 2", ("t", 0, "k"), 6, 12),
     ],
 )
-def test_a_key_that_stands_twice_is_remembered_with_both_places(
+def test_a_key_that_is_set_twice_is_recorded_with_both_places(
     text: str, path: TomlPath, first: int, second: int
 ) -> None:
     assert scan_positions(text).repeated == (path, first, second)
 
 
-def test_the_same_key_in_two_elements_is_no_repetition() -> None:
+def test_the_same_key_in_two_elements_is_not_a_repetition() -> None:
     assert scan_positions("[[t]]\nk = 1\n[[t]]\nk = 2").repeated is None
