@@ -191,35 +191,17 @@ class TomlDocument:
 
 
 def read_toml(path: Path, max_bytes: int = TOML_BYTES_MAX) -> TomlDocument:
-    """Read a TOML file.
-
-    Raises
-    ------
-    ConfigFileError
-        With all problems.
-    """
+    """Read a TOML file; raise ConfigFileError with all its problems."""
     return parse_bytes(read_bytes(path, max_bytes), str(path), max_bytes)
 
 
 def parse_toml(text: str, source: str, max_bytes: int = TOML_BYTES_MAX) -> TomlDocument:
-    """Parse a TOML text; messages call it `source`.
-
-    Raises
-    ------
-    ConfigFileError
-        With all problems.
-    """
+    """Parse a TOML text, which messages call `source`; see `read_toml`."""
     return parse_bytes(text.encode("utf-8", "surrogatepass"), source, max_bytes)
 
 
 def parse_bytes(data: bytes, source: str, max_bytes: int = TOML_BYTES_MAX) -> TomlDocument:
-    """Parse the bytes of a TOML file; messages call it `source`.
-
-    Raises
-    ------
-    ConfigFileError
-        With all problems.
-    """
+    """Parse the bytes of a TOML file, which messages call `source`; see `read_toml`."""
     text = _Text(_decode(data, source, max_bytes), source)
     _refuse_control_characters(text)
     positions = scan_positions(text.text)
