@@ -56,8 +56,8 @@ from host.planning.worker.client import WorkerClient
 from host.telemetry import events as told
 from host.telemetry.event_bus import EventBus
 from host.telemetry.events import BucketSelected
-from host.telemetry.journal.head import HEAD_NAME
 from host.telemetry.journal.journal import Journal, Reading
+from host.telemetry.journal.reader import HEAD_NAME
 from host.telemetry.logs.event_log import is_logged, is_logged_type, log_event
 from host.version import version
 

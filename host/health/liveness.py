@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from host.clock import boot_time_s
-from host.home.storage.atomic_file import FILE_MODE, open_file
+from host.home.storage.atomic_file import open_file, write_in_place
 from host.home.storage.instance_lock import LOCK_NAME
 
 LIVENESS_NAME: Final = "heartbeat"
@@ -50,12 +50,7 @@ class LivenessFile:
         """Write that the loop turns; this may wait for a disk, so call it in a thread."""
         line = f"{os.getpid()} {int(boot_time_s())}"  # rounded down: never in the future
         with suppress(OSError):
-            flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-            descriptor = os.open(self._path, flags, FILE_MODE)
-            try:
-                os.pwrite(descriptor, f"{line:<{LINE_BYTES - 1}}\n".encode(), 0)
-            finally:
-                os.close(descriptor)
+            write_in_place(self._path, f"{line:<{LINE_BYTES - 1}}\n".encode())
 
 
 def read_liveness(state_dir: Path) -> Liveness | None:

@@ -314,8 +314,8 @@ def journal_plan(home: Home, events: Iterable[Event], run: PlannedRun, file: Pla
     """
     # The planner's process writes no journal; asyncio would come along.
     from host.telemetry.events import PlanStored, plan_summary
-    from host.telemetry.journal.head import HEAD_NAME
     from host.telemetry.journal.journal import Journal
+    from host.telemetry.journal.reader import HEAD_NAME
     from host.telemetry.journal.record import clean_record
 
     stored = PlanStored(

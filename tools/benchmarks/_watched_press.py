@@ -26,8 +26,8 @@ from host.planning.worker.client import WorkerClient
 from host.planning.worker.supervisor import PlanSupervisor
 from host.telemetry.event_bus import EventBus
 from host.telemetry.events import ButtonEdge, FrameShown, PlanRequested
-from host.telemetry.journal.head import HEAD_NAME
 from host.telemetry.journal.journal import Journal
+from host.telemetry.journal.reader import HEAD_NAME
 from host.telemetry.logs.event_log import is_logged, is_logged_type, log_event
 from host.telemetry.logs.log_file import LogFile
 from host.telemetry.logs.logs import LogLevels, logging_to

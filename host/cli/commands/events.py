@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from host.cli.output import Output
     from host.home.home import Home
-    from host.telemetry.journal.follower import Wanted
+    from host.telemetry.journal.follower import RecordFilter
     from host.telemetry.journal.reader import Damage
     from host.telemetry.journal.record import JournalLine
     from host.telemetry.journal.verifier import Verification
@@ -85,10 +85,10 @@ def show_tail(options: argparse.Namespace, output: Output) -> int:
     from host.telemetry.journal.follower import Follower, select
 
     home = _home(options)
-    wanted = _wanted(options)
+    record_filter = _record_filter(options)
     count = options.count or (None if options.since else SHOWN)
     complaints = Complaints(output)
-    lines, position = select(home.journal_dir, wanted, complaints, count)
+    lines, position = select(home.journal_dir, record_filter, complaints, count)
     shown = _print(lines, options, output)
     if not shown:
         _check_buckets(home, options.bucket)
@@ -100,7 +100,7 @@ def show_tail(options: argparse.Namespace, output: Output) -> int:
             while not output.is_forsaken():
                 output.flush()
                 time.sleep(POLL_S)  # files of a network share tell nobody that they grew
-                added = (line for line in follower.read() if wanted(line.record))
+                added = (line for line in follower.read() if record_filter(line.record))
                 _print(added, options, output)
         except KeyboardInterrupt:
             return EXIT_DONE  # that is how it ends
@@ -109,7 +109,7 @@ def show_tail(options: argparse.Namespace, output: Output) -> int:
 
 def verify_events(options: argparse.Namespace, output: Output) -> int:
     """Check the whole journal."""
-    from host.telemetry.journal.head import HEAD_NAME
+    from host.telemetry.journal.reader import HEAD_NAME
     from host.telemetry.journal.verifier import verify_journal
 
     home = _home(options)
@@ -133,10 +133,10 @@ def export_events(options: argparse.Namespace, output: Output) -> int:
     from host.telemetry.journal.follower import select
 
     home = _home(options)
-    wanted = _wanted(options)
+    record_filter = _record_filter(options)
     path, form = _target(options)
     complaints = Complaints(output)
-    lines, _ = select(home.journal_dir, wanted, complaints)
+    lines, _ = select(home.journal_dir, record_filter, complaints)
     if path is None:
         count = write_lines(lines, output.stdout, form)
     else:
@@ -206,17 +206,17 @@ def _home(options: argparse.Namespace) -> Home:
     return home
 
 
-def _wanted(options: argparse.Namespace) -> Wanted:
+def _record_filter(options: argparse.Namespace) -> RecordFilter:
     from host.home.home import check_bucket_id
     from host.telemetry.events import EVENT_TYPES
-    from host.telemetry.journal.follower import Wanted
+    from host.telemetry.journal.follower import RecordFilter
 
     for name in options.type:
         if name not in EVENT_TYPES:
             hint = did_you_mean(name, sorted(EVENT_TYPES), otherwise="docs/events.md has all")
             raise UsageError(f"no event is of type {name!r:.80} ({hint})")
     buckets = frozenset(check_bucket_id(bucket_id) for bucket_id in options.bucket)
-    return Wanted(buckets, frozenset(options.type), options.trace or "", options.since)
+    return RecordFilter(buckets, frozenset(options.type), options.trace or "", options.since)
 
 
 def _check_buckets(home: Home, buckets: list[str]) -> None:

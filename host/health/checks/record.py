@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from host.health.monitor_state import time_or_none
 from host.home.storage.atomic_file import open_file
 from host.limits import HEALTH_BYTES_MAX, HEALTH_JOURNAL_BYTES_MAX
-from host.telemetry.journal.head import HEAD_NAME
+from host.telemetry.journal.reader import HEAD_NAME
 from host.telemetry.journal.verifier import verify_journal
 
 if TYPE_CHECKING:

@@ -104,6 +104,19 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
         raise storage_error(path, "cannot be written", error) from error
 
 
+def write_in_place(path: Path, data: bytes) -> None:
+    """Overwrite the beginning of a file; OSError when that fails.
+
+    Without fsync, and without a temporary file: it needs no space where the file is as long.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    descriptor = os.open(path, flags, FILE_MODE)
+    try:
+        os.pwrite(descriptor, data, 0)
+    finally:
+        os.close(descriptor)
+
+
 def make_folder(path: Path) -> None:
     """Make a folder and the missing ones above it, for its owner only.
 
@@ -235,7 +248,7 @@ def locked_file(path: Path) -> Iterator[None]:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE)
     except OSError as error:
         raise storage_error(path, "cannot be opened", error) from error
-    with _lock_held(descriptor, path.parent):
+    with lock_held(descriptor, path.parent):
         yield
 
 
@@ -243,17 +256,22 @@ def locked_file(path: Path) -> Iterator[None]:
 def _locked(folder: Path) -> Iterator[None]:
     """Hold the folder's lock; give up when another process holds it for too long."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    with _lock_held(descriptor, folder):
+    with lock_held(descriptor, folder):
         yield
 
 
 @contextmanager
-def _lock_held(descriptor: int, folder: Path) -> Iterator[None]:
+def lock_held(descriptor: int, folder: Path, kind: int = fcntl.LOCK_EX) -> Iterator[None]:
+    """Hold a lock on an open file, and close it; StorageError when another process holds it.
+
+    Closing gives the lock back in any case. An error of closing is not raised, because the caller
+    would then repeat work that is done.
+    """
     try:
         deadline = time.monotonic() + LOCK_WAIT_S
         while True:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
                 if time.monotonic() >= deadline:
@@ -264,7 +282,8 @@ def _lock_held(descriptor: int, folder: Path) -> Iterator[None]:
                 time.sleep(LOCK_RETRY_S)
         yield
     finally:
-        os.close(descriptor)
+        with suppress(OSError):
+            os.close(descriptor)
 
 
 # --- reading -------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The journal for other programs: JSON lines, or a table for a spreadsheet."""
+"""Export of the journal for other programs: JSON lines, or a table for a spreadsheet."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ COLUMNS: Final = (
     "data",
 )
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+"""How a cell begins that a spreadsheet would execute."""
 FORMATS: Final = ("jsonl", "csv")
 
 
 def json_line(line: JournalLine) -> str:
     """Return a record as one JSON object, without the line feed."""
-    found = {"n": line.entry.n, **line.record.to_json()}
-    return json.dumps(found, separators=(",", ":"), ensure_ascii=True)
+    return json.dumps(_content(line), separators=(",", ":"), ensure_ascii=True)
 
 
 def write_lines(lines: Iterable[JournalLine], file: TextIO, form: str) -> int:
@@ -46,12 +46,16 @@ def write_lines(lines: Iterable[JournalLine], file: TextIO, form: str) -> int:
     return count
 
 
+def _content(line: JournalLine) -> dict[str, object]:
+    return {"n": line.entry.n, **line.record.to_json()}
+
+
 def _row(line: JournalLine) -> list[str]:
-    found = {"n": line.entry.n, **line.record.to_json()}
-    data = json.dumps(found["data"], separators=(",", ":"), ensure_ascii=True)
-    return [_cell(str(found[name])) for name in COLUMNS[:-1]] + [data]
+    content = _content(line)
+    data = json.dumps(content["data"], separators=(",", ":"), ensure_ascii=True)
+    return [_cell(str(content[name])) for name in COLUMNS[:-1]] + [data]
 
 
 def _cell(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula."""
+    """Return a text that a spreadsheet does not take for a formula."""
     return f"'{text}" if text.startswith(FORMULA) else text

@@ -1,4 +1,4 @@
-"""Looking at the journal: what was recorded last, and what is recorded from now on."""
+"""Follower of the journal: the last records, and new ones as they are written."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from host.telemetry.journal.reader import (
     FINISHED,
     JOURNAL_NAME,
     Damage,
-    Part,
+    JournalFile,
     lines_of,
-    opened,
+    open_journal,
 )
 from host.telemetry.journal.record import JournalLine, JournalRecord, decode
 
 CLOCK_SLACK: Final = timedelta(days=1)
-"""Clocks jump, so that a file may hold records that are older than its first one."""
-Complain = Callable[[Damage], None]
+"""Clocks jump, so a file may hold records that are older than its first one."""
+OnDamage = Callable[[Damage], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which records: every condition has to hold; an empty one always does."""
+class RecordFilter:
+    """A choice of records: every condition has to hold; an empty one always does."""
 
     buckets: frozenset[str] = frozenset()
     types: frozenset[str] = frozenset()
     trace_id: str = ""
-    """Or how it begins."""
+    """A trace id or its beginning."""
     since: datetime | None = None
 
     def __call__(self, record: JournalRecord) -> bool:
-        """Tell whether a record is wanted."""
+        """Tell whether a record is chosen."""
         return (
             (not self.buckets or record.bucket_id in self.buckets)
             and (not self.types or record.event_type in self.types)
@@ -49,7 +49,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far somebody has read: the last record, and where that ends in which file."""
+    """How far a reader is: the last record, and where it ends in which file."""
 
     n: int = 0
     inode: int = 0
@@ -57,118 +57,120 @@ class Position:
 
 
 def select(
-    folder: Path, wanted: Wanted, complain: Complain, newest: int | None = None
+    folder: Path, record_filter: RecordFilter, on_damage: OnDamage, newest: int | None = None
 ) -> tuple[Iterator[JournalLine], Position]:
-    """Return the records that are wanted, oldest first, and how far that reads.
+    """Return the chosen records, oldest first, and the position after them.
 
     Parameters
     ----------
     folder : Path
-    wanted : Wanted
-    complain : callable taking a Damage
-        Told of every line that could not be read.
+    record_filter : RecordFilter
+    on_damage : callable taking a Damage
+        Called for every line that could not be read.
     newest : int, optional
-        No more than so many, the last ones; then only the files that hold them are read.
+        At most so many, the last ones; then only the files that hold them are read.
 
     Raises
     ------
     StorageError
-        When a file is there and cannot be read.
+        When a file exists and cannot be read.
     """
-    found: deque[list[JournalLine]] = deque()
+    chosen: deque[list[JournalLine]] = deque()
     count, position = 0, Position()
-    with opened(folder) as parts:
-        for part in reversed(parts):
-            lines, position_here = _read(part, complain)
-            if position_here.n and not position.n:
-                position = position_here if part.name == JOURNAL_NAME else Position(position_here.n)
-            chosen = [line for line in lines if wanted(line.record)]
-            found.appendleft(chosen)
-            count += len(chosen)
-            is_before = wanted.since is not None and _is_before(lines, wanted.since)
+    with open_journal(folder) as files:
+        for file in reversed(files):
+            lines, end = _read(file, on_damage)
+            if end.n and not position.n:
+                position = end if file.name == JOURNAL_NAME else Position(end.n)
+            matches = [line for line in lines if record_filter(line.record)]
+            chosen.appendleft(matches)
+            count += len(matches)
+            is_before = record_filter.since is not None and _is_before(lines, record_filter.since)
             if is_before or (newest is not None and count >= newest):
                 break
     skipped = 0 if newest is None else max(0, count - newest)
-    flat = (line for chosen in found for line in chosen)
+    flat = (line for matches in chosen for line in matches)
     return (line for at, line in enumerate(flat) if at >= skipped), position
 
 
 class Follower:
-    """Reads what is added to a journal, from one file to the next.
+    """Reads new records of a journal, from one file to the next.
 
     Parameters
     ----------
     folder : Path
     position : Position
         As `select` returned it.
-    complain : callable taking a Damage
+    on_damage : callable taking a Damage
     """
 
-    def __init__(self, folder: Path, position: Position, complain: Complain) -> None:
+    def __init__(self, folder: Path, position: Position, on_damage: OnDamage) -> None:
         self._folder = folder
         self._position = position
-        self._complain = complain
+        self._on_damage = on_damage
 
     def read(self) -> list[JournalLine]:
-        """Return what was added since the last time; never half a line.
+        """Return the records since the last call, whole lines only.
 
         Raises
         ------
         StorageError
-            When a file is there and cannot be read.
+            When a file exists and cannot be read.
         """
         path = self._folder / JOURNAL_NAME
         try:
             with suppress(FileNotFoundError), open_file(path) as file:
-                found = os.fstat(file.fileno())
+                status = os.fstat(file.fileno())
                 before = self._position
-                if found.st_ino == before.inode and found.st_size >= before.at:
-                    part = Part(path.name, file, found.st_size)
-                    return self._take(part, before.at) if found.st_size > before.at else []
+                if status.st_ino == before.inode and status.st_size >= before.at:
+                    current = JournalFile(path.name, file, status.st_size)
+                    return self._read_on(current, before.at) if status.st_size > before.at else []
             return self._catch_up()
         except OSError as error:
             raise storage_error(path, "cannot be read", error) from error
 
-    def _take(self, part: Part, begin: int) -> list[JournalLine]:
-        lines, position = _read(part, self._complain, begin)
+    def _read_on(self, file: JournalFile, begin: int) -> list[JournalLine]:
+        lines, position = _read(file, self._on_damage, begin)
         n = position.n or self._position.n
         self._position = Position(n, position.inode, position.at)
         return lines
 
     def _catch_up(self) -> list[JournalLine]:
-        """Read on in another file: the last one was finished, or somebody put one back."""
-        known = self._position.n
+        """Read on in another file: the last one was finished, or an older one was restored."""
+        last_n = self._position.n
         lines: list[JournalLine] = []
-        with opened(self._folder) as parts:
-            last = parts[-1] if parts and parts[-1].name == JOURNAL_NAME else None
-            for part in parts:
-                match = FINISHED.fullmatch(part.name)
-                if match is None or int(match[1]) > known:
-                    more, position = _read(part, self._complain)
-                    lines += [line for line in more if line.entry.n > known]
-                    if part is last:
+        with open_journal(self._folder) as files:
+            current = files[-1] if files and files[-1].name == JOURNAL_NAME else None
+            for file in files:
+                match = FINISHED.fullmatch(file.name)
+                if match is None or int(match[1]) > last_n:
+                    more, position = _read(file, self._on_damage)
+                    lines += [line for line in more if line.entry.n > last_n]
+                    if file is current:
                         self._position = position
-        n = max([known, *(line.entry.n for line in lines)]) if lines else known
+        n = max([last_n, *(line.entry.n for line in lines)])
         self._position = Position(n, self._position.inode, self._position.at)
         return lines
 
 
-def _read(part: Part, complain: Complain, begin: int = 0) -> tuple[list[JournalLine], Position]:
+def _read(
+    file: JournalFile, on_damage: OnDamage, begin: int = 0
+) -> tuple[list[JournalLine], Position]:
     """Read whole lines of a file from a place on."""
     lines: list[JournalLine] = []
     n, at = 0, begin
-    for number, data in enumerate(lines_of(part, begin), 1):
+    for number, data in enumerate(lines_of(file, begin), 1):
         line = decode(data)
         if line is not None:
             lines.append(line)
             n = line.entry.n
         elif data.endswith(b"\n"):
             place = number if not begin else 0
-            complain(Damage(part.name, place, "damaged", "a damaged line is left out"))
+            on_damage(Damage(file.name, place, "damaged", "a damaged line is left out"))
         else:
-            break  # it is being written, or a crash left it so
+            break  # a line that is being written, or that a crash cut off
         at += len(data)
-    return lines, Position(n, os.fstat(part.file.fileno()).st_ino, at)
+    return lines, Position(n, os.fstat(file.file.fileno()).st_ino, at)
 
 
 def _is_before(lines: list[JournalLine], since: datetime) -> bool:

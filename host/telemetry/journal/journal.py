@@ -1,38 +1,45 @@
-"""The journal: what happened, one JSON object per line, only ever added to.
+"""Writer of the journal: one JSON object per line, and lines are only added.
 
-A record is written, and if it is durable fsynced, before anything is built on it: the daemon
-acknowledges a press to the board only when the press stands here. Each line carries the sha256 of
-the line before it, so that an edit or a gap can be found, and `state/journal.head` says how far the
-journal has been safe on disk, so that a lost end can be found too.
+A record is written, and if it is durable fsynced, before anything depends on it: the daemon
+acknowledges a press to the board only when the press is in the journal. Each line carries the
+sha256 of the line before it, so that an edit or a gap is found. `state/journal.head` records how
+far the journal has been safe on disk, so that a lost end is found too.
 
-A file that is large or old is finished and another one begun; when all of them together take too
-much, the oldest go, after a record that says so. A daemon and commands may write side by side: each
-holds the journal's lock for as long as one append takes, and looks first where the chain ends now.
+A file that is large or old is finished and another one begun. When all files together take too
+much space, the oldest are removed, after a record that says so. A daemon and commands may write
+side by side: each holds the journal's lock for one append, and first finds the end of the chain.
 
     lock -> find the end -> cut off what a crash left there -> begin another file if it is time
-    -> write -> fsync -> head -> remove files that are too many -> unlock
+    -> write -> fsync -> head -> remove the oldest files -> unlock
 
-A kill -9 between any two of these steps leaves a journal that the next append goes on with. What it
-had to repair is a record of its own. All writing of the daemon happens in one thread: a slow disk
-delays the press, never the loop.
+A kill -9 between any two of these steps leaves a journal that the next append can continue. What it
+had to repair is recorded. The daemon writes in one thread, so a slow disk delays the answer to a
+press and never the loop.
 """
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from host.clock import utc_now
 from host.errors import StorageError
-from host.home.storage.atomic_file import make_folder, storage_error, write_new
+from host.home.storage.atomic_file import (
+    lock_held,
+    make_folder,
+    storage_error,
+    sync_folder,
+    write_in_place,
+    write_new,
+)
 from host.limits import (
     JOURNAL_BYTES_MAX,
     JOURNAL_CORRUPT_KEPT_MAX,
@@ -40,20 +47,21 @@ from host.limits import (
     JOURNAL_FILE_DAYS_MAX,
 )
 from host.telemetry.events import JournalContinued, JournalPruned, JournalRepaired, stamped
-from host.telemetry.journal.head import Head, read_head, write_head
 from host.telemetry.journal.reader import (
     CONTINUED,
-    FILE_MODE,
+    HEAD_BYTES,
     JOURNAL_NAME,
+    LOCK_NAME,
+    Head,
     Reading,
     Tail,
+    files_since,
     find_tail,
     finished_files,
-    held_lock,
-    opened,
-    parts_of,
-    parts_since,
-    read_parts,
+    open_files,
+    open_journal,
+    read_files,
+    read_head,
 )
 from host.telemetry.journal.record import NO_HASH, ChainEntry, JournalRecord, encode, line_hash
 
@@ -63,6 +71,7 @@ if TYPE_CHECKING:
 __all__ = ["JOURNAL_NAME", "NO_HASH", "Journal", "JournalRecord", "Reading"]
 
 State = Mapping[str, object]
+FILE_MODE: Final = 0o600
 
 
 def _no_state() -> State | None:
@@ -71,7 +80,7 @@ def _no_state() -> State | None:
 
 @dataclass(frozen=True, slots=True)
 class JournalLimits:
-    """When a file is finished, and when the oldest is removed."""
+    """Limits: of one file, after which it is finished, and of all, after which the oldest goes."""
 
     file_bytes: int = JOURNAL_FILE_BYTES_MAX
     file_days: int = JOURNAL_FILE_DAYS_MAX
@@ -79,18 +88,18 @@ class JournalLimits:
 
 
 class Journal:
-    """The journal of a home, to append to.
+    """Appends to the journal of a home.
 
     Parameters
     ----------
     folder : Path
         Made when it is missing.
     head : Path, optional
-        `state/journal.head`; without it a lost end is not noticed.
+        `state/journal.head`; without it a lost end is not found.
     limits : JournalLimits
     now : callable returning an aware datetime
     state : callable
-        What a reader has to know of all files so far, asked when another one begins.
+        Returns what a reader needs of all files so far; called when another file begins.
     """
 
     def __init__(
@@ -106,22 +115,21 @@ class Journal:
         self.path = folder / JOURNAL_NAME
         self.reading = Reading()
         self.written: list[JournalRecord] = []
-        """What the last append added of its own, before the records that it was given."""
+        """Records about the journal itself that the last append wrote before those it got."""
         self._head = head
         self._limits = limits or JournalLimits()
         self._now = now
         self._state = state
         self._tail = Tail()
         self._descriptor: int | None = None
-        self._owed: list[HostEvent] = []
-        self._undo: tuple[int, int, int] | None = None
+        self._pending: list[HostEvent] = []
+        self._failed_append: tuple[int, int, int] | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
 
     def open(self, on_record: Callable[[JournalRecord], None]) -> Reading:
-        """Hand over what a daemon has to know, oldest first, and make the end whole.
+        """Call `on_record` with all records since the last state, oldest first; repair the end.
 
-        That is every record since the last one with a state in it. What was cut off is recorded
-        with the next append.
+        A repair is recorded with the next append.
 
         Raises
         ------
@@ -129,21 +137,21 @@ class Journal:
             When the journal cannot be read.
         """
         make_folder(self.folder)
-        with opened(self.folder) as parts:
-            begun = parts_since(parts, has_state)
-            self.reading = read_parts(begun, lambda line: on_record(line.record))
-        # A disk that is full or read-only now will tell whoever appends; reading went well.
-        with suppress(OSError), held_lock(self.folder, fcntl.LOCK_EX):
-            self._settle()
+        with open_journal(self.folder) as files:
+            newest = files_since(files, has_state)
+            self.reading = read_files(newest, lambda line: on_record(line.record))
+        # A full or read-only disk is reported by the next append. Reading has succeeded.
+        with suppress(OSError, StorageError), _write_lock(self.folder):
+            self._find_end()
         return self.reading
 
     async def append(self, *records: JournalRecord, durable: bool) -> None:
-        """Add records; when this returns durable ones survive a power cut.
+        """Add records; durable ones survive a power cut after this returns.
 
         Raises
         ------
         StorageError
-            When they could not be written. The journal is as it was, and may be tried again.
+            When they could not be written. The journal is unchanged; a retry may succeed.
         """
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, self._append, records, durable)
@@ -157,7 +165,7 @@ class Journal:
         self._append(records, True)
 
     def close(self) -> None:
-        """Finish what is under way and let go of the files."""
+        """Finish the appends under way and close the files."""
         self._thread.shutdown(wait=True)
         self._close_descriptor()
 
@@ -167,19 +175,18 @@ class Journal:
         self.written = []
         try:
             make_folder(self.folder)
-            with held_lock(self.folder, fcntl.LOCK_EX):
-                self._settle()
-                victims = self._begin_file_if_due()
-                own = [JournalRecord.of(event) for event in self._owed]
-                # What was repaired or removed has to be known before it is gone from elsewhere.
-                is_safe = durable or bool(own)
-                self._write_lines([*own, *records], durable=is_safe)
+            with _write_lock(self.folder):
+                self._find_end()
+                outdated = self._begin_file_if_due()
+                own = [JournalRecord.of(event) for event in self._pending]
+                # A repair or a removal is on disk before the files are gone.
+                self._write_lines([*own, *records], durable=durable or bool(own))
                 self.written = own
-                self._owed.clear()
-                self._remove(victims)
+                self._pending.clear()
+                self._remove(outdated)
         except OSError as error:
-            # After a failed fsync the kernel may call the next one a success: never ask this
-            # descriptor again. What it wrote, if anything, is cut off when it is opened anew.
+            # After a failed fsync the kernel may report the next one as a success, so this
+            # descriptor is not used again. What it wrote is cut off when the file is opened anew.
             self._close_descriptor()
             raise storage_error(self.path, "cannot be written", error) from error
 
@@ -192,44 +199,37 @@ class Journal:
             prev = line_hash(line[:-1])
             data += line
         assert self._descriptor is not None
-        self._undo = (os.fstat(self._descriptor).st_ino, tail.end, tail.end + len(data))
+        self._failed_append = (os.fstat(self._descriptor).st_ino, tail.end, tail.end + len(data))
         try:
             self._write(data, durable=durable)
         except OSError:
             with suppress(OSError):
                 os.ftruncate(self._descriptor, tail.end)
             raise
-        self._undo = None
+        self._failed_append = None
         began = tail.began or (records[0].timestamp if records else None)
         self._tail = Tail(n, prev, tail.end + len(data), b"", began)
         self.reading.count, self.reading.last_hash = n, prev
         self.reading.end = self._tail.end
         if durable and self._head is not None:
-            write_head(self._head, Head(n, prev))
+            _write_head(self._head, Head(n, prev))
 
     def _write(self, data: bytes, *, durable: bool) -> None:
         assert self._descriptor is not None
-        left = memoryview(data)
-        while left:
-            left = left[os.write(self._descriptor, left) :]
+        remaining = memoryview(data)
+        while remaining:
+            remaining = remaining[os.write(self._descriptor, remaining) :]
         if durable:
             os.fsync(self._descriptor)
 
-    # --- where the chain ends --------------------------------------------------------------
+    # --- the end of the chain --------------------------------------------------------------
 
-    def _settle(self) -> None:
-        """Stand at the end of the chain, whoever wrote last and however that ended."""
-        with suppress(FileNotFoundError):
-            found = self.path.stat()
-            is_ours = (
-                self._descriptor is not None
-                and found.st_size == self._tail.end
-                and os.fstat(self._descriptor).st_ino == found.st_ino
-            )
-            if is_ours:
-                return
+    def _find_end(self) -> None:
+        """Find the end of the chain, where another writer or a crash may have left it."""
+        if self._is_unchanged():
+            return
         self._close_descriptor()
-        self._take_back()
+        self._cut_failed_append()
         tail = find_tail(self.folder)
         is_new = not self.path.exists()
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -239,27 +239,41 @@ class Journal:
                 kept_as = self._set_aside(tail.junk)
                 os.ftruncate(descriptor, tail.end)
                 os.fsync(descriptor)
-                self._owe_repair(JournalRepaired(bytes_cut=len(tail.junk), kept_as=kept_as))
+                self._add_repair(JournalRepaired(bytes_cut=len(tail.junk), kept_as=kept_as))
             if is_new:
-                _sync_folder(self.folder)  # the name of a new file is not safe before that
+                sync_folder(self.folder)  # until then the name of a new file may be lost
         except OSError:
             os.close(descriptor)
             raise
         self._descriptor, self._tail = descriptor, tail
         self._compare_with_head()
         if tail.count and not tail.end:
-            self._owe_continuation()
+            self._add_continuation()
 
-    def _take_back(self) -> None:
-        """Cut off what an append wrote and then failed with, if the journal still ends there."""
-        undo, self._undo = self._undo, None
-        if undo is None:
+    def _is_unchanged(self) -> bool:
+        """Tell whether the file is as the last append left it."""
+        try:
+            status = self.path.stat()
+        except FileNotFoundError:
+            return False
+        return (
+            self._descriptor is not None
+            and status.st_size == self._tail.end
+            and os.fstat(self._descriptor).st_ino == status.st_ino
+        )
+
+    def _cut_failed_append(self) -> None:
+        """Cut off the bytes of a failed append, if the journal still ends with them."""
+        failed, self._failed_append = self._failed_append, None
+        if failed is None:
             return
-        inode, end, written_to = undo
-        with suppress(FileNotFoundError):
-            found = self.path.stat()
-            if found.st_ino == inode and end < found.st_size <= written_to:
-                os.truncate(self.path, end)
+        inode, end, written_to = failed
+        try:
+            status = self.path.stat()
+        except FileNotFoundError:
+            return
+        if status.st_ino == inode and end < status.st_size <= written_to:
+            os.truncate(self.path, end)
 
     def _compare_with_head(self) -> None:
         head = None if self._head is None else read_head(self._head)
@@ -267,85 +281,90 @@ class Journal:
             return
         lost = head.count - self._tail.count
         if lost > 0:
-            there = self._tail.count
-            why = f"record {head.count} had been safe on disk; the last one there is {there}"
-            self._owe_repair(JournalRepaired(records_lost=lost, why=why))
+            count = self._tail.count
+            why = f"record {head.count} had been safe on disk; the last one there is {count}"
+            self._add_repair(JournalRepaired(records_lost=lost, why=why))
         elif lost == 0 and head.last_hash != self._tail.last_hash:
             why = f"record {head.count} is not the one that had been safe on disk"
-            self._owe_repair(JournalRepaired(records_lost=1, why=why))
+            self._add_repair(JournalRepaired(records_lost=1, why=why))
 
-    def _owe_repair(self, event: JournalRepaired) -> None:
-        known = [owed.why for owed in self._owed if isinstance(owed, JournalRepaired)]
-        if not event.why or event.why not in known:
-            self._owed.append(stamped(event, self._now()))
+    def _add_repair(self, event: JournalRepaired) -> None:
+        reasons = [pending.why for pending in self._pending if isinstance(pending, JournalRepaired)]
+        if not event.why or event.why not in reasons:
+            self._pending.append(stamped(event, self._now()))
 
     def _set_aside(self, junk: bytes) -> str | None:
-        """Keep what is cut off, unless it is a line that a crash left unfinished."""
+        """Save the bytes that are cut off, unless they are one unfinished line; return the name."""
         if b"\n" not in junk and junk.startswith(b'{"n":'):
             return None
-        kept = sum(".corrupt." in path.name for path in self.folder.iterdir())
-        name = f"{JOURNAL_NAME}.corrupt.{self._now():%Y%m%dT%H%M%S%fZ}-{kept}"
-        with suppress(StorageError):  # no room for evidence is no reason to take no presses
-            if kept < JOURNAL_CORRUPT_KEPT_MAX and write_new(self.folder / name, junk):
-                return name
-        return None
+        count = sum(".corrupt." in path.name for path in self.folder.iterdir())
+        name = f"{JOURNAL_NAME}.corrupt.{self._now():%Y%m%dT%H%M%S%fZ}-{count}"
+        if count >= JOURNAL_CORRUPT_KEPT_MAX:
+            return None
+        try:
+            return name if write_new(self.folder / name, junk) else None
+        except StorageError:  # on a full disk the evidence is lost, and presses go on
+            return None
 
     # --- one file after the other ----------------------------------------------------------
 
     def _begin_file_if_due(self) -> list[Path]:
-        """Finish the file if it is large or old; return those that are too many then."""
+        """Finish the file if it is large or old; return the files that have to go then."""
         tail = self._tail
         age = timedelta() if tail.began is None else self._now() - tail.began
         is_due = tail.end >= self._limits.file_bytes or age.days >= self._limits.file_days
         if not tail.end or not is_due:
-            return self._victims() if not tail.end and tail.count else []
+            return self._files_to_remove() if not tail.end and tail.count else []
         assert self._descriptor is not None
         os.fsync(self._descriptor)
         self.path.rename(self._free_name(tail.count))
-        _sync_folder(self.folder)
+        sync_folder(self.folder)
         self._close_descriptor()
-        self._settle()
-        return self._victims()
+        self._find_end()
+        return self._files_to_remove()
 
     def _free_name(self, count: int) -> Path:
-        """Return the name of a file that ends with this record; numbers come again after a loss."""
+        """Return an unused name for a file that ends with this record; a loss repeats numbers."""
         stem = f"journal-{count:012d}"
         names = [f"{stem}.jsonl", *(f"{stem}-{again}.jsonl" for again in range(1, 10_000))]
         return next(self.folder / name for name in names if not (self.folder / name).exists())
 
-    def _owe_continuation(self) -> None:
+    def _add_continuation(self) -> None:
         last = finished_files(self.folder)[-1:]
-        known = any(isinstance(owed, JournalContinued) for owed in self._owed)
-        if last and not known:
+        is_pending = any(isinstance(event, JournalContinued) for event in self._pending)
+        if last and not is_pending:
             continued = JournalContinued(previous=last[0].name, state=self._state())
-            self._owed.insert(0, stamped(continued, self._now()))
+            self._pending.insert(0, stamped(continued, self._now()))
 
-    def _victims(self) -> list[Path]:
-        """Return the oldest files if all are too much, and owe the record that says so."""
+    def _files_to_remove(self) -> list[Path]:
+        """Return the oldest files while all are too large; their removal will be recorded."""
         finished = finished_files(self.folder)
         sizes = [path.stat().st_size for path in finished]
         excess = sum(sizes) + self._limits.file_bytes - self._limits.bytes_in_all
-        victims: list[Path] = []
-        while excess > 0 and len(victims) < len(finished) - 1:  # the youngest holds our link
-            excess -= sizes[len(victims)]
-            victims.append(finished[len(victims)])
-        self._owed = [owed for owed in self._owed if not isinstance(owed, JournalPruned)]
-        if victims:
+        outdated: list[Path] = []
+        # The last file stays, because it holds the hash that the chain goes on from.
+        while excess > 0 and len(outdated) < len(finished) - 1:
+            excess -= sizes[len(outdated)]
+            outdated.append(finished[len(outdated)])
+        self._pending = [event for event in self._pending if not isinstance(event, JournalPruned)]
+        if outdated:
             with ExitStack() as stack:
-                last = read_parts(parts_of(stack, victims[-1:]), lambda _line: None)
-            names = tuple(path.name for path in victims)
+                last = read_files(open_files(stack, outdated[-1:]), lambda _line: None)
+            names = tuple(path.name for path in outdated)
             pruned = JournalPruned(pruned_through=last.count, last_hash=last.last_hash, files=names)
-            self._owed.append(stamped(pruned, self._now()))
-        return victims
+            self._pending.append(stamped(pruned, self._now()))
+        return outdated
 
-    def _remove(self, victims: Sequence[Path]) -> None:
-        """Remove files, the oldest first; what stays behind is found with the next file."""
-        if not victims:
+    def _remove(self, outdated: Sequence[Path]) -> None:
+        """Remove files, the oldest first; those that remain are removed with the next file."""
+        if not outdated:
             return
-        with suppress(OSError):
-            for path in victims:
+        try:
+            for path in outdated:
                 path.unlink(missing_ok=True)
-            _sync_folder(self.folder)
+            sync_folder(self.folder)
+        except OSError:
+            return
 
     def _close_descriptor(self) -> None:
         descriptor, self._descriptor = self._descriptor, None
@@ -355,13 +374,26 @@ class Journal:
 
 
 def has_state(record: JournalRecord) -> bool:
-    """Tell whether reading may begin with a record."""
+    """Tell whether reading may begin with this record."""
     return record.event_type == CONTINUED and isinstance(record.data.get("state"), dict)
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _write_lock(folder: Path) -> AbstractContextManager[None]:
+    """Return the journal's lock, for writing."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    return lock_held(os.open(folder / LOCK_NAME, flags, FILE_MODE), folder)
+
+
+def _write_head(path: Path, head: Head) -> None:
+    """Write the head in place, without fsync; an error is ignored.
+
+    So the head may be behind the journal, which is harmless. It is ahead of the journal only when
+    the end of the journal is lost.
+    """
+    text = json.dumps({"count": head.count, "hash": head.last_hash})
+    assert len(text) < HEAD_BYTES
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        make_folder(path.parent)
+        write_in_place(path, text.ljust(HEAD_BYTES - 1).encode() + b"\n")
+    except (OSError, StorageError):
+        return

@@ -1,18 +1,19 @@
-"""Reading the journal: its files in order, line by line, whatever happened to them.
+"""Reader of the journal: its files in order, line by line, in whatever state they are.
 
     journal/journal-000000004711.jsonl    finished; the number of its last record
     journal/journal.jsonl                 the one that is written
+    state/journal.head                    how far the journal has been safe on disk
 
-Nothing here writes. Damage never stops a reader: it is counted, described with its place, and
-what can be read is handed over.
+Nothing here writes. Damage never stops a reader: it is counted, described with its place, and the
+other records are read.
 """
 
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -20,25 +21,33 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Final
 
-from host.home.storage.atomic_file import open_file, storage_error
+from host.home.storage.atomic_file import lock_held, open_file, storage_error
 from host.limits import JOURNAL_LINE_BYTES_MAX
-from host.telemetry.journal.record import NO_HASH, ChainEntry, JournalLine, JournalRecord, decode
+from host.telemetry.journal.record import (
+    HASH_LENGTH,
+    NO_HASH,
+    ChainEntry,
+    JournalLine,
+    JournalRecord,
+    decode,
+)
 
 JOURNAL_NAME: Final = "journal.jsonl"
 LOCK_NAME: Final = ".lock"
+HEAD_NAME: Final = "journal.head"
+HEAD_BYTES: Final = 128
+"""A fixed size, so that writing it in place never leaves the end of an older one."""
 FINISHED: Final = re.compile(r"journal-(\d{12})(?:-(\d{1,4}))?\.jsonl")
 CONTINUED: Final = "JournalContinued"
 PRUNED: Final = "JournalPruned"
-DAMAGE_KEPT_MAX: Final = 20
-FILE_MODE: Final = 0o600
+DAMAGE_MAX: Final = 20
+"""How many pieces of damage are described."""
 TAIL_BYTES: Final = 2 * JOURNAL_LINE_BYTES_MAX
-LOCK_WAIT_S: Final = 5.0
-LOCK_RETRY_S: Final = 0.001
 
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """Something that is wrong with the journal. `line` counts from 1; 0: the file as a whole."""
+    """A problem of the journal. `line` counts from 1; 0: the file as a whole."""
 
     file: str
     line: int
@@ -50,12 +59,20 @@ class Damage:
         return f"{place}: {self.what}"
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The last record that was safe on disk."""
+
+    count: int
+    last_hash: str
+
+
 @dataclass(slots=True)
 class Reading:
-    """What reading found: how far the chain goes, and what was wrong.
+    """The result of reading: how far the chain goes, and its damage.
 
     `count` and `last_hash` are those of the last good line, `end` is where it ends in its file,
-    and `bytes_cut` is what stands behind it there.
+    and `bytes_cut` is the number of bytes after it.
     """
 
     count: int = 0
@@ -71,210 +88,201 @@ class Reading:
 
     @property
     def is_sound(self) -> bool:
-        """Whether nothing at all was wrong."""
+        """Whether there is no damage at all."""
         return not (self.bytes_cut or self.lines_damaged or self.links_broken or self.damage)
 
-    def note(self, file: str, line: int, kind: str, what: str) -> None:
-        """Describe some damage, the first of it."""
-        if len(self.damage) < DAMAGE_KEPT_MAX:
+    def add_damage(self, file: str, line: int, kind: str, what: str) -> None:
+        """Describe some damage, unless much is described already."""
+        if len(self.damage) < DAMAGE_MAX:
             self.damage.append(Damage(file, line, kind, what))
 
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """Where the chain ends, for whoever appends."""
+    """The end of the chain, for appending to it."""
 
     count: int = 0
     last_hash: str = NO_HASH
     end: int = 0
-    """Of the last good line in the file that is written."""
+    """Where the last good line ends in the file that is written."""
     junk: bytes = b""
-    """What stands behind it."""
+    """The bytes after it."""
     began: datetime | None = None
     """When the file that is written was begun."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A file of the journal as it was when it was looked at; it may grow, or go, meanwhile."""
+class JournalFile:
+    """An open file of the journal, with its size at that moment; a writer may append to it."""
 
     name: str
     file: IO[bytes]
     size: int
 
 
+def read_head(path: Path) -> Head | None:
+    """Return the head; None when it is missing or cannot be read."""
+    try:
+        with open_file(path) as file:
+            content = json.loads(file.read(HEAD_BYTES))
+        count, last_hash = content["count"], content["hash"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    is_whole = type(count) is int and count >= 0 and isinstance(last_hash, str)
+    return Head(count, last_hash) if is_whole and len(last_hash) == HASH_LENGTH else None
+
+
 def finished_files(folder: Path) -> list[Path]:
     """Return the files that are not written any more, oldest first."""
-    found = []
+    numbered = []
     with suppress(FileNotFoundError, NotADirectoryError):
         for path in folder.iterdir():
             match = FINISHED.fullmatch(path.name)
             if match:
-                found.append((int(match[1]), int(match[2] or 0), path))
-    return [path for _, _, path in sorted(found)]
+                numbered.append((int(match[1]), int(match[2] or 0), path))
+    return [path for _, _, path in sorted(numbered)]
 
 
 @contextmanager
-def held_lock(folder: Path, kind: int) -> Iterator[None]:
-    """Hold the journal's lock; OSError when it cannot be had, never for letting go of it.
-
-    Closing gives it back whatever happens. An error after the work is done would make whoever asked
-    for it do it again.
-    """
-    flags = os.O_RDONLY if kind == fcntl.LOCK_SH else os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
-    descriptor = os.open(folder / LOCK_NAME, flags | os.O_CLOEXEC, FILE_MODE)
-    try:
-        until_s = time.monotonic() + LOCK_WAIT_S
-        while not _is_locked(descriptor, kind):
-            if time.monotonic() >= until_s:
-                what = f"another process has held {LOCK_NAME} for {LOCK_WAIT_S:.0f} s"
-                raise TimeoutError(None, what)
-            time.sleep(LOCK_RETRY_S)  # flock either waits for ever or not at all
-        yield
-    finally:
-        with suppress(OSError):
-            os.close(descriptor)
-
-
-def _is_locked(descriptor: int, kind: int) -> bool:
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-@contextmanager
-def opened(folder: Path) -> Iterator[list[Part]]:
-    """Open all files of the journal as they stand at one moment, oldest first.
+def open_journal(folder: Path) -> Iterator[list[JournalFile]]:
+    """Open all files of the journal as they are at one moment, oldest first.
 
     Raises
     ------
     StorageError
-        When a file that is there cannot be read.
+        When a file exists and cannot be read.
     """
     with ExitStack() as stack:
         try:
             with _shared_lock(folder):
-                parts = parts_of(stack, [*finished_files(folder), folder / JOURNAL_NAME])
+                files = open_files(stack, [*finished_files(folder), folder / JOURNAL_NAME])
         except OSError as error:
             raise storage_error(folder, "cannot be read", error) from error
-        yield parts
+        yield files
 
 
-def parts_of(stack: ExitStack, paths: Iterable[Path]) -> list[Part]:
-    """Open files as they are now, for as long as the stack stands; those that are gone are not."""
-    parts = []
+def open_files(stack: ExitStack, paths: Iterable[Path]) -> list[JournalFile]:
+    """Open files until the stack is closed; missing ones are left out."""
+    files = []
     for path in paths:
         with suppress(FileNotFoundError):
             file = stack.enter_context(open_file(path))
-            parts.append(Part(path.name, file, os.fstat(file.fileno()).st_size))
-    return parts
+            files.append(JournalFile(path.name, file, os.fstat(file.fileno()).st_size))
+    return files
 
 
 @contextmanager
 def _shared_lock(folder: Path) -> Iterator[None]:
-    """Keep writers out for a moment; where there never was one there is nothing to lock."""
+    """Keep writers out for a moment; where no writer ever was there is nothing to lock."""
     if (folder / LOCK_NAME).exists():
-        with held_lock(folder, fcntl.LOCK_SH):
+        descriptor = os.open(folder / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
+        with lock_held(descriptor, folder, fcntl.LOCK_SH):
             yield
     else:
         yield
 
 
 def read_journal(folder: Path, on_record: Callable[[JournalRecord], None]) -> Reading:
-    """Hand over every record that can be read, oldest first.
+    """Call `on_record` with every record that can be read, oldest first.
 
     Raises
     ------
     StorageError
-        When a file is there and cannot be read.
+        When a file exists and cannot be read.
     """
-    with opened(folder) as parts:
-        return read_parts(parts, lambda line: on_record(line.record))
+    with open_journal(folder) as files:
+        return read_files(files, lambda line: on_record(line.record))
 
 
-def read_parts(parts: Iterable[Part], on_line: Callable[[JournalLine], None]) -> Reading:
-    """Read files of the journal, which follow on each other, and check the chain."""
+def read_files(files: Iterable[JournalFile], on_line: Callable[[JournalLine], None]) -> Reading:
+    """Read consecutive files of the journal, and check the chain."""
     reading = Reading()
-    waiting: list[Part] = list(parts)
-    for part in waiting:
-        _read_part(part, reading, on_line, is_last=part is waiting[-1])
+    in_order: list[JournalFile] = list(files)
+    for file in in_order:
+        _read_file(file, reading, on_line, is_last=file is in_order[-1])
     return reading
 
 
-def _read_part(
-    part: Part, reading: Reading, on_line: Callable[[JournalLine], None], *, is_last: bool
+def _read_file(
+    file: JournalFile, reading: Reading, on_line: Callable[[JournalLine], None], *, is_last: bool
 ) -> None:
     at = reading.end = 0
     number = skipped = 0  # damaged lines since the last good one: a tail if no good one follows
     try:
-        for data in lines_of(part):
+        for data in lines_of(file):
             at += len(data)
             number += 1
             line = decode(data)
             if line is None:
                 skipped += 1
                 continue
-            _take_link(part, number, line, reading, skipped)
+            _add_to_chain(file, number, line, reading, skipped)
             skipped = 0
             reading.end = at
             on_line(line)
     except OSError as error:
-        raise storage_error(Path(part.name), "cannot be read", error) from error
+        raise storage_error(Path(file.name), "cannot be read", error) from error
     if is_last:
         reading.bytes_cut = at - reading.end
     elif skipped:
         reading.lines_damaged += skipped
-        reading.note(part.name, number - skipped + 1, "damaged", "its end is damaged")
+        reading.add_damage(file.name, number - skipped + 1, "damaged", "its end is damaged")
 
 
-def _take_link(part: Part, number: int, line: JournalLine, reading: Reading, skipped: int) -> None:
-    """Put a good line to the chain, and tell where it does not fit."""
+def _add_to_chain(
+    file: JournalFile, number: int, line: JournalLine, reading: Reading, skipped: int
+) -> None:
+    """Append a good line to the chain, and report where it does not fit."""
     if skipped:
         reading.lines_damaged += skipped
-        reading.note(
-            part.name, number - skipped, "damaged", f"{skipped} damaged before line {number}"
-        )
+        what = f"{skipped} damaged before line {number}"
+        reading.add_damage(file.name, number - skipped, "damaged", what)
+    n = line.entry.n
     if reading.first is None:
         reading.first = line.entry
-    elif line.entry.n != reading.count + 1:
+    elif n != reading.count + 1:
         reading.links_broken += 1
-        what = f"record {line.entry.n} follows on record {reading.count}"
-        reading.note(part.name, number, "gap", what)
+        what = f"record {n} follows on record {reading.count}"
+        reading.add_damage(file.name, number, "gap", what)
     elif line.entry.prev != reading.last_hash:
         reading.links_broken += 1
-        what = f"record {line.entry.n - 1} is not what record {line.entry.n} was chained to"
-        reading.note(part.name, number, "broken", what)
-    reading.count = line.entry.n
+        what = f"record {n - 1} is not what record {n} was chained to"
+        reading.add_damage(file.name, number, "broken", what)
+    reading.count = n
     reading.last_hash = line.hash
     reading.records += 1
-    if line.record.event_type == PRUNED:
-        through = line.record.data.get("pruned_through")
-        if isinstance(through, int):
-            reading.pruned[through] = str(line.record.data.get("last_hash"))
+    note_pruned(line, reading)
 
 
-def lines_of(part: Part, begin: int = 0) -> Iterator[bytes]:
-    """Yield the lines with their ends, never holding more than one, none longer than allowed."""
-    left = part.size - begin
-    part.file.seek(begin)
-    while left > 0 and (line := part.file.readline(min(left, JOURNAL_LINE_BYTES_MAX))):
-        left -= len(line)
+def note_pruned(line: JournalLine, reading: Reading) -> None:
+    """Note up to which record the journal was pruned, if the line records that."""
+    through = line.record.data.get("pruned_through")
+    if line.record.event_type == PRUNED and isinstance(through, int):
+        reading.pruned[through] = str(line.record.data.get("last_hash"))
+
+
+def lines_of(file: JournalFile, begin: int = 0) -> Iterator[bytes]:
+    """Yield lines with their line feeds, one at a time, none longer than allowed."""
+    remaining = file.size - begin
+    file.file.seek(begin)
+    while remaining > 0 and (line := file.file.readline(min(remaining, JOURNAL_LINE_BYTES_MAX))):
+        remaining -= len(line)
         yield line
 
 
-def parts_since(parts: list[Part], is_beginning: Callable[[JournalRecord], bool]) -> list[Part]:
-    """Return the youngest files of which the first begins with such a record; else all."""
-    for at in range(len(parts) - 1, 0, -1):
-        line = decode(next(lines_of(parts[at]), b""))
+def files_since(
+    files: list[JournalFile], is_beginning: Callable[[JournalRecord], bool]
+) -> list[JournalFile]:
+    """Return the newest files of which the first begins with such a record; else all."""
+    for at in range(len(files) - 1, 0, -1):
+        line = decode(next(lines_of(files[at]), b""))
         if line is not None and is_beginning(line.record):
-            return parts[at:]
-    return parts
+            return files[at:]
+    return files
 
 
 def find_tail(folder: Path) -> Tail:
-    """Return where the chain ends; OSError when that cannot be read."""
+    """Return the end of the chain; OSError when it cannot be read."""
     path = folder / JOURNAL_NAME
     tail = _tail_of(path) if path.exists() else Tail()
     if tail.count:
@@ -294,14 +302,14 @@ def _tail_of(path: Path) -> Tail:
         begin = max(0, size - TAIL_BYTES)
         file.seek(begin)
         window = file.read()
-        found = _last_line(window)
-        if found is None and begin:
+        last = _last_line(window)
+        if last is None and begin:  # more junk than the window holds
             file.seek(0)
             begin, window = 0, file.read()
-            found = _last_line(window)
-    if found is None:
+            last = _last_line(window)
+    if last is None:
         return Tail(junk=window)
-    line, end = found
+    line, end = last
     return Tail(line.entry.n, line.hash, begin + end, window[end:], began)
 
 

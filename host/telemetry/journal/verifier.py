@@ -1,8 +1,8 @@
-"""Verifying the journal: every line, every link, its beginning, and its end against the head.
+"""Verifier of the journal: every line, the chain, its beginning, and its end against the head.
 
-A quick look takes a chain that holds for lines that are whole, because each was hashed as it was
-written: it parses only those that tell of repairs, and the last of each file. Whatever does not fit
-is read in full, and described.
+A quick verification checks the hashes alone: each line was hashed as it was written, so a chain
+that holds has whole lines. It parses only records of repairs, and the last line of each file. When
+anything does not fit, the journal is read in full and the damage described.
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from host.telemetry.journal.head import Head, read_head
 from host.telemetry.journal.reader import (
-    DAMAGE_KEPT_MAX,
+    DAMAGE_MAX,
     JOURNAL_NAME,
     PRUNED,
     Damage,
-    Part,
+    Head,
+    JournalFile,
     Reading,
     lines_of,
-    opened,
-    read_parts,
+    note_pruned,
+    open_journal,
+    read_files,
+    read_head,
 )
 from host.telemetry.journal.record import NO_HASH, ChainEntry, JournalLine, decode, line_hash
 
@@ -32,13 +34,13 @@ BEGINNING = re.compile(
     rb'\{"n":([1-9]\d{0,17}),"prev":"([0-9a-f]{64})",'
     rb'"timestamp":"([\dT:.-]{1,32}\+00:00)","event_type":"(\w{1,64})"'
 )
-TELLING = frozenset({REPAIRED.encode(), PRUNED.encode()})
-"""Records that verifying looks into."""
+PARSED = frozenset({REPAIRED.encode(), PRUNED.encode()})
+"""Types of records that a quick verification parses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """Something that was put right, and recorded, in the past."""
+    """A repair that a writer recorded."""
 
     n: int
     at: str
@@ -47,7 +49,7 @@ class Repair:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What verifying found.
+    """The result of verifying.
 
     Parameters
     ----------
@@ -58,14 +60,14 @@ class Verification:
     pruned_through : int
         Records up to this one were removed because of their age; 0: none were.
     head : Head, optional
-        How far the journal had been safe on disk; None when that is not known.
+        How far the journal was safe on disk; None: unknown.
     n_damaged : int
-        How many things are wrong; `damage` describes the first of them.
+        Number of problems; `damage` describes the first of them.
     damage : tuple of Damage
     repairs : tuple of Repair
         The last ones.
     latest : datetime, optional
-        The latest time that a record is of.
+        The latest time of a record.
     """
 
     files: int
@@ -81,12 +83,12 @@ class Verification:
 
     @property
     def is_sound(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether there is no damage."""
         return not self.n_damaged
 
 
-class _Look:
-    """What is noticed on the way through the journal."""
+class _Notes:
+    """Notes on the way through the journal."""
 
     def __init__(self, head: Head | None) -> None:
         self._head = head
@@ -94,55 +96,54 @@ class _Look:
         self.hash_at_head = ""
         self.latest: datetime | None = None
 
-    def take(self, line: JournalLine) -> None:
-        """Look at a line."""
-        self.pass_by(line.entry.n, line.hash)
-        self.note_time(line.record.timestamp)
+    def add(self, line: JournalLine) -> None:
+        """Note a line."""
+        self.add_hash(line.entry.n, line.hash)
+        self.add_time(line.record.timestamp)
         if line.record.event_type == REPAIRED:
             at = line.record.timestamp.isoformat()
             self.repairs.append(Repair(line.entry.n, at, line.record.data))
-            del self.repairs[:-DAMAGE_KEPT_MAX]
+            del self.repairs[:-DAMAGE_MAX]
 
-    def pass_by(self, n: int, its_hash: str) -> None:
-        """Note a record by its place alone."""
+    def add_hash(self, n: int, its_hash: str) -> None:
+        """Note the hash of a record, if it is the one of the head."""
         if self._head is not None and n == self._head.count:
             self.hash_at_head = its_hash
 
-    def note_time(self, at: datetime) -> None:
-        """Note a time that a record is of."""
+    def add_time(self, at: datetime) -> None:
+        """Note the time of a record."""
         self.latest = max(self.latest or at, at)
 
 
 def verify_journal(folder: Path, head_path: Path, *, is_quick: bool = False) -> Verification:
-    """Read the whole journal and say what is wrong with it; nothing is changed.
+    """Read the whole journal and describe its damage; nothing is changed.
 
     Parameters
     ----------
     folder, head_path : Path
     is_quick : bool
-        Parse only what has to be parsed, as long as nothing is wrong.
+        Check the hashes alone, unless there is damage.
 
     Raises
     ------
     StorageError
-        When a file is there and cannot be read.
+        When a file exists and cannot be read.
     """
-    head = read_head(head_path)  # first: a writer at work may only add to the journal after that
-    look = _Look(head)
-    with opened(folder) as parts:
-        reading = _read_soundly(parts, look) if is_quick else None
+    head = read_head(head_path)  # first, because a writer may add records meanwhile
+    notes = _Notes(head)
+    with open_journal(folder) as files:
+        reading = _read_hashes(files, notes) if is_quick else None
         if reading is None:
-            look = _Look(head)
-            reading = read_parts(parts, look.take)
-        files = len(parts)
+            notes = _Notes(head)
+            reading = read_files(files, notes.add)
     more = [
         *_unfinished_end(reading),
         *_wrong_beginning(reading),
-        *_lost_end(reading, head, look.hash_at_head),
+        *_lost_end(reading, head, notes.hash_at_head),
     ]
     pruned = max((n for n in reading.pruned if reading.first and n < reading.first.n), default=0)
     return Verification(
-        files=files,
+        files=len(files),
         records=reading.records,
         first=reading.first.n if reading.first else 0,
         last=reading.count,
@@ -150,65 +151,59 @@ def verify_journal(folder: Path, head_path: Path, *, is_quick: bool = False) -> 
         head=head,
         n_damaged=reading.lines_damaged + reading.links_broken + len(more),
         damage=(*reading.damage, *more),
-        repairs=tuple(look.repairs),
-        latest=look.latest,
+        repairs=tuple(notes.repairs),
+        latest=notes.latest,
     )
 
 
-def _read_soundly(parts: Sequence[Part], look: _Look) -> Reading | None:
-    """Read by hashes alone; None as soon as anything is not as it is written."""
+def _read_hashes(files: Sequence[JournalFile], notes: _Notes) -> Reading | None:
+    """Check the hashes alone; None when anything does not fit."""
     reading = Reading()
     try:
-        for part in parts:
+        for file in files:
             at = 0
             latest = b""
-            for data in lines_of(part):
+            for data in lines_of(file):
                 at += len(data)
-                begins = BEGINNING.match(data)
-                if begins is None or not data.endswith(b"\n"):
+                match = BEGINNING.match(data)
+                if match is None or not data.endswith(b"\n"):
                     return None
-                n, prev, timestamp, event_type = begins.groups()
+                n, prev, timestamp, event_type = match.groups()
                 if not _follows(reading, ChainEntry(int(n), prev.decode())):
                     return None
                 reading.count += 1
                 reading.records += 1
                 reading.last_hash = line_hash(data[:-1])
-                look.pass_by(reading.count, reading.last_hash)
+                notes.add_hash(reading.count, reading.last_hash)
                 latest = max(latest, timestamp)
-                if event_type in TELLING or at == part.size:
+                if event_type in PARSED or at == file.size:
                     line = decode(data)
                     if line is None:
                         return None
-                    _take_telling(line, reading)
-                    look.take(line)
+                    note_pruned(line, reading)
+                    notes.add(line)
             reading.end = at
             if latest:
-                look.note_time(datetime.fromisoformat(latest.decode()))
+                notes.add_time(datetime.fromisoformat(latest.decode()))
     except (OSError, ValueError):
         return None
     return reading
 
 
 def _follows(reading: Reading, entry: ChainEntry) -> bool:
-    """Put a line to the chain; the first one may have any place."""
+    """Tell whether an entry continues the chain; the first one may have any number."""
     if reading.first is None:
         reading.first, reading.count = entry, entry.n - 1
         return True
     return entry.n == reading.count + 1 and entry.prev == reading.last_hash
 
 
-def _take_telling(line: JournalLine, reading: Reading) -> None:
-    through = line.record.data.get("pruned_through")
-    if line.record.event_type == PRUNED and isinstance(through, int):
-        reading.pruned[through] = str(line.record.data.get("last_hash"))
-
-
 def _unfinished_end(reading: Reading) -> list[Damage]:
     if not reading.bytes_cut:
         return []
     what = (
-        f"{reading.bytes_cut} bytes behind the last whole record (the next record repairs that:"
-        " a crash leaves such an end)"
+        f"{reading.bytes_cut} bytes after the last whole record (a crash leaves such an end;"
+        " the next record repairs it)"
     )
     return [Damage(JOURNAL_NAME, 0, "unfinished", what)]
 
@@ -220,7 +215,7 @@ def _wrong_beginning(reading: Reading) -> list[Damage]:
     before = first.n - 1
     if reading.pruned.get(before) == first.prev or before < max(reading.pruned, default=0):
         return []
-    what = f"begins with record {first.n}, and nothing says that those before were to be removed"
+    what = f"begins with record {first.n}, and no record says that those before were removed"
     return [Damage(JOURNAL_NAME, 0, "beginning", what)]
 
 

@@ -15,9 +15,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from host.telemetry.journal.head import HEAD_NAME
 from host.telemetry.journal.journal import Journal, JournalLimits
-from host.telemetry.journal.reader import read_journal
+from host.telemetry.journal.reader import HEAD_NAME, read_journal
 from host.telemetry.journal.record import JournalRecord
 from host.telemetry.journal.verifier import verify_journal
 

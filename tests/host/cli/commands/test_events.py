@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from host.home.home import Home
-from host.telemetry.journal.head import HEAD_NAME
 from host.telemetry.journal.journal import Journal, JournalLimits
+from host.telemetry.journal.reader import HEAD_NAME
 from host.telemetry.journal.record import JournalRecord
 from tests.host.conftest import Trader
 from tests.host.small_home import small_home

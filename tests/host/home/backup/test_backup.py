@@ -17,8 +17,8 @@ from host.home.backup.backup import create_backup, is_secret
 from host.home.backup.restore import open_archive, restore_backup
 from host.home.config.history import ConfigHistory
 from host.home.home import Home
-from host.telemetry.journal.head import HEAD_NAME
 from host.telemetry.journal.journal import Journal
+from host.telemetry.journal.reader import HEAD_NAME
 from host.telemetry.journal.record import JournalRecord
 from host.telemetry.journal.verifier import verify_journal
 from tests.host.small_home import small_home

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.telemetry.journal.follower import Follower, Wanted, select
+from host.telemetry.journal.follower import Follower, RecordFilter, select
 from host.telemetry.journal.journal import JOURNAL_NAME, Journal, JournalLimits
 from host.telemetry.journal.reader import Damage
 from host.telemetry.journal.record import JournalLine, JournalRecord
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-EVERYTHING = Wanted()
+EVERYTHING = RecordFilter()
 
 
 def record(number: int) -> JournalRecord:
@@ -26,13 +26,13 @@ def numbers(lines: list[JournalLine]) -> list[object]:
     return [line.record.data["number"] for line in lines if line.record.event_type == "Counted"]
 
 
-def complain(damage: Damage) -> None:
+def fail(damage: Damage) -> None:
     raise AssertionError(damage)
 
 
 def follower(folder: Path) -> Follower:
-    _, position = select(folder, EVERYTHING, complain)
-    return Follower(folder, position, complain)
+    _, position = select(folder, EVERYTHING, fail)
+    return Follower(folder, position, fail)
 
 
 @given(steps=st.lists(st.integers(0, 7), min_size=1, max_size=12))
@@ -99,6 +99,6 @@ def test_the_newest_records_are_found_across_files(tmp_path: Path, newest: int |
     for number in range(30):
         journal.append_now(record(number), False)
     journal.close()
-    wanted = Wanted(types=frozenset({"Counted"}))
-    lines, _ = select(tmp_path, wanted, complain, newest)
+    record_filter = RecordFilter(types=frozenset({"Counted"}))
+    lines, _ = select(tmp_path, record_filter, fail, newest)
     assert numbers(list(lines)) == list(range(30))[-(newest or 30) :]

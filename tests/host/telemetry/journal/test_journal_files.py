@@ -12,9 +12,8 @@ import pytest
 
 from host.errors import StorageError
 from host.limits import JOURNAL_CORRUPT_KEPT_MAX
-from host.telemetry.journal.head import HEAD_NAME
 from host.telemetry.journal.journal import Journal, JournalLimits
-from host.telemetry.journal.reader import finished_files, read_journal
+from host.telemetry.journal.reader import HEAD_NAME, finished_files, read_journal
 from host.telemetry.journal.record import JournalRecord
 from host.telemetry.journal.verifier import Verification, verify_journal
 

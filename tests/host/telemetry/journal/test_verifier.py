@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from host.telemetry.events import JournalRepaired
 from host.telemetry.journal import verifier as journal_check
-from host.telemetry.journal.head import HEAD_NAME
 from host.telemetry.journal.journal import Journal, JournalLimits
+from host.telemetry.journal.reader import HEAD_NAME
 from host.telemetry.journal.record import JournalLine, JournalRecord
 from host.telemetry.journal.record import decode as decode_line
 from host.telemetry.journal.verifier import verify_journal
