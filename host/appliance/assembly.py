@@ -1,75 +1,217 @@
-"""The daemon's planner: a process under supervision, with its breakers and metrics on disk."""
+"""Puts the daemon together: opens every part, with the other parts that it needs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict
-from datetime import datetime
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
+from firmware_bridge.link import Link
+from host.appliance.bucket_selection import BucketSelection
+from host.appliance.config_watcher import ConfigWatcher
+from host.appliance.health_monitor import HealthMonitor, LinkMonitor
+from host.appliance.night_dimmer import NightDimmer
+from host.appliance.plan_service import PlanService
+from host.appliance.presses.controls import Controls
+from host.appliance.presses.press_handler import PressEffects, PressHandler
+from host.appliance.presses.press_log import OpenRequest, PressLog
+from host.appliance.presses.recorder import Recorder
+from host.appliance.screen import Screen
+from host.appliance.settings_watcher import SettingsWatcher
+from host.display.compositor import Fault
+from host.home.plan_store import PlanStore
 from host.planning.breaker_store import BreakerStore
-from host.planning.worker.client import WorkerCallbacks
+from host.planning.worker.client import WorkerCallbacks, WorkerClient
 from host.planning.worker.supervisor import PlanSupervisor
-from host.telemetry import events as told
-from host.telemetry.metrics.process_memory import peak_memory_bytes
+from host.telemetry.event_bus import EventBus
+from host.telemetry.events import (
+    StateNotKept,
+    WorkerEnded,
+    WorkerReady,
+    WorkerSaid,
+    WorkerWarm,
+)
+from host.telemetry.journal.journal import Journal, Reading
+from host.telemetry.journal.reader import HEAD_NAME
+from host.telemetry.logs.event_log import is_logged, is_logged_type, log_event
 from host.telemetry.metrics.store import MetricsStore
 
 if TYPE_CHECKING:
-    from firmware_bridge.link import Link
-    from host.appliance.presses.press_log import OpenRequest
+    from firmware_bridge.transport import Port
+    from host.appliance.sd_notify import ServiceNotifier
+    from host.clock import Clock
+    from host.home.config.device_settings import DeviceConfig, LimitsTable
     from host.home.home import Home
-    from host.planning.worker.client import WorkerClient
     from host.telemetry.events import HostEvent
 
-Tell = Callable[["HostEvent"], None]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The parts of a daemon that it runs, or hands events to."""
+
+    journal_reading: Reading
+    recorder: Recorder
+    link: Link
+    screen: Screen
+    presses: PressHandler
+    plans: PlanService
+    selection: BucketSelection
+    configs: ConfigWatcher
+    settings: SettingsWatcher
+    night_dimmer: NightDimmer
+    health: HealthMonitor
 
 
-def supervised(
-    worker: WorkerClient,
+async def assemble(
+    stack: AsyncExitStack,
+    *,
     home: Home,
-    link: Link,
-    tell: Tell,
-    now: Callable[[], datetime],
-) -> PlanSupervisor:
-    """Return the supervisor of a planner's process; `close` it before the process ends."""
+    config: DeviceConfig,
+    port: Port,
+    clock: Clock,
+    notifier: ServiceNotifier,
+    config_rejected: str | None,
+    worker_command: Sequence[str] | None,
+) -> Parts:
+    """Open all parts; the stack closes them, the last one first. See `Daemon` for the arguments."""
+    limits, store = config.limits, PlanStore(home)
+    bus = EventBus(clock.now)
+    bus.subscribe("log", log_event, wants=is_logged, wants_type=is_logged_type)
+    stack.push_async_callback(bus.close)
+    press_log = PressLog()
+    journal = await open_journal(stack, home, press_log, clock)
 
-    def gauges() -> dict[str, float]:
-        counted = {f"link_{name}": value for name, value in asdict(link.statistics).items()}
-        return {**counted, "daemon_rss_peak_bytes": peak_memory_bytes()}
+    link = Link(port, last_edge=press_log.last_edge)
+    screen = Screen(link.show)
+    screen.update(screen.state.with_config_rejected(config_rejected, screen.now_s()))
+    night_dimmer = NightDimmer(config.display, screen, clock.now)
+    night_dimmer.update()
 
-    def on_problem(problem: str) -> None:
-        tell(told.StateNotKept(problem=problem))
+    on_storage = partial(screen.set_fault, Fault.CANNOT_WRITE)
+    recorder = Recorder(journal, press_log, bus, clock.now, on_storage)
+    stack.push_async_callback(recorder.close)
+    stack.callback(screen.close)
 
-    breakers, metrics = BreakerStore(home), MetricsStore(home)
-    return PlanSupervisor(worker, breakers, metrics, gauges=gauges, on_problem=on_problem, now=now)
+    link_monitor = LinkMonitor(port.name, lambda: link.statistics)
+    worker, plans = await open_planner(
+        stack,
+        home=home,
+        limits=limits,
+        recorder=recorder,
+        screen=screen,
+        store=store,
+        gauges=link_monitor.gauges,
+        command=worker_command,
+    )
+    selection = BucketSelection(home, recorder, screen, plans, store)
+    controls = Controls(config.buttons, limits.press_age_s)
+    effects = press_effects(link, plans, selection)
+    presses = PressHandler(home, recorder, screen, controls, effects)
+    health = HealthMonitor(
+        home=home,
+        screen=screen,
+        worker=worker,
+        publish=recorder.publish,
+        notifier=notifier,
+        clock=clock,
+        link=link_monitor,
+        plan_silence_h=limits.plan_silence_h,
+    )
+    await stack.enter_async_context(link)
+    return Parts(
+        journal_reading=journal.reading,
+        recorder=recorder,
+        link=link,
+        screen=screen,
+        presses=presses,
+        plans=plans,
+        selection=selection,
+        configs=ConfigWatcher(home, recorder, screen, config_rejected),
+        settings=SettingsWatcher(home, recorder, config.log),
+        night_dimmer=night_dimmer,
+        health=health,
+    )
+
+
+async def open_journal(
+    stack: AsyncExitStack, home: Home, press_log: PressLog, clock: Clock
+) -> Journal:
+    """Open the journal, and read the presses in it."""
+    head = home.state_dir / HEAD_NAME
+    journal = Journal(home.journal_dir, head, now=clock.now, state=press_log.state)
+    await asyncio.to_thread(journal.open, press_log.note)
+    stack.callback(journal.close)
+    return journal
+
+
+async def open_planner(
+    stack: AsyncExitStack,
+    *,
+    home: Home,
+    limits: LimitsTable,
+    recorder: Recorder,
+    screen: Screen,
+    store: PlanStore,
+    gauges: Callable[[], Mapping[str, float]],
+    command: Sequence[str] | None,
+) -> tuple[WorkerClient, PlanService]:
+    """Start the planner's process, and return it with the service that uses it."""
+    callbacks = worker_callbacks(
+        recorder.publish, restarts=lambda: worker.restarts, running=lambda: plans.running
+    )
+    worker = WorkerClient(home, callbacks, command, limits.plan_memory_mb)
+    await stack.enter_async_context(worker)
+    supervisor = PlanSupervisor(
+        worker,
+        BreakerStore(home),
+        MetricsStore(home),
+        gauges=gauges,
+        on_problem=lambda problem: recorder.publish(StateNotKept(problem=problem)),
+        now=recorder.now,
+    )
+    stack.push_async_callback(supervisor.close)
+    plans = PlanService(recorder, screen, supervisor, store, limits.plan_deadline_s)
+    return worker, plans
+
+
+def press_effects(link: Link, plans: PlanService, selection: BucketSelection) -> PressEffects:
+    """Return the calls that a press leads to."""
+    return PressEffects(
+        confirm_edge=link.confirm,
+        request_plan=plans.request,
+        cancel_plan=plans.cancel,
+        speculate=plans.speculative.begin,
+        discard_speculation=plans.speculative.discard,
+        show_selected_bucket=selection.on_selected,
+    )
 
 
 def worker_callbacks(
-    tell: Tell, restarts: Callable[[], int], running: Callable[[], OpenRequest | None]
+    publish: Callable[[HostEvent], None],
+    *,
+    restarts: Callable[[], int],
+    running: Callable[[], OpenRequest | None],
 ) -> WorkerCallbacks:
-    """Return callbacks that publish what happens to a worker.
+    """Return callbacks that publish events about the planner's process.
 
     Parameters
     ----------
-    tell : callable taking a HostEvent
-    restarts : callable returning how often it was restarted
+    publish : callable taking a HostEvent
+    restarts : callable returning how often the process was restarted
     running : callable returning the request that it works on
     """
 
-    def on_ready(pid: int) -> None:
-        tell(told.WorkerReady(pid=pid))
-
-    def on_warm(elapsed_s: float) -> None:
-        tell(told.WorkerWarm(elapsed_s=elapsed_s))
-
-    def on_end(why: str) -> None:
-        tell(told.WorkerEnded(why=why, restarts=restarts()))
-
     def on_stderr_line(line: str) -> None:
-        request = running()  # whose doing it may be
+        request = running()  # it may have caused the line
         names = (request.trace_id, request.bucket_id) if request else ("", "")
-        tell(told.WorkerSaid(trace_id=names[0], bucket_id=names[1], line=line))
+        publish(WorkerSaid(trace_id=names[0], bucket_id=names[1], line=line))
 
     return WorkerCallbacks(
-        on_ready=on_ready, on_warm=on_warm, on_end=on_end, on_stderr_line=on_stderr_line
+        on_ready=lambda pid: publish(WorkerReady(pid=pid)),
+        on_warm=lambda elapsed_s: publish(WorkerWarm(elapsed_s=elapsed_s)),
+        on_end=lambda why: publish(WorkerEnded(why=why, restarts=restarts())),
+        on_stderr_line=on_stderr_line,
     )

@@ -1,11 +1,11 @@
-"""Keeps an eye on the daemon itself: sign of life, clock, dead man's switch, memory.
+"""Monitors the daemon itself: its loop, clock, disk, line, worker and plans.
 
-    every 2 s     look at screen, worker, clock and plans; show and clear the faults that are ours
-    every 15 s    beat: `trader health --live` sees it
-    on a change   state/health.json: what only the daemon knows, and since when
-    every hour    `trader health` in a process of its own, so that what it finds has a `since`
+    every 2 s     check them; show and clear the faults about them
+    every 15 s    write the sign of life for `trader health --live`
+    on a change   write state/health.json: facts that only the daemon knows, and since when
+    every hour    run `trader health` in a process of its own, to know since when each finding holds
 
-Nothing here waits for a disk within the loop, and nothing here may fail the daemon.
+The loop never waits for a disk here, and nothing here may end the daemon.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ import asyncio
 import json
 import os
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from host.clock import boot_id, boot_time_s
+from host.clock import boot_id
 from host.display.faults import SCROLL_TEXTS, Fault
 from host.errors import StorageError
 from host.health.checks.home import why_not_writable
@@ -35,27 +36,28 @@ from host.health.monitor_state import (
 )
 from host.health.preallocated_file import preallocate
 from host.health.probe import HealthProbe
-from host.telemetry import events as told
+from host.telemetry.events import ClockJumped, FaultShown, StateNotKept
+from host.telemetry.metrics.process_memory import peak_memory_bytes
 
 if TYPE_CHECKING:
-    from host.appliance.link_monitor import LinkWatch
+    from firmware_bridge.link import LinkStatistics
     from host.appliance.screen import Screen
     from host.appliance.sd_notify import ServiceNotifier
-    from host.home.config.device_settings import LimitsTable
+    from host.clock import Clock
     from host.home.home import Home
     from host.planning.worker.client import WorkerClient
     from host.telemetry.events import HostEvent
 
 TICK_S: Final = 2.0
 SAVE_S: Final = 600.0
-"""What has not changed is written anew this often, so that its age means something."""
+"""An unchanged state is written again after this time, so that its age has a meaning."""
 FIRST_CHECK_S: Final = 60.0
 CHECK_EVERY_S: Final = 3600.0
 CHECK_MAX_S: Final = 60.0
 REMIND_S: Final = 86_400.0
-"""An acknowledged dead man's switch shows again after that."""
+"""An acknowledged fault about late plans is shown again after this time."""
 NICE: Final = 10
-STAYS: Final = frozenset(
+LASTING_FAULTS: Final = frozenset(
     {
         Fault.WORKER_DIED,
         Fault.PLAN_OVERRAN,
@@ -64,288 +66,340 @@ STAYS: Final = frozenset(
         Fault.PRESS_LOST,
     }
 )
-"""Faults that stand until a plan mends them or somebody has seen them, over a restart too."""
+"""Faults that stay, over a restart too, until a plan clears them or a person acknowledges them."""
+
+WINDOW_S: Final = 60.0
+DAMAGED_MIN: Final = 3
+DAMAGED_SHARE: Final = 0.02
+"""A good line damages less than one packet in a million; one in fifty is a problem."""
 
 
-class HealthDesk:
-    """Looks after the daemon's own health.
+class LinkMonitor:
+    """Compares the link's counters with those of a minute ago.
+
+    Parameters
+    ----------
+    port : str
+        Of the board.
+    statistics : callable returning LinkStatistics
+    """
+
+    def __init__(self, port: str, statistics: Callable[[], LinkStatistics]) -> None:
+        self.port = port
+        self._statistics = statistics
+        self._samples: deque[tuple[float, int, int]] = deque()
+
+    def is_unsteady(self, now_s: float) -> bool:
+        """Return whether too many of the last minute's packets were damaged."""
+        counters = self._statistics()
+        # A packet that was damaged on its way to the board is sent again.
+        n_damaged = counters.bad_packets + counters.bad_bodies + counters.retransmits
+        self._samples.append((now_s, n_damaged, counters.packets_received))
+        while self._samples[0][0] < now_s - WINDOW_S:
+            self._samples.popleft()
+        _, damaged_before, received_before = self._samples[0]
+        n_damaged -= damaged_before
+        n_packets = n_damaged + counters.packets_received - received_before
+        return n_damaged >= DAMAGED_MIN and n_damaged >= DAMAGED_SHARE * n_packets
+
+    def gauges(self) -> dict[str, float]:
+        """Return the figures of the device that are stored after each plan."""
+        counters = {f"link_{name}": value for name, value in asdict(self._statistics()).items()}
+        return {**counters, "daemon_rss_peak_bytes": peak_memory_bytes()}
+
+
+class HealthMonitor:
+    """Monitors the daemon.
 
     Parameters
     ----------
     home : Home
     screen : Screen
     worker : WorkerClient
-    tell : callable taking a HostEvent
+    publish : callable taking a HostEvent
     notifier : ServiceNotifier
-    now : callable returning an aware datetime
-    link : LinkWatch
-    limits : LimitsTable
-        Its `plan_silence_h`.
+    clock : Clock
+    link : LinkMonitor
+    plan_silence_h : float, hours
+        A bucket without a successful plan for longer is a fault; 0: never.
     """
 
     def __init__(
         self,
+        *,
         home: Home,
         screen: Screen,
         worker: WorkerClient,
-        tell: Callable[[HostEvent], None],
+        publish: Callable[[HostEvent], None],
         notifier: ServiceNotifier,
-        now: Callable[[], datetime],
-        link: LinkWatch,
-        limits: LimitsTable,
+        clock: Clock,
+        link: LinkMonitor,
+        plan_silence_h: float,
     ) -> None:
         self._home = home
         self._screen = screen
         self._worker = worker
-        self._tell = tell
+        self._publish = publish
         self._notifier = notifier
-        self._now = now
-        self._silence_h = limits.plan_silence_h
-        self._liveness = LivenessFile(home.state_dir)
-        self._written = MonitorState()
-        self._written_s = float("-inf")
-        self._cannot_write = False
-        self._is_full = False
-        self._shown_s: dict[Fault, float] = {}
-        self._seen: dict[str, tuple[int, datetime | None]] = {}
-        self._has_recalled = False
+        self._clock = clock
         self._link = link
-        self._before: MonitorState | None = None
-        offset_s = now().timestamp() - boot_time_s()
-        self._memory = MonitorState(
-            started_at=now(),
+        self._plan_silence_h = plan_silence_h
+        self._liveness = LivenessFile(home.state_dir)
+        self._status = ""
+        self._saved = MonitorState()
+        self._saved_s = float("-inf")
+        self._has_save_failed = False
+        self._is_disk_full = False
+        self._shown_s: dict[Fault, float] = {}
+        self._last_successes: dict[str, tuple[int, datetime | None]] = {}
+        """By bucket: the signature of its folder of plans, and the last success in it."""
+        self._has_restored = False
+        self._previous: MonitorState | None = None
+        """The state of the last daemon."""
+        self._state = MonitorState(
+            started_at=clock.now(),
             pid=os.getpid(),
             port=link.port,
             boot_id=boot_id(),
-            clock_offset_s=round(offset_s, 1),
+            clock_offset_s=self._clock_offset_s(),
         )
 
     async def serve(self) -> None:
-        """Look after the daemon for ever; at the end, remember that it ended in order."""
-        if not self._has_recalled:  # reading waits for a disk, and the screen is the loop's
-            self._recall(await asyncio.to_thread(self._left_behind))
-        beat_s = float("-inf")
+        """Monitor the daemon for ever; at the end, record that it ended in order."""
+        if not self._has_restored:  # reading waits for a disk, and the screen belongs to the loop
+            self._restore(await asyncio.to_thread(self._read_previous))
+        liveness_s = float("-inf")
         check_s = self._screen.now_s() + FIRST_CHECK_S
         check: asyncio.Task[None] | None = None
+        is_ready = False
         try:
             while True:
                 await self.tick()
                 now_s = self._screen.now_s()
-                if now_s >= beat_s + LIVENESS_EVERY_S:
-                    beat_s = now_s
+                if now_s >= liveness_s + LIVENESS_EVERY_S:
+                    liveness_s = now_s
                     await asyncio.to_thread(self._liveness.write)
                 if now_s >= check_s and (check is None or check.done()):
                     check_s = now_s + CHECK_EVERY_S
-                    check = asyncio.create_task(self._check(), name="health check")
-                self._notifier.ready()
+                    check = asyncio.create_task(self._run_check(), name="health check")
+                if not is_ready:
+                    is_ready = True
+                    self._notifier.ready()
                 await asyncio.sleep(TICK_S)
         finally:
             if check is not None:
                 check.cancel()
-            self.stopped()
+            self.record_end()
 
-    def stopped(self) -> None:
-        """Remember that the daemon ended in order; the loop is at its end, so it may wait."""
-        if not self._has_recalled:
-            self._recall(self._left_behind())
-        memory = replace(self._memory, stopped_at=self._now(), saved_at=self._now())
-        self._written_s = float("-inf")  # who goes on after a failure has not ended
+    def record_end(self) -> None:
+        """Record that the daemon ended in order; the loop is at its end, so this may wait."""
+        if not self._has_restored:
+            self._restore(self._read_previous())
+        now = self._clock.now()
+        self._saved_s = float("-inf")  # a monitor that goes on after a failure has not ended
         with suppress(StorageError):
-            write_monitor_state(self._home.state_dir, memory)
+            state = replace(self._state, stopped_at=now, saved_at=now)
+            write_monitor_state(self._home.state_dir, state)
 
     async def tick(self) -> None:
-        """Look once."""
-        self._note_clock()
-        await self._watch_disk()
+        """Check everything once."""
+        self._check_clock()
+        await self._check_disk()
         self._note_daemon()
-        await self._watch_plans()
+        await self._check_plans()
         await self._save()
-        self._notifier.status(self.status())
+        status = self.status()
+        if status != self._status:
+            self._status = status
+            self._notifier.status(status)
 
     def status(self) -> str:
         """Return a line for `systemctl status`."""
-        state, memory = self._screen.state, self._memory
-        link = "board linked" if state.is_linked else f"no board at {memory.port}"
-        what = f"serving {memory.bucket_id or 'no bucket'}, {link}"
-        troubles = [f"fault {fault.value} {SCROLL_TEXTS[fault]}" for fault in state.faults]
-        if state.config_rejected is not None:
-            troubles.append(f"refused {state.config_rejected}")
-        if not state.is_linked:
+        display, state = self._screen.state, self._state
+        link = "board linked" if display.is_linked else f"no board at {state.port}"
+        summary = f"serving {state.bucket_id or 'no bucket'}, {link}"
+        troubles = [f"fault {fault.value} {SCROLL_TEXTS[fault]}" for fault in display.faults]
+        if display.config_rejected is not None:
+            troubles.append(f"refused {display.config_rejected}")
+        if not display.is_linked:
             troubles.append("no board")
-        return f"degraded ({'; '.join(troubles)}): {what}" if troubles else what
+        return f"degraded ({'; '.join(troubles)}): {summary}" if troubles else summary
 
-    # --- what is looked at -----------------------------------------------------------------
+    # --- the state of the last daemon ------------------------------------------------------
 
-    def _left_behind(self) -> MonitorState | None:
-        """Return what the last daemon remembered; nothing when that makes no sense."""
+    def _read_previous(self) -> MonitorState | None:
+        """Return the state of the last daemon; None when it cannot be read."""
         preallocate(self._home.state_dir)
         with suppress(OSError, ValueError):
             return read_monitor_state(self._home.state_dir)
         return None
 
-    def _recall(self, before: MonitorState | None) -> None:
-        """Take over, once, what the last daemon remembered of things that outlive it."""
-        self._has_recalled = True
-        if before is not None:
-            self._take_over(before)
-
-    def _take_over(self, before: MonitorState) -> None:
-        """Go on from what the last daemon knew."""
-        memory = replace(
-            self._memory,
-            watched=before.watched,
-            clock_jump=before.clock_jump,
-            findings=before.findings,
-            incidents=before.incidents,
+    def _restore(self, previous: MonitorState | None) -> None:
+        """Take over, once, the facts of the last daemon that outlive it."""
+        self._has_restored = True
+        if previous is None:
+            return
+        state = replace(
+            self._state,
+            watched=previous.watched,
+            clock_jump=previous.clock_jump,
+            findings=previous.findings,
+            incidents=previous.incidents,
         )
-        if before.boot_id == memory.boot_id != "":
-            # The clock may have been set while nobody looked: the next look compares.
-            memory = replace(memory, clock_offset_s=before.clock_offset_s)
-        since = {fault: at for fault, at in before.faults.items() if fault in STAYS}
-        self._before, self._memory = before, replace(memory, faults=since)
-        self._note_clock()  # before anything is noted by it
-        if before.started_at is not None and before.stopped_at is None:
+        if previous.boot_id == state.boot_id != "":
+            # The clock may have been set while no daemon ran: the next check compares.
+            state = replace(state, clock_offset_s=previous.clock_offset_s)
+        faults = {fault: at for fault, at in previous.faults.items() if fault in LASTING_FAULTS}
+        self._previous, self._state = previous, replace(state, faults=faults)
+        self._check_clock()  # before its time is used for an incident
+        if previous.started_at is not None and previous.stopped_at is None:
             self._note_incident("daemon_restarted")
-        for fault in sorted(STAYS & before.faults.keys()):
+        for fault in sorted(faults):
             self._screen.add_fault(fault)
 
-    def _note_incident(self, kind_id: str) -> None:
-        """Remember what went wrong and mended itself."""
-        incidents = {**self._memory.incidents, kind_id: self._now()}
-        self._memory = replace(self._memory, incidents=incidents)
+    # --- the checks ------------------------------------------------------------------------
 
-    def _note_clock(self) -> None:
-        """Notice a clock that is set, and one that shows what has been already."""
-        now = self._now()
-        offset_s = round(now.timestamp() - boot_time_s(), 1)
-        by_s = offset_s - self._memory.clock_offset_s
-        if abs(by_s) >= JUMP_S:
-            # Who waits for a plan goes on waiting, and not for years more or less; what happened a
-            # minute ago did so by the new time too.
-            by = timedelta(seconds=by_s)
-            self._memory = replace(
-                self._memory,
-                clock_jump=ClockJump(now, round(by_s, 1)),
-                watched=dict(_moved(self._memory.watched, by)),
-                incidents=dict(_moved(self._memory.incidents, by)),
-                clock_offset_s=offset_s,
-            )
-            self._tell(told.ClockJumped(by_s=round(by_s, 1)))
+    def _note_incident(self, kind_id: str) -> None:
+        """Record a problem that passed by itself."""
+        incidents = {**self._state.incidents, kind_id: self._clock.now()}
+        self._state = replace(self._state, incidents=incidents)
+
+    def _clock_offset_s(self) -> float:
+        """Return the time of day less the time since the boot; it changes when a clock is set."""
+        return round(self._clock.now().timestamp() - self._clock.boot_time_s(), 1)
+
+    def _check_clock(self) -> None:
+        """Notice that the clock was set, and move the recorded times with it."""
+        offset_s = self._clock_offset_s()
+        by_s = round(offset_s - self._state.clock_offset_s, 1)
+        if abs(by_s) < JUMP_S:
+            return
+        # A wait for a plan goes on, without years more or less; an incident of a minute ago is
+        # also a minute old by the new time.
+        by = timedelta(seconds=by_s)
+        self._state = replace(
+            self._state,
+            clock_jump=ClockJump(self._clock.now(), by_s),
+            watched=dict(_moved(self._state.watched, by)),
+            incidents=dict(_moved(self._state.incidents, by)),
+            clock_offset_s=offset_s,
+        )
+        self._publish(ClockJumped(by_s=by_s))
 
     def _note_daemon(self) -> None:
-        """Note what the screen shows and how the worker is, each since when."""
-        now, state, old = self._now(), self._screen.state, self._memory
-        since = now if state.is_linked != old.is_linked else old.link_since
-        if self._worker.restarts != old.worker_restarts:
+        """Record the state of screen and worker, and since when each holds."""
+        now, display, before = self._clock.now(), self._screen.state, self._state
+        link_since = now if display.is_linked != before.is_linked else before.link_since
+        if self._worker.restarts != before.worker_restarts:
             self._note_incident("worker_restarted")
-        has_broken = old.is_linked and not state.is_linked
-        if self._link.is_unsteady(self._screen.now_s()) or has_broken:
+        was_lost = before.is_linked and not display.is_linked
+        if self._link.is_unsteady(self._screen.now_s()) or was_lost:
             self._note_incident("link_unsteady")
-        old = self._memory
-        self._memory = replace(
-            old,
-            bucket_id=state.bucket,
-            is_linked=state.is_linked,
-            link_since=since,
+        self._state = replace(
+            self._state,
+            bucket_id=display.bucket,
+            is_linked=display.is_linked,
+            link_since=link_since,
             is_worker_running=self._worker.pid is not None,
             worker_restarts=self._worker.restarts,
-            faults={fault: old.faults.get(fault, now) for fault in state.faults},
+            faults={fault: self._state.faults.get(fault, now) for fault in display.faults},
         )
 
-    async def _watch_disk(self) -> None:
-        """Show a disk that keeps nothing before a press has to find that out."""
-        is_full = await asyncio.to_thread(self._keeps_nothing)
-        if is_full and not self._is_full:
+    async def _check_disk(self) -> None:
+        """Show that the disk takes no writes before a press meets it."""
+        is_full = await asyncio.to_thread(self._refuses_writes)
+        if is_full and not self._is_disk_full:
             self._screen.add_fault(Fault.CANNOT_WRITE)
-            self._tell(told.FaultShown(fault=Fault.CANNOT_WRITE.record_name))
-        elif self._is_full and not is_full:
+            self._publish(FaultShown(fault=Fault.CANNOT_WRITE.record_name))
+        elif self._is_disk_full and not is_full:
             self._screen.clear_faults(Fault.CANNOT_WRITE)
-        self._is_full = is_full
+        self._is_disk_full = is_full
 
-    def _keeps_nothing(self) -> bool:
+    def _refuses_writes(self) -> bool:
         try:
             return why_not_writable(self._home.root) is not None
         except OSError:
             return True
 
-    async def _watch_plans(self) -> None:
-        """Show the dead man's switch, and a clock that cannot be right; clear them when over."""
-        found = await asyncio.to_thread(self._successes)
-        now, selected = self._now(), self._memory.bucket_id
-        is_wrong = clock_problem(now, self._evidence(found.values())) is not None
-        watched = {name: at for name, at in self._memory.watched.items() if not found.get(name)}
-        if not is_wrong and selected in found and found[selected] is None:
+    async def _check_plans(self) -> None:
+        """Show that plans are late, or that the clock is behind, for as long as it is so."""
+        successes = await asyncio.to_thread(self._read_last_successes)
+        now, selected = self._clock.now(), self._state.bucket_id
+        is_clock_behind = clock_problem(now, self._evidence(successes.values())) is not None
+        watched = {name: at for name, at in self._state.watched.items() if not successes.get(name)}
+        if not is_clock_behind and selected in successes and successes[selected] is None:
             watched.setdefault(selected, now)
-        self._memory = replace(self._memory, watched=watched)
-        late = [
-            name
-            for name, success in found.items()
-            if overdue_since(now, success, watched.get(name), self._silence_h)
-        ]
-        self._show(Fault.HOME_MISSING, is_so=not found)
-        self._show(Fault.NO_PLAN_FOR_LONG, is_so=bool(late) and not is_wrong)
-        self._show(Fault.CLOCK_IN_PAST, is_so=is_wrong)
+        self._state = replace(self._state, watched=watched)
+        is_late = any(
+            overdue_since(now, success, watched.get(name), self._plan_silence_h)
+            for name, success in successes.items()
+        )
+        self._show(Fault.HOME_MISSING, is_present=not successes)
+        self._show(Fault.NO_PLAN_FOR_LONG, is_present=is_late and not is_clock_behind)
+        self._show(Fault.CLOCK_IN_PAST, is_present=is_clock_behind)
 
     def _evidence(self, successes: Iterable[datetime | None]) -> dict[str, datetime]:
-        """Return what has been already."""
-        before = self._before
-        known = {
+        """Return times that have certainly passed, by their source."""
+        previous = self._previous
+        times = {
             PLANNED_AT: max((at for at in successes if at is not None), default=None),
-            "this daemon's start": self._memory.started_at,
-            "the last daemon's memory": None if before is None else before.saved_at,
+            "this daemon's start": self._state.started_at,
+            "the last daemon's memory": None if previous is None else previous.saved_at,
         }
-        return {source: at for source, at in known.items() if at is not None}
+        return {source: at for source, at in times.items() if at is not None}
 
-    def _successes(self) -> Mapping[str, datetime | None]:
-        """Return when a plan of each bucket succeeded last; reads only what changed."""
-        look = HealthProbe(self._home, self._now())
-        found: dict[str, datetime | None] = {}
+    def _read_last_successes(self) -> Mapping[str, datetime | None]:
+        """Return when a plan of each bucket succeeded last; read only the folders that changed."""
+        probe = HealthProbe(self._home, self._clock.now())
+        successes: dict[str, datetime | None] = {}
         for bucket_id in self._home.bucket_ids():
             folder = self._home.plans_dir(bucket_id)
-            found[bucket_id] = self._seen.get(bucket_id, (-1, None))[1]  # a disk may refuse to tell
-            with suppress(OSError, StorageError):
-                signature = folder.stat().st_mtime_ns if folder.is_dir() else 0
-                if self._seen.get(bucket_id, (-1, None))[0] != signature:
-                    self._seen[bucket_id] = (signature, find_last_success(look, bucket_id))
-                found[bucket_id] = self._seen[bucket_id][1]
-        return found
+            signature, success = self._last_successes.get(bucket_id, (-1, None))
+            with suppress(OSError, StorageError):  # then the last known success counts
+                current = folder.stat().st_mtime_ns if folder.is_dir() else 0
+                if signature != current:
+                    success = find_last_success(probe, bucket_id)
+                    self._last_successes[bucket_id] = (current, success)
+            successes[bucket_id] = success
+        return successes
 
-    def _show(self, fault: Fault, *, is_so: bool) -> None:
+    def _show(self, fault: Fault, *, is_present: bool) -> None:
         """Show a fault when it begins, and again a day after it was acknowledged."""
-        shown = fault in self._screen.state.faults
-        if not is_so:
+        is_shown = fault in self._screen.state.faults
+        if not is_present:
             self._shown_s.pop(fault, None)
-            if shown:
+            if is_shown:
                 self._screen.clear_faults(fault)
             return
         now_s = self._screen.now_s()
-        if not shown and now_s - self._shown_s.get(fault, float("-inf")) >= REMIND_S:
+        if not is_shown and now_s - self._shown_s.get(fault, float("-inf")) >= REMIND_S:
             self._screen.add_fault(fault)
-            self._tell(told.FaultShown(fault=fault.record_name))
+            self._publish(FaultShown(fault=fault.record_name))
             self._note_daemon()
-        if shown or fault not in self._shown_s:
+        if is_shown or fault not in self._shown_s:
             self._shown_s[fault] = now_s
 
-    # --- what is kept ----------------------------------------------------------------------
+    # --- writing the state -----------------------------------------------------------------
 
     async def _save(self) -> None:
-        """Write what changed; a disk that refuses is asked again at the next look."""
+        """Write the state if it has changed; a write that fails is tried again at the next tick."""
         now_s = self._screen.now_s()
-        if not self._memory.differs_from(self._written) and now_s < self._written_s + SAVE_S:
+        if self._state == self._saved and now_s < self._saved_s + SAVE_S:
             return
-        memory = replace(self._memory, saved_at=self._now())
+        state = self._state
+        saved = replace(state, saved_at=self._clock.now())
         try:
-            await asyncio.to_thread(write_monitor_state, self._home.state_dir, memory)
+            await asyncio.to_thread(write_monitor_state, self._home.state_dir, saved)
         except StorageError as error:
-            if not self._cannot_write:
-                self._tell(told.StateNotKept(problem=str(error)))
-            self._cannot_write = True
+            if not self._has_save_failed:
+                self._publish(StateNotKept(problem=str(error)))
+            self._has_save_failed = True
             return
-        self._cannot_write = False
-        self._written, self._written_s = memory, now_s
+        self._has_save_failed = False
+        self._saved, self._saved_s = state, now_s
 
-    async def _check(self) -> None:
-        """Have everything looked at, to know since when each finding holds."""
+    async def _run_check(self) -> None:
+        """Run `trader health`, to know since when each finding holds."""
         arguments = ("--home", str(self._home.root), "health", "--json")
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -358,7 +412,7 @@ class HealthDesk:
             os.setpriority(os.PRIO_PROCESS, process.pid, NICE)
         try:
             async with asyncio.timeout(CHECK_MAX_S):
-                said, _ = await process.communicate()
+                report, _ = await process.communicate()
         except TimeoutError:
             return
         finally:
@@ -367,17 +421,17 @@ class HealthDesk:
                     process.kill()
                 await process.wait()
         with suppress(ValueError, KeyError, TypeError):
-            self.note_findings(json.loads(said)["findings"])
+            self.note_findings(json.loads(report)["findings"])
 
     def note_findings(self, findings: list[Mapping[str, object]]) -> None:
-        """Remember since when each finding holds; those that are gone are forgotten."""
-        now, known = self._now(), self._memory.findings
+        """Record since when each finding holds; findings that ended are forgotten."""
+        now, since = self._clock.now(), self._state.findings
         keys = ["|".join(str(f[k] or "") for k in ("id", "bucket_id", "subject")) for f in findings]
-        self._memory = replace(self._memory, findings={key: known.get(key, now) for key in keys})
+        self._state = replace(self._state, findings={key: since.get(key, now) for key in keys})
 
 
 def _moved(times: Mapping[str, datetime], by: timedelta) -> Iterator[tuple[str, datetime]]:
-    """Yield times that are later by so much; those that no calendar has are forgotten."""
+    """Yield times moved by a duration, without those that leave the calendar."""
     for name, at in times.items():
         with suppress(OverflowError):
             yield name, at + by

@@ -1,7 +1,7 @@
-"""Dims the matrix for the night: looks at the clock at every whole minute, and no more often.
+"""Dims the matrix for the night: compares the time of day with the night at every whole minute.
 
-A board's clock may be set while the daemon runs, by the network at the latest; a timer for the
-evening would not notice.
+The clock of a board may be set while the daemon runs, for example by a time server. A timer for the
+evening would not notice that.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 def night_of(display: DisplayTable) -> Night:
-    """Return the night that `device.toml` describes, in the display's terms."""
+    """Return the night of `device.toml` in the display's terms."""
     zone = ZoneInfo(display.time_zone) if display.time_zone else None
     begins, ends = (time.fromisoformat(at) for at in (display.night_from, display.night_to))
     return Night(Light(display.night.value), begins, ends, zone)
 
 
-class NightWatch:
-    """Keeps the screen's lighting as `device.toml` wants it at this time of day."""
+class NightDimmer:
+    """Sets the screen's lighting to that of `device.toml` for the time of day."""
 
     def __init__(self, display: DisplayTable, screen: Screen, now: Callable[[], datetime]) -> None:
         self._display = display
@@ -36,13 +36,12 @@ class NightWatch:
         self._now = now
 
     async def serve(self) -> None:
-        """Look at the clock for ever."""
-        # The clock on the wall tells nobody that it is evening.
+        """Update the lighting for ever."""
         while True:  # noqa: ASYNC110 - time passes; there is no event to wait for
-            await asyncio.sleep(self.look())
+            await asyncio.sleep(self.update())
 
-    def look(self) -> float:
-        """Set the light that holds now; return the seconds until the next look."""
+    def update(self) -> float:
+        """Set the lighting for now; return the seconds until the next update."""
         now, display = self._now(), self._display
         lighting = lighting_at(now, display.brightness, display.night_brightness, self._night)
         if lighting != self._screen.state.lighting:

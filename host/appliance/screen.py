@@ -1,7 +1,7 @@
-"""Keeps the board's display up to date: the newest state, drawn when it changes, and then asleep.
+"""Keeps the board's display up to date: draws the newest state when it changes, and then sleeps.
 
-What to draw is decided by `host.display.compositor`; when it is sent and acknowledged, by the link.
-Here is only the timer between them, and which frame answers which press.
+`host.display.compositor` decides what to draw, and the link when it is sent and acknowledged. This
+is the timer between them, and the record of which frame answers which press.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 from firmware_bridge.matrix import Frame
 from host.display.compositor import DisplayState, Fault, Layer, Picture, next_change_s, picture_at
 
-VERSIONS_KEPT: Final = 64
+ANSWERS_MAX: Final = 64
 """Frames of results that may wait for their acknowledgement."""
 
 Show = Callable[[Frame, int], int]
@@ -21,7 +21,12 @@ Show = Callable[[Frame, int], int]
 
 
 class Screen:
-    """The display as the daemon sees it; `state` is replaced through `update`."""
+    """The display as the daemon sees it; `state` is replaced through `update`.
+
+    Parameters
+    ----------
+    show : callable taking a Frame and a brightness, returning a version
+    """
 
     def __init__(self, show: Show) -> None:
         self.state = DisplayState(is_linked=False)
@@ -29,8 +34,10 @@ class Screen:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._sent: tuple[Frame, int] | None = None
-        self._answers: dict[int, str] = {}
-        self._answered: set[str] = set()
+        self._trace_ids: dict[int, str] = {}
+        """The plans that were sent and not acknowledged, by version."""
+        self._expected: set[str] = set()
+        """The trace ids of plans that no acknowledged frame has shown yet."""
 
     def update(self, state: DisplayState) -> None:
         """Show another state from now on."""
@@ -38,30 +45,37 @@ class Screen:
         self._refresh()
 
     def now_s(self) -> float:
-        """Return the time that states are made with."""
+        """Return the time of the clock that states are made with."""
         return self._loop.time()
 
     def add_fault(self, fault: Fault) -> None:
-        """Show a fault until it is mended or acknowledged."""
+        """Show a fault until it is fixed or acknowledged."""
         self.update(self.state.with_faults((*self.state.faults, fault), self.now_s()))
 
     def clear_faults(self, *faults: Fault) -> None:
         """Show these faults no longer."""
-        left = tuple(fault for fault in self.state.faults if fault not in faults)
-        self.update(self.state.with_faults(left, self.now_s()))
+        others = tuple(fault for fault in self.state.faults if fault not in faults)
+        self.update(self.state.with_faults(others, self.now_s()))
+
+    def set_fault(self, fault: Fault, is_present: bool) -> None:
+        """Add or clear a fault."""
+        if is_present:
+            self.add_fault(fault)
+        else:
+            self.clear_faults(fault)
 
     def expect_answer(self, trace_id: str) -> None:
-        """Tell, by `shown`, when the board has acknowledged a frame of this plan."""
-        self._answered.add(trace_id)
-        self._sent = None  # the same picture as before is an answer too
+        """Let `acknowledge` return this plan when the board has shown a frame of it."""
+        self._expected.add(trace_id)
+        self._sent = None  # a frame equal to the last one is an answer, too
 
-    def shown(self, version: int) -> str | None:
-        """Take the board's word that it shows a version; the trace id of a plan shown first."""
-        trace_id = self._answers.get(version)
-        self._answers = {v: t for v, t in self._answers.items() if v > version}
-        if trace_id is None or trace_id not in self._answered:
+    def acknowledge(self, version: int) -> str | None:
+        """Record that the board shows a version; return the trace id of a plan shown first."""
+        trace_id = self._trace_ids.get(version)
+        self._trace_ids = {v: t for v, t in self._trace_ids.items() if v > version}
+        if trace_id is None or trace_id not in self._expected:
             return None
-        self._answered.discard(trace_id)
+        self._expected.discard(trace_id)
         return trace_id
 
     def close(self) -> None:
@@ -80,12 +94,12 @@ class Screen:
                 self._timer = self._loop.call_at(change_s, self._refresh)
 
     def _send(self, picture: Picture) -> None:
-        sent = (picture.frame, picture.brightness)
-        if sent == self._sent:
+        content = (picture.frame, picture.brightness)
+        if content == self._sent:
             return
         version = self._show(picture.frame, picture.brightness)
-        self._sent = sent
+        self._sent = content
         if picture.layer in {Layer.RESULT, Layer.ANSWER} and self.state.result is not None:
-            self._answers[version] = str(self.state.result.get("trace_id"))
-            while len(self._answers) > VERSIONS_KEPT:
-                del self._answers[min(self._answers)]
+            self._trace_ids[version] = str(self.state.result.get("trace_id"))
+            while len(self._trace_ids) > ANSWERS_MAX:
+                del self._trace_ids[min(self._trace_ids)]

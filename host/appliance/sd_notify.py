@@ -1,7 +1,7 @@
-"""Tells the service manager how the daemon is: the protocol of sd_notify(3), a datagram a time.
+"""Reports the daemon's state to the service manager, by the datagrams of sd_notify(3).
 
-Without systemd nothing is sent. The watchdog is fed from the loop itself and never from a thread: a
-loop that does not turn must be noticed. Telling never waits and never fails the daemon.
+Without systemd nothing is sent. The watchdog is fed from the loop and never from a thread, so that
+a loop that hangs is noticed. Sending never waits and never fails the daemon.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MANAGER_VARIABLES: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 
 
 class ServiceNotifier:
-    """The socket that the service manager named, if there is one.
+    """Sends to the socket of the service manager, if there is one.
 
     Parameters
     ----------
@@ -40,27 +40,27 @@ class ServiceNotifier:
             self._socket = socket.socket(socket.AF_UNIX, kind)
 
     def ready(self) -> None:
-        """Say once that the start is over."""
+        """Report, once, that the start is over."""
         if not self._is_ready:
             self._is_ready = True
             self._send("READY=1")
 
     def status(self, text: str) -> None:
-        """Say in a line what is going on, if that is news."""
+        """Report the state as one line, if it has changed."""
         line = " ".join(text.split())[:STATUS_LENGTH_MAX]
         if line != self._status:
             self._status = line
             self._send(f"STATUS={line}")
 
     def stopping(self) -> None:
-        """Say that the end begins, and feed the watchdog no more."""
+        """Report that the daemon ends, and stop feeding the watchdog."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         self._send("STOPPING=1")
 
     def feed_watchdog(self) -> None:
-        """Say that the loop turns, now and at half the watchdog's interval from now on."""
+        """Feed the watchdog now, and from now on twice in each of its intervals."""
         if self.watchdog_s is None:
             return
         self._send("WATCHDOG=1")
@@ -68,26 +68,26 @@ class ServiceNotifier:
         self._timer = loop.call_later(self.watchdog_s / 2, self.feed_watchdog)
 
     def close(self) -> None:
-        """Let go of the socket."""
+        """Close the socket."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
 
     def _send(self, state: str) -> None:
         if self._socket is not None:
-            with suppress(OSError):  # nobody listens, or not quickly enough: nothing to be done
+            with suppress(OSError):  # the manager is gone or slow: nothing can be done
                 self._socket.sendto(state.encode(), self._address)
 
 
 def watchdog_s(environ: Mapping[str, str]) -> float | None:
-    """Return after how long without a word the service manager acts; None: it does not watch."""
+    """Return the watchdog's interval; None when this process is not watched."""
     try:
         microseconds = int(environ.get("WATCHDOG_USEC", ""))
-        meant = int(environ.get("WATCHDOG_PID") or os.getpid())
+        pid = int(environ.get("WATCHDOG_PID") or os.getpid())
     except ValueError:
         return None
-    return microseconds * MICROSECOND if microseconds > 0 and meant == os.getpid() else None
+    return microseconds * MICROSECOND if microseconds > 0 and pid == os.getpid() else None
 
 
 SILENT: Final = ServiceNotifier({})
-"""For a daemon that nobody manages."""
+"""For a daemon without a service manager."""

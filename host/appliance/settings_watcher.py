@@ -1,8 +1,8 @@
-"""What of `device.toml` takes effect while the daemon runs: the levels of the log.
+"""Applies a change of the log levels in `device.toml` while the daemon runs.
 
-The file is looked at when it was saved and has been quiet for a moment. One that is wrong changes
-nothing and is told; everything else in it waits for the next start. One that cannot be read is
-reported too, and read again at the next look, which comes within a minute.
+The file is read when it was saved and has been quiet for a moment. An invalid file changes nothing
+and is reported; everything else in it waits for the next start. A file that cannot be read is
+reported too, and read again at the next check, which comes within a minute.
 """
 
 from __future__ import annotations
@@ -27,57 +27,57 @@ if TYPE_CHECKING:
     from host.home.home import Home
 
 QUIET_S: Final = 1.0
-LINES_KEPT: Final = 20
+LINES_MAX: Final = 20
 
 
-class SettingsDesk:
+class SettingsWatcher:
     """Follows `device.toml`."""
 
     def __init__(self, home: Home, recorder: Recorder, table: LogTable) -> None:
         self._home = home
         self._recorder = recorder
         self._table = table
-        self._seen = file_signature(home.device_file)
+        self._signature = file_signature(home.device_file)
         self._read_problem = ""
         self.quiet_s = QUIET_S
 
     async def serve(self) -> None:
-        """Look after every change, for ever."""
+        """Check now and after every change, for ever."""
         with FolderWatch(self._home.root) as watch:
             while True:
-                await self.look()
+                await self.check()
                 await watch.change(self.quiet_s)
 
-    async def look(self) -> None:
-        """Take over the levels if the file is another one than before."""
+    async def check(self) -> None:
+        """Apply the levels if the file has changed since the last check."""
         current = file_signature(self._home.device_file)
-        if current == self._seen:
+        if current == self._signature:
             return
         try:
             config = await asyncio.to_thread(load_device_config, self._home)
         except ConfigFileUnreadableError as error:
-            self._tell_unreadable(str(error))
-            return  # not seen: the next look reads it again
+            self._report_read_problem(str(error))
+            return  # the signature stays: the next check reads the file again
         except HostError as error:
-            self._seen, self._read_problem = current, ""
-            lines = tuple(error_lines(error)[:LINES_KEPT])
-            self._recorder.tell(ConfigurationRejected(problems=lines))
+            self._signature, self._read_problem = current, ""
+            lines = tuple(error_lines(error)[:LINES_MAX])
+            self._recorder.publish(ConfigurationRejected(problems=lines))
             return
-        self._seen, self._read_problem = current, ""
+        self._signature, self._read_problem = current, ""
         if config.log != self._table:
             self._table = config.log
             levels = levels_of(config.log)
             set_levels(levels)
-            self._recorder.tell(LogLevelChanged(level=levels.level, buckets=levels.buckets))
+            self._recorder.publish(LogLevelChanged(level=levels.level, buckets=levels.buckets))
 
-    def _tell_unreadable(self, problem: str) -> None:
+    def _report_read_problem(self, problem: str) -> None:
         """Report a read error, once for as long as it stays the same."""
         if problem != self._read_problem:
             self._read_problem = problem
-            self._recorder.tell(ConfigurationNotKept(problem=problem))
+            self._recorder.publish(ConfigurationNotKept(problem=problem))
 
 
 def levels_of(table: LogTable) -> LogLevels:
-    """Return the levels that a file asks for."""
+    """Return the levels of a `[log]` table."""
     buckets = {name: level.value.upper() for name, level in table.buckets.items()}
     return LogLevels(table.level.value.upper(), buckets)

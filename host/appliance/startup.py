@@ -1,7 +1,7 @@
-"""Serves a home, and waits for one that is missing or cannot be written: nobody sits at a board.
+"""Serves a home, and waits for one that is missing or cannot be written: a board has no operator.
 
-The board is told meanwhile which fault it is, the service manager that the start is over and what
-is missing, and a signal ends it. Presses stay in the board's queue: nothing could be promised.
+Meanwhile the board shows the fault, the service manager learns that the start is over and what is
+missing, and a signal ends the wait. Presses stay in the board's queue until they can be recorded.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
+from firmware_bridge.events import BoardConnected, BoardDisconnected
 from firmware_bridge.link import Link
 from host.appliance.daemon import Daemon
 from host.appliance.screen import Screen
 from host.clock import utc_now
 from host.display.faults import SCROLL_TEXTS, Fault
 from host.errors import HomeError, HostError, StorageError
-from host.telemetry import events
-from host.telemetry.events import HostEvent, stamped
+from host.home.storage.atomic_file import write_atomic
+from host.telemetry.events import DaemonStopped, HostEvent, WaitingForHome, stamped
 from host.telemetry.logs.event_log import log_event
 
 if TYPE_CHECKING:
@@ -28,52 +29,53 @@ if TYPE_CHECKING:
     from host.home.config.device_settings import DeviceConfig
     from host.home.home import Home
 
-LOOK_AGAIN_S: Final = 2.0
+RETRY_S: Final = 2.0
 
-Settings = Callable[[], "tuple[DeviceConfig, str | None]"]
-Logging = Callable[..., AbstractContextManager[object]]
+LoadSettings = Callable[[], "tuple[DeviceConfig, str | None]"]
+StartLogging = Callable[..., AbstractContextManager[object]]
 OpenPort = Callable[["DeviceConfig"], "Port"]
 
 
 async def serve(
     home: Home,
-    settings: Settings,
+    load_settings: LoadSettings,
     open_port: OpenPort,
-    logging: Logging,
+    start_logging: StartLogging,
     notifier: ServiceNotifier,
     *,
     waits: bool,
 ) -> None:
-    """Run a daemon; where its home does not let it, wait until it does, if that is wanted.
+    """Run a daemon; with `waits`, wait for a home that cannot be served.
 
     Parameters
     ----------
     home : Home
-    settings : callable
-        Reads `device.toml`: the settings, and what of it was refused.
+    load_settings : callable
+        Reads `device.toml`; returns the settings, and the place of an error in it.
     open_port : callable taking the settings
-    logging : callable taking the settings, and whether a file may be written
+    start_logging : callable taking the settings and `keeps`
+        `keeps` is whether a file may be written.
     notifier : ServiceNotifier
     waits : bool
-        Whether to wait; a person at a terminal would rather be told.
+        False for a person at a terminal, who would rather see the error.
 
     Raises
     ------
     InstanceError
         When another daemon serves this home.
     HomeError, StorageError
-        When it cannot be served and nobody wants to wait.
+        When the home cannot be served, without `waits`.
     """
     notifier.feed_watchdog()
-    stop, told = _stop_on_signals(), ""
+    stop, last_problem = _stop_on_signals(), ""
     while not stop.is_set():
-        config, rejected = settings()
+        config, rejected = load_settings()
         port = open_port(config)
         daemon = Daemon(home, config, port, config_rejected=rejected, notifier=notifier)
         try:
             home.require_home()
-            with logging(config, keeps=True):
-                async with _passed_on(stop, daemon, notifier):
+            with start_logging(config, keeps=True):
+                async with _stopped_by(stop, daemon, notifier):
                     return await daemon.run()
         except (HomeError, StorageError) as error:
             if not waits:
@@ -81,24 +83,24 @@ async def serve(
             fault = Fault.HOME_MISSING if isinstance(error, HomeError) else Fault.CANNOT_WRITE
             notifier.status(f"degraded (fault {fault.value} {SCROLL_TEXTS[fault]}): {error}")
             notifier.ready()
-            with logging(config, keeps=False):
-                if str(error) != told:
-                    told = str(error)
-                    _log(events.WaitingForHome(fault=fault.value, problem=told))
+            with start_logging(config, keeps=False):
+                if str(error) != last_problem:
+                    last_problem = str(error)
+                    _log(WaitingForHome(fault=fault.value, problem=last_problem))
                 await _wait(home, open_port(config), fault, stop)
                 if stop.is_set():
-                    _log(events.DaemonStopped())
+                    _log(DaemonStopped())
     notifier.stopping()
     return None
 
 
 def _log(event: HostEvent) -> None:
-    """Tell the log alone: there is no journal yet."""
+    """Write an event to the log alone: there is no journal yet."""
     log_event(stamped(event, utc_now()))
 
 
 def _stop_on_signals() -> asyncio.Event:
-    """Return what SIGTERM and SIGINT set, from now on and whatever is going on."""
+    """Return an event that SIGTERM and SIGINT set from now on."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
@@ -106,57 +108,53 @@ def _stop_on_signals() -> asyncio.Event:
 
 
 @asynccontextmanager
-async def _passed_on(
+async def _stopped_by(
     stop: asyncio.Event, daemon: Daemon, notifier: ServiceNotifier
 ) -> AsyncIterator[None]:
-    """Stop the daemon when a signal says so."""
+    """Stop the daemon when the event is set."""
 
-    async def pass_on() -> None:
+    async def stop_daemon() -> None:
         await stop.wait()
         notifier.stopping()
         daemon.stop()
 
-    passing = asyncio.create_task(pass_on(), name="stop on signals")
+    task = asyncio.create_task(stop_daemon(), name="stop on signals")
     try:
         yield
     finally:
-        passing.cancel()
+        task.cancel()
 
 
 async def _wait(home: Home, port: Port, fault: Fault, stop: asyncio.Event) -> None:
-    """Show the fault until it is worth another try, or a signal came."""
+    """Show the fault until the home can be served, or a signal came."""
     async with Link(port) as link:
         screen = Screen(link.show)
         screen.add_fault(fault)
-        listening = asyncio.create_task(_follow(link, screen))
+        drawing = asyncio.create_task(_draw_when_connected(link, screen))
         try:
             while not stop.is_set():
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(LOOK_AGAIN_S):
+                    async with asyncio.timeout(RETRY_S):
                         await stop.wait()
-                if not stop.is_set() and await asyncio.to_thread(_is_worth_a_try, home):
+                if not stop.is_set() and await asyncio.to_thread(_is_writable, home):
                     return
         finally:
             screen.close()
-            listening.cancel()
+            drawing.cancel()
             with suppress(asyncio.CancelledError):
-                await listening
+                await drawing
 
 
-async def _follow(link: Link, screen: Screen) -> None:
+async def _draw_when_connected(link: Link, screen: Screen) -> None:
     """Draw when the board comes; its presses are not confirmed, so it keeps them."""
-    from firmware_bridge.events import BoardConnected, BoardDisconnected
-
     async for event in link:
         if isinstance(event, BoardConnected | BoardDisconnected):
             is_linked = isinstance(event, BoardConnected)
             screen.update(screen.state.with_link(is_linked=is_linked))
 
 
-def _is_worth_a_try(home: Home) -> bool:
-    """Tell whether a home is there and can be written; trying leaves nothing behind."""
-    from host.home.storage.atomic_file import write_atomic
-
+def _is_writable(home: Home) -> bool:
+    """Return whether the home is there and can be written; the attempt leaves nothing behind."""
     try:
         home.require_home()
         probe = home.state_dir / "probe"

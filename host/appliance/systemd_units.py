@@ -1,9 +1,9 @@
 """Unit files for one user on one machine, from the templates in `configs/systemd`.
 
-The system's service hides all homes (`ProtectHome=tmpfs`) and puts two things back: the user's
-`.arduino-trader`, and whatever of this program is installed below a home. systemd expands no `~`,
-and `%h` in a unit of the system is root's, so the paths are absolute and stand in a drop-in of that
-user; the template is the same for all.
+The system's service hides all homes (`ProtectHome=tmpfs`) except the user's `.arduino-trader` and
+the parts of this program that are installed below a home. systemd does not expand `~`, and `%h` in
+a unit of the system is root's home. So the paths are absolute and in a drop-in of that user; the
+template is the same for all.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ SYSTEM_DIR: Final = Path("etc/systemd/system")
 USER_DIR: Final = Path(".config/systemd/user")
 USER_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 HIDDEN: Final = (Path("/home"), Path("/root"), Path("/run/user"))
-"""What ProtectHome= covers."""
-NEVER_IN_A_PATH = re.compile(r"[\x00-\x1f\x7f\"\\]")
+"""The folders that ProtectHome= hides."""
+FORBIDDEN_CHARACTERS = re.compile(r"[\x00-\x1f\x7f\"\\]")
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Whose appliance it is, and where it lives."""
+    """The user of an appliance, and its home."""
 
     user: str
     home: Path
@@ -40,14 +40,14 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class UnitFile:
-    """A file to be written."""
+    """A file to write."""
 
     path: Path
     text: str
 
 
 def login_of(user: str, home: Path | None) -> Login:
-    """Return whose appliance it is; the home is that of the user unless another one is named.
+    """Return the user and the home; the default home is in the user's home directory.
 
     Raises
     ------
@@ -55,14 +55,14 @@ def login_of(user: str, home: Path | None) -> Login:
         When there is no such user.
     """
     if not USER_NAME.fullmatch(user):
-        raise UsageError(f"trader service: {user!r:.60} is no name of a user")
+        raise UsageError(f"trader service: {user!r:.60} is not a user name")
     if home is None:
         home = home_of(user) / ".arduino-trader"
     return Login(user, home.absolute())
 
 
 def home_of(user: str) -> Path:
-    """Return where a user of this computer lives.
+    """Return the home directory of a user of this computer.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def home_of(user: str) -> Path:
 
 
 def system_units(login: Login, root: Path = Path("/")) -> tuple[UnitFile, ...]:
-    """Return the template and the drop-in of a user, as the system's manager reads them."""
+    """Return the template and the drop-in of a user, for the system's manager."""
     folder = root / SYSTEM_DIR
     drop_in = folder / f"arduino-trader@{login.user}.service.d" / PATHS_NAME
     return (
@@ -93,12 +93,12 @@ def user_units(login: Login, user_home: Path) -> tuple[UnitFile, ...]:
 
 
 def program_paths() -> tuple[Path, ...]:
-    """Return what must be seen to run this program: interpreter, packages, and a checkout."""
+    """Return the folders that this program needs: interpreter, packages, and a checkout."""
     paths = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).parent}
     paths.add(Path(__file__).resolve().parents[2])
     paths |= {Path(sys.executable).resolve().parent.parent}
-    found = sorted({path.absolute() for path in paths})
-    return tuple(p for p in found if not any(p != q and p.is_relative_to(q) for q in found))
+    folders = sorted({path.absolute() for path in paths})
+    return tuple(p for p in folders if not any(p != q and p.is_relative_to(q) for q in folders))
 
 
 def _rendered(name: str, login: Login) -> str:
@@ -113,25 +113,25 @@ def _rendered(name: str, login: Login) -> str:
         "PROGRAM_BINDS": "\n".join(binds) or "# The program is not below a home.",
         "DOCS": _path(docs).replace(" ", "%%20"),
     }
-    for key, found in names.items():
-        text = text.replace(f"@{key}@", found)
+    for key, value in names.items():
+        text = text.replace(f"@{key}@", value)
     return text
 
 
 def _path(path: Path) -> str:
-    """Return a path as it stands within quotes of a unit file; `%` begins a specifier there.
+    """Return a path for the quotes of a unit file, where `%` begins a specifier.
 
     Raises
     ------
     UsageError
-        When it cannot be written safely.
+        When it has characters that cannot be quoted.
     """
     text = str(path)
-    if NEVER_IN_A_PATH.search(text):
+    if FORBIDDEN_CHARACTERS.search(text):
         raise UsageError(f"trader service: {text!r}: no quotes, backslashes or control characters")
     return text.replace("%", "%%")
 
 
 def _bind(path: Path) -> str:
-    """Return a path of `BindPaths=`, where a colon separates."""
+    """Return a path for `BindPaths=`, where a colon separates."""
     return _path(path).replace(":", "\\:")

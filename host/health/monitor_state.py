@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -87,10 +87,6 @@ class MonitorState:
     incidents: Mapping[str, datetime] = field(default_factory=dict)
     boot_id: str = ""
     clock_offset_s: float = 0.0
-
-    def differs_from(self, other: MonitorState) -> bool:
-        """Tell whether more than the time of saving differs."""
-        return replace(self, saved_at=None) != replace(other, saved_at=None)
 
     def to_json(self) -> dict[str, object]:
         """Return the state as plain data."""

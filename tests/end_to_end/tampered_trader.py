@@ -19,13 +19,14 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from firmware_bridge.link import Link
 from host.appliance.daemon import Daemon
 from host.cli import main as cli
+from host.clock import Clock, utc_now
 from host.home.plan_store import PlanStore
 from host.planning.worker import client as worker_client
 from host.telemetry.journal.journal import Journal
@@ -104,7 +105,8 @@ def set_clock(by_s: float) -> None:
     init = Daemon.__init__
 
     def with_wrong_clock(self: Any, *args: Any, **kwargs: Any) -> None:
-        init(self, *args, **kwargs, now=lambda: datetime.now(UTC) + timedelta(seconds=by_s))
+        clock = Clock(now=lambda: utc_now() + timedelta(seconds=by_s))
+        init(self, *args, **kwargs, clock=clock)
 
     Daemon.__init__ = with_wrong_clock  # type: ignore[method-assign]
 

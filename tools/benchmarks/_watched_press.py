@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from host.appliance.plan_service import names_of, stored_event
-from host.appliance.presses.press_log import OpenRequest, PressLedger
+from host.appliance.presses.press_log import OpenRequest, PressLog
 from host.appliance.presses.recorder import Recorder
 from host.home.plan_store import PlanStore
 from host.planning.breaker_store import BreakerStore
@@ -69,16 +69,16 @@ class Appliance:
     """A daemon without a board."""
 
     def __init__(self, home: Home, stack: AsyncExitStack) -> None:
-        ledger, bus = PressLedger(), EventBus(utc_now)
+        press_log, bus = PressLog(), EventBus(utc_now)
         bus.subscribe("log", log_event, wants=is_logged, wants_type=is_logged_type)
         head = home.state_dir / HEAD_NAME
-        journal = Journal(home.journal_dir, head, now=utc_now, state=ledger.state)
-        journal.open(ledger.note)
+        journal = Journal(home.journal_dir, head, now=utc_now, state=press_log.state)
+        journal.open(press_log.note)
         stack.callback(journal.close)
-        self.recorder = Recorder(journal, ledger, bus, utc_now, lambda _is_failing: None)
+        self.recorder = Recorder(journal, press_log, bus, utc_now, lambda _is_failing: None)
         stack.push_async_callback(self.recorder.close)
         # Nobody hears it: what a press needs to be executed once, and not a line more.
-        self.promises = Recorder(journal, ledger, EventBus(utc_now), utc_now, lambda _is: None)
+        self.promises = Recorder(journal, press_log, EventBus(utc_now), utc_now, lambda _is: None)
         stack.push_async_callback(self.promises.close)
         self.worker = WorkerClient(home, command=(sys.executable, WORKER, "--home", str(home.root)))
         breakers, metrics = BreakerStore(home), MetricsStore(home)
@@ -92,7 +92,7 @@ class Appliance:
         reply = await self.planner.plan(request.trace_id, BUCKET, DEADLINE_S, self._hear)
         await self._kept(self.recorder, request, reply)
         shown = FrameShown(version=self.presses, press_to_frame_s=0.1, **names_of(request))
-        self.recorder.tell(shown)
+        self.recorder.publish(shown)
 
     async def silent(self) -> None:
         """Press: only what keeps it from being lost or doubled."""
@@ -122,7 +122,7 @@ class Appliance:
         await recorder.record(stored_event(request, reply, file))
 
     def _hear(self, event: dict[str, Any]) -> None:
-        self.recorder.tell_of(event)
+        self.recorder.publish_record(event)
 
     async def cost_s(self, press: Callable[[], Awaitable[None]]) -> Cost:
         """Return the processor seconds of a press and all that follows, in both processes."""

@@ -1,6 +1,9 @@
-"""From an edge on the link to a verdict in the journal; `daemon.presses` says why in this order.
+"""Handles button edges: from an edge on the link to a verdict in the journal and its effect.
 
-journal the edge -> confirm it to the board -> gesture -> decision -> journal the verdict -> effect
+    journal the edge -> confirm it to the board -> gesture -> decision -> journal the verdict
+    -> effect
+
+`presses.press_log` explains this order.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, Protocol, TypedDict, assert_never
+from typing import TYPE_CHECKING, TypedDict, assert_never
 
 from firmware_bridge.buttons import (
     Gesture,
@@ -18,7 +21,7 @@ from firmware_bridge.buttons import (
     GestureUpdate,
     PendingGesture,
 )
-from firmware_bridge.messages import Edge
+from firmware_bridge.messages import MILLISECONDS, Edge
 from host.appliance.presses.controls import (
     AcknowledgeFaults,
     CancelPlan,
@@ -52,29 +55,38 @@ if TYPE_CHECKING:
     from firmware_bridge import events as link_events
     from firmware_bridge.events import EdgeId
     from host.appliance.presses.recorder import Recorder
-    from host.appliance.presses.speculative_plan import HeadStart
     from host.appliance.screen import Screen
     from host.home.home import Home
     from host.telemetry.events import EventScope
 
-MILLISECONDS: Final = 1000
 
+@dataclass(frozen=True, slots=True)
+class PressEffects:
+    """The parts of the daemon that a press sets in motion; each call is quick.
 
-class Effects(Protocol):
-    """What a verdict leads to; each is quick, and journals nothing about presses."""
+    Parameters
+    ----------
+    confirm_edge : callable taking an EdgeId
+        Acknowledges an edge to the board.
+    request_plan : callable taking a trace id and the time of the press in seconds
+        Called when the request is in the journal.
+    cancel_plan : callable taking a trace id
+    speculate : callable taking a trace id and a bucket id
+        Begins a plan that may be wanted in a moment.
+    discard_speculation : callable
+    show_selected_bucket : callable
+    """
 
-    def plan_requested(self, trace_id: str, pressed_s: float) -> None:
-        """Begin to plan: the request is open in the ledger."""
-
-    def cancel_requested(self, trace_id: str) -> None:
-        """Stop this plan."""
-
-    def bucket_selected(self, bucket_id: str) -> None:
-        """Show another bucket."""
+    confirm_edge: Callable[[EdgeId], None]
+    request_plan: Callable[[str, float], None]
+    cancel_plan: Callable[[str], None]
+    speculate: Callable[[str, str], None]
+    discard_speculation: Callable[[], None]
+    show_selected_bucket: Callable[[], None]
 
 
 class PressFields(TypedDict):
-    """What every verdict on a press says."""
+    """Fields of every verdict on a press."""
 
     gesture: str
     edges: tuple[tuple[int, int], ...]
@@ -83,14 +95,14 @@ class PressFields(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """A gesture with what everything about it is recorded under."""
+    """A gesture with its trace id and age."""
 
     gesture: Gesture
     trace_id: str
     age_s: float
 
     def fields(self) -> PressFields:
-        """Return what every verdict says."""
+        """Return the fields of every verdict on it."""
         return {
             "gesture": self.gesture.kind.value,
             "edges": edges_field(self.gesture.edges),
@@ -98,8 +110,17 @@ class Press:
         }
 
 
-class PressDesk:
-    """Takes edges and gives verdicts, one after the other."""
+class PressHandler:
+    """Takes edges and gives verdicts, one after the other.
+
+    Parameters
+    ----------
+    home : Home
+    recorder : Recorder
+    screen : Screen
+    controls : Controls
+    effects : PressEffects
+    """
 
     def __init__(
         self,
@@ -107,112 +128,108 @@ class PressDesk:
         recorder: Recorder,
         screen: Screen,
         controls: Controls,
-        effects: Effects,
-        head_start: HeadStart,
+        effects: PressEffects,
     ) -> None:
-        self.reader = GestureTracker(controls.timing)
+        self.gestures = GestureTracker(controls.timing)
         self._home = home
         self._recorder = recorder
-        self._ledger = recorder.ledger
+        self._press_log = recorder.press_log
         self._screen = screen
         self._controls = controls
         self._effects = effects
-        self._head_start = head_start
         self._bucket_ids: tuple[str, ...] = ()
 
-    async def look_at_buckets(self) -> tuple[str, ...]:
+    async def read_bucket_ids(self) -> tuple[str, ...]:
         """Return the buckets that there are now."""
         self._bucket_ids = await asyncio.to_thread(self._home.bucket_ids)
         return self._bucket_ids
 
-    async def take(
-        self, changed: link_events.ButtonEdge, confirm: Callable[[EdgeId], None]
-    ) -> None:
-        """Journal an edge, acknowledge it, and act on what it completes."""
+    async def on_edge(self, edge: link_events.ButtonEdge) -> None:
+        """Journal an edge, acknowledge it, and act on the gesture that it completes."""
         arrived_s = self._screen.now_s()
-        trace_id = self._ledger.trace_of(changed) or new_trace_id()
-        await self._recorder.record(edge_event(changed, trace_id))
-        confirm(changed.edge_id)
+        trace_id = self._press_log.trace_of(edge) or new_trace_id()
+        await self._recorder.record(edge_event(edge, trace_id))
+        self._effects.confirm_edge(edge.edge_id)
         self._screen.update(self._screen.state.with_touch(arrived_s))
-        await self._read(changed, arrived_s)
-        await self._sweep()
+        await self._feed(edge, arrived_s)
+        await self._drop_leftovers()
 
     async def replay(self) -> None:
-        """Feed the gestures what a crash left without a verdict."""
+        """Feed the edges to the gestures that a crash left without a verdict."""
         now, now_s = self._recorder.now(), self._screen.now_s()
-        for edge in self._ledger.open_edges:
+        for edge in self._press_log.open_edges:
             ago_s = (now - edge.journaled_at).total_seconds()
-            if ago_s < 0 or (now - edge.at) > self._patience():
+            if ago_s < 0 or (now - edge.at) > self._longest_gesture():
                 await self._give_up_edges((edge,), PressExpired, "the daemon was away")
             else:
-                await self._read(edge.changed(), now_s - ago_s)
-        await self._sweep()
+                await self._feed(edge.to_link_event(), now_s - ago_s)
+        await self._drop_leftovers()
 
     async def tick(self) -> None:
         """Act on what the time has decided."""
-        await self._act(self.reader.tick(self._screen.now_s()))
-        await self._sweep()
+        await self._act(self.gestures.tick(self._screen.now_s()))
+        await self._drop_leftovers()
 
-    async def edges_are_missing(self, why: str) -> None:
+    async def give_up_presses(self, why: str) -> None:
         """Give up presses that will never be complete."""
-        await self._act(self.reader.end_presses(self._screen.now_s()))
-        await self._give_up_edges(self._ledger.open_edges, PressDropped, why)
+        await self._act(self.gestures.end_presses(self._screen.now_s()))
+        await self._give_up_edges(self._press_log.open_edges, PressDropped, why)
 
-    async def board_connected(self, boot_id: int) -> None:
-        """Trust silence again; a press from before a restart of the board is given up."""
-        self.reader.link_connected(self._screen.now_s())
-        if any(edge.edge_id.boot_id != boot_id for edge in self._ledger.open_edges):
-            await self.edges_are_missing("the board restarted")
+    async def on_connected(self, boot_id: int) -> None:
+        """Let silence count again; give up a press from before a restart of the board."""
+        self.gestures.link_connected(self._screen.now_s())
+        if any(edge.edge_id.boot_id != boot_id for edge in self._press_log.open_edges):
+            await self.give_up_presses("the board restarted")
 
-    async def events_lost(self, lost: link_events.PressesLost) -> None:
-        """Record presses that never reached us, once, and give up what they tear apart."""
-        newly = self._ledger.newly_lost(lost.boot_id, lost.overflow + lost.reset)
-        if newly:
-            await self._recorder.record(PressesLost(boot_id=lost.boot_id, edges_lost=newly))
+    async def on_presses_lost(self, lost: link_events.PressesLost) -> None:
+        """Record edges that the board lost, once, and give up the presses that they belong to."""
+        n_new = self._press_log.newly_lost(lost.boot_id, lost.overflow + lost.reset)
+        if n_new:
+            await self._recorder.record(PressesLost(boot_id=lost.boot_id, edges_lost=n_new))
             self._screen.add_fault(display.Fault.PRESS_LOST)
-            await self.edges_are_missing("the board lost edges")
+            await self.give_up_presses("the board lost edges")
 
     # --- inside ----------------------------------------------------------------------------
 
-    def _patience(self) -> timedelta:
-        """Return after how long an edge cannot be part of anything that is still executed."""
+    def _longest_gesture(self) -> timedelta:
+        """Return after how long an edge cannot belong to a gesture that is still executed."""
         hold_s = self._controls.timing.long_hold_ms / MILLISECONDS
         return timedelta(seconds=self._controls.press_age_s + hold_s)
 
-    async def _read(self, changed: link_events.ButtonEdge, arrived_s: float) -> None:
-        updates = self.reader.feed(changed, arrived_s)
-        if changed.edge is Edge.UP:
+    async def _feed(self, edge: link_events.ButtonEdge, arrived_s: float) -> None:
+        updates = self.gestures.feed(edge, arrived_s)
+        if edge.edge is Edge.UP:
             self._screen.update(self._screen.state.with_preview(None))
         await self._act(updates)
-        if changed.edge is Edge.DOWN:
-            self._head_start.drop()  # a second press: whatever it becomes, it is no wish for a plan
-        elif self.reader.awaits_second_press:
-            self._guess(changed)
+        if edge.edge is Edge.DOWN:
+            self._effects.discard_speculation()  # two presses are never a request for a plan
+        elif self.gestures.awaits_second_press:
+            self._speculate(edge)
 
-    def _guess(self, changed: link_events.ButtonEdge) -> None:
+    def _speculate(self, edge: link_events.ButtonEdge) -> None:
         """Begin the plan that this press asks for if no second one follows."""
-        age_s = changed.age_ms / MILLISECONDS
+        age_s = edge.age_ms / MILLISECONDS
         decision = self._controls.decide(GestureKind.SHORT, age_s, self._situation())
-        known = {edge.edge_id: edge.trace_id for edge in self._ledger.open_edges}
-        trace_id = known.get(changed.edge_id)  # None for a release whose press was lost
-        if trace_id is None or self._ledger.open_requests:
+        trace_ids = {e.edge_id: e.trace_id for e in self._press_log.open_edges}
+        trace_id = trace_ids.get(edge.edge_id)  # None for a release whose press was lost
+        if trace_id is None or self._press_log.open_requests:
             return
         if isinstance(decision, StartPlan):
-            self._head_start.begin(trace_id, decision.bucket_id)
+            self._effects.speculate(trace_id, decision.bucket_id)
 
     async def _act(self, updates: list[GestureUpdate]) -> None:
         for update in updates:
             if isinstance(update, PendingGesture):
-                self._preview(update)
+                self._show_preview(update)
             else:
                 await self._judge(update)
 
-    async def _sweep(self) -> None:
-        """Once no press is under way, no edge may be left without a verdict."""
-        if self.reader.is_idle:
-            self.reader.forget_times()
-            left = self._ledger.open_edges
-            await self._give_up_edges(left, PressDropped, "no press with its release")
+    async def _drop_leftovers(self) -> None:
+        """Give every edge its verdict, once no press is under way."""
+        if self.gestures.is_idle:
+            self.gestures.forget_times()
+            edges = self._press_log.open_edges
+            await self._give_up_edges(edges, PressDropped, "no press with its release")
 
     async def _give_up_edges(
         self,
@@ -221,79 +238,78 @@ class PressDesk:
         why: str,
     ) -> None:
         if edges:
-            self._head_start.drop()
+            self._effects.discard_speculation()
             ids = edges_field(edge.edge_id for edge in edges)
             await self._recorder.record(verdict(trace_id=edges[0].trace_id, edges=ids, why=why))
 
     def _situation(self) -> Situation:
-        plans = {r.bucket_id: r.trace_id for r in self._ledger.open_requests if not r.is_cancelled}
+        requests = self._press_log.open_requests
+        plans = {r.bucket_id: r.trace_id for r in requests if not r.is_cancelled}
         has_faults = bool(self._screen.state.faults)
-        return Situation(self._ledger.selected_bucket, self._bucket_ids, plans, has_faults)
+        return Situation(self._press_log.selected_bucket, self._bucket_ids, plans, has_faults)
 
     async def _judge(self, gesture: Gesture) -> None:
-        """Decide what a gesture means now, record it, and let it happen."""
-        await self.look_at_buckets()
-        trace_id = self._ledger.edge(gesture.edges[0]).trace_id
-        press = Press(gesture, trace_id, self.reader.age_s(gesture, self._screen.now_s()))
+        """Decide about a gesture, record the verdict, and execute it."""
+        await self.read_bucket_ids()
+        trace_id = self._press_log.edge(gesture.edges[0]).trace_id
+        press = Press(gesture, trace_id, self.gestures.age_s(gesture, self._screen.now_s()))
         situation = self._situation()
         decision = self._controls.decide(gesture.kind, press.age_s, situation)
         self._screen.update(self._screen.state.with_preview(None))
         if not isinstance(decision, StartPlan):
-            self._head_start.drop()
-        await self._carry_out(decision, press, situation.bucket_id or "")
+            self._effects.discard_speculation()
+        await self._execute(decision, press, situation.bucket_id or "")
 
-    async def _carry_out(self, decision: Decision, press: Press, bucket_id: str) -> None:
+    async def _execute(self, decision: Decision, press: Press, bucket_id: str) -> None:
         record, fields, trace_id = self._recorder.record, press.fields(), press.trace_id
-        screen = self._screen
+        screen, effects = self._screen, self._effects
+        names: EventScope = {"trace_id": trace_id, "bucket_id": bucket_id}
         match decision:
-            case StartPlan(chosen):
+            case StartPlan(target_id):
                 pressed_s = screen.now_s() - press.age_s
-                await record(PlanRequested(trace_id=trace_id, bucket_id=chosen, **fields))
-                self._effects.plan_requested(trace_id, pressed_s)
-            case JoinPlan(joined):
-                # Under the plan's trace id: one answer, one id.
-                names: EventScope = {"trace_id": decision.trace_id, "bucket_id": joined}
+                await record(PlanRequested(trace_id=trace_id, bucket_id=target_id, **fields))
+                effects.request_plan(trace_id, pressed_s)
+            case JoinPlan(target_id):
+                # Under the trace id of the plan: one answer, one id.
+                names = {"trace_id": decision.trace_id, "bucket_id": target_id}
                 await record(PressJoined(**names, press_trace_id=trace_id, **fields))
-            case SelectBucket(chosen):
-                await record(BucketSelected(trace_id=trace_id, bucket_id=chosen, **fields))
-                self._effects.bucket_selected(chosen)
+            case SelectBucket(target_id):
+                await record(BucketSelected(trace_id=trace_id, bucket_id=target_id, **fields))
+                effects.show_selected_bucket()
             case TurnPage():
-                await record(PageTurned(trace_id=trace_id, bucket_id=bucket_id, **fields))
+                await record(PageTurned(**names, **fields))
                 screen.update(screen.state.with_next_page(screen.now_s()))
-            case CancelPlan(cancels):
-                names = {"trace_id": trace_id, "bucket_id": bucket_id}
-                await record(CancelRequested(**names, cancels=cancels, **fields))
-                self._effects.cancel_requested(cancels)
+            case CancelPlan(plan_trace_id):
+                await record(CancelRequested(**names, cancels=plan_trace_id, **fields))
+                effects.cancel_plan(plan_trace_id)
             case AcknowledgeFaults():
                 faults = screen.state.faults
-                seen = tuple(fault.record_name for fault in faults)
-                names = {"trace_id": trace_id, "bucket_id": bucket_id}
-                await record(FaultAcknowledged(**names, faults=seen, **fields))
+                fault_names = tuple(fault.record_name for fault in faults)
+                await record(FaultAcknowledged(**names, faults=fault_names, **fields))
                 screen.clear_faults(*faults)
             case Expire():
-                await record(PressExpired(trace_id=trace_id, bucket_id=bucket_id, **fields))
+                await record(PressExpired(**names, **fields))
             case Ignore(why):
-                names = {"trace_id": trace_id, "bucket_id": bucket_id}
                 await record(PressIgnored(**names, why=why, **fields))
             case _:
                 assert_never(decision)
 
-    def _preview(self, update: PendingGesture) -> None:
-        """Show what letting go now would do."""
+    def _show_preview(self, gesture: PendingGesture) -> None:
+        """Show the effect of a release now."""
         screen, timing = self._screen, self._controls.timing
-        decision = self._controls.decide(update.kind, 0.0, self._situation())
+        decision = self._controls.decide(gesture.kind, 0.0, self._situation())
         intent = intent_of(decision)
         now_s = screen.now_s()
         bucket = decision.bucket_id if isinstance(decision, SelectBucket) else ""
         until_s = None
-        if update.kind.value == "hold":
+        if gesture.kind is GestureKind.HOLD:
             until_s = now_s + (timing.long_hold_ms - timing.hold_ms) / MILLISECONDS
         preview = None if intent is None else display.ReleasePreview(intent, now_s, until_s, bucket)
         screen.update(screen.state.with_preview(preview))
 
 
 def intent_of(decision: Decision) -> display.Intent | None:
-    """Return the picture of what a release would do; None for what shows itself at once."""
+    """Return the picture of a release; None for a decision that is visible at once."""
     match decision:
         case SelectBucket():
             return display.Intent.NEXT_BUCKET

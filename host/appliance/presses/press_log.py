@@ -1,44 +1,46 @@
-"""What became of every press: the part of the journal that makes presses exactly-once.
+"""The state of every press, read from the journal: presses are executed exactly once.
 
-The promise is that a press the board was told is safe (acknowledged) is neither lost nor doubled,
-whatever kills the daemon and whenever. The journal alone keeps it; nothing here has a file of its
-own. The steps of a press, each a record, each durable before the next one begins:
+A press that was acknowledged to the board is neither lost nor executed twice, whenever the daemon
+is killed. The journal alone guarantees this; no other file is involved. Each step of a press is a
+record, and each record is durable before the next step begins:
 
-1. ``ButtonEdge``: an edge arrived. Only then is it acknowledged. A down edge gets the trace id that
-   everything after it carries.
+1. ``ButtonEdge``: an edge arrived. Only then is it acknowledged. A down edge gets the trace id of
+   everything that follows from it.
 2. A *verdict* on the edges of a gesture: ``PlanRequested``, ``PressJoined`` (a plan of the bucket
-   is under way, its answer is the answer), ``BucketSelected``, ``PageTurned``, ``CancelRequested``,
-   ``FaultAcknowledged``, ``PressExpired`` (arrived too late), ``PressDropped`` (edges are missing:
-   the board restarted or lost some). Each names its edges. For everything but a plan the verdict
-   *is* the effect: which bucket is selected is what the last ``BucketSelected`` says.
+   is under way, and its answer is the answer), ``BucketSelected``, ``PageTurned``,
+   ``CancelRequested``, ``FaultAcknowledged``, ``PressExpired`` (arrived too late),
+   ``PressDropped`` (edges are missing: the board restarted or lost some). Each names its edges.
+   For everything but a plan the verdict *is* the effect: the selected bucket is that of the last
+   ``BucketSelected``.
 3. For a plan, its file, under the trace id.
 4. The *answer*: ``PlanStored``, ``PlanFailed``, ``PlanCancelled`` or ``PlanExpired``.
 
-What a kill -9 leaves, by where it strikes, and what the next start does:
+After a kill -9 the next start does this, depending on the moment:
 
-- before 1 is on disk: the board was not told, keeps the edge and sends it again. Not lost.
-- between 1 and the acknowledgement: the board sends the edge again. Its id is in the journal, so
-  the link acknowledges it and does not tell it again. The journaled copy is acted on. Not doubled.
-- between 1 and 2: edges without a verdict are fed to the gestures again, at the times they came.
-  A press whose release is still on the board is completed by it.
-- between 2 and 3: a request without an answer. Its plan has no file, so nothing was shown or kept:
-  it is planned again under its trace id if it is still fresh, else it gets ``PlanExpired``.
-- between 3 and 4: the file is there under the trace id. It gets its ``PlanStored`` and no second
-  plan.
-- after 4: nothing is left to do.
+- Before 1 is on disk: nothing. The board has no acknowledgement and sends the edge again.
+- Between 1 and the acknowledgement: the board sends the edge again. Its id is in the journal, so
+  the link acknowledges it and reports no second edge. The journaled copy is executed.
+- Between 1 and 2: edges without a verdict are fed to the gestures again, at their own times. If
+  the release of a press is still on the board, it completes the press.
+- Between 2 and 3: a request without an answer. Its plan has no file, so nothing of it was shown.
+  If it is still fresh it is planned again under its trace id, else it gets ``PlanExpired``.
+- Between 3 and 4: the file is there under the trace id. It gets its ``PlanStored``, and no second
+  plan is made.
+- After 4: nothing is left to do.
 
-A plan may be begun before 2, at the release of a press that may still become a double one
-(`daemon.head_start`). That is a guess that stands nowhere but in memory: it becomes the plan of
-step 3 only after 2 is on disk, and is forgotten after any other verdict.
+A plan may begin before 2, at the release of a press that may still become a double one (see
+`plan_service`). Such a plan is in memory only. It becomes the plan of step 3 after 2 is on
+disk, and is discarded after any other verdict.
 
-Only the daemon writes plans, and one daemon at a time holds the home's lock, so a worker that
+Only the daemon writes plans, and one daemon at a time holds the home's lock. So a worker that
 outlives its daemon by a moment cannot add a second file.
 
-Fresh means: younger than the 10 s after which a late press is not executed either. A person who
-has waited longer has gone, or pressed again; a plan out of the blue would be worse than a visible
-"expired". The age runs from the youngest press that waits for the answer, by the wall clock, since
-no other clock survives a restart. A press that seems to come from the future (the clock was set
-back) is not provably fresh and expires. Expired is not lost: it stands in the journal and is shown.
+A request is fresh while it is younger than the 10 s after which a late press is not executed
+either. A person who has waited longer has left, or has pressed again; an unexpected plan would be
+worse than a visible "expired". The age counts from the youngest press that waits for the answer,
+by the time of day, since no other clock survives a restart. A press that seems to come from the
+future (the clock was set back) is not fresh and expires. It is not lost: it is in the journal and
+shown.
 """
 
 from __future__ import annotations
@@ -62,7 +64,7 @@ CONFIGURATION_CHANGED: Final = "ConfigurationChanged"
 
 
 class PressEvent(StrEnum):
-    """The journal's records about presses."""
+    """The records about presses."""
 
     BUTTON_EDGE = "ButtonEdge"
     PLAN_REQUESTED = "PlanRequested"
@@ -106,7 +108,7 @@ ANSWERS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class JournaledEdge:
-    """A button edge that stands in the journal; `at` is when it happened, as far as is known."""
+    """A button edge in the journal; `at` is the best estimate of when it happened."""
 
     edge_id: EdgeId
     button: int
@@ -121,33 +123,33 @@ class JournaledEdge:
         """When the button moved, by the wall clock."""
         return self.journaled_at - timedelta(milliseconds=self.age_ms)
 
-    def changed(self) -> link_events.ButtonEdge:
-        """Return the edge as the link told it."""
+    def to_link_event(self) -> link_events.ButtonEdge:
+        """Return the edge as an event of the link."""
         return link_events.ButtonEdge(self.edge_id, self.button, self.edge, self.t_ms, self.age_ms)
 
 
 @dataclass(frozen=True, slots=True)
 class OpenRequest:
-    """A plan that was asked for and has no answer yet."""
+    """A request for a plan that has no answer yet."""
 
     trace_id: str
     bucket_id: str
     pressed_at: datetime
-    """When the youngest press that waits for it was made."""
+    """The time of the youngest press that waits for it."""
     is_cancelled: bool = False
 
 
-class PressLedger:
-    """What the journal says of presses, kept up to date record by record.
+class PressLog:
+    """The presses of a journal, updated record by record.
 
     Attributes
     ----------
     last_edge : EdgeId, optional
-        The newest edge; the link drops copies of it and of older ones of its boot.
+        The newest edge. The link drops copies of it and of older ones of its boot.
     selected_bucket : str, optional
-        What the last verdict about it says.
+        The one of the last verdict about it.
     config_versions : dict of int
-        Per bucket, the last version that a record says is active.
+        Per bucket, the last version that a record names as active.
     """
 
     def __init__(self) -> None:
@@ -156,7 +158,7 @@ class PressLedger:
         self._edges: dict[EdgeId, JournaledEdge] = {}
         self._requests: dict[str, OpenRequest] = {}
         self._lost: dict[int, int] = {}
-        self._told_lost: dict[int, int] = {}
+        self._reported_lost: dict[int, int] = {}
         self.config_versions: dict[str, int] = {}
 
     @property
@@ -173,22 +175,22 @@ class PressLedger:
         """Return an edge that has no verdict yet."""
         return self._edges[edge_id]
 
-    def trace_of(self, changed: link_events.ButtonEdge) -> str | None:
+    def trace_of(self, edge: link_events.ButtonEdge) -> str | None:
         """Return the trace id of the press that a release ends; None for a press."""
-        down = self._down_of(changed.button) if changed.edge is Edge.UP else None
+        down = self._down_of(edge.button) if edge.edge is Edge.UP else None
         return down.trace_id if down is not None else None
 
-    def newly_lost(self, boot_id: int, told: int) -> int:
+    def newly_lost(self, boot_id: int, n_reported: int) -> int:
         """Return how many lost edges are not in the journal yet.
 
-        A link begins by telling all that a boot ever lost, which an earlier daemon may have
-        recorded, and goes on with what is new.
+        The first report of a link counts all edges that a boot ever lost; an earlier daemon may
+        have recorded them. Later reports count new ones.
         """
-        self._told_lost[boot_id] = self._told_lost.get(boot_id, 0) + told
-        return max(self._told_lost[boot_id] - self._lost.get(boot_id, 0), 0)
+        self._reported_lost[boot_id] = self._reported_lost.get(boot_id, 0) + n_reported
+        return max(self._reported_lost[boot_id] - self._lost.get(boot_id, 0), 0)
 
     def note(self, record: JournalRecord) -> None:
-        """Take a record of the journal; records about other things change nothing."""
+        """Take a record of the journal; a record of another kind changes nothing."""
         if record.event_type == CONTINUED:
             self._restore(record.data.get("state"))
         elif record.event_type == PressEvent.BUTTON_EDGE:
@@ -207,7 +209,7 @@ class PressLedger:
                 self._lost = {boot_id: self._lost.get(boot_id, 0) + lost}
 
     def state(self) -> dict[str, object]:
-        """Return all of it as plain data, for a file of the journal to begin with."""
+        """Return everything as plain data: the first record of a new journal file holds it."""
         return {
             "last_edge": None if self.last_edge is None else list(self.last_edge),
             "selected_bucket": self.selected_bucket,
@@ -226,18 +228,20 @@ class PressLedger:
         }
 
     def _restore(self, state: object) -> None:
-        """Stand where the files before this one ended; a state that was edited changes nothing."""
+        """Take over the state of the files before this one; an invalid state changes nothing."""
         if not isinstance(state, dict):
             return
         try:
             last_edge = None if state["last_edge"] is None else EdgeId(*state["last_edge"])
-            edges = [_edge_of_state(found) for found in state["edges"]]
+            edges = [_edge_of_state(fields) for fields in state["edges"]]
             requests = [
                 OpenRequest(str(trace_id), str(bucket), datetime.fromisoformat(at), bool(is_off))
                 for trace_id, bucket, at, is_off in state["requests"]
             ]
             lost = {int(boot_id): int(count) for boot_id, count in state["lost"]}
-            versions = {str(name): int(found) for name, found in state["config_versions"].items()}
+            versions = {
+                str(name): int(version) for name, version in state["config_versions"].items()
+            }
             selected = state["selected_bucket"]
         except (KeyError, TypeError, ValueError, AttributeError):
             return
@@ -251,7 +255,7 @@ class PressLedger:
         if edge is None:
             return
         self.last_edge = edge.edge_id
-        # The release after a long hold belongs to a gesture that has its verdict already.
+        # The release after a long hold belongs to a gesture that already has its verdict.
         if edge.edge is Edge.DOWN or self._down_of(edge.button) is not None:
             self._edges[edge.edge_id] = edge
 
@@ -280,7 +284,7 @@ class PressLedger:
             self._requests[trace_id] = replace(request, is_cancelled=True)
 
     def _down_of(self, button: int) -> JournaledEdge | None:
-        """Return the last press of a button if it has no release yet."""
+        """Return the last down edge of a button if it has no release yet."""
         for edge in reversed(self._edges.values()):
             if edge.button == button:
                 return edge if edge.edge is Edge.DOWN else None
@@ -288,7 +292,7 @@ class PressLedger:
 
 
 class Leftover(StrEnum):
-    """What a start does with a request that has no answer."""
+    """The ways to settle a request that has no answer at a start."""
 
     CANCEL = "cancel"
     STORED = "stored"
@@ -303,7 +307,7 @@ def judge_leftover(
     *,
     has_plan: bool,
 ) -> Leftover:
-    """Decide about a request that a crash left open.
+    """Return how to settle a request that a crash left open.
 
     Parameters
     ----------
@@ -323,32 +327,32 @@ def judge_leftover(
 
 
 def is_fresh(at: datetime, now: datetime, age_max_s: float) -> bool:
-    """Tell whether a press is provably young enough; one from the future is not."""
+    """Return whether a press is certainly young enough; one from the future is not."""
     return timedelta() <= now - at <= timedelta(seconds=age_max_s)
 
 
-def edge_event(changed: link_events.ButtonEdge, trace_id: str) -> ButtonEdge:
-    """Return what has to be on disk before the edge is acknowledged."""
+def edge_event(edge: link_events.ButtonEdge, trace_id: str) -> ButtonEdge:
+    """Return the record that must be on disk before the edge is acknowledged."""
     return ButtonEdge(
         trace_id=trace_id,
-        boot_id=changed.edge_id.boot_id,
-        event_id=changed.edge_id.event_id,
-        button=changed.button,
-        edge=changed.edge.name.lower(),
-        t_ms=changed.t_ms,
-        age_ms=changed.age_ms,
+        boot_id=edge.edge_id.boot_id,
+        event_id=edge.edge_id.event_id,
+        button=edge.button,
+        edge=edge.edge.name.lower(),
+        t_ms=edge.t_ms,
+        age_ms=edge.age_ms,
     )
 
 
 def edges_field(edges: Iterable[EdgeId]) -> tuple[tuple[int, int], ...]:
-    """Return edges as a verdict names them."""
+    """Return edges in the form of a verdict."""
     return tuple((edge.boot_id, edge.event_id) for edge in edges)
 
 
 def edge_ids(data: Mapping[str, object]) -> list[EdgeId]:
-    """Return the edges that a verdict names; what is no edge is left out."""
-    found = data.get("edges")
-    pairs = found if isinstance(found, list | tuple) else ()
+    """Return the edges of a verdict, without invalid ones."""
+    edges = data.get("edges")
+    pairs = edges if isinstance(edges, list | tuple) else ()
     return [EdgeId(*pair) for pair in pairs if _is_pair(pair)]
 
 
@@ -358,9 +362,9 @@ def _edge_state(edge: JournaledEdge) -> list[object]:
     return [boot_id, event_id, edge.button, edge.edge.name, *times, edge.trace_id]
 
 
-def _edge_of_state(found: list[object]) -> JournaledEdge:
-    """Return an edge of a state; ValueError, TypeError or KeyError when it is none."""
-    boot_id, event_id, button, name, t_ms, age_ms, at, trace_id = found
+def _edge_of_state(fields: list[object]) -> JournaledEdge:
+    """Return an edge of a state; ValueError, TypeError or KeyError when it is not valid."""
+    boot_id, event_id, button, name, t_ms, age_ms, at, trace_id = fields
     numbers = [int(str(number)) for number in (boot_id, event_id, button, t_ms, age_ms)]
     return JournaledEdge(
         EdgeId(numbers[0], numbers[1]),
@@ -378,7 +382,7 @@ def _is_pair(pair: object) -> bool:
 
 
 def _edge_of(record: JournalRecord) -> JournaledEdge | None:
-    """Return the edge of a record; None for one that was edited into nonsense."""
+    """Return the edge of a record; None when the record is not valid."""
     data = record.data
     numbers = [data.get(key) for key in ("boot_id", "event_id", "button", "t_ms", "age_ms")]
     name = str(data.get("edge")).upper()

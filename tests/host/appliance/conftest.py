@@ -1,4 +1,4 @@
-"""A health desk on a bench."""
+"""A health monitor on a bench."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import pytest
 
 from host.health import clock_check
 from host.home.home import Home
-from tests.host.appliance.press_bench import Act, Bench, Scene
+from tests.host.appliance.health_bench import Act, Bench, Scene
 
 
 @pytest.fixture(autouse=True)
-def nobody_keeps_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+def clock_without_time_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock_check, "is_synchronised", lambda: False)
 
 
 @pytest.fixture
 def act(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Act:
-    """Run a scene with a desk, within a loop."""
+    """Run a scene with a monitor, within a loop."""
     home = Home(tmp_path)
     for bucket_id in ("core", "other"):
         home.portfolio_file(bucket_id).parent.mkdir(exist_ok=True)
         home.portfolio_file(bucket_id).write_text("# empty\n", "utf-8")
 
-    def run(scene: Scene, silence_h: float = 24.0, *, has_recalled: bool = True) -> None:
+    def run(scene: Scene, silence_h: float = 24.0, *, has_restored: bool = True) -> None:
         async def play() -> None:
-            await scene(Bench(home, monkeypatch, silence_h, has_recalled=has_recalled))
+            await scene(Bench(home, monkeypatch, silence_h, has_restored=has_restored))
 
         asyncio.run(play())
 

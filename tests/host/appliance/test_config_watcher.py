@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from host.appliance import config_watcher
-from host.appliance.config_watcher import ConfigDesk
-from host.appliance.presses.press_log import PressLedger
+from host.appliance.config_watcher import ConfigWatcher
+from host.appliance.presses.press_log import PressLog
 from host.appliance.presses.recorder import Recorder
 from host.appliance.screen import Screen
 from host.errors import StorageError
@@ -27,31 +27,31 @@ from tests.host.small_home import small_home
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
-Use = Callable[[ConfigDesk, list[Event]], Awaitable[None]]
+Use = Callable[[ConfigWatcher, list[Event]], Awaitable[None]]
 
 
-async def look_once(desk: ConfigDesk, _heard: list[Event]) -> None:
-    await desk.look()
+async def check_once(watcher: ConfigWatcher, _heard: list[Event]) -> None:
+    await watcher.check()
 
 
-async def recover(desk: ConfigDesk, _heard: list[Event]) -> None:
-    await desk.recover()
+async def recover(watcher: ConfigWatcher, _heard: list[Event]) -> None:
+    await watcher.recover()
 
 
-def at_the_desk(home: Home, use: Use = look_once) -> list[Event]:
-    """Let a daemon's desk look once, or do something else; return what it told."""
+def events_of(home: Home, use: Use = check_once) -> list[Event]:
+    """Let a daemon's watcher check once, or do something else; return its events."""
     heard: list[Event] = []
 
     async def work() -> None:
-        ledger = PressLedger()
-        journal = Journal(home.journal_dir, state=ledger.state)
-        journal.open(ledger.note)
+        press_log = PressLog()
+        journal = Journal(home.journal_dir, state=press_log.state)
+        journal.open(press_log.note)
         bus = EventBus(lambda: NOON)
         bus.subscribe("test", heard.append)
-        recorder = Recorder(journal, ledger, bus, lambda: NOON, lambda _failing: None)
+        recorder = Recorder(journal, press_log, bus, lambda: NOON, lambda _failing: None)
         screen = Screen(lambda _frame, _brightness: 0)
-        desk = ConfigDesk(home, recorder, screen)
-        await use(desk, heard)
+        watcher = ConfigWatcher(home, recorder, screen)
+        await use(watcher, heard)
         screen.close()
         await recorder.close()
         await bus.close()
@@ -72,7 +72,7 @@ def test_an_edit_a_command_and_what_happened_while_nobody_looked_are_each_told_o
 ) -> None:
     home = small_home(tmp_path)
     save(home, "# reason: I begin\nmax_plan_depth = 3\n")
-    first = at_the_desk(home)
+    first = events_of(home)
     for depth, reason in ((4, "by command"), (5, "again")):
         text = f"max_plan_depth = {depth}\n"
         replace_config(
@@ -83,8 +83,8 @@ def test_an_edit_a_command_and_what_happened_while_nobody_looked_are_each_told_o
             base=read_edit_base(home, "core"),
             changed_by="system",
         )
-    later = at_the_desk(home)
-    assert at_the_desk(home) == [], "a daemon that starts again has told it already"
+    later = events_of(home)
+    assert events_of(home) == [], "a daemon that starts again has told it already"
     found = [event for event in (*first, *later) if isinstance(event, ConfigurationChanged)]
     assert [(e.version, e.changed_by, e.reason) for e in found] == [
         (1, "user", "I begin"),
@@ -98,7 +98,7 @@ def test_an_edit_a_command_and_what_happened_while_nobody_looked_are_each_told_o
 def test_a_wrong_file_is_told_with_its_problems_and_no_version(tmp_path: Path) -> None:
     home = small_home(tmp_path)
     save(home, "max_plan_depth = 99\n")
-    (event,) = at_the_desk(home)
+    (event,) = events_of(home)
     assert event.event_type == "ConfigurationRejected"
     assert "core.toml:1:" in event.problems[0]  # type: ignore[attr-defined]
 
@@ -112,12 +112,12 @@ def test_a_folder_where_the_daemon_was_started_is_not_taken_for_the_program(
     (elsewhere / "host").mkdir(parents=True)
     (elsewhere / "host" / "__init__.py").write_text("raise SystemExit(7)\n", "utf-8")
     monkeypatch.chdir(elsewhere)
-    (event,) = at_the_desk(home)
+    (event,) = events_of(home)
     assert isinstance(event, ConfigurationChanged)
 
 
 def test_a_sound_home_is_nothing_to_tell_of(tmp_path: Path) -> None:
-    assert at_the_desk(small_home(tmp_path), recover) == []
+    assert events_of(small_home(tmp_path), recover) == []
 
 
 def test_a_disk_that_refuses_is_told_of_and_the_rest_goes_on(
@@ -129,7 +129,7 @@ def test_a_disk_that_refuses_is_told_of_and_the_rest_goes_on(
     monkeypatch.setattr(ConfigHistory, "recover", refuse)
     (tmp_path / "plans").mkdir()
     (tmp_path / "plans" / ".tmp-1-0123456789ab").touch()
-    events = [event.event_type for event in at_the_desk(small_home(tmp_path), recover)]
+    events = [event.event_type for event in events_of(small_home(tmp_path), recover)]
     assert events == ["ConfigHistoryNotRepaired", "HalfFilesRemoved"]
 
 
@@ -143,8 +143,8 @@ def test_what_a_disk_refused_is_kept_once_it_can_be_though_nobody_edits_again(
     history.parent.mkdir(parents=True, exist_ok=True)
     history.write_text("in the way", encoding="utf-8")
 
-    async def use(desk: ConfigDesk, heard: list[Event]) -> None:
-        serving = asyncio.ensure_future(desk.serve())
+    async def use(watcher: ConfigWatcher, heard: list[Event]) -> None:
+        serving = asyncio.ensure_future(watcher.serve())
         async with asyncio.timeout(30):
             while not heard:  # noqa: ASYNC110 - seen from outside, as a person does
                 await asyncio.sleep(0.01)
@@ -154,23 +154,23 @@ def test_what_a_disk_refused_is_kept_once_it_can_be_though_nobody_edits_again(
                 await asyncio.sleep(0.01)
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
-        assert desk.retry_s() is None, "all is kept: nothing to try again"
+        assert watcher.retry_s() is None, "all is kept: nothing to try again"
 
-    told = at_the_desk(home, use)
+    told = events_of(home, use)
     assert [type(event) for event in told] == [ConfigurationNotKept, ConfigurationChanged]
 
 
 def test_the_waits_between_two_tries_grow_up_to_a_minute(tmp_path: Path) -> None:
-    async def use(desk: ConfigDesk, _heard: list[Event]) -> None:
-        assert desk.retry_s() is None
-        desk._not_kept["core"] = "no room"
-        assert [desk.retry_s() for _ in range(7)] == [2, 4, 8, 16, 32, 60, 60]
-        desk._not_kept.clear()
-        assert desk.retry_s() is None
-        desk._not_kept["core"] = "no room"
-        assert desk.retry_s() == 2, "begins anew"
+    async def use(watcher: ConfigWatcher, _heard: list[Event]) -> None:
+        assert watcher.retry_s() is None
+        watcher._problems["core"] = "no room"
+        assert [watcher.retry_s() for _ in range(7)] == [2, 4, 8, 16, 32, 60, 60]
+        watcher._problems.clear()
+        assert watcher.retry_s() is None
+        watcher._problems["core"] = "no room"
+        assert watcher.retry_s() == 2, "begins anew"
 
-    at_the_desk(small_home(tmp_path), use)
+    events_of(small_home(tmp_path), use)
 
 
 def test_a_version_that_could_not_be_announced_is_announced_later(
@@ -178,25 +178,25 @@ def test_a_version_that_could_not_be_announced_is_announced_later(
 ) -> None:
     home = small_home(tmp_path)
     save(home, "max_plan_depth = 4\n")
-    read_versions = ConfigDesk._versions_after
+    read_versions = ConfigWatcher._versions_after
     errors = [StorageError("history: cannot be read"), ValueError("no number")]
 
-    def fail_first(desk: ConfigDesk, bucket_id: str, known: int) -> list[ConfigVersion]:
+    def fail_first(watcher: ConfigWatcher, bucket_id: str, known: int) -> list[ConfigVersion]:
         if errors:
             raise errors.pop()
-        return read_versions(desk, bucket_id, known)
+        return read_versions(watcher, bucket_id, known)
 
-    monkeypatch.setattr(ConfigDesk, "_versions_after", fail_first)
+    monkeypatch.setattr(ConfigWatcher, "_versions_after", fail_first)
 
-    async def look_often(desk: ConfigDesk, _heard: list[Event]) -> None:
+    async def look_often(watcher: ConfigWatcher, _heard: list[Event]) -> None:
         for _ in range(2):
-            await desk.look()
-            assert desk.retry_s() is not None
-        await desk.look()
-        assert desk.retry_s() is None
-        await desk.look()
+            await watcher.check()
+            assert watcher.retry_s() is not None
+        await watcher.check()
+        assert watcher.retry_s() is None
+        await watcher.check()
 
-    first, second, last = at_the_desk(home, look_often)
+    first, second, last = events_of(home, look_often)
     assert isinstance(first, ConfigurationNotKept)
     assert "no number" in first.problem
     assert isinstance(second, ConfigurationNotKept)
@@ -211,20 +211,20 @@ def test_an_answer_that_makes_no_sense_is_reported_and_asked_for_again(
 ) -> None:
     home = small_home(tmp_path)
     save(home, "max_plan_depth = 4\n")
-    commit = ConfigDesk._commit
+    commit = ConfigWatcher._run_commit
     answers = [answer]
 
-    async def answer_once(desk: ConfigDesk, bucket_id: str) -> tuple[int, str, list[str]]:
-        result = await commit(desk, bucket_id)
+    async def answer_once(watcher: ConfigWatcher, bucket_id: str) -> tuple[int, str, list[str]]:
+        result = await commit(watcher, bucket_id)
         return (0, answers.pop(), []) if answers else result
 
-    monkeypatch.setattr(ConfigDesk, "_commit", answer_once)
+    monkeypatch.setattr(ConfigWatcher, "_run_commit", answer_once)
 
-    async def look_twice(desk: ConfigDesk, _heard: list[Event]) -> None:
-        await desk.look()
-        await desk.look()
+    async def look_twice(watcher: ConfigWatcher, _heard: list[Event]) -> None:
+        await watcher.check()
+        await watcher.check()
 
-    heard = at_the_desk(home, look_twice)
+    heard = events_of(home, look_twice)
     assert [type(event) for event in heard] == [ConfigurationNotKept, ConfigurationChanged]
 
 
@@ -233,22 +233,22 @@ def test_what_fails_unexpectedly_is_looked_at_again(
 ) -> None:
     home = small_home(tmp_path)
     save(home, "max_plan_depth = 4\n")
-    announce = ConfigDesk._announce
+    announce = ConfigWatcher._announce
     errors = [RuntimeError("unexpected")]
 
-    async def fail_once(desk: ConfigDesk, bucket_id: str, version: int) -> None:
+    async def fail_once(watcher: ConfigWatcher, bucket_id: str, version: int) -> None:
         if errors:
             raise errors.pop()
-        await announce(desk, bucket_id, version)
+        await announce(watcher, bucket_id, version)
 
-    monkeypatch.setattr(ConfigDesk, "_announce", fail_once)
+    monkeypatch.setattr(ConfigWatcher, "_announce", fail_once)
 
-    async def look_again(desk: ConfigDesk, _heard: list[Event]) -> None:
+    async def look_again(watcher: ConfigWatcher, _heard: list[Event]) -> None:
         with pytest.raises(RuntimeError):
-            await desk.look()
-        await desk.look()
+            await watcher.check()
+        await watcher.check()
 
-    assert [type(event) for event in at_the_desk(home, look_again)] == [ConfigurationChanged]
+    assert [type(event) for event in events_of(home, look_again)] == [ConfigurationChanged]
 
 
 def test_a_file_that_cannot_be_read_is_not_rejected_but_read_again(tmp_path: Path) -> None:
@@ -260,16 +260,16 @@ def test_a_file_that_cannot_be_read_is_not_rejected_but_read_again(tmp_path: Pat
     target = tmp_path / "readable.toml"
     target.write_text("max_plan_depth = 4\n", encoding="utf-8")
 
-    async def use(desk: ConfigDesk, _heard: list[Event]) -> None:
-        await desk.look()
-        shown.append(desk._screen.state.config_rejected)
-        assert desk.retry_s() is not None
+    async def use(watcher: ConfigWatcher, _heard: list[Event]) -> None:
+        await watcher.check()
+        shown.append(watcher._screen.state.config_rejected)
+        assert watcher.retry_s() is not None
         path.unlink()
         path.symlink_to(target)
-        await desk.look()
-        shown.append(desk._screen.state.config_rejected)
-        assert desk.retry_s() is None
+        await watcher.check()
+        shown.append(watcher._screen.state.config_rejected)
+        assert watcher.retry_s() is None
 
-    told = at_the_desk(home, use)
+    told = events_of(home, use)
     assert [type(event) for event in told] == [ConfigurationNotKept, ConfigurationChanged]
     assert shown == ["core.toml", None]

@@ -10,11 +10,11 @@ import pytest
 
 from host.appliance import health_monitor
 from host.appliance.health_monitor import REMIND_S
-from host.appliance.plan_service import MENDED_BY_A_PLAN
+from host.appliance.plan_service import CLEARED_BY_A_PLAN
 from host.display.faults import Fault
 from host.health.checks.plan import find_last_success
 from host.health.monitor_state import MonitorState, write_monitor_state
-from tests.host.appliance.press_bench import DAY_S, NOON, Act, Bench
+from tests.host.appliance.health_bench import DAY_S, NOON, Act, Bench
 
 
 def test_the_switch_falls_when_no_plan_succeeded_for_too_long_and_rises_with_one(
@@ -62,9 +62,9 @@ def test_a_home_with_nothing_to_plan_is_a_fault_until_there_is_something(
     act(scene)
 
 
-def test_faults_of_the_desk_are_cleared_by_nobody_else() -> None:
+def test_faults_of_the_monitor_are_cleared_by_nobody_else() -> None:
     """A held plan is an answer, and no success: it must not silence the dead man's switch."""
-    assert MENDED_BY_A_PLAN.isdisjoint(
+    assert CLEARED_BY_A_PLAN.isdisjoint(
         {Fault.NO_PLAN_FOR_LONG, Fault.CLOCK_IN_PAST, Fault.HOME_MISSING}
     )
 
@@ -155,7 +155,7 @@ def test_a_disk_that_refuses_is_told_once_and_asked_again(act: Act, tmp_path: Pa
         (tmp_path / "state").write_text("in the way", "utf-8")
         await bench.after(1)
         await bench.after(1)
-        assert bench.told.count("StateNotKept") == 1
+        assert bench.event_types.count("StateNotKept") == 1
         (tmp_path / "state").unlink()
         await bench.after(1)
         assert bench.memory.port == "/dev/board"
@@ -166,9 +166,9 @@ def test_a_disk_that_refuses_is_told_once_and_asked_again(act: Act, tmp_path: Pa
 def test_the_end_in_order_is_remembered_with_all_that_was_known(act: Act) -> None:
     async def scene(bench: Bench) -> None:
         write_monitor_state(bench.home.state_dir, MonitorState(findings={"a||": NOON}))
-        bench.desk._has_recalled = False
+        bench.monitor._has_restored = False
         bench.passed_s = 9.0
-        bench.desk.stopped()
+        bench.monitor.record_end()
         assert bench.memory.stopped_at == NOON + timedelta(seconds=9)
         assert bench.memory.findings == {"a||": NOON}
 
@@ -181,13 +181,13 @@ def test_a_finding_keeps_its_since_while_it_is_found_and_is_forgotten_after(
     async def scene(bench: Bench) -> None:
         disk = {"id": "disk_low", "bucket_id": None, "subject": None}
         jump = {"id": "price_jump", "bucket_id": "core", "subject": "AAA"}
-        bench.desk.note_findings([disk])
+        bench.monitor.note_findings([disk])
         bench.passed_s = 60.0
-        bench.desk.note_findings([disk, jump])
+        bench.monitor.note_findings([disk, jump])
         await bench.after(0)
         later = NOON + timedelta(seconds=60)
         assert bench.memory.findings == {"disk_low||": NOON, "price_jump|core|AAA": later}
-        bench.desk.note_findings([jump])
+        bench.monitor.note_findings([jump])
         await bench.after(1)
         assert bench.memory.findings == {"price_jump|core|AAA": later}
 
@@ -197,11 +197,13 @@ def test_a_finding_keeps_its_since_while_it_is_found_and_is_forgotten_after(
 def test_the_status_line_says_what_is_served_and_what_is_wrong(act: Act) -> None:
     async def scene(bench: Bench) -> None:
         await bench.after(1)
-        assert bench.desk.status() == ("degraded (no board): serving core, no board at /dev/board")
+        assert bench.monitor.status() == (
+            "degraded (no board): serving core, no board at /dev/board"
+        )
         bench.screen.update(bench.screen.state.with_link(is_linked=True))
-        assert bench.desk.status() == "serving core, board linked"
+        assert bench.monitor.status() == "serving core, board linked"
         bench.screen.add_fault(Fault.CANNOT_WRITE)
-        assert bench.desk.status().startswith("degraded (fault 3 cannot write): serving core")
+        assert bench.monitor.status().startswith("degraded (fault 3 cannot write): serving core")
 
     act(scene)
 

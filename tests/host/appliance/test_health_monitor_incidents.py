@@ -1,4 +1,4 @@
-"""Clock, disk, line and processes: what the desk notices, shows and remembers of them."""
+"""Clock, disk, line and processes: events, faults and the state of the monitor."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from host.appliance import health_monitor
-from host.appliance.link_monitor import WINDOW_S
+from host.appliance.health_monitor import WINDOW_S
 from host.display.faults import Fault
 from host.health import clock_check
 from host.health.monitor_state import write_monitor_state
-from tests.host.appliance.press_bench import DAY_S, NOON, Act, Bench
+from tests.host.appliance.health_bench import DAY_S, NOON, Act, Bench
 
 
 def test_a_clock_that_is_set_is_noticed_and_moves_no_deadline(act: Act) -> None:
@@ -27,7 +27,7 @@ def test_a_clock_that_is_set_is_noticed_and_moves_no_deadline(act: Act) -> None:
         jump = bench.memory.clock_jump
         assert jump is not None
         assert jump.by_s == pytest.approx(bench.set_by_s)
-        assert "ClockJumped" in bench.told
+        assert "ClockJumped" in bench.event_types
 
     act(scene)
 
@@ -147,13 +147,13 @@ def test_a_restart_after_the_clock_was_set_is_noted_by_the_new_time(act: Act) ->
 
     async def after(bench: Bench) -> None:
         bench.set_by_s = 9 * DAY_S  # it was set while no daemon ran
-        bench.desk._recall(bench.desk._left_behind())
+        bench.monitor._restore(bench.monitor._read_previous())
         await bench.after(1)
         at = bench.memory.incidents["daemon_restarted"]
         assert abs(bench.now() - at) <= timedelta(seconds=1)
 
     act(before)
-    act(after, has_recalled=False)
+    act(after, has_restored=False)
 
 
 def test_what_went_wrong_and_mended_itself_is_remembered(act: Act) -> None:
@@ -173,7 +173,7 @@ def test_what_went_wrong_and_mended_itself_is_remembered(act: Act) -> None:
         await bench.after(5)
         at = bench.memory.incidents
         assert sorted(at) == ["daemon_restarted", "link_unsteady", "worker_restarted"]
-        bench.desk.stopped()
+        bench.monitor.record_end()
 
     async def after_an_end_in_order(bench: Bench) -> None:
         restarted = bench.memory.incidents["daemon_restarted"]
@@ -237,7 +237,7 @@ def test_the_screen_is_touched_by_the_loop_alone_when_a_fault_comes_back(
             touched_by.append(threading.current_thread())
 
         monkeypatch.setattr(bench.screen, "add_fault", add_fault)
-        serving = asyncio.create_task(bench.desk.serve())
+        serving = asyncio.create_task(bench.monitor.serve())
         async with asyncio.timeout(30):
             while not touched_by:  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0.01)
@@ -246,14 +246,14 @@ def test_the_screen_is_touched_by_the_loop_alone_when_a_fault_comes_back(
             await serving
 
     act(before)
-    act(after, has_recalled=False)
+    act(after, has_restored=False)
     assert touched_by == [threading.main_thread()]
 
 
-def test_a_desk_that_goes_on_after_a_failure_has_not_ended_in_order(act: Act) -> None:
+def test_a_monitor_that_goes_on_after_a_failure_has_not_ended_in_order(act: Act) -> None:
     async def scene(bench: Bench) -> None:
         await bench.after(1)
-        bench.desk.stopped()
+        bench.monitor.record_end()
         assert bench.memory.stopped_at is not None
         await bench.after(2)
         assert bench.memory.stopped_at is None

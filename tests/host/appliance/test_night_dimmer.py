@@ -1,4 +1,4 @@
-"""The evening comes by a clock that may be set: what is sent to the board, and when it is asked."""
+"""The evening comes by a clock that may be set: what is sent to the board, and when."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from firmware_bridge.matrix import Frame
-from host.appliance.night_dimmer import NightWatch
+from host.appliance.night_dimmer import NightDimmer
 from host.appliance.screen import Screen
 from host.display.compositor import AWAKE_S
 from host.display.faults import Fault
@@ -28,7 +28,7 @@ class Evening:
             night_brightness=3,
             time_zone="Europe/Berlin",
         )
-        self.watch = NightWatch(display, self.screen, lambda: self.now)
+        self.dimmer = NightDimmer(display, self.screen, lambda: self.now)
 
     def _show(self, frame: Frame, brightness: int) -> int:
         self.sent.append((frame, brightness))
@@ -38,35 +38,35 @@ class Evening:
     def brightness(self) -> int:
         return self.sent[-1][1]
 
-    def look(self, **later: float) -> float:
+    def update(self, **later: float) -> float:
         self.now += timedelta(**later)
-        return self.watch.look()
+        return self.dimmer.update()
 
 
 def test_the_board_is_dimmed_at_the_minute_and_lit_in_the_morning_after_the_clocks_change() -> None:
     async def scenario() -> None:
         evening = Evening(Light.DIM)
-        assert evening.look() == 30.0
+        assert evening.update() == 30.0
         assert evening.brightness == 12
-        assert evening.look(seconds=30) == 60.0
+        assert evening.update(seconds=30) == 60.0
         assert evening.brightness == 3
-        evening.look(hours=9, minutes=59)  # a night of ten hours: 06:59 of winter time
+        evening.update(hours=9, minutes=59)  # a night of ten hours: 06:59 of winter time
         assert evening.brightness == 3
-        evening.look(minutes=1)
+        evening.update(minutes=1)
         assert evening.brightness == 12
         evening.screen.close()
 
     asyncio.run(scenario())
 
 
-def test_a_clock_that_is_set_is_noticed_at_the_next_look() -> None:
+def test_a_clock_that_is_set_is_noticed_at_the_next_update() -> None:
     async def scenario() -> None:
         evening = Evening(Light.DIM)
         evening.now = datetime(1970, 1, 1, 0, 0, tzinfo=UTC)  # a board without a clock of its own
-        evening.look()
+        evening.update()
         assert evening.brightness == 3
         evening.now = datetime(2026, 6, 10, 10, 0, tzinfo=UTC)
-        evening.look()
+        evening.update()
         assert evening.brightness == 12
         evening.screen.close()
 
@@ -76,7 +76,7 @@ def test_a_clock_that_is_set_is_noticed_at_the_next_look() -> None:
 def test_a_dark_night_lets_a_fault_through_and_nothing_else() -> None:
     async def scenario() -> None:
         evening = Evening(Light.OFF_BUT_FAULTS)
-        evening.look(minutes=1)
+        evening.update(minutes=1)
         assert evening.sent[-1] == (Frame.blank(), 0)
         evening.screen.add_fault(Fault.CANNOT_WRITE)
         frame, brightness = evening.sent[-1]
@@ -92,7 +92,7 @@ def test_a_dark_night_lets_a_fault_through_and_nothing_else() -> None:
 def test_a_press_lights_a_dark_night_for_a_while() -> None:
     async def scenario() -> None:
         evening = Evening(Light.OFF)
-        evening.look(minutes=1)
+        evening.update(minutes=1)
         state = evening.screen.state
         evening.screen.update(state.with_touch(evening.screen.now_s()))
         assert evening.brightness == 3
@@ -106,10 +106,10 @@ def test_a_press_lights_a_dark_night_for_a_while() -> None:
 def test_nothing_is_sent_while_the_light_stays_the_same() -> None:
     async def scenario() -> None:
         evening = Evening(Light.FULL)
-        evening.look()
+        evening.update()
         before = len(evening.sent)
         for _ in range(24):
-            evening.look(hours=1)
+            evening.update(hours=1)
         assert len(evening.sent) == before
         evening.screen.close()
 

@@ -6,9 +6,9 @@ import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 
-from host.appliance.plan_service import PlanDesk
+from host.appliance.plan_service import PlanService
 from host.appliance.presses.press_handler import PressFields
-from host.appliance.presses.press_log import PressLedger
+from host.appliance.presses.press_log import PressLog
 from host.appliance.presses.recorder import Recorder
 from host.appliance.screen import Screen
 from host.home.plan_store import PlanStore
@@ -31,28 +31,28 @@ def test_a_request_that_is_cancelled_before_it_began_leaves_no_entry(tmp_path: P
     home = small_home(tmp_path)
 
     async def work() -> None:
-        ledger = PressLedger()
-        journal = Journal(home.journal_dir, state=ledger.state)
-        journal.open(ledger.note)
+        press_log = PressLog()
+        journal = Journal(home.journal_dir, state=press_log.state)
+        journal.open(press_log.note)
         bus = EventBus(lambda: NOON)
-        recorder = Recorder(journal, ledger, bus, lambda: NOON, lambda _failing: None)
+        recorder = Recorder(journal, press_log, bus, lambda: NOON, lambda _failing: None)
         screen = Screen(lambda _frame, _brightness: 0)
         worker = NoWorker()
-        desk = PlanDesk(recorder, screen, worker, PlanStore(home), 30.0)  # type: ignore[arg-type] # stands in
+        plans = PlanService(recorder, screen, worker, PlanStore(home), 30.0)  # type: ignore[arg-type] # stands in
         press: PressFields = {"gesture": "short", "edges": (), "age_s": 0.0}
         await recorder.record(PlanRequested(trace_id="t1", bucket_id="core", **press))
-        desk.requested("t1", 0.0)
+        plans.request("t1", 0.0)
         await recorder.record(
             CancelRequested(trace_id="t2", bucket_id="core", cancels="t1", **press)
         )
-        desk.cancel("t1")
-        serving = asyncio.create_task(desk.serve())
+        plans.cancel("t1")
+        serving = asyncio.create_task(plans.serve())
         async with asyncio.timeout(20):
-            while ledger.open_requests:  # noqa: ASYNC110 - seen from outside
+            while press_log.open_requests:  # noqa: ASYNC110 - seen from outside
                 await asyncio.sleep(0.005)
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
-        assert desk._pressed_s == {}
+        assert plans._pressed_s == {}
         screen.close()
         await recorder.close()
         await bus.close()

@@ -63,9 +63,9 @@ def test_a_plan_is_told_as_shown_once_and_only_when_its_own_frame_was() -> None:
         screen.update(screen.state.with_result(PLANNED_RECORD, now_s))
         answer = len(sent)
         assert answer > planning
-        assert screen.shown(planning) is None
-        assert screen.shown(answer) == PLANNED_RECORD["trace_id"]
-        assert screen.shown(answer) is None
+        assert screen.acknowledge(planning) is None
+        assert screen.acknowledge(answer) == PLANNED_RECORD["trace_id"]
+        assert screen.acknowledge(answer) is None
 
     on_screen(use)
 
@@ -76,6 +76,6 @@ def test_an_answer_that_looks_like_the_last_one_is_sent_again() -> None:
         for trace_id in ("1" * 32, "2" * 32):
             screen.expect_answer(trace_id)
             screen.update(screen.state.with_result({**PLANNED_RECORD, "trace_id": trace_id}, now_s))
-            assert screen.shown(len(sent)) == trace_id
+            assert screen.acknowledge(len(sent)) == trace_id
 
     on_screen(use)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from host.appliance.presses.press_log import PressLedger
+from host.appliance.presses.press_log import PressLog
 from host.appliance.presses.recorder import Recorder
-from host.appliance.settings_watcher import SettingsDesk, levels_of
+from host.appliance.settings_watcher import SettingsWatcher, levels_of
 from host.home.config.device_settings import DeviceConfig, LogTable
 from host.home.home import Home
 from host.home.storage import atomic_file
@@ -34,8 +34,8 @@ def _levels() -> Iterator[None]:
     set_levels(LogLevels())
 
 
-class Desk:
-    """A settings desk with what it tells."""
+class Bench:
+    """A settings watcher with what it tells."""
 
     def __init__(self, home: Home) -> None:
         self.home = home
@@ -43,12 +43,10 @@ class Desk:
         self.bus = EventBus(lambda: NOON)
         self.bus.subscribe("test", self.heard.append)
         self.journal = Journal(home.journal_dir)
-        recorder = Recorder(
-            self.journal, PressLedger(), self.bus, lambda: NOON, lambda _failing: None
-        )
+        recorder = Recorder(self.journal, PressLog(), self.bus, lambda: NOON, lambda _failing: None)
         self.recorder = recorder
-        self.desk = SettingsDesk(home, recorder, DeviceConfig().log)
-        self.desk.quiet_s = 0.01
+        self.watcher = SettingsWatcher(home, recorder, DeviceConfig().log)
+        self.watcher.quiet_s = 0.01
 
     def save(self, text: str) -> None:
         """Save as an editor does: a new file over the old one."""
@@ -63,14 +61,14 @@ class Desk:
 
 
 def run(home: Home, *texts: str) -> list[Event]:
-    async def work() -> Desk:
-        desk = Desk(home)
+    async def work() -> Bench:
+        bench = Bench(home)
         for text in texts:
-            desk.save(text)
-            await desk.desk.look()
-            await desk.desk.look()
-        await desk.close()
-        return desk
+            bench.save(text)
+            await bench.watcher.check()
+            await bench.watcher.check()
+        await bench.close()
+        return bench
 
     return asyncio.run(work()).heard
 
@@ -131,15 +129,15 @@ def test_what_does_not_concern_the_log_is_not_told(tmp_path: Path) -> None:
 
 def test_a_change_is_noticed_by_itself(tmp_path: Path) -> None:
     async def work() -> None:
-        desk = Desk(small_home(tmp_path))
-        serving = asyncio.create_task(desk.desk.serve())
+        bench = Bench(small_home(tmp_path))
+        serving = asyncio.create_task(bench.watcher.serve())
         await asyncio.sleep(0)  # it watches
-        desk.save('[log]\nlevel = "warn"\n')
+        bench.save('[log]\nlevel = "warn"\n')
         async with asyncio.timeout(20):
-            while not desk.heard:  # noqa: ASYNC110 - what is told is in a list
+            while not bench.heard:  # noqa: ASYNC110 - what is told is in a list
                 await asyncio.sleep(0.005)
         serving.cancel()
-        await desk.close()
+        await bench.close()
 
     asyncio.run(work())
     assert logging.getLogger("trader").level == logging.WARNING

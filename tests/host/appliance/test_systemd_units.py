@@ -117,8 +117,8 @@ def test_a_path_that_could_begin_a_line_of_its_own_is_refused(odd: str) -> None:
 
 
 @pytest.mark.parametrize("user", ["", "Root", "../x", "a b", "x" * 40, "a\n"])
-def test_a_name_that_is_no_users_is_refused(user: str) -> None:
-    with pytest.raises(UsageError, match="no name of a user"):
+def test_a_name_that_is_not_a_user_name_is_refused(user: str) -> None:
+    with pytest.raises(UsageError, match="is not a user name"):
         login_of(user, Path("/srv/x"))
 
 

@@ -106,12 +106,6 @@ def test_no_file_is_no_state(tmp_path: Path) -> None:
     assert read_monitor_state(tmp_path) is None
 
 
-def test_states_that_differ_in_saved_at_alone_do_not_differ() -> None:
-    now = datetime.now(UTC)
-    assert not MonitorState(saved_at=now).differs_from(MonitorState())
-    assert MonitorState(saved_at=now, is_linked=True).differs_from(MonitorState(saved_at=now))
-
-
 FULL = StorageError("the disk is full")
 
 

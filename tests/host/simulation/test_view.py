@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from host.appliance.daemon import SELECTED_NAME
+from host.appliance.bucket_selection import SELECTED_NAME
 from host.cli.commands.demo import selected_bucket
 from host.home.home import Home
 from host.planning.plan_json import plan_to_json

@@ -1,4 +1,4 @@
-"""The ledger: what the journal says is still to be done."""
+"""The press_log: what the journal says is still to be done."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from host.appliance.presses.press_log import (
     Leftover,
     OpenRequest,
     PressEvent,
-    PressLedger,
+    PressLog,
     edge_event,
     edges_field,
     is_fresh,
@@ -50,51 +50,51 @@ def verdict(what: PressEvent, trace_id: str = "t1", **data: object) -> JournalRe
     return JournalRecord(what, NOON + timedelta(seconds=1), trace_id, "core", named)
 
 
-def ledger_of(records: Sequence[JournalRecord]) -> PressLedger:
-    ledger = PressLedger()
+def log_of(records: Sequence[JournalRecord]) -> PressLog:
+    press_log = PressLog()
     for record in records:
-        ledger.note(record)
-    return ledger
+        press_log.note(record)
+    return press_log
 
 
 def test_edges_are_open_until_a_verdict_names_them() -> None:
-    ledger = ledger_of(edges())
-    assert [edge.edge_id for edge in ledger.open_edges] == [DOWN, UP]
-    assert ledger.last_edge == UP
-    ledger.note(verdict(PressEvent.PAGE_TURNED))
-    assert ledger.open_edges == ()
-    assert ledger.last_edge == UP
+    press_log = log_of(edges())
+    assert [edge.edge_id for edge in press_log.open_edges] == [DOWN, UP]
+    assert press_log.last_edge == UP
+    press_log.note(verdict(PressEvent.PAGE_TURNED))
+    assert press_log.open_edges == ()
+    assert press_log.last_edge == UP
 
 
 def test_a_release_has_the_trace_id_of_its_press() -> None:
-    ledger = ledger_of(edges()[:1])
-    assert ledger.trace_of(changed(UP, Edge.UP)) == "t1"
-    assert ledger.trace_of(changed(EdgeId(7, 3), Edge.DOWN)) is None
+    press_log = log_of(edges()[:1])
+    assert press_log.trace_of(changed(UP, Edge.UP)) == "t1"
+    assert press_log.trace_of(changed(EdgeId(7, 3), Edge.DOWN)) is None
 
 
 def test_the_release_after_a_long_hold_waits_for_nothing() -> None:
     down, up = edges()
     held = verdict(PressEvent.CANCEL_REQUESTED, edges=edges_field((DOWN,)))
-    assert ledger_of([down, held, up]).open_edges == ()
+    assert log_of([down, held, up]).open_edges == ()
 
 
 @pytest.mark.parametrize("answer", sorted(ANSWERS))
 def test_a_request_is_open_until_its_answer(answer: str) -> None:
-    ledger = ledger_of([*edges(), verdict(PressEvent.PLAN_REQUESTED)])
-    assert [r.trace_id for r in ledger.open_requests] == ["t1"]
-    ledger.note(JournalRecord(answer, NOON, "t1", "core"))
-    assert ledger.open_requests == ()
+    press_log = log_of([*edges(), verdict(PressEvent.PLAN_REQUESTED)])
+    assert [r.trace_id for r in press_log.open_requests] == ["t1"]
+    press_log.note(JournalRecord(answer, NOON, "t1", "core"))
+    assert press_log.open_requests == ()
 
 
 def test_a_request_is_as_old_as_its_press_was_and_not_as_its_record() -> None:
-    ledger = ledger_of([*edges(age_ms=4000), verdict(PressEvent.PLAN_REQUESTED)])
-    assert ledger.open_requests[0].pressed_at == NOON - timedelta(seconds=4)
+    press_log = log_of([*edges(age_ms=4000), verdict(PressEvent.PLAN_REQUESTED)])
+    assert press_log.open_requests[0].pressed_at == NOON - timedelta(seconds=4)
 
 
 def test_a_press_that_joined_keeps_the_request_fresh() -> None:
     later = NOON + timedelta(seconds=8)
     second = EdgeId(7, 3)
-    ledger = ledger_of(
+    press_log = log_of(
         [
             *edges(),
             verdict(PressEvent.PLAN_REQUESTED),
@@ -104,25 +104,25 @@ def test_a_press_that_joined_keeps_the_request_fresh() -> None:
             ),
         ]
     )
-    assert ledger.open_requests == (OpenRequest("t1", "core", later),)
-    assert ledger.open_edges == ()
+    assert press_log.open_requests == (OpenRequest("t1", "core", later),)
+    assert press_log.open_edges == ()
 
 
 def test_the_last_selection_counts() -> None:
     selected = [
         JournalRecord(PressEvent.BUCKET_SELECTED, NOON, "t", name) for name in ("core", "b", "core")
     ]
-    assert ledger_of(selected).selected_bucket == "core"
+    assert log_of(selected).selected_bucket == "core"
 
 
 def test_lost_edges_are_told_once_across_restarts() -> None:
-    ledger = PressLedger()
-    assert ledger.newly_lost(7, 3) == 3
+    press_log = PressLog()
+    assert press_log.newly_lost(7, 3) == 3
     lost = JournalRecord(PressEvent.PRESSES_LOST, NOON, data={"boot_id": 7, "edges_lost": 3})
-    ledger.note(lost)
-    assert ledger.newly_lost(7, 0) == 0
-    assert ledger.newly_lost(7, 2) == 2
-    restarted = ledger_of([lost])
+    press_log.note(lost)
+    assert press_log.newly_lost(7, 0) == 0
+    assert press_log.newly_lost(7, 2) == 2
+    restarted = log_of([lost])
     assert restarted.newly_lost(7, 3) == 0, "a new link tells all of the boot again"
     assert restarted.newly_lost(7, 1) == 1
     assert restarted.newly_lost(8, 3) == 3
@@ -167,8 +167,8 @@ def test_a_press_from_the_future_is_not_fresh() -> None:
 def test_a_record_that_was_edited_into_nonsense_is_survived(
     event_type: PressEvent, data: dict[str, object]
 ) -> None:
-    ledger = ledger_of([*edges(), JournalRecord(event_type, NOON, "x", "core", data)])
-    assert [edge.edge_id for edge in ledger.open_edges] == [DOWN, UP]
+    press_log = log_of([*edges(), JournalRecord(event_type, NOON, "x", "core", data)])
+    assert [edge.edge_id for edge in press_log.open_edges] == [DOWN, UP]
 
 
 # Edges, verdicts and answers in any order that a journal, whole or damaged, may hold them.
@@ -213,17 +213,17 @@ def test_a_file_that_begins_with_the_state_says_what_all_files_before_it_say(
     records: list[JournalRecord], at: int
 ) -> None:
     at = min(at, len(records))
-    before = ledger_of(records[:at])
+    before = log_of(records[:at])
     state = json.loads(json.dumps(before.state()))
     continued = JournalRecord("JournalContinued", NOON, data={"previous": "x", "state": state})
-    assert ledger_of([continued, *records[at:]]).state() == ledger_of(records).state()
+    assert log_of([continued, *records[at:]]).state() == log_of(records).state()
 
 
 @pytest.mark.parametrize("state", [None, {}, {"last_edge": 3}, [], "x", {"last_edge": None}])
 def test_a_state_that_makes_no_sense_changes_nothing(state: object) -> None:
-    ledger = ledger_of(edges())
-    ledger.note(JournalRecord("JournalContinued", NOON, data={"state": state}))
-    assert len(ledger.open_edges) == 2
+    press_log = log_of(edges())
+    press_log.note(JournalRecord("JournalContinued", NOON, data={"state": state}))
+    assert len(press_log.open_edges) == 2
 
 
 def test_every_record_about_presses_is_an_event_that_is_declared() -> None:

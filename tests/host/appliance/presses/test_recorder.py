@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from host.appliance.presses import recorder as recorder_module
-from host.appliance.presses.press_log import PressLedger
+from host.appliance.presses.press_log import PressLog
 from host.appliance.presses.recorder import Recorder
 from host.errors import StorageError
 from host.telemetry.event_bus import EventBus
@@ -49,15 +49,15 @@ class Recording:
     def __init__(
         self, folder: Path, refusals: int = 0, limits: JournalLimits | None = None
     ) -> None:
-        ledger = PressLedger()
-        self.journal = FullDisk(folder, limits=limits, state=ledger.state)
+        press_log = PressLog()
+        self.journal = FullDisk(folder, limits=limits, state=press_log.state)
         self.journal.refusals = refusals
-        self.journal.open(ledger.note)
+        self.journal.open(press_log.note)
         self.told: list[bool] = []
         self.heard: list[Event] = []
         bus = EventBus(lambda: NOON)
         bus.subscribe("test", self.heard.append)
-        self.recorder = Recorder(self.journal, ledger, bus, lambda: NOON, self.told.append)
+        self.recorder = Recorder(self.journal, press_log, bus, lambda: NOON, self.told.append)
 
     def run(self, work: Callable[[Recorder], Awaitable[object]]) -> None:
         """Do the work, then close as a daemon does."""
@@ -99,7 +99,7 @@ def test_a_record_waits_for_the_disk_and_nothing_is_believed_before(tmp_path: Pa
             recorder.record(BucketSelected(trace_id="t", bucket_id="core")),
             recorder.record(BucketSelected(trace_id="t", bucket_id="other")),
         )
-        assert recorder.ledger.selected_bucket == "other", "in the order they were asked for"
+        assert recorder.press_log.selected_bucket == "other", "in the order they were asked for"
 
     recording.run(work)
     assert recording.told == [True, False]
@@ -115,9 +115,9 @@ def test_what_is_told_stands_in_the_journal_before_what_is_recorded_after_it(
     recording = Recording(tmp_path)
 
     async def work(recorder: Recorder) -> None:
-        recorder.tell(PortOpened(port="a"))
+        recorder.publish(PortOpened(port="a"))
         await recorder.record(PlanStored(trace_id="t", bucket_id="core", file="f"))
-        recorder.tell(FrameShown(trace_id="t", version=3))
+        recorder.publish(FrameShown(trace_id="t", version=3))
 
     recording.run(work)
     assert types(tmp_path) == ["PortOpened", "PlanStored", "FrameShown"] == recording.types
@@ -127,7 +127,7 @@ def test_what_is_told_is_written_soon_even_if_nothing_is_recorded(tmp_path: Path
     recording = Recording(tmp_path, refusals=2)
 
     async def work(recorder: Recorder) -> None:
-        recorder.tell(PortOpened(port="a"))
+        recorder.publish(PortOpened(port="a"))
         while "PortOpened" not in types(tmp_path):  # noqa: ASYNC110 - the disk tells nobody
             await asyncio.sleep(0.001)
 
@@ -139,8 +139,10 @@ def test_what_only_metrics_and_profiles_need_is_heard_and_not_kept(tmp_path: Pat
     names: dict[str, Any] = {"timestamp": NOON, "bucket_id": "core", "trace_id": "t"}
 
     async def work(recorder: Recorder) -> None:
-        recorder.tell(StageCompleted(stage="search", elapsed_s=1.0, **names))
-        recorder.tell(BestSequenceUpdated(gain=1.0, violation=0.0, n_steps=2, source="s", **names))
+        recorder.publish(StageCompleted(stage="search", elapsed_s=1.0, **names))
+        recorder.publish(
+            BestSequenceUpdated(gain=1.0, violation=0.0, n_steps=2, source="s", **names)
+        )
 
     recording = Recording(tmp_path)
     recording.run(work)
@@ -164,9 +166,9 @@ def test_an_event_of_another_process_is_made_only_if_somebody_wants_its_like(
 
     async def work(recorder: Recorder) -> None:
         for record in (stage, best.to_record(), {"event_type": "Nonsense"}):
-            recorder.tell_of(record)
+            recorder.publish_record(record)
         recorder.bus.subscribe("all", lambda _event: None)
-        recorder.tell_of(stage)
+        recorder.publish_record(stage)
 
     recording = Recording(tmp_path)
     (quiet,) = recording.recorder.bus.subscriptions
@@ -181,8 +183,8 @@ def test_a_flood_of_one_event_is_cut_and_counted_and_costs_no_other(tmp_path: Pa
 
     async def work(recorder: Recorder) -> None:
         for _ in range(flood):
-            recorder.tell(PortOpened(port="a"))
-        recorder.tell(FrameShown(trace_id="t", version=3))
+            recorder.publish(PortOpened(port="a"))
+        recorder.publish(FrameShown(trace_id="t", version=3))
 
     recording.run(work)
     found = journaled(tmp_path)
@@ -196,12 +198,12 @@ def test_a_flood_of_one_event_is_cut_and_counted_and_costs_no_other(tmp_path: Pa
 def test_a_disk_that_stays_full_holds_no_more_than_a_bounded_queue(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorder_module, "WAITING_MAX", 10)
+    monkeypatch.setattr(recorder_module, "QUEUE_MAX", 10)
     recording = Recording(tmp_path, refusals=10**6)
 
     async def work(recorder: Recorder) -> None:
         for number in range(50):
-            recorder.tell(WorkerSaid(line=str(number)))
+            recorder.publish(WorkerSaid(line=str(number)))
         recording.journal.refusals = 0
         await recorder.record(PlanStored(file="f"))
 
@@ -218,27 +220,27 @@ def test_a_record_whose_asker_is_gone_is_written_once_and_believed(tmp_path: Pat
     recording = Recording(tmp_path)
 
     async def work(recorder: Recorder) -> None:
-        recorder.tell(PortOpened(port="a"))
+        recorder.publish(PortOpened(port="a"))
         asking = asyncio.create_task(recorder.record(BucketSelected(bucket_id="core")))
         await asyncio.sleep(0)
         asking.cancel()
 
     recording.run(work)
     assert types(tmp_path) == ["PortOpened", "BucketSelected"]
-    assert recording.recorder.ledger.selected_bucket == "core"
+    assert recording.recorder.press_log.selected_bucket == "core"
 
 
 def test_no_secret_reaches_the_journal(tmp_path: Path) -> None:
     recording = Recording(tmp_path)
 
     async def work(recorder: Recorder) -> None:
-        recorder.tell(WorkerSaid(line="mqtt://me:hunter2@broker api_key=hunter2"))
+        recorder.publish(WorkerSaid(line="mqtt://me:hunter2@broker api_key=hunter2"))
 
     recording.run(work)
     assert "hunter2" not in (tmp_path / "journal.jsonl").read_text(encoding="utf-8")
 
 
-def test_a_file_of_the_journal_begins_with_what_the_ledger_knows(tmp_path: Path) -> None:
+def test_a_file_of_the_journal_begins_with_the_state_of_the_press_log(tmp_path: Path) -> None:
     recording = Recording(tmp_path, limits=JournalLimits(file_bytes=600))
 
     async def work(recorder: Recorder) -> None:
@@ -248,7 +250,7 @@ def test_a_file_of_the_journal_begins_with_what_the_ledger_knows(tmp_path: Path)
 
     recording.run(work)
     assert recording.types.count("JournalContinued") >= 2, "whoever listens hears of it"
-    again = PressLedger()
+    again = PressLog()
     seen: list[JournalRecord] = []
 
     def note(record: JournalRecord) -> None:
@@ -256,5 +258,5 @@ def test_a_file_of_the_journal_begins_with_what_the_ledger_knows(tmp_path: Path)
         again.note(record)
 
     Journal(tmp_path).open(note)
-    assert again.state() == recording.recorder.ledger.state()
+    assert again.state() == recording.recorder.press_log.state()
     assert len(seen) < 5, "a start reads the last file, not all"

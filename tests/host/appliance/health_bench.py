@@ -1,4 +1,4 @@
-"""A health desk whose clocks stand still until they are moved, and what it looks at."""
+"""A health monitor whose clocks stand still until they are moved, and the parts it checks."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from firmware_bridge.link import LinkStatistics
-from host.appliance import health_monitor
-from host.appliance.health_monitor import HealthDesk
-from host.appliance.link_monitor import LinkWatch
+from host.appliance.health_monitor import HealthMonitor, LinkMonitor
 from host.appliance.screen import Screen
 from host.appliance.sd_notify import SILENT
+from host.clock import Clock
 from host.display.faults import Fault
 from host.health.monitor_state import MonitorState, read_monitor_state
-from host.home.config.device_settings import LimitsTable
 from host.home.home import Home
 from host.home.plan_store import PlanStore
 
@@ -32,7 +30,7 @@ class Worker:
 
 
 class Bench:
-    """A health desk whose clocks stand still until they are moved."""
+    """A health monitor whose clocks stand still until they are moved."""
 
     def __init__(
         self,
@@ -40,33 +38,32 @@ class Bench:
         monkeypatch: pytest.MonkeyPatch,
         silence_h: float = 24.0,
         *,
-        has_recalled: bool = True,
+        has_restored: bool = True,
     ) -> None:
         self.home, self.passed_s, self.set_by_s = home, 0.0, 0.0
         self.screen = Screen(lambda _frame, _brightness: 0)
         self.screen.update(self.screen.state.with_bucket("core", 0.0))
-        monkeypatch.setattr(health_monitor, "boot_time_s", lambda: self.passed_s)
         monkeypatch.setattr(self.screen, "now_s", lambda: self.passed_s)
-        self.told: list[str] = []
+        self.event_types: list[str] = []
         self.worker = Worker()
         self.damaged = self.received = 0
-        self.desk = HealthDesk(
-            home,
-            self.screen,
-            self.worker,  # type: ignore[arg-type] # all that the desk asks of one
-            lambda event: self.told.append(event.event_type),
-            SILENT,
-            self.now,
-            LinkWatch("/dev/board", self.statistics),
-            LimitsTable(plan_silence_h=silence_h),
+        self.monitor = HealthMonitor(
+            home=home,
+            screen=self.screen,
+            worker=self.worker,  # type: ignore[arg-type] # it has all that the monitor reads
+            publish=lambda event: self.event_types.append(event.event_type),
+            notifier=SILENT,
+            clock=Clock(now=self.now, boot_time_s=lambda: self.passed_s),
+            link=LinkMonitor("/dev/board", self.statistics),
+            plan_silence_h=silence_h,
         )
-        if has_recalled:
-            self.desk._recall(self.desk._left_behind())
+        if has_restored:
+            self.monitor._restore(self.monitor._read_previous())
 
     def statistics(self) -> LinkStatistics:
-        names = (found.name for found in fields(LinkStatistics))
-        counted = {"bad_packets": self.damaged, "packets_received": self.received}
-        return LinkStatistics(**{name: counted.get(name, 0) for name in names})
+        names = (field.name for field in fields(LinkStatistics))
+        counters = {"bad_packets": self.damaged, "packets_received": self.received}
+        return LinkStatistics(**{name: counters.get(name, 0) for name in names})
 
     def now(self) -> datetime:
         return NOON + timedelta(seconds=self.passed_s + self.set_by_s)
@@ -74,7 +71,7 @@ class Bench:
     async def after(self, seconds: float) -> tuple[Fault, ...]:
         """Let time pass; return what the matrix shows then."""
         self.passed_s += seconds
-        await self.desk.tick()
+        await self.monitor.tick()
         return self.screen.state.faults
 
     def store(self, outcome: str, bucket_id: str = "core") -> None:
