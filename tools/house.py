@@ -29,7 +29,7 @@ MAY_CATCH_EVERYTHING = frozenset(
         "host/planning/worker/main.py",
         "host/appliance/daemon.py",
         "host/telemetry/event_bus.py",
-        "host/telemetry/logs/logs.py",
+        "host/telemetry/logs.py",
     }
 )
 EVERYTHING = frozenset({"Exception", "BaseException"})

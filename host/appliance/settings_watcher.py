@@ -20,7 +20,7 @@ from host.telemetry.events import (
     ConfigurationRejected,
     LogLevelChanged,
 )
-from host.telemetry.logs.logs import LogLevels, set_levels
+from host.telemetry.logs import LogLevels, set_levels
 
 if TYPE_CHECKING:
     from host.appliance.presses.recorder import Recorder

@@ -21,7 +21,7 @@ from host.display.faults import SCROLL_TEXTS, Fault
 from host.errors import HomeError, HostError, StorageError
 from host.home.storage.atomic_file import write_atomic
 from host.telemetry.events import DaemonStopped, HostEvent, WaitingForHome, stamped
-from host.telemetry.logs.event_log import log_event
+from host.telemetry.logs import log_event
 
 if TYPE_CHECKING:
     from firmware_bridge.transport import Port

@@ -29,7 +29,7 @@ from typing import IO, Any, Final, Self
 
 from firmware_bridge.messages import BRIGHTNESS_MAX
 from host.errors import HostError
-from host.telemetry.logs.log_format import event_of_line
+from host.telemetry.logs import event_of_line
 
 READ_BYTES: Final = 65_536
 EVENTS_KEPT: Final = 2_000

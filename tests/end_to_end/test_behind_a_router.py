@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from host.telemetry.logs.log_format import event_of_line
+from host.telemetry.logs import event_of_line
 from tests.end_to_end.promises import PATIENCE_S, assert_promises, small_home, trader
 from tests.firmware_bridge.test_router_port import RouterService, service
 from tools.build_firmware import Built

@@ -28,9 +28,7 @@ from host.telemetry.event_bus import EventBus
 from host.telemetry.events import ButtonEdge, FrameShown, PlanRequested
 from host.telemetry.journal.journal import Journal
 from host.telemetry.journal.reader import HEAD_NAME
-from host.telemetry.logs.event_log import is_logged, is_logged_type, log_event
-from host.telemetry.logs.log_file import LogFile
-from host.telemetry.logs.logs import LogLevels, logging_to
+from host.telemetry.logs import LogFile, LogLevels, is_logged, is_logged_type, log_event, logging_to
 from host.telemetry.metrics.store import MetricsStore
 
 if TYPE_CHECKING:

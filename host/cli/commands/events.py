@@ -249,7 +249,7 @@ def _target(options: argparse.Namespace) -> tuple[Path | None, str]:
 
 def _print(lines: Iterable[JournalLine], options: argparse.Namespace, output: Output) -> int:
     from host.telemetry.journal.export import json_line
-    from host.telemetry.logs.log_format import human_line
+    from host.telemetry.logs import human_line
     from host.text import printable
 
     count = 0

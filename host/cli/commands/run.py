@@ -76,8 +76,7 @@ async def _serve(options: argparse.Namespace, home: Home, output: Output) -> Non
     from host.appliance.settings_watcher import levels_of
     from host.appliance.startup import serve
     from host.board.connection import board_port
-    from host.telemetry.logs.log_file import LogFile
-    from host.telemetry.logs.logs import logging_to
+    from host.telemetry.logs import LogFile, logging_to
 
     def open_port(config: DeviceConfig) -> Port:
         return board_port(options.port, config.link)

@@ -19,7 +19,7 @@ from host.home.home import Home
 from host.home.storage import atomic_file
 from host.telemetry.event_bus import EventBus
 from host.telemetry.journal.journal import Journal
-from host.telemetry.logs.logs import LogLevels, set_levels
+from host.telemetry.logs import LogLevels, set_levels
 from planner_core.events import Event
 from tests.host.small_home import small_home
 

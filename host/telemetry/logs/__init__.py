@@ -1,1 +1,0 @@
-"""Log lines for people and programs, and where they are written."""
