@@ -157,17 +157,17 @@ def make_config(registries: Registries | None = None, **overrides: Any) -> Plann
     return load_config(overrides, registries or builtin_registries())
 
 
-def only(registries: Registries | None = None, **wanted: Mapping[str, object]) -> dict[str, Any]:
-    """Module sections with nothing on but what is wanted; for `make_config(**only(...))`.
+def only(registries: Registries | None = None, **sections: Mapping[str, object]) -> dict[str, Any]:
+    """Module sections with only these modules on; for `make_config(**only(...))`.
 
     `only(opportunity_calculators={"cash_raise": True}, pattern_generators={"single_best": True})`
     """
     registries = registries or builtin_registries()
-    sections: dict[str, Any] = {}
+    chosen: dict[str, Any] = {}
     for section in MODULE_SECTIONS:
         names = getattr(registries, section).names
-        sections[section] = {**dict.fromkeys(names, False), **wanted.get(section, {})}
-    return sections
+        chosen[section] = {**dict.fromkeys(names, False), **sections.get(section, {})}
+    return chosen
 
 
 def make_state(

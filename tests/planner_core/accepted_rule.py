@@ -1,4 +1,4 @@
-"""What goes on with an accepted plan in spite of its cool-downs, written straight from the rule."""
+"""The steps of an accepted plan that continue in spite of cool-downs, straight from the rule."""
 
 from __future__ import annotations
 

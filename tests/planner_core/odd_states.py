@@ -164,13 +164,13 @@ def everything_on() -> PlannerConfig:
 def odd_candidates(name: str) -> Candidates:
     """Every trade that the calculators come to in an odd state."""
     state = odd_state(name)
-    found = [
+    states = [
         (module.key, result)
         for module in _calculators()
         for result in module.calculate(state, default_parameters(module))
         if hasattr(result, "notional")
     ]
-    actions, _ = size_opportunities(found, state)
+    actions, _ = size_opportunities(states, state)
     return make_candidates(state, actions)
 
 
@@ -179,7 +179,7 @@ def _calculators() -> tuple[Any, ...]:
 
 
 def default_parameters(module: AnyModule) -> ModuleParameters:
-    """What `name = true` gives."""
+    """Parameters for `name = true`."""
     model: type[ModuleParameters] = module.parameters_model
     return model()
 

@@ -54,7 +54,7 @@ class Wish:
 
 @dataclass
 class Book:
-    """What is held while a sequence is carried out; `spent` is costs and tax so far."""
+    """Holdings while a sequence is carried out; `spent` is costs and tax so far."""
 
     quantity: list[float]
     cash: float
@@ -67,7 +67,7 @@ class Book:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the rules say about a set; `complaint` empty means legal."""
+    """Result of the rules for a set; an empty `complaint` means legal."""
 
     complaint: str
     violation: float
@@ -103,8 +103,8 @@ class Reference:
         """Base units per unit of a currency: the last rate there is."""
         if currency == self.context.base_currency:
             return 1.0
-        known = [float(rate) for rate in self.context.fx_rates[currency] if not math.isnan(rate)]
-        return known[-1]
+        rates = [float(rate) for rate in self.context.fx_rates[currency] if not math.isnan(rate)]
+        return rates[-1]
 
     def unit(self, column: int) -> float:
         """Base value of one unit."""
@@ -137,7 +137,7 @@ class Reference:
         return costs.tax_rate * max(0.0, -self.gain(wish)) if costs.loss_offset else 0.0
 
     def gain(self, wish: Wish) -> float:
-        """What the lots that go have gained: highest cost first, or oldest first."""
+        """Gain of the sold lots: highest cost first, or oldest first."""
         if wish.is_buy:
             return 0.0
         lots = [lot for lot in self.lots[wish.security] if self.old_enough(lot)]
@@ -146,11 +146,11 @@ class Reference:
             lots.sort(key=lambda lot: (lot.acquired or date.min, lot.unit_cost * lot.fx_rate))
         else:
             lots.sort(key=lambda lot: lot.unit_cost * lot.fx_rate, reverse=True)
-        left, gain = -wish.quantity, 0.0
+        remaining, gain = -wish.quantity, 0.0
         for lot in lots:
-            taken = min(left, lot.quantity)
-            gain += taken * self.unit(wish.security) - taken * lot.unit_cost * lot.fx_rate
-            left -= taken
+            quantity = min(remaining, lot.quantity)
+            gain += quantity * self.unit(wish.security) - quantity * lot.unit_cost * lot.fx_rate
+            remaining -= quantity
         return gain
 
     def required(self) -> float:
@@ -165,7 +165,7 @@ class Reference:
         return c.cash_reserve * self.nav + math.fsum(due)
 
     def promised(self) -> float:
-        """What pending buys will take."""
+        """Cash that pending buys will use."""
         total = 0.0
         for order in self.context.pending_orders:
             if order.side is Side.BUY:
@@ -290,13 +290,13 @@ class Reference:
             if flow.amount > 0 and since < flow.on <= self.context.as_of
         )
         deployed = min(deposits, bought)
-        left = max(0.0, c.turnover_max * self.nav - (bought + sold - deployed))
+        remaining = max(0.0, c.turnover_max * self.nav - (bought + sold - deployed))
         buys = math.fsum(self.value(wish) for wish in wishes if wish.is_buy)
         sells = math.fsum(self.value(wish) for wish in wishes if not wish.is_buy)
         repairs = math.fsum(self.value(wish) for wish in wishes if wish.mandatory)
         charged = buys + sells - min(repairs, repair_credit(self))
         charged -= min(buys, deposits - deployed)
-        return "turnover" if charged > left + DUST * self.nav else ""
+        return "turnover" if charged > remaining + DUST * self.nav else ""
 
     def book(self) -> Book:
         return Book(quantity=list(self.held), cash=self.cash)
@@ -384,15 +384,15 @@ class Reference:
         self, candidates: Sequence[Wish], depth: int
     ) -> list[tuple[tuple[int, ...], Verdict]]:
         """Return every legal set, best first: least violation, then the highest score."""
-        judged = []
+        ranked = []
         k = len(candidates)
         for ids in [ids for n in range(min(k, depth) + 1) for ids in combinations(range(k), n)]:
             verdict = self.judge([candidates[i] for i in ids])
             if not verdict.complaint:
-                judged.append((ids, verdict))
+                ranked.append((ids, verdict))
 
         def rank(pair: tuple[tuple[int, ...], Verdict]) -> tuple[object, ...]:
             ids, verdict = pair
             return round(verdict.violation / DUST), -verdict.score, len(ids), ids
 
-        return sorted(judged, key=rank)
+        return sorted(ranked, key=rank)

@@ -13,7 +13,7 @@ SMALLEST_OF_NAV = 0.01
 
 
 def repair_credit(reference: Reference) -> float:
-    """What repairing takes: the violation, costs and tax on it, and the last lot or trade."""
+    """Cost of a repair: the violation, costs and tax on it, and the last lot or trade."""
     if reference.violation_before <= 0:
         return 0.0
     c = reference.config.constraints

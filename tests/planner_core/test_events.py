@@ -24,7 +24,7 @@ TYPES = sorted(
 NOON = datetime(2024, 6, 28, 12, tzinfo=UTC)
 
 
-def test_the_events_that_were_asked_for_exist() -> None:
+def test_the_required_events_exist() -> None:
     assert {event.__name__ for event in TYPES} >= {
         "SequenceGenerationStarted",
         "SequenceGenerationCompleted",
@@ -39,7 +39,7 @@ def test_the_events_that_were_asked_for_exist() -> None:
 
 
 @pytest.mark.parametrize("event", TYPES, ids=lambda event: event.__name__)
-def test_every_event_says_what_it_is(event: type[Event]) -> None:
+def test_every_event_carries_its_type(event: type[Event]) -> None:
     assert event.__doc__
     names = [field.name for field in dataclasses.fields(event)]
     assert names[:3] == ["timestamp", "bucket_id", "trace_id"]
@@ -85,7 +85,7 @@ def test_an_event_cannot_be_changed() -> None:
         event.gain = 1.0  # type: ignore[misc]
 
 
-def test_a_run_tells_its_story_in_order_and_every_record_is_json() -> None:
+def test_a_run_publishes_its_events_in_order_and_every_record_is_json() -> None:
     recorder = Recorder()
     plan(make_context(n_days=300), make_config(), make_runtime(recorder=recorder))
     types = recorder.types

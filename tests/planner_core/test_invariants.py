@@ -1,4 +1,4 @@
-"""What holds for every plan of every portfolio, whatever its owner did to it."""
+"""Properties of every plan of every portfolio."""
 
 from __future__ import annotations
 
@@ -93,20 +93,22 @@ def check_nothing_is_oversold(case: Planned) -> None:
 
 
 def check_money_only_leaves_as_costs_and_tax(case: Planned) -> None:
-    made, reference, state = case.plan, case.reference, case.state
+    result, reference, state = case.plan, case.reference, case.state
     quantity, cash = list(reference.held), reference.cash
-    for step in made.steps:
+    for step in result.steps:
         column = reference.columns[step.security]
         sign = 1 if step.side is Side.BUY else -1
         quantity[column] += sign * step.quantity
         cash -= sign * step.quantity * step.price * step.fx_rate + step.cost + step.tax
     worth = sum(q * reference.unit(i) for i, q in enumerate(quantity) if q)
-    spent = sum(step.cost + step.tax for step in made.steps)
-    assert made.nav_after == pytest.approx(worth + cash, abs=near(reference.nav))
-    assert made.nav_after == pytest.approx(reference.nav - spent, abs=near(reference.nav))
-    assert made.cash_after == pytest.approx(cash, abs=near(reference.nav))
-    assert made.cash_required == pytest.approx(max(0.0, reference.cash - cash), abs=near(state.nav))
-    for step in made.steps:
+    spent = sum(step.cost + step.tax for step in result.steps)
+    assert result.nav_after == pytest.approx(worth + cash, abs=near(reference.nav))
+    assert result.nav_after == pytest.approx(reference.nav - spent, abs=near(reference.nav))
+    assert result.cash_after == pytest.approx(cash, abs=near(reference.nav))
+    assert result.cash_required == pytest.approx(
+        max(0.0, reference.cash - cash), abs=near(state.nav)
+    )
+    for step in result.steps:
         wish = case.wish(step)
         assert step.cost == pytest.approx(reference.cost(wish), abs=near(reference.nav))
         assert step.tax == pytest.approx(reference.tax(wish), abs=near(reference.nav))
@@ -145,15 +147,15 @@ def check_alternative(case: Planned, alternative: Alternative, before: float) ->
 
 
 def check_a_change_is_worth_it(case: Planned) -> None:
-    made, config = case.plan, case.state.config
-    assert len(made.steps) <= config.max_plan_depth
-    assert bool(made.steps) == (made.outcome is Outcome.PLANNED)
+    result, config = case.plan, case.state.config
+    assert len(result.steps) <= config.max_plan_depth
+    assert bool(result.steps) == (result.outcome is Outcome.PLANNED)
     accepted = case.state.context.incumbent
     if accepted and accepted.valid_until >= case.state.context.as_of:
         return  # the minimum gain then guards the accepted plan, not doing nothing
-    if made.steps and made.violation_after >= made.violation_before - DUST:
-        assert made.score is not None
-        assert made.score.gain >= config.constraints.min_gain_bps / 10_000 - 1e-12
+    if result.steps and result.violation_after >= result.violation_before - DUST:
+        assert result.score is not None
+        assert result.score.gain >= config.constraints.min_gain_bps / 10_000 - 1e-12
 
 
 CHECKS = (
@@ -227,10 +229,10 @@ def test_the_order_of_entries_in_the_files_does_not_matter(
     one, two = plan(context, portfolio.config), plan(other, portfolio.config)
     assert one.outcome == two.outcome
     assert [(s.side, s.security) for s in one.steps] == [(s.side, s.security) for s in two.steps]
-    for left, right in zip(one.steps, two.steps, strict=True):
-        assert left.quantity == pytest.approx(right.quantity, rel=1e-9)
-        assert left.tax == pytest.approx(right.tax, abs=1e-6)
-        assert left.cash_after == pytest.approx(right.cash_after, abs=1e-6)
+    for first, second in zip(one.steps, two.steps, strict=True):
+        assert first.quantity == pytest.approx(second.quantity, rel=1e-9)
+        assert first.tax == pytest.approx(second.tax, abs=1e-6)
+        assert first.cash_after == pytest.approx(second.cash_after, abs=1e-6)
 
 
 @pytest.mark.parametrize("lot_size", [1.0, 30.0])
@@ -240,8 +242,8 @@ def test_an_account_below_zero_is_repaired_when_the_turnover_is_used_up(lot_size
         cash=-1_000.0,
         trades=(Trade(days_ago(10), "AAA", Side.BUY, 100.0, 100.0),),
     )
-    made = plan(context, make_config(constraints={"position_weight_max": 1.0}))
-    assert made.outcome is Outcome.PLANNED
-    assert made.violation_after == 0
-    assert made.cash_after is not None
-    assert made.cash_after >= 0
+    result = plan(context, make_config(constraints={"position_weight_max": 1.0}))
+    assert result.outcome is Outcome.PLANNED
+    assert result.violation_after == 0
+    assert result.cash_after is not None
+    assert result.cash_after >= 0

@@ -1,4 +1,4 @@
-"""What holds for every plan where cash is kept per currency: no account pays for another."""
+"""Properties of every plan with cash per currency: no account pays for another."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def rows_before(reference: Reference) -> dict[str, float]:
     return rows
 
 
-def check_rows(made: Plan, reference: Reference) -> None:
+def check_rows(result: Plan, reference: Reference) -> None:
     """Carry out the steps one by one: no account goes below what it needs, nor deeper."""
     rows, base = rows_before(reference), reference.context.base_currency
     floor = {c: min(rows[c], reference.required() if c == base else 0.0) for c in rows}
     dust = 1e-9 * reference.nav
-    for step in made.steps:
+    for step in result.steps:
         if step.side is Side.CONVERT:
             source, target = step.security.split(">")
             worth = step.quantity * step.fx_rate
@@ -48,16 +48,16 @@ def check_rows(made: Plan, reference: Reference) -> None:
             rows[step.currency] += sign * worth - step.cost - step.tax
         assert all(rows[c] >= floor[c] - dust for c in rows), step
     missing = sum(max(0.0, (reference.required() if c == base else 0.0) - rows[c]) for c in rows)
-    assert made.violation_after >= missing / reference.nav - 1e-8
-    assert made.cash_after == pytest.approx(
+    assert result.violation_after >= missing / reference.nav - 1e-8
+    assert result.cash_after == pytest.approx(
         sum(rows.values()) + reference.promised(), abs=1e-6 + dust
     )
 
 
-def check_trades(made: Plan, reference: Reference, state: PlanningState) -> None:
+def check_trades(result: Plan, reference: Reference, state: PlanningState) -> None:
     """Each trade is legal, and the score is that of the formula with conversions as costs."""
     book = reference.book()
-    for step in made.steps:
+    for step in result.steps:
         if step.side is Side.CONVERT:
             assert step.cost == pytest.approx(
                 step.value * state.config.costs.fx_bps / 10_000, rel=1e-9
@@ -69,25 +69,25 @@ def check_trades(made: Plan, reference: Reference, state: PlanningState) -> None
             wish = Wish(reference.columns[step.security], sign * step.quantity)
             assert not reference.trade_complaint(wish)
             reference.carry_out(book, wish)
-    assert made.score is not None
-    assert made.score.after == pytest.approx(reference.score(book), abs=1e-9)
+    assert result.score is not None
+    assert result.score.after == pytest.approx(reference.score(book), abs=1e-9)
     spent = book.cost + book.tax
-    assert made.nav_after == pytest.approx(reference.nav - spent, abs=1e-9 * reference.nav + 1e-6)
-    order = [("sell", "convert", "buy").index(step.side.value) for step in made.steps]
+    assert result.nav_after == pytest.approx(reference.nav - spent, abs=1e-9 * reference.nav + 1e-6)
+    order = [("sell", "convert", "buy").index(step.side.value) for step in result.steps]
     assert order == sorted(order)
-    assert len(made.steps) <= state.config.max_plan_depth
-    assert made.violation_after <= made.violation_before + 1e-8
+    assert len(result.steps) <= state.config.max_plan_depth
+    assert result.violation_after <= result.violation_before + 1e-8
 
 
 def check_all(portfolio: Portfolio) -> None:
-    made = plan(portfolio.context, portfolio.config)
+    result = plan(portfolio.context, portfolio.config)
     state = make_state(portfolio.context, portfolio.config)
     reference = reference_of(state)
-    if made.score is None:
-        assert made.outcome is Outcome.HELD
+    if result.score is None:
+        assert result.outcome is Outcome.HELD
         return
-    check_rows(made, reference)
-    check_trades(made, reference, state)
+    check_rows(result, reference)
+    check_trades(result, reference, state)
 
 
 @settings(max_examples=40)

@@ -30,7 +30,7 @@ from tests.builders import (
     price_paths,
     stub_calculator,
 )
-from tests.planner_core.wished import BUY, EAGER, SELL, plan_of_wishes
+from tests.planner_core.sample_plans import BUY, EAGER, SELL, plan_of_wishes
 
 
 def numbers(thing: object, path: str = "plan") -> Iterator[tuple[str, float]]:
@@ -48,14 +48,14 @@ def numbers(thing: object, path: str = "plan") -> Iterator[tuple[str, float]]:
             yield from numbers(value, f"{path}[{i}]")
 
 
-def sound(made: Plan) -> Plan:
+def sound(result: Plan) -> Plan:
     """The plan, once it is certain that all of it is finite and that no module failed."""
-    odd = [(path, number) for path, number in numbers(made) if not math.isfinite(number)]
+    odd = [(path, number) for path, number in numbers(result) if not math.isfinite(number)]
     assert not odd
     fine = (ModuleStatus.OK, ModuleStatus.DISABLED)
-    assert not [a for a in made.modules if a.status not in fine]
-    assert "nan" not in " ".join([made.reason, *(step.reason for step in made.steps)]).split()
-    return made
+    assert not [a for a in result.modules if a.status not in fine]
+    assert "nan" not in " ".join([result.reason, *(step.reason for step in result.steps)]).split()
+    return result
 
 
 def sound_plan(context: PlanningContext, **overrides: Any) -> Plan:  # noqa: ANN401 - TOML keys
@@ -72,27 +72,27 @@ def with_paths(prices: FloatArray, **overrides: Any) -> PlanningContext:  # noqa
 
 def test_two_securities_with_the_same_prices() -> None:
     path = price_paths(400, [100.0])
-    made = sound_plan(with_paths(np.hstack([path, path, price_paths(400, [100.0], seed=9)])))
-    assert made.outcome is Outcome.PLANNED
+    result = sound_plan(with_paths(np.hstack([path, path, price_paths(400, [100.0], seed=9)])))
+    assert result.outcome is Outcome.PLANNED
 
 
 @pytest.mark.parametrize("flat", [1, 4])
 def test_prices_that_never_move(flat: int) -> None:
     prices = np.array(price_paths(400, [100.0] * 4))
     prices[:, :flat] = 100.0
-    made = sound_plan(with_paths(prices))
-    assert made.outcome in (Outcome.PLANNED, Outcome.NOTHING_TO_DO)
+    result = sound_plan(with_paths(prices))
+    assert result.outcome in (Outcome.PLANNED, Outcome.NOTHING_TO_DO)
     if flat == 4:
-        assert made.metrics_before["volatility"] == pytest.approx(0.0, abs=1e-9)
-        assert made.metrics_before["sharpe"] == pytest.approx(0.0, abs=1e-9)
+        assert result.metrics_before["volatility"] == pytest.approx(0.0, abs=1e-9)
+        assert result.metrics_before["sharpe"] == pytest.approx(0.0, abs=1e-9)
 
 
 def test_fewer_days_than_securities() -> None:
     context = with_paths(
         price_paths(40, [100.0] * 60), securities=make_securities(60, target=1 / 60)
     )
-    made = sound_plan(context, estimation={"history_days_min": 20})
-    assert made.outcome is Outcome.PLANNED
+    result = sound_plan(context, estimation={"history_days_min": 20})
+    assert result.outcome is Outcome.PLANNED
     covariance = make_state(
         context, make_config(estimation={"history_days_min": 20})
     ).market.covariance
@@ -102,20 +102,20 @@ def test_fewer_days_than_securities() -> None:
 @pytest.mark.parametrize("n_days", [0, 1, 2, 21, 22, 63])
 def test_hardly_any_history(n_days: int) -> None:
     context = with_paths(price_paths(400, [100.0] * 4)[400 - n_days :])
-    made = sound_plan(context)
+    result = sound_plan(context)
     if n_days == 0:
-        assert made.outcome is Outcome.HELD
-        assert "no price" in made.reason
+        assert result.outcome is Outcome.HELD
+        assert "no price" in result.reason
     else:
         # Nobody can judge a buy, but caps and targets can still be sold towards.
-        assert all(step.side is Side.SELL for step in made.steps)
+        assert all(step.side is Side.SELL for step in result.steps)
 
 
 def test_no_history_at_all_and_nothing_held() -> None:
     context = with_paths(np.empty((0, 4)), lots=())
-    made = sound_plan(context)
-    assert made.outcome is Outcome.HELD
-    assert "close" in made.reason
+    result = sound_plan(context)
+    assert result.outcome is Outcome.HELD
+    assert "close" in result.reason
 
 
 def test_prices_from_a_millionth_to_a_million() -> None:
@@ -125,8 +125,8 @@ def test_prices_from_a_millionth_to_a_million() -> None:
         for name, price in zip(("AAA", "BBB", "CCC"), last, strict=True)
     )
     securities = make_securities(3, target=0.3, fractional=True)
-    made = sound_plan(make_context(securities=securities, last_prices=last, lots=lots))
-    assert made.nav == pytest.approx(40_000.0)
+    result = sound_plan(make_context(securities=securities, last_prices=last, lots=lots))
+    assert result.nav == pytest.approx(40_000.0)
 
 
 # -- sizes of the bucket --------------------------------------------------------------------------
@@ -136,74 +136,74 @@ def test_prices_from_a_millionth_to_a_million() -> None:
 @pytest.mark.parametrize("cash", [-3_000.0, 0.0, 10_000.0])
 def test_one_security(target: float | None, cash: float) -> None:
     securities = (make_security("AAA", target=target),)
-    made = sound_plan(make_context(securities=securities, cash=cash))
-    assert made.violation_after <= made.violation_before
-    assert made.outcome is Outcome.PLANNED
+    result = sound_plan(make_context(securities=securities, cash=cash))
+    assert result.violation_after <= result.violation_before
+    assert result.outcome is Outcome.PLANNED
 
 
 def test_a_bucket_of_nothing_is_held() -> None:
-    made = sound_plan(make_context(lots=(), cash=0.0))
-    assert made.outcome is Outcome.HELD
-    assert made.nav == 0.0
-    assert "is worth 0.00 EUR" in made.reason
+    result = sound_plan(make_context(lots=(), cash=0.0))
+    assert result.outcome is Outcome.HELD
+    assert result.nav == 0.0
+    assert "is worth 0.00 EUR" in result.reason
 
 
 def test_a_bucket_in_debt_is_held() -> None:
-    made = sound_plan(make_context(cash=-40_000.01))
-    assert made.outcome is Outcome.HELD
+    result = sound_plan(make_context(cash=-40_000.01))
+    assert result.outcome is Outcome.HELD
 
 
 @pytest.mark.parametrize("nav", [1e-12, 1e-6, 0.01, 1.0, 100.0])
 def test_a_bucket_of_next_to_nothing(nav: float) -> None:
-    made = sound_plan(make_context(lots=(), cash=nav))
-    assert made.outcome is Outcome.NOTHING_TO_DO
-    made = sound_plan(make_context(cash=-40_000.0 + nav))
-    assert made.outcome is (Outcome.PLANNED if nav >= 100 else Outcome.HELD)
-    if made.outcome is Outcome.HELD:
-        assert "debt leaves" in made.reason or "is worth 0.00" in made.reason
+    result = sound_plan(make_context(lots=(), cash=nav))
+    assert result.outcome is Outcome.NOTHING_TO_DO
+    result = sound_plan(make_context(cash=-40_000.0 + nav))
+    assert result.outcome is (Outcome.PLANNED if nav >= 100 else Outcome.HELD)
+    if result.outcome is Outcome.HELD:
+        assert "debt leaves" in result.reason or "is worth 0.00" in result.reason
     else:
-        assert made.violation_after < made.violation_before
+        assert result.violation_after < result.violation_before
 
 
 @pytest.mark.parametrize("scale", [1e6, 1e12])
 def test_a_bucket_of_more_than_there_is(scale: float) -> None:
     securities = make_securities(4, target=0.15)
     lots = tuple(make_lot(s.id, 100.0 * scale) for s in securities)
-    made = sound_plan(make_context(securities=securities, lots=lots, cash=10_000.0 * scale))
-    assert made.outcome is Outcome.PLANNED
-    assert made.nav == pytest.approx(50_000.0 * scale)
+    result = sound_plan(make_context(securities=securities, lots=lots, cash=10_000.0 * scale))
+    assert result.outcome is Outcome.PLANNED
+    assert result.nav == pytest.approx(50_000.0 * scale)
 
 
 def test_all_cash_can_be_invested() -> None:
     securities = make_securities(4, target=0.25, quality=0.9)
-    made = sound_plan(make_context(securities=securities, lots=(), seed=3))
-    assert made.outcome is Outcome.PLANNED
-    assert all(step.side is Side.BUY for step in made.steps)
-    assert made.metrics_before["effective_n"] == 0.0
+    result = sound_plan(make_context(securities=securities, lots=(), seed=3))
+    assert result.outcome is Outcome.PLANNED
+    assert all(step.side is Side.BUY for step in result.steps)
+    assert result.metrics_before["effective_n"] == 0.0
 
 
 def test_everything_invested_and_not_a_cent_of_cash() -> None:
     securities = make_securities(4, target=0.2)
-    made = sound_plan(make_context(securities=securities, cash=0.0))
-    assert made.outcome is Outcome.PLANNED
-    assert made.cash_after is not None
-    assert made.cash_after >= 0.005 * 40_000
+    result = sound_plan(make_context(securities=securities, cash=0.0))
+    assert result.outcome is Outcome.PLANNED
+    assert result.cash_after is not None
+    assert result.cash_after >= 0.005 * 40_000
 
 
 def test_everything_held_and_nothing_allowed() -> None:
     securities = make_securities(4, target=0.05, allow_buy=False, allow_sell=False)
-    made = sound_plan(make_context(securities=securities))
-    assert made.outcome is Outcome.NOTHING_TO_DO
-    assert made.n_candidates == 0
-    assert made.rejected
+    result = sound_plan(make_context(securities=securities))
+    assert result.outcome is Outcome.NOTHING_TO_DO
+    assert result.n_candidates == 0
+    assert result.rejected
 
 
 def test_everything_above_its_cap_and_nothing_allowed() -> None:
     securities = make_securities(4, target=0.05, cap=0.1, allow_buy=False, allow_sell=False)
-    made = sound_plan(make_context(securities=securities))
-    assert made.outcome is Outcome.NOTHING_TO_DO
-    assert made.violation_after == made.violation_before == pytest.approx(0.4)
-    assert "limit_violated" in {finding.id for finding in made.findings}
+    result = sound_plan(make_context(securities=securities))
+    assert result.outcome is Outcome.NOTHING_TO_DO
+    assert result.violation_after == result.violation_before == pytest.approx(0.4)
+    assert "limit_violated" in {finding.id for finding in result.findings}
 
 
 # -- lots -----------------------------------------------------------------------------------------
@@ -211,24 +211,24 @@ def test_everything_above_its_cap_and_nothing_allowed() -> None:
 
 def test_a_lot_larger_than_the_bucket() -> None:
     securities = make_securities(4, target=0.1, lot_size=1e9)
-    made = sound_plan(make_context(securities=securities))
-    assert made.outcome is Outcome.NOTHING_TO_DO
-    assert "it is less than one lot" in {r.reason for r in made.rejected}
+    result = sound_plan(make_context(securities=securities))
+    assert result.outcome is Outcome.NOTHING_TO_DO
+    assert "it is less than one lot" in {r.reason for r in result.rejected}
 
 
 def test_a_lot_of_next_to_nothing() -> None:
     securities = make_securities(4, target=0.1, lot_size=1e-9)
-    made = sound_plan(make_context(securities=securities))
-    assert made.outcome is Outcome.PLANNED
-    assert all(step.quantity <= 100.0 for step in made.steps)
+    result = sound_plan(make_context(securities=securities))
+    assert result.outcome is Outcome.PLANNED
+    assert all(step.quantity <= 100.0 for step in result.steps)
 
 
 def test_fractional_shares_sell_to_the_last_millionth() -> None:
     securities = make_securities(2, target=0.0, fractional=True)
     lots = (make_lot("AAA", 33.333333), make_lot("BBB", 1e-7))
     context = make_context(securities=securities, lots=lots)
-    made = sound(plan_of_wishes(context, [("AAA", SELL, 1e6), ("BBB", SELL, 1e6)]))
-    (step,) = made.steps
+    result = sound(plan_of_wishes(context, [("AAA", SELL, 1e6), ("BBB", SELL, 1e6)]))
+    (step,) = result.steps
     assert step.quantity == pytest.approx(33.333333, abs=1e-9)
     assert step.quantity <= 33.333333
     assert step.weight_after >= -1e-12
@@ -245,9 +245,9 @@ def test_lots_bought_for_nothing_and_lots_of_every_size() -> None:
     lots = tuple(make_lot("AAA", 10.0**i, unit_cost=0.0) for i in range(-6, 3))
     securities = make_securities(1, target=0.0)
     context = make_context(securities=securities, lots=lots)
-    made = sound_plan(context, costs={"tax_rate": 0.3}, constraints={"turnover_max": 10.0})
-    assert made.outcome is Outcome.PLANNED
-    step = made.steps[0]
+    result = sound_plan(context, costs={"tax_rate": 0.3}, constraints={"turnover_max": 10.0})
+    assert result.outcome is Outcome.PLANNED
+    step = result.steps[0]
     assert step.tax == pytest.approx(0.3 * step.value)
 
 
@@ -255,19 +255,19 @@ def test_lots_bought_for_nothing_and_lots_of_every_size() -> None:
 
 
 def test_no_calculator_at_all() -> None:
-    made = sound_plan(make_context(), **only() | {"filters": {}})
-    assert made.outcome is Outcome.NOTHING_TO_DO
-    assert (made.n_candidates, made.n_sequences) == (0, 1)
+    result = sound_plan(make_context(), **only() | {"filters": {}})
+    assert result.outcome is Outcome.NOTHING_TO_DO
+    assert (result.n_candidates, result.n_sequences) == (0, 1)
 
 
 def test_calculators_that_find_nothing_leave_every_other_module_working() -> None:
-    lent = make_runtime(stub_calculator(lambda _: []))
-    sections = only(lent.registries, opportunity_calculators={"stub": True})
+    runtime = make_runtime(stub_calculator(lambda _: []))
+    sections = only(runtime.registries, opportunity_calculators={"stub": True})
     for kind in (ModuleKind.PATTERN, ModuleKind.SEQUENCE, ModuleKind.FILTER):
         del sections[kind.value]
-    made = sound(plan(make_context(), make_config(lent.registries, **sections), lent))
-    assert made.outcome is Outcome.NOTHING_TO_DO
-    assert made.n_candidates == 0
+    result = sound(plan(make_context(), make_config(runtime.registries, **sections), runtime))
+    assert result.outcome is Outcome.NOTHING_TO_DO
+    assert result.n_candidates == 0
 
 
 def test_the_same_wish_many_times_is_one_candidate() -> None:
@@ -281,18 +281,18 @@ def searched(context: PlanningContext, candidates_max: int) -> tuple[Plan, int]:
     """A plan under a bound, and how many candidates were searched for it."""
     recorder = Recorder()
     config = make_config(search={"candidates_max": candidates_max})
-    made = sound(plan(context, config, make_runtime(recorder=recorder)))
-    return made, int(recorder.of("CandidatesPrepared")[0]["n_candidates"])
+    result = sound(plan(context, config, make_runtime(recorder=recorder)))
+    return result, int(recorder.of("CandidatesPrepared")[0]["n_candidates"])
 
 
 @pytest.mark.parametrize("candidates_max", [1, 2, 7])
 def test_candidates_far_above_the_bound(candidates_max: int) -> None:
     context = make_context(securities=make_securities(12, target=0.01))
-    made, n_searched = searched(context, candidates_max)
+    result, n_searched = searched(context, candidates_max)
     _, n_every = searched(context, 2_048)
     assert n_searched == candidates_max < n_every
-    assert made.outcome is Outcome.PLANNED
-    bound = [r for r in made.rejected if "search.candidates_max" in r.reason]
+    assert result.outcome is Outcome.PLANNED
+    bound = [r for r in result.rejected if "search.candidates_max" in r.reason]
     assert len(bound) == n_every - candidates_max
 
 
@@ -302,36 +302,38 @@ def test_the_bound_on_candidates_never_crowds_out_a_repair() -> None:
     context = make_context(securities=securities, lots=(make_lot("AAA"),), cash=-2_000.0)
     document = {**EAGER, "costs": {}, "search": {"candidates_max": 1}}
     recorder = Recorder()
-    made = sound(plan(context, make_config(**document), make_runtime(recorder=recorder)))
+    result = sound(plan(context, make_config(**document), make_runtime(recorder=recorder)))
     assert recorder.of("CandidatesPrepared")[0]["n_candidates"] == 1
-    assert made.violation_after == 0 < made.violation_before
-    assert made.cash_after is not None
-    assert made.cash_after >= 0.005 * 8_000
+    assert result.violation_after == 0 < result.violation_before
+    assert result.cash_after is not None
+    assert result.cash_after >= 0.005 * 8_000
 
 
 def test_a_plugin_that_finds_thousands_does_not_exhaust_memory() -> None:
     def calculate(_state: PlanningState) -> list[Opportunity]:
         return [Opportunity(i % 4, Side.SELL, 400.0 + i * 0.4, f"wish {i}") for i in range(20_000)]
 
-    lent = make_runtime(stub_calculator(calculate))
+    runtime = make_runtime(stub_calculator(calculate))
     securities = make_securities(4, target=0.1, fractional=True)
     document = {"max_plan_depth": 2, "search": {"candidates_max": 200}}
-    made = plan(make_context(securities=securities), make_config(lent.registries, **document), lent)
-    assert sound(made).outcome is Outcome.PLANNED
-    bound = [r for r in made.rejected if "search.candidates_max" in r.reason]
+    result = plan(
+        make_context(securities=securities), make_config(runtime.registries, **document), runtime
+    )
+    assert sound(result).outcome is Outcome.PLANNED
+    bound = [r for r in result.rejected if "search.candidates_max" in r.reason]
     assert len(bound) > 19_000
 
 
 def test_a_deep_plan_over_few_candidates() -> None:
     context = make_context(securities=make_securities(3, target=0.1))
-    made = sound(plan_of_wishes(context, [("AAA", SELL, 1_000.0)], max_plan_depth=10))
-    assert len(made.steps) == 1
+    result = sound(plan_of_wishes(context, [("AAA", SELL, 1_000.0)], max_plan_depth=10))
+    assert len(result.steps) == 1
 
 
 def test_buys_and_sells_of_the_same_security_never_meet_in_a_plan() -> None:
     context = make_context(securities=make_securities(1, target=0.8))
-    made = sound(plan_of_wishes(context, [("AAA", SELL, 2_000.0), ("AAA", BUY, 2_000.0)]))
-    assert len(made.steps) == 1
+    result = sound(plan_of_wishes(context, [("AAA", SELL, 2_000.0), ("AAA", BUY, 2_000.0)]))
+    assert len(result.steps) == 1
 
 
 def test_five_hundred_securities() -> None:
@@ -347,7 +349,7 @@ def test_five_hundred_securities() -> None:
         lots=lots,
         cash=(CashBalance("EUR", 60_000.0),),
     )
-    made = sound_plan(context)
-    assert made.outcome is Outcome.PLANNED
-    assert made.n_candidates > n / 2
-    assert len(made.steps) <= 5
+    result = sound_plan(context)
+    assert result.outcome is Outcome.PLANNED
+    assert result.n_candidates > n / 2
+    assert len(result.steps) <= 5

@@ -27,7 +27,7 @@ from tests.builders import (
     only,
     stub_calculator,
 )
-from tests.planner_core.wished import (
+from tests.planner_core.sample_plans import (
     SELL,
     drifted_context,
     plan_of_wishes,
@@ -38,40 +38,40 @@ from tests.planner_core.wished import (
 STAGES = ["value", "assess", "opportunities", "candidates", "search", "refinement", "report"]
 
 
-def without(made: Plan, *keys: str) -> Plan:
+def without(result: Plan, *keys: str) -> Plan:
     """The plan as it would be had the modules never been there."""
-    kept = tuple(replace(a, elapsed_s=0.0) for a in made.modules if a.key not in keys)
-    return replace(made, modules=kept)
+    modules = tuple(replace(a, elapsed_s=0.0) for a in result.modules if a.key not in keys)
+    return replace(result, modules=modules)
 
 
 # -- outcomes -------------------------------------------------------------------------------------
 
 
 def test_a_drifted_portfolio_gets_a_plan_with_steps_on_both_sides() -> None:
-    made = run_with()
-    assert made.outcome is Outcome.PLANNED
-    assert made.reason == ""
-    assert {step.side for step in made.steps} == {Side.BUY, Side.SELL}
-    assert made.score is not None
-    assert made.score.gain > 0
-    assert (made.bucket_id, made.currency, made.trace_id) == ("core", "EUR", "trace-1")
-    assert made.valid_until == date(2024, 7, 5)
-    assert all(step.settles_on == date(2024, 7, 2) for step in made.steps)
-    assert all(step.sources and step.reason for step in made.steps)
-    assert len(made.context_digest) == 64
+    result = run_with()
+    assert result.outcome is Outcome.PLANNED
+    assert result.reason == ""
+    assert {step.side for step in result.steps} == {Side.BUY, Side.SELL}
+    assert result.score is not None
+    assert result.score.gain > 0
+    assert (result.bucket_id, result.currency, result.trace_id) == ("core", "EUR", "trace-1")
+    assert result.valid_until == date(2024, 7, 5)
+    assert all(step.settles_on == date(2024, 7, 2) for step in result.steps)
+    assert all(step.sources and step.reason for step in result.steps)
+    assert len(result.context_digest) == 64
 
 
 def test_when_nothing_is_worth_it_there_is_nothing_to_do() -> None:
     context = make_context(securities=make_securities(4, target=0.2))
-    made = plan_of_wishes(context, [("AAA", SELL, 1_000.0)])
-    assert made.outcome is Outcome.NOTHING_TO_DO
-    assert made.reason == "doing nothing scores best"
-    assert not made.steps
-    assert made.score is not None
-    assert made.score.gain == 0
-    assert made.nav == made.nav_after == 50_000.0
-    assert made.cash_before == made.cash_after == 10_000.0
-    assert made.cash_required == 0.0
+    result = plan_of_wishes(context, [("AAA", SELL, 1_000.0)])
+    assert result.outcome is Outcome.NOTHING_TO_DO
+    assert result.reason == "doing nothing scores best"
+    assert not result.steps
+    assert result.score is not None
+    assert result.score.gain == 0
+    assert result.nav == result.nav_after == 50_000.0
+    assert result.cash_before == result.cash_after == 10_000.0
+    assert result.cash_required == 0.0
 
 
 def test_a_gain_below_the_minimum_is_nothing_to_do_and_at_the_minimum_a_plan() -> None:
@@ -80,15 +80,15 @@ def test_a_gain_below_the_minimum_is_nothing_to_do_and_at_the_minimum_a_plan() -
     assert gain is not None
     for factor, outcome in ((0.99, Outcome.PLANNED), (1.01, Outcome.NOTHING_TO_DO)):
         least = gain.gain * 10_000 * factor
-        made = run_with(context=context, max_plan_depth=1, constraints={"min_gain_bps": least})
-        assert made.outcome is outcome
+        result = run_with(context=context, max_plan_depth=1, constraints={"min_gain_bps": least})
+        assert result.outcome is outcome
 
 
 def test_a_repair_needs_no_minimum_gain() -> None:
     context = make_context(cash=-2_000.0)
-    made = run_with(context=context, constraints={"min_gain_bps": 1_000.0})
-    assert made.outcome is Outcome.PLANNED
-    assert made.violation_after < made.violation_before
+    result = run_with(context=context, constraints={"min_gain_bps": 1_000.0})
+    assert result.outcome is Outcome.PLANNED
+    assert result.violation_after < result.violation_before
 
 
 @pytest.mark.parametrize(
@@ -102,15 +102,15 @@ def test_a_repair_needs_no_minimum_gain() -> None:
         (make_context(prices=np.full((400, 4), np.nan)), "no price for AAA, BBB, CCC, DDD"),
     ],
 )
-def test_what_an_owner_could_mend_is_held_with_the_reason(
+def test_a_problem_that_the_owner_can_fix_is_held_with_the_reason(
     context: PlanningContext, reason: str
 ) -> None:
     recorder = Recorder()
-    made = run_with(context=context, recorder=recorder)
-    assert made.outcome is Outcome.HELD
-    assert reason in made.reason
-    assert not made.steps
-    assert made.score is None
+    result = run_with(context=context, recorder=recorder)
+    assert result.outcome is Outcome.HELD
+    assert reason in result.reason
+    assert not result.steps
+    assert result.score is None
     assert recorder.types[0] == "PlanningStarted"
     assert recorder.types[-1] == "PlanningCompleted"
     assert recorder.of("PlanningCompleted")[0]["outcome"] == "HELD"
@@ -118,46 +118,46 @@ def test_what_an_owner_could_mend_is_held_with_the_reason(
 
 def test_missing_cash_that_nothing_may_be_sold_for_is_held() -> None:
     securities = make_securities(2, allow_sell=False)
-    made = run_with(context=make_context(securities=securities, cash=-1_000.0))
-    assert made.outcome is Outcome.HELD
-    assert "cash is missing and nothing may be sold" in made.reason
-    assert "selling is switched off (allow_sell = false)" in {r.reason for r in made.rejected}
-    assert made.score is not None
+    result = run_with(context=make_context(securities=securities, cash=-1_000.0))
+    assert result.outcome is Outcome.HELD
+    assert "cash is missing and nothing may be sold" in result.reason
+    assert "selling is switched off (allow_sell = false)" in {r.reason for r in result.rejected}
+    assert result.score is not None
 
 
 @pytest.mark.parametrize("nudge", [-1e-9, 0.0, 1e-9])
 def test_binary_dust_in_cash_is_not_missing_cash(nudge: float) -> None:
     enough = 0.005 * 40_000 / 0.995
-    made = plan_of_wishes(make_context(cash=enough + nudge), [])
-    assert made.outcome is Outcome.NOTHING_TO_DO
+    result = plan_of_wishes(make_context(cash=enough + nudge), [])
+    assert result.outcome is Outcome.NOTHING_TO_DO
     calculators = only(opportunity_calculators={"cash_raise": True})
     assert run_with(context=make_context(cash=enough + nudge), **calculators).n_candidates == 0
 
 
 def test_findings_of_the_reader_and_of_the_planner_are_in_the_plan() -> None:
-    noticed = Finding("torn_line", Severity.WARNING, "a line was torn", "mend it")
+    noticed = Finding("torn_line", Severity.WARNING, "a line was torn", "fix it")
     prices = np.array(make_context().prices)
     prices[:390, 3] = np.nan
-    made = run_with(context=make_context(findings=(noticed,), prices=prices))
-    assert made.findings[0] == noticed
-    assert "short_history" in {finding.id for finding in made.findings}
+    result = run_with(context=make_context(findings=(noticed,), prices=prices))
+    assert result.findings[0] == noticed
+    assert "short_history" in {finding.id for finding in result.findings}
     held = make_context(findings=(noticed,), ledger_status=LedgerStatus.MISSING)
     assert run_with(context=held).findings[0] == noticed
 
 
 def test_what_a_calculator_could_not_judge_is_rejected_with_its_reason() -> None:
     def calculate(_state: PlanningState) -> list[Skip]:
-        return [Skip(1, Side.SELL, "BBB: nobody knows")]
+        return [Skip(1, Side.SELL, "BBB: unknown")]
 
-    made = run_with(stub_calculator(calculate))
-    skipped = [r for r in made.rejected if r.sources == ("opportunity_calculators.stub",)]
-    assert [(r.security, r.reason) for r in skipped] == [("BBB", "BBB: nobody knows")]
+    result = run_with(stub_calculator(calculate))
+    skipped = [r for r in result.rejected if r.sources == ("opportunity_calculators.stub",)]
+    assert [(r.security, r.reason) for r in skipped] == [("BBB", "BBB: unknown")]
 
 
 # -- events ---------------------------------------------------------------------------------------
 
 
-def test_every_stage_is_told_in_order() -> None:
+def test_every_stage_is_published_in_order() -> None:
     recorder = Recorder()
     run_with(recorder=recorder)
     assert [event["stage"] for event in recorder.of("StageCompleted")] == STAGES
@@ -178,26 +178,26 @@ def test_every_stage_is_told_in_order() -> None:
     assert "BestSequenceUpdated" in recorder.types
 
 
-def test_progress_is_told_by_every_generator_and_every_round_of_the_refinement() -> None:
+def test_every_generator_and_every_round_of_the_refinement_publishes_progress() -> None:
     recorder = Recorder()
-    made = run_with(recorder=recorder)
-    told = recorder.of("SearchProgressed")
-    sources = [str(event["source"]) for event in told]
+    result = run_with(recorder=recorder)
+    events = recorder.of("SearchProgressed")
+    sources = [str(event["source"]) for event in events]
     assert [s for s in sources if s.startswith("sequence")] == [
         "sequence_generators.beam",
         "sequence_generators.combinatorial",
         "sequence_generators.swap",
     ]
     assert {"refinement.supports", "refinement.lots"} <= set(sources)
-    assert len(told) < 30, "for whoever waits, not for every block"
-    assert made.score is not None
-    assert all(float(str(event["best_gain"])) >= 0 for event in told)
-    assert float(str(told[-1]["best_gain"])) == pytest.approx(made.score.gain, abs=1e-9)
+    assert len(events) < 30, "for progress, not one per block"
+    assert result.score is not None
+    assert all(float(str(event["best_gain"])) >= 0 for event in events)
+    assert float(str(events[-1]["best_gain"])) == pytest.approx(result.score.gain, abs=1e-9)
 
 
-def test_the_payloads_say_what_the_plan_says() -> None:
+def test_the_payloads_agree_with_the_plan() -> None:
     recorder = Recorder()
-    made = run_with(recorder=recorder, max_plan_depth=3)
+    result = run_with(recorder=recorder, max_plan_depth=3)
     assert recorder.of("PlanningStarted") == [
         {"as_of": "2024-06-28", "n_securities": 2, "max_plan_depth": 3}
     ]
@@ -211,10 +211,10 @@ def test_the_payloads_say_what_the_plan_says() -> None:
     (evaluated,) = recorder.of("SequenceEvaluationCompleted")
     assert generated["n_sequences"] == evaluated["n_sequences"] >= evaluated["n_legal"] >= 1
     (completed,) = recorder.of("PlanningCompleted")
-    assert made.score is not None
+    assert result.score is not None
     assert completed["outcome"] == "PLANNED"
-    assert completed["gain"] == made.score.gain
-    assert completed["n_steps"] == len(made.steps)
+    assert completed["gain"] == result.score.gain
+    assert completed["n_steps"] == len(result.steps)
     assert completed["modules_failed"] == ()
 
 
@@ -240,22 +240,22 @@ def test_every_event_carries_time_bucket_and_trace() -> None:
         assert record["schema_version"] == 1
 
 
-def test_every_enabled_module_that_is_asked_says_so_once_per_operation() -> None:
+def test_every_call_of_an_enabled_module_is_published_once_per_operation() -> None:
     recorder = Recorder()
-    made = run_with(recorder=recorder)
+    result = run_with(recorder=recorder)
     calls = [(event["key"], event["operation"]) for event in recorder.of("ModuleCompleted")]
     assert len(set(calls)) == len(calls)
-    asked = {attempt.key for attempt in made.modules if attempt.status is ModuleStatus.OK}
-    assert {key for key, _ in calls} == asked
+    n_calls = {attempt.key for attempt in result.modules if attempt.status is ModuleStatus.OK}
+    assert {key for key, _ in calls} == n_calls
     config = make_config()
-    assert asked == {f"{kind}.{name}" for kind in ModuleKind for name in config.enabled(kind)}
+    assert n_calls == {f"{kind}.{name}" for kind in ModuleKind for name in config.enabled(kind)}
 
 
 def test_a_disabled_module_is_listed_never_called_and_never_counted_as_failed() -> None:
     recorder = Recorder()
-    made = run_with(recorder=recorder, pattern_generators={"multi_sell": False})
-    assert status_of(made, "pattern_generators.multi_sell") is ModuleStatus.DISABLED
-    assert status_of(made, "opportunity_calculators.tax_loss_harvest") is ModuleStatus.DISABLED
+    result = run_with(recorder=recorder, pattern_generators={"multi_sell": False})
+    assert status_of(result, "pattern_generators.multi_sell") is ModuleStatus.DISABLED
+    assert status_of(result, "opportunity_calculators.tax_loss_harvest") is ModuleStatus.DISABLED
     called = {event["key"] for event in recorder.of("ModuleCompleted")}
     assert "pattern_generators.multi_sell" not in called
     assert recorder.of("PlanningCompleted")[0]["modules_failed"] == ()
@@ -269,27 +269,27 @@ def test_without_a_deadline_the_search_is_complete() -> None:
 
 
 def test_a_deadline_returns_the_best_so_far_and_says_so() -> None:
-    lent = {"monotonic": FakeClock(tick_s=0.01), "deadline_s": 0.02}
-    made = run_with(runtime=lent)
-    assert made.stopped_by is StoppedBy.DEADLINE
+    runtime_fields = {"monotonic": FakeClock(tick_s=0.01), "deadline_s": 0.02}
+    result = run_with(runtime=runtime_fields)
+    assert result.stopped_by is StoppedBy.DEADLINE
     # The patterns alone have found something by then.
-    assert made.outcome is Outcome.PLANNED
+    assert result.outcome is Outcome.PLANNED
 
 
 @pytest.mark.parametrize("after", range(0, 30, 3))
 def test_a_cancelled_plan_raises_wherever_it_stands(after: int) -> None:
-    asked = 0
+    n_calls = 0
 
     def is_cancelled() -> bool:
-        nonlocal asked
-        asked += 1
-        return asked > after
+        nonlocal n_calls
+        n_calls += 1
+        return n_calls > after
 
     recorder = Recorder()
     with pytest.raises(PlanningCancelledError):
         run_with(recorder=recorder, runtime={"is_cancelled": is_cancelled})
     assert "PlanningCompleted" not in recorder.types
-    assert asked == after + 1
+    assert n_calls == after + 1
 
 
 def test_a_proof_that_is_cancelled_keeps_the_plan_and_a_true_bound() -> None:
@@ -300,43 +300,43 @@ def test_a_proof_that_is_cancelled_keeps_the_plan_and_a_true_bound() -> None:
 
     def emit(event: Event) -> None:
         nonlocal proving
-        done = isinstance(event, StageCompleted) and event.stage == "refinement"
-        proving = proving or done
+        is_refined = isinstance(event, StageCompleted) and event.stage == "refinement"
+        proving = proving or is_refined
 
-    asked = 0
+    n_calls = 0
 
     def is_cancelled() -> bool:
-        nonlocal asked
-        asked += proving
-        return asked > 1
+        nonlocal n_calls
+        n_calls += proving
+        return n_calls > 1
 
-    made = run_with(runtime={"proof_s": 60.0, "is_cancelled": is_cancelled, "emit": emit})
-    assert made.outcome is Outcome.PLANNED
-    assert made.steps == whole.steps
-    assert made.certificate is not None
-    assert made.certificate.upper_bound >= whole.certificate.upper_bound - 1e-9
-    assert made.certificate.nodes <= whole.certificate.nodes
-    assert not made.certificate.exact or made.certificate.gap <= 1e-9
+    result = run_with(runtime={"proof_s": 60.0, "is_cancelled": is_cancelled, "emit": emit})
+    assert result.outcome is Outcome.PLANNED
+    assert result.steps == whole.steps
+    assert result.certificate is not None
+    assert result.certificate.upper_bound >= whole.certificate.upper_bound - 1e-9
+    assert result.certificate.nodes <= whole.certificate.nodes
+    assert not result.certificate.exact or result.certificate.gap <= 1e-9
 
 
 def test_what_was_refined_is_counted_apart_from_the_candidates() -> None:
     recorder = Recorder()
-    made = run_with(recorder=recorder)
+    result = run_with(recorder=recorder)
     (prepared,) = recorder.of("CandidatesPrepared")
-    assert made.n_candidates == prepared["n_candidates"]
-    assert made.n_sizes > 0
+    assert result.n_candidates == prepared["n_candidates"]
+    assert result.n_sizes > 0
 
 
-def test_cancelling_is_asked_often_enough() -> None:
-    asked = 0
+def test_cancellation_is_checked_often_enough() -> None:
+    n_calls = 0
 
     def is_cancelled() -> bool:
-        nonlocal asked
-        asked += 1
+        nonlocal n_calls
+        n_calls += 1
         return False
 
     run_with(runtime={"is_cancelled": is_cancelled})
-    assert asked >= 30
+    assert n_calls >= 30
 
 
 # -- silence and repetition -----------------------------------------------------------------------

@@ -24,7 +24,7 @@ def test_the_defaults_are_silent_and_timeless() -> None:
     runtime.publish(StageCompleted, stage="x", elapsed_s=0.0)
 
 
-def test_what_is_told_carries_time_bucket_and_trace() -> None:
+def test_events_carry_time_bucket_and_trace() -> None:
     recorder = Recorder()
     runtime = make_runtime(recorder=recorder, bucket_id="core")
     runtime.publish(StageCompleted, stage="x", elapsed_s=1.0)
@@ -60,10 +60,10 @@ def test_the_deadline_is_on_the_monotonic_clock(now_s: float, out: bool) -> None
 
 
 @pytest.mark.parametrize("answers", [0, 1, 2, 5, 10])
-def test_a_run_that_nobody_waits_for_ends_wherever_it_is(answers: int) -> None:
-    asked = iter([False] * answers)
+def test_a_cancelled_run_ends_at_any_point(answers: int) -> None:
+    answers_in_turn = iter([False] * answers)
     recorder = Recorder()
-    runtime = make_runtime(recorder=recorder, is_cancelled=lambda: next(asked, True))
+    runtime = make_runtime(recorder=recorder, is_cancelled=lambda: next(answers_in_turn, True))
     with pytest.raises(PlanningCancelledError, match="cancelled"):
         plan(make_context(n_days=300), make_config(), runtime)
     assert "PlanningCompleted" not in recorder.types

@@ -1,4 +1,4 @@
-"""What a person is told about an edit before it goes live."""
+"""The difference that a person sees before an edit becomes active."""
 
 from __future__ import annotations
 

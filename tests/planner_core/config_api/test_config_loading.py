@@ -175,7 +175,7 @@ def test_a_value_that_is_refused_is_named_with_what_is_allowed(
         ({"filters": {"zzz": True}}, ("filters", "zzz"), None),
     ],
 )
-def test_an_unknown_key_comes_with_what_was_meant(
+def test_an_unknown_key_comes_with_a_suggestion(
     document: dict[str, Any], path: tuple[str, ...], suggestion: str | None
 ) -> None:
     (problem,) = problems_of(document)
@@ -184,7 +184,7 @@ def test_an_unknown_key_comes_with_what_was_meant(
     assert problem.allowed
 
 
-def test_all_errors_are_told_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     document = {
         "max_plan_depth": "deep",
         "nonsense": 1,
@@ -260,7 +260,7 @@ def test_what_a_module_needs_is_checked_with_its_version(
         assert sentence == f"opportunity_calculators.stub: {complaint}"
         load(
             {**document, "opportunity_calculators": {"stub": False}}, registries
-        )  # nobody minds what a disabled module needs
+        )  # needs of a disabled module do not matter
 
 
 def test_a_config_is_frozen() -> None:

@@ -30,7 +30,7 @@ BEYOND_SCHEMA = re.compile(
 """Rules between keys, needs of modules, and 5.0 for 5."""
 
 
-def test_it_is_a_valid_draft_07_schema_with_the_depth_that_was_asked_for() -> None:
+def test_it_is_a_valid_draft_07_schema_with_the_required_depth() -> None:
     jsonschema.Draft7Validator.check_schema(SCHEMA)
     depth = SCHEMA["properties"]["max_plan_depth"]
     assert (depth["minimum"], depth["maximum"], depth["default"]) == (1, 10, 5)
@@ -62,8 +62,8 @@ def test_parameters_of_a_plugin_are_in_it() -> None:
 
     registries = builtin_registries().copy()
     registries.register(Mine())
-    found = config_schema(registries)["properties"]["pattern_generators"]["properties"]["mine"]
-    assert found["anyOf"][1]["properties"]["size"]["exclusiveMinimum"] == 0
+    entry = config_schema(registries)["properties"]["pattern_generators"]["properties"]["mine"]
+    assert entry["anyOf"][1]["properties"]["size"]["exclusiveMinimum"] == 0
 
 
 def loaded(document: dict[str, Any]) -> PlannerConfig | ConfigError:

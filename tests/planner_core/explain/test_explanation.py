@@ -57,51 +57,51 @@ def roomy(**overrides: Mapping[str, object]) -> PlannerConfig:
 def explained(
     context: PlanningContext, config: PlannerConfig, *, ask_what_if: bool = True
 ) -> tuple[Plan, Explanation]:
-    made = plan(context, config)
-    return made, explain(context, config, made, ask_what_if=ask_what_if)
+    result = plan(context, config)
+    return result, explain(context, config, result, ask_what_if=ask_what_if)
 
 
-def asked(context: PlanningContext, config: PlannerConfig) -> dict[str, WhatIf]:
+def answers_of(context: PlanningContext, config: PlannerConfig) -> dict[str, WhatIf]:
     _, explanation = explained(context, config)
     return {f"{answer.setting}={answer.value_then}": answer for answer in explanation.what_if}
 
 
-def check_effects(made: Plan, explanation: Explanation) -> None:
-    assert made.score is not None
+def check_effects(result: Plan, explanation: Explanation) -> None:
+    assert result.score is not None
     assert [(e.side, e.security) for e in explanation.steps] == [
-        (step.side, step.security) for step in made.steps
+        (step.side, step.security) for step in result.steps
     ]
     for name in TERMS:
         total = sum(effect.terms[name] for effect in explanation.steps)
-        assert total == pytest.approx(made.score.terms[name].change, abs=DUST)
+        assert total == pytest.approx(result.score.terms[name].change, abs=DUST)
     gains = sum(effect.gain for effect in explanation.steps)
-    assert gains == pytest.approx(made.score.gain if made.steps else 0.0, abs=DUST)
+    assert gains == pytest.approx(result.score.gain if result.steps else 0.0, abs=DUST)
 
 
-def check_limits(made: Plan, explanation: Explanation, context: PlanningContext) -> None:
+def check_limits(result: Plan, explanation: Explanation, context: PlanningContext) -> None:
     """Only a limit that was broken before may still be: a plan never goes beyond one."""
     for use in explanation.limits:
         assert use.used >= -DUST
         assert math.isfinite(use.limit)
-        if made.violation_after <= DUST and use.unit != context.base_currency:
+        if result.violation_after <= DUST and use.unit != context.base_currency:
             assert use.used <= use.limit + 1e-6, use
         if use.unit == context.base_currency:
-            assert use.used <= use.limit + 1e-6 * (made.nav or 1.0), use
+            assert use.used <= use.limit + 1e-6 * (result.nav or 1.0), use
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(portfolios())
 def test_for_any_portfolio_effects_add_up_and_no_limit_is_exceeded(portfolio: Portfolio) -> None:
-    made, found = explained(portfolio.context, portfolio.config, ask_what_if=False)
-    if made.score is None:
-        assert found == Explanation()
+    result, explanation = explained(portfolio.context, portfolio.config, ask_what_if=False)
+    if result.score is None:
+        assert explanation == Explanation()
         return
-    check_effects(made, found)
-    check_limits(made, found, portfolio.context)
+    check_effects(result, explanation)
+    check_limits(result, explanation, portfolio.context)
     for side in ("risk_before", "risk_after"):
-        total = sum(getattr(holding, side) for holding in found.holdings)
+        total = sum(getattr(holding, side) for holding in explanation.holdings)
         assert total == pytest.approx(1.0, abs=1e-6) or total == 0.0
-    for effect in found.steps:
+    for effect in explanation.steps:
         assert (effect.gain_without is None) == (effect.violation_without is None)
         if effect.break_even_price is not None:
             assert math.isfinite(effect.break_even_price)
@@ -113,13 +113,13 @@ def test_for_any_portfolio_effects_add_up_and_no_limit_is_exceeded(portfolio: Po
 def test_for_any_portfolio_a_what_if_is_a_real_plan_or_todays_steps_where_they_do_better(
     portfolio: Portfolio,
 ) -> None:
-    made, found = explained(portfolio.context, portfolio.config)
-    if made.score is None:
+    result, explanation = explained(portfolio.context, portfolio.config)
+    if result.score is None:
         return
     state = make_state(portfolio.context, portfolio.config)
-    by_setting = {(a.setting, a.value_then): a for a in found.what_if}
-    assert len(by_setting) == len(found.what_if) <= LIMIT_QUESTIONS_MAX + 4
-    for question in questions(state, made, found.limits):
+    by_setting = {(a.setting, a.value_then): a for a in explanation.what_if}
+    assert len(by_setting) == len(explanation.what_if) <= LIMIT_QUESTIONS_MAX + 4
+    for question in questions(state, result, explanation.limits):
         answer = by_setting[question.setting, question.value_then]
         other = plan(question.context, question.config)
         if other.score is None:
@@ -130,20 +130,20 @@ def test_for_any_portfolio_a_what_if_is_a_real_plan_or_todays_steps_where_they_d
             assert answer.gain == pytest.approx(other.score.gain, abs=DUST)
             assert answer.n_steps == len(other.steps)
         assert answer.gain is not None
-        if made.violation_after == other.violation_after == 0:
+        if result.violation_after == other.violation_after == 0:
             assert answer.gain >= other.score.gain - DUST
         if question.comparable:
-            assert answer.gain_change == pytest.approx(answer.gain - made.score.gain, abs=DUST)
+            assert answer.gain_change == pytest.approx(answer.gain - result.score.gain, abs=DUST)
         else:
             assert answer.gain_change is None
 
 
 def test_the_gain_without_a_step_is_that_of_the_other_steps_alone() -> None:
-    made, found = explained(tilted(), roomy())
+    result, explanation = explained(tilted(), roomy())
     state = make_state(tilted(), roomy())
-    assert len(made.steps) > 1
-    for place, effect in enumerate(found.steps):
-        others = [step for other, step in enumerate(made.steps) if other != place]
+    assert len(result.steps) > 1
+    for place, effect in enumerate(explanation.steps):
+        others = [step for other, step in enumerate(result.steps) if other != place]
         actions = repriced(others, state)
         assert actions is not None
         alone = Rescoring(state, actions).evaluate_all()
@@ -151,42 +151,42 @@ def test_the_gain_without_a_step_is_that_of_the_other_steps_alone() -> None:
 
 
 def test_at_its_break_even_price_a_step_gains_no_more_than_its_absence() -> None:
-    made, found = explained(tilted(), roomy())
-    assert made.score is not None
-    assert made.nav is not None
-    priced = [e for e in found.steps if e.break_even_price is not None]
+    result, explanation = explained(tilted(), roomy())
+    assert result.score is not None
+    assert result.nav is not None
+    priced = [e for e in explanation.steps if e.break_even_price is not None]
     assert priced
-    for step, effect in zip(made.steps, found.steps, strict=True):
+    for step, effect in zip(result.steps, explanation.steps, strict=True):
         if effect.break_even_price is None or effect.gain_without is None:
             continue
         move = abs(effect.break_even_price / step.price - 1)
         worse = step.price * (1 + move if step.side is Side.BUY else 1 - move)
         assert worse == pytest.approx(effect.break_even_price)
-        lost = move * (step.value + step.cost) / made.nav
-        assert made.score.gain - lost == pytest.approx(effect.gain_without, abs=DUST)
+        lost = move * (step.value + step.cost) / result.nav
+        assert result.score.gain - lost == pytest.approx(effect.gain_without, abs=DUST)
 
 
 def test_a_buy_that_a_sell_pays_for_cannot_be_done_without_it() -> None:
     context = tilted(cash=250.0)
-    made, found = explained(context, roomy())
-    sells = [e for e in found.steps if e.side is Side.SELL]
-    assert any(step.side is Side.BUY for step in made.steps)
+    result, explanation = explained(context, roomy())
+    sells = [e for e in explanation.steps if e.side is Side.SELL]
+    assert any(step.side is Side.BUY for step in result.steps)
     assert any(e.gain_without is None and e.break_even_price is None for e in sells)
 
 
-def test_turnover_that_binds_is_asked_about_and_more_of_it_never_hurts() -> None:
-    made, found = explained(tilted(), roomy())
-    (turnover,) = (use for use in found.limits if use.name == "turnover")
+def test_turnover_that_binds_is_a_question_and_more_of_it_never_hurts() -> None:
+    result, explanation = explained(tilted(), roomy())
+    (turnover,) = (use for use in explanation.limits if use.name == "turnover")
     assert turnover.share >= BINDING
-    answers = asked(tilted(), roomy())
+    answers = answers_of(tilted(), roomy())
     change = answers["constraints.turnover_max=0.3"].gain_change
     assert change is not None
     assert change > 0
-    assert made.outcome is Outcome.PLANNED
+    assert result.outcome is Outcome.PLANNED
 
 
-def test_a_limit_that_cannot_matter_is_not_asked_about() -> None:
-    answers = asked(tilted(), roomy())
+def test_a_limit_that_cannot_matter_is_not_a_question() -> None:
+    answers = answers_of(tilted(), roomy())
     settings_asked = {answer.setting for answer in answers.values()}
     assert not settings_asked & {
         "constraints.lot_age_min",
@@ -197,7 +197,7 @@ def test_a_limit_that_cannot_matter_is_not_asked_about() -> None:
     }
 
 
-def test_young_lots_and_recent_trades_are_asked_about() -> None:
+def test_young_lots_and_recent_trades_are_questions() -> None:
     young = tilted(
         lots=(
             make_lot("AAA", 250.0, acquired=days_ago(20)),
@@ -209,49 +209,49 @@ def test_young_lots_and_recent_trades_are_asked_about() -> None:
                   price=100.0),
         ),
     )  # fmt: skip
-    answers = asked(young, roomy())
+    answers = answers_of(young, roomy())
     assert {"constraints.lot_age_min=0", "constraints.sell_cooldown_days=0"} <= set(answers)
     assert not answers["constraints.lot_age_min=0"].same_steps
 
 
-def test_preferences_are_always_asked_about_and_their_gains_are_not_compared() -> None:
-    answers = asked(tilted(), roomy())
+def test_preferences_are_always_questions_and_their_gains_are_not_compared() -> None:
+    answers = answers_of(tilted(), roomy())
     for key in ("objective.risk_aversion=8", "objective.risk_aversion=2", "costs.cost_bps=60"):
         assert answers[key].gain_change is None
         assert answers[key].gain is not None
 
 
 def test_what_changes_the_trades_comes_first_and_what_changes_nothing_last() -> None:
-    _, found = explained(tilted(), roomy())
-    ranks = [2 if a.same_steps else 1 if a.same_trades else 0 for a in found.what_if]
+    _, explanation = explained(tilted(), roomy())
+    ranks = [2 if a.same_steps else 1 if a.same_trades else 0 for a in explanation.what_if]
     assert ranks == sorted(ranks)
 
 
-def test_when_nothing_is_worth_it_the_nearest_alternative_is_told() -> None:
+def test_when_nothing_is_worth_it_the_nearest_alternative_is_reported() -> None:
     config = roomy(constraints={"position_weight_max": 1.0, "min_gain_bps": 1000.0}, objective={})
-    made, found = explained(tilted(), config)
-    assert made.outcome is Outcome.NOTHING_TO_DO
-    assert found.steps == ()
-    assert found.better_gain is None
-    assert found.runner_up is not None
-    assert 0 < found.runner_up.gain < 0.1
-    assert sum(found.runner_up.terms.values()) == pytest.approx(found.runner_up.gain)
-    assert any(a.setting == "constraints.min_gain_bps" and a.n_steps for a in found.what_if)
+    result, explanation = explained(tilted(), config)
+    assert result.outcome is Outcome.NOTHING_TO_DO
+    assert explanation.steps == ()
+    assert explanation.better_gain is None
+    assert explanation.runner_up is not None
+    assert 0 < explanation.runner_up.gain < 0.1
+    assert sum(explanation.runner_up.terms.values()) == pytest.approx(explanation.runner_up.gain)
+    assert any(a.setting == "constraints.min_gain_bps" and a.n_steps for a in explanation.what_if)
 
 
 def test_the_runner_up_trades_something_else() -> None:
-    made, found = explained(tilted(), roomy(search={"alternatives": 20}))
-    chosen = {(step.side, step.security) for step in made.steps}
-    if found.runner_up is not None:
-        names = zip(found.runner_up.actions, found.runner_up.names, strict=True)
+    result, explanation = explained(tilted(), roomy(search={"alternatives": 20}))
+    chosen = {(step.side, step.security) for step in result.steps}
+    if explanation.runner_up is not None:
+        names = zip(explanation.runner_up.actions, explanation.runner_up.names, strict=True)
         assert {(action.side, name) for action, name in names} != chosen
 
 
 def test_a_plan_that_weighed_nothing_has_no_explanation() -> None:
     context = replace(tilted(), securities=(), lots=(), prices=tilted().prices[:, :0])
-    made = plan(context, roomy())
-    assert made.outcome is Outcome.HELD
-    assert explain(context, roomy(), made) == Explanation()
+    result = plan(context, roomy())
+    assert result.outcome is Outcome.HELD
+    assert explain(context, roomy(), result) == Explanation()
 
 
 def test_cash_that_is_missing_and_cannot_be_raised_says_what_would_help() -> None:
@@ -259,7 +259,7 @@ def test_cash_that_is_missing_and_cannot_be_raised_says_what_would_help() -> Non
         cash=-1_000.0,
         lots=tuple(make_lot(name, 100.0, acquired=days_ago(5)) for name in ("AAA", "BBB", "CCC")),
     )
-    made, found = explained(context, roomy())
-    assert made.outcome is Outcome.HELD
-    (answer,) = (a for a in found.what_if if a.setting == "constraints.lot_age_min")
+    result, explanation = explained(context, roomy())
+    assert result.outcome is Outcome.HELD
+    (answer,) = (a for a in explanation.what_if if a.setting == "constraints.lot_age_min")
     assert answer.outcome is Outcome.PLANNED

@@ -36,7 +36,7 @@ from tests.builders import (
     make_security,
     make_state,
 )
-from tests.planner_core.wished import BUY, COSTLESS, SELL, Wished, plan_of_wishes
+from tests.planner_core.sample_plans import BUY, COSTLESS, SELL, Wish, plan_of_wishes
 
 MIN_GAIN = {"min_gain_bps": 5.0}
 LASTS_UNTIL = AS_OF + timedelta(days=3)
@@ -55,7 +55,7 @@ def accepted(
 
 
 def planned(
-    *wishes: Wished,
+    *wishes: Wish,
     incumbent: Incumbent | None = None,
     constraints: dict[str, float] | None = None,
     **fields: Any,

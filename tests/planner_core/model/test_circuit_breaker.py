@@ -21,7 +21,7 @@ from planner_core.model.circuit_breaker import (
 from planner_core.model.plan import ModuleStatus, Outcome, Plan
 from planner_core.modules.module import AnyModule
 from tests.builders import FakeClock, Recorder, only, stub_calculator, stub_filter
-from tests.planner_core.wished import run_with, status_of
+from tests.planner_core.sample_plans import run_with, status_of
 
 NOW = datetime(2024, 6, 28, 12, tzinfo=UTC)
 KEY = "filters.stub"
@@ -148,12 +148,12 @@ def test_there_is_an_end_to_how_many_breakers_are_remembered() -> None:
 # --- in a plan ----------------------------------------------------------------------------------
 
 
-def lent(breakers: Breakers) -> dict[str, object]:
+def runtime_fields(breakers: Breakers) -> dict[str, object]:
     return {"breakers": breakers, "monotonic": breakers.monotonic}
 
 
 def planned(module: AnyModule, breakers: Breakers, recorder: Recorder | None = None) -> Plan:
-    return run_with(module, recorder=recorder, runtime=lent(breakers))
+    return run_with(module, recorder=recorder, runtime=runtime_fields(breakers))
 
 
 def broken(_state: PlanningState) -> list[object]:
@@ -183,17 +183,17 @@ def test_every_transition_in_a_plan_is_an_event() -> None:
     def sometimes(state: PlanningState) -> list[object]:
         return broken(state) if is_broken[0] else []
 
-    told = []
+    events = []
     for _ in range(4):
         recorder = Recorder()
         planned(stub_calculator(sometimes), breakers, recorder)
-        told += [e for e in recorder.events if isinstance(e, BreakerChanged)]
+        events += [e for e in recorder.events if isinstance(e, BreakerChanged)]
     clock.advance(300)
     is_broken[0] = False
     recorder = Recorder()
     planned(stub_calculator(sometimes), breakers, recorder)
-    told += [e for e in recorder.events if isinstance(e, BreakerChanged)]
-    assert [(e.before, e.after, e.retry_after_s) for e in told] == [
+    events += [e for e in recorder.events if isinstance(e, BreakerChanged)]
+    assert [(e.before, e.after, e.retry_after_s) for e in events] == [
         ("closed", "open", 300.0),
         ("open", "half_open", 300.0),
         ("half_open", "closed", None),
@@ -216,35 +216,35 @@ def test_a_module_with_several_operations_gets_one_verdict_per_plan() -> None:
 def test_a_run_without_a_module_does_not_call_it_and_says_why() -> None:
     recorder = Recorder()
     module = stub_calculator(broken)
-    made = run_with(
+    result = run_with(
         module, recorder=recorder, runtime={"excluded_modules": {module.key: "it crashed"}}
     )
-    assert status_of(made, module.key) is ModuleStatus.SKIPPED_OPEN
+    assert status_of(result, module.key) is ModuleStatus.SKIPPED_OPEN
     assert recorder.of("ModuleFailed") == []
-    assert made.outcome is Outcome.PLANNED
+    assert result.outcome is Outcome.PLANNED
 
 
 def test_when_the_breaker_of_every_calculator_is_open_the_plan_is_held() -> None:
     breakers, module = breakers_at(FakeClock()), stub_calculator(broken)
     breakers.signal(module.key, Signal.CRASH, "it died")
     sections = only(opportunity_calculators={}) | {"filters": {}}
-    made = run_with(module, runtime=lent(breakers), **sections)
-    assert made.outcome is Outcome.HELD
-    assert status_of(made, module.key) is ModuleStatus.SKIPPED_OPEN
+    result = run_with(module, runtime=runtime_fields(breakers), **sections)
+    assert result.outcome is Outcome.HELD
+    assert status_of(result, module.key) is ModuleStatus.SKIPPED_OPEN
 
 
-def test_who_runs_is_told_before_the_call() -> None:
-    seen: list[tuple[str, str]] = []
+def test_on_module_start_is_called_before_the_module() -> None:
+    calls: list[tuple[str, str]] = []
 
     def look(_state: PlanningState) -> list[object]:
-        assert seen[-1] == ("opportunity_calculators.stub", "calculate")
+        assert calls[-1] == ("opportunity_calculators.stub", "calculate")
         return []
 
     def note(key: str, operation: str) -> None:
-        seen.append((key, operation))
+        calls.append((key, operation))
 
-    made = run_with(stub_calculator(look), runtime={"on_module_start": note})
-    assert status_of(made, "opportunity_calculators.stub") is ModuleStatus.OK
-    assert {key.partition(".")[0] for key, _ in seen} == {
+    result = run_with(stub_calculator(look), runtime={"on_module_start": note})
+    assert status_of(result, "opportunity_calculators.stub") is ModuleStatus.OK
+    assert {key.partition(".")[0] for key, _ in calls} == {
         "opportunity_calculators", "pattern_generators", "sequence_generators", "filters",
     }  # fmt: skip

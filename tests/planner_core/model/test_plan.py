@@ -1,4 +1,4 @@
-"""The small rules of what a plan is made of."""
+"""Small rules of the parts of a plan."""
 
 # ruff: noqa: ANN401 - overrides are of any type
 
@@ -41,7 +41,7 @@ def test_outcomes_are_the_words_of_the_interface() -> None:
     assert [outcome.value for outcome in Outcome] == ["PLANNED", "NOTHING_TO_DO", "HELD"]
 
 
-def test_what_is_not_known_is_none_and_not_nan() -> None:
+def test_a_figure_that_is_unknown_is_none_and_not_nan() -> None:
     held = plan_of()
     unknown = (held.nav, held.nav_after, held.score, held.cash_before, held.valid_until)
     assert unknown == (None,) * 5

@@ -17,14 +17,14 @@ from planner_core.modules.cache import TTL_S, CalculationCache
 from planner_core.modules.module import AnyModule
 from planner_core.planner import plan
 from tests.builders import FakeClock, Recorder, make_config, make_runtime, stub_calculator
+from tests.planner_core.sample_plans import drifted_context, run_with, status_of
 from tests.planner_core.strategies import Portfolio, portfolios
-from tests.planner_core.wished import drifted_context, run_with, status_of
 
 WISH = Opportunity(0, Side.SELL, 1_000.0, "a wish")
 
 
 class Counting:
-    """A calculator's function that counts its calls, and fails when told to."""
+    """A calculator's function that counts its calls, and fails on demand."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -47,8 +47,8 @@ def planned(
     return run_with(*modules, recorder=recorder, runtime=runtime, **more)
 
 
-def without_times(made: Plan) -> Plan:
-    return replace(made, modules=tuple(replace(a, elapsed_s=0.0) for a in made.modules))
+def without_times(result: Plan) -> Plan:
+    return replace(result, modules=tuple(replace(a, elapsed_s=0.0) for a in result.modules))
 
 
 def test_the_second_plan_of_the_same_inputs_calls_no_calculator_and_is_the_same() -> None:
@@ -84,7 +84,7 @@ def test_with_a_warm_cache_every_plan_is_that_without_one(portfolio: Portfolio) 
     ],
     ids=["cash", "prices", "a limit", "estimation", "another module"],
 )
-def test_whatever_changes_a_calculator_is_asked_again(changed: dict[str, Any]) -> None:
+def test_a_change_of_any_input_calls_the_calculator_again(changed: dict[str, Any]) -> None:
     cache, counting = CalculationCache(FakeClock()), Counting()
     module = stub_calculator(counting)
     planned(cache, module)
@@ -112,14 +112,16 @@ def test_a_trial_of_a_breaker_is_a_real_call_whatever_was_kept_before() -> None:
     clock = FakeClock()
     cache, counting, breakers = CalculationCache(clock), Counting(), Breakers(clock, lambda: None)  # type: ignore[arg-type,return-value]
     module, other = stub_calculator(counting), drifted_context(cash=20_000.0)
-    lent = {"breakers": breakers, "monotonic": clock}
-    planned(cache, module, runtime=lent)
+    fields = {"breakers": breakers, "monotonic": clock}
+    planned(cache, module, runtime=fields)
     counting.is_broken = True
     for _ in range(3):
-        planned(cache, module, context=other, runtime=lent)
-    assert status_of(planned(cache, module, runtime=lent), module.key) is ModuleStatus.SKIPPED_OPEN
+        planned(cache, module, context=other, runtime=fields)
+    assert (
+        status_of(planned(cache, module, runtime=fields), module.key) is ModuleStatus.SKIPPED_OPEN
+    )
     clock.advance(300)
-    assert status_of(planned(cache, module, runtime=lent), module.key) is ModuleStatus.FAILED
+    assert status_of(planned(cache, module, runtime=fields), module.key) is ModuleStatus.FAILED
 
 
 def test_a_result_that_came_too_late_is_not_kept() -> None:
@@ -130,9 +132,11 @@ def test_a_result_that_came_too_late_is_not_kept() -> None:
         clock.advance(2.0)
         return [WISH]
 
-    module, lent = stub_calculator(dawdle), {"monotonic": clock, "module_budget_s": 1.0}
+    module, fields = stub_calculator(dawdle), {"monotonic": clock, "module_budget_s": 1.0}
     for _ in range(2):
-        assert status_of(planned(cache, module, runtime=lent), module.key) is ModuleStatus.TIMED_OUT
+        assert (
+            status_of(planned(cache, module, runtime=fields), module.key) is ModuleStatus.TIMED_OUT
+        )
 
 
 def test_results_are_forgotten_after_their_time() -> None:

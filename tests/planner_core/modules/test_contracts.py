@@ -1,4 +1,4 @@
-"""What a module returns is checked: each breach is named, and a plan goes on without it."""
+"""Checks of module results: each problem is named, and the plan continues without the module."""
 
 # ruff: noqa: ANN401 - overrides are of any type
 
@@ -234,16 +234,16 @@ def test_whatever_a_module_of_any_kind_returns_the_plan_is_made_without_it(junk:
     runtime = make_runtime(*modules)
     # The stub filter comes last among its kind: switch diversity off, so that it is asked.
     config = make_config(runtime.registries, filters={"diversity": False}, max_plan_depth=2)
-    made = plan(make_context(n_securities=3, n_days=300), config, runtime)
-    status = {attempt.key: attempt.status for attempt in made.modules}
-    assert made.outcome is Outcome.PLANNED
+    result = plan(make_context(n_securities=3, n_days=300), config, runtime)
+    status = {attempt.key: attempt.status for attempt in result.modules}
+    assert result.outcome is Outcome.PLANNED
     for module in modules:
         assert status[module.key] is ModuleStatus.FAILED, module.key
 
 
 def test_a_column_that_is_no_whole_number_does_not_reach_the_sizing() -> None:
     runtime = make_runtime(stub_calculator(lambda _: [wish(security=1.5)]))
-    made = plan(make_context(n_days=300), make_config(runtime.registries), runtime)
-    (attempt,) = [a for a in made.modules if a.key == "opportunity_calculators.stub"]
+    result = plan(make_context(n_days=300), make_config(runtime.registries), runtime)
+    (attempt,) = [a for a in result.modules if a.key == "opportunity_calculators.stub"]
     assert attempt.status is ModuleStatus.FAILED
     assert "column 1.5" in attempt.message

@@ -1,4 +1,4 @@
-"""What every module of every kind must have, shipped or not."""
+"""Requirements of every module of every kind, shipped or not."""
 
 from __future__ import annotations
 

@@ -113,19 +113,19 @@ def test_the_closest_name_is_suggested() -> None:
 
 
 def test_a_version_range_that_cannot_be_read_is_refused_when_registered() -> None:
-    for wanted in ("1.0", "~=1.0", ">=one", ">=1.0,nonsense", ">=9,nonsense", "=>1"):
+    for version_range in ("1.0", "~=1.0", ">=one", ">=1.0,nonsense", ">=9,nonsense", "=>1"):
         module = stub_calculator(lambda _: [])
-        dependency = Dependency(ModuleKind.FILTER, "diversity", wanted)
+        dependency = Dependency(ModuleKind.FILTER, "diversity", version_range)
         type(module).metadata = metadata("stub", dependencies=(dependency,))
         with pytest.raises(ModuleContractError, match="write it like"):
             Registries().register(module)
 
 
-@pytest.mark.parametrize("wanted", [">=99", "<3", "==3.11.999"])
-def test_a_module_for_another_python_is_refused(wanted: str) -> None:
+@pytest.mark.parametrize("version_range", [">=99", "<3", "==3.11.999"])
+def test_a_module_for_another_python_is_refused(version_range: str) -> None:
     module = stub_calculator(lambda _: [])
-    type(module).metadata = metadata("stub", requires_python=wanted)
-    with pytest.raises(ModuleContractError, match=f"needs Python {wanted}, this is 3"):
+    type(module).metadata = metadata("stub", requires_python=version_range)
+    with pytest.raises(ModuleContractError, match=f"needs Python {version_range}, this is 3"):
         Registries().register(module)
 
 
@@ -157,7 +157,7 @@ def test_modules_that_need_each_other_in_a_circle_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "wanted", "satisfied"),
+    ("version", "version_range", "satisfied"),
     [
         ("1.2.3", "", True),
         ("1.2.3", ">=1.2", True),
@@ -171,15 +171,15 @@ def test_modules_that_need_each_other_in_a_circle_are_refused() -> None:
         ("1.99.0", ">= 1.0 , < 2", True),
     ],
 )
-def test_version_ranges(version: str, wanted: str, satisfied: bool) -> None:
-    assert version_satisfies(version, wanted) is satisfied
+def test_version_ranges(version: str, version_range: str, satisfied: bool) -> None:
+    assert version_satisfies(version, version_range) is satisfied
 
 
 @given(st.tuples(*[st.integers(0, 99)] * 3), st.tuples(*[st.integers(0, 99)] * 3))
 def test_versions_are_ordered_as_numbers(
-    left: tuple[int, int, int], right: tuple[int, int, int]
+    smaller: tuple[int, int, int], larger: tuple[int, int, int]
 ) -> None:
-    version, bound = ".".join(map(str, left)), ".".join(map(str, right))
-    assert version_satisfies(version, f">={bound}") is (left >= right)
-    assert version_satisfies(version, f"<{bound}") is (left < right)
-    assert version_satisfies(version, f"=={bound}") is (left == right)
+    version, bound = ".".join(map(str, smaller)), ".".join(map(str, larger))
+    assert version_satisfies(version, f">={bound}") is (smaller >= larger)
+    assert version_satisfies(version, f"<{bound}") is (smaller < larger)
+    assert version_satisfies(version, f"=={bound}") is (smaller == larger)

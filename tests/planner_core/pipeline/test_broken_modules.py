@@ -1,4 +1,4 @@
-"""What a broken module costs: its own contribution, and nothing else."""
+"""A broken module costs its own contribution, and nothing else."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.builders import (
     stub_pattern,
     stub_sequence,
 )
-from tests.planner_core.wished import drifted_context, run_with, status_of
+from tests.planner_core.sample_plans import drifted_context, run_with, status_of
 
 
 def fails(*_args: object) -> Any:  # noqa: ANN401 - it never returns
@@ -47,9 +47,9 @@ def wish(state: PlanningState, **changes: Any) -> list[Any]:  # noqa: ANN401 - a
 class Endless(Sequence[Any]):
     """A sequence of one thing that never ends."""
 
-    def __init__(self, asked: Any) -> None:  # noqa: ANN401 - whatever a module is given
-        is_state = isinstance(asked, PlanningState)
-        self.item = wish(asked)[0] if is_state else (0,)
+    def __init__(self, answer: Any) -> None:  # noqa: ANN401 - whatever a module is given
+        is_state = isinstance(answer, PlanningState)
+        self.item = wish(answer)[0] if is_state else (0,)
 
     def __len__(self) -> int:
         return 1
@@ -139,7 +139,7 @@ BROKEN: list[Any] = [
 
 
 NO_OPINION = {"diversity": False}
-"""The first filter with an opinion on alternatives is the last that is asked."""
+"""The first filter with an opinion on alternatives is the last one called."""
 
 
 @pytest.fixture(scope="module")
@@ -150,39 +150,39 @@ def healthy() -> Plan:
 @pytest.mark.parametrize("broken", BROKEN)
 def test_a_broken_module_costs_only_its_own_contribution(broken: AnyModule, healthy: Plan) -> None:
     recorder = Recorder()
-    made = run_with(broken, recorder=recorder, filters=NO_OPINION)
-    assert status_of(made, broken.key) is ModuleStatus.FAILED
-    attempt = next(attempt for attempt in made.modules if attempt.key == broken.key)
+    result = run_with(broken, recorder=recorder, filters=NO_OPINION)
+    assert status_of(result, broken.key) is ModuleStatus.FAILED
+    attempt = next(attempt for attempt in result.modules if attempt.key == broken.key)
     assert attempt.message
     assert "\n" not in attempt.message
     assert recorder.of("PlanningCompleted")[0]["modules_failed"] == (broken.key,)
     (failure,) = recorder.of("ModuleFailed")
     assert failure["key"] == broken.key
     assert failure["error"] == attempt.message
-    assert made.steps == healthy.steps
-    assert made.score == healthy.score
+    assert result.steps == healthy.steps
+    assert result.score == healthy.score
 
 
 def test_when_every_calculator_fails_the_plan_is_held() -> None:
-    made = run_with(stub_calculator(fails), **only(opportunity_calculators={}) | {"filters": {}})
-    assert made.outcome is Outcome.HELD
-    assert made.reason == "every opportunity calculator failed; the events say how"
-    assert made.nav == 42_000.0
-    assert made.cash_before == 30_000.0
+    result = run_with(stub_calculator(fails), **only(opportunity_calculators={}) | {"filters": {}})
+    assert result.outcome is Outcome.HELD
+    assert result.reason == "every opportunity calculator failed; the events say how"
+    assert result.nav == 42_000.0
+    assert result.cash_before == 30_000.0
 
 
 def test_when_every_pattern_and_generator_fails_there_is_nothing_to_do() -> None:
-    lent = make_runtime(stub_pattern(fails), stub_sequence(fails))
+    runtime = make_runtime(stub_pattern(fails), stub_sequence(fails))
     document = only(
-        lent.registries,
+        runtime.registries,
         opportunity_calculators={"weight_based": True},
         pattern_generators={"stub": True},
         sequence_generators={"stub": True},
     )
-    made = plan(drifted_context(), make_config(lent.registries, **document), lent)
-    assert made.outcome is Outcome.NOTHING_TO_DO
-    assert made.n_candidates > 0
-    assert made.n_sequences == 1
+    result = plan(drifted_context(), make_config(runtime.registries, **document), runtime)
+    assert result.outcome is Outcome.NOTHING_TO_DO
+    assert result.n_candidates > 0
+    assert result.n_sequences == 1
 
 
 def test_a_module_over_its_time_budget_is_dropped_and_named() -> None:
@@ -193,21 +193,21 @@ def test_a_module_over_its_time_budget_is_dropped_and_named() -> None:
         return wish(state)
 
     recorder = Recorder()
-    lent = {"monotonic": clock, "module_budget_s": 1.0}
-    made = run_with(stub_calculator(dawdles), recorder=recorder, runtime=lent)
-    attempt = next(a for a in made.modules if a.key == "opportunity_calculators.stub")
+    runtime_fields = {"monotonic": clock, "module_budget_s": 1.0}
+    result = run_with(stub_calculator(dawdles), recorder=recorder, runtime=runtime_fields)
+    attempt = next(a for a in result.modules if a.key == "opportunity_calculators.stub")
     assert attempt.status is ModuleStatus.TIMED_OUT
     assert attempt.elapsed_s == 2.5
     (overrun,) = recorder.of("ModuleOverran")
     assert (overrun["elapsed_s"], overrun["budget_s"]) == (2.5, 1.0)
-    assert not any("a wish" in step.reason for step in made.steps)
-    assert made.outcome is Outcome.PLANNED
+    assert not any("a wish" in step.reason for step in result.steps)
+    assert result.outcome is Outcome.PLANNED
 
 
 def late(clock: FakeClock, result: Any) -> Callable[..., Any]:  # noqa: ANN401 - any hook's
     """A hook that returns something fine, too late."""
 
-    def dawdle(*_asked: object) -> Any:  # noqa: ANN401 - as above
+    def dawdle(*_inputs: object) -> Any:  # noqa: ANN401 - as above
         clock.advance(2.5)
         return result
 
@@ -230,15 +230,15 @@ def test_a_module_of_any_kind_that_overruns_its_budget_costs_only_itself(
 ) -> None:
     clock, recorder = FakeClock(), Recorder()
     module = LATE[kind](clock)
-    lent = {"monotonic": clock, "module_budget_s": 1.0}
-    made = run_with(module, recorder=recorder, runtime=lent, filters=NO_OPINION)
-    assert status_of(made, module.key) is ModuleStatus.TIMED_OUT
+    runtime_fields = {"monotonic": clock, "module_budget_s": 1.0}
+    result = run_with(module, recorder=recorder, runtime=runtime_fields, filters=NO_OPINION)
+    assert status_of(result, module.key) is ModuleStatus.TIMED_OUT
     (overrun,) = recorder.of("ModuleOverran")
     assert (overrun["key"], overrun["elapsed_s"]) == (module.key, 2.5)
-    assert made.steps == healthy.steps
+    assert result.steps == healthy.steps
 
 
-def test_a_generator_that_dawdles_over_one_block_is_not_asked_for_another(healthy: Plan) -> None:
+def test_a_generator_that_overruns_on_one_block_yields_no_other(healthy: Plan) -> None:
     clock = FakeClock()
 
     def generate(space: Any) -> Iterator[Any]:  # noqa: ANN401 - a search space
@@ -247,11 +247,11 @@ def test_a_generator_that_dawdles_over_one_block_is_not_asked_for_another(health
             yield np.full((space.depth, 1), space.null_id, dtype=np.int16)
         raise AssertionError("not reached")
 
-    lent = {"monotonic": clock, "module_budget_s": 1.0}
-    made = run_with(stub_sequence(generate), runtime=lent)
-    attempt = next(a for a in made.modules if a.key == "sequence_generators.stub")
+    runtime_fields = {"monotonic": clock, "module_budget_s": 1.0}
+    result = run_with(stub_sequence(generate), runtime=runtime_fields)
+    attempt = next(a for a in result.modules if a.key == "sequence_generators.stub")
     assert (attempt.status, attempt.message) == (ModuleStatus.TIMED_OUT, "took 1.10 s of 1.00 s")
-    assert made.steps == healthy.steps
+    assert result.steps == healthy.steps
 
 
 @pytest.mark.parametrize("width", [0, 1000])
@@ -265,23 +265,23 @@ def test_a_generator_that_never_ends_is_ended(
         while True:
             yield np.full((space.depth, width), space.null_id, dtype=np.int16)
 
-    made = run_with(stub_sequence(generate))
-    assert status_of(made, "sequence_generators.stub") is ModuleStatus.FAILED
-    assert made.steps == healthy.steps
+    result = run_with(stub_sequence(generate))
+    assert status_of(result, "sequence_generators.stub") is ModuleStatus.FAILED
+    assert result.steps == healthy.steps
 
 
 def test_an_absurd_wish_makes_no_absurd_plan() -> None:
-    made = run_with(stub_calculator(lambda state: wish(state, notional=1e308)))
-    assert made.outcome is Outcome.PLANNED
-    assert made.score is not None
-    assert np.isfinite([made.score.gain, made.nav_after or np.nan]).all()
-    assert all(np.isfinite([step.value, step.quantity]).all() for step in made.steps)
+    result = run_with(stub_calculator(lambda state: wish(state, notional=1e308)))
+    assert result.outcome is Outcome.PLANNED
+    assert result.score is not None
+    assert np.isfinite([result.score.gain, result.nav_after or np.nan]).all()
+    assert all(np.isfinite([step.value, step.quantity]).all() for step in result.steps)
 
 
 def test_elapsed_times_are_those_of_the_clock() -> None:
     recorder = Recorder()
-    made = run_with(recorder=recorder, runtime={"monotonic": FakeClock(tick_s=0.001)})
+    result = run_with(recorder=recorder, runtime={"monotonic": FakeClock(tick_s=0.001)})
     (completed,) = recorder.of("PlanningCompleted")
     stages = sum(event["elapsed_s"] for event in recorder.of("StageCompleted"))
     assert 0 < stages < completed["elapsed_s"]
-    assert all(a.elapsed_s > 0 for a in made.modules if a.status is ModuleStatus.OK)
+    assert all(a.elapsed_s > 0 for a in result.modules if a.status is ModuleStatus.OK)

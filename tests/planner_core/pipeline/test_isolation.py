@@ -1,4 +1,4 @@
-"""A module that fails costs only its own contribution, and everybody is told."""
+"""A module that fails costs only its own contribution, and its failure is published."""
 
 # ruff: noqa: ANN401 - overrides are of any type
 
@@ -109,7 +109,7 @@ def test_what_ends_the_run_is_not_swallowed() -> None:
 
 
 class OfItsOwnError(BaseException):
-    """What a plugin may make up."""
+    """An error class of a plugin."""
 
 
 @pytest.mark.parametrize(
@@ -121,8 +121,8 @@ def test_a_module_cannot_end_the_run(error: BaseException) -> None:
     assert runner.attempts[0].status is ModuleStatus.FAILED
 
 
-@pytest.mark.parametrize(("took_s", "kept"), [(0.5, True), (0.51, False)])
-def test_a_result_beyond_the_budget_is_dropped(took_s: float, kept: bool) -> None:
+@pytest.mark.parametrize(("took_s", "is_within"), [(0.5, True), (0.51, False)])
+def test_a_result_beyond_the_budget_is_dropped(took_s: float, is_within: bool) -> None:
     clock, recorder = FakeClock(), Recorder()
     runner = runner_at(clock, recorder, module_budget_s=0.5)
 
@@ -130,9 +130,9 @@ def test_a_result_beyond_the_budget_is_dropped(took_s: float, kept: bool) -> Non
         clock.advance(took_s)
         return [1]
 
-    assert list(runner.run(MODULE, "calculate", call)) == ([1] if kept else [])
-    assert runner.attempts[0].status is (ModuleStatus.OK if kept else ModuleStatus.TIMED_OUT)
-    assert recorder.types == ["ModuleCompleted" if kept else "ModuleOverran"]
+    assert list(runner.run(MODULE, "calculate", call)) == ([1] if is_within else [])
+    assert runner.attempts[0].status is (ModuleStatus.OK if is_within else ModuleStatus.TIMED_OUT)
+    assert recorder.types == ["ModuleCompleted" if is_within else "ModuleOverran"]
 
 
 def test_times_add_up_and_a_failure_sticks() -> None:

@@ -48,7 +48,7 @@ from tests.builders import (
     make_security,
     make_state,
 )
-from tests.planner_core.wished import BUY, SELL, plan_of_wishes, run_with
+from tests.planner_core.sample_plans import BUY, SELL, plan_of_wishes, run_with
 
 ROOMY = {"turnover_max": 10.0, "position_weight_max": 1.0}
 
@@ -99,14 +99,14 @@ def test_money_arrives_on_an_account_before_it_is_converted_on(
 def test_the_order_of_steps_is_by_gain_also_for_tuned_sizes() -> None:
     securities = make_securities(8, target=0.1)
     context = make_context(securities=securities, cash=30_000.0, seed=1)
-    made = run_with(context=context, constraints={"turnover_max": 1.0})
-    assert len(made.steps) == 5
+    result = run_with(context=context, constraints={"turnover_max": 1.0})
+    assert len(result.steps) == 5
     state = make_state(context, make_config(constraints={"turnover_max": 1.0}))
     signs = {Side.BUY: 1, Side.SELL: -1}
-    actions = [make_action(state, s.security, signs[s.side] * s.quantity) for s in made.steps]
+    actions = [make_action(state, s.security, signs[s.side] * s.quantity) for s in result.steps]
     gains = gains_alone(actions, state)
     for side in Side:
-        own = [g for g, step in zip(gains, made.steps, strict=True) if step.side is side]
+        own = [g for g, step in zip(gains, result.steps, strict=True) if step.side is side]
         assert own == sorted(own, reverse=True)
 
 
@@ -160,22 +160,22 @@ def test_cash_required_is_what_the_plan_takes_out_of_cash() -> None:
 
 
 def test_terms_before_and_after_sum_to_the_score() -> None:
-    made = run_with()
-    assert made.score is not None
-    assert sum(t.before for t in made.score.terms.values()) == pytest.approx(made.score.before)
-    assert sum(t.after for t in made.score.terms.values()) == pytest.approx(made.score.after)
-    assert sum(t.change for t in made.score.terms.values()) == pytest.approx(made.score.gain)
+    result = run_with()
+    assert result.score is not None
+    assert sum(t.before for t in result.score.terms.values()) == pytest.approx(result.score.before)
+    assert sum(t.after for t in result.score.terms.values()) == pytest.approx(result.score.after)
+    assert sum(t.change for t in result.score.terms.values()) == pytest.approx(result.score.gain)
     for name in ("cost", "tax", "turnover"):
-        assert made.score.terms[name].before == 0
+        assert result.score.terms[name].before == 0
 
 
 def test_every_alternative_differs_from_the_plan_and_from_doing_nothing() -> None:
-    made = run_with(search={"alternatives": 5}, filters={"diversity": False})
-    assert made.alternatives
-    chosen = {(s.security, s.side, s.quantity) for s in made.steps}
-    ids = made.context_digest and {s.id: i for i, s in enumerate(make_securities(2))}
+    result = run_with(search={"alternatives": 5}, filters={"diversity": False})
+    assert result.alternatives
+    chosen = {(s.security, s.side, s.quantity) for s in result.steps}
+    ids = result.context_digest and {s.id: i for i, s in enumerate(make_securities(2))}
     assert ids
-    for alternative in made.alternatives:
+    for alternative in result.alternatives:
         assert alternative.actions
         other = {(("AAA", "BBB")[a.security], a.side, abs(a.quantity)) for a in alternative.actions}
         assert other != chosen
@@ -197,10 +197,10 @@ def test_stale_prices_and_undated_lots_are_findings() -> None:
     prices = np.array(make_context().prices)
     prices[-7:, 2] = np.nan
     lots = (make_lot("AAA"), make_lot("CCC"), make_lot("DDD", acquired=None))
-    made = plan(make_context(prices=prices, lots=lots), make_config())
-    found = {(f.id, f.security) for f in made.findings}
-    assert ("price_stale", "CCC") in found
-    assert ("lot_date_unknown", "DDD") in found
+    result = plan(make_context(prices=prices, lots=lots), make_config())
+    findings = {(f.id, f.security) for f in result.findings}
+    assert ("price_stale", "CCC") in findings
+    assert ("lot_date_unknown", "DDD") in findings
     relaxed = make_config(constraints={"lot_age_min": 0})
     again = plan(make_context(prices=prices, lots=lots), relaxed)
     assert "lot_date_unknown" not in {f.id for f in again.findings}
@@ -211,19 +211,19 @@ def test_a_score_that_the_formula_does_not_confirm_is_never_reported() -> None:
     evaluator = make_evaluator(state, [make_action(state, "AAA", -5)])
     ranking = Ranking(evaluator, 8)
     ranking.offer(as_block([(), (0,)], 1, evaluator.null_id))
-    honest = next(found for found in ranking.sets if found.ids == (0,))
+    honest = next(ranked for ranked in ranking.sets if ranked.ids == (0,))
     lying = RankedSet(
         honest.violation_level, honest.negative_score - 1e-6, honest.n_steps, honest.ids
     )
     runtime = Runtime()
     for chosen, complaint in ((honest, None), (lying, "disagree")):
-        result = SearchResult(evaluator, ranking, chosen, (), StoppedBy.COMPLETE, n_candidates=1)
+        search = SearchResult(evaluator, ranking, chosen, (), StoppedBy.COMPLETE, n_candidates=1)
         if complaint is None:
-            made = report_plan(state, ModuleRunner(runtime), result, (), ())
-            assert made.outcome is Outcome.PLANNED
+            result = report_plan(state, ModuleRunner(runtime), search, (), ())
+            assert result.outcome is Outcome.PLANNED
         else:
             with pytest.raises(AssertionError, match=complaint):
-                report_plan(state, ModuleRunner(runtime), result, (), ())
+                report_plan(state, ModuleRunner(runtime), search, (), ())
 
 
 # -- the digest -----------------------------------------------------------------------------------

@@ -40,9 +40,9 @@ SIZES = (-40.0, -15.0, 10.0)
 class Bench:
     """Twelve candidates over four holdings, with stub generators on the way to the ranking."""
 
-    def __init__(self, *modules: Any, **lent: Any) -> None:  # noqa: ANN401 - stubs and a Runtime's fields
+    def __init__(self, *modules: Any, **runtime_fields: Any) -> None:  # noqa: ANN401 - stubs and a Runtime's fields
         self.recorder = Recorder()
-        self.runtime = make_runtime(*modules, recorder=self.recorder, **lent)
+        self.runtime = make_runtime(*modules, recorder=self.recorder, **runtime_fields)
         sections = only(
             self.runtime.registries,
             pattern_generators={m.metadata.name: True for m in modules if "pattern" in m.kind},
@@ -214,7 +214,7 @@ def test_the_deadline_ends_a_generator_that_never_would() -> None:
     assert bench.ranking.n_sequences == 6
 
 
-def test_a_new_best_is_told_with_its_source_and_only_then() -> None:
+def test_a_new_best_set_and_only_that_is_published_with_its_source() -> None:
     bench = Bench(stub_pattern(lambda _: []), stub_sequence(blocks((0,), (0,), ())))
     bench.run()
     gain = bench.evaluator.candidates.gain[0]
@@ -226,7 +226,7 @@ def test_a_new_best_is_told_with_its_source_and_only_then() -> None:
         assert update["n_steps"] == 1
 
 
-def test_times_of_generating_and_evaluating_are_told_apart() -> None:
+def test_times_of_generating_and_evaluating_are_separate() -> None:
     clock = FakeClock()
 
     def emit(event: Event) -> None:

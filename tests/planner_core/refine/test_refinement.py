@@ -29,7 +29,7 @@ from tests.builders import (
     make_security,
     make_state,
 )
-from tests.planner_core.wished import BUY, SELL, plan_of_wishes
+from tests.planner_core.sample_plans import BUY, SELL, plan_of_wishes
 
 TARGETS = {"AAA": 0.05, "BBB": 0.3, "CCC": 0.25, "DDD": 0.1, "EEE": 0.2}
 

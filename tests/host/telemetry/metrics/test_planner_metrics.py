@@ -19,7 +19,7 @@ from host.telemetry.metrics.planner_metrics import (
     Metrics,
 )
 from tests.builders import FakeClock, Recorder, stub_calculator, stub_pattern
-from tests.planner_core.wished import run_with
+from tests.planner_core.sample_plans import run_with
 
 DURATIONS = st.lists(st.floats(2e-6, 1e5), min_size=1, max_size=200)
 FRACTIONS = st.sampled_from([0.0, 0.5, 0.95, 0.99, 1.0])

@@ -1,4 +1,4 @@
-"""Plans for tests: of a drifted portfolio, and of exactly the trades a test wishes for."""
+"""Plans for tests: of a drifted portfolio, and of exactly the trades that a test names."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ EAGER: dict[str, Any] = {
 }
 """Nothing scores but the distance to targets: the best size is the one nearest to them."""
 
-Wished = tuple[str, Side, float]
+Wish = tuple[str, Side, float]
 """Security, side, notional in base currency."""
 
 
 def plan_of_wishes(
     context: PlanningContext,
-    wishes: Sequence[Wished],
+    wishes: Sequence[Wish],
     *,
     mandatory: bool = False,
     filters: dict[str, Any] | None = None,
@@ -89,9 +89,9 @@ def run_with(
     **overrides: Any,  # noqa: ANN401 - the keys of a TOML document
 ) -> Plan:
     """Plan with the shipped modules and the given ones."""
-    lent = make_runtime(*modules, recorder=recorder, **(runtime or {}))
-    return plan(context or drifted_context(), make_config(lent.registries, **overrides), lent)
+    built = make_runtime(*modules, recorder=recorder, **(runtime or {}))
+    return plan(context or drifted_context(), make_config(built.registries, **overrides), built)
 
 
-def status_of(made: Plan, key: str) -> ModuleStatus:
-    return next(attempt.status for attempt in made.modules if attempt.key == key)
+def status_of(result: Plan, key: str) -> ModuleStatus:
+    return next(attempt.status for attempt in result.modules if attempt.key == key)
