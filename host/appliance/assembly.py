@@ -37,7 +37,7 @@ from host.telemetry.events import (
 from host.telemetry.journal.journal import Journal, Reading
 from host.telemetry.journal.reader import HEAD_NAME
 from host.telemetry.logs import is_logged, is_logged_type, log_event
-from host.telemetry.metrics.store import MetricsStore
+from host.telemetry.metrics.metrics import MetricsStore
 
 if TYPE_CHECKING:
     from firmware_bridge.transport import Port

@@ -37,7 +37,7 @@ from host.health.monitor_state import (
 from host.health.preallocated_file import preallocate
 from host.health.probe import HealthProbe
 from host.telemetry.events import ClockJumped, FaultShown, StateNotKept
-from host.telemetry.metrics.process_memory import peak_memory_bytes
+from host.telemetry.metrics.metrics import peak_memory_bytes
 
 if TYPE_CHECKING:
     from firmware_bridge.link import LinkStatistics

@@ -12,7 +12,7 @@ import time
 from host.home.config.load import load_active
 from host.planning.plan_run import RunOptions, make_plan
 from host.planning.worker import main as worker_main
-from host.telemetry.metrics.process_memory import memory_bytes
+from host.telemetry.metrics.metrics import memory_bytes
 from planner_core.modules.cache import CalculationCache
 
 SILENT = "silent"

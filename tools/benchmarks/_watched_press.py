@@ -29,7 +29,7 @@ from host.telemetry.events import ButtonEdge, FrameShown, PlanRequested
 from host.telemetry.journal.journal import Journal
 from host.telemetry.journal.reader import HEAD_NAME
 from host.telemetry.logs import LogFile, LogLevels, is_logged, is_logged_type, log_event, logging_to
-from host.telemetry.metrics.store import MetricsStore
+from host.telemetry.metrics.metrics import MetricsStore
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

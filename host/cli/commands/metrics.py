@@ -35,7 +35,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
     else:
         home = open_bucket(options.home, options.bucket)
         bucket_ids = (options.bucket,)
-    from host.telemetry.metrics.store import MetricsStore
+    from host.telemetry.metrics.metrics import MetricsStore
 
     store = MetricsStore(home)
     kept = store.read()

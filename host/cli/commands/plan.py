@@ -30,9 +30,8 @@ if TYPE_CHECKING:
     from host.planning.breaker_store import BreakerStore
     from host.planning.plan_run import PlannedRun
     from host.presentation.plan_progress import Tell
-    from host.telemetry.metrics.planner_metrics import Metrics
+    from host.telemetry.metrics.metrics import Metrics, MetricsStore
     from host.telemetry.metrics.profile import Profile
-    from host.telemetry.metrics.store import MetricsStore
     from planner_core.events import Event
 
 PROVE_S = 10.0
@@ -178,9 +177,8 @@ class Watch:
         import time
 
         from host.planning.breaker_store import BreakerStore
-        from host.telemetry.metrics.planner_metrics import Metrics
+        from host.telemetry.metrics.metrics import Metrics, MetricsStore
         from host.telemetry.metrics.profile import Profile
-        from host.telemetry.metrics.store import MetricsStore
 
         breakers = BreakerStore(home, read_only=options.no_store)
         return cls(breakers, MetricsStore(home), Metrics(), Profile(time.monotonic), [])
@@ -188,12 +186,12 @@ class Watch:
     def hear(self, event: Event) -> None:
         """Take an event of the planner."""
         self.events.append(event)
-        self.metrics.hear(event)
-        self.profile.hear(event)
+        self.metrics.on_event(event)
+        self.profile.on_event(event)
 
     def keep(self, output: Output) -> None:
         """Add what was measured to what is kept; it is not worth failing for."""
-        from host.telemetry.metrics.process_memory import memory_bytes
+        from host.telemetry.metrics.metrics import memory_bytes
 
         for name, value in memory_bytes().items():
             self.metrics.gauge(f"planner_{name}", value)

@@ -47,7 +47,7 @@ from host.planning.worker.sandbox import (
     limit_memory,
     prefer_for_oom_kill,
 )
-from host.telemetry.metrics.process_memory import memory_bytes
+from host.telemetry.metrics.metrics import memory_bytes
 from planner_core.errors import PlannerError
 
 if TYPE_CHECKING:

@@ -27,14 +27,14 @@ from typing import TYPE_CHECKING, Any, Final
 from host.clock import utc_now
 from host.errors import StorageError
 from host.planning.worker.errors import CANCELLED, DIED, LEFT_PROCESSES, OVERRAN, PlanFailedError
-from host.telemetry.metrics.planner_metrics import Metrics
+from host.telemetry.metrics.metrics import Metrics
 from planner_core.events import BreakerChanged, Event, PlanRepeated
 from planner_core.model.circuit_breaker import Signal
 
 if TYPE_CHECKING:
     from host.planning.breaker_store import BreakerStore
     from host.planning.worker.client import OnEvent, PlanReply, WorkerClient
-    from host.telemetry.metrics.store import MetricsStore
+    from host.telemetry.metrics.metrics import MetricsStore
 
 Gauges = Callable[[], Mapping[str, float]]
 
@@ -124,7 +124,7 @@ class PlanSupervisor:
         self._cancelled = None
 
         def count_and_pass_on(event: dict[str, Any]) -> None:
-            self._metrics.note(str(event["event_type"]), bucket_id, event["data"])
+            self._metrics.on_record(str(event["event_type"]), bucket_id, event["data"])
             on_event(event)
 
         request = _Request(trace_id, bucket_id, deadline_s, count_and_pass_on)

@@ -1,1 +1,1 @@
-"""Figures about plans: collected, stored, and shown to people and programs."""
+"""Metrics of plans: counted, stored, and shown to people and programs."""

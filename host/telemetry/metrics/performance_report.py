@@ -6,47 +6,45 @@ from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from host.telemetry.metrics.planner_metrics import PERCENTILE_ERROR
-from host.telemetry.metrics.store import distribution_to_json
+from host.telemetry.metrics.metrics import PERCENTILE_ERROR, distribution_to_json
 from host.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from host.telemetry.metrics.planner_metrics import BucketMetrics, Call, Distribution
-    from host.telemetry.metrics.store import KeptMetrics
+    from host.telemetry.metrics.metrics import BucketMetrics, Call, Distribution, StoredMetrics
 
 NameT = TypeVar("NameT")
 MEGABYTE = 1024 * 1024
 WIDE = 130
-"""Columns of a terminal from which on a line with percentiles is not broken."""
+"""Terminal width at which a line with percentiles fits."""
 
 
-def metrics_to_json(kept: KeptMetrics, bucket_ids: Sequence[str]) -> dict[str, object]:
+def metrics_to_json(stored: StoredMetrics, bucket_ids: Sequence[str]) -> dict[str, object]:
     """Return metrics as plain data; `docs/metrics.md` explains every key."""
     return {
         "schema_version": 1,
-        "since": _iso(kept.since),
-        "updated": _iso(kept.updated),
+        "since": _iso(stored.since),
+        "updated": _iso(stored.updated),
         "percentile_error": round(PERCENTILE_ERROR, 4),
-        "buckets": {name: _bucket_to_json(kept.metrics.of(name)) for name in bucket_ids},
-        "device": {"counters": kept.metrics.counters, "gauges": kept.metrics.gauges},
+        "buckets": {name: _bucket_to_json(stored.metrics.of(name)) for name in bucket_ids},
+        "device": {"counters": stored.metrics.counters, "gauges": stored.metrics.gauges},
     }
 
 
 def report_lines(
-    kept: KeptMetrics, bucket_ids: Sequence[str], *, width: int | None = None
+    stored: StoredMetrics, bucket_ids: Sequence[str], *, width: int | None = None
 ) -> Iterator[str]:
-    """Yield the report of these buckets, line by line; without percentiles where it is narrow."""
+    """Yield the report of these buckets; without percentiles on a narrow terminal."""
     figures = _figures if width is None or width >= WIDE else _few_figures
     for bucket_id in bucket_ids:
-        yield from _bucket_lines(bucket_id, kept, figures)
+        yield from _bucket_lines(bucket_id, stored, figures)
         yield ""
-    yield from _device_lines(kept)
+    yield from _device_lines(stored)
 
 
 def duration(seconds: float) -> str:
-    """Return a duration with three digits or so: `3.45s`, `0.15s`, `4.2ms`, `43us`."""
+    """Return a duration with two or three digits: `3.45s`, `0.15s`, `4.2ms`, `43us`."""
     if seconds >= 100:  # noqa: PLR2004 - three digits
         return f"{seconds:.0f}s"
     if seconds >= 0.1:  # noqa: PLR2004 - two digits of a second
@@ -57,7 +55,7 @@ def duration(seconds: float) -> str:
 
 
 def labels_of(calls: Sequence[Call]) -> dict[Call, str]:
-    """Return `profit_taking.calculate` for each call; the kind too where names would be alike."""
+    """Return `profit_taking.calculate` for each call; with the kind where names are the same."""
     short = {call: f"{call[0].rpartition('.')[2]}.{call[1]}" for call in calls}
     times = Counter(short.values())
     return {
@@ -70,33 +68,35 @@ def _bucket_to_json(bucket: BucketMetrics) -> dict[str, object]:
     return {
         "plans": distribution_to_json(bucket.plans),
         "modules": [
-            {"key": key, "operation": operation, **distribution_to_json(found)}
-            for (key, operation), found in _by_total(bucket.calls)
+            {"key": key, "operation": operation, **distribution_to_json(durations)}
+            for (key, operation), durations in _by_total(bucket.calls)
         ],
-        "stages": {name: distribution_to_json(found) for name, found in _by_total(bucket.stages)},
+        "stages": {
+            name: distribution_to_json(durations) for name, durations in _by_total(bucket.stages)
+        },
         "counters": bucket.counters,
     }
 
 
-def _by_total(known: Mapping[NameT, Distribution]) -> list[tuple[NameT, Distribution]]:
-    return sorted(known.items(), key=lambda item: -item[1].total)
+def _by_total(distributions: Mapping[NameT, Distribution]) -> list[tuple[NameT, Distribution]]:
+    return sorted(distributions.items(), key=lambda item: -item[1].total)
 
 
 def _bucket_lines(
-    bucket_id: str, kept: KeptMetrics, figures: Callable[[Distribution, str], str]
+    bucket_id: str, stored: StoredMetrics, figures: Callable[[Distribution, str], str]
 ) -> Iterator[str]:
-    bucket = kept.metrics.of(bucket_id)
+    bucket = stored.metrics.of(bucket_id)
     yield f"Performance Report (Bucket: {bucket_id})"
     if not bucket.plans.count and not bucket.counters:
         yield f"  nothing measured yet (trader plan {bucket_id})"
         return
     labels = labels_of(list(bucket.calls))
-    for call, found in _by_total(bucket.calls):
-        yield f"  {printable(labels[call])}: {figures(found, 'calls')}"
+    for call, durations in _by_total(bucket.calls):
+        yield f"  {printable(labels[call])}: {figures(durations, 'calls')}"
     yield ""
     yield f"  plan: {figures(bucket.plans, 'plans')}"
-    for name, found in _by_total(bucket.stages):
-        yield f"  stage {printable(name)}: {figures(found, 'times')}"
+    for name, durations in _by_total(bucket.stages):
+        yield f"  stage {printable(name)}: {figures(durations, 'times')}"
     yield ""
     yield f"  sequences: {_counts(bucket, 'sequences_', SEQUENCE_FATES)}"
     hits, misses = (bucket.counters.get(f"cache_{fate}", 0) for fate in ("hits", "misses"))
@@ -120,16 +120,17 @@ TROUBLES = (
 )
 
 
-def _few_figures(found: Distribution, unit: str) -> str:
-    return f"{found.count} {unit}, avg {duration(found.mean)}, total {duration(found.total)}"
+def _few_figures(durations: Distribution, unit: str) -> str:
+    mean, total = duration(durations.mean), duration(durations.total)
+    return f"{durations.count} {unit}, avg {mean}, total {total}"
 
 
-def _figures(found: Distribution, unit: str) -> str:
+def _figures(durations: Distribution, unit: str) -> str:
+    smallest = duration(durations.smallest if durations.count else 0.0)
+    p50, p95, p99 = (duration(durations.percentile(part)) for part in (0.5, 0.95, 0.99))
     return (
-        f"{_few_figures(found, unit)} (min {duration(found.smallest if found.count else 0.0)},"
-        f" p50 {duration(found.percentile(0.5))},"
-        f" p95 {duration(found.percentile(0.95))}, p99 {duration(found.percentile(0.99))},"
-        f" max {duration(found.largest)})"
+        f"{_few_figures(durations, unit)}"
+        f" (min {smallest}, p50 {p50}, p95 {p95}, p99 {p99}, max {duration(durations.largest)})"
     )
 
 
@@ -138,12 +139,12 @@ def _counts(bucket: BucketMetrics, prefix: str, names: Sequence[str]) -> str:
 
 
 def _after(bucket: BucketMetrics, prefix: str) -> list[str]:
-    found = (name for name in bucket.counters if name.startswith(prefix))
-    return sorted(name.removeprefix(prefix) for name in found)
+    names = (name for name in bucket.counters if name.startswith(prefix))
+    return sorted(name.removeprefix(prefix) for name in names)
 
 
-def _device_lines(kept: KeptMetrics) -> Iterator[str]:
-    gauges, counters = kept.metrics.gauges, kept.metrics.counters
+def _device_lines(stored: StoredMetrics) -> Iterator[str]:
+    gauges, counters = stored.metrics.gauges, stored.metrics.counters
     yield "Device"
     if "planner_rss_bytes" in gauges:
         now, peak = gauges["planner_rss_bytes"], gauges.get("planner_rss_peak_bytes", 0.0)
@@ -159,8 +160,9 @@ def _device_lines(kept: KeptMetrics) -> Iterator[str]:
             if f"link_{name}" in link
         )
         yield f"  link, this start of the daemon: {shown}"
-    if kept.since is not None and kept.updated is not None:
-        yield f"  counted since {kept.since:%Y-%m-%d %H:%M} UTC, last {kept.updated:%Y-%m-%d %H:%M}"
+    if stored.since is not None and stored.updated is not None:
+        since, updated = (f"{at:%Y-%m-%d %H:%M}" for at in (stored.since, stored.updated))
+        yield f"  counted since {since} UTC, last {updated}"
 
 
 def _iso(at: datetime | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Where the time of one plan goes: when each stage and each module began and ended."""
+"""Profile of one plan: when each stage and each module began and ended."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ FILES: Final = "files"
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Something that took time.
+    """A stage or a call of a module, with its times.
 
-    `elapsed_s` may be less than from `start_s` to `end_s`: scoring what a sequence generator yields
-    is not its own time.
+    `elapsed_s` may be less than from `start_s` to `end_s`: the time of scoring is not counted as
+    the time of the sequence generator whose sequences are scored.
     """
 
     kind: str
@@ -41,7 +41,7 @@ class Span:
 
 
 class Profile:
-    """Listens to one plan; times are seconds since it was made.
+    """Profile of one plan, from its events; times are seconds since the profile was created.
 
     Parameters
     ----------
@@ -57,15 +57,15 @@ class Profile:
 
     @property
     def spans(self) -> list[Span]:
-        """By start; a stage before its modules."""
+        """All spans by start; a stage before its modules."""
         return sorted(self._spans, key=lambda span: (span.start_s, -span.end_s))
 
     def running(self, _key: str, _operation: str) -> None:
-        """Note that a module begins."""
+        """Note the start of a module."""
         self._running_since_s = self._now_s()
 
-    def hear(self, event: Event) -> None:
-        """Note what ended."""
+    def on_event(self, event: Event) -> None:
+        """Note the end of a stage or of a module."""
         now_s = self._now_s()
         match event:
             case PlanningStarted():

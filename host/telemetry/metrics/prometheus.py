@@ -1,6 +1,6 @@
 """Metrics in Prometheus' text format, version 0.0.4.
 
-Names keep to its rules: base units, counters end in `_total`. Percentiles are quantiles of a
+Names follow its rules: base units, and counters end in `_total`. Percentiles are quantiles of a
 summary, because they were computed here; they must not be added up over buckets.
 """
 
@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from host.telemetry.metrics.planner_metrics import BucketMetrics, Distribution
-    from host.telemetry.metrics.store import KeptMetrics
+    from host.telemetry.metrics.metrics import BucketMetrics, Distribution, StoredMetrics
 
 PREFIX: Final = "arduino_trader_"
 QUANTILES: Final = (0.5, 0.95, 0.99)
@@ -24,7 +23,7 @@ Labels = Mapping[str, str]
 
 @dataclass(slots=True)
 class Family:
-    """One metric with all its samples."""
+    """A metric with all its samples."""
 
     name: str
     kind: str
@@ -35,26 +34,26 @@ class Family:
         """Add a sample."""
         self.samples.append((suffix, labels, value))
 
-    def summarize(self, labels: Labels, found: Distribution) -> None:
+    def summarize(self, labels: Labels, durations: Distribution) -> None:
         """Add quantiles, sum and count."""
         for quantile in QUANTILES:
-            self.add({**labels, "quantile": f"{quantile:g}"}, found.percentile(quantile))
-        self.add(labels, found.total, "_sum")
-        self.add(labels, found.count, "_count")
+            self.add({**labels, "quantile": f"{quantile:g}"}, durations.percentile(quantile))
+        self.add(labels, durations.total, "_sum")
+        self.add(labels, durations.count, "_count")
 
     def lines(self) -> Iterator[str]:
-        """Yield the family as text; nothing if it has no samples."""
+        """Yield the family as text; nothing without samples."""
         if not self.samples:
             return
         yield f"# HELP {PREFIX}{self.name} {self.text}"
         yield f"# TYPE {PREFIX}{self.name} {self.kind}"
         for suffix, labels, value in self.samples:
-            shown = ",".join(f'{name}="{_escaped(text)}"' for name, text in labels.items())
-            yield f"{PREFIX}{self.name}{suffix}{'{' + shown + '}' if shown else ''} {value!r}"
+            pairs = ",".join(f'{name}="{_escaped(text)}"' for name, text in labels.items())
+            yield f"{PREFIX}{self.name}{suffix}{'{' + pairs + '}' if pairs else ''} {value!r}"
 
 
 COUNTERS: Final[Mapping[str, tuple[str, str, str]]] = {
-    "sequences_": ("sequences_total", "fate", "Sets of trades, by what became of them."),
+    "sequences_": ("sequences_total", "fate", "Sets of trades, by their fate."),
     "plans.": ("plans_total", "outcome", "Plans, by outcome."),
     "plans_failed.": ("plans_failed_total", "failure", "Requests without a plan, by failure."),
     "plans_repeated": ("plans_repeated_total", "", "Plans made again without a bad module."),
@@ -66,13 +65,13 @@ COUNTERS: Final[Mapping[str, tuple[str, str, str]]] = {
     "opportunities": ("opportunities_total", "", "Wishes of the opportunity calculators."),
     "candidates": ("candidates_total", "", "Legal trades that were searched over."),
 }
-"""Counters of a bucket by the beginning of their names: metric, label for the rest, help."""
+"""Counters of a bucket by the prefix of their names: metric, label for the rest, help text."""
 
 
-def prometheus_text(kept: KeptMetrics, bucket_ids: Sequence[str]) -> str:
+def prometheus_text(stored: StoredMetrics, bucket_ids: Sequence[str]) -> str:
     """Return the metrics of these buckets and of the device."""
-    buckets = {bucket_id: kept.metrics.of(bucket_id) for bucket_id in bucket_ids}
-    families = [*_durations(buckets), *_counters(buckets), *_device(kept)]
+    buckets = {bucket_id: stored.metrics.of(bucket_id) for bucket_id in bucket_ids}
+    families = [*_durations(buckets), *_counters(buckets), *_device(stored)]
     return "".join(f"{line}\n" for family in families for line in family.lines())
 
 
@@ -84,10 +83,10 @@ def _durations(buckets: Mapping[str, BucketMetrics]) -> Iterable[Family]:
         labels = {"bucket": bucket_id}
         if bucket.plans.count:
             plans.summarize(labels, bucket.plans)
-        for (key, operation), found in bucket.calls.items():
-            calls.summarize({**labels, "module": key, "operation": operation}, found)
-        for name, found in bucket.stages.items():
-            stages.summarize({**labels, "stage": name}, found)
+        for (key, operation), durations in bucket.calls.items():
+            calls.summarize({**labels, "module": key, "operation": operation}, durations)
+        for name, durations in bucket.stages.items():
+            stages.summarize({**labels, "stage": name}, durations)
     return plans, calls, stages
 
 
@@ -103,12 +102,12 @@ def _counters(buckets: Mapping[str, BucketMetrics]) -> Iterable[Family]:
         yield family
 
 
-def _device(kept: KeptMetrics) -> Iterable[Family]:
-    for name, n in sorted(kept.metrics.counters.items()):
+def _device(stored: StoredMetrics) -> Iterable[Family]:
+    for name, n in sorted(stored.metrics.counters.items()):
         family = Family(f"{_name(name)}_total", "counter", "Of the device, since counting began.")
         family.add({}, n)
         yield family
-    for name, value in sorted(kept.metrics.gauges.items()):
+    for name, value in sorted(stored.metrics.gauges.items()):
         family = Family(_name(name), "gauge", "Of the device, as of its last plan.")
         family.add({}, value)
         yield family

@@ -13,10 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from host.cli.main import main
 from host.home.home import Home, create_home
+from host.telemetry.metrics.metrics import Metrics, MetricsStore, StoredMetrics
 from host.telemetry.metrics.performance_report import duration, labels_of, report_lines
-from host.telemetry.metrics.planner_metrics import Metrics
 from host.telemetry.metrics.prometheus import prometheus_text
-from host.telemetry.metrics.store import KeptMetrics, MetricsStore
 
 
 def seconds_of(text: str) -> float:
@@ -106,10 +105,10 @@ def test_prometheus_text_survives_names_that_somebody_made_up(tmp_path: Path) ->
     nasty = 'a"b\\c\nd{e="f"} 7'
     metrics = Metrics()
     call = {"key": nasty, "operation": nasty, "elapsed_s": 0.5, "error": "x"}
-    metrics.note("ModuleFailed", "core", call)
+    metrics.on_record("ModuleFailed", "core", call)
     metrics.gauge(nasty, -1.5)
     metrics.count(nasty, 3)
-    found = families(prometheus_text(KeptMetrics(metrics), ["core"]))
+    found = families(prometheus_text(StoredMetrics(metrics), ["core"]))
     (failures,) = found["arduino_trader_module_failures"].samples
     assert failures.labels == {"bucket": "core", "module": nasty}
     names = {family.type: family.name for family in found.values()}

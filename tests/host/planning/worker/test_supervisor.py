@@ -24,7 +24,7 @@ from host.planning.worker.errors import (
     PlanFailedError,
 )
 from host.planning.worker.supervisor import PlanSupervisor
-from host.telemetry.metrics.store import MetricsStore
+from host.telemetry.metrics.metrics import MetricsStore
 from planner_core.model.circuit_breaker import BreakerState
 
 PLANTED = str(Path(__file__).parents[3] / "end_to_end" / "planted_worker.py")

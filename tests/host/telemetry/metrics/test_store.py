@@ -1,4 +1,4 @@
-"""Metrics on disk: nothing counted twice, nothing lost, nothing believed that makes no sense."""
+"""Metrics on disk: nothing counted twice, nothing lost, and a damaged file set aside."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import pytest
 
 from host.errors import StorageError
 from host.home.home import Home
-from host.telemetry.metrics.planner_metrics import Metrics
-from host.telemetry.metrics.store import MetricsStore
+from host.telemetry.metrics.metrics import Metrics, MetricsStore
 
 NOW = datetime(2024, 6, 28, 12, tzinfo=UTC)
 
@@ -20,26 +19,26 @@ NOW = datetime(2024, 6, 28, 12, tzinfo=UTC)
 def measured(seconds: float = 0.5) -> Metrics:
     metrics = Metrics()
     call = {"key": "filters.a", "operation": "reject", "elapsed_s": seconds}
-    metrics.note("ModuleCompleted", "core", call)
-    metrics.note("StageCompleted", "core", {"stage": "search", "elapsed_s": seconds})
-    metrics.note("PlanningCompleted", "core", {"outcome": "PLANNED", "elapsed_s": seconds})
+    metrics.on_record("ModuleCompleted", "core", call)
+    metrics.on_record("StageCompleted", "core", {"stage": "search", "elapsed_s": seconds})
+    metrics.on_record("PlanningCompleted", "core", {"outcome": "PLANNED", "elapsed_s": seconds})
     metrics.count("worker_restarts")
     metrics.gauge("planner_rss_bytes", 1e6 * seconds)
     return metrics
 
 
-def test_what_is_added_is_read_back_and_adds_up(tmp_path: Path) -> None:
+def test_added_metrics_are_read_back_and_add_up(tmp_path: Path) -> None:
     expected = Metrics()
     for n in range(3):
         MetricsStore(Home(tmp_path)).add(measured(n + 1.0), NOW + timedelta(hours=n))
         expected.merge(measured(n + 1.0))
-    kept = MetricsStore(Home(tmp_path)).read()
-    assert kept.metrics == expected
-    assert (kept.since, kept.updated) == (NOW, NOW + timedelta(hours=2))
-    assert kept.metrics.gauges == {"planner_rss_bytes": 3e6}, "the youngest"
+    stored = MetricsStore(Home(tmp_path)).read()
+    assert stored.metrics == expected
+    assert (stored.since, stored.updated) == (NOW, NOW + timedelta(hours=2))
+    assert stored.metrics.gauges == {"planner_rss_bytes": 3e6}, "the newest"
 
 
-def test_two_stores_that_take_turns_do_not_forget_each_other(tmp_path: Path) -> None:
+def test_two_stores_that_take_turns_add_up(tmp_path: Path) -> None:
     stores = [MetricsStore(Home(tmp_path)) for _ in range(2)]
     for n in range(6):
         stores[n % 2].add(measured(), NOW)
@@ -67,7 +66,7 @@ def test_a_home_without_metrics_has_none_and_reading_makes_no_file(tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_cannot_be_read_or_written_is_a_storage_error(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_or_written_is_a_storage_error(tmp_path: Path) -> None:
     store = MetricsStore(Home(tmp_path))
     store.path.mkdir(parents=True)
     with pytest.raises(StorageError, match="folder has that name"):
@@ -90,7 +89,7 @@ def broken(**changes: object) -> str:
     return json.dumps({**whole, **changes})
 
 
-def test_the_pattern_of_the_broken_ones_is_a_good_one(tmp_path: Path) -> None:
+def test_the_template_of_the_broken_files_is_valid(tmp_path: Path) -> None:
     store = MetricsStore(Home(tmp_path))
     store.path.parent.mkdir()
     store.path.write_text(broken(), encoding="utf-8")
@@ -117,9 +116,7 @@ def test_the_pattern_of_the_broken_ones_is_a_good_one(tmp_path: Path) -> None:
         broken().replace("0.0", "NaN"),
     ],
 )
-def test_a_file_that_makes_no_sense_is_put_aside_and_counting_begins_anew(
-    tmp_path: Path, text: str
-) -> None:
+def test_a_damaged_file_is_set_aside_and_counting_begins_anew(tmp_path: Path, text: str) -> None:
     store = MetricsStore(Home(tmp_path))
     store.path.parent.mkdir()
     store.path.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What is folded from events, and how right the percentiles are."""
+"""Metrics counted from events, and the accuracy of percentiles."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.telemetry.metrics.planner_metrics import (
+from host.telemetry.metrics.metrics import (
     BIN_MAX,
     BIN_MIN,
     BINS_PER_OCTAVE,
@@ -26,27 +26,27 @@ FRACTIONS = st.sampled_from([0.0, 0.5, 0.95, 0.99, 1.0])
 
 
 def of(values: list[float]) -> Distribution:
-    found = Distribution()
+    durations = Distribution()
     for value in values:
-        found.add(value)
-    return found
+        durations.add(value)
+    return durations
 
 
 @given(DURATIONS, FRACTIONS)
-def test_a_percentile_is_right_to_its_error_and_the_moments_are_exact(
+def test_a_percentile_is_exact_to_its_error_and_the_moments_are_exact(
     values: list[float], fraction: float
 ) -> None:
-    found = of(values)
+    durations = of(values)
     exact = float(np.quantile(values, fraction, method="inverted_cdf"))
-    assert found.percentile(fraction) == pytest.approx(exact, rel=PERCENTILE_ERROR + 1e-9)
-    assert found.count == len(values)
-    assert found.total == pytest.approx(math.fsum(values))
-    assert (found.smallest, found.largest) == (min(values), max(values))
-    assert found.smallest <= found.percentile(fraction) <= found.largest
+    assert durations.percentile(fraction) == pytest.approx(exact, rel=PERCENTILE_ERROR + 1e-9)
+    assert durations.count == len(values)
+    assert durations.total == pytest.approx(math.fsum(values))
+    assert (durations.smallest, durations.largest) == (min(values), max(values))
+    assert durations.smallest <= durations.percentile(fraction) <= durations.largest
 
 
 @given(DURATIONS, DURATIONS, FRACTIONS)
-def test_merging_is_the_same_as_having_seen_both(
+def test_merging_is_the_same_as_adding_both(
     one: list[float], two: list[float], fraction: float
 ) -> None:
     merged = of(one)
@@ -57,31 +57,31 @@ def test_merging_is_the_same_as_having_seen_both(
     assert merged.total == pytest.approx(both.total)
 
 
-def test_the_memory_of_a_distribution_is_bounded_whatever_it_sees() -> None:
-    found = of([0.0, 1e-300, 1e300, *np.geomspace(1e-9, 1e9, 20_000)])
-    assert len(found.bins) <= BIN_MAX - BIN_MIN + 1 == 37 * BINS_PER_OCTAVE + 1
-    assert found.count == 20_003
+def test_the_memory_of_a_distribution_is_bounded_for_any_values() -> None:
+    durations = of([0.0, 1e-300, 1e300, *np.geomspace(1e-9, 1e9, 20_000)])
+    assert len(durations.bins) <= BIN_MAX - BIN_MIN + 1 == 37 * BINS_PER_OCTAVE + 1
+    assert durations.count == 20_003
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -1.0])
-def test_what_is_no_duration_is_not_counted(value: float) -> None:
+def test_a_value_that_is_not_a_duration_is_not_counted(value: float) -> None:
     assert of([value]) == Distribution()
 
 
-def test_nothing_has_no_percentiles_and_no_mean() -> None:
+def test_without_values_percentiles_and_mean_are_zero() -> None:
     assert (Distribution().percentile(0.5), Distribution().mean) == (0.0, 0.0)
 
 
-def test_a_plan_is_folded_from_its_events() -> None:
+def test_a_plan_is_counted_from_its_events() -> None:
     metrics, recorder = Metrics(), Recorder()
     modules = (stub_calculator(lambda _: 1 / 0), stub_pattern(lambda _: [], "idle"))
     run_with(*modules, recorder=recorder, runtime={"monotonic": FakeClock(tick_s=0.001)})
     for event in recorder.events:
-        metrics.hear(event)
+        metrics.on_event(event)
     bucket = metrics.of("core")
     calls = recorder.of("ModuleCompleted") + recorder.of("ModuleFailed")
-    assert sum(found.count for found in bucket.calls.values()) == len(calls)
-    assert sum(found.total for found in bucket.calls.values()) == pytest.approx(
+    assert sum(durations.count for durations in bucket.calls.values()) == len(calls)
+    assert sum(durations.total for durations in bucket.calls.values()) == pytest.approx(
         sum(call["elapsed_s"] for call in calls)
     )
     assert bucket.calls["opportunity_calculators.stub", "calculate"].count == 1
@@ -97,23 +97,23 @@ def test_a_plan_is_folded_from_its_events() -> None:
     }  # fmt: skip
 
 
-def test_events_as_records_fold_to_the_same() -> None:
+def test_events_and_their_records_give_the_same_metrics() -> None:
     recorder = Recorder()
     run_with(stub_calculator(lambda _: 1 / 0), recorder=recorder)
-    heard, noted = Metrics(), Metrics()
+    from_events, from_records = Metrics(), Metrics()
     for event in recorder.events:
-        heard.hear(event)
-        noted.note(event.event_type, event.bucket_id, event.to_record()["data"])  # type: ignore[arg-type]
-    assert heard == noted
-    assert heard.buckets
+        from_events.on_event(event)
+        from_records.on_record(event.event_type, event.bucket_id, event.to_record()["data"])  # type: ignore[arg-type]
+    assert from_events == from_records
+    assert from_events.buckets
 
 
-def test_made_up_names_cannot_fill_the_memory() -> None:
+def test_many_names_cannot_fill_the_memory() -> None:
     metrics = Metrics()
     for n in range(NAMES_MAX + 50):
         call = {"key": f"filters.f{n}", "operation": "reject", "elapsed_s": 1.0, "error": "x"}
-        metrics.note("ModuleFailed", "core", call)
-        metrics.note("ModuleFailed", f"bucket{n}", call)
+        metrics.on_record("ModuleFailed", "core", call)
+        metrics.on_record("ModuleFailed", f"bucket{n}", call)
         metrics.count(f"c{n}")
         metrics.gauge(f"g{n}", 1.0)
     assert len(metrics.of("core").calls) == NAMES_MAX
