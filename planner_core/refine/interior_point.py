@@ -1,9 +1,23 @@
-"""Small concave programs, many at a time, by a primal-dual interior point method.
+"""Solve a batch of small concave programs by a primal-dual interior point method.
 
-    maximise  q'x - x'Mx   with   low <= x <= high   and   Ax <= b
+    maximise  g'x - x'Mx   subject to   low <= x <= high   and   A x <= b
 
-One Newton step solves a system of the size of x for the whole batch at once: for ten variables
-that costs little more than a single one does.
+All limits are one list of inequalities `G x <= h` with G = [I; -I; A], slacks s = h - G x > 0 and
+dual variables z > 0. A maximum meets the Karush-Kuhn-Tucker conditions
+
+    2 M x - g + G'z = 0      dual residual
+    G x + s - h = 0          primal residual
+    s_i z_i = 0              complementarity
+
+The method takes Newton steps on them with `s_i z_i = sigma mu` in place of 0, where mu is the mean
+of s_i z_i. It drives mu to 0 and keeps s and z positive all the way: the iterates stay inside.
+
+Eliminating s and z leaves one system of the size of x. numpy solves it for the whole batch at
+once, so many programs of ten variables cost little more than one.
+
+Sources: S. Mehrotra, "On the implementation of a primal-dual interior point method", SIAM Journal
+on Optimization 2 (1992), 575-601. J. Nocedal, S. J. Wright, "Numerical Optimization", 2nd ed.
+(2006), chapters 16 and 19; the names here are theirs.
 """
 
 from __future__ import annotations
@@ -14,44 +28,65 @@ import numpy as np
 
 from planner_core.model.arrays import BoolArray, FloatArray
 
-STEPS_MAX = 25
+ITERATIONS_MAX = 25
 COMPLEMENTARITY = 1e-10
-"""Mean product of slack and price at which a program counts as solved."""
+"""Mean product of slack and dual at which a program counts as solved."""
 FEASIBILITY = 1e-8
-PRICE_START = 1e-2
-PRICE_MAX = 1e8
-"""A price beyond it belongs to a program that has no solution: it is left alone."""
+"""Largest primal residual of a solved program."""
+DUAL_START = 1e-2
+DUAL_MAX = 1e8
+"""The dual grows without bound when no point is feasible: such a program is given up."""
 SLACK_MIN = 1e-3
 """Rows may start violated, with this much slack to begin with."""
-SHORT_OF_EDGE = 0.99
+FRACTION_TO_BOUNDARY = 0.99
+"""Part of the longest step that is taken, so that no slack or dual becomes 0."""
 RIDGE = 1e-10
-"""Part of its largest entry that a matrix without an inverse gets on its diagonal."""
+"""A singular matrix gets this part of its largest entry on its diagonal."""
 TINY = 1e-30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Programs:
-    """A batch of B programs with s variables and m rows.
+    """A batch of B programs with n variables and m rows.
 
-    `quadratic` (B, s, s), positive semi-definite; `slope`, `low`, `high` (B, s) with
-    `low < high`; `rows` (B, m, s); `room` (B, m).
+    Parameters
+    ----------
+    quadratic : ndarray of shape (B, n, n)
+        M, positive semi-definite.
+    linear : ndarray of shape (B, n)
+        g.
+    low, high : ndarray of shape (B, n)
+        `low < high`.
+    rows : ndarray of shape (B, m, n)
+        A.
+    rhs : ndarray of shape (B, m)
+        b.
     """
 
     quadratic: FloatArray
-    slope: FloatArray
+    linear: FloatArray
     low: FloatArray
     high: FloatArray
     rows: FloatArray
-    room: FloatArray
+    rhs: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Solutions:
-    """`point` (B, s); `price` (B, m), the multipliers of the rows; `solved` (B,)."""
+    """`primal` (B, n), the maximisers; `dual` (B, m), of the rows only; `solved` (B,)."""
 
-    point: FloatArray
-    price: FloatArray
+    primal: FloatArray
+    dual: FloatArray
     solved: BoolArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Direction:
+    """A Newton direction: `primal` (B, n); `slacks`, `dual` (B, 2 n + m)."""
+
+    primal: FloatArray
+    slacks: FloatArray
+    dual: FloatArray
 
 
 def solve(programs: Programs) -> Solutions:
@@ -59,107 +94,134 @@ def solve(programs: Programs) -> Solutions:
 
     Notes
     -----
-    S. Mehrotra, "On the implementation of a primal-dual interior point method", SIAM Journal on
-    Optimization 2 (1992), 575-601: a predictor, and a corrector with the same matrix. The box is
-    kept throughout, the rows are reached on the way. O(steps * B * s^2 * (s + m)).
+    Mehrotra's predictor and corrector, both with one inverse. The box holds from the start, the
+    rows at the end. O(iterations * B * n^2 * (n + m)).
     """
-    size = programs.slope.shape[1]
-    point = (programs.low + programs.high) / 2
-    slack = _left(programs, point)
-    slack[:, 2 * size :] = np.maximum(slack[:, 2 * size :], SLACK_MIN)
-    price = np.full_like(slack, PRICE_START)
-    solved = np.zeros(len(point), dtype=bool)
-    for _ in range(STEPS_MAX):
-        missing = slack - _left(programs, point)
-        slope = 2 * _times(programs.quadratic, point) - programs.slope + _back(programs, price)
-        mean = (slack * price).mean(axis=1)
-        solved = (mean < COMPLEMENTARITY) & (np.abs(missing).max(axis=1) < FEASIBILITY)
-        going = ~solved & (price.max(axis=1) < PRICE_MAX)
-        if not going.any():
+    n = programs.linear.shape[1]
+    primal = (programs.low + programs.high) / 2
+    slacks = _slacks(programs, primal)
+    # The middle of the box may break a row: an infeasible start gives that row a slack anyway.
+    slacks[:, 2 * n :] = np.maximum(slacks[:, 2 * n :], SLACK_MIN)
+    dual = np.full_like(slacks, DUAL_START)
+    solved = np.zeros(len(primal), dtype=bool)
+    for _ in range(ITERATIONS_MAX):
+        # r_p = G x + s - h
+        primal_residual = slacks - _slacks(programs, primal)
+        # r_d = 2 M x - g + G'z
+        dual_residual = (
+            2 * _batched_matvec(programs.quadratic, primal)
+            - programs.linear
+            + _adjoint(programs, dual)
+        )
+        # mu = s'z / (2 n + m), the distance from complementarity
+        mu = (slacks * dual).mean(axis=1)
+        # Every step scales both residuals by 1 - length. Only the primal one is tested: what is
+        # left of the dual one costs a little score, never a limit.
+        solved = (mu < COMPLEMENTARITY) & (np.abs(primal_residual).max(axis=1) < FEASIBILITY)
+        active = ~solved & (dual.max(axis=1) < DUAL_MAX)
+        if not active.any():
             break
-        weight = price / slack
-        inverse = _inverse(_matrix(programs, weight))
-        product = slack * price
-        moves = _moves(programs, inverse, slope, missing, product, slack, price)
-        reach = _reach(slack, price, moves)
-        after = ((slack + reach * moves[1]) * (price + reach * moves[2])).mean(axis=1)
-        centre = (np.maximum(after, 0.0) / mean) ** 3 * mean
-        product = product + moves[1] * moves[2] - centre[:, None]
-        moves = _moves(programs, inverse, slope, missing, product, slack, price)
-        reach = SHORT_OF_EDGE * _reach(slack, price, moves) * going[:, None]
-        point = point + reach * moves[0]
-        slack = slack + reach * moves[1]
-        price = price + reach * moves[2]
-    return Solutions(point, price[:, 2 * size :], solved)
+        inverse = _inverse(_normal_matrix(programs, dual / slacks))
+        # Predictor (affine scaling): aim at s_i z_i = 0.
+        complementarity = slacks * dual
+        step = _newton_direction(
+            programs, inverse, dual_residual, primal_residual, complementarity, slacks, dual
+        )
+        length = _step_length(slacks, dual, step)
+        mu_affine = ((slacks + length * step.slacks) * (dual + length * step.dual)).mean(axis=1)
+        # Centring: sigma = (mu_affine / mu)^3, small where the predictor got far.
+        target = (np.maximum(mu_affine, 0.0) / mu) ** 3 * mu
+        # Corrector: aim at sigma mu, and add the second-order term ds_i dz_i of the predictor.
+        complementarity = complementarity + step.slacks * step.dual - target[:, None]
+        step = _newton_direction(
+            programs, inverse, dual_residual, primal_residual, complementarity, slacks, dual
+        )
+        # Solved and hopeless programs stay where they are: their length is 0.
+        length = FRACTION_TO_BOUNDARY * _step_length(slacks, dual, step) * active[:, None]
+        primal = primal + length * step.primal
+        slacks = slacks + length * step.slacks
+        dual = dual + length * step.dual
+    return Solutions(primal, dual[:, 2 * n :], solved)
 
 
-def _left(programs: Programs, point: FloatArray) -> FloatArray:
-    """Return what is left of every limit: above, below, rows; (B, 2 s + m)."""
-    rows = programs.room - _times(programs.rows, point)
-    left: FloatArray = np.hstack([programs.high - point, point - programs.low, rows])
-    return left
+def _slacks(programs: Programs, primal: FloatArray) -> FloatArray:
+    """Return h - G x: to the upper bounds, to the lower bounds, to the rows; (B, 2 n + m)."""
+    rows = programs.rhs - _batched_matvec(programs.rows, primal)
+    slacks: FloatArray = np.hstack([programs.high - primal, primal - programs.low, rows])
+    return slacks
 
 
-def _times(matrix: FloatArray, vector: FloatArray) -> FloatArray:
+def _batched_matvec(matrix: FloatArray, vector: FloatArray) -> FloatArray:
+    """Return one matrix-vector product per program: (B, m, n) by (B, n) gives (B, m)."""
     product: FloatArray = np.matmul(matrix, vector[:, :, None])[:, :, 0]
     return product
 
 
-def _back(programs: Programs, price: FloatArray) -> FloatArray:
-    """Return what prices of the limits add to the slope; (B, s)."""
-    size = programs.slope.shape[1]
-    rows = np.matmul(price[:, None, 2 * size :], programs.rows)[:, 0]
-    back: FloatArray = price[:, :size] - price[:, size : 2 * size] + rows
-    return back
+def _adjoint(programs: Programs, dual: FloatArray) -> FloatArray:
+    """Return G'z = z_upper - z_lower + A'z_rows; (B, n)."""
+    n = programs.linear.shape[1]
+    rows = np.matmul(dual[:, None, 2 * n :], programs.rows)[:, 0]
+    adjoint: FloatArray = dual[:, :n] - dual[:, n : 2 * n] + rows
+    return adjoint
 
 
-def _matrix(programs: Programs, weight: FloatArray) -> FloatArray:
-    size = programs.slope.shape[1]
-    weighted = programs.rows * weight[:, 2 * size :, None]
+def _normal_matrix(programs: Programs, scaling: FloatArray) -> FloatArray:
+    """Return 2 M + G'DG with D = diag(z / s), the matrix of the reduced system; (B, n, n)."""
+    n = programs.linear.shape[1]
+    scaled_rows = programs.rows * scaling[:, 2 * n :, None]
     matrix: FloatArray = 2 * programs.quadratic + np.matmul(
-        weighted.transpose(0, 2, 1), programs.rows
+        scaled_rows.transpose(0, 2, 1), programs.rows
     )
-    diagonal = np.arange(size)
-    matrix[:, diagonal, diagonal] += weight[:, :size] + weight[:, size : 2 * size]
+    # The box part of G is I and -I: it adds to the diagonal only.
+    diagonal = np.arange(n)
+    matrix[:, diagonal, diagonal] += scaling[:, :n] + scaling[:, n : 2 * n]
     return matrix
 
 
 def _inverse(matrix: FloatArray) -> FloatArray:
-    """Return the inverses; of matrices that are slightly larger where one has none.
+    """Return the inverses, after adding a small ridge to all if one of them is singular.
 
-    Prices and slacks of a program whose numbers are of very different sizes can leave less in a
-    pivot than a float holds. The step is then a little shorter; where it ends is tested anyway.
+    Duals and slacks of very different sizes can leave less in a pivot than a float holds. The
+    ridge makes the step a little shorter; the residuals are tested anyway.
     """
     try:
         inverse = np.linalg.inv(matrix)
     except np.linalg.LinAlgError:
-        size = matrix.shape[1]
+        n = matrix.shape[1]
         largest = np.abs(matrix).max(axis=(1, 2), keepdims=True)
-        inverse = np.linalg.inv(matrix + (RIDGE * largest + TINY) * np.eye(size))
+        inverse = np.linalg.inv(matrix + (RIDGE * largest + TINY) * np.eye(n))
     return inverse.astype(np.float64, copy=False)
 
 
-def _moves(
+def _newton_direction(
     programs: Programs,
     inverse: FloatArray,
-    slope: FloatArray,
-    missing: FloatArray,
-    product: FloatArray,
-    slack: FloatArray,
-    price: FloatArray,
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return the Newton step of point, slack and price that takes `product` off theirs."""
-    point = _times(inverse, _back(programs, (product - price * missing) / slack) - slope)
-    rows = _times(programs.rows, point)
-    slack_move = -missing - np.hstack([point, -point, rows])
-    price_move = -(product + price * slack_move) / slack
-    return point, slack_move, price_move
+    dual_residual: FloatArray,
+    primal_residual: FloatArray,
+    complementarity: FloatArray,
+    slacks: FloatArray,
+    dual: FloatArray,
+) -> _Direction:
+    """Return the Newton direction for the residuals r_d, r_p and r_c (`complementarity`).
+
+    The linearised conditions are `2 M dx + G'dz = -r_d`, `G dx + ds = -r_p` and
+    `z ds + s dz = -r_c`. Eliminating ds and dz gives
+    `(2 M + G'DG) dx = G'((r_c - z r_p) / s) - r_d`.
+    """
+    rhs = _adjoint(programs, (complementarity - dual * primal_residual) / slacks) - dual_residual
+    primal_step = _batched_matvec(inverse, rhs)
+    rows = _batched_matvec(programs.rows, primal_step)
+    # Back substitution: ds = -r_p - G dx, then dz = -(r_c + z ds) / s.
+    slack_step = -primal_residual - np.hstack([primal_step, -primal_step, rows])
+    dual_step = -(complementarity + dual * slack_step) / slacks
+    return _Direction(primal_step, slack_step, dual_step)
 
 
-def _reach(
-    slack: FloatArray, price: FloatArray, moves: tuple[FloatArray, FloatArray, FloatArray]
-) -> FloatArray:
-    """Return how far each program can step before a slack or a price is 0, at most 1; (B, 1)."""
-    shrink = np.maximum(-moves[1] / slack, -moves[2] / price).max(axis=1, keepdims=True)
-    reach: FloatArray = 1.0 / np.maximum(shrink, 1.0)
-    return reach
+def _step_length(slacks: FloatArray, dual: FloatArray, step: _Direction) -> FloatArray:
+    """Return the longest step, at most 1, that keeps slacks and duals at 0 or above; (B, 1).
+
+    `s + a ds >= 0` holds up to `a = 1 / max(-ds / s)`, and so for the dual. Both share one length.
+    """
+    shrink = np.maximum(-step.slacks / slacks, -step.dual / dual).max(axis=1, keepdims=True)
+    length: FloatArray = 1.0 / np.maximum(shrink, 1.0)
+    return length

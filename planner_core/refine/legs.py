@@ -1,9 +1,15 @@
-"""Which trades are possible at all, with their sizes left open: a leg is a security and a side.
+"""Describe the possible trades with their sizes left open: a leg is a security and a side.
 
-The search decides among candidates of a few sizes each. Legs are the same trades with any size
-between the smallest allowed and the largest possible, so that sets of them ("supports") can be
-compared by what they are worth at their best sizes. Lots, and a tax that bends, are rounded over
-here; `refinement.py` returns to whole lots and exact figures.
+The search decides among candidates of a few sizes each. A leg is the same trade with any size
+between the smallest allowed and the largest possible, so that sets of legs ("supports") can be
+compared at their best sizes. For sizes x >= 0 (weights, the side is in the sign of a leg)
+
+    gain(x)   = g'x - c'x^1.5 - x'Mx - fixed * |support| - eta * (CVaR95(after) - CVaR95(before))
+    limits    : A x + entry[support] <= b
+
+M, eta and CVaR95 are the objective's, g has its gradient less proportional costs, and c is the
+square-root law of market impact. Two things are only approximate here: lots do not exist, and tax
+is one rate for the whole position. `lots.py` returns to whole lots and exact figures.
 """
 
 from __future__ import annotations
@@ -32,15 +38,17 @@ class Legs:
     Parameters
     ----------
     origin : tuple of Action
-        A candidate of each leg; one that repairs a limit if there is any.
+        One candidate of each leg; a mandatory one (it repairs a limit) if there is any.
     column : ndarray of shape (L,), int
+        The security.
     sign : ndarray of shape (L,)
         1 buys, -1 sells.
     low, high : ndarray of shape (L,)
+        Smallest and largest size.
     slope : ndarray of shape (L,)
-        Gain of the first unit of size without CVaR95: what is proportional to the size.
+        g: the part of the gain that is proportional to the size, without CVaR95.
     impact : ndarray of shape (L,)
-        Cost per `size**1.5`.
+        c: cost per `size**1.5`.
     fixed : float
         Cost of a trade of any size.
     quadratic : ndarray of shape (L, L)
@@ -50,11 +58,13 @@ class Legs:
     tail_before : ndarray of shape (n_windows,)
         Loss without trading.
     rows, entry : ndarray of shape (n_rows, L)
-        What each limit is charged per unit of size, and for trading at all.
-    room : ndarray of shape (n_rows,)
+        A: what a unit of size uses of each limit. And what trading at all uses of it.
+    rhs : ndarray of shape (n_rows,)
+        b.
     conflicts : ndarray of shape (L, L), bool
         Legs that must not stand in one plan; True on the diagonal.
     tail_penalty : float
+        eta; 0 when the term is off.
     """
 
     origin: tuple[Action, ...]
@@ -70,29 +80,32 @@ class Legs:
     tail_before: FloatArray
     rows: FloatArray
     entry: FloatArray
-    room: FloatArray
+    rhs: FloatArray
     conflicts: BoolArray
     tail_penalty: float
 
     @property
     def n(self) -> int:
-        """How many legs there are."""
+        """Number of legs."""
         return len(self.origin)
 
     def slope_at(self, size: FloatArray) -> FloatArray:
-        """Return what a little more of each leg adds but for `quadratic`, at sizes (B, L)."""
+        """Return the gradient of the gain without its quadratic part, at sizes (B, L); (B, L)."""
+        # d/dx of c x^1.5
         slope = self.slope - 1.5 * self.impact * np.sqrt(size)
         if self.tail_penalty:
             losses = self.tail_before + size @ self.tail.T
             weights = tail_weights(losses.shape[1])
+            # Subgradient of CVaR95: the weighted mean of the worst windows' loss per unit.
             worst = np.argsort(-losses, axis=1, kind="stable")[:, : weights.size]
-            share = np.zeros_like(losses)
-            np.put_along_axis(share, worst, weights[None, :], axis=1)
-            slope = slope - self.tail_penalty * (share @ self.tail)
+            window_weight = np.zeros_like(losses)
+            np.put_along_axis(window_weight, worst, weights[None, :], axis=1)
+            slope = slope - self.tail_penalty * (window_weight @ self.tail)
         return slope
 
-    def worth(self, size: FloatArray) -> FloatArray:
+    def gain(self, size: FloatArray) -> FloatArray:
         """Return what trading legs at these sizes (B, L) adds to the score; (B,)."""
+        # g'x - c'x^1.5 - x'Mx - fixed * |support|
         gain: FloatArray = size @ self.slope - size**1.5 @ self.impact
         gain -= np.einsum("bi,bi->b", size @ self.quadratic, size)
         gain -= self.fixed * (size > 0).sum(axis=1)
@@ -103,14 +116,15 @@ class Legs:
 
 
 def build_legs(candidates: Candidates, state: PlanningState) -> Legs:
-    """Collect the legs that the candidates trade; conversions are none."""
-    first: dict[tuple[int, Side], int] = {}
+    """Collect the legs that the candidates trade; a conversion is not a leg."""
+    first_of_leg: dict[tuple[int, Side], int] = {}
+    # Mandatory candidates first: a leg that can repair a limit counts as a repair at any size.
     for i in sorted(range(candidates.n), key=lambda i: (not candidates.mandatory[i], i)):
         action = candidates.actions[i]
         low, high = (0.0, 0.0) if action.convert_to else _bounds(action, state)
         if high - low > WIDTH_MIN:
-            first.setdefault((action.security, action.side), i)
-    ids = list(first.values())
+            first_of_leg.setdefault((action.security, action.side), i)
+    ids = list(first_of_leg.values())
     origin = tuple(candidates.actions[i] for i in ids)
     column = np.array([action.security for action in origin], dtype=np.int64)
     sign = np.array([1.0 if a.side is Side.BUY else -1.0 for a in origin])
@@ -119,7 +133,8 @@ def build_legs(candidates: Candidates, state: PlanningState) -> Legs:
     bounds = np.array([_bounds(action, state) for action in origin]).reshape(-1, 2)
     tax = np.array([_tax_rate(action, state) for action in origin])
     rate = state.costs.rate[column]
-    rows, entry, room = _limit_rows(origin, column, sign, rate + tax, state)
+    # Costs and tax both leave cash: the limits see them as one rate.
+    rows, entry, rhs = _limit_rows(origin, column, sign, rate + tax, state)
     scenarios = objective.scenarios
     return Legs(
         origin=origin,
@@ -127,16 +142,19 @@ def build_legs(candidates: Candidates, state: PlanningState) -> Legs:
         sign=sign,
         low=bounds[:, 0],
         high=bounds[:, 1],
+        # Per unit of size: the gradient along the side, less costs, tax and rho.
         slope=sign * objective.gradient(weight)[column]
         - (rate + tax + objective.weights.turnover_penalty),
+        # impact * v^1.5 / V0 with v = x V0 is impact * sqrt(V0) * x^1.5.
         impact=state.costs.impact[column] * np.sqrt(nav),
         fixed=state.costs.fixed / nav,
+        # d = sign * x, so d'Md = x'(M * sign sign')x.
         quadratic=objective.quadratic()[np.ix_(column, column)] * np.outer(sign, sign),
         tail=-scenarios[:, column] * sign,
         tail_before=-(scenarios @ weight),
         rows=rows,
         entry=entry,
-        room=room,
+        rhs=rhs,
         conflicts=candidates.conflicts[np.ix_(ids, ids)],
         tail_penalty=objective.weights.tail_risk_penalty if len(scenarios) else 0.0,
     )
@@ -147,23 +165,26 @@ def _bounds(action: Action, state: PlanningState) -> tuple[float, float]:
     column = action.security
     security = state.context.securities[column]
     unit = float(state.portfolio.unit_value[column])
-    share = state.config.constraints.cost_ratio_max - float(state.costs.rate[column])
+    # fixed + rate v <= cost_ratio_max v  <=>  v >= fixed / (cost_ratio_max - rate)
+    fixed_share = state.config.constraints.cost_ratio_max - float(state.costs.rate[column])
     smallest = max(
         state.limits.min_trade_value,
         security.min_trade_value,
         lot_step(security) * unit,
-        state.costs.fixed / share if share > 0 else np.inf,
+        state.costs.fixed / fixed_share if fixed_share > 0 else np.inf,
     )
     low = smallest / state.nav
     if action.side is Side.SELL:
+        # A sell of a position above its cap repairs it whole: less would leave a violation.
         low = max(low, float(state.portfolio.weight[column] - state.limits.position_cap[column]))
     return low, largest_quantity(state, column, action.side) * unit / state.nav
 
 
 def _tax_rate(action: Action, state: PlanningState) -> float:
-    """Return the tax on selling all there is, per value."""
+    """Return the scored tax per value sold, taken over the whole sellable position."""
     if action.side is Side.BUY:
         return 0.0
+    # Tax by lots is piecewise linear in the size; the mean rate keeps the program a quadratic one.
     most = largest_quantity(state, action.security, Side.SELL)
     sold = price_trade(state, action.security, Side.SELL, most)
     return sold.tax_scored / abs(sold.value)
@@ -173,37 +194,41 @@ def _limit_rows(
     origin: Sequence[Action],
     column: IntArray,
     sign: FloatArray,
-    spent: FloatArray,
+    spent_rate: FloatArray,
     state: PlanningState,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return what a unit of size uses of each limit, what a trade uses, and what there is.
+    """Return A, entry and b of the limits: cash rows, turnover, settled cash, groups.
 
-    The turnover cap forgives `min(repair, credit)` and `min(buys, credit)`: a row for each way to
-    take the smaller one says the same.
+    `spent_rate` (L,): costs and tax per unit of size.
     """
     limits, nav = state.limits, state.nav
     buys = (sign > 0).astype(np.float64)
     repairs = np.array([float(action.mandatory) for action in origin])
-    fixed, nothing = np.full(len(origin), state.costs.fixed / nav), np.zeros(len(origin))
-    settles = np.array([limits.cash_rows.row(action.currency) for action in origin], dtype=int)
-    rows, entry, room = [], [], []
+    fixed, no_entry = np.full(len(origin), state.costs.fixed / nav), np.zeros(len(origin))
+    cash_row = np.array([limits.cash_rows.row(action.currency) for action in origin], dtype=int)
+    rows, entry, rhs = [], [], []
     for row in range(len(limits.cash_rows.currencies)):
-        here = settles == row
-        rows.append(np.where(here, sign + spent, 0.0))
-        entry.append(np.where(here, fixed, 0.0))
-        room.append((limits.cash_rows.free[row] - limits.cash_rows.required[row]) / nav)
-    for repaired in (False, True) if limits.repair_credit > 0 else (False,):
-        for deployed in (False, True) if limits.deposit_credit > 0 else (False,):
-            rows.append(1.0 - repaired * repairs - deployed * buys)
-            entry.append(nothing)
-            credit = (not repaired) * limits.repair_credit + (not deployed) * limits.deposit_credit
-            room.append(limits.turnover_left + credit)
+        # A buy takes 1 + rate out of its row, a sell takes -1 + rate: it brings cash.
+        settles_here = cash_row == row
+        rows.append(np.where(settles_here, sign + spent_rate, 0.0))
+        entry.append(np.where(settles_here, fixed, 0.0))
+        rhs.append((limits.cash_rows.free[row] - limits.cash_rows.required[row]) / nav)
+    # turnover - min(repair, c1) - min(buys, c2) <= left. As -min(x, c) = max(-x, -c), this is the
+    # same as one linear row for each choice of x or c in each min.
+    for take_repair in (False, True) if limits.repair_credit > 0 else (False,):
+        for take_buys in (False, True) if limits.deposit_credit > 0 else (False,):
+            rows.append(1.0 - take_repair * repairs - take_buys * buys)
+            entry.append(no_entry)
+            credit = (not take_repair) * limits.repair_credit
+            credit += (not take_buys) * limits.deposit_credit
+            rhs.append(limits.turnover_left + credit)
     if np.isfinite(limits.settled_budget):
-        rows.append(buys * (1.0 + spent))
+        # Proceeds of sells are not settled yet: only buys count, with their costs.
+        rows.append(buys * (1.0 + spent_rate))
         entry.append(buys * fixed)
-        room.append(limits.settled_budget / nav)
+        rhs.append(limits.settled_budget / nav)
     for row in range(len(limits.groups.names)):
         rows.append(limits.groups.membership[row, column] * sign)
-        entry.append(nothing)
-        room.append(float(limits.groups.cap[row] - limits.groups.weight[row]))
-    return np.array(rows), np.array(entry), np.array(room)
+        entry.append(no_entry)
+        rhs.append(float(limits.groups.cap[row] - limits.groups.weight[row]))
+    return np.array(rows), np.array(entry), np.array(rhs)

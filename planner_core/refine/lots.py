@@ -1,8 +1,17 @@
-"""Whole lots: the sizes of one set of trades, climbed to where no change of two improves.
+"""Bring the sizes of one set of trades to whole lots, and improve them two at a time.
 
-Every trade gets a few other sizes, near and far, as places. One table holds what changing any two
-trades at once would add, a lot more here and a lot less there included: the cash-neutral pair that
-no single change of size can make. When the climb ends the places are laid around where it ended.
+Rounding each size to lots leaves the set a little short of its best: cash is left over, or a limit
+is missed by a lot. So each trade gets a menu of sizes, some near and some far, and a climb changes
+the sizes of any two trades at once: one lot more here and two less there keeps cash level, which no
+change of a single size can do. When a climb ends, the menu is built anew around the sizes it ended
+at, until those are its own centre.
+
+On the pair tables the gain of changing trades 1 and 2 from options a, b to p, q is
+
+    one[p] + one[q] + pair[p, q] - pair[p, b] - pair[a, q] + pair[a, b]
+
+where one[p] is the gain of changing trade 1 alone. CVaR95 enters by its subgradient at the current
+set, which bounds the gain from above; the best bounds are then scored exactly.
 """
 
 from __future__ import annotations
@@ -30,7 +39,7 @@ from planner_core.search.evaluator import Evaluator
 from planner_core.search.ranking import SCORE_DIGITS
 
 LOTS_AWAY = (1, 2, 3, 4, 5, 6, 8, 11, 16, 32, 128, 512, 2048)
-"""Places on both sides of a size, in lots."""
+"""Distances of the options from the current size, in lots and in both directions."""
 GRAIN = 1e-5
 """A lot worth less than this part of NAV is counted in multiples that reach it."""
 CLIMBS_MAX = 20
@@ -38,8 +47,9 @@ STEPS_MAX = 60
 EXACT_MAX = 32
 """Changes scored exactly per step, best bound first."""
 SCORE_TOLERANCE = 1e-11
+"""A step must improve by more than rounding."""
 ROUNDINGS = 3
-"""Ways to round a set to lots that are climbed from."""
+"""Starting points of the climb: the best ways to round a set to lots."""
 
 Rank = tuple[int, float]
 """Violation level and negative score: smaller is better."""
@@ -50,11 +60,11 @@ ILLEGAL: Rank = (2**62, 0.0)
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """A set of trades as it ranks, with the sizes that were tried around it."""
+    """A set of trades with its rank; `nearby`, the other sizes on its last menu."""
 
     rank: Rank
     actions: tuple[Action, ...]
-    tried: tuple[Action, ...]
+    nearby: tuple[Action, ...]
 
 
 def tune(
@@ -65,22 +75,24 @@ def tune(
     Parameters
     ----------
     actions : sequence of Action
-        At most one per security; their quantities need be no whole lots.
+        At most one per security; their quantities need not be whole lots.
     state : PlanningState
     must_stop : callable returning bool
-        Asked at every step; the best so far is the answer then.
+        Called at every step; when it is true, the best so far is returned.
     """
     menu = _Menu(actions, state)
-    found = [_climbed(menu, start, state, must_stop) for start in menu.roundings()]
-    return min(found, key=lambda tuned: tuned.rank, default=None)
+    tuned = [_climb_from(menu, start, state, must_stop) for start in menu.roundings()]
+    return min(tuned, key=lambda one: one.rank, default=None)
 
 
-def _climbed(
+def _climb_from(
     menu: _Menu, current: IntArray, state: PlanningState, must_stop: Callable[[], bool]
 ) -> Tuned:
+    """Climb from one rounding, with a new menu around each place where a climb ends."""
     (rank,) = menu.judge([current])
     for _ in range(CLIMBS_MAX):
         current, rank = menu.climb(current, rank, must_stop)
+        # At the centre of its menu a set has all near sizes around it: nothing is left to try.
         if not menu.away[current].any() or must_stop():
             break
         menu = _Menu([menu.actions[i] for i in current], state)
@@ -89,67 +101,75 @@ def _climbed(
 
 
 def resized(action: Action, quantity: float, state: PlanningState) -> Action:
-    """Return an action in another size (positive), with its reason and sources."""
+    """Return an action with another quantity (positive), its reason and sources kept."""
     priced = price_trade(state, action.security, action.side, quantity)
     return replace(priced, sources=action.sources, reason=action.reason, mandatory=action.mandatory)
 
 
 def _sizes(action: Action, state: PlanningState) -> Iterator[tuple[int, Action]]:
-    """Yield an action in whole lots, and legal sizes around it with how many lots away they are."""
+    """Yield (distance in lots, action): the whole lots below a size first, then sizes around it."""
     if action.convert_to:
         yield 0, action
         return
     step = lot_step(state.context.securities[action.security])
     unit_value = float(state.portfolio.unit_value[action.security])
+    # A fractional lot of 1e-6 units moves nothing: distances are counted in steps that matter.
     grain = step * max(1, math.ceil(GRAIN * state.nav / (step * unit_value)))
     largest = largest_quantity(state, action.security, action.side)
     centre = min(round_down(abs(action.quantity), step), largest)
-    tried: set[float] = set()
+    quantities: set[float] = set()
     for away in (0, *LOTS_AWAY, *(-away for away in LOTS_AWAY)):
         quantity = min(round_down(centre + away * grain, step), largest)
-        if quantity <= 0 or quantity in tried:
+        if quantity <= 0 or quantity in quantities:
             continue
-        tried.add(quantity)
+        quantities.add(quantity)
         sized = action if quantity == abs(action.quantity) else resized(action, quantity, state)
         if single_trade_complaint(sized, state) is None:
             yield away, sized
 
 
 class _Menu:
-    """The places of some trades: each one's size and others around it, as candidates."""
+    """The sizes that some trades may take, as candidates with pair tables of their own.
+
+    Option i is one size of trade `trade[i]`, `away[i]` lots from that trade's current size.
+    """
 
     def __init__(self, actions: Sequence[Action], state: PlanningState) -> None:
-        places = [
+        options = [
             (trade, away, sized)
             for trade, action in enumerate(actions)
             for away, sized in _sizes(action, state)
         ]
-        self.trade = np.array([trade for trade, _, _ in places], dtype=np.int64)
-        self.away = np.array([away for _, away, _ in places], dtype=np.int64)
-        self.actions = [sized for _, _, sized in places]
+        self.trade = np.array([trade for trade, _, _ in options], dtype=np.int64)
+        self.away = np.array([away for _, away, _ in options], dtype=np.int64)
+        self.actions = [sized for _, _, sized in options]
         self.n_trades = len(actions)
         candidates = build_candidates(
-            self.actions, np.zeros(len(places)), same_security_conflicts(self.actions)
+            self.actions, np.zeros(len(options)), same_security_conflicts(self.actions)
         )
         self.evaluator = Evaluator(state, candidates)
 
     def judge(self, sets: Sequence[Sequence[int] | IntArray]) -> list[Rank]:
-        """Return how each set ranks, smaller is better; ILLEGAL for those that are not legal."""
+        """Return the rank of each set, smaller is better; ILLEGAL for those that are not legal."""
         if not sets:
             return []
         block = np.array(sets, dtype=np.int16).T
-        found = self.evaluator.check(block)
-        levels = np.rint(found.violation / VIOLATION_TOLERANCE).astype(np.int64)
+        judgement = self.evaluator.check(block)
+        levels = np.rint(judgement.violation / VIOLATION_TOLERANCE).astype(np.int64)
         scores = self.evaluator.exact_scores(block)
         return [
             (int(level), -round(float(score), SCORE_DIGITS)) if legal else ILLEGAL
-            for legal, level, score in zip(found.legal, levels, scores, strict=True)
+            for legal, level, score in zip(judgement.legal, levels, scores, strict=True)
         ]
 
     def roundings(self) -> list[IntArray]:
-        """Return the best ROUNDINGS of: sizes as they are, buys some lots less, sells some more."""
+        """Return the best ROUNDINGS legal ways to round the sizes.
+
+        Rounding all of them down may miss the cash that a limit needs. So all buys are tried some
+        lots smaller, and all sells some lots larger.
+        """
         if np.unique(self.trade).size < self.n_trades:
-            return []
+            return []  # a trade without any legal size
         buys = self.evaluator.candidates.is_buy
         sets = {
             tuple(map(int, self._nearest(np.where(buys, -fewer, more))))
@@ -162,12 +182,12 @@ class _Menu:
         return [np.array(chosen, dtype=np.int64) for chosen in legal[:ROUNDINGS]]
 
     def _nearest(self, wanted: IntArray) -> IntArray:
-        """Return each trade's place that is nearest to so many lots away."""
-        off = np.abs(self.away - wanted)
+        """Return each trade's option nearest to a distance in lots; `wanted` (n_options,)."""
+        distance = np.abs(self.away - wanted)
         return np.array(
             [
-                places[off[places].argmin()]
-                for places in (np.flatnonzero(self.trade == t) for t in range(self.n_trades))
+                options[distance[options].argmin()]
+                for options in (np.flatnonzero(self.trade == t) for t in range(self.n_trades))
             ],
             dtype=np.int64,
         )
@@ -175,8 +195,9 @@ class _Menu:
     def climb(
         self, current: IntArray, rank: Rank, must_stop: Callable[[], bool]
     ) -> tuple[IntArray, Rank]:
-        """Go to where changing the sizes of any two trades improves nothing."""
+        """Change two sizes at a time until no such change improves."""
         for _ in range(STEPS_MAX):
+            # Best improvement: all promising changes are scored exactly, and the best one is made.
             changed = [] if must_stop() else self._promising(current, rank)
             best, chosen = min(
                 zip(self.judge(changed), changed, strict=True),
@@ -190,43 +211,48 @@ class _Menu:
 
     def _promising(self, current: IntArray, rank: Rank) -> list[IntArray]:
         """Return the sets with at most two sizes changed whose bounds rank before the current."""
-        first, second, added = self._changes(current)
+        first, second, gain = self._changes(current)
         if rank[0] == 0:
-            better = np.flatnonzero(added > SCORE_TOLERANCE)
-            first, second, added = first[better], second[better], added[better]
-        columns = self.evaluator.columns
-        change = columns[: len(self.actions)] - columns[current[self.trade]]
-        total = columns[current].sum(axis=0)
-        judged = self.evaluator.judge(total + change[first] + change[second])
-        level = np.rint(judged.violation / VIOLATION_TOLERANCE)
-        keep = np.flatnonzero(judged.legal & (level <= rank[0]))
-        keep = keep[np.lexsort((-added[keep], level[keep]))][:EXACT_MAX]
+            # Without a violation only the score can improve; with one, any score may pay for it.
+            better = np.flatnonzero(gain > SCORE_TOLERANCE)
+            first, second, gain = first[better], second[better], gain[better]
+        usage = self.evaluator.columns
+        # Sums over sets change by the new option less the old one of the same trade.
+        change = usage[: len(self.actions)] - usage[current[self.trade]]
+        total = usage[current].sum(axis=0)
+        judgement = self.evaluator.judge(total + change[first] + change[second])
+        level = np.rint(judgement.violation / VIOLATION_TOLERANCE)
+        keep = np.flatnonzero(judgement.legal & (level <= rank[0]))
+        keep = keep[np.lexsort((-gain[keep], level[keep]))][:EXACT_MAX]
         sets = np.tile(current, (keep.size, 1))
         rows = np.arange(keep.size)
+        # `first` last: with a single trade `second` is its current option, and must not win.
         sets[rows, self.trade[second[keep]]] = second[keep]
         sets[rows, self.trade[first[keep]]] = first[keep]
         return list(sets)
 
     def _changes(self, current: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
-        """Return every two places of different trades, and what taking both adds at most.
+        """Return every two options of different trades, and a bound on the gain of taking both.
 
-        One of the two may be the current size: a change of one trade alone.
+        One of the two may be the current option: then a single trade changes.
         """
         k, tables = len(self.actions), self.evaluator.tables
-        # CVaR95 by its subgradient at the current set, where it is exact.
+        # CVaR95 by its subgradient at the current set, where the bound is exact.
         _, per_action = self.evaluator.tail_cut([int(i) for i in current])
         lin, pair = (tables.lin + per_action)[:k], tables.pair[:k, :k]
         old = current[self.trade]
+        # An option beside the others' current ones: lin + sum of pairs, its own trade left out.
         beside = lin + pair[:, current].sum(axis=1) - pair[np.arange(k), old]
         one: FloatArray = beside - beside[old]
         if self.n_trades == 1:
             return np.arange(k), old, one
         first, second = self._two_trades
-        crossed = pair - pair[:, old] - pair[old, :] + pair[np.ix_(old, old)]
-        return first, second, one[first] + one[second] + crossed[first, second]
+        # Both change: pair[p, q] - pair[p, b] - pair[a, q] + pair[a, b], with a, b the old options.
+        interaction = pair - pair[:, old] - pair[old, :] + pair[np.ix_(old, old)]
+        return first, second, one[first] + one[second] + interaction[first, second]
 
     @cached_property
     def _two_trades(self) -> tuple[IntArray, IntArray]:
-        """Return every two places of different trades; one of them may be the current one."""
+        """Every two options of different trades."""
         first, second = np.nonzero(self.trade[:, None] < self.trade[None, :])
         return first, second

@@ -1,9 +1,14 @@
-"""From good sets to the best sizes: which trades, at what sizes, in whole lots.
+"""Improve the best sets of the search: which trades, at what sizes, in whole lots.
 
-The search compares candidates of a few sizes each. What it found best is where this begins:
-`supports.py` exchanges the trades with every set judged at its best sizes, and `lots.py` brings
-the best of those to whole lots. The sets of the search themselves are tuned too when no support
-can be carried out, as when a limit cannot be repaired in full.
+The search compares candidates of only a few sizes each, so its best sets are near the optimum but
+rarely at it. Three steps close most of that gap:
+
+1. `supports.py` leaves the sizes open and exchanges trades, starting from the search's best sets;
+2. `lots.py` brings the best of the sets so found to whole lots;
+3. `lots.py` also tunes the search's own best sets. Step 1 needs all limits to hold, and has nothing
+   to offer when a limit cannot be repaired in full.
+
+The sizes tried last become candidates too: the ranking and a certificate then cover them.
 """
 
 from __future__ import annotations
@@ -14,27 +19,23 @@ from dataclasses import replace
 import numpy as np
 
 from planner_core.events import SearchProgressed
-from planner_core.market.accepted_plan import SOURCE as INCUMBENT
-from planner_core.market.state import PlanningState
-from planner_core.market.trade_sizing import identity_of, merged
-from planner_core.model.candidates import Candidates, build_candidates, same_security_conflicts
+from planner_core.pipeline.candidate_stage import gains_alone
 from planner_core.model.plan import Action
 from planner_core.model.records import Side
-from planner_core.pipeline.candidate_stage import gains_alone
 from planner_core.refine.legs import Legs, build_legs
 from planner_core.refine.lots import Tuned, resized, tune
-from planner_core.refine.supports import Sized, SupportSearch
+from planner_core.refine.supports import SizedSupport, SupportSearch
 from planner_core.runtime import Runtime
 from planner_core.search.evaluator import Evaluator, as_block
 from planner_core.search.local_search import climb
 from planner_core.search.ranking import Ranking
 
 CLIMBED_SETS = 3
-"""Best sets of the search, of different trades, that supports are climbed from."""
+"""Best sets of the search, each of other trades, from which the climb among supports starts."""
 TUNED_SUPPORTS = 6
-"""Most supports whose sizes are brought to whole lots."""
+"""Supports that are brought to whole lots, at most."""
 TUNED_SETS = 2
-"""Best sets of the search, of different trades, whose own sizes are tuned."""
+"""Best sets of the search, each of other trades, whose own sizes are tuned."""
 
 
 def refine(ranking: Ranking, state: PlanningState, runtime: Runtime) -> tuple[Evaluator, Ranking]:
@@ -49,31 +50,33 @@ def refine(ranking: Ranking, state: PlanningState, runtime: Runtime) -> tuple[Ev
     """
     if not ranking.best.ids or runtime.must_stop():
         return ranking.evaluator, ranking
-    known = ranking.evaluator.candidates
-    starts = [_with_reasons(actions, known) for actions in _different(ranking)]
-    supported = _tuned_supports(starts, ranking, state, runtime)
-    kept = [tune(actions, state, runtime.must_stop) for actions in starts[:TUNED_SETS]]
-    tuned = [*supported, *(found for found in kept if found is not None)]
+    candidates = ranking.evaluator.candidates
+    starts = [_with_reasons(actions, candidates) for actions in _distinct_trades(ranking)]
+    from_supports = _tuned_supports(starts, ranking, state, runtime)
+    from_search = [tune(actions, state, runtime.must_stop) for actions in starts[:TUNED_SETS]]
+    tuned = [*from_supports, *(one for one in from_search if one is not None)]
     evaluator, ranking = _with_sizes(ranking, sorted(tuned, key=lambda t: t.rank), state)
     best = [evaluator.candidates.actions[i] for i in ranking.best.ids]
-    if not supported or any(action.convert_to for action in best):
-        # No legs for these: exchange candidates, the sizes just tried among them.
+    if not from_supports or any(action.convert_to for action in best):
+        # Conversions and limits that stay violated have no legs: exchange candidates instead, now
+        # with the sizes just tried among them.
         depth = state.config.max_plan_depth
-        for found in climb(evaluator, ranking.best.ids, depth):
-            ranking.offer(as_block([found], depth, evaluator.null_id))
+        for better in climb(evaluator, ranking.best.ids, depth):
+            ranking.offer(as_block([better], depth, evaluator.null_id))
             if runtime.must_stop():
                 break
     return evaluator, ranking
 
 
-def _different(ranking: Ranking) -> list[tuple[Action, ...]]:
-    """Return the best sets that trade something else, not the same in other sizes."""
-    found: dict[frozenset[tuple[int, Side, str]], tuple[Action, ...]] = {}
+def _distinct_trades(ranking: Ranking) -> list[tuple[Action, ...]]:
+    """Return the best sets of which no two trade the same in other sizes."""
+    best_of_trades: dict[frozenset[tuple[int, Side, str]], tuple[Action, ...]] = {}
     for ranked in ranking.sets:
         actions = tuple(ranking.evaluator.candidates.actions[i] for i in ranked.ids)
         if actions:
-            found.setdefault(frozenset(map(_trade_of, actions)), actions)
-    return list(found.values())[:CLIMBED_SETS]
+            # Best first: the first set of its trades is the best one.
+            best_of_trades.setdefault(frozenset(map(_trade_of, actions)), actions)
+    return list(best_of_trades.values())[:CLIMBED_SETS]
 
 
 def _tuned_supports(
@@ -82,11 +85,13 @@ def _tuned_supports(
     state: PlanningState,
     runtime: Runtime,
 ) -> list[Tuned]:
+    """Climb among supports from each start, and bring the best supports to whole lots."""
     legs = build_legs(ranking.evaluator.candidates, state)
-    places = {(a.security, a.side): i for i, a in enumerate(legs.origin)}
+    leg_of = {(a.security, a.side): i for i, a in enumerate(legs.origin)}
     search = SupportSearch(legs, state.config.max_plan_depth)
     for actions in starts:
-        traded = [places.get((action.security, action.side)) for action in actions]
+        # A trade whose smallest size is its largest has no leg: the start does without it.
+        traded = [leg_of.get((action.security, action.side)) for action in actions]
         start = tuple(sorted(leg for leg in traded if leg is not None))
         if start:
             search.climb(start, runtime.must_stop)
@@ -94,27 +99,29 @@ def _tuned_supports(
                 SearchProgressed,
                 source="refinement.supports",
                 n_looked_at=len(search.solved),
-                best_gain=max((s.worth for s in search.solved.values() if s), default=0.0),
+                best_gain=max((s.gain for s in search.solved.values() if s), default=0.0),
             )
     tuned: list[Tuned] = []
-    reached = 0.0
-    for sized in search.found[:TUNED_SUPPORTS]:
-        if sized.worth <= reached or runtime.must_stop():
+    best_gain = 0.0
+    for sized in search.feasible[:TUNED_SUPPORTS]:
+        # Lots rarely add to a gain: a support below the best tuned one is not worth the time.
+        if sized.gain <= best_gain or runtime.must_stop():
             break
-        found = tune(_actions(sized, legs, state), state, runtime.must_stop)
-        if found:
-            tuned.append(found)
-            reached = max(reached, -found.rank[1] - ranking.nothing.score)
-        runtime.publish(
+        in_lots = tune(_actions(sized, legs, state), state, runtime.must_stop)
+        if in_lots:
+            tuned.append(in_lots)
+            best_gain = max(best_gain, -in_lots.rank[1] - ranking.nothing.score)
+        runtime.tell(
             SearchProgressed,
             source="refinement.lots",
             n_looked_at=len(tuned),
-            best_gain=reached,
+            best_gain=best_gain,
         )
     return tuned
 
 
-def _actions(sized: Sized, legs: Legs, state: PlanningState) -> list[Action]:
+def _actions(sized: SizedSupport, legs: Legs, state: PlanningState) -> list[Action]:
+    """Return the trades of a support, in units that are not whole lots yet."""
     unit_value = state.portfolio.unit_value
     return [
         resized(
@@ -127,52 +134,54 @@ def _actions(sized: Sized, legs: Legs, state: PlanningState) -> list[Action]:
 def _with_sizes(
     ranking: Ranking, tuned: Sequence[Tuned], state: PlanningState
 ) -> tuple[Evaluator, Ranking]:
-    """Return evaluator and ranking with the tuned sets, and what was tried around the best."""
-    known = ranking.evaluator.candidates
-    fresh = [action for found in tuned for action in found.actions]
+    """Return evaluator and ranking with the tuned sets, and the sizes tried around the best."""
+    candidates = ranking.evaluator.candidates
+    fresh = [action for one in tuned for action in one.actions]
     if tuned:
-        fresh += tuned[0].tried
-    wider = _widened(known, _with_reasons(fresh, known), state)
+        fresh += tuned[0].nearby
+    wider = _widened(candidates, _with_reasons(fresh, candidates), state)
     evaluator = Evaluator(state, wider)
-    places = {identity_of(action): i for i, action in enumerate(wider.actions)}
-    sets = [tuple(places[identity_of(action)] for action in found.actions) for found in tuned]
+    id_of = {identity_of(action): i for i, action in enumerate(wider.actions)}
+    sets = [tuple(id_of[identity_of(action)] for action in one.actions) for one in tuned]
     return evaluator, _restarted(evaluator, ranking, sets)
 
 
-def _widened(known: Candidates, fresh: Iterable[Action], state: PlanningState) -> Candidates:
-    """Return the known candidates with their old ids, and others of the same trades behind them."""
-    side = {(a.security, a.side): i for i, a in enumerate(known.actions)}
-    actions = list(known.actions)
-    places = {identity_of(action): i for i, action in enumerate(actions)}
+def _widened(candidates: Candidates, fresh: Iterable[Action], state: PlanningState) -> Candidates:
+    """Return the candidates with their old ids, and behind them new sizes of the same trades."""
+    same_trade = {(a.security, a.side): i for i, a in enumerate(candidates.actions)}
+    actions = list(candidates.actions)
+    id_of = {identity_of(action): i for i, action in enumerate(actions)}
     for action in fresh:
-        place = places.setdefault(identity_of(action), len(actions))
-        if place == len(actions):
+        i = id_of.setdefault(identity_of(action), len(actions))
+        if i == len(actions):
             actions.append(action)
-        elif action.mandatory and not actions[place].mandatory:
+        elif action.mandatory and not actions[i].mandatory:
             # A trade that repairs a limit in one set does so in all.
-            (actions[place],) = merged([actions[place], action])
-    added = actions[known.n :]
-    origin = [*range(known.n), *(side[a.security, a.side] for a in added)]
-    conflicts = known.conflicts[np.ix_(origin, origin)] | same_security_conflicts(actions)
-    gain = np.append(known.gain, gains_alone(added, state))
+            (actions[i],) = merged([actions[i], action])
+    added = actions[candidates.n :]
+    # A new size excludes what the old sizes of its trade exclude, by the filters' rules too.
+    origin = [*range(candidates.n), *(same_trade[a.security, a.side] for a in added)]
+    conflicts = candidates.conflicts[np.ix_(origin, origin)] | same_security_conflicts(actions)
+    gain = np.append(candidates.gain, gains_alone(added, state))
     return build_candidates(actions, gain, conflicts)
 
 
-def _with_reasons(actions: Iterable[Action], known: Candidates) -> tuple[Action, ...]:
-    """Return the actions with the reasons of the candidates that come nearest to them.
+def _with_reasons(actions: Iterable[Action], candidates: Candidates) -> tuple[Action, ...]:
+    """Return the actions with the reasons of the candidates nearest to them in size.
 
     A repair's reason comes first, whatever its size: it is why there must be such a trade at all.
     """
-    alike: dict[tuple[int, Side, str], list[Action]] = {}
-    for candidate in known.actions:
-        alike.setdefault(_trade_of(candidate), []).append(candidate)
+    same_trade: dict[tuple[int, Side, str], list[Action]] = {}
+    for candidate in candidates.actions:
+        same_trade.setdefault(_trade_of(candidate), []).append(candidate)
     return tuple(
         _with_reason_of(
             action,
             min(
-                alike[_trade_of(action)],
+                same_trade[_trade_of(action)],
                 key=lambda near: (
                     not near.mandatory,
+                    # "What is left of the plan you accepted" is true of its own size only.
                     near.quantity != action.quantity and INCUMBENT in near.sources,
                     abs(near.quantity - action.quantity),
                 ),
@@ -183,7 +192,7 @@ def _with_reasons(actions: Iterable[Action], known: Candidates) -> tuple[Action,
 
 
 def _trade_of(action: Action) -> tuple[int, Side, str]:
-    """Return what an action trades, whatever its size."""
+    """Return security, side and currencies of an action: the trade without its size."""
     return action.security, action.side, action.currency + action.convert_to
 
 
@@ -195,12 +204,13 @@ def _with_reason_of(action: Action, near: Action) -> Action:
 
 
 def _restarted(evaluator: Evaluator, ranking: Ranking, sets: list[tuple[int, ...]]) -> Ranking:
-    """Return a ranking over more candidates that knows the same sets, and some more."""
+    """Return a ranking over more candidates, with the sets of the old one and some more."""
     fresh = Ranking(evaluator, ranking.size)
     fresh.offer(as_block([()], 1, evaluator.null_id))
     every = [*(ranked.ids for ranked in ranking.sets), *sets]
     depth = max(map(len, every), default=1) or 1
     fresh.offer(as_block(every, depth, evaluator.null_id))
+    # The counts are those of the search: sets offered again here were counted there.
     fresh.n_sequences, fresh.n_pruned = ranking.n_sequences, ranking.n_pruned
     fresh.n_legal, fresh.n_exact = ranking.n_legal, ranking.n_exact
     return fresh

@@ -90,7 +90,7 @@ def test_trades_are_worth_the_same_as_legs_and_as_candidates(
     evaluator = make_evaluator(state, actions)
     block = as_block([tuple(range(len(actions)))], max(1, len(actions)), evaluator.null_id)
     gain = float(evaluator.exact_scores(block)[0]) - evaluator.score_before
-    worth = legs.worth(sizes(legs, state, list(map(float, quantities))))
+    worth = legs.gain(sizes(legs, state, list(map(float, quantities))))
     assert worth[0] == pytest.approx(gain, abs=1e-12)
 
 
@@ -114,7 +114,7 @@ def test_the_rows_say_of_each_limit_how_far_it_is_kept(
         if quantity
     ]
     size = sizes(legs, state, list(map(float, quantities)))[0]
-    over = legs.rows @ size + legs.entry @ (size > 0) - legs.room
+    over = legs.rows @ size + legs.entry @ (size > 0) - legs.rhs
     rules, nav = state.limits, state.nav
     raised = sum(action.cash_delta for action in traded)
     assert over[0] == pytest.approx((rules.cash_required - rules.cash_free - raised) / nav)
@@ -138,7 +138,7 @@ def test_the_slope_is_what_a_little_more_adds() -> None:
     for leg in range(legs.n):
         little = np.zeros((1, legs.n))
         little[0, leg] = 1e-7
-        found = (legs.worth(size + little) - legs.worth(size - little))[0] / 2e-7
+        found = (legs.gain(size + little) - legs.gain(size - little))[0] / 2e-7
         assert found == pytest.approx(slope[leg], abs=2e-4)
 
 

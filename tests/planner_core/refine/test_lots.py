@@ -177,8 +177,8 @@ def test_reason_sources_and_being_a_repair_go_with_every_size() -> None:
     wanted = make_action(state, "AAA", -40.0, mandatory=True, sources=("a", "b"))
     found = tune((wanted,), state, never)
     assert found is not None
-    assert len(found.tried) > 5
-    assert {(a.sources, a.reason, a.mandatory) for a in found.tried} == {
+    assert len(found.nearby) > 5
+    assert {(a.sources, a.reason, a.mandatory) for a in found.nearby} == {
         (("a", "b"), wanted.reason, True)
     }
 

@@ -58,8 +58,8 @@ def test_it_ends_within_a_thousandth_of_the_best_of_all_supports(
     search = SupportSearch(legs, depth)
     for start in range(3):
         search.climb((start,), never)
-    best = everything.found[0].worth
-    assert search.found[0].worth >= best - 0.001 * abs(best) - 1e-9
+    best = everything.feasible[0].gain
+    assert search.feasible[0].gain >= best - 0.001 * abs(best) - 1e-9
 
 
 @settings(max_examples=20, deadline=None)
@@ -70,7 +70,7 @@ def test_every_support_found_keeps_depth_conflicts_boxes_and_limits(
     legs = legs_of(seed, turnover=turnover)
     search = SupportSearch(legs, depth)
     search.climb((0,), never)
-    for sized in search.found:
+    for sized in search.feasible:
         support = list(sized.support)
         assert 0 < len(support) <= depth
         assert not np.triu(legs.conflicts[np.ix_(support, support)], 1).any()
@@ -78,30 +78,30 @@ def test_every_support_found_keeps_depth_conflicts_boxes_and_limits(
         assert (sized.size[support] >= legs.low[support]).all()
         assert (sized.size[support] <= legs.high[support]).all()
         used = legs.rows @ sized.size + legs.entry[:, support].sum(axis=1)
-        assert (used <= legs.room + 1e-6).all()
-        assert sized.worth == pytest.approx(float(legs.worth(sized.size[None, :])[0]))
+        assert (used <= legs.rhs + 1e-6).all()
+        assert sized.gain == pytest.approx(float(legs.gain(sized.size[None, :])[0]))
 
 
 def test_better_ones_come_first_and_the_same_question_has_the_same_answer() -> None:
     one, other = (SupportSearch(legs_of(5), 3) for _ in range(2))
     for search in (one, other):
         search.climb((0, 5), never)
-    worth = [sized.worth for sized in one.found]
-    assert worth == sorted(worth, reverse=True)
-    assert [s.support for s in one.found] == [s.support for s in other.found]
-    assert worth == [s.worth for s in other.found]
+    gain = [sized.gain for sized in one.feasible]
+    assert gain == sorted(gain, reverse=True)
+    assert [s.support for s in one.feasible] == [s.support for s in other.feasible]
+    assert gain == [s.gain for s in other.feasible]
 
 
 def test_a_start_that_cannot_be_carried_out_leads_nowhere() -> None:
     search = SupportSearch(legs_of(5, turnover=0.0), 3)
     search.climb((0, 5), never)
-    assert search.found == []
+    assert search.feasible == []
 
 
 def test_no_time_leaves_the_start_and_a_cancel_ends_the_climb() -> None:
     search = SupportSearch(legs_of(5), 3)
     search.climb((0,), lambda: True)
-    assert [sized.support for sized in search.found] == [(0,)]
+    assert [sized.support for sized in search.feasible] == [(0,)]
 
     def cancelled() -> bool:
         raise PlanningCancelledError("nobody waits")
