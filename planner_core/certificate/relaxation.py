@@ -23,10 +23,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from planner_core.market.limits import VIOLATION_TOLERANCE
-from planner_core.market.returns import tail_weights
 from planner_core.model.arrays import BoolArray, FloatArray
-from planner_core.search.evaluator import LIMIT_TOLERANCE, Evaluator
+from planner_core.search.evaluator import LIMIT_TOLERANCE, Evaluator, LimitColumn
+from planner_core.market.returns import tail_weights
+from planner_core.market.limits import VIOLATION_TOLERANCE
 
 IntBlock = NDArray[np.int64]
 
@@ -298,7 +298,7 @@ def build_options(evaluator: Evaluator, violation: float) -> tuple[bool, Options
     """
     candidates, state = evaluator.candidates, evaluator.state
     excess = np.maximum(state.portfolio.weight - state.limits.position_cap, 0.0)
-    relief = np.append(evaluator.columns[: candidates.n, 1], 0.0)
+    relief = np.append(evaluator.limit_usage[: candidates.n, LimitColumn.RELIEF], 0.0)
     security = np.unique(candidates.security)
     most = np.zeros(excess.size)
     np.maximum.at(most, candidates.security[candidates.is_sell], relief[:-1][candidates.is_sell])
@@ -355,9 +355,11 @@ def _limit_rows(evaluator: Evaluator, slack: float) -> tuple[FloatArray, FloatAr
     of one of the two gives a valid linear row.
     """
     limits, nav = evaluator.state.limits, evaluator.state.nav
-    buys, _, turnover, repair, paid = evaluator.columns[:, :5].T
+    usage = evaluator.limit_usage
+    turnover, buys = usage[:, LimitColumn.TURNOVER], usage[:, LimitColumn.BUYS]
+    repair = usage[:, LimitColumn.REPAIRS]
     cash = limits.cash_rows
-    rows = list(-evaluator.columns[:, evaluator.cash_columns].T)
+    rows = list(-usage[:, evaluator.cash_columns].T)
     room = list((cash.free - cash.required) / nav + slack)
     for count_repair in (False, True) if limits.repair_credit > 0 else (False,):
         for count_deposit in (False, True) if limits.deposit_credit > 0 else (False,):
@@ -368,10 +370,10 @@ def _limit_rows(evaluator: Evaluator, slack: float) -> tuple[FloatArray, FloatAr
                 + (0.0 if count_deposit else limits.deposit_credit)
             )
     if np.isfinite(limits.settled_budget):
-        rows.append(paid)
+        rows.append(usage[:, LimitColumn.PAID])
         room.append(max(limits.settled_budget, 0.0) / nav)
     for row in range(len(limits.groups.names)):
-        rows.append(evaluator.columns[:, evaluator.group_columns.start + row])
+        rows.append(usage[:, evaluator.group_columns.start + row])
         excess = float(limits.groups.excess[row])
         allowed = slack if excess > 0 else 0.0
         room.append(float(limits.groups.cap[row] - limits.groups.weight[row]) + allowed)

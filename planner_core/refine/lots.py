@@ -216,7 +216,7 @@ class _Menu:
             # Without a violation only the score can improve; with one, any score may pay for it.
             better = np.flatnonzero(gain > SCORE_TOLERANCE)
             first, second, gain = first[better], second[better], gain[better]
-        usage = self.evaluator.columns
+        usage = self.evaluator.limit_usage
         # Sums over sets change by the new option less the old one of the same trade.
         change = usage[: len(self.actions)] - usage[current[self.trade]]
         total = usage[current].sum(axis=0)

@@ -1,24 +1,34 @@
-"""The vectorised evaluator: pair tables make a sequence's cost independent of n_securities.
+"""Score sets of candidates, and check them against every limit.
 
-Over K candidates with weight changes d, everything but CVaR95 collapses to
+The objective is quadratic in the weights apart from CVaR95. Over K candidates with weight changes d
+it therefore collapses to one number per candidate and one per pair of candidates:
 
     score(set) = score(nothing) + sum_k lin[k] + sum_{k<l} pair[k, l]
 
     lin[k]     = g[i_k] d_k - M[i_k, i_k] d_k^2 - (cost_k + tax_k)/V0 - rho |d_k|
     pair[k, l] = -2 M[i_k, i_l] d_k d_l
 
-with g the gradient and M the matrix of the objective's smooth part. CVaR95 is convex, so its
-subgradient at any portfolio bounds it from below, and the score from above: it enters the scan as
-such bounds ("cuts"), and only sets whose bound reaches the best exact scores are evaluated exactly.
+with g the gradient and M the matrix of the objective's smooth part, at the weights before trading.
+The cost of scoring a set depends on its length only, not on the number of securities.
 
-Sets are scanned in blocks of shape (depth, n_sequences), int16, in float32; whatever is reported
-was scored again in float64. A place without an action holds the null id K, whose table rows are 0.
+CVaR95 is convex, so it lies above its tangent at any portfolio. The tangent at doing nothing is
+linear in the candidates: with it, the sum above bounds the score from above. Blocks of sets, int16
+ids of shape (depth, n_sequences), are scanned with this bound in float32. Only sets whose bound
+reaches the best exact scores are scored exactly, in float64.
+
+Most limits are on sums over the set as well: cash, turnover, groups. `limit_usage` holds what each
+candidate adds to each of these sums. A place of a block without a candidate holds the null id K;
+its row is 0 in every table.
+
+Source: the tangents are Kelley's cutting planes (J. E. Kelley, Journal of SIAM 8 (1960), 703-712)
+on the CVaR of Rockafellar and Uryasev (`returns.cvar`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import cached_property
 
 import numpy as np
@@ -35,18 +45,33 @@ IdBlock = NDArray[np.int16]
 BLOCK_SEQUENCES = 8192
 """Sequences scanned at a time: the gathered pairs then stay in the cache."""
 FLOAT32_MARGIN = 2e-6
-"""Room for float32 rounding when a bound is compared with an exact score."""
+"""Added to float32 bounds before they are compared with exact scores."""
 FOLDED_CANDIDATES = 512
-"""Up to so many candidates a table for each length of blocks is small: 1 MB."""
+"""Up to so many candidates, a table of its own for each block length is small: 1 MB each."""
 FEW_SEQUENCES = 256
-"""Judged at once: parting fewer takes longer than it saves."""
+"""Blocks up to this length are judged whole: to thin them out first takes longer than it saves."""
 LIMIT_TOLERANCE = 1e-9
-"""Binary dust forgiven when a limit is checked, as a fraction of NAV."""
+"""Rounding error forgiven when a limit is checked, as a fraction of NAV."""
+
+
+class LimitColumn(IntEnum):
+    """The first columns of `Evaluator.limit_usage`; cash rows and capped groups follow them."""
+
+    BUYS = 0
+    """Value bought."""
+    RELIEF = 1
+    """How far a sell brings its position back toward its cap."""
+    TURNOVER = 2
+    """Value traded, either side."""
+    REPAIRS = 3
+    """Value of mandatory trades."""
+    PAID = 4
+    """Cash that a buy takes, costs included."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PairTables:
-    """The collapsed objective; index K is the null action.
+    """The objective over K candidates; index K is the null candidate.
 
     Parameters
     ----------
@@ -71,12 +96,16 @@ def build_pair_tables(state: PlanningState, candidates: Candidates) -> PairTable
     change = np.zeros(k + 1)
     change[:k] = candidates.value / state.nav
     quadratic = objective.quadratic()
+    # The null candidate borrows column 0: its change of 0 makes its rows 0 all the same.
     security = np.append(candidates.column, 0)
     gathered = quadratic[np.ix_(security, security)]
+    # pair[k, l] = -2 M[i_k, i_l] d_k d_l
     pair = -2.0 * gathered * np.outer(change, change)
+    # A candidate's own d_k^2 is in `lin`; it never meets itself in a set.
     np.fill_diagonal(pair, 0.0)
     trading = np.zeros(k + 1)
     trading[:k] = (candidates.cost + candidates.tax_scored) / state.nav
+    # lin[k] = g[i_k] d_k - M[i_k, i_k] d_k^2 - (cost_k + tax_k)/V0 - rho |d_k|
     lin = (
         objective.gradient(weight)[security] * change
         - np.diag(gathered) * change**2
@@ -84,18 +113,19 @@ def build_pair_tables(state: PlanningState, candidates: Candidates) -> PairTable
         - objective.weights.turnover_penalty * np.abs(change)
     )
     terms = objective.terms(weight)
+    # CVaR95 is left out here: bounds and exact scores each add it in their own way.
     smooth = sum(value for name, value in terms.items() if name != "tail_risk")
     return PairTables(lin=lin, pair=pair, score_before=smooth, weight_change=change)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judgement:
-    """How sums over sets stand against the limits; arrays of any common shape, one entry a set.
+    """The verdict of the limits on sets; arrays of any common shape, one entry per set.
 
     Parameters
     ----------
     legal : ndarray of bool
-        Every limit that depends on the whole set is kept (conflicts are judged elsewhere).
+        Every limit that depends on the whole set is kept (`conflicting` checks the pairs).
     repairable : ndarray of bool
         Not legal, but one more sell could make it so.
     violation : ndarray of float
@@ -114,24 +144,32 @@ class Evaluator:
         self.state = state
         self.candidates = candidates
         self.tables = build_pair_tables(state, candidates)
-        self._tail_base = -(state.objective.scenarios @ state.portfolio.weight)
+        # Loss of the portfolio before trading in each 21-day window.
+        self._loss_before = -(state.objective.scenarios @ state.portfolio.weight)
+        # One tangent of CVaR95, at doing nothing, serves the whole scan.
         constant, per_action = self.tail_cut(())
+        # bound(set) = bound_before + sum_k bound_lin[k] + sum_{k<l} pair[k, l] >= score(set)
         self.bound_before = self.tables.score_before + constant
         self.bound_lin = self.tables.lin + per_action
         self._lin32 = self.bound_lin.astype(np.float32)
+        # The null candidate conflicts with nothing: one more row and column of False.
         self._conflict = np.pad(candidates.conflicts, (0, 1)).ravel()
-        self.columns = self._limit_columns()
-        # What sums of `columns` are compared with, computed once: asked for thousands of times.
+        self.limit_usage = self._limit_usage()
+        """What each candidate adds to each limited sum, fractions of NAV; (K + 1, n_columns)."""
+        # The right-hand sides, computed once: `judge` runs thousands of times.
         limits = state.limits
-        self._short = (limits.cash_rows.required - limits.cash_rows.free) / state.nav
-        self._deepest = np.maximum(limits.cash_rows.missing / state.nav, 0.0) + LIMIT_TOLERANCE
-        self._allowed = np.maximum(limits.groups.cap, limits.groups.weight) + LIMIT_TOLERANCE
-        self._settled = limits.settled_budget / state.nav + LIMIT_TOLERANCE
+        self._shortfall = (limits.cash_rows.required - limits.cash_rows.free) / state.nav
+        # A limit that is violated before trading may stay so, but no set may make it worse.
+        self._shortfall_max = (
+            np.maximum(limits.cash_rows.missing / state.nav, 0.0) + LIMIT_TOLERANCE
+        )
+        self._group_max = np.maximum(limits.groups.cap, limits.groups.weight) + LIMIT_TOLERANCE
+        self._paid_max = limits.settled_budget / state.nav + LIMIT_TOLERANCE
         self._tables32: dict[int, NDArray[np.float32]] = {}
 
     @property
     def null_id(self) -> int:
-        """The id of no action."""
+        """The id of the null candidate."""
         return self.candidates.null_id
 
     @cached_property
@@ -144,87 +182,98 @@ class Evaluator:
 
     def upper_scores(self, ids: IdBlock) -> NDArray[np.float32]:
         """Return a bound from above on each sequence's score; float32, exact without CVaR."""
-        wide = ids.astype(np.intp)
+        indices = ids.astype(np.intp)
         scores = np.full(ids.shape[1], self.bound_before, dtype=np.float32)
-        found = np.empty_like(scores)
-        # A small table for each length of block has the linear part in it; the null row's is 0.
+        gathered = np.empty_like(scores)
+        # With the linear part folded into the pairs, a set of n costs n(n-1)/2 gathers, not n more.
+        # The block length of the full depth is worth a large table; other lengths come rarely.
         folded = len(ids) > 1 and self.null_id < FOLDED_CANDIDATES
         folded |= len(ids) == self.state.config.max_plan_depth > 1
-        for row in () if folded else wide:
-            scores += np.take(self._lin32, row, out=found, mode="clip")
+        for row in () if folded else indices:
+            scores += np.take(self._lin32, row, out=gathered, mode="clip")
         table = self._folded32(len(ids)) if folded else self._pair32
-        for places in _place_pairs(wide, self.null_id + 1):
-            scores += np.take(table, places, out=found, mode="clip")
+        # mode="raise" would write to a copy of `out` first, to leave it whole after an error.
+        for entries in _pair_entries(indices, self.null_id + 1):
+            scores += np.take(table, entries, out=gathered, mode="clip")
         return scores
 
     def conflicting(self, ids: IdBlock) -> BoolArray:
-        """Tell which sequences hold two candidates that exclude each other; (n_sequences,)."""
+        """Return which sequences hold two candidates that exclude each other; (n_sequences,)."""
         conflicts = np.zeros(ids.shape[1], dtype=bool)
-        found = np.empty_like(conflicts)
-        for places in _place_pairs(ids.astype(np.intp), self.null_id + 1):
-            conflicts |= np.take(self._conflict, places, out=found, mode="clip")
+        gathered = np.empty_like(conflicts)
+        for entries in _pair_entries(ids.astype(np.intp), self.null_id + 1):
+            conflicts |= np.take(self._conflict, entries, out=gathered, mode="clip")
         return conflicts
 
     def check(self, ids: IdBlock) -> Judgement:
         """Judge the sequences of a block by every limit, conflicts included."""
-        total = self.columns[ids[0]]
+        total = self.limit_usage[ids[0]]
         for row in ids[1:]:
-            total += self.columns[row]
-        judged = self.judge(total)
+            total += self.limit_usage[row]
+        judgement = self.judge(total)
         free = ~self.conflicting(ids)
-        return Judgement(judged.legal & free, judged.repairable & free, judged.violation)
+        return Judgement(judgement.legal & free, judgement.repairable & free, judgement.violation)
 
     def legal_sets(self, ids: IdBlock) -> tuple[NDArray[np.intp], FloatArray]:
         """Return the places of the legal sequences of a block, and the violation of each.
 
-        As `check` has it, but what costs little is asked first: most good scores lack the cash.
+        The same verdict as `check`, with the cheap tests first: each one thins the block out for
+        the next.
         """
         places = np.arange(ids.shape[1])
         if places.size > FEW_SEQUENCES:
-            for column, most in self.ceilings:
-                change = column.take(ids[0])
+            # Most sets with a high score lack the cash: one sum per ceiling drops them.
+            for column, ceiling in self.ceilings:
+                usage = column.take(ids[0])
                 for row in ids[1:]:
-                    change += column.take(row)
-                within = np.flatnonzero(change <= most)
+                    usage += column.take(row)
+                within = np.flatnonzero(usage <= ceiling)
                 places, ids = places[within], ids.take(within, axis=1)
+        # Conflicts cost as many gathers as a score; the sums of all limits are the dearest.
         free = np.flatnonzero(~self.conflicting(ids))
         places, ids = places[free], ids.take(free, axis=1)
-        total = self.columns.take(ids[0], axis=0)
+        total = self.limit_usage.take(ids[0], axis=0)
         for row in ids[1:]:
-            total += self.columns.take(row, axis=0)
-        judged = self.judge(total)
-        return places[judged.legal], judged.violation[judged.legal]
+            total += self.limit_usage.take(row, axis=0)
+        judgement = self.judge(total)
+        return places[judgement.legal], judgement.violation[judgement.legal]
 
     def judge(self, total: FloatArray) -> Judgement:
-        """Judge sums of `columns` over sets, shape (..., n_columns).
+        """Judge sums of `limit_usage` over sets, shape (..., n_columns).
 
-        Sells come first and conversions before buys, so cash and groups are at their worst at the
-        end: one check there covers every step.
+        The steps run sells first, then conversions, then buys. Cash and groups are therefore at
+        their worst before the first step or after the last: one check at the end covers every step.
         """
-        limits, dust = self.state.limits, LIMIT_TOLERANCE
-        buys, relief, turnover, repair, paid = (total[..., i] for i in range(5))
-        short = self._short - total[..., self.cash_columns]
+        limits = self.state.limits
+        buys = total[..., LimitColumn.BUYS]
+        shortfall = self._shortfall - total[..., self.cash_columns]
         groups = limits.groups.weight + total[..., self.group_columns]
-        charged = turnover
+        # charged = turnover - min(repairs, repair credit) - min(buys, deposit credit)
+        charged = total[..., LimitColumn.TURNOVER]
         if limits.repair_credit:
-            charged = charged - np.minimum(repair, limits.repair_credit)
+            repairs = total[..., LimitColumn.REPAIRS]
+            charged = charged - np.minimum(repairs, limits.repair_credit)
         if limits.deposit_credit:
             charged = charged - np.minimum(buys, limits.deposit_credit)
         buys_nothing = buys == 0
-        final = charged <= limits.turnover_left + dust
-        if self._settled < np.inf:
-            final &= buys_nothing | (paid <= self._settled)
+        # Turnover and settled cash: one more sell cannot bring these back.
+        budgets_kept = charged <= limits.turnover_left + LIMIT_TOLERANCE
+        if self._paid_max < np.inf:
+            budgets_kept &= buys_nothing | (total[..., LimitColumn.PAID] <= self._paid_max)
         # A buy or a conversion may not take a row below what it needs, nor deeper if it is below.
-        kept = (short <= dust).all(axis=-1)
-        kept |= buys_nothing
-        kept &= (short <= self._deepest).all(axis=-1)
-        kept &= (groups <= self._allowed).all(axis=-1)
-        violation = np.maximum(short, 0.0).sum(axis=-1)
-        violation += self._position_excess - relief
+        balances_kept = (shortfall <= LIMIT_TOLERANCE).all(axis=-1)
+        # Sells alone may leave a deficit that they only reduce: part of a repair is legal.
+        balances_kept |= buys_nothing
+        balances_kept &= (shortfall <= self._shortfall_max).all(axis=-1)
+        balances_kept &= (groups <= self._group_max).all(axis=-1)
+        # violation = missing cash + excess over position caps + excess over group caps
+        violation = np.maximum(shortfall, 0.0).sum(axis=-1)
+        violation += self._position_excess - total[..., LimitColumn.RELIEF]
         violation += np.maximum(groups - limits.groups.cap, 0.0).sum(axis=-1)
         return Judgement(
-            legal=final & kept,
-            repairable=final & ~kept,
+            legal=budgets_kept & balances_kept,
+            repairable=budgets_kept & ~balances_kept,
+            # Rounding can take a repaired violation a hair below 0.
             violation=np.maximum(violation, 0.0),
         )
 
@@ -232,21 +281,26 @@ class Evaluator:
 
     def exact_scores(self, ids: IdBlock) -> FloatArray:
         """Return the scores with every term, in float64; (n_sequences,)."""
-        wide = ids.astype(np.intp)
+        indices = ids.astype(np.intp)
         tables = self.tables
-        scores: FloatArray = tables.score_before + tables.lin[wide].sum(axis=0)
+        # score(nothing) + sum_k lin[k] + sum_{k<l} pair[k, l]
+        scores: FloatArray = tables.score_before + tables.lin[indices].sum(axis=0)
         pair = tables.pair.ravel()
-        for places in _place_pairs(wide, self.null_id + 1):
-            scores += pair[places]
-        if self._tail_base.size:
-            losses = self._tail_base + self._tail_of_action[wide[0]]
-            for row in wide[1:]:
-                losses += self._tail_of_action[row]
+        for entries in _pair_entries(indices, self.null_id + 1):
+            scores += pair[entries]
+        if self._loss_before.size:
+            # Losses are linear in the weights, so they add up; CVaR95 of the sum does not.
+            losses = self._loss_before + self._loss_of_candidate[indices[0]]
+            for row in indices[1:]:
+                losses += self._loss_of_candidate[row]
             scores -= self.state.objective.weights.tail_risk_penalty * cvar(losses.T)
         return scores
 
     def tail_cut(self, chosen: Sequence[int]) -> tuple[float, FloatArray]:
-        """Return the CVaR term's subgradient at a set: a bound from above on `-eta * CVaR95`.
+        """Return a tangent of the CVaR term at a set: a bound from above on `-eta * CVaR95`.
+
+        CVaR95 is the largest mean of the losses over all window weights q with q <= 1/(0.05 n). The
+        q that is largest at `chosen` is allowed at every other set too, and gives no more there.
 
         Returns
         -------
@@ -255,18 +309,19 @@ class Evaluator:
             For every set, `-eta * CVaR95(set) <= constant + sum(per_action[set])`, with equality
             at `chosen`.
         """
-        if not self._tail_base.size:
+        if not self._loss_before.size:
             return 0.0, np.zeros(self.null_id + 1)
         eta = self.state.objective.weights.tail_risk_penalty
-        losses = self._tail_base + self._tail_of_action[list(chosen)].sum(axis=0)
+        losses = self._loss_before + self._loss_of_candidate[list(chosen)].sum(axis=0)
         weights = tail_weights(losses.size)
+        # q: the tail weights on the windows that are worst at `chosen`, 0 on the others.
         worst = np.argsort(-losses, kind="stable")[: weights.size]
-        constant = -eta * float(weights @ self._tail_base[worst])
-        per_action: FloatArray = -eta * (self._tail_of_action[:, worst] @ weights)
+        constant = -eta * float(weights @ self._loss_before[worst])
+        per_action: FloatArray = -eta * (self._loss_of_candidate[:, worst] @ weights)
         return constant, per_action
 
     def weights_after(self, chosen: Sequence[int]) -> FloatArray:
-        """Return the weights (of V0) once the chosen actions are done; (n_securities,)."""
+        """Return the weights (of V0) after the chosen candidates are traded; (n_securities,)."""
         weight = self.state.portfolio.weight.copy()
         for candidate in chosen:
             weight[self.candidates.column[candidate]] += self.tables.weight_change[candidate]
@@ -279,112 +334,119 @@ class Evaluator:
         return self.tables.pair.astype(np.float32).ravel()
 
     def _folded32(self, length: int) -> NDArray[np.float32]:
-        """The pairs with the linear part shared out: each place meets all others, length - 1."""
+        """Return the pairs with the linear part folded in, for blocks of one length.
+
+        Each candidate of a set meets `length - 1` others, the null candidate among them. So
+        `pair[k, l] + (lin[k] + lin[l]) / (length - 1)` summed over all pairs has each lin once.
+        """
         if length not in self._tables32:
-            shared = self.bound_lin / (length - 1)
-            folded = self.tables.pair + shared[:, None]
-            folded += shared
+            portion = self.bound_lin / (length - 1)
+            folded = self.tables.pair + portion[:, None]
+            folded += portion
             self._tables32[length] = folded.astype(np.float32).ravel()
         return self._tables32[length]
 
     @cached_property
     def ordered_pair(self) -> FloatArray:
-        """The pairs for bounds, each once: -inf below the diagonal and where two exclude."""
+        """The pairs in one order only: -inf below the diagonal and between conflicts; (K, K)."""
         k = self.candidates.n
-        out = self.candidates.conflicts | np.tri(k, dtype=bool)
-        return np.where(out, -np.inf, self.tables.pair[:k, :k])
+        excluded = self.candidates.conflicts | np.tri(k, dtype=bool)
+        return np.where(excluded, -np.inf, self.tables.pair[:k, :k])
 
     @cached_property
     def ceilings(self) -> tuple[tuple[FloatArray, float], ...]:
-        """Pairs of (what each action adds, what no legal set may add up to more than).
+        """Pairs of (what each candidate adds to a sum, the most that a legal set may add up to).
 
-        Cash that each row gives and turnover: necessary, not sufficient, and cheap to ask.
+        Cash taken from each row, and turnover. They are necessary, not sufficient, and cheap.
         """
-        limits, cash = (
-            self.state.limits,
-            np.ascontiguousarray(-self.columns[:, self.cash_columns].T),
-        )
-        given = zip(cash, self._deepest - self._short, strict=True)
-        turnover = limits.turnover_left + limits.repair_credit + limits.deposit_credit
+        limits = self.state.limits
+        # From `judge`: shortfall - cash <= shortfall_max  <=>  -cash <= shortfall_max - shortfall.
+        cash_taken = np.ascontiguousarray(-self.limit_usage[:, self.cash_columns].T)
+        cash_max = zip(cash_taken, self._shortfall_max - self._shortfall, strict=True)
+        # min(x, credit) <= credit: no set is charged less than its turnover less both credits.
+        turnover_max = limits.turnover_left + limits.repair_credit + limits.deposit_credit
+        turnover = np.ascontiguousarray(self.limit_usage[:, LimitColumn.TURNOVER])
         return (
-            *((column, float(most) + LIMIT_TOLERANCE) for column, most in given),
-            (np.ascontiguousarray(self.columns[:, 2]), turnover + 2 * LIMIT_TOLERANCE),
+            *((column, float(ceiling) + LIMIT_TOLERANCE) for column, ceiling in cash_max),
+            (turnover, turnover_max + 2 * LIMIT_TOLERANCE),
         )
 
     @cached_property
-    def _tail_of_action(self) -> FloatArray:
-        """Loss that each action adds in each 21-day window; (K + 1, n_windows)."""
+    def _loss_of_candidate(self) -> FloatArray:
+        """Loss that each candidate adds in each 21-day window; (K + 1, n_windows)."""
         columns = np.append(self.candidates.column, 0)
+        # -r[window, i_k] d_k
         loss = -self.state.objective.scenarios.T[columns]
         return np.ascontiguousarray(loss * self.tables.weight_change[:, None])
 
     @cached_property
     def _position_excess(self) -> float:
+        """Sum over positions of what stands above the cap before trading."""
         excess = self.state.portfolio.weight - self.state.limits.position_cap
         return float(np.maximum(excess, 0.0).sum())
 
     @property
     def cash_columns(self) -> slice:
-        """Where `columns` holds what each action adds to each cash row."""
-        return slice(5, 5 + len(self.state.limits.cash_rows.currencies))
+        """The columns of `limit_usage` with what each candidate adds to each cash row."""
+        start = len(LimitColumn)
+        return slice(start, start + len(self.state.limits.cash_rows.currencies))
 
     @property
     def group_columns(self) -> slice:
-        """Where `columns` holds what each action adds to each capped group."""
+        """The columns of `limit_usage` with what each candidate adds to each capped group."""
         return slice(self.cash_columns.stop, None)
 
-    def _limit_columns(self) -> FloatArray:
-        """Return what each action adds to each limited sum, fractions of NAV; (K + 1, n_columns).
-
-        Buys, relief of position caps, turnover, mandatory turnover, cash that buys take, then cash
-        rows, then groups.
-        """
+    def _limit_usage(self) -> FloatArray:
+        """Return what each candidate adds to each limited sum: `LimitColumn`, cash rows, groups."""
         candidates, limits = self.candidates, self.state.limits
         k = candidates.n
         change = self.tables.weight_change[:k]
         excess = np.maximum(self.state.portfolio.weight - limits.position_cap, 0.0)
+        # At most one candidate per security is in a set, so reliefs add up.
         relief = np.where(candidates.is_sell, np.minimum(excess[candidates.column], -change), 0.0)
         n_columns = self.cash_columns.stop + len(limits.groups.names)
-        columns = np.zeros((k + 1, n_columns))
-        columns[:k, 0] = np.where(candidates.is_buy, change, 0.0)
-        columns[:k, 1] = relief
-        columns[:k, 2] = np.abs(change)
-        columns[:k, 3] = np.where(candidates.mandatory, np.abs(change), 0.0)
-        columns[:k, 4] = np.where(candidates.is_buy, -candidates.cash_delta / self.state.nav, 0.0)
-        columns[:k, self.cash_columns] = self._cash_flows() / self.state.nav
-        columns[:k, self.group_columns] = (
-            limits.groups.membership[:, candidates.column] * change
-        ).T
-        return columns
+        usage = np.zeros((k + 1, n_columns))
+        usage[:k, LimitColumn.BUYS] = np.where(candidates.is_buy, change, 0.0)
+        usage[:k, LimitColumn.RELIEF] = relief
+        usage[:k, LimitColumn.TURNOVER] = np.abs(change)
+        usage[:k, LimitColumn.REPAIRS] = np.where(candidates.mandatory, np.abs(change), 0.0)
+        paid = np.where(candidates.is_buy, -candidates.cash_delta / self.state.nav, 0.0)
+        usage[:k, LimitColumn.PAID] = paid
+        usage[:k, self.cash_columns] = self._cash_flows() / self.state.nav
+        usage[:k, self.group_columns] = (limits.groups.membership[:, candidates.column] * change).T
+        return usage
 
     def _cash_flows(self) -> FloatArray:
-        """Return what each action adds to each cash row, base currency; (K, n_rows)."""
+        """Return what each candidate adds to each cash row, base currency; (K, n_rows)."""
         rows = self.state.limits.cash_rows
         flows = np.zeros((self.candidates.n, len(rows.currencies)))
         for candidate, action in enumerate(self.candidates.actions):
             if action.convert_to:
-                worth = action.quantity * action.fx_rate
-                flows[candidate, rows.row(action.currency)] -= worth
-                flows[candidate, rows.row(action.convert_to)] += worth - action.cost
+                # A conversion leaves one row whole; its cost is paid out of what arrives.
+                value = action.quantity * action.fx_rate
+                flows[candidate, rows.row(action.currency)] -= value
+                flows[candidate, rows.row(action.convert_to)] += value - action.cost
             else:
                 flows[candidate, rows.row(action.currency)] += action.cash_delta
         return flows
 
 
-def _place_pairs(ids: NDArray[np.intp], width: int) -> Iterator[NDArray[np.intp]]:
-    """Yield, for every two places, where each sequence's entry of a flat table lies.
+def _pair_entries(indices: NDArray[np.intp], width: int) -> Iterator[NDArray[np.intp]]:
+    """Yield, for every two places of a block, each sequence's entry in a flattened pair table.
 
-    As `intp`, which `np.take` would convert anything else to, and each time in the same memory.
+    The entry of ids (k, l) is `k * width + l`. Each array is valid until the next one: they share
+    their memory. `np.take` would first convert any other type than `intp`.
     """
-    places = np.empty(ids.shape[1], dtype=np.intp)
-    for first in range(len(ids) - 1):
-        offset = ids[first] * width
-        for second in range(first + 1, len(ids)):
-            yield np.add(offset, ids[second], out=places)
+    entries = np.empty(indices.shape[1], dtype=np.intp)
+    for first in range(len(indices) - 1):
+        offset = indices[first] * width
+        for second in range(first + 1, len(indices)):
+            yield np.add(offset, indices[second], out=entries)
 
 
 def as_block(sets: Sequence[Sequence[int]], depth: int, null_id: int) -> IdBlock:
     """Return sets of ids as one padded block of shape (depth, n_sets)."""
+    # A few thousand candidates fit into int16; an index into their K^2 pairs does not.
     block = np.full((depth, len(sets)), null_id, dtype=np.int16)
     for column, chosen in enumerate(sets):
         block[: len(chosen), column] = chosen

@@ -1,4 +1,21 @@
-"""Climbing from a set: one or two of its candidates exchanged, or several in other sizes."""
+"""Climb from a set of candidates to better ones: a local search.
+
+A neighbour drops up to two candidates of the set and adds up to two others; what remains of the set
+in between is called a rest. On the pair tables, with CVaR95 replaced by its tangent at the current
+set, the score of a rest R with x and y added is bounded by
+
+    base[R] + gain[R, x] + gain[R, y] + pair[x, y]
+
+    base[R]    = score(nothing) + sum_{k in R} lin[k] + sum_{k<l in R} pair[k, l]
+    gain[R, x] = lin[x] + sum_{k in R} pair[k, x]
+
+so that all exchanges of two cost one K x K table per rest. Only the neighbours with the best bounds
+are judged by the limits, and only the best legal ones are scored exactly. The best improvement is
+taken. Larger neighbourhoods are tried only where the smaller ones hold no improvement: exchanges of
+one, exchanges of two, then several sizes at once (`resizing.py`).
+
+Source: exchanges as in S. Lin, B. W. Kernighan, Operations Research 21 (1973), 498-516.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +26,21 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from planner_core.market.limits import VIOLATION_TOLERANCE
 from planner_core.model.arrays import FloatArray
 from planner_core.search.evaluator import Evaluator, as_block
 from planner_core.search.ranking import Ranking
-from planner_core.search.resizing import resized_sets as sets_in_other_sizes
+from planner_core.search.resizing import resized_sets as sets_with_other_sizes
+from planner_core.market.limits import VIOLATION_TOLERANCE
 
 EXACT_NEIGHBOURS = 48
 """Neighbours per step that are scored exactly, best bound first."""
 JUDGED_NEIGHBOURS = 256
-"""Neighbours judged at first; each time that too few are legal, twice as many."""
+"""Neighbours that the limits judge at first; twice as many each time that too few are legal."""
 SCORE_TOLERANCE = 1e-12
 """A step must improve by more than rounding."""
 STEPS_MAX = 60
 PAIR_CANDIDATES = 80
+"""Candidates per rest that exchanges of two look at: the pairs grow with the square."""
 RESIZED_SETS = 20_000
 
 
@@ -35,7 +53,7 @@ def climb(
     pair_candidates: int = PAIR_CANDIDATES,
     resized_sets: int = RESIZED_SETS,
 ) -> Iterator[tuple[int, ...]]:
-    """Yield ever better sets, from a start to where no exchange of one or two improves.
+    """Yield ever better sets, from a start to one without a better neighbour.
 
     Parameters
     ----------
@@ -49,36 +67,30 @@ def climb(
         Candidates tried in exchanges of two, most promising first.
     resized_sets : int
         Most sets tried in which several trades change their size at once.
-
-    Notes
-    -----
-    Neighbours are bounded from above on the pair tables, with the CVaR subgradient taken at the
-    current set, and the best bounds are scored exactly. Exchanging two for two is one table per
-    pair that leaves: `gain[x] + gain[y] + pair[x, y]`. Where neither improves, sizes are changed
-    together: `planner_core/search/resizing.py`.
     """
     current, standing = start, None
     for _ in range(steps_max):
-        hood = Neighbourhood(evaluator, current, depth, standing)
+        neighbourhood = Neighbourhood(evaluator, current, depth, standing)
         better = (
-            hood.best(hood.exchanges_of_one())
-            or hood.best(hood.exchanges_of_two(pair_candidates))
-            or hood.best_resized(resized_sets)
+            neighbourhood.best(neighbourhood.exchanges_of_one())
+            or neighbourhood.best(neighbourhood.exchanges_of_two(pair_candidates))
+            or neighbourhood.best_resized(resized_sets)
         )
         if better is None:
             return
-        current, standing = better, hood.reached
+        # The exact score of the better set is at hand already: it need not be computed again.
+        current, standing = better, neighbourhood.next_standing
         yield current
 
 
 _Standing = tuple[float, int]
 """Exact score, violation level."""
-_Found = tuple[int, float, tuple[int, ...]]
-"""Violation level, negative bound, set: as collected, before exact scoring; least is best."""
+_Neighbour = tuple[int, float, tuple[int, ...]]
+"""Violation level, negative bound, set: before exact scoring; the least is the best."""
 
 
 class Neighbourhood:
-    """The sets around one set, bounded from above."""
+    """The sets around one set, with bounds on their scores from above."""
 
     def __init__(
         self,
@@ -91,28 +103,30 @@ class Neighbourhood:
         self.current = current
         self.depth = depth
         self.k = evaluator.candidates.n
+        # The tangent of CVaR95 at the current set is exact there, and close for its neighbours.
         constant, per_action = evaluator.tail_cut(current)
         self.lin = evaluator.tables.lin + per_action
         self.before = evaluator.tables.score_before + constant
         self.score, self.level = standing or self._exact([current])[0]
-        self.reached: _Standing | None = None
-        """Where the best neighbour stands, if that is known."""
+        self.next_standing: _Standing | None = None
+        """The standing of the best neighbour; None until `best` has computed it."""
 
     def _exact(self, sets: Sequence[tuple[int, ...]]) -> list[tuple[float, int]]:
         """Return exact score and violation level of sets; level -1 for those that are not legal."""
         block = as_block(sets, self.depth, self.evaluator.null_id)
-        judged = self.evaluator.check(block)
-        levels = np.rint(judged.violation / VIOLATION_TOLERANCE).astype(np.int64)
-        levels[~judged.legal] = -1
+        judgement = self.evaluator.check(block)
+        levels = np.rint(judgement.violation / VIOLATION_TOLERANCE).astype(np.int64)
+        levels[~judgement.legal] = -1
         scores = self.evaluator.exact_scores(block)
         return [(float(s), int(level)) for s, level in zip(scores, levels, strict=True)]
 
-    def best(self, neighbours: list[_Found]) -> tuple[int, ...] | None:
+    def best(self, neighbours: list[_Neighbour]) -> tuple[int, ...] | None:
         """Return the best neighbour by exact score, if it improves."""
         neighbours.sort()
         promising = [chosen for _, _, chosen in neighbours[:EXACT_NEIGHBOURS]]
         if not promising:
             return None
+        # Two levels: a smaller violation at any score, or a higher score at the same violation.
         improved = [
             (level, -score, chosen)
             for (score, level), chosen in zip(self._exact(promising), promising, strict=True)
@@ -120,143 +134,155 @@ class Neighbourhood:
         ]
         if not improved:
             return None
-        level, negative, chosen = min(improved)
-        self.reached = -negative, level
+        level, negative_score, chosen = min(improved)
+        self.next_standing = -negative_score, level
         return chosen
 
-    def exchanges_of_one(self) -> list[_Found]:
+    def exchanges_of_one(self) -> list[_Neighbour]:
         """Return neighbours with one candidate added, dropped or exchanged."""
-        around = self._around(1)
-        if not around.rests:
+        rests = self._rests(drop_max=1, add=1)
+        if not rests.members:
             return []
-        gain = np.append(around.gain, np.zeros((len(around.rests), 1)), axis=1)
-        bound = (around.base[:, None] + gain).ravel()
-        places = np.flatnonzero(bound > self._to_beat())
-        which, added = np.divmod(places, self.k + 1)
-        return self._leading(around, bound[places], which, added[None, :])
+        # A last column of 0 adds the null candidate: that only drops one.
+        gain = np.append(rests.gain, np.zeros((len(rests.members), 1)), axis=1)
+        bound = (rests.base[:, None] + gain).ravel()
+        promising = np.flatnonzero(bound > self._bound_to_beat())
+        rest, added = np.divmod(promising, self.k + 1)
+        return self._leading(rests, bound[promising], rest, added[None, :])
 
-    def exchanges_of_two(self, pair_candidates: int) -> list[_Found]:
+    def exchanges_of_two(self, pair_candidates: int) -> list[_Neighbour]:
         """Return neighbours with two candidates added, or exchanged for one or two that leave."""
-        around = self._around(2, room=2)
-        bounds, which, added = [], [], []
+        rests = self._rests(drop_max=2, add=2)
+        bounds, of_rest, added = [], [], []
         ceilings = self.evaluator.ceilings if self.k else ()
-        for rest, (base, gains) in enumerate(zip(around.base, around.gain, strict=True)):
-            places = np.flatnonzero(gains > -np.inf)
-            if places.size > pair_candidates:
-                best = np.argsort(-gains[places], kind="stable")[:pair_candidates]
-                places = np.sort(places[best])
-            gain = gains[places]
-            bound = self.evaluator.ordered_pair.take(places, 0).take(places, 1)
+        for rest, (base, gains) in enumerate(zip(rests.base, rests.gain, strict=True)):
+            ids = np.flatnonzero(gains > -np.inf)
+            if ids.size > pair_candidates:
+                best = np.argsort(-gains[ids], kind="stable")[:pair_candidates]
+                ids = np.sort(ids[best])
+            gain = gains[ids]
+            # bound[x, y] = base + gain[x] + gain[y] + pair[x, y]; -inf where x and y exclude.
+            bound = self.evaluator.ordered_pair.take(ids, 0).take(ids, 1)
             bound += gain[:, None]
             bound += base + gain
-            worth = bound > self._to_beat()
-            for column, most in ceilings:
-                change = column[places]
-                left = most - column[list(around.rests[rest])].sum()
-                worth &= change[:, None] <= left - change
-            flat = np.flatnonzero(worth)
+            promising = bound > self._bound_to_beat()
+            for column, ceiling in ceilings:
+                # usage(R) + usage[x] + usage[y] <= ceiling, for all x and y at once
+                usage = column[ids]
+                left = ceiling - column[list(rests.members[rest])].sum()
+                promising &= usage[:, None] <= left - usage
+            flat = np.flatnonzero(promising)
             bounds.append(bound.ravel()[flat])
-            which.append(np.full(flat.size, rest))
-            added.append(places[np.array(np.divmod(flat, places.size or 1))])
+            of_rest.append(np.full(flat.size, rest))
+            added.append(ids[np.array(np.divmod(flat, ids.size or 1))])
         if not bounds:
             return []
-        joined = np.concatenate(added, axis=1)
-        return self._leading(around, np.concatenate(bounds), np.concatenate(which), joined)
+        pairs = np.concatenate(added, axis=1)
+        return self._leading(rests, np.concatenate(bounds), np.concatenate(of_rest), pairs)
 
     def best_resized(self, sets_max: int) -> tuple[int, ...] | None:
         """Return the best set of the same trades in other sizes, if it improves."""
         if not self.current:
             return None
+        # A ranking of one: its bounds skip nearly every set once the current one is in it.
         ranking = Ranking(self.evaluator, size=1)
         ranking.offer(as_block([self.current], len(self.current), self.evaluator.null_id))
-        for block in sets_in_other_sizes(self.evaluator.candidates, self.current, sets_max):
+        for block in sets_with_other_sizes(self.evaluator.candidates, self.current, sets_max):
             ranking.offer(block)
         best = ranking.best
         improves = best.rank < (self.level, -self.score - SCORE_TOLERANCE)
         return best.ids if improves else None
 
-    def _to_beat(self) -> float:
+    def _bound_to_beat(self) -> float:
         """Return the bound that a neighbour must exceed to be of interest."""
-        # A repair may cost any score; a candidate that is not free has a bound of -inf.
+        # A repair may cost any score. A candidate that may not be added has a bound of -inf, which
+        # does not exceed -inf.
         return -np.inf if self.level > 0 else self.score + SCORE_TOLERANCE
 
-    def _around(self, most: int, room: int = 1) -> _Around:
-        """Return what is left of the current set when up to `most` candidates leave."""
-        full, members = len(self.current), list(self.current)
-        kept = [
+    def _rests(self, drop_max: int, add: int) -> _Rests:
+        """Return the rests of the current set to which `add` candidates can still be added."""
+        size, members = len(self.current), list(self.current)
+        kept_places = [
             places
-            for dropped in range(min(most, full) + 1)
-            for places in combinations(range(full), full - dropped)
-            if len(places) + room <= self.depth
+            for dropped in range(min(drop_max, size) + 1)
+            for places in combinations(range(size), size - dropped)
+            if len(places) + add <= self.depth
         ]
-        stays = np.zeros((len(kept), full))
-        for row, places in enumerate(kept):
+        # stays[R, i] = 1 where member i stays: every sum over a rest is a product with it.
+        stays = np.zeros((len(kept_places), size))
+        for row, places in enumerate(kept_places):
             stays[row, list(places)] = 1.0
-        tables, columns = self.evaluator.tables, self.evaluator.columns
+        tables, usage = self.evaluator.tables, self.evaluator.limit_usage
         inner = tables.pair[np.ix_(members, members)]
+        # gain[R, x] = lin[x] + sum_{k in R} pair[k, x]
         gain = self.lin[: self.k] + stays @ tables.pair[members, : self.k]
-        # What has just left does not come back: that would be a smaller exchange.
         gain[stays @ self.evaluator.candidates.conflicts[members] > 0] = -np.inf
+        # A candidate that leaves does not come back: that would be a smaller exchange.
         gain[:, members] = -np.inf
-        return _Around(
-            rests=[tuple(self.current[place] for place in places) for places in kept],
+        return _Rests(
+            members=[tuple(self.current[place] for place in places) for places in kept_places],
+            # Each pair of a rest appears twice in stays' inner stays: halve it.
             base=self.before + stays @ self.lin[members] + ((stays @ inner) * stays).sum(1) / 2,
             gain=gain,
-            total=stays @ columns[members],
+            usage=stays @ usage[members],
         )
 
     def _leading(
         self,
-        around: _Around,
+        rests: _Rests,
         bound: FloatArray,
-        which: NDArray[np.intp],
+        rest: NDArray[np.intp],
         added: NDArray[np.intp],
-    ) -> list[_Found]:
-        """Return the legal neighbours that rank first, at most EXACT_NEIGHBOURS.
+    ) -> list[_Neighbour]:
+        """Return the legal neighbours that rank first, about EXACT_NEIGHBOURS of them.
 
-        The best bounds are judged first and, without a violation to repair, only until enough are
-        legal. `bound`, `which` of the rests (n,); `added` to it (1 or 2, n).
+        `bound` (n,); `rest` (n,), the rest that each neighbour grows from; `added` (1 or 2, n), the
+        candidates added to it.
         """
         order = np.argsort(-bound, kind="stable")
-        found: list[_Found] = []
+        neighbours: list[_Neighbour] = []
+        # Without a violation the bound alone decides: judge the best ones until enough are legal.
+        # With one, a neighbour of any score may repair it: judge all of them.
         start, size = 0, JUDGED_NEIGHBOURS if self.level == 0 else max(1, order.size)
-        while start < order.size and len(found) < EXACT_NEIGHBOURS:
+        while start < order.size and len(neighbours) < EXACT_NEIGHBOURS:
             part = order[start : start + size]
-            total = around.total[which[part]]
+            usage = rests.usage[rest[part]]
             for row in added:
-                total += self.evaluator.columns[row[part]]
-            judged = self.evaluator.judge(total)
-            level = np.rint(judged.violation / VIOLATION_TOLERANCE)
-            keep = judged.legal & (
+                usage += self.evaluator.limit_usage[row[part]]
+            judgement = self.evaluator.judge(usage)
+            level = np.rint(judgement.violation / VIOLATION_TOLERANCE)
+            improving = judgement.legal & (
                 (level < self.level) | ((level == self.level) & (bound[part] > self.score))
             )
-            kept = np.flatnonzero(keep)
-            kept = kept[np.argsort(level[kept], kind="stable")][:EXACT_NEIGHBOURS]
-            found.extend(
+            chosen = np.flatnonzero(improving)
+            # A stable sort by level leaves each level in the order of its bounds.
+            chosen = chosen[np.argsort(level[chosen], kind="stable")][:EXACT_NEIGHBOURS]
+            neighbours.extend(
                 (
                     int(level[i]),
                     -float(bound[part[i]]),
-                    _joined(around.rests[which[part[i]]], added[:, part[i]], self.k),
+                    _with_added(rests.members[rest[part[i]]], added[:, part[i]], self.k),
                 )
-                for i in kept
+                for i in chosen
             )
             start, size = start + size, 2 * size
-        return found
+        return neighbours
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Around:
-    """What may be left of a set, R rests; `base` (R,): bound of each.
+class _Rests:
+    """The R rests of a set; `members`, the candidate ids of each; `base` (R,), its bound.
 
-    `gain` (R, K): what each candidate adds to the bound, -inf for one that may not be added;
-    `total` (R, n_columns): the sums the limits look at.
+    `gain` (R, K): what each candidate adds to the bound, -inf for one that may not be added.
+    `usage` (R, n_columns): sums of `Evaluator.limit_usage`.
     """
 
-    rests: list[tuple[int, ...]]
+    members: list[tuple[int, ...]]
     base: FloatArray
     gain: FloatArray
-    total: FloatArray
+    usage: FloatArray
 
 
-def _joined(rest: tuple[int, ...], added: NDArray[np.intp], null_id: int) -> tuple[int, ...]:
+def _with_added(rest: tuple[int, ...], added: NDArray[np.intp], null_id: int) -> tuple[int, ...]:
+    """Return a rest with candidates added, as a set; the null candidate adds nothing."""
     return tuple(sorted([*rest, *(int(i) for i in added if i != null_id)]))

@@ -1,4 +1,13 @@
-"""The best sets so far, by the two levels: least violation first, then the highest score."""
+"""Keep the best sets: least violation first, then the highest score.
+
+Exact scores need CVaR95 over every window, bounds do not. So a block is first bounded from above,
+and what cannot enter the ranking is dropped; the rest is judged by the limits; only then are sets
+scored exactly, best bound first, until a bound falls below the last set that is kept. A bound never
+lies below the exact score, so nothing that belongs into the ranking is lost.
+
+Violations are compared by level, a whole number of VIOLATION_TOLERANCE: rounding must not decide
+between two sets that violate equally.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +25,12 @@ RANKED_SETS = 64
 EXACT_CHUNK = 64
 """Sets scored exactly at a time, best bound first."""
 SCORE_DIGITS = 12
-"""Scores that differ less are equal: sums of another batch differ in more than the last bit."""
+"""Decimal digits that count in a score: the same sum taken in another batch may differ beyond."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class RankedSet:
-    """A legal set; ordered so that the smallest is the best, ties broken for good."""
+    """A legal set. The smallest is the best; equal ones differ in length, then in ids."""
 
     violation_level: int
     negative_score: float
@@ -30,7 +39,7 @@ class RankedSet:
 
     @property
     def rank(self) -> tuple[int, float]:
-        """The two levels; smaller is better."""
+        """Violation level and negative score; smaller is better."""
         return self.violation_level, self.negative_score
 
     @property
@@ -45,13 +54,17 @@ class RankedSet:
 
 
 class Ranking:
-    """Keeps the best `size` legal sets of all blocks offered to it.
+    """Keep the best `size` legal sets of all blocks offered, exactly.
 
     Parameters
     ----------
     evaluator : Evaluator
     size : int
-        How many sets are kept exactly right: bounds only ever skip sets that cannot be among them.
+
+    Attributes
+    ----------
+    n_sequences, n_pruned, n_legal, n_exact : int
+        Sets offered; dropped by their bound alone; legal; scored exactly.
     """
 
     def __init__(self, evaluator: Evaluator, size: int) -> None:
@@ -76,24 +89,25 @@ class Ranking:
 
     @property
     def nothing(self) -> RankedSet:
-        """Doing nothing, as it was scored when it was offered."""
+        """The empty set; it must have been offered."""
         assert self._nothing is not None, "offer the empty set first"
         return self._nothing
 
     def judged(self, ids: tuple[int, ...]) -> RankedSet | None:
-        """Return how one set ranks, kept or not; None when it is not legal."""
+        """Return a set with its rank, whether it is kept or not; None when it is not legal."""
         block = as_block([ids], max(1, len(ids)), self.evaluator.null_id)
-        found = self.evaluator.check(block)
-        if not found.legal[0]:
+        judgement = self.evaluator.check(block)
+        if not judgement.legal[0]:
             return None
-        level = int(np.rint(found.violation[0] / VIOLATION_TOLERANCE))
+        level = int(np.rint(judgement.violation[0] / VIOLATION_TOLERANCE))
         score = float(self.evaluator.exact_scores(block)[0])
         return RankedSet(level, -round(score, SCORE_DIGITS), len(ids), tuple(sorted(ids)))
 
     def offer(self, ids: IdBlock) -> bool:
-        """Look at a block of shape (depth, n_sequences); return whether the best set changed."""
+        """Rank a block of shape (depth, n_sequences); return whether the best set changed."""
         before = self._best[:1]
         self.n_sequences += ids.shape[1]
+        # upper >= exact score, float32 rounding included
         upper = self.evaluator.upper_scores(ids).astype(np.float64) + FLOAT32_MARGIN
         columns = self._promising(upper)
         if columns.size < ids.shape[1]:
@@ -102,44 +116,50 @@ class Ranking:
         legal, violation = self.evaluator.legal_sets(ids)
         self.n_legal += legal.size
         level = np.rint(violation / VIOLATION_TOLERANCE).astype(np.int64)
+        # By level, then by bound, highest first (`lexsort` sorts by its last key first).
         order = np.lexsort((-upper[legal], level))
         ids, upper, level = ids[:, legal[order]], upper[legal[order]], level[order]
         for start in range(0, ids.shape[1], EXACT_CHUNK):
             chunk = slice(start, start + EXACT_CHUNK)
             if not self._could_enter(int(level[start]), float(upper[start])):
-                # Within a level bounds only fall; a worse level cannot enter either.
+                # All that follow have a lower bound or a higher level: none of them can enter.
                 break
             self._admit(ids[:, chunk], level[chunk])
         return self._best[:1] != before
 
     def _promising(self, upper: FloatArray) -> NDArray[np.intp]:
-        """Return which sets are worth judging: without a violation to beat, the score decides."""
+        """Return the places of the sets whose bound could enter the ranking."""
+        # While a kept set violates a limit, a lower violation beats any score: keep all.
         if len(self._best) < self.size or self._best[-1].violation_level > 0:
             return np.arange(upper.size)
         return np.flatnonzero(upper >= self._best[-1].score)
 
     def _could_enter(self, level: int, upper: float) -> bool:
+        """Return whether a set of this level and bound may rank among the best."""
         if len(self._best) < self.size:
             return True
         last = self._best[-1]
+        # "<=", because a tie is decided by length and ids, which only the exact pass compares.
         return (level, -upper) <= (last.violation_level, last.negative_score)
 
     def _admit(self, ids: IdBlock, level: NDArray[np.int64]) -> None:
+        """Score a chunk exactly, and keep the best of it and of the sets so far."""
         scores = self.evaluator.exact_scores(ids)
         self.n_exact += ids.shape[1]
-        known = {ranked.ids: ranked for ranked in self._best}
+        # By ids, so that a set that is offered again is kept once.
+        best_by_ids = {ranked.ids: ranked for ranked in self._best}
         last = self._best[-1].rank if len(self._best) >= self.size else (np.inf, 0.0)
         for column, score in enumerate(scores.tolist()):
             rank = int(level[column]), -round(score, SCORE_DIGITS)
             if rank > last and self._nothing is not None:
-                continue  # what is kept already ranks before it
+                continue  # `size` sets rank before it
             chosen = as_set(ids[:, column], self.evaluator.null_id)
-            known[chosen] = RankedSet(*rank, len(chosen), chosen)
+            best_by_ids[chosen] = RankedSet(*rank, len(chosen), chosen)
             if not chosen:
-                self._nothing = known[chosen]
-        self._best = sorted(known.values(), key=_place)[: self.size]
+                self._nothing = best_by_ids[chosen]
+        self._best = sorted(best_by_ids.values(), key=_sort_key)[: self.size]
 
 
-def _place(ranked: RankedSet) -> tuple[int, float, int, tuple[int, ...]]:
-    """Return what sets are ordered by; as sets compare, but built once for each."""
+def _sort_key(ranked: RankedSet) -> tuple[int, float, int, tuple[int, ...]]:
+    """Return the fields that sets compare by, as one tuple: faster than the dataclass's order."""
     return ranked.violation_level, ranked.negative_score, ranked.n_steps, ranked.ids

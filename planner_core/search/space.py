@@ -1,4 +1,4 @@
-"""What a sequence generator searches: the candidates, and the seeds that the patterns proposed."""
+"""The input of a sequence generator: candidates, evaluator, ranking and seeds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from planner_core.search.ranking import Ranking
 
 @dataclass(frozen=True, eq=False)
 class SearchSpace:
-    """The candidates of a run with the seeds that the patterns proposed.
+    """The candidates of a run, and the seeds that the pattern generators proposed.
 
     Parameters
     ----------
@@ -34,12 +34,12 @@ class SearchSpace:
 
     @property
     def null_id(self) -> int:
-        """The id of no action."""
+        """The id of the null candidate."""
         return self.candidates.null_id
 
     @cached_property
     def promising(self) -> tuple[int, ...]:
-        """All candidate ids: those in seeds first, each part by gain alone."""
+        """All candidate ids: those in seeds first, each part by the gain of a candidate alone."""
         seeded = {i for seed in self.seeds for i in seed}
         return tuple(
             sorted(

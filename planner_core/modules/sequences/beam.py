@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from planner_core.market.state import PlanningState
 from planner_core.model.arrays import BoolArray, FloatArray
+from planner_core.search.evaluator import Evaluator, IdBlock, LimitColumn
 from planner_core.modules.module import (
     ModuleMetadata,
     ModuleParameters,
@@ -108,7 +108,7 @@ def _joined(levels: Iterator[IdBlock]) -> Iterator[IdBlock]:
 
 def _priced(evaluator: Evaluator, parameters: BeamParameters) -> Iterator[FloatArray]:
     """Yield what each candidate adds to the score alone, at each pair of prices; (K,)."""
-    k, columns = evaluator.candidates.n, evaluator.columns
+    k, usage = evaluator.candidates.n, evaluator.limit_usage
     change, alone = evaluator.tables.weight_change[:k], evaluator.bound_lin[:k]
     sells, buys = change < 0, change > 0
     if not (sells.any() and buys.any()):
@@ -116,12 +116,12 @@ def _priced(evaluator: Evaluator, parameters: BeamParameters) -> Iterator[FloatA
         return
     cheapest = float(np.median(alone[sells] / change[sells]))
     dearest = float(np.median(alone[buys] / change[buys]))
-    cash = columns[:k, evaluator.cash_columns].sum(axis=1)
+    cash = usage[:k, evaluator.cash_columns].sum(axis=1)
     for of_cash in parameters.cash_prices:
         for of_turnover in parameters.turnover_prices:
             cash_price = max(0.0, cheapest + of_cash * (dearest - cheapest))
             turnover_price = max(0.0, of_turnover * (dearest - cheapest) / 2)
-            yield alone + cash_price * cash - turnover_price * columns[:k, 2]
+            yield alone + cash_price * cash - turnover_price * usage[:k, LimitColumn.TURNOVER]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,9 +152,9 @@ def _grow(
         score=np.array([evaluator.bound_before]),
         growth=alone[None, :].copy(),
         blocked=np.zeros((1, k), dtype=bool),
-        total=np.zeros((1, evaluator.columns.shape[1])),
+        total=np.zeros((1, evaluator.limit_usage.shape[1])),
     )
-    by_limit = np.ascontiguousarray(evaluator.columns[:k].T)
+    by_limit = np.ascontiguousarray(evaluator.limit_usage[:k].T)
     for depth in range(space.depth):
         score = level.score[:, None] + level.growth
         # In memory limit by limit: each is asked of all sets in a row.
@@ -224,5 +224,5 @@ def _next_level(
         score=score.ravel()[places],
         growth=level.growth[parent] + evaluator.tables.pair[added, :k],
         blocked=level.blocked[parent] | evaluator.candidates.conflicts[added],
-        total=level.total[parent] + evaluator.columns[added],
+        total=level.total[parent] + evaluator.limit_usage[added],
     )

@@ -95,7 +95,7 @@ def test_a_climb_knows_where_its_steps_stand(cash: float) -> None:
     better = hood.best(hood.exchanges_of_one())
     assert better is not None
     fresh = Neighbourhood(evaluator, better, DEPTH)
-    assert hood.reached == pytest.approx((fresh.score, fresh.level), abs=1e-12)
+    assert hood.next_standing == pytest.approx((fresh.score, fresh.level), abs=1e-12)
     ranks = [
         (found.level, -found.score)
         for found in (Neighbourhood(evaluator, ids, DEPTH) for ids in climb(evaluator, (), DEPTH))

@@ -1,0 +1,1 @@
+"""Rank sets of candidates, and climb from a set to better ones."""
