@@ -1,24 +1,38 @@
-"""A bound from above on every set within a box of options: the heart of the certificate.
+"""Bound the score of every set within a box of options: a Lagrangian relaxation.
 
-Each security chooses one option: not to trade, or one of its candidates; a set is one choice per
-security with at most `depth` trades. The smooth objective is `s0 + a'd - d'Md - trading(d)` with M
-positive semi-definite. Split M = Lambda + R with Lambda diagonal and R still positive
-semi-definite. Then for *any* point y and *any* weights q of the tail windows and *any* multipliers
-u >= 0 of the linear limits `A x <= b`,
+Each security chooses one option: to stay as it is, or one of its candidates. A set is one choice
+per security with at most `depth` trades. Its score is
 
-    score(x) <= s0 + y'Ry - eta q'loss(nothing) + u'b
-                + sum_i [ (a - 2Ry + eta R_q)_i d_i - Lambda_i d_i^2 - trading(x_i) - u'A(x_i) ]
+    score(x) = s0 + a'd - d'Md - trading(x) - eta * CVaR95(d)
 
-because -d'Rd lies below its tangents and CVaR95 above its subgradients. The sum is separable, so
-its maximum over all sets with at most `depth` trades is exact: each security's best option, and
-the `depth` best of those. What remains is to choose (y, q, u) well: y is averaged toward the
-maximisers and u follows the averaged violation, as in the volume algorithm (F. Barahona,
-R. Anbil, Mathematical Programming 87 (2000), 385-399). Any choice is valid; some are tighter.
+with d the weight changes, a the gradient and M the matrix of the smooth objective. Three things
+couple the securities, and each is replaced by a bound that is linear in the choices:
+
+* M = Lambda + R with Lambda diagonal and R positive semi-definite. -d'Rd is concave, so it lies
+  below its tangent at any linearization point y:  -d'Rd <= y'Ry - 2 y'Rd.
+* CVaR95 is convex, so it lies above its tangent: for any weights q of the windows that are allowed,
+  CVaR95(d) >= q'loss(0) - (q'r)'d, with r the returns of the windows.
+* The limits A x <= b enter with multipliers u >= 0:  0 <= u'(b - A x) for every legal x.
+
+Together, for any y, q and u,
+
+    score(x) <= s0 + y'Ry - eta q'loss(0) + u'b
+                + sum_i [ (a - 2Ry + eta q'r)_i d_i - Lambda_i d_i^2 - trading(x_i) - u'A(x_i) ]
+
+The sum is separable: its maximum over all sets with at most `depth` trades is exact, namely each
+security's best option and the `depth` best of those. Any (y, q, u) gives a valid bound, some a
+tighter one. The point y is averaged toward the maximisers, and u follows the violation of the
+limits at the maximiser.
+
+Sources: M. L. Fisher, "The Lagrangian relaxation method for solving integer programming problems",
+Management Science 27 (1981), 1-18, with B. T. Polyak's step size; the averaged point is that of the
+volume algorithm (F. Barahona, R. Anbil, Mathematical Programming 87 (2000), 385-399).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,37 +44,41 @@ from planner_core.market.limits import VIOLATION_TOLERANCE
 
 IntBlock = NDArray[np.int64]
 
+PADDING = -1
+"""Stands for no candidate at all in `Options.candidate`."""
+
 FORBIDDEN = -1e6
 """Value of an option outside the box; finite, so that no inf - inf arises."""
-SETTLED = 1e-12
+TINY = 1e-12
+"""Floor under divisors and gaps."""
 ROUND_STEPS = 10
-"""Steps for which a CVaR subgradient serves: it costs more than all the rest of a step."""
-MIN_ROUNDS = 6
+"""Steps that share one CVaR95 tangent: computing it costs more than the rest of a step."""
+ROUNDS_MIN = 6
 STALLED = 0.01
-"""A round that closes less than this part of the gap is the last one."""
+"""A round that closes less than this part of the gap is a box's last one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Options:
-    """The choices of every security, sorted by weight change, padded to one width.
+    """The options of G securities, sorted by weight change and padded to P places each.
 
     Parameters
     ----------
     security : ndarray of shape (G,)
-        Columns of the securities that can trade.
+        Columns of the securities that can trade; negative for a pair of currencies.
     candidate : ndarray of shape (G, P), int
-        Candidate id; the null id for not trading; -1 for padding.
-    none : ndarray of shape (G,), int
+        Candidate id; the null id for staying; PADDING for a place that is not in use.
+    stay : ndarray of shape (G,), int
         The place of not trading.
     count : ndarray of shape (G,), int
-        How many places are in use.
+        Number of places in use.
     change : ndarray of shape (G, P)
         Weight change d.
     trading : ndarray of shape (G, P)
         Costs, tax and turnover penalty, fractions of V0.
     rows : ndarray of shape (n_rows, G, P)
         A of the limits.
-    room : ndarray of shape (n_rows,)
+    rhs : ndarray of shape (n_rows,)
         b of the limits.
     buys_conflict : ndarray of shape (G, G), bool
         Securities that must not both be bought.
@@ -68,49 +86,61 @@ class Options:
 
     security: IntBlock
     candidate: IntBlock
-    none: IntBlock
+    stay: IntBlock
     count: IntBlock
     change: FloatArray
     trading: FloatArray
     rows: FloatArray
-    room: FloatArray
+    rhs: FloatArray
     buys_conflict: BoolArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Boxes:
-    """A batch of B boxes with the point their bound was taken at.
+    """A batch of B boxes, each with its bound and where that was taken.
 
-    `low`, `high` (B, G): first and last place each security may choose. `point` (B, G): y.
-    `price` (B, n_rows): u. `bound` (B,). `choice` (B, G): the maximiser's places.
+    Parameters
+    ----------
+    low, high : ndarray of shape (B, G), int
+        First and last place that each security may choose.
+    linearization_point : ndarray of shape (B, G)
+        y.
+    multiplier : ndarray of shape (B, n_rows)
+        u.
+    bound : ndarray of shape (B,)
+    choice : ndarray of shape (B, G), int
+        The places that the maximiser of the bound chooses.
     """
 
     low: IntBlock
     high: IntBlock
-    point: FloatArray
-    price: FloatArray
+    linearization_point: FloatArray
+    multiplier: FloatArray
     bound: FloatArray
     choice: IntBlock
 
     def take(self, which: NDArray[np.intp] | BoolArray) -> Boxes:
         """Return some of the boxes."""
-        return Boxes(
-            self.low[which],
-            self.high[which],
-            self.point[which],
-            self.price[which],
-            self.bound[which],
-            self.choice[which],
-        )
+        return Boxes(*(getattr(self, field.name)[which] for field in fields(self)))
 
     def replaced(self, which: NDArray[np.intp], part: Boxes) -> Boxes:
         """Return these boxes with some of them replaced."""
         columns = []
-        for name in ("low", "high", "point", "price", "bound", "choice"):
-            column = getattr(self, name).copy()
-            column[which] = getattr(part, name)
+        for field in fields(self):
+            column = getattr(self, field.name).copy()
+            column[which] = getattr(part, field.name)
             columns.append(column)
         return Boxes(*columns)
+
+    @staticmethod
+    def joined(parts: Sequence[Boxes]) -> Boxes:
+        """Return several batches as one."""
+        return Boxes(
+            *(
+                np.concatenate([getattr(part, field.name) for part in parts])
+                for field in fields(Boxes)
+            )
+        )
 
     def __len__(self) -> int:
         return len(self.bound)
@@ -128,6 +158,7 @@ class Relaxation:
         # A conversion (a negative number) changes no weight: it has no part in the risk.
         moves = security >= 0
         quadratic = objective.quadratic()[np.ix_(security, security)] * np.outer(moves, moves)
+        # M = Lambda + R: `diagonal` stays exact in the bound, only `coupling` is linearised.
         self.diagonal = np.zeros(security.size)
         self.diagonal[moves] = _diagonal_part(quadratic[np.ix_(moves, moves)])
         self.coupling = quadratic - np.diag(self.diagonal)
@@ -140,149 +171,173 @@ class Relaxation:
 
     def root(self) -> Boxes:
         """Return the one box that holds every set."""
-        g, rows = self.options.security.size, self.options.room.size
+        n_groups, n_rows = self.options.security.size, self.options.rhs.size
         return Boxes(
-            low=np.zeros((1, g), dtype=np.int64),
+            low=np.zeros((1, n_groups), dtype=np.int64),
             high=(self.options.count - 1)[None, :].copy(),
-            point=np.zeros((1, g)),
-            price=np.zeros((1, rows)),
+            linearization_point=np.zeros((1, n_groups)),
+            multiplier=np.zeros((1, n_rows)),
             bound=np.full(1, np.inf),
-            choice=np.broadcast_to(self.options.none, (1, g)).copy(),
+            choice=np.broadcast_to(self.options.stay, (1, n_groups)).copy(),
         )
 
     def tighten(self, boxes: Boxes, target: float, rounds: int, *, warm: bool = True) -> Boxes:
-        """Improve the bounds of boxes toward (not below) the target.
+        """Lower the bounds of boxes toward the target.
 
         Parameters
         ----------
         boxes : Boxes
         target : float
-            What a bound must fall to for its box to be closed; such a box is left alone.
+            A box whose bound has fallen to it is closed, and left alone.
         rounds : int
-            Of ROUND_STEPS steps each. A box whose bound hardly moved in two rounds is left alone.
+            Of ROUND_STEPS steps each. A box whose bound hardly falls in a round is left alone too.
         warm : bool
-            The boxes come with a good point: do not step far from it.
+            The boxes come with a good linearization point: do not move far from it.
         """
         best = boxes
-        point, price = boxes.point.copy(), boxes.price.copy()
-        pace = np.ones((len(boxes), 1))
+        point, multiplier = boxes.linearization_point.copy(), boxes.multiplier.copy()
+        step_scale = np.ones((len(boxes), 1))
         active = np.arange(len(boxes))
         for turn in range(rounds):
             before = best.bound[active]
-            part, point, price, pace = self._round(
-                best.take(active), point, price, pace, target, turn, warm=warm
+            part, point, multiplier, step_scale = self._round(
+                best.take(active), point, multiplier, step_scale, target, turn, warm=warm
             )
             best = best.replaced(active, part)
             gap = part.bound - target
-            moving = (before - part.bound > STALLED * gap) | (turn < MIN_ROUNDS)
-            going = (gap > 0) & moving
-            if not going.any():
+            # The first rounds of a box find its multipliers: they may lower nothing yet.
+            improving = (before - part.bound > STALLED * gap) | (turn < ROUNDS_MIN)
+            still_open = (gap > 0) & improving
+            if not still_open.any():
                 break
-            active, point, price, pace = active[going], point[going], price[going], pace[going]
+            active, point = active[still_open], point[still_open]
+            multiplier, step_scale = multiplier[still_open], step_scale[still_open]
         return best
 
     def _round(
         self,
         boxes: Boxes,
         point: FloatArray,
-        price: FloatArray,
-        pace: FloatArray,
+        multiplier: FloatArray,
+        step_scale: FloatArray,
         target: float,
         turn: int,
         *,
         warm: bool,
     ) -> tuple[Boxes, FloatArray, FloatArray, FloatArray]:
-        """Take ROUND_STEPS steps with one CVaR subgradient; return the best and where it ended."""
+        """Take ROUND_STEPS steps with one CVaR95 tangent; return the best boxes and the last step.
+
+        `point` (B, G), `multiplier` (B, n_rows) and `step_scale` (B, 1) go on from round to round,
+        also where they made a bound no better: the way to a lower bound is not monotonic.
+        """
         best = boxes
-        cut = self._tail_cut(point)
+        tangent = self._tail_tangent(point)
         for step in range(turn * ROUND_STEPS, (turn + 1) * ROUND_STEPS):
-            bound, choice, chosen = self._dual(boxes, point, price, cut)
+            bound, choice, change = self._dual_function(boxes, point, multiplier, tangent)
             better = bound < best.bound
             column = better[:, None]
             best = replace(
                 best,
-                point=np.where(column, point, best.point),
-                price=np.where(column, price, best.price),
+                linearization_point=np.where(column, point, best.linearization_point),
+                multiplier=np.where(column, multiplier, best.multiplier),
                 bound=np.where(better, bound, best.bound),
                 choice=np.where(column, choice, best.choice),
             )
-            pace = np.where(column, pace * 1.1, pace * 0.7)
+            # Longer steps while they help, shorter ones after an overshoot.
+            step_scale = np.where(column, step_scale * 1.1, step_scale * 0.7)
+            # Frank-Wolfe step toward the maximiser: y <- (1 - share) y + share d.
             share = 1.0 / (step + 3.0) if warm else 2.0 / (step + 2.0)
-            point = point + share * (chosen - point)
-            excess = self._used(choice) - self.options.room
-            gap = np.maximum(best.bound - target, SETTLED)[:, None]
-            length = np.maximum((excess**2).sum(axis=1, keepdims=True), SETTLED)
-            price = np.maximum(0.0, price + 0.5 * pace * gap / length * excess)
-        return best, point, price, pace
+            point = point + share * (change - point)
+            # A x - b at the maximiser is a subgradient of the dual function, negated.
+            excess = self._usage(choice) - self.options.rhs
+            # Polyak: u <- max(0, u + scale/2 (bound - target) / |A x - b|^2 (A x - b)).
+            gap = np.maximum(best.bound - target, TINY)[:, None]
+            norm_squared = np.maximum((excess**2).sum(axis=1, keepdims=True), TINY)
+            multiplier = np.maximum(
+                0.0, multiplier + 0.5 * step_scale * gap / norm_squared * excess
+            )
+        return best, point, multiplier, step_scale
 
-    def _dual(
+    def _dual_function(
         self,
         boxes: Boxes,
         point: FloatArray,
-        price: FloatArray,
-        cut: tuple[FloatArray, FloatArray],
+        multiplier: FloatArray,
+        tangent: tuple[FloatArray, FloatArray],
     ) -> tuple[FloatArray, IntBlock, FloatArray]:
-        """Return bound (B,), maximiser's places (B, G) and its weight changes (B, G)."""
+        """Return bound (B,), the maximiser's places (B, G) and its weight changes (B, G)."""
         options = self.options
-        pulled = point @ self.coupling
-        constant = (point * pulled).sum(axis=1) + price @ options.room + cut[0]
-        slope = self.slope - 2 * pulled + cut[1]
+        coupled = point @ self.coupling
+        # y'Ry - eta q'loss(0) + u'b
+        constant = (point * coupled).sum(axis=1) + multiplier @ options.rhs + tangent[0]
+        # (a - 2Ry + eta q'r) d - Lambda d^2 - trading - u'A, for every option of every security
+        slope = self.slope - 2 * coupled + tangent[1]
         value = slope[:, :, None] * options.change
         value -= self.diagonal[:, None] * options.change**2 + options.trading
-        value -= np.tensordot(price, options.rows, axes=(1, 0))
+        value -= np.tensordot(multiplier, options.rows, axes=(1, 0))
         inside = (self._places >= boxes.low[:, :, None]) & (self._places <= boxes.high[:, :, None])
         value = np.where(inside, value, FORBIDDEN)
-        at = np.arange(options.security.size)
-        may_rest = (boxes.low <= options.none) & (options.none <= boxes.high)
-        value[:, at, options.none] = FORBIDDEN
+        group = np.arange(options.security.size)
+        may_stay = (boxes.low <= options.stay) & (options.stay <= boxes.high)
+        # Staying is worth 0. Without it, `choice` is the best trade, and the depth decides below.
+        value[:, group, options.stay] = FORBIDDEN
         choice = value.argmax(axis=2)
         gain = np.take_along_axis(value, choice[:, :, None], axis=2)[:, :, 0]
-        trades = self._trades(gain, may_rest)
+        trades = self._trades(gain, may_stay)
         total = np.where(trades, gain, 0.0).sum(axis=1)
-        choice = np.where(trades, choice, options.none)
-        change = options.change[at, choice]
+        choice = np.where(trades, choice, options.stay)
+        change = options.change[group, choice]
+        # s0 is without CVaR95: the tangent's constant has that of doing nothing.
         before = self.evaluator.tables.score_before
         return before + constant + total, choice, change
 
-    def _trades(self, gain: FloatArray, may_rest: BoolArray) -> BoolArray:
-        """Choose who trades: who must, and of the others the best that fit into the depth."""
-        must = ~may_rest
-        left = self.depth - must.sum(axis=1)
-        free = np.where(may_rest, gain, -np.inf)
-        rank = np.argsort(np.argsort(-free, axis=1, kind="stable"), axis=1, kind="stable")
-        chosen: BoolArray = must | ((rank < left[:, None]) & (free > 0))
-        return chosen
+    def _trades(self, gain: FloatArray, may_stay: BoolArray) -> BoolArray:
+        """Return which securities trade: those that must, then the best others up to the depth."""
+        must = ~may_stay
+        places_left = self.depth - must.sum(axis=1)
+        optional = np.where(may_stay, gain, -np.inf)
+        # The rank of each entry in its row: the inverse of the sorting permutation.
+        rank = np.argsort(np.argsort(-optional, axis=1, kind="stable"), axis=1, kind="stable")
+        trades: BoolArray = must | ((rank < places_left[:, None]) & (optional > 0))
+        return trades
 
-    def _tail_cut(self, point: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def _tail_tangent(self, point: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return constant (B,) and slope (B, G) of a bound from above on `-eta * CVaR95`."""
         if not self.eta:
             return np.zeros(len(point)), np.zeros(point.shape)
         losses = self.tail_before[None, :] - point @ self.tail.T
         n = self.tail_weights.size
+        # The n worst windows, then in order: the last one has a fractional weight.
         worst = np.argpartition(-losses, n - 1, axis=1)[:, :n]
         ordered = np.take_along_axis(losses, worst, axis=1).argsort(axis=1)[:, ::-1]
         worst = np.take_along_axis(worst, ordered, axis=1)
         weights = np.zeros_like(losses)
         np.put_along_axis(weights, worst, self.tail_weights[None, :], axis=1)
+        # -eta q'(loss(0) - r d)
         return -self.eta * (weights @ self.tail_before), self.eta * (weights @ self.tail)
 
-    def _used(self, choice: IntBlock) -> FloatArray:
-        """Return what the choices use of each limit; (B, n_rows)."""
-        at = np.arange(self.options.security.size)
-        used: FloatArray = self.options.rows[:, at, choice].sum(axis=2).T
-        return used
+    def _usage(self, choice: IntBlock) -> FloatArray:
+        """Return A x of the choices; (B, n_rows)."""
+        group = np.arange(self.options.security.size)
+        usage: FloatArray = self.options.rows[:, group, choice].sum(axis=2).T
+        return usage
 
 
 def _diagonal_part(quadratic: FloatArray) -> FloatArray:
-    """Return as much of a diagonal as leaves the rest positive semi-definite; (G,)."""
-    own = np.sqrt(np.maximum(np.diag(quadratic), SETTLED))
-    scaled = quadratic / np.outer(own, own)
+    """Return as much of a diagonal as leaves the rest positive semi-definite; (G,).
+
+    With D the diagonal of M and l the least eigenvalue of D^-1/2 M D^-1/2, M - l D is positive
+    semi-definite. The more goes into the diagonal, the less is linearised.
+    """
+    deviation = np.sqrt(np.maximum(np.diag(quadratic), TINY))
+    scaled = quadratic / np.outer(deviation, deviation)
+    # A hair less than the eigenvalue: its own rounding error must not make the rest indefinite.
     share = max(0.0, float(np.linalg.eigvalsh(scaled)[0]) - 1e-9)
-    return share * own**2
+    return share * deviation**2
 
 
 def build_options(evaluator: Evaluator, violation: float) -> tuple[bool, Options]:
-    """Lay the candidates out per security, and write the limits as rows.
+    """Arrange the candidates by security, and write the limits as rows.
 
     Parameters
     ----------
@@ -293,92 +348,102 @@ def build_options(evaluator: Evaluator, violation: float) -> tuple[bool, Options
     Returns
     -------
     proven : bool
-        No set has a smaller violation: that level of the objective is settled.
+        No set has a smaller violation.
     options : Options
     """
     candidates, state = evaluator.candidates, evaluator.state
+    # Violation that no set can avoid: excess over position caps, less the most that sells relieve.
     excess = np.maximum(state.portfolio.weight - state.limits.position_cap, 0.0)
     relief = np.append(evaluator.limit_usage[: candidates.n, LimitColumn.RELIEF], 0.0)
     security = np.unique(candidates.security)
-    most = np.zeros(excess.size)
-    np.maximum.at(most, candidates.security[candidates.is_sell], relief[:-1][candidates.is_sell])
-    proven = violation <= float((excess - most).sum()) + 2 * VIOLATION_TOLERANCE
-    places = []
+    relief_max = np.zeros(excess.size)
+    np.maximum.at(
+        relief_max, candidates.security[candidates.is_sell], relief[:-1][candidates.is_sell]
+    )
+    proven = violation <= float((excess - relief_max).sum()) + 2 * VIOLATION_TOLERANCE
+    options = []
     for column in security:
         ids = [*np.flatnonzero(candidates.security == column), candidates.null_id]
         if proven and column >= 0 and excess[column] > 0:
-            ids = [i for i in ids if relief[i] >= most[column] - VIOLATION_TOLERANCE]
-        places.append(sorted(ids, key=lambda i: (evaluator.tables.weight_change[i], i)))
-    return proven, _lay_out(evaluator, security, places, 0.0 if proven else violation)
+            # A set at that violation relieves every position in full: other options are out.
+            ids = [i for i in ids if relief[i] >= relief_max[column] - VIOLATION_TOLERANCE]
+        options.append(sorted(ids, key=lambda i: (evaluator.tables.weight_change[i], i)))
+    return proven, _arranged(evaluator, security, options, 0.0 if proven else violation)
 
 
-def _lay_out(
-    evaluator: Evaluator, security: IntBlock, places: list[list[int]], slack: float
+def _arranged(
+    evaluator: Evaluator, security: IntBlock, options: list[list[int]], allowance: float
 ) -> Options:
+    """Return the options (candidate ids of each security) as padded arrays."""
     null = evaluator.null_id
-    width = max((len(ids) for ids in places), default=1)
-    candidate = np.full((len(places), width), -1, dtype=np.int64)
-    none = np.full(len(places), -1, dtype=np.int64)
-    for row, ids in enumerate(places):
+    width = max((len(ids) for ids in options), default=1)
+    candidate = np.full((len(options), width), PADDING, dtype=np.int64)
+    stay = np.full(len(options), -1, dtype=np.int64)
+    for row, ids in enumerate(options):
         candidate[row, : len(ids)] = ids
         if null in ids:
-            none[row] = ids.index(null)
-    # A security that must be repaired cannot rest: its place of not trading is the padding after.
-    count = np.array([len(ids) for ids in places], dtype=np.int64)
-    if (none < 0).any():
-        candidate = np.hstack([candidate, np.full((len(places), 1), -1)])
-        none = np.where(none < 0, count, none)
-    at = np.where(candidate >= 0, candidate, null)
+            stay[row] = ids.index(null)
+    # A security that must be repaired cannot stay: its place of staying is the padding behind.
+    count = np.array([len(ids) for ids in options], dtype=np.int64)
+    if (stay < 0).any():
+        candidate = np.hstack([candidate, np.full((len(options), 1), PADDING)])
+        stay = np.where(stay < 0, count, stay)
+    # Padding reads the null candidate's 0 in every table.
+    ids_or_null = np.where(candidate != PADDING, candidate, null)
     tables, weights = evaluator.tables, evaluator.state.objective.weights
-    spent = np.zeros(null + 1)
-    spent[:null] = (
+    trading = np.zeros(null + 1)
+    # (cost + tax) / V0 + rho |d|
+    trading[:null] = (
         evaluator.candidates.cost + evaluator.candidates.tax_scored
     ) / evaluator.state.nav + weights.turnover_penalty * np.abs(tables.weight_change[:null])
-    rows, room = _limit_rows(evaluator, slack)
+    rows, rhs = _limit_rows(evaluator, allowance)
     return Options(
         security=security,
         candidate=candidate,
-        none=none,
+        stay=stay,
         count=count,
-        change=tables.weight_change[at],
-        trading=spent[at],
-        rows=rows[:, at],
-        room=room,
+        change=tables.weight_change[ids_or_null],
+        trading=trading[ids_or_null],
+        rows=rows[:, ids_or_null],
+        rhs=rhs,
         buys_conflict=_buys_conflict(evaluator, security),
     )
 
 
-def _limit_rows(evaluator: Evaluator, slack: float) -> tuple[FloatArray, FloatArray]:
+def _limit_rows(evaluator: Evaluator, allowance: float) -> tuple[FloatArray, FloatArray]:
     """Return A (n_rows, K + 1) and b (n_rows,) of linear limits that every legal set keeps.
 
-    The turnover cap forgives `min(repair, credit)`; since `min(x, c) <= x` and `<= c`, each choice
-    of one of the two gives a valid linear row.
+    `allowance`: violation that a set may leave, because the set in question leaves it too.
     """
     limits, nav = evaluator.state.limits, evaluator.state.nav
     usage = evaluator.limit_usage
-    turnover, buys = usage[:, LimitColumn.TURNOVER], usage[:, LimitColumn.BUYS]
-    repair = usage[:, LimitColumn.REPAIRS]
+    buys, turnover = usage[:, LimitColumn.BUYS], usage[:, LimitColumn.TURNOVER]
+    repairs = usage[:, LimitColumn.REPAIRS]
     cash = limits.cash_rows
+    # A row's cash after the set falls short of what it needs by no more than the allowance.
     rows = list(-usage[:, evaluator.cash_columns].T)
-    room = list((cash.free - cash.required) / nav + slack)
-    for count_repair in (False, True) if limits.repair_credit > 0 else (False,):
-        for count_deposit in (False, True) if limits.deposit_credit > 0 else (False,):
-            rows.append(turnover - count_repair * repair - count_deposit * buys)
-            room.append(
+    rhs = list((cash.free - cash.required) / nav + allowance)
+    # turnover - min(repairs, c1) - min(buys, c2) <= left. As min(x, c) is at most x and at most c,
+    # each choice of x or c in each min gives a row that every legal set keeps.
+    for take_repairs in (False, True) if limits.repair_credit > 0 else (False,):
+        for take_buys in (False, True) if limits.deposit_credit > 0 else (False,):
+            rows.append(turnover - take_repairs * repairs - take_buys * buys)
+            rhs.append(
                 limits.turnover_left
-                + (0.0 if count_repair else limits.repair_credit)
-                + (0.0 if count_deposit else limits.deposit_credit)
+                + (0.0 if take_repairs else limits.repair_credit)
+                + (0.0 if take_buys else limits.deposit_credit)
             )
     if np.isfinite(limits.settled_budget):
+        # A set without buys keeps this row too: it pays 0.
         rows.append(usage[:, LimitColumn.PAID])
-        room.append(max(limits.settled_budget, 0.0) / nav)
+        rhs.append(max(limits.settled_budget, 0.0) / nav)
     for row in range(len(limits.groups.names)):
         rows.append(usage[:, evaluator.group_columns.start + row])
         excess = float(limits.groups.excess[row])
-        allowed = slack if excess > 0 else 0.0
-        room.append(float(limits.groups.cap[row] - limits.groups.weight[row]) + allowed)
-    # More room than the limits' own tolerance: the bound must hold for what they let pass.
-    return np.array(rows), np.array(room) + 4 * LIMIT_TOLERANCE
+        group_allowance = allowance if excess > 0 else 0.0
+        rhs.append(float(limits.groups.cap[row] - limits.groups.weight[row]) + group_allowance)
+    # Wider than the limits' own tolerance: the bound must hold for every set they let pass.
+    return np.array(rows), np.array(rhs) + 4 * LIMIT_TOLERANCE
 
 
 def _buys_conflict(evaluator: Evaluator, security: IntBlock) -> BoolArray:
@@ -386,10 +451,11 @@ def _buys_conflict(evaluator: Evaluator, security: IntBlock) -> BoolArray:
     candidates = evaluator.candidates
     conflict = np.zeros((security.size, security.size), dtype=bool)
     buys = [np.flatnonzero(candidates.is_buy & (candidates.security == c)) for c in security]
-    for g, left in enumerate(buys):
-        for h, right in enumerate(buys[:g]):
-            if left.size and right.size:
+    for g, buys_of_g in enumerate(buys):
+        for h, buys_of_h in enumerate(buys[:g]):
+            if buys_of_g.size and buys_of_h.size:
+                # Only if every size excludes every size: the rows must hold for all sets.
                 conflict[g, h] = conflict[h, g] = bool(
-                    candidates.conflicts[np.ix_(left, right)].all()
+                    candidates.conflicts[np.ix_(buys_of_g, buys_of_h)].all()
                 )
     return conflict
