@@ -1,4 +1,12 @@
-"""What a trade costs and what tax it triggers; both leave cash."""
+"""Costs of a trade, and the gain that it realises; costs and tax leave cash.
+
+A trade of value v costs `fixed + rate v + impact v^1.5`: the broker's ticket fee; commission, half
+the spread and currency conversion in proportion; and market impact by the square-root law. Each
+term depends on one trade alone, so the costs of a set of trades add up.
+
+A sell takes tax lots in a fixed order. Its gain is what the units sold are worth less what those
+lots cost, both in base currency, so that gains of the currency count too.
+"""
 
 from __future__ import annotations
 
@@ -50,8 +58,9 @@ def build_costs(
     Notes
     -----
     Impact: J. Gatheral, "No-dynamic-arbitrage and market impact", Quantitative Finance 10 (2010):
-    `sigma_daily * sqrt(v / ADV)` of the value, per action, so that it stays additive.
+    `c * sigma_daily * sqrt(v / ADV)` of the value.
     """
+    # Values are at the mid price: a trade at the quote pays half the spread on top.
     rate = np.array(
         [
             config.cost_bps
@@ -61,10 +70,12 @@ def build_costs(
         ],
         dtype=np.float64,
     )
+    # Without an ADV the market counts as infinitely deep: no impact.
     adv = np.array([s.adv_value or np.inf for s in context.securities], dtype=np.float64)
     return CostModel(
         fixed=config.fixed_cost,
         rate=rate * BASIS_POINT,
+        # v * c sigma sqrt(v / ADV) = (c sigma / sqrt(ADV)) v^1.5
         impact=config.impact_coefficient * daily_volatility / np.sqrt(adv),
     )
 
@@ -77,23 +88,25 @@ def realised_gain(lots: Sequence[TaxLot], quantity: float, unit_value: float, me
     lots : sequence of TaxLot
         Those that may be sold.
     quantity : float, units
-        At most the sum of the lots.
+        At most the sum of the lots; any excess realises nothing.
     unit_value : float, base currency per unit
     method : {"hifo", "fifo"}
         Highest cost first, or oldest first.
     """
-    gain, left = 0.0, quantity
+    gain, unsold = 0.0, quantity
     for lot in in_selling_order(lots, method):
-        taken = min(left, lot.quantity)
-        gain += taken * (unit_value - lot.unit_cost * lot.fx_rate)
-        left -= taken
-        if left <= 0:
+        units = min(unsold, lot.quantity)
+        # Cost at the rate of the day it was bought.
+        gain += units * (unit_value - lot.unit_cost * lot.fx_rate)
+        unsold -= units
+        if unsold <= 0:
             break
     return gain
 
 
 def in_selling_order(lots: Sequence[TaxLot], method: str) -> list[TaxLot]:
     """Return the lots in the order a sell takes them; ties by date, so that it is repeatable."""
+    # A lot of unknown date counts as the oldest.
     if method == "fifo":
         return sorted(lots, key=lambda lot: (lot.acquired or date.min, lot.unit_cost * lot.fx_rate))
     return sorted(lots, key=lambda lot: (-lot.unit_cost * lot.fx_rate, lot.acquired or date.min))

@@ -1,10 +1,25 @@
-"""The objective, written as its formula: a one-year certainty equivalent, per NAV before trading.
+"""The objective: a one-year certainty equivalent, per NAV before trading (V0).
 
     mu'w - (lambda/2) w'Sw - kappa*HHI - tau*|w-w*|^2 - gamma*sum_g (w_g-w*_g)^2
          - eta*CVaR95 - cost/V0 - tax/V0 - rho*turnover
 
-CVaR95 is that of a 21-day loss, beside an annual mu: eta is set for that. Weights are of V0, the
-NAV before trading, so that everything but CVaR95 is linear plus quadratic in the chosen actions.
+The first two terms are the return that an investor with risk aversion lambda would take for certain
+in place of the portfolio. The next three pull toward diversification (HHI = w'w) and toward the
+owner's targets for securities (w*) and groups (w*_g). CVaR95 is the mean of the worst 5 % of 21-day
+losses: a shorter horizon than mu's year, and eta is set for that. The last three are what trading
+costs, once.
+
+Weights are fractions of V0 after trading too. So everything but CVaR95 is linear plus quadratic in
+the weight changes d: with g the gradient at the weights before trading,
+
+    smooth(w + d) = smooth(w) + g'd - d'Md
+    M = (lambda/2) S + kappa I + tau diag(has target) + gamma C'C
+
+where C is the membership of groups with a target. M is positive semi-definite: the objective is
+concave.
+
+Sources: H. Markowitz, Journal of Finance 7 (1952), 77-91; R. T. Rockafellar, S. Uryasev, Journal of
+Banking & Finance 26 (2002), 1443-1471.
 """
 
 from __future__ import annotations
@@ -35,7 +50,7 @@ TERMS = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Objective:
-    """The numbers of the formula.
+    """The coefficients of the objective.
 
     Parameters
     ----------
@@ -73,6 +88,7 @@ class Objective:
         cost, tax, turnover : float, fractions of V0
         """
         c = self.weights
+        # A security without a target does not drift.
         drift = np.where(self.has_target, weight - self.target, 0.0)
         group_drift = self.group_membership @ weight - self.group_target
         return {
@@ -95,6 +111,7 @@ class Objective:
         """Return M of the smooth part `g'd - d'Md`; (n, n), positive semi-definite."""
         c = self.weights
         n = self.mu.size
+        # The second derivative of the smooth part is -2 M: a w'w term enters with its own factor.
         return (
             c.risk_aversion / 2 * self.covariance
             + c.concentration_penalty * np.eye(n)
@@ -105,15 +122,17 @@ class Objective:
     def gradient(self, weight: FloatArray) -> FloatArray:
         """Return the gradient of the smooth part (without CVaR and trading) at a weight; (n,)."""
         c = self.weights
+        # -tau |w - w*|^2 = -tau w'w + 2 tau w*'w - tau w*'w*: targets are linear, w'w is in M.
         pull = c.drift_penalty * np.where(self.has_target, self.target, 0.0)
         group_pull = c.group_drift_penalty * self.group_membership.T @ self.group_target
+        # g = mu + 2 (tau w* + gamma C'w*_g) - 2 M w
         return self.mu + 2 * (pull + group_pull) - 2 * self.quadratic() @ weight
 
 
 def build_objective(
     context: PlanningContext, market: MarketModel, weights: ObjectiveConfig
 ) -> Objective:
-    """Collect the numbers of the formula from context, estimates and configuration."""
+    """Collect the coefficients from context, estimates and configuration."""
     targets = np.array(
         [np.nan if s.target is None else s.target for s in context.securities], dtype=np.float64
     )
@@ -133,10 +152,11 @@ def build_objective(
 def portfolio_metrics(weight: FloatArray, objective: Objective) -> Mapping[str, float]:
     """Return figures that are reported but not optimised; fractions, per year.
 
-    `effective_n` is 1/HHI of the invested part; `diversification_ratio` the mean volatility over
-    the portfolio's; `cvar95_21d` a 21-day loss. Without anything invested all are 0.
+    `effective_n` is 1/HHI of the invested part; `diversification_ratio` the weighted mean of the
+    volatilities over the portfolio's; `cvar95_21d` a 21-day loss. All are 0 with nothing invested.
     """
     invested = float(weight.sum())
+    # w'Sw; rounding can take that of a nearly riskless portfolio below 0.
     variance = float(weight @ objective.covariance @ weight)
     volatility = float(np.sqrt(max(variance, 0.0)))
     own = np.sqrt(np.maximum(np.diag(objective.covariance), 0.0))
@@ -144,6 +164,7 @@ def portfolio_metrics(weight: FloatArray, objective: Objective) -> Mapping[str, 
     squares = float(weight @ weight)
     return {
         "invested": invested,
+        # HHI of the invested part is sum (w / invested)^2.
         "effective_n": invested**2 / squares if squares > 0 else 0.0,
         "largest_weight": float(weight.max()) if weight.size else 0.0,
         "volatility": volatility,

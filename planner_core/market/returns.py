@@ -1,4 +1,19 @@
-"""What the price history says about the year ahead: mu, covariance, tail scenarios."""
+"""Estimate the year ahead from the price history: mu, covariance, tail scenarios.
+
+Three estimates feed the objective. All are of simple returns in base currency, because a
+portfolio's simple return is the weighted sum of those of its securities; log returns do not add up.
+
+* mu: the mean daily return x 252, shrunk toward the mean of all securities. A mean over three years
+  has a standard error of its volatility / sqrt(3), far more than the differences between means.
+* covariance: Ledoit and Wolf's shrinkage x 252. With few days per security the sample covariance
+  has eigenvalues near 0, which an optimiser takes for free diversification.
+* scenarios: overlapping 21-day returns as they were, for CVaR95. They keep fat tails and joint
+  crashes, which a covariance does not.
+
+Securities differ in how much history they have. Those with a long one share the same days, and the
+estimates come from those. One with a shorter history follows the equally weighted mean of the long
+ones by its beta, with a variance of its own on top; one without history is given that mean itself.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +32,7 @@ TAIL_HORIZON_DAYS = 21
 TAIL_LEVEL = 0.95
 MOMENTUM_DAYS = 60
 LONG_HISTORY = 0.8
-"""A history shorter than this part of the longest does not shorten the others'."""
+"""Part of the longest history that a security needs for its days to count among the common ones."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,13 +51,13 @@ class MarketModel:
         False: too few returns; the estimates are those of the market (mean of the others), and the
         security is not bought.
     momentum : ndarray of shape (n_securities,)
-        60-day return; NaN without history.
+        60-day return; NaN with fewer days.
     high : ndarray of shape (n_securities,), base currency
         Highest close of the last 252 days; NaN without any.
     cagr : ndarray of shape (n_securities,), per year
-        Growth over the whole history given; NaN below a year of it.
+        Compound growth over the whole history; NaN below a year of it.
     tail_episodes : int
-        Separate episodes in the tail at equal weights: how few crises CVaR95 rests on.
+        Separate episodes in the tail at equal weights: on how many crises CVaR95 rests.
     findings : tuple of Finding
     """
 
@@ -65,19 +80,17 @@ def estimate_market(
 
     Notes
     -----
-    Simple daily returns over `history_days`. A filled day and the day after it are no returns. A
-    security with fewer than `history_days_min` returns is left out alone; the others keep all of
-    their common days. Covariance: Ledoit and Wolf (2004), toward a scaled identity, x 252. Mean: x
-    252, `1 - mean_shrinkage` of its own and the rest of the cross-section mean. O(days x n^2).
+    Daily returns over `history_days`. A security with fewer than `history_days_min` of them has no
+    history; the others keep all of their common days. O(days x n^2).
 
-    A history that is long enough but much shorter than the others must not shorten theirs: such a
-    security is described by its beta to the equally weighted others and what is left over, after
-    R. Stambaugh, "Analyzing investments whose histories differ in length", Journal of Financial
-    Economics 45 (1997), 285-331.
+    Shorter histories: R. Stambaugh, "Analyzing investments whose histories differ in length",
+    Journal of Financial Economics 45 (1997), 285-331, with the equally weighted mean as the only
+    regressor.
     """
     returns = daily_returns(history)[-config.history_days :]
     n_returns = (~np.isnan(returns)).sum(axis=0)
     enough = n_returns >= config.history_days_min
+    # A much shorter history would shorten the common days of all: it is regressed on the others.
     long = enough & (n_returns >= LONG_HISTORY * n_returns.max(initial=0))
     common = _common_days(returns, long, config.history_days_min)
     loadings = _loadings(returns, common, enough & ~long, config.history_days_min)
@@ -110,6 +123,7 @@ def estimate_market(
 
 def daily_returns(history: PriceHistory) -> FloatArray:
     """Return simple base-currency returns, shape (n_days - 1, n); NaN beside a filled day."""
+    # A filled price repeats the last close: 0 that day, and several days' move in one after it.
     if len(history.base) <= 1:
         return np.empty((0, history.base.shape[1]))
     genuine = history.observed[1:] & history.observed[:-1]
@@ -124,34 +138,45 @@ def daily_returns(history: PriceHistory) -> FloatArray:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _CommonDays:
+    """`returns` (n_common, n): the days on which all of `members` (n,) have a return."""
+
     returns: FloatArray
-    kept: BoolArray
+    members: BoolArray
 
 
 def _common_days(returns: FloatArray, has_history: BoolArray, days_min: int) -> _CommonDays:
-    """Find the days that all kept securities share, dropping the gappiest one until enough do."""
-    kept = has_history.copy()
-    while kept.any():
-        complete = ~np.isnan(returns[:, kept]).any(axis=1)
+    """Find days that the securities share; drop the one with most gaps until there are enough."""
+    members = has_history.copy()
+    while members.any():
+        complete = ~np.isnan(returns[:, members]).any(axis=1)
         if complete.sum() >= days_min:
-            return _CommonDays(returns[complete], kept)
-        gaps = np.where(kept, np.isnan(returns).sum(axis=0), -1)
-        kept[int(np.argmax(gaps))] = False
-    return _CommonDays(returns[:0], kept)
+            return _CommonDays(returns[complete], members)
+        # -1 for those that are out already, so that `argmax` never picks them again.
+        gaps = np.where(members, np.isnan(returns).sum(axis=0), -1)
+        members[int(np.argmax(gaps))] = False
+    return _CommonDays(returns[:0], members)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Loadings:
-    """How every security follows those with a long history.
+    """The returns of every security as a linear model of those with a long history.
 
-    `on_long` (n, n_long): the identity for those; a beta to their mean for a shorter history; their
-    mean itself without history. `residual` (n,): daily variance of its own on top. `extra_mean`
-    (n,): daily mean of its own on top.
+        r_i = sum_j on_long[i, j] r_j + alpha_i + noise_i
+
+    Parameters
+    ----------
+    on_long : ndarray of shape (n, n_long)
+        Identity for a long history; beta / n_long in each entry for a shorter one; 1 / n_long
+        without history.
+    residual_variance : ndarray of shape (n,), per day
+        Variance of the noise.
+    alpha : ndarray of shape (n,), per day
+    long, has_history : ndarray of shape (n,), bool
     """
 
     on_long: FloatArray
-    residual: FloatArray
-    extra_mean: FloatArray
+    residual_variance: FloatArray
+    alpha: FloatArray
     long: BoolArray
     has_history: BoolArray
 
@@ -159,51 +184,60 @@ class _Loadings:
 def _loadings(
     returns: FloatArray, common: _CommonDays, short: BoolArray, days_min: int
 ) -> _Loadings:
-    n, long = common.kept.size, common.kept
+    """Regress each shorter history on the equally weighted mean of the long ones."""
+    n, long = common.members.size, common.members
     n_long = int(long.sum())
     on_long = np.zeros((n, n_long))
-    residual, extra_mean, has_history = np.zeros(n), np.zeros(n), long.copy()
+    residual_variance, alpha, has_history = np.zeros(n), np.zeros(n), long.copy()
     if not n_long:
-        return _Loadings(on_long, residual, extra_mean, long, has_history)
+        return _Loadings(on_long, residual_variance, alpha, long, has_history)
     on_long[long] = np.eye(n_long)
+    # Without history of its own a security is the market: beta 1, no alpha, no noise.
     on_long[~long] = 1 / n_long
+    # NaN on a day that any long history lacks.
     market = returns[:, long].mean(axis=1)
     for column in np.flatnonzero(short & ~long):
         shared = ~np.isnan(returns[:, column]) & ~np.isnan(market)
         if shared.sum() < days_min:
             continue
-        own, others = returns[shared, column], market[shared]
-        variance = float(others.var())
-        centred = others - others.mean()
+        own, market_then = returns[shared, column], market[shared]
+        # beta = cov(own, market) / var(market), both over the shared days
+        variance = float(market_then.var())
+        centred = market_then - market_then.mean()
         beta = float(centred @ (own - own.mean())) / shared.sum() / variance if variance else 0.0
         on_long[column] = beta / n_long
-        residual[column] = float((own - beta * others).var())
-        extra_mean[column] = float((own - beta * others).mean())
+        # Least squares: the residual own - beta market is uncorrelated with the market.
+        residual_variance[column] = float((own - beta * market_then).var())
+        alpha[column] = float((own - beta * market_then).mean())
         has_history[column] = True
-    return _Loadings(on_long, residual, extra_mean, long, has_history)
+    return _Loadings(on_long, residual_variance, alpha, long, has_history)
 
 
 def _moments(
     returns: FloatArray, loadings: _Loadings, config: EstimationConfig
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return mu, covariance and daily volatility; the market's for those without history."""
+    """Return mu, covariance and daily volatility; those of the market without history."""
     n = loadings.long.size
     mu, covariance, volatility = np.zeros(n), np.zeros((n, n)), np.zeros(n)
     if not loadings.long.any():
         return mu, covariance, volatility
-    known = returns[:, loadings.long]
-    daily_mean = loadings.on_long @ known.mean(axis=0) + loadings.extra_mean
+    long_returns = returns[:, loadings.long]
+    # With B = on_long: E r = B E r_long + alpha
+    daily_mean = loadings.on_long @ long_returns.mean(axis=0) + loadings.alpha
     mean = daily_mean * MARKET_DAYS_PER_YEAR
-    typical = mean[loadings.has_history].mean()
-    own = np.where(loadings.has_history, mean, typical)
+    cross_section = mean[loadings.has_history].mean()
+    own = np.where(loadings.has_history, mean, cross_section)
+    # mu = (1 - k) own + k cross-section, within bounds that no year's mean should be trusted beyond
     mu = np.clip(
-        (1 - config.mean_shrinkage) * own + config.mean_shrinkage * typical,
+        (1 - config.mean_shrinkage) * own + config.mean_shrinkage * cross_section,
         config.mean_min,
         config.mean_max,
     )
-    daily = loadings.on_long @ ledoit_wolf(known) @ loadings.on_long.T
-    covariance = (daily + np.diag(loadings.residual)) * MARKET_DAYS_PER_YEAR
+    # S = (B S_long B' + diag(residual variance)) x 252; daily returns count as independent.
+    daily = loadings.on_long @ ledoit_wolf(long_returns) @ loadings.on_long.T
+    covariance = (daily + np.diag(loadings.residual_variance)) * MARKET_DAYS_PER_YEAR
     volatility = np.sqrt(np.maximum(np.diag(covariance), 0) / MARKET_DAYS_PER_YEAR)
+    # Matrix products leave the last bit unsymmetric.
     return mu, (covariance + covariance.T) / 2, volatility
 
 
@@ -223,15 +257,21 @@ def ledoit_wolf(returns: FloatArray) -> FloatArray:
     Notes
     -----
     O. Ledoit, M. Wolf, "A well-conditioned estimator for large-dimensional covariance matrices",
-    Journal of Multivariate Analysis 88 (2004), 365-411. O(n_days * n_securities^2).
+    Journal of Multivariate Analysis 88 (2004), 365-411; m, d^2 and b^2 are theirs.
+    O(n_days * n_securities^2).
     """
     n_days, n = returns.shape
     centred = returns - returns.mean(axis=0)
     sample = centred.T @ centred / n_days
+    # m = tr(S)/n: the identity scaled to the mean variance is the target.
     scale = np.trace(sample) / n
+    # d^2 = |S - m I|^2 / n: how far the sample is from the target.
     distance = float(((sample - scale * np.eye(n)) ** 2).sum()) / n
+    # b^2 = sum_t |x_t x_t' - S|^2 / (n n_days^2): how much of that is estimation error. Entry ij of
+    # the sum over t is sum_t x_ti^2 x_tj^2 - n_days S_ij^2.
     squared = centred**2
     error = float((squared.T @ squared / n_days - sample**2).sum()) / (n * n_days)
+    # S* = (1 - b^2/d^2) S + (b^2/d^2) m I
     intensity = min(error, distance) / distance if distance > 0 else 0.0
     shrunk: FloatArray = (1 - intensity) * sample + intensity * scale * np.eye(n)
     return shrunk
@@ -241,6 +281,7 @@ def _tail_scenarios(base: FloatArray, loadings: _Loadings, config: EstimationCon
     """Return overlapping 21-day returns, newest last; empty when there are too few windows."""
     n, long = loadings.long.size, loadings.long
     n_windows = min(config.tail_windows_max, base.shape[0] - TAIL_HORIZON_DAYS)
+    # The worst 5 % of a few overlapping windows is one bad month: then the term is off.
     if n_windows < config.tail_windows_min or not long.any():
         return np.empty((0, n))
     start = base[-n_windows - TAIL_HORIZON_DAYS : -TAIL_HORIZON_DAYS]
@@ -249,13 +290,14 @@ def _tail_scenarios(base: FloatArray, loadings: _Loadings, config: EstimationCon
     if complete.sum() < config.tail_windows_min:
         return np.empty((0, n))
     windows = windows[complete]
-    followed = windows[:, long] @ loadings.on_long.T
-    unknown = np.isnan(windows) | ~loadings.has_history
-    return np.ascontiguousarray(np.where(unknown, followed, windows))
+    # Windows before a shorter history began follow the linear model, without alpha and noise.
+    modelled = windows[:, long] @ loadings.on_long.T
+    missing = np.isnan(windows) | ~loadings.has_history
+    return np.ascontiguousarray(np.where(missing, modelled, windows))
 
 
 def cvar(losses: FloatArray, level: float = TAIL_LEVEL) -> FloatArray:
-    """Mean of the worst `1 - level` of the losses, with a fractional last one.
+    """Return the mean of the worst `1 - level` of the losses, with a fractional last one.
 
     Parameters
     ----------
@@ -277,6 +319,7 @@ def cvar(losses: FloatArray, level: float = TAIL_LEVEL) -> FloatArray:
         return np.zeros(losses.shape[1:])
     weights = tail_weights(n_windows, level)
     n_tail = weights.size
+    # Partition first: only the tail needs to be sorted.
     worst = np.partition(losses, n_windows - n_tail, axis=0)[n_windows - n_tail :]
     worst = np.sort(worst, axis=0)[::-1]
     tail: FloatArray = np.tensordot(weights, worst, axes=(0, 0))
@@ -284,7 +327,11 @@ def cvar(losses: FloatArray, level: float = TAIL_LEVEL) -> FloatArray:
 
 
 def tail_weights(n_windows: int, level: float = TAIL_LEVEL) -> FloatArray:
-    """Return the weights of the worst losses, worst first; they sum to 1."""
+    """Return the weights of the worst losses, worst first; they sum to 1.
+
+    The tail holds `(1 - level) n` losses, in general not a whole number. All but the last count in
+    full, the last with the fraction that is left.
+    """
     mass = (1 - level) * n_windows
     # 0.05 * 500 is 25.000000000000021 in binary: round before counting whole losses.
     n_tail = max(1, int(np.ceil(round(mass, 9))))
@@ -301,10 +348,12 @@ def count_tail_episodes(scenarios: FloatArray) -> int:
     losses = -scenarios.mean(axis=1)
     n_tail = tail_weights(len(losses)).size
     rows = np.sort(np.argsort(losses)[-n_tail:])
+    # Windows less than 21 days apart overlap: they saw the same days, and are one episode.
     return 1 + int((np.diff(rows) >= TAIL_HORIZON_DAYS).sum())
 
 
 def _momentum(base: FloatArray) -> FloatArray:
+    """Return the return over MOMENTUM_DAYS; (n,), NaN where it is not known."""
     if base.shape[0] <= MOMENTUM_DAYS:
         return np.full(base.shape[1], np.nan)
     momentum: FloatArray = base[-1] / base[-1 - MOMENTUM_DAYS] - 1
@@ -312,14 +361,17 @@ def _momentum(base: FloatArray) -> FloatArray:
 
 
 def _high(base: FloatArray) -> FloatArray:
+    """Return the highest close of the last 252 days; (n,), NaN without any."""
     recent = base[-MARKET_DAYS_PER_YEAR:]
-    known = ~np.isnan(recent).all(axis=0) if len(recent) else np.zeros(base.shape[1], bool)
+    has_close = ~np.isnan(recent).all(axis=0) if len(recent) else np.zeros(base.shape[1], bool)
     high = np.full(base.shape[1], np.nan)
-    high[known] = np.nanmax(recent[:, known], axis=0)
+    # `nanmax` warns about a column of NaN: leave those out.
+    high[has_close] = np.nanmax(recent[:, has_close], axis=0)
     return high
 
 
 def _cagr(base: FloatArray) -> FloatArray:
+    """Return (last close / first close)^(1 / years) - 1; (n,), NaN below a year."""
     growth = np.full(base.shape[1], np.nan)
     for column in range(base.shape[1]):
         rows = np.flatnonzero(~np.isnan(base[:, column]))

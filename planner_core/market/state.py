@@ -1,4 +1,9 @@
-"""Everything a module may look at, computed once per run."""
+"""Everything that modules work on, computed once per run.
+
+A run begins with prices and holdings (`value`), which decide whether anything can be planned at
+all. Only then are the market estimated and limits, costs and objective built (`assess`). All later
+stages read the resulting PlanningState and change nothing in it.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +25,7 @@ from planner_core.model.context import PlanningContext
 
 @dataclass(frozen=True, eq=False)
 class PlanningState:
-    """The context with all that follows from it."""
+    """The context, and what is computed from it."""
 
     context: PlanningContext
     config: PlannerConfig
@@ -38,7 +43,7 @@ class PlanningState:
 
     @cached_property
     def targets(self) -> FloatArray:
-        """Target weights, (n_securities,); NaN where the owner has no opinion."""
+        """Target weights, (n_securities,); NaN without a target."""
         return np.array(
             [np.nan if s.target is None else s.target for s in self.context.securities],
             dtype=np.float64,
@@ -46,18 +51,18 @@ class PlanningState:
 
     @cached_property
     def quality(self) -> FloatArray:
-        """Quality scores, (n_securities,); NaN where there is none."""
+        """Quality scores, (n_securities,); NaN without one."""
         return np.array(
             [np.nan if s.quality is None else s.quality for s in self.context.securities],
             dtype=np.float64,
         )
 
     def can_buy(self, column: int) -> bool:
-        """Tell whether nothing forbids buying a security as such."""
+        """Return whether a security may be bought at all; the size is limited elsewhere."""
         return column not in self.limits.buy_block and bool(self.market.has_history[column])
 
     def can_sell(self, column: int) -> bool:
-        """Tell whether a security is held in old enough lots and nothing forbids selling it."""
+        """Return whether a security may be sold: not blocked, and held in old enough lots."""
         return column not in self.limits.sell_block and self.portfolio.sellable[column] > 0
 
 
@@ -67,7 +72,7 @@ def assess(
     history: PriceHistory,
     portfolio: Portfolio,
 ) -> PlanningState:
-    """Estimate the market, and turn configuration and circumstances into numbers."""
+    """Estimate the market, then build limits, costs and objective."""
     market = estimate_market(context, history, config.estimation)
     return PlanningState(
         context=context,
@@ -80,6 +85,7 @@ def assess(
             context,
             market.daily_volatility,
             config.costs,
+            # With a cash row per currency, conversions are steps with costs of their own.
             converts=not config.constraints.multi_currency,
         ),
         objective=build_objective(context, market, config.objective),
@@ -87,6 +93,6 @@ def assess(
 
 
 def value(context: PlanningContext, config: PlannerConfig) -> tuple[PriceHistory, Portfolio]:
-    """Believe prices and value the holdings: what comes before any estimate."""
+    """Check the prices and value the holdings."""
     history = build_history(context, config.constraints.price_move_sigmas)
     return history, value_portfolio(context, history, config.constraints)
