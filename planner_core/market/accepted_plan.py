@@ -1,7 +1,8 @@
-"""The plan that the owner began to carry out, as candidates and as the one to beat.
+"""The accepted plan: its remaining steps as candidates, and as the set to beat.
 
-A plan is accepted by carrying out its first step. Until it expires, what is left of it competes
-with every other set, and the minimum gain applies only to a change of plan.
+A plan is accepted by carrying out its first step. Until it expires, its remaining steps compete
+with every other set, and the minimum gain applies only to a change of plan. Otherwise a last small
+buy, below the minimum gain by itself, would never be advised.
 """
 
 from __future__ import annotations
@@ -23,19 +24,19 @@ def incumbent_actions(state: PlanningState) -> list[Action]:
     if incumbent is None:
         return []
     columns = state.context.security_index()
-    found = []
+    actions = []
     for step in incumbent.steps:
         column = columns.get(step.security)
         if column is None:
             continue
-        # Sized like any wish: units may be gone meanwhile, and a cap may have come near.
+        # Sized like any opportunity: units may have been sold since, and a cap may be nearer.
         reason = f"what is left of the plan you accepted ({incumbent.trace_id[:8]})"
         unit_value = float(np.nan_to_num(state.portfolio.unit_value[column]))
-        wish = Opportunity(column, step.side, step.quantity * unit_value, reason)
-        action = size(wish, SOURCE, state)
+        opportunity = Opportunity(column, step.side, step.quantity * unit_value, reason)
+        action = size(opportunity, SOURCE, state)
         if isinstance(action, Action):
-            found.append(action)
-    return found
+            actions.append(action)
+    return actions
 
 
 def incumbent_ids(state: PlanningState, candidates: Candidates) -> tuple[int, ...] | None:
@@ -48,6 +49,7 @@ def incumbent_ids(state: PlanningState, candidates: Candidates) -> tuple[int, ..
 
 
 def _in_force(state: PlanningState) -> Incumbent | None:
+    """Return the accepted plan while it is valid."""
     incumbent = state.context.incumbent
     if incumbent is None or state.context.as_of > incumbent.valid_until:
         return None

@@ -1,8 +1,9 @@
-"""Conversions between cash rows, sized to what the trades at hand could need.
+"""Offer conversions between cash rows, sized to what the trades at hand could need.
 
 Only where cash is kept per currency (`multi_currency`): there a foreign trade is paid in its own
-currency, and money crosses by explicit steps. What crosses is what a buy lacks, what a sell brought
-in, or what a row below its requirement needs.
+currency, and money moves between currencies by explicit steps. The amounts offered are those that a
+trade explains: the cash that a buy needs, the proceeds of a sell, what a row lacks, and what a row
+has to spare. To receive x after a fee f, x / (1 - f) has to be converted.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from planner_core.model.plan import NO_SECURITY, Action
 AMOUNTS_MAX = 24
 """Sizes offered per direction, the largest first."""
 SMALLEST_OF_MIN_TRADE = 0.1
-"""A smaller part of the smallest trade is not worth crossing for."""
+"""A conversion below this part of the smallest trade is not offered."""
 SOURCE = "cash.conversion"
 
 
 def conversions(actions: list[Action], state: PlanningState) -> list[Action]:
-    """Return the conversions worth offering beside these trades; none with a single cash row.
+    """Return the conversions to offer beside these trades; none with a single cash row.
 
     Parameters
     ----------
@@ -32,32 +33,40 @@ def conversions(actions: list[Action], state: PlanningState) -> list[Action]:
     state : PlanningState
     """
     rows = state.limits.cash_rows
-    found: list[Action] = []
+    offered: list[Action] = []
     for source in rows.currencies:
         for target in rows.currencies:
             if source != target:
-                found.extend(_between(source, target, actions, state))
-    return found
+                offered.extend(_between(source, target, actions, state))
+    return offered
 
 
 def _between(
     source: str, target: str, actions: list[Action], state: PlanningState
 ) -> Iterable[Action]:
+    """Yield the conversions from one currency to another, the largest first."""
     rows, nav = state.limits.cash_rows, state.nav
-    give, take = rows.row(source), rows.row(target)
-    spare = float(rows.free[give] - rows.required[give])
-    lacking = float(rows.required[take] - rows.free[take])
-    bought = [-a.cash_delta for a in actions if a.quantity > 0 and rows.row(a.currency) == take]
-    sold = [a.cash_delta for a in actions if a.quantity < 0 and rows.row(a.currency) == give]
-    wanted = {need + lacking for need in bought} | {lacking, spare}
-    wanted |= {proceeds + spare for proceeds in sold}
-    available = spare + sum(sorted(sold, reverse=True)[: state.config.max_plan_depth])
+    source_row, target_row = rows.row(source), rows.row(target)
+    spare = float(rows.free[source_row] - rows.required[source_row])
+    # Negative where the target row has more than it needs: a buy then lacks that much less.
+    lacking = float(rows.required[target_row] - rows.free[target_row])
+    needs = [
+        -a.cash_delta for a in actions if a.quantity > 0 and rows.row(a.currency) == target_row
+    ]
+    proceeds = [
+        a.cash_delta for a in actions if a.quantity < 0 and rows.row(a.currency) == source_row
+    ]
+    values = {need + lacking for need in needs} | {lacking, spare}
+    values |= {sale + spare for sale in proceeds}
+    # The most that a plan could ever bring into the source row.
+    available = spare + sum(sorted(proceeds, reverse=True)[: state.config.max_plan_depth])
     rate = latest_rate(state.context, source)
     fee = state.config.costs.fx_bps * BASIS_POINT
     smallest = SMALLEST_OF_MIN_TRADE * state.limits.min_trade_value
+    # Whole units of the source currency, rounded up: a cent short would leave a row below.
     amounts = {
         math.ceil(amount / (1 - fee) / rate)
-        for amount in wanted
+        for amount in values
         if amount == lacking > 0 or smallest < amount / (1 - fee) <= available
     }
     for amount in sorted(amounts, reverse=True)[:AMOUNTS_MAX]:
@@ -68,6 +77,7 @@ def _between(
 def _conversion(
     source: str, target: str, amount: float, rate: float, fee: float, *, mandatory: bool
 ) -> Action:
+    """Return a conversion: no weight changes, and the fee is its only effect on total cash."""
     cost = amount * rate * fee
     return Action(
         security=NO_SECURITY,

@@ -1,7 +1,18 @@
-"""Hard limits as numbers: what is required, what is blocked, what may still be traded.
+"""Turn the limits into numbers: what is required, what is blocked, what may still be traded.
 
-Two levels rule every plan: first the total violation of the limits is made as small as possible,
-then the score as large as possible. This module knows the first level.
+A plan is chosen on two levels: first the total violation of the limits is made as small as
+possible, then the score as large as possible. The violation, as a fraction of NAV, is
+
+    sum_rows max(0, required - free) / NAV + sum_i max(0, w_i - cap_i) + sum_g max(0, w_g - cap_g)
+
+Turnover within a window of days is capped as well, with two credits. Repairing a violation must not
+fail for lack of turnover, and a fresh deposit must be free to be invested. A trade counts against
+the cap as
+
+    charged = turnover - min(repairs, repair credit) - min(buys, deposit credit) <= turnover left
+
+Blocks forbid a side of a security outright: switched off by the owner, no believed price, a pending
+order, a refused step, a cool-down.
 """
 
 from __future__ import annotations
@@ -20,8 +31,11 @@ from planner_core.model.context import PlanningContext
 from planner_core.model.records import CashFlow, Side
 
 MIN_TRADE_NAV_FRACTION = 0.01
+"""A small portfolio may trade this part of its NAV, below the configured smallest trade."""
 REPAIR_COSTS = 0.02
-"""Part of a repair's value that its costs are taken to be, if they may be that high."""
+"""Assumed costs of a repair per value, where the limit on costs allows that much."""
+NET_PROCEEDS_MIN = 0.05
+"""Floor under the assumed net proceeds per value sold, at extreme tax rates."""
 VIOLATION_TOLERANCE = 1e-9
 """Violations closer than this fraction of NAV count as equal."""
 
@@ -44,20 +58,22 @@ class GroupLimits:
 
     @property
     def excess(self) -> FloatArray:
-        """How far each group stands above its cap; (n_groups,), weight."""
+        """Weight of each group above its cap; (n_groups,)."""
         return np.maximum(self.weight - self.cap, 0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CashRows:
-    """Cash that must each suffice: one row, or one per currency; money in base currency.
+    """The cash balances, each with its own requirement: one row, or one per currency.
+
+    Money is in base currency.
 
     Parameters
     ----------
     currencies : tuple of str
         The base currency first; the only one unless cash is kept per currency.
     free, required : ndarray of shape (n_rows,)
-        What is there less what pending buys will take; what must stay there.
+        Cash less what pending buys will take; the least that must stay.
     """
 
     currencies: tuple[str, ...]
@@ -66,7 +82,7 @@ class CashRows:
 
     @property
     def missing(self) -> FloatArray:
-        """How much each row lacks, (n_rows,)."""
+        """Shortfall of each row; (n_rows,)."""
         return np.maximum(self.required - self.free, 0.0)
 
     def row(self, currency: str) -> int:
@@ -85,7 +101,7 @@ class Limits:
     cash_free : float, base currency
         Cash of all accounts less what pending buys will take.
     cash_rows : CashRows
-        The same, row by row.
+        The same, per row.
     settled_budget : float, base currency
         What all buys and their costs may use in settled-cash mode; infinite otherwise.
     position_cap : ndarray of shape (n_securities,), weight
@@ -93,15 +109,14 @@ class Limits:
     turnover_left : float, fraction
         Discretionary turnover still allowed in the window.
     repair_credit : float, fraction
-        Turnover of mandatory sells that does not count: what the violations need, with costs, tax
-        and the last lot.
+        Turnover of mandatory sells that does not count: what repairing the violations takes.
     deposit_credit : float, fraction
         Turnover of buys that does not count: recent deposits not yet deployed.
     min_trade_value : float, base currency
     buy_block, sell_block : mapping of column to reason
-    continued : mapping of (column, side) to units
-        Most units of a trade that its cool-down lets pass only because it goes on with a step of
-        the accepted plan.
+    continuation_units : mapping of (column, side) to units
+        Steps of the accepted plan that were filled in part. They pass their cool-downs, but with no
+        more than these units.
     violation : float, fraction
         Total violation before trading.
     """
@@ -118,12 +133,12 @@ class Limits:
     min_trade_value: float
     buy_block: Mapping[int, str]
     sell_block: Mapping[int, str]
-    continued: Mapping[tuple[int, Side], float]
+    continuation_units: Mapping[tuple[int, Side], float]
     violation: float
 
     @property
     def cash_deficit(self) -> float:
-        """How much cash is missing, base currency."""
+        """Cash that is missing, base currency."""
         return max(0.0, self.cash_required - self.cash_free)
 
 
@@ -134,7 +149,7 @@ def build_limits(
     constraints: ConstraintsConfig,
     tax_rate: float = 0.0,
 ) -> Limits:
-    """Turn constraints and circumstances into numbers. Needs a positive NAV."""
+    """Build the limits of a run. Needs a positive NAV."""
     nav = portfolio.nav
     withdrawals = -sum(flow.amount for flow in withdrawals_due(context, constraints))
     required = constraints.cash_reserve * nav + withdrawals
@@ -148,6 +163,7 @@ def build_limits(
     )
     groups = _group_limits(context, portfolio.weight)
     cash_rows = _cash_rows(context, portfolio, required, free, constraints)
+    # The formula at the top, at the weights before trading.
     violation = (
         float(cash_rows.missing.sum()) / nav
         + float(np.maximum(portfolio.weight - position_cap, 0.0).sum())
@@ -159,6 +175,7 @@ def build_limits(
         cash_required=required,
         cash_free=free,
         cash_rows=cash_rows,
+        # Costs leave cash with the buys: the budget is for both.
         settled_budget=(
             portfolio.cash_settled - portfolio.cash_pending - required
             if constraints.settled_cash_only
@@ -172,7 +189,7 @@ def build_limits(
         min_trade_value=min(constraints.min_trade_value, MIN_TRADE_NAV_FRACTION * nav),
         buy_block=buy_block,
         sell_block=sell_block,
-        continued=_continued(context),
+        continuation_units=_continuation_units(context),
         violation=violation,
     )
 
@@ -209,13 +226,15 @@ def _repair_credit(
 ) -> float:
     """Return the turnover that repairing a violation can take, as a fraction of NAV.
 
-    Proceeds come after costs and tax, and the last lot or the smallest trade may overshoot: with
+        violation / (1 - costs - tax) + the largest lot or smallest trade / NAV
+
+    More than the violation itself: only net proceeds repair, and the last lot may overshoot. With
     the bare violation as credit, a used-up turnover cap would leave an account below zero.
     """
     if violation <= 0:
         return 0.0
     costs = min(constraints.cost_ratio_max, REPAIR_COSTS)
-    net = max(1 - costs - tax_rate, 0.05)
+    net = max(1 - costs - tax_rate, NET_PROCEEDS_MIN)
     last = min(constraints.min_trade_value, MIN_TRADE_NAV_FRACTION * portfolio.nav)
     for security, sellable, unit in zip(
         context.securities, portfolio.sellable, portfolio.unit_value, strict=True
@@ -226,8 +245,8 @@ def _repair_credit(
     return violation / net + last / portfolio.nav
 
 
-def withdrawals_due(context: PlanningContext, constraints: ConstraintsConfig) -> list[CashFlow]:
-    """Return the withdrawals within `withdrawal_notice_days`; their amounts are negative."""
+def _withdrawals_due(context: PlanningContext, constraints: ConstraintsConfig) -> float:
+    """Return the withdrawals within the notice period, base currency."""
     horizon = context.as_of + timedelta(days=constraints.withdrawal_notice_days)
     return [
         flow
@@ -237,6 +256,7 @@ def withdrawals_due(context: PlanningContext, constraints: ConstraintsConfig) ->
 
 
 def _group_limits(context: PlanningContext, weight: FloatArray) -> GroupLimits:
+    """Return the groups that have a cap."""
     capped = [rule for rule in context.group_rules if rule.cap is not None]
     membership = group_membership(context, [(r.classification, r.group) for r in capped])
     return GroupLimits(
@@ -259,7 +279,10 @@ def group_membership(context: PlanningContext, groups: list[tuple[str, str]]) ->
 def _turnover(
     context: PlanningContext, nav: float, constraints: ConstraintsConfig
 ) -> tuple[float, float]:
-    """Return what is left of the turnover cap and of recent deposits, as fractions of NAV."""
+    """Return the turnover left under the cap, and the recent deposits not yet invested.
+
+    Both are fractions of NAV.
+    """
     since = context.as_of - timedelta(days=constraints.turnover_window_days)
     recent = [trade for trade in context.trades if trade.on > since]
     bought = sum(trade.value for trade in recent if trade.side is Side.BUY)
@@ -269,14 +292,15 @@ def _turnover(
         for flow in context.cash_flows
         if flow.amount > 0 and since < flow.on <= context.as_of
     )
+    # Buys up to the deposits only invested fresh money: they do not count.
     deployed = min(deposits, bought)
     # What an accepted plan's fills repaired was credited when it was made, and still is: otherwise
     # carrying out its first steps would leave no turnover for the others.
     accepted = context.incumbent
     in_force = accepted is not None and context.as_of <= accepted.valid_until
     repaired = min(accepted.repaired, traded - deployed) if accepted and in_force else 0.0
-    left = max(0.0, constraints.turnover_max - (traded - deployed - repaired) / nav)
-    return left, (deposits - deployed) / nav
+    turnover_left = max(0.0, constraints.turnover_max - (traded - deployed - repaired) / nav)
+    return turnover_left, (deposits - deployed) / nav
 
 
 def _blocks(
@@ -307,6 +331,7 @@ def _blocks(
 
 
 def _untradable(column: int, history: PriceHistory, constraints: ConstraintsConfig) -> str | None:
+    """Return why a security's price allows no trade on either side; None when it does."""
     if column in history.quarantined:
         return history.quarantined[column]
     if np.isnan(history.price[column]):
@@ -320,14 +345,14 @@ def _untradable(column: int, history: PriceHistory, constraints: ConstraintsConf
 
 
 def days_ago(days: int) -> str:
-    """Return how long ago something was, in words."""
+    """Return a number of days ago in words."""
     if days == 0:
         return "today"
     return "1 day ago" if days == 1 else f"{days} days ago"
 
 
-def _continued(context: PlanningContext) -> dict[tuple[int, Side], float]:
-    """Return what is left of steps that were filled in part: they passed their cool-downs."""
+def _continuation_units(context: PlanningContext) -> dict[tuple[int, Side], float]:
+    """Return the units left of each accepted step that was filled in part."""
     accepted = context.incumbent
     if accepted is None or context.as_of > accepted.valid_until:
         return {}
@@ -347,13 +372,15 @@ def _block_cooldowns(
     buy: dict[int, str],
     sell: dict[int, str],
 ) -> None:
-    continued = _continued(context)
+    """Block what the ledger says was traded too recently."""
+    continuations = _continuation_units(context)
     for trade in context.trades:
         column = columns.get(trade.security)
         if column is None:
             continue
         days = (context.as_of - trade.on).days
-        goes_on = (column, trade.side) in continued
+        # The fills of a step must not stop the rest of it.
+        goes_on = (column, trade.side) in continuations
         if trade.side is Side.BUY and days < constraints.buy_cooldown_days and not goes_on:
             buy.setdefault(
                 column,

@@ -1,7 +1,18 @@
-"""Prices as the planner believes them: guarded, filled, in base currency.
+"""Prices that the planner believes: guarded, filled, in base currency.
 
-A price is believed unless it moved further than the security's own volatility allows. What is not
-believed is set aside until the owner accepts it; a gap is filled for at most a week.
+A wrong price is worse than none: it makes trades look good that are not. So each close is compared
+with the one before. A move is suspicious when its log return exceeds
+
+    price_move_sigmas * sigma_t * sqrt(days since the close before)
+
+where sigma_t is the security's own daily volatility as it was before that day, an exponentially
+weighted mean as in RiskMetrics. A suspicious move that is undone within a week was a bad print, and
+is dropped. One that stays is real or an undeclared split: while it is recent, the security is
+quarantined until the owner accepts the price; later it is taken for real.
+
+A missing close is filled with the last one for at most a week, and a filled day is no return.
+
+Source: J. P. Morgan, "RiskMetrics - Technical Document", 4th ed. (1996), for the decay of 0.94.
 """
 
 from __future__ import annotations
@@ -19,14 +30,24 @@ FILL_DAYS_MAX = 5
 """Market days over which a missing close is carried forward."""
 GUARD_DAYS = 20
 """A jump this recent must be accepted or declared as a split; an older one is taken for real."""
-LAPSE_TOLD_DAYS = 40
-"""Market days for which a finding says that a jump was taken for real without being accepted."""
+LAPSE_FINDING_DAYS = 40
+"""Market days for which a finding reports a jump that was taken for real without acceptance."""
 REVERSAL_DAYS = 5
-"""A jump that is undone this soon was a bad print."""
+"""A jump that is undone within so many days was a bad print."""
+REVERSAL_FRACTION = 0.25
+"""A jump counts as undone when less than this part of it is left."""
+GAP_DAYS_MAX = 5
+"""A gap without closes allows a larger move, up to so many days."""
+MAD_TO_SIGMA = 1.4826
+"""Standard deviation of a normal distribution over its median absolute deviation."""
+WINSOR_SIGMAS = 10
+"""Returns beyond so many typical deviations count as that many."""
+EWMA_DAYS = 100
+"""Where the exponential weights are cut: 0.94**100 is 0.2 %."""
 EWMA_DECAY = 0.94
-"""RiskMetrics' decay for daily volatility."""
+"""Decay per day of the weights in a volatility."""
 DAILY_VOLATILITY_MIN = 0.01
-"""Floor under a quiet security's volatility, so that an ordinary earnings day passes."""
+"""Floor under the volatility of a quiet security: an ordinary earnings day must pass."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +59,7 @@ class PriceHistory:
     base : ndarray of shape (n_days, n_securities), base currency per unit
         Filled forward at most 5 market days; NaN elsewhere.
     observed : ndarray of shape (n_days, n_securities), bool
-        True where there was a believed close: a filled day is no return.
+        True where there was a believed close: False on a filled day.
     price, fx_rate : ndarray of shape (n_securities,)
         The latest believed close (trade currency) and its conversion; NaN without any.
     age : ndarray of shape (n_securities,), market days
@@ -72,7 +93,7 @@ def build_history(context: PlanningContext, price_move_sigmas: float) -> PriceHi
     price = _take_rows(believed, last_row)
     latest = _take_rows(context.prices, _last_observed_row(context.prices))
     for column in quarantined:
-        # Prudent: an unbelieved price may lower the value shown, never raise it.
+        # Prudent: a price that is not believed may lower the value shown, never raise it.
         price[column] = np.fmin(price[column], latest[column])
     return PriceHistory(
         base=filled * rates,
@@ -89,6 +110,7 @@ def forward_fill(prices: FloatArray, days_max: int) -> FloatArray:
     """Carry each close forward over gaps of at most `days_max` rows; shape (n_days, n)."""
     n_days = prices.shape[0]
     rows = np.arange(n_days)[:, None]
+    # The last row with a close, for every cell: a running maximum of the rows that have one.
     source = np.maximum.accumulate(np.where(np.isnan(prices), -1, rows), axis=0)
     usable = (source >= 0) & (rows - source <= days_max)
     columns = np.arange(prices.shape[1])[None, :]
@@ -100,9 +122,9 @@ def guard_prices(
 ) -> tuple[FloatArray, dict[int, str], list[Finding]]:
     """Set closes aside that moved beyond `price_move_sigmas` daily standard deviations.
 
-    A jump that is undone within a week is a bad print and is dropped wherever it stands. A recent
-    jump that stays is quarantined until it is accepted; an old one is taken for real, and a finding
-    says so for LAPSE_TOLD_DAYS: held for ever, every crash of the last years had to be accepted.
+    A jump that is undone within a week is dropped wherever it stands. A recent jump that stays is
+    quarantined until it is accepted. An older one is taken for real, with a finding for
+    LAPSE_FINDING_DAYS: otherwise every crash of the last years would have to be accepted by hand.
 
     Returns
     -------
@@ -114,7 +136,7 @@ def guard_prices(
     quarantined: dict[int, str] = {}
     findings: list[Finding] = []
     for column, rows in _suspicious_moves(believed, price_move_sigmas).items():
-        _judge(context, believed, column, rows, quarantined, findings)
+        _resolve_moves(context, believed, column, rows, quarantined, findings)
     return believed, quarantined, findings
 
 
@@ -126,7 +148,9 @@ def _suspicious_moves(prices: FloatArray, sigmas: float) -> dict[int, IntArray]:
         if rows.size <= 1:
             continue
         returns = np.diff(np.log(prices[rows, column]))
-        limit = sigmas * _ewma_volatility(returns) * np.sqrt(np.minimum(np.diff(rows), 5))
+        # Volatility grows with the square root of time.
+        days = np.minimum(np.diff(rows), GAP_DAYS_MAX)
+        limit = sigmas * _ewma_volatility(returns) * np.sqrt(days)
         flagged = rows[1:][np.abs(returns) > limit]
         if flagged.size:
             moves[column] = flagged
@@ -134,21 +158,23 @@ def _suspicious_moves(prices: FloatArray, sigmas: float) -> dict[int, IntArray]:
 
 
 def _ewma_volatility(returns: FloatArray) -> FloatArray:
-    """Volatility known *before* each return; a jump must not raise its own limit.
-
-    Returns are winsorised at the limit of a fat tail first, so that one bad print does not hide the
-    next. Exponential weights are cut after 100 days (0.94**100 = 0.2 %), as one convolution.
-    """
-    typical = max(float(np.median(np.abs(returns))) * 1.4826, DAILY_VOLATILITY_MIN)
-    squared = np.minimum(returns**2, (10 * typical) ** 2)
-    weights = (1 - EWMA_DECAY) * EWMA_DECAY ** np.arange(100)
-    padded = np.concatenate([np.full(100, typical**2), squared[:-1]])
-    variance = np.convolve(padded, weights, mode="full")[99 : 99 + returns.size]
+    """Return the volatility *before* each return: a jump must not raise its own limit."""
+    # The median ignores jumps: it gives a robust level to start from and to winsorise at.
+    typical = max(float(np.median(np.abs(returns))) * MAD_TO_SIGMA, DAILY_VOLATILITY_MIN)
+    # One bad print must not hide the next.
+    squared = np.minimum(returns**2, (WINSOR_SIGMAS * typical) ** 2)
+    # sigma_t^2 = sum_k (1 - decay) decay^k r_{t-1-k}^2 over EWMA_DAYS days, as one convolution.
+    weights = (1 - EWMA_DECAY) * EWMA_DECAY ** np.arange(EWMA_DAYS)
+    # The past of the first return is the typical variance. The last return is before no other.
+    padded = np.concatenate([np.full(EWMA_DAYS, typical**2), squared[:-1]])
+    last = EWMA_DAYS - 1
+    variance = np.convolve(padded, weights, mode="full")[last : last + returns.size]
+    # The weights were cut: divide by their sum.
     volatility: FloatArray = np.maximum(np.sqrt(variance / weights.sum()), DAILY_VOLATILITY_MIN)
     return volatility
 
 
-def _judge(
+def _resolve_moves(
     context: PlanningContext,
     believed: FloatArray,
     column: int,
@@ -156,11 +182,13 @@ def _judge(
     quarantined: dict[int, str],
     findings: list[Finding],
 ) -> None:
+    """Drop, quarantine or accept the suspicious moves of a security, oldest first."""
     security = context.securities[column].id
     prices = context.prices[:, column]
     skip_until = -1
     for row in rows:
         if row <= skip_until:
+            # The way back of a jump that was dropped already.
             continue
         before = _previous_close(prices, int(row))
         day = context.dates[row].astype(object)
@@ -196,7 +224,7 @@ def _judge(
                 )
             )
             return
-        elif context.n_days - row <= GUARD_DAYS + LAPSE_TOLD_DAYS:
+        elif context.n_days - row <= GUARD_DAYS + LAPSE_FINDING_DAYS:
             findings.append(
                 Finding(
                     "price_jump_taken_for_real",
@@ -211,15 +239,18 @@ def _judge(
 
 
 def _previous_close(prices: FloatArray, row: int) -> float:
-    known = np.flatnonzero(~np.isnan(prices[:row]))
-    return float(prices[known[-1]])
+    """Return the last close before a row."""
+    with_close = np.flatnonzero(~np.isnan(prices[:row]))
+    return float(prices[with_close[-1]])
 
 
 def _reversal_end(prices: FloatArray, row: int, before: float) -> int | None:
-    """Return the first row within a week at which most of the jump is undone."""
+    """Return the first row within a week at which most of the jump is undone; None without."""
     jump = abs(np.log(prices[row] / before))
     for later in range(row + 1, min(row + 1 + REVERSAL_DAYS, len(prices))):
-        if not np.isnan(prices[later]) and abs(np.log(prices[later] / before)) < 0.25 * jump:
+        if np.isnan(prices[later]):
+            continue
+        if abs(np.log(prices[later] / before)) < REVERSAL_FRACTION * jump:
             return later
     return None
 
@@ -235,6 +266,7 @@ def _rates_per_security(context: PlanningContext) -> FloatArray:
 
 
 def _latest_rates(context: PlanningContext, rates: FloatArray) -> FloatArray:
+    """Return the last filled rate of each security's currency; a missing one is an error."""
     if context.n_days == 0:
         return np.full(context.n_securities, np.nan)
     for security, rate in zip(context.securities, rates[-1], strict=True):
@@ -257,13 +289,15 @@ def _last_observed_row(prices: FloatArray) -> IntArray:
 
 
 def _take_rows(prices: FloatArray, rows: IntArray) -> FloatArray:
+    """Return one price per column, at its row; NaN where the row is -1."""
     if prices.shape[0] == 0:
         return np.full(prices.shape[1], np.nan)
-    taken = prices[np.maximum(rows, 0), np.arange(prices.shape[1])]
-    return np.where(rows >= 0, taken, np.nan)
+    price = prices[np.maximum(rows, 0), np.arange(prices.shape[1])]
+    return np.where(rows >= 0, price, np.nan)
 
 
 def _ages(context: PlanningContext, last_row: IntArray) -> IntArray:
+    """Return the weekdays from each security's latest close to `as_of`; huge without a close."""
     if context.n_days == 0:
         return np.full(context.n_securities, np.iinfo(np.int64).max)
     last_day = context.dates[np.maximum(last_row, 0)]

@@ -1,4 +1,11 @@
-"""From wishes to legal trades: whole lots, priced, taxed, within every single-trade limit."""
+"""Make legal trades of opportunities: whole lots, priced, taxed, within the single-trade limits.
+
+An opportunity names a value; the trade is the nearest legal one. Its quantity is the value over the
+unit value, cut to what the turnover cap leaves, to what is sellable or to what the position cap
+allows, and rounded to lots: down, or up for a mandatory sell. A trade that then breaks a limit on
+single trades is rejected with the reason. Limits on the plan as a whole are checked on sets, by the
+evaluator.
+"""
 
 from __future__ import annotations
 
@@ -12,27 +19,28 @@ from planner_core.model.plan import Action, Opportunity, Rejection
 from planner_core.model.records import Security, Side
 
 FRACTION_STEP = 1e-6
-"""Units a fractional quantity is a multiple of."""
+"""The lot of a fractional security, in units."""
 LOT_TOLERANCE = 1e-9
+"""Rounding error forgiven in a number of lots."""
 
 
 Identity = tuple[int, float, str, str]
-"""What makes two actions the same trade."""
+"""Security, quantity and currencies: two actions with the same identity are the same trade."""
 
 
 def identity_of(action: Action) -> Identity:
-    """Return what makes an action the trade that it is."""
+    """Return security, quantity and currencies of an action."""
     return action.security, action.quantity, action.currency, action.convert_to
 
 
 def size_opportunities(
-    found: Iterable[tuple[str, Opportunity]], state: PlanningState
+    opportunities: Iterable[tuple[str, Opportunity]], state: PlanningState
 ) -> tuple[list[Action], list[Rejection]]:
     """Size every opportunity and merge those that come to the same trade.
 
     Parameters
     ----------
-    found : iterable of (module key, Opportunity)
+    opportunities : iterable of (module key, Opportunity)
     state : PlanningState
 
     Returns
@@ -43,28 +51,29 @@ def size_opportunities(
     """
     actions: dict[Identity, Action] = {}
     rejections: list[Rejection] = []
-    for key, opportunity in found:
+    for key, opportunity in opportunities:
         sized = size(opportunity, key, state)
         if isinstance(sized, Rejection):
             rejections.append(sized)
             continue
         identity = identity_of(sized)
-        known = actions.get(identity)
-        actions[identity] = sized if known is None else _merge(known, sized)
+        same = actions.get(identity)
+        actions[identity] = sized if same is None else _merge(same, sized)
     return list(actions.values()), rejections
 
 
 def merged(actions: Iterable[Action]) -> list[Action]:
-    """Return the actions with those that are the same trade made one."""
-    known: dict[Identity, Action] = {}
+    """Return the actions, with those that are the same trade merged into one."""
+    by_identity: dict[Identity, Action] = {}
     for action in actions:
         identity = identity_of(action)
-        known[identity] = _merge(known[identity], action) if identity in known else action
-    return list(known.values())
+        same = by_identity.get(identity)
+        by_identity[identity] = action if same is None else _merge(same, action)
+    return list(by_identity.values())
 
 
 def size(opportunity: Opportunity, key: str, state: PlanningState) -> Action | Rejection:
-    """Make one legal trade of an opportunity, or say why there is none."""
+    """Return the legal trade of an opportunity, or a rejection with the reason."""
     column = opportunity.security
     blocks = state.limits.buy_block if opportunity.side is Side.BUY else state.limits.sell_block
     if column in blocks:
@@ -73,7 +82,7 @@ def size(opportunity: Opportunity, key: str, state: PlanningState) -> Action | R
         return _reject(opportunity, key, state, "its price history is too short to judge it")
     quantity = _quantity(opportunity, state)
     if quantity <= 0:
-        return _reject(opportunity, key, state, _why_nothing(opportunity, state))
+        return _reject(opportunity, key, state, _reason_for_no_lot(opportunity, state))
     action = price_trade(state, column, opportunity.side, quantity)
     complaint = single_trade_complaint(action, state)
     if complaint:
@@ -93,6 +102,8 @@ def price_trade(state: PlanningState, column: int, side: Side, quantity: float) 
     tax = relief = 0.0
     if side is Side.SELL:
         gain = realised_gain(portfolio.sellable_lots[column], quantity, unit_value, rules.tax_lots)
+        # Tax per trade, so that it adds up over a set. Relief of a loss counts in the score only:
+        # it comes with a tax return, not with the trade.
         tax = rules.tax_rate * max(0.0, gain)
         relief = rules.tax_rate * max(0.0, -gain) if rules.loss_offset else 0.0
     sign = 1.0 if side is Side.BUY else -1.0
@@ -105,6 +116,7 @@ def price_trade(state: PlanningState, column: int, side: Side, quantity: float) 
         value=sign * gross,
         cost=cost,
         tax=tax,
+        # A buy takes value + cost; a sell brings value - cost - tax.
         cash_delta=-sign * gross - cost - tax,
         tax_relief=relief,
         sources=(),
@@ -113,59 +125,60 @@ def price_trade(state: PlanningState, column: int, side: Side, quantity: float) 
 
 
 def lot_step(security: Security) -> float:
-    """Return the smallest unit a quantity of the security is a multiple of."""
+    """Return the lot of a security: every quantity is a multiple of it."""
     return FRACTION_STEP if security.fractional else security.lot_size
 
 
 def largest_quantity(state: PlanningState, column: int, side: Side) -> float:
-    """Return the most whole lots that the cap lets be bought, or that may be sold; 0 or more.
+    """Return the largest quantity of whole lots that the position cap or the holdings allow.
 
-    A trade that only goes on with an accepted step is no larger than what is left of that.
+    A trade that passes its cool-down only as the rest of an accepted step is no larger than that.
     """
     portfolio = state.portfolio
-    most = float(portfolio.sellable[column])
+    units = float(portfolio.sellable[column])
     if side is Side.BUY:
-        room = state.limits.position_cap[column] * state.nav - portfolio.value[column]
-        most = float(room / portfolio.unit_value[column])
-    most = min(most, state.limits.continued.get((column, side), math.inf))
-    return max(0.0, round_down(most, lot_step(state.context.securities[column])))
+        # (cap * V0 - value) / unit value
+        headroom = state.limits.position_cap[column] * state.nav - portfolio.value[column]
+        units = float(headroom / portfolio.unit_value[column])
+    units = min(units, state.limits.continuation_units.get((column, side), math.inf))
+    return max(0.0, round_down(units, lot_step(state.context.securities[column])))
 
 
 def round_down(quantity: float, step: float) -> float:
-    """Round to whole steps, forgiving binary dust just below one."""
+    """Round down to whole steps; a rounding error below a step counts as that step."""
     return math.floor(quantity / step + LOT_TOLERANCE) * step
 
 
 def round_up(quantity: float, step: float) -> float:
-    """Round up to whole steps, forgiving binary dust just above one."""
+    """Round up to whole steps; a rounding error above a step counts as that step."""
     return math.ceil(quantity / step - LOT_TOLERANCE) * step
 
 
 def _quantity(opportunity: Opportunity, state: PlanningState) -> float:
+    """Return the quantity of an opportunity in whole lots; 0 or less when none is legal."""
     column = opportunity.security
     step = lot_step(state.context.securities[column])
     unit_value = float(state.portfolio.unit_value[column])
-    wanted = min(opportunity.notional, turnover_room(opportunity, state)) / unit_value
-    # A repair that falls short by a lot has repaired nothing: round it up.
-    rounded = round_up(wanted, step) if opportunity.mandatory else round_down(wanted, step)
+    # Cut to the turnover cap: a large overweight is then sold in part rather than not at all.
+    units = min(opportunity.notional, turnover_max(opportunity, state)) / unit_value
+    # A repair that falls short by a lot leaves the limit violated: round it up.
+    rounded = round_up(units, step) if opportunity.mandatory else round_down(units, step)
     return min(rounded, largest_quantity(state, column, opportunity.side))
 
 
-def turnover_room(opportunity: Opportunity, state: PlanningState) -> float:
-    """Return the most that the turnover cap lets a single trade move, base currency.
-
-    A wish beyond it is cut to it: a large overweight is then sold in part rather than not at all.
-    """
+def turnover_max(opportunity: Opportunity, state: PlanningState) -> float:
+    """Return the largest value that the turnover cap allows a single trade, base currency."""
     limits = state.limits
-    room = limits.turnover_left
+    fraction = limits.turnover_left
     if opportunity.side is Side.BUY:
-        room += limits.deposit_credit
+        fraction += limits.deposit_credit
     if opportunity.mandatory:
-        room += limits.repair_credit
-    return room * state.nav
+        fraction += limits.repair_credit
+    return fraction * state.nav
 
 
-def _why_nothing(opportunity: Opportunity, state: PlanningState) -> str:
+def _reason_for_no_lot(opportunity: Opportunity, state: PlanningState) -> str:
+    """Return why not a single lot of an opportunity can be traded."""
     column = opportunity.security
     portfolio = state.portfolio
     if opportunity.side is Side.SELL and portfolio.quantity[column] <= 0:
@@ -179,13 +192,13 @@ def _why_nothing(opportunity: Opportunity, state: PlanningState) -> str:
         portfolio.weight[column] >= state.limits.position_cap[column]
     ):
         return f"it is at its cap of {state.limits.position_cap[column]:.0%}"
-    if turnover_room(opportunity, state) < opportunity.notional:
+    if turnover_max(opportunity, state) < opportunity.notional:
         return "the turnover of this window is used up"
     return "it is less than one lot"
 
 
 def single_trade_complaint(action: Action, state: PlanningState) -> str | None:
-    """Return which limit on a single trade the action breaks, if any."""
+    """Return the limit on single trades that the action breaks, in words; None without."""
     limits = state.limits
     gross = abs(action.value)
     security = state.context.securities[action.security]
@@ -199,6 +212,7 @@ def single_trade_complaint(action: Action, state: PlanningState) -> str | None:
         )
     if action.side is Side.SELL:
         return None if action.cash_delta > 0 else "costs and tax eat its proceeds"
+    # No buy may add to a group above its cap, whatever else the plan sells.
     groups = limits.groups
     for row in range(len(groups.names)):
         if groups.membership[row, action.security] and groups.excess[row] > 0:
@@ -216,11 +230,12 @@ def _reject(opportunity: Opportunity, key: str, state: PlanningState, reason: st
     )
 
 
-def _merge(known: Action, other: Action) -> Action:
-    sources = known.sources + tuple(s for s in other.sources if s not in known.sources)
+def _merge(first: Action, other: Action) -> Action:
+    """Return the first of two equal trades, with the sources and reasons of both."""
+    sources = first.sources + tuple(s for s in other.sources if s not in first.sources)
     # Two sizes of one source that round to the same trade give one reason: the first.
-    said = set(other.sources) <= set(known.sources)
-    reason = known.reason if said else f"{known.reason}; {other.reason}"
+    no_new_source = set(other.sources) <= set(first.sources)
+    reason = first.reason if no_new_source else f"{first.reason}; {other.reason}"
     return replace(
-        known, sources=sources, reason=reason, mandatory=known.mandatory or other.mandatory
+        first, sources=sources, reason=reason, mandatory=first.mandatory or other.mandatory
     )

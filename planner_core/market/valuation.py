@@ -1,4 +1,11 @@
-"""What is held and what it is worth, per security, in base currency."""
+"""Value the holdings, per security, in base currency.
+
+A position is worth its quantity times the latest believed price times the exchange rate. The NAV is
+the sum of all positions and of all cash, negative accounts included. Weights are fractions of it.
+
+Tax lots are kept apart: a sell may take only lots that are old enough and not promised to a pending
+order, and each lot has its own cost, in base currency at the rate of the day it was bought.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +16,8 @@ from datetime import date, timedelta
 import numpy as np
 
 from planner_core.errors import ContextError
-from planner_core.market.prices import PriceHistory
-from planner_core.model.arrays import FloatArray
-from planner_core.model.config import ConstraintsConfig
-from planner_core.model.context import PlanningContext
 from planner_core.model.records import Side, TaxLot
+from planner_core.market.prices import FILL_DAYS_MAX, PriceHistory
 
 DAYS_PER_YEAR = 365.25
 
@@ -26,7 +30,7 @@ class Portfolio:
     ----------
     quantity, sellable : ndarray of shape (n_securities,), units
         `sellable` counts lots that are old enough and not in a pending sell.
-    price : ndarray of shape (n_securities,), trade currency; NaN where unknown (never held then)
+    price : ndarray of shape (n_securities,), trade currency; NaN without one (never held then)
     fx_rate : ndarray of shape (n_securities,)
     unit_value : ndarray of shape (n_securities,), base currency per unit
     value, weight : ndarray of shape (n_securities,)
@@ -72,12 +76,13 @@ def value_portfolio(
     Raises
     ------
     ContextError
-        When something held has no price at all: it is never left out silently.
+        When a security that is held has no price at all: it is never left out silently.
     """
     lots = _lots_by_security(context)
     quantity = np.array([sum(lot.quantity for lot in held) for held in lots], dtype=np.float64)
-    _check_prices_known(context, history, quantity)
+    _check_held_have_prices(context, history, quantity)
     unit_value = history.price * history.fx_rate
+    # NaN only where nothing is held: checked above.
     value = np.where(quantity > 0, quantity * np.nan_to_num(unit_value), 0.0)
     cash, settled = _cash_in_base(context)
     pending = _pending_buys(context, unit_value, history.fx_rate)
@@ -103,6 +108,7 @@ def value_portfolio(
         cash_pending=sum(pending.values()),
         pending_by_currency=pending,
         cost_basis=cost_basis,
+        # value / cost - 1; without a cost there is no relative gain.
         gain=np.divide(
             value - cost_basis,
             cost_basis,
@@ -117,6 +123,7 @@ def value_portfolio(
 
 
 def _lots_by_security(context: PlanningContext) -> list[list[TaxLot]]:
+    """Return the tax lots of each security, in the order of the columns."""
     columns = context.security_index()
     lots: list[list[TaxLot]] = [[] for _ in context.securities]
     for lot in context.lots:
@@ -124,28 +131,30 @@ def _lots_by_security(context: PlanningContext) -> list[list[TaxLot]]:
     return lots
 
 
-def _check_prices_known(
+def _check_held_have_prices(
     context: PlanningContext, history: PriceHistory, quantity: FloatArray
 ) -> None:
-    unknown = [
+    """Raise when a security that is held has no price."""
+    unpriced = [
         security.id
         for security, held, price in zip(context.securities, quantity, history.price, strict=True)
         if held > 0 and np.isnan(price)
     ]
-    if unknown:
+    if unpriced:
         raise ContextError(
-            f"no price for {', '.join(unknown)}, which you hold; add closes to market/prices.csv"
+            f"no price for {', '.join(unpriced)}, which you hold; add closes to market/prices.csv"
         )
 
 
 def _may_sell(lot: TaxLot, as_of: date, lot_age_min: int) -> bool:
-    """A lot of unknown date may be young: it fails closed unless there is no minimum age."""
+    """Return whether a lot is old enough; one of unknown date is not, it may be young."""
     if lot_age_min == 0:
         return True
     return lot.acquired is not None and as_of - lot.acquired >= timedelta(days=lot_age_min)
 
 
 def _sellable(context: PlanningContext, lots: tuple[tuple[TaxLot, ...], ...]) -> FloatArray:
+    """Return the units in these lots less those in pending sells, per security."""
     sellable = np.array([sum(lot.quantity for lot in held) for held in lots], dtype=np.float64)
     columns = context.security_index()
     for order in context.pending_orders:
@@ -174,21 +183,24 @@ def latest_rate(context: PlanningContext, currency: str) -> float:
     """
     if currency == context.base_currency:
         return 1.0
-    recent = context.fx_rates.get(currency, np.empty(0))[-6:]
-    known = recent[~np.isnan(recent)]
-    if not known.size:
+    # Today's row and the FILL_DAYS_MAX before it, as for prices.
+    recent = context.fx_rates.get(currency, np.empty(0))[-(FILL_DAYS_MAX + 1) :]
+    rates = recent[~np.isnan(recent)]
+    if not rates.size:
         raise ContextError(f"no recent {currency} rate; add it to market/fx.csv")
-    return float(known[-1])
+    return float(rates[-1])
 
 
 def _pending_buys(
     context: PlanningContext, unit_value: FloatArray, fx_rate: FloatArray
 ) -> dict[str, float]:
+    """Return the cash that pending buys will take, base currency by the currency they settle in."""
     columns = context.security_index()
     reserved: dict[str, float] = {}
     for order in context.pending_orders:
         if order.side is Side.BUY:
             column = columns[order.security]
+            # At its limit at worst; a market order at the latest price.
             price = float(
                 unit_value[column]
                 if order.limit_price is None
@@ -205,6 +217,7 @@ def _pending_buys(
 
 
 def _mean_age(lots: list[TaxLot], as_of: date) -> float:
+    """Return the mean age of the units in years; NaN without lots or with an unknown date."""
     if not lots or any(lot.acquired is None for lot in lots):
         return float("nan")
     units = sum(lot.quantity for lot in lots)

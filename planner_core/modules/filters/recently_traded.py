@@ -42,7 +42,7 @@ class RecentlyTraded(Filter[RecentlyTradedParameters]):
         age = {Side.BUY: _ages(state, Side.BUY), Side.SELL: _ages(state, Side.SELL)}
         rejected: dict[int, str] = {}
         for candidate, action in enumerate(candidates.actions):
-            goes_on = (action.security, action.side) in state.limits.continued
+            goes_on = (action.security, action.side) in state.limits.continuation_units
             sides = [side for side in age if not goes_on or side is not action.side]
             name = action.name(state.context.securities)
             days = min(age[side].get(name, parameters.quiet_days) for side in sides)

@@ -19,7 +19,7 @@ from planner_core.errors import ContextError
 from planner_core.market.prices import (
     FILL_DAYS_MAX,
     GUARD_DAYS,
-    LAPSE_TOLD_DAYS,
+    LAPSE_FINDING_DAYS,
     REVERSAL_DAYS,
     PriceHistory,
     build_history,
@@ -243,8 +243,8 @@ def test_an_old_jump_that_stayed_is_taken_for_real() -> None:
     [
         (GUARD_DAYS, ["price_jump"]),
         (GUARD_DAYS + 1, ["price_jump_taken_for_real"]),
-        (GUARD_DAYS + LAPSE_TOLD_DAYS, ["price_jump_taken_for_real"]),
-        (GUARD_DAYS + LAPSE_TOLD_DAYS + 1, []),
+        (GUARD_DAYS + LAPSE_FINDING_DAYS, ["price_jump_taken_for_real"]),
+        (GUARD_DAYS + LAPSE_FINDING_DAYS + 1, []),
     ],
 )
 def test_a_jump_that_is_believed_without_being_accepted_is_told(

@@ -1,0 +1,1 @@
+"""Turn opportunities into legal trades; conversions; the rest of an accepted plan."""

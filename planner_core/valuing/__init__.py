@@ -1,0 +1,1 @@
+"""Check prices, value the holdings, and turn the limits into numbers."""
