@@ -38,12 +38,14 @@ class CorrelationAware(Filter[CorrelationAwareParameters]):
         self, candidates: Candidates, state: PlanningState, parameters: CorrelationAwareParameters
     ) -> NDArray[np.bool_]:
         """Return the pairs of buys that exclude each other; (K, K)."""
+        # corr_ij = S_ij / (sigma_i sigma_j); 0 where a security does not move at all.
         volatility = np.sqrt(np.maximum(np.diag(state.market.covariance), 0.0))
         scale = np.outer(volatility, volatility)
         correlation = np.divide(
             state.market.covariance, scale, out=np.zeros_like(scale), where=scale > 0
         )
         close = correlation[np.ix_(candidates.column, candidates.column)]
+        # Two sizes of one security exclude each other anyway.
         both_buy = np.outer(candidates.is_buy, candidates.is_buy)
         different = candidates.security[:, None] != candidates.security[None, :]
         excluded: NDArray[np.bool_] = (close > parameters.correlation_max) & both_buy & different

@@ -38,15 +38,16 @@ class Diversity(Filter[DiversityParameters]):
         parameters: DiversityParameters,
     ) -> Sequence[tuple[int, ...]]:
         """Return at most `limit` sets after the first that differ enough from it and each other."""
-        picked = list(ranked[:1])
-        for chosen in ranked[1:]:
-            if len(picked) > limit:
+        selected = list(ranked[:1])
+        for candidate in ranked[1:]:
+            if len(selected) > limit:
                 break
-            if all(_overlap(chosen, other) <= parameters.overlap_max for other in picked):
-                picked.append(chosen)
-        return picked[1:]
+            if all(_overlap(candidate, other) <= parameters.overlap_max for other in selected):
+                selected.append(candidate)
+        return selected[1:]
 
 
 def _overlap(left: Sequence[int], right: Sequence[int]) -> float:
+    """Return the Jaccard index |left and right| / |left or right|; 1 for two empty sets."""
     union = set(left) | set(right)
     return len(set(left) & set(right)) / len(union) if union else 1.0

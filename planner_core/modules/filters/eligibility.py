@@ -56,6 +56,7 @@ class Eligibility(Filter[EligibilityParameters]):
 
 
 def _objection(state: PlanningState, column: int, parameters: EligibilityParameters) -> str | None:
+    """Return why a security may not be bought; None when it may."""
     security = state.context.securities[column]
     quality = state.quality[column]
     if security.id in parameters.excluded:

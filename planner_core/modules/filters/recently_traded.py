@@ -1,4 +1,4 @@
-"""Leave alone what was traded a moment ago, in either direction."""
+"""Drop candidates whose security was traded a few days ago, on either side."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ class RecentlyTraded(Filter[RecentlyTradedParameters]):
         age = {Side.BUY: _ages(state, Side.BUY), Side.SELL: _ages(state, Side.SELL)}
         rejected: dict[int, str] = {}
         for candidate, action in enumerate(candidates.actions):
+            # The fills of a step must not stop the rest of it; trades on the other side still do.
             goes_on = (action.security, action.side) in state.limits.continuation_units
             sides = [side for side in age if not goes_on or side is not action.side]
             name = action.name(state.context.securities)
@@ -52,7 +53,7 @@ class RecentlyTraded(Filter[RecentlyTradedParameters]):
 
 
 def _ages(state: PlanningState, side: Side) -> dict[str, int]:
-    """Return how many days ago each security was last traded on a side."""
+    """Return the days since the last trade of each security on a side."""
     age: dict[str, int] = {}
     for trade in state.context.trades:
         if trade.side is side:

@@ -1,4 +1,8 @@
-"""Add a little to a good business that fell, but not to a falling knife."""
+"""Add a little to a good business that fell, but not to a falling knife.
+
+Three gates: the unrealised loss lies within a band, quality is high enough, and recent momentum is
+not among the worst of all securities.
+"""
 
 from __future__ import annotations
 
@@ -74,6 +78,7 @@ class AveragingDown(OpportunityCalculator[AveragingDownParameters]):
         """Return one buy per position that qualifies."""
         gain, quality = state.portfolio.gain, state.quality
         falling = falling_knives(state.market.momentum, parameters.momentum_quantile)
+        # A comparison with NaN is False: no gain or no quality score does not pass.
         with np.errstate(invalid="ignore"):
             qualifies = (
                 (gain <= -parameters.loss_min)
@@ -94,10 +99,11 @@ class AveragingDown(OpportunityCalculator[AveragingDownParameters]):
 
 
 def falling_knives(momentum: FloatArray, quantile: float) -> BoolArray:
-    """Tell which securities are in the worst part by momentum; unknown counts as falling."""
-    known = momentum[~np.isnan(momentum)]
-    if not known.size:
+    """Return which securities are in the worst part by momentum; NaN counts as falling."""
+    finite = momentum[~np.isnan(momentum)]
+    if not finite.size:
         return np.ones(momentum.shape, dtype=bool)
-    limit = np.quantile(known, quantile)
+    limit = np.quantile(finite, quantile)
+    # The -1 only keeps NaN out of the comparison: NaN is falling by the first test.
     falling: BoolArray = np.isnan(momentum) | (np.nan_to_num(momentum, nan=-1.0) < limit)
     return falling

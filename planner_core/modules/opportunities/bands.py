@@ -1,4 +1,9 @@
-"""The 5/25 rule: how far a weight may drift before rebalancing."""
+"""The 5/25 rule: how far a weight may drift before rebalancing.
+
+The band around a target is the smaller of 5 percentage points and 25 % of the target, on both
+sides. Within it a drift costs less than trading it away. Outside of it two sizes are offered: back
+to the band's edge, the cheapest trade that ends the breach, and back to the target.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +17,7 @@ from planner_core.market.state import PlanningState
 from planner_core.modules.module import ModuleParameters, parameter
 
 WEIGHT_DUST = 1e-9
-"""Binary dust in a weight: 0.10 - 0.075 is a hair above 0.025."""
+"""Rounding error in a weight: 0.10 - 0.075 is a hair above 0.025."""
 
 
 class BandParameters(ModuleParameters):
@@ -32,9 +37,9 @@ class BandParameters(ModuleParameters):
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """A trade in one security that brings it or its group back.
+    """A security that is outside its band, or whose group is.
 
-    `to_edge` and `to_target` are weights to trade, positive.
+    `to_edge` and `to_target` are the weights to trade, positive.
     """
 
     column: int
@@ -46,13 +51,13 @@ class Drift:
 
 
 def overweight(state: PlanningState, parameters: BandParameters) -> Iterator[Drift]:
-    """Yield what lies above its band: securities, then the members of groups."""
+    """Yield the securities above their bands, then the members of groups above theirs."""
     yield from _security_drifts(state, parameters, sign=1.0)
     yield from _group_drifts(state, parameters, sign=1.0)
 
 
 def underweight(state: PlanningState, parameters: BandParameters) -> Iterator[Drift]:
-    """Yield what lies below its band: securities, then the members of groups."""
+    """Yield the securities below their bands, then the members of groups below theirs."""
     yield from _security_drifts(state, parameters, sign=-1.0)
     yield from _group_drifts(state, parameters, sign=-1.0)
 
@@ -60,6 +65,7 @@ def underweight(state: PlanningState, parameters: BandParameters) -> Iterator[Dr
 def _security_drifts(
     state: PlanningState, parameters: BandParameters, sign: float
 ) -> Iterator[Drift]:
+    """Yield the securities outside their bands; `sign` 1 above, -1 below."""
     for column, security in enumerate(state.context.securities):
         if security.target is None:
             continue
@@ -71,7 +77,11 @@ def _security_drifts(
 
 
 def _group_drifts(state: PlanningState, parameters: BandParameters, sign: float) -> Iterator[Drift]:
-    """A group is brought back through one member at a time, each as far as it can go."""
+    """Yield the members of groups outside their bands; `sign` 1 above, -1 below.
+
+    Each member alone is offered to bring its group back, as far as it can: the search combines
+    them.
+    """
     rules = [rule for rule in state.context.group_rules if rule.target is not None]
     membership = group_membership(
         state.context, [(rule.classification, rule.group) for rule in rules]
@@ -84,12 +94,13 @@ def _group_drifts(state: PlanningState, parameters: BandParameters, sign: float)
         if gap <= half_width + WEIGHT_DUST:
             continue
         for column in np.flatnonzero(members):
-            room = float(state.portfolio.weight[column]) if sign > 0 else np.inf
+            # A member can be sold no further than to nothing; buys are capped when sized.
+            weight_max = float(state.portfolio.weight[column]) if sign > 0 else np.inf
             yield Drift(
                 int(column),
                 f"{rule.classification} {rule.group}",
                 weight,
                 target,
-                min(gap - half_width, room),
-                min(gap, room),
+                min(gap - half_width, weight_max),
+                min(gap, weight_max),
             )

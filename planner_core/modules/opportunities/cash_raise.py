@@ -1,4 +1,10 @@
-"""Sell what a violated limit demands: missing cash, a due withdrawal, a cap that is exceeded."""
+"""Offer sells that repair a violated limit: missing cash, a due withdrawal, an exceeded cap.
+
+Only the net proceeds of a sell raise cash, and they depend on its size: tax on the lots that it
+takes, market impact, a ticket fee. So the size that leaves a wanted net amount is found by
+bisection over whole lots. A sell so small that its costs exceed the allowed part of its value would
+be rejected; it is enlarged to the smallest legal one.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +25,7 @@ from planner_core.modules.module import (
 )
 
 SMALLEST_TRADE_ROUNDS = 20
-"""Rounds in which the smallest trade worth its costs is found; two do without market impact."""
+"""Fixed-point rounds for the smallest trade worth its costs; two suffice without impact."""
 
 
 class CashRaiseParameters(ModuleParameters):
@@ -59,6 +65,7 @@ class CashRaise(OpportunityCalculator[CashRaiseParameters]):
 
 
 def _for_cash(state: PlanningState, parts_max: int) -> Iterator[Opportunity]:
+    """Yield sells that raise the missing cash, whole or in equal parts."""
     deficit = state.limits.cash_deficit
     if deficit <= VIOLATION_TOLERANCE * state.nav:
         return
@@ -94,8 +101,7 @@ def _shortfall(state: PlanningState, deficit: float) -> str:
 def notional_for(state: PlanningState, column: int, net: float) -> float:
     """Return the smallest legal notional that leaves `net` after costs and tax.
 
-    All that may be sold when even that leaves less. Bisection over whole lots: tax depends on the
-    lots that a sell takes, impact on its size.
+    All that may be sold, when even that leaves less.
     """
     step = lot_step(state.context.securities[column])
     unit_value = float(state.portfolio.unit_value[column])
@@ -103,21 +109,26 @@ def notional_for(state: PlanningState, column: int, net: float) -> float:
     def leaves(lots: int) -> float:
         return price_trade(state, column, Side.SELL, lots * step).cash_delta
 
-    enough = round(round_down(float(state.portfolio.sellable[column]), step) / step)
-    short = 0
-    while enough - short > 1:
-        middle = (short + enough) // 2
+    # Bisection: `lots_low` leaves too little, `lots_high` enough (or is all there is).
+    lots_high = round(round_down(float(state.portfolio.sellable[column]), step) / step)
+    lots_low = 0
+    while lots_high - lots_low > 1:
+        middle = (lots_low + lots_high) // 2
         if leaves(middle) >= net:
-            enough = middle
+            lots_high = middle
         else:
-            short = middle
-    # One lot at least: what holds less than a lot is refused with that reason, not forgotten.
+            lots_low = middle
+    # One lot at least: a position below a lot is then rejected with that reason, not left out.
     smallest = max(round_up(smallest_trade(state, column) / unit_value, step), step) * unit_value
-    return max(enough * step * unit_value, smallest)
+    return max(lots_high * step * unit_value, smallest)
 
 
 def smallest_trade(state: PlanningState, column: int) -> float:
-    """Return the smallest value that is no smaller than a minimum and worth its costs."""
+    """Return the smallest value above the minimum trade whose costs are within the cost ratio.
+
+    It solves `cost(v) = ratio * v`. With cost(v) = fixed + variable(v), the fixed point of
+    `v = fixed / (ratio - variable(v) / v)`; one step is exact without market impact.
+    """
     costs = state.costs
     value = max(
         state.limits.min_trade_value, state.context.securities[column].min_trade_value, 1e-9
@@ -126,15 +137,17 @@ def smallest_trade(state: PlanningState, column: int) -> float:
         margin = state.config.constraints.cost_ratio_max - costs.cost(column, value) / value
         if margin >= 0:
             break
-        # What is left of the allowed ratio has to carry the fixed cost.
-        room = margin + costs.fixed / value
-        if room <= 0:
+        # ratio - variable(v) / v: the part of the value that can carry the fixed cost.
+        fixed_ratio = margin + costs.fixed / value
+        if fixed_ratio <= 0:
             break
-        value = costs.fixed / room * (1 + 1e-12)
+        # A hair more, so that rounding does not leave the ratio exceeded.
+        value = costs.fixed / fixed_ratio * (1 + 1e-12)
     return value
 
 
 def _for_positions(state: PlanningState) -> Iterator[Opportunity]:
+    """Yield a sell of the excess for each position above its cap."""
     excess = state.portfolio.weight - state.limits.position_cap
     for column in np.flatnonzero(excess > VIOLATION_TOLERANCE):
         yield Opportunity(
@@ -158,6 +171,7 @@ def _setting_of_cap(state: PlanningState, column: int) -> str:
 
 
 def _for_groups(state: PlanningState) -> Iterator[Opportunity]:
+    """Yield a sell of the whole excess for each sellable member of a group above its cap."""
     groups = state.limits.groups
     for row in np.flatnonzero(groups.excess > VIOLATION_TOLERANCE):
         for column in np.flatnonzero(groups.membership[row] * state.portfolio.sellable):

@@ -72,7 +72,7 @@ class ProfitTaking(OpportunityCalculator[ProfitTakingParameters]):
         self, state: PlanningState, parameters: ProfitTakingParameters
     ) -> Sequence[Opportunity | Skip]:
         """Return one sell per position with a windfall."""
-        found: list[Opportunity | Skip] = []
+        results: list[Opportunity | Skip] = []
         portfolio = state.portfolio
         for column, security in enumerate(state.context.securities):
             gain = portfolio.gain[column]
@@ -81,17 +81,18 @@ class ProfitTaking(OpportunityCalculator[ProfitTakingParameters]):
             years, growth = portfolio.holding_years[column], state.market.cagr[column]
             if math.isnan(years) or math.isnan(growth):
                 why = "a lot's date is unknown" if math.isnan(years) else "under a year of prices"
-                found.append(Skip(column, Side.SELL, f"{security.id}: {why}"))
+                results.append(Skip(column, Side.SELL, f"{security.id}: {why}"))
                 continue
             if years < parameters.years_min:
                 continue
+            # What the security's own growth, within [0, growth_max], would have earned meanwhile.
             expected = (1 + min(max(growth, 0.0), parameters.growth_max)) ** years - 1
             windfall = gain - expected
             if windfall < parameters.windfall_min:
                 continue
             high = windfall >= parameters.windfall_high
             fraction = parameters.sell_fraction_high if high else parameters.sell_fraction
-            found.append(
+            results.append(
                 Opportunity(
                     security=column,
                     side=Side.SELL,
@@ -100,4 +101,4 @@ class ProfitTaking(OpportunityCalculator[ProfitTakingParameters]):
                     f" take {fraction:.0%} of the position",
                 )
             )
-        return found
+        return results

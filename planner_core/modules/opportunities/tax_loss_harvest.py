@@ -55,7 +55,7 @@ class TaxLossHarvest(OpportunityCalculator[TaxLossHarvestParameters]):
         self, state: PlanningState, parameters: TaxLossHarvestParameters
     ) -> Sequence[Opportunity | Skip]:
         """Return one sell per security with lots at a loss."""
-        found: list[Opportunity | Skip] = []
+        results: list[Opportunity | Skip] = []
         washed = _bought_within(state, parameters.wash_sale_days)
         for column, lots in enumerate(state.portfolio.sellable_lots):
             unit_value = float(state.portfolio.unit_value[column])
@@ -66,10 +66,10 @@ class TaxLossHarvest(OpportunityCalculator[TaxLossHarvestParameters]):
             security = state.context.securities[column].id
             if security in washed:
                 why = f"{security}: bought within {parameters.wash_sale_days} days (wash sale)"
-                found.append(Skip(column, Side.SELL, why))
+                results.append(Skip(column, Side.SELL, why))
                 continue
             loss = sum(lot.quantity * (lot.unit_cost * lot.fx_rate - unit_value) for lot in losing)
-            found.append(
+            results.append(
                 Opportunity(
                     security=column,
                     side=Side.SELL,
@@ -77,12 +77,14 @@ class TaxLossHarvest(OpportunityCalculator[TaxLossHarvestParameters]):
                     reason=f"realise a loss of {loss:,.0f} {state.context.base_currency}",
                 )
             )
-        return found
+        return results
 
 
 def _first_losing(lots: Sequence[TaxLot], unit_value: float, loss_min: float) -> list[TaxLot]:
+    """Return the leading lots, in selling order, that stand at a loss of `loss_min` or more."""
     losing = []
     for lot in lots:
+        # A sell takes lots in this order: lots behind a lot without a loss cannot be reached.
         if unit_value > (1 - loss_min) * lot.unit_cost * lot.fx_rate:
             break
         losing.append(lot)
@@ -90,6 +92,7 @@ def _first_losing(lots: Sequence[TaxLot], unit_value: float, loss_min: float) ->
 
 
 def _bought_within(state: PlanningState, days: int) -> set[str]:
+    """Return the securities bought within so many days, by ledgers and by dates of lots."""
     since = state.context.as_of - timedelta(days=days)
     by_ledger = {
         trade.security

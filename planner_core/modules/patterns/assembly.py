@@ -1,4 +1,8 @@
-"""Putting candidates together into a set that fits: no conflicts, cash covered at the end."""
+"""Assemble candidates into a set that fits: no conflicts, and cash covered at the end.
+
+Patterns are greedy: they take candidates in an order that makes sense and skip what does not fit.
+The sets need not be the best, only good and varied starts for the search, which checks every limit.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from planner_core.modules.module import ModuleParameters, parameter
 
 
 class PatternParameters(ModuleParameters):
-    """What most patterns share."""
+    """The parameters of most patterns."""
 
     variants: int = parameter(
         3, unit="sets", ge=1, le=50, description="how many sets to propose, each from another start"
@@ -18,14 +22,14 @@ class PatternParameters(ModuleParameters):
 
 
 def compatible(candidates: Candidates, chosen: Sequence[int], new: int) -> bool:
-    """Tell whether a candidate conflicts with none of the chosen."""
+    """Return whether a candidate conflicts with none of the chosen."""
     return not any(candidates.conflicts[new, other] for other in chosen)
 
 
 def spare_cash(candidates: Candidates, chosen: Iterable[int], state: PlanningState) -> float:
-    """Return the cash above what is required, once the chosen are done; base currency."""
-    moved = sum(float(candidates.cash_delta[i]) for i in chosen)
-    return state.limits.cash_free - state.limits.cash_required + moved
+    """Return the cash above what is required, after the chosen are traded; base currency."""
+    cash_change = sum(float(candidates.cash_delta[i]) for i in chosen)
+    return state.limits.cash_free - state.limits.cash_required + cash_change
 
 
 def add_sells(
@@ -69,6 +73,7 @@ def fund_buys(
         trial = [*chosen, buy]
         if not compatible(candidates, chosen, buy) or len(trial) > depth:
             continue
+        # Add sells until the buy is paid for; without enough of them, leave the buy out.
         for sell in sells:
             if spare_cash(candidates, trial, state) >= 0 or len(trial) >= depth:
                 break
@@ -80,10 +85,13 @@ def fund_buys(
 
 
 def distinct(sets: Iterable[Sequence[int]]) -> list[tuple[int, ...]]:
-    """Return non-empty sets once each, in their order."""
+    """Return the non-empty sets, each once, in their order."""
     return list(dict.fromkeys(tuple(sorted(chosen)) for chosen in sets if chosen))
 
 
 def rotations(ids: Sequence[int], variants: int) -> list[list[int]]:
-    """Return the list started at its first, second, ... place: other starts for a greedy fill."""
+    """Return the list rotated to start at its first, second, ... place.
+
+    A greedy fill depends on where it begins: each rotation gives another set.
+    """
     return [[*ids[start:], *ids[:start]] for start in range(min(variants, len(ids)))]

@@ -1,4 +1,14 @@
-"""Grow sets one candidate at a time, keeping only the most promising, at prices of the limits."""
+"""Grow sets one candidate at a time, keep only the most promising, at prices of the limits.
+
+A beam is a greedy search that keeps the best W sets of each size instead of one. Its sets are
+ranked by score plus the priced use of the limits,
+
+    score(set) + p_cash * cash that the set brings - p_turnover * its turnover
+
+which is the Lagrangian of the limits on cash and turnover. On the pair tables, a set's score grows
+by `growth[x] = lin[x] + sum_{k in set} pair[k, x]` when candidate x joins, and that vector itself
+grows by `pair[x, :]`: one addition per candidate, whatever the size of the set.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +32,11 @@ from planner_core.search.evaluator import Evaluator, IdBlock
 from planner_core.search.space import SearchSpace
 
 VIOLATION_PRICE = 1e3
-"""Score that a unit of violation costs while a beam grows; the ranking knows the true order."""
+"""Score that a unit of violation costs while a beam grows; the ranking compares them by level."""
 BLOCK_SETS = 256
-"""Sets that levels are joined up to: little to wait for, and most of a narrow beam."""
+"""Levels are joined to blocks of at least so many sets: most of a narrow beam in one."""
 OFFERED_PER_WIDTH = 4
-"""Legal sets offered to the ranking per place in the beam and depth."""
+"""Legal sets offered to the ranking per place in the beam, at each depth."""
 
 
 class BeamParameters(ModuleParameters):
@@ -88,56 +98,59 @@ class Beam(SequenceGenerator[BeamParameters]):
     def generate(
         self, space: SearchSpace, state: PlanningState, parameters: BeamParameters
     ) -> Iterator[IdBlock]:
-        """Yield the legal sets that each level of each beam found best."""
+        """Yield the best legal sets of each level of each beam."""
         places = int(np.ceil(parameters.width * parameters.repairable_fraction))
         for growth in _priced(space.evaluator, parameters):
             yield from _joined(_grow(space, growth, parameters.width, places))
 
 
 def _joined(levels: Iterator[IdBlock]) -> Iterator[IdBlock]:
-    """Yield the sets of several levels in one block, so that a narrow beam is scored at once."""
-    waiting: list[IdBlock] = []
+    """Yield the sets of several levels in one block: small blocks cost more per set."""
+    pending: list[IdBlock] = []
     for sets in levels:
-        waiting.append(sets)
-        if sum(block.shape[1] for block in waiting) >= BLOCK_SETS:
-            yield np.concatenate(waiting, axis=1)
-            waiting = []
-    if waiting:
-        yield np.concatenate(waiting, axis=1)
+        pending.append(sets)
+        if sum(block.shape[1] for block in pending) >= BLOCK_SETS:
+            yield np.concatenate(pending, axis=1)
+            pending = []
+    if pending:
+        yield np.concatenate(pending, axis=1)
 
 
 def _priced(evaluator: Evaluator, parameters: BeamParameters) -> Iterator[FloatArray]:
-    """Yield what each candidate adds to the score alone, at each pair of prices; (K,)."""
+    """Yield each candidate's priced score alone, for each pair of prices; (K,)."""
     k, usage = evaluator.candidates.n, evaluator.limit_usage
     change, alone = evaluator.tables.weight_change[:k], evaluator.bound_lin[:k]
     sells, buys = change < 0, change > 0
     if not (sells.any() and buys.any()):
-        yield alone  # nothing is exchanged: no price leads anywhere
+        yield alone  # sells without buys, or buys without sells: a price would exchange nothing
         return
-    cheapest = float(np.median(alone[sells] / change[sells]))
-    dearest = float(np.median(alone[buys] / change[buys]))
+    # Score per unit of cash: what the median sell gives up (a sell's change is negative), and what
+    # the median buy gains. A price in between makes both worth while.
+    sell_score = float(np.median(alone[sells] / change[sells]))
+    buy_score = float(np.median(alone[buys] / change[buys]))
     cash = usage[:k, evaluator.cash_columns].sum(axis=1)
-    for of_cash in parameters.cash_prices:
-        for of_turnover in parameters.turnover_prices:
-            cash_price = max(0.0, cheapest + of_cash * (dearest - cheapest))
-            turnover_price = max(0.0, of_turnover * (dearest - cheapest) / 2)
+    for cash_fraction in parameters.cash_prices:
+        for turnover_fraction in parameters.turnover_prices:
+            cash_price = max(0.0, sell_score + cash_fraction * (buy_score - sell_score))
+            # A sell and a buy of a unit each gain the difference and turn over 2.
+            turnover_price = max(0.0, turnover_fraction * (buy_score - sell_score) / 2)
             yield alone + cash_price * cash - turnover_price * usage[:k, LimitColumn.TURNOVER]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Level:
-    """The sets of a beam at one depth.
+    """The W sets of a beam at one depth.
 
-    `ids` (depth, W); `score` (W,) and what adding each candidate adds to it, `growth` (W, K), both
-    with prices; `blocked` (W, K), which cannot be added; `total` (W, n_columns), the sums the
-    limits look at.
+    `ids` (depth, W); `score` (W,) and `growth` (W, K), what each candidate would add to it, both
+    priced; `blocked` (W, K), the candidates that conflict with the set; `usage` (W, n_columns),
+    sums of `Evaluator.limit_usage`.
     """
 
     ids: IdBlock
     score: FloatArray
     growth: FloatArray
     blocked: BoolArray
-    total: FloatArray
+    usage: FloatArray
 
 
 def _grow(
@@ -152,37 +165,41 @@ def _grow(
         score=np.array([evaluator.bound_before]),
         growth=alone[None, :].copy(),
         blocked=np.zeros((1, k), dtype=bool),
-        total=np.zeros((1, evaluator.limit_usage.shape[1])),
+        usage=np.zeros((1, evaluator.limit_usage.shape[1])),
     )
     by_limit = np.ascontiguousarray(evaluator.limit_usage[:k].T)
     for depth in range(space.depth):
+        # Entry (w, x) of the tables below is set w with candidate x added.
         score = level.score[:, None] + level.growth
-        # In memory limit by limit: each is asked of all sets in a row.
-        total = level.total.T[:, :, None] + by_limit[:, None, :]
-        judged = evaluator.judge(np.moveaxis(total, 0, -1))
+        # Limit by limit in memory: `judge` takes one limit of all sets at a time.
+        usage = level.usage.T[:, :, None] + by_limit[:, None, :]
+        judgement = evaluator.judge(np.moveaxis(usage, 0, -1))
         free = ~level.blocked
-        worth = score - VIOLATION_PRICE * judged.violation
+        penalised = score - VIOLATION_PRICE * judgement.violation
         seen: set[bytes] = set()
         legal = _distinct(
-            level, _best(worth, judged.legal & free, OFFERED_PER_WIDTH * width), depth, seen
+            level, _best(penalised, judgement.legal & free, OFFERED_PER_WIDTH * width), depth, seen
         )
         if legal.size:
             yield _extended(level, legal, depth)[0]
-        pending = _distinct(
-            level, _best(score, judged.repairable & free, 2 * repairable_places), depth, seen
+        # Illegal sets that one more sell could repair have places of their own: beside legal ones
+        # they would win by spending cash that is not there yet.
+        repairable = _distinct(
+            level, _best(score, judgement.repairable & free, 2 * repairable_places), depth, seen
         )
-        kept = np.concatenate([legal[:width], pending[:repairable_places]])
-        if not kept.size:
+        survivors = np.concatenate([legal[:width], repairable[:repairable_places]])
+        if not survivors.size:
             return
-        level = _next_level(evaluator, level, kept, depth, score)
+        level = _next_level(evaluator, level, survivors, depth, score)
 
 
-def _best(worth: FloatArray, allowed: BoolArray, limit: int) -> NDArray[np.intp]:
+def _best(value: FloatArray, allowed: BoolArray, limit: int) -> NDArray[np.intp]:
     """Return the flat places of the best allowed entries, best first; ties by place."""
     places = np.flatnonzero(allowed)
-    values = worth.ravel()[places]
+    values = value.ravel()[places]
     if places.size > limit:
-        # Everything at least as good as the limit-th, so that ties do not depend on partition.
+        # Everything at least as good as the limit-th: which of equal values `partition` leaves in
+        # front is not defined.
         bound = np.partition(values, values.size - limit)[values.size - limit]
         within = values >= bound
         places, values = places[within], values[within]
@@ -203,26 +220,28 @@ def _distinct(
     level: _Level, places: NDArray[np.intp], depth: int, seen: set[bytes]
 ) -> NDArray[np.intp]:
     """Return the places whose sets were not seen before; {a, b} grows from a and from b."""
-    kept = []
+    fresh = []
     ids = np.sort(_extended(level, places, depth)[0], axis=0).T
     data, size = ids.tobytes(), ids.itemsize * ids.shape[1]
     for row, place in enumerate(places.tolist()):
         identity = data[row * size : (row + 1) * size]
         if identity not in seen:
             seen.add(identity)
-            kept.append(place)
-    return np.array(kept, dtype=np.intp)
+            fresh.append(place)
+    return np.array(fresh, dtype=np.intp)
 
 
 def _next_level(
     evaluator: Evaluator, level: _Level, places: NDArray[np.intp], depth: int, score: FloatArray
 ) -> _Level:
+    """Return the level of the sets at flat places of (W, K), each a set with one more candidate."""
     k = evaluator.candidates.n
     ids, parent, added = _extended(level, places, depth)
     return _Level(
         ids=ids,
         score=score.ravel()[places],
+        # growth[y] of set + x is growth[y] of set + pair[x, y].
         growth=level.growth[parent] + evaluator.tables.pair[added, :k],
         blocked=level.blocked[parent] | evaluator.candidates.conflicts[added],
-        total=level.total[parent] + evaluator.limit_usage[added],
+        usage=level.usage[parent] + evaluator.limit_usage[added],
     )

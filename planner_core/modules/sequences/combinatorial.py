@@ -1,4 +1,10 @@
-"""Every set up to the depth that can be afforded, then sets of the most promising candidates."""
+"""Enumerate every set up to an affordable depth, then sets of the most promising candidates.
+
+There are C(K, n) sets of n out of K candidates. All of them are yielded as long as they fit into
+the budget, shallow ones first; after that, for each deeper n, all sets of the largest number of
+most promising candidates that fits. The sets are grown in blocks: each prefix is repeated once for
+every larger index that may follow it.
+"""
 
 from __future__ import annotations
 
@@ -69,23 +75,24 @@ def plan_depths(n_candidates: int, depth: int, sets_max: int) -> list[tuple[int,
     [(1, 100), (2, 100), (3, 100), (4, 26), (5, 20)]
     """
     planned: list[tuple[int, int]] = []
-    left = sets_max
+    budget = sets_max
     longest = min(depth, n_candidates)
     for length in range(1, longest + 1):
-        if comb(n_candidates, length) > left:
-            share = left // (longest - length + 1)
+        if comb(n_candidates, length) > budget:
+            # The rest goes in equal parts to this length and all deeper ones.
+            share = budget // (longest - length + 1)
             return planned + [
                 (deeper, width)
                 for deeper in range(length, longest + 1)
                 if (width := _widest(deeper, n_candidates, share)) >= deeper
             ]
         planned.append((length, n_candidates))
-        left -= comb(n_candidates, length)
+        budget -= comb(n_candidates, length)
     return planned
 
 
 def count_sets(n_candidates: int, depth: int, sets_max: int) -> int:
-    """Return exactly how many sets `generate` yields."""
+    """Return the exact number of sets that `generate` yields."""
     return sum(comb(width, length) for length, width in plan_depths(n_candidates, depth, sets_max))
 
 
@@ -98,24 +105,22 @@ def _widest(length: int, n_candidates: int, share: int) -> int:
 
 
 def combinations_in_blocks(width: int, length: int) -> Iterator[IdBlock]:
-    """Yield all increasing index sets, shape (length, up to BLOCK_SEQUENCES), in fixed order.
-
-    Notes
-    -----
-    Grown place by place with `np.repeat`: each prefix is followed by every larger index.
-    """
+    """Yield all increasing index sets, shape (length, up to BLOCK_SEQUENCES), in fixed order."""
+    # The first index leaves room for `length - 1` larger ones.
     prefixes = np.arange(width - length + 1, dtype=np.int16)[None, :]
     yield from _grow(prefixes, width, length)
 
 
 def _grow(prefixes: IdBlock, width: int, length: int) -> Iterator[IdBlock]:
+    """Yield all increasing index sets of a length that begin with one of the prefixes."""
     if len(prefixes) == length:
         for start in range(0, prefixes.shape[1], BLOCK_SEQUENCES):
             yield prefixes[:, start : start + BLOCK_SEQUENCES]
         return
+    # The next index lies between the last one and `end`, with room for those after it.
     end = width - (length - len(prefixes)) + 1
     counts = end - 1 - prefixes[-1]
-    # Bounded memory: prefixes are taken as many at a time as grow into a few blocks.
+    # Bounded memory: only as many prefixes at a time as grow into a few blocks.
     cuts = np.searchsorted(np.cumsum(counts), np.arange(1, counts.sum(), 8 * BLOCK_SEQUENCES))
     for part, numbers in zip(
         np.split(prefixes, np.unique(cuts[1:]), axis=1),
@@ -123,6 +128,7 @@ def _grow(prefixes: IdBlock, width: int, length: int) -> Iterator[IdBlock]:
         strict=True,
     ):
         grown = np.repeat(part, numbers, axis=1)
+        # Number the repeats of each prefix 0, 1, ...: the next index is its last one + 1 + that.
         first = np.cumsum(numbers) - numbers
         last = np.arange(grown.shape[1]) - np.repeat(first, numbers) + grown[-1] + 1
         longer = np.concatenate([grown, last[None, :].astype(np.int16)])

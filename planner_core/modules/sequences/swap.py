@@ -1,4 +1,9 @@
-"""Climb from good sets: exchange one or two candidates, or change several sizes."""
+"""Climb from good sets: exchange one or two candidates, or change several sizes.
+
+The climb itself is `planner_core/searching/local_search.py`; here are its starts. Starting from
+sets that trade something else, rather than from the best few, keeps the climbs apart: the best sets
+are often the same trades in other sizes, which one climb reaches from each other.
+"""
 
 from __future__ import annotations
 
@@ -61,13 +66,13 @@ class Swap(SequenceGenerator[SwapParameters]):
     def generate(
         self, space: SearchSpace, state: PlanningState, parameters: SwapParameters
     ) -> Iterator[IdBlock]:
-        """Yield every improvement found, as blocks."""
+        """Yield every improvement, as blocks of one set."""
         if not space.candidates.n:
             return
         seen: set[tuple[int, ...]] = set()
         for start in _starts(space, parameters.starts):
             if start in seen:
-                continue  # an earlier climb came by and went on from here, as this one would
+                continue  # an earlier climb passed here and went on as this one would
             seen.add(start)
             for better in climb(
                 space.evaluator,
@@ -84,7 +89,7 @@ class Swap(SequenceGenerator[SwapParameters]):
 
 
 def _starts(space: SearchSpace, limit: int) -> list[tuple[int, ...]]:
-    """Return the best sets so far that trade something else, not the same in other sizes."""
+    """Return the best sets so far of which no two trade the same in other sizes."""
     candidates = space.candidates
     starts: dict[frozenset[tuple[int, bool]], tuple[int, ...]] = {}
     for ranked in space.ranking.sets:
