@@ -1,4 +1,4 @@
-"""Offer conversions between cash rows, sized to what the trades at hand could need.
+"""Offer conversions between cash rows, in the sizes that other trades could need.
 
 Only where cash is kept per currency (`multi_currency`): there a foreign trade is paid in its own
 currency, and money moves between currencies by explicit steps. The amounts offered are those that a

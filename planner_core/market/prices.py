@@ -43,7 +43,7 @@ MAD_TO_SIGMA = 1.4826
 WINSOR_SIGMAS = 10
 """Returns beyond so many typical deviations count as that many."""
 EWMA_DAYS = 100
-"""Where the exponential weights are cut: 0.94**100 is 0.2 %."""
+"""Length of the exponential weights: 0.94**100 = 0.2 % is left out."""
 EWMA_DECAY = 0.94
 """Decay per day of the weights in a volatility."""
 DAILY_VOLATILITY_MIN = 0.01

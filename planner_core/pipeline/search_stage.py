@@ -1,10 +1,9 @@
-"""Stage 3: search sets of candidates and rank the best of them.
+"""The search stage: seeds from the patterns, blocks from the generators, one ranking.
 
-    patterns  -> seeds: sets that make sense together
-    generators -> blocks of sets, around the seeds or of all candidates
-    ranking    <- both; a set enters it by its violation of limits first, then by its score
-
-Doing nothing is ranked too: a plan has to beat it.
+Pattern generators propose sets that make sense by themselves. They are scored first, so that good
+bounds exist from the start. Then each sequence generator yields blocks of sets, and every block is
+offered to the one ranking. A generator may read the ranking: later ones build on what earlier ones
+reached. Sets are unordered here; the report puts their trades into the order of execution.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ def propose_seeds(
     state: PlanningState, candidates: Candidates, runner: ModuleRunner
 ) -> tuple[tuple[int, ...], ...]:
     """Run every enabled pattern generator; return the distinct sets in their order."""
-    runtime = runner.runtime
+    # A dict keeps the order of first appearance, which a set would not.
     seeds: dict[tuple[int, ...], None] = {}
     for name, parameters in state.config.enabled(ModuleKind.PATTERN).items():
         runtime.check_cancelled()
@@ -69,6 +68,7 @@ def _seeds_of(
     state: PlanningState,
     parameters: ModuleParameters,
 ) -> Sequence[tuple[int, ...]]:
+    """Return a pattern's sets, once they have been checked."""
     sets = module.generate(candidates, state, parameters)
     return checked_sets(module.key, sets, candidates.n, state.config.max_plan_depth)
 
@@ -85,6 +85,7 @@ def search_sequences(space: SearchSpace, state: PlanningState, runner: ModuleRun
     )
     runtime.publish(SequenceEvaluationStarted, n_candidates=space.candidates.n)
     started = runtime.monotonic()
+    # Seeds first: the better the ranking, the more of the later sets their bounds rule out.
     scan.offer(as_block(space.seeds, space.depth, space.null_id), "patterns")
     for name, parameters in enabled.items():
         module = runtime.registries.sequence_generators[name]
@@ -96,7 +97,8 @@ def search_sequences(space: SearchSpace, state: PlanningState, runner: ModuleRun
             best_gain=ranking.best.score - ranking.nothing.score,
         )
     elapsed = runtime.monotonic() - started
-    runtime.publish(
+    # Generating takes the rest of the time; rounding may leave it a hair below 0.
+    runtime.tell(
         SequenceGenerationCompleted,
         n_sequences=ranking.n_sequences,
         # The rest of the time: generating and scoring take turns.
@@ -114,7 +116,7 @@ def search_sequences(space: SearchSpace, state: PlanningState, runner: ModuleRun
 
 
 class _Scan:
-    """Feeds blocks into the ranking until they end, the deadline passes or the run is cancelled."""
+    """Offer blocks to the ranking until they end, the deadline passes or the run is cancelled."""
 
     def __init__(self, space: SearchSpace, runtime: Runtime) -> None:
         self.space = space
@@ -138,7 +140,7 @@ class _Scan:
                 checked = checked_block(module.key, block, self.space.null_id, self.space.depth)
                 budget.spend(checked.shape[1])
                 yield checked
-                # After the deadline, each remaining generator still gets one block.
+                # `take` sets it after each block: a generator is not stopped inside one.
                 if self.out_of_time:
                     return
 
@@ -151,10 +153,11 @@ class _Scan:
         runner.run_stream(module, "generate", generate, consume)
 
     def offer(self, block: IdBlock, source: str) -> None:
-        """Score a block; publish an event if it holds a new best set."""
+        """Score a block, and announce a new best set."""
         if not block.shape[1]:
             return
         started = self.runtime.monotonic()
+        # Timed apart from generating: `n_sequences / elapsed_s` is the evaluator's speed.
         improved = self.ranking.offer(block)
         self.evaluating_s += self.runtime.monotonic() - started
         if improved:

@@ -3,8 +3,8 @@
 Rounding each size to lots leaves the set a little short of its best: cash is left over, or a limit
 is missed by a lot. So each trade gets a menu of sizes, some near and some far, and a climb changes
 the sizes of any two trades at once: one lot more here and two less there keeps cash level, which no
-change of a single size can do. When a climb ends, the menu is built anew around the sizes it ended
-at, until those are its own centre.
+change of a single size can do. When a climb ends, a new menu is built around the sizes it ended at,
+until a climb ends where it began.
 
 On the pair tables the gain of changing trades 1 and 2 from options a, b to p, q is
 

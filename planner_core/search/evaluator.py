@@ -60,7 +60,7 @@ class LimitColumn(IntEnum):
     BUYS = 0
     """Value bought."""
     RELIEF = 1
-    """How far a sell brings its position back toward its cap."""
+    """Excess over a position cap that a sell takes away."""
     TURNOVER = 2
     """Value traded, either side."""
     REPAIRS = 3
@@ -155,7 +155,7 @@ class Evaluator:
         # The null candidate conflicts with nothing: one more row and column of False.
         self._conflict = np.pad(candidates.conflicts, (0, 1)).ravel()
         self.limit_usage = self._limit_usage()
-        """What each candidate adds to each limited sum, fractions of NAV; (K + 1, n_columns)."""
+        """Amount that each candidate adds to each limited sum, of NAV; (K + 1, n_columns)."""
         # The right-hand sides, computed once: `judge` runs thousands of times.
         limits = state.limits
         self._shortfall = (limits.cash_rows.required - limits.cash_rows.free) / state.nav

@@ -78,7 +78,7 @@ def climb(
         )
         if better is None:
             return
-        # The exact score of the better set is at hand already: it need not be computed again.
+        # The exact score of the better set is computed already.
         current, standing = better, neighbourhood.next_standing
         yield current
 

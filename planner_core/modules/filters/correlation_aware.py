@@ -11,7 +11,7 @@ from planner_core.modules.module import Filter, ModuleMetadata, ModuleParameters
 
 
 class CorrelationAwareParameters(ModuleParameters):
-    """What counts as the same bet."""
+    """The correlation above which two buys count as the same bet."""
 
     correlation_max: float = parameter(
         0.7, unit="correlation", gt=0, le=1, description="two buys above it exclude each other"

@@ -8,7 +8,7 @@ from planner_core.modules.module import Filter, ModuleMetadata, ModuleParameters
 
 
 class DiversityParameters(ModuleParameters):
-    """How different is different."""
+    """The overlap of sets that still count as different."""
 
     overlap_max: float = parameter(
         0.5, unit="Jaccard index", ge=0, le=1, description="most overlap with any reported set"

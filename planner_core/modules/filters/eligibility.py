@@ -10,7 +10,7 @@ from planner_core.modules.module import Filter, ModuleMetadata, ModuleParameters
 
 
 class EligibilityParameters(ModuleParameters):
-    """What a buy must satisfy."""
+    """The rules that a buy must satisfy."""
 
     quality_min: float = parameter(
         0.0, unit="score 0-1", ge=0, le=1, description="least quality of a buy, where it is known"

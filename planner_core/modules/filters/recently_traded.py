@@ -10,7 +10,7 @@ from planner_core.modules.module import Filter, ModuleMetadata, ModuleParameters
 
 
 class RecentlyTradedParameters(ModuleParameters):
-    """How long to leave it alone."""
+    """The quiet time after a trade."""
 
     quiet_days: int = parameter(
         5, unit="days", ge=0, le=365, description="no trade of a security this soon after another"
@@ -20,9 +20,9 @@ class RecentlyTradedParameters(ModuleParameters):
 class RecentlyTraded(Filter[RecentlyTradedParameters]):
     """Drop candidates whose security was traded within `quiet_days`, whichever way.
 
-    A step of the accepted plan that was filled in part goes on: its own fills keep nobody quiet,
-    and the limits let it go no further than what is left of it. The cool-downs are constraints of
-    their own and hold without this filter.
+    A step of the accepted plan that was filled in part may go on: its own fills do not block it,
+    and the limits allow no more than the rest of it. The cool-downs are constraints of their own
+    and hold without this filter.
 
     Source: our own rule.
     """

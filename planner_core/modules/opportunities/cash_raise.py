@@ -29,7 +29,7 @@ SMALLEST_TRADE_ROUNDS = 20
 
 
 class CashRaiseParameters(ModuleParameters):
-    """How a deficit may be split."""
+    """The parts that a deficit may be split into."""
 
     parts_max: int = parameter(
         3, unit="sells", ge=1, le=5, description="a cash deficit may be raised in this many parts"

@@ -18,7 +18,7 @@ from planner_core.modules.module import (
 
 
 class TaxLossHarvestParameters(ModuleParameters):
-    """When a loss is worth realising."""
+    """The smallest loss, and the wash-sale window."""
 
     loss_min: float = parameter(
         0.05, unit="fraction of cost", gt=0, lt=1, description="least loss of the lots sold"

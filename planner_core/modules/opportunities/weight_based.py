@@ -21,7 +21,7 @@ from planner_core.modules.opportunities.continuous import solve_target_weights
 
 
 class WeightBasedParameters(ModuleParameters):
-    """Which parts of the gap to offer, and which gaps are too small."""
+    """The parts of the gap to offer, the smallest gap, and the effort of the solve."""
 
     gap_fractions: tuple[Annotated[float, Field(gt=0, le=2)], ...] = parameter(
         (0.5, 1.0, 1.5),
@@ -59,6 +59,7 @@ class WeightBased(OpportunityCalculator[WeightBasedParameters]):
         self, state: PlanningState, parameters: WeightBasedParameters
     ) -> Sequence[Opportunity]:
         """Return sized trades for every security whose gap matters."""
+        # Parts below and beyond the whole gap: with lots and fees the best size is often another.
         optimum = solve_target_weights(state, parameters.iterations)
         gap = optimum - state.portfolio.weight
         return [

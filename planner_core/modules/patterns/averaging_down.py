@@ -16,7 +16,7 @@ from planner_core.modules.patterns.assembly import (
 
 
 class AveragingDownPattern(PatternGenerator[PatternParameters]):
-    """Buys found by averaging_down, with as many sells as they need.
+    """Buys proposed by averaging_down, with as many sells as they need.
 
     Source: our own; a greedy start, as for knapsacks (G. B. Dantzig, Operations Research 5
     (1957), 266-288).

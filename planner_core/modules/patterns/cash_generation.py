@@ -43,6 +43,7 @@ class CashGeneration(PatternGenerator[PatternParameters]):
         plans: list[list[int]] = []
         for order in rotations(mandatory, max(parameters.variants, depth)):
             chosen: list[int] = []
+            # Mandatory sells first; any other sell only where those do not suffice.
             for candidate in [*order, *sells]:
                 enough = spare_cash(candidates, chosen, state) >= 0
                 if len(chosen) >= depth or (chosen and enough):

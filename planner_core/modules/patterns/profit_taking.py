@@ -17,7 +17,7 @@ from planner_core.modules.patterns.assembly import (
 
 
 class ProfitTakingPattern(PatternGenerator[PatternParameters]):
-    """Sells found by profit_taking, followed by the best buys they pay for.
+    """Sells proposed by profit_taking, followed by the best buys they pay for.
 
     Source: our own; a greedy start, as for knapsacks (G. B. Dantzig, Operations Research 5
     (1957), 266-288).

@@ -22,7 +22,7 @@ from planner_core.search.space import SearchSpace
 
 
 class SwapParameters(ModuleParameters):
-    """How far to climb."""
+    """Starts and effort of the climbs."""
 
     starts: int = parameter(
         6, unit="sets", ge=1, le=64, description="best sets so far that are climbed from"
