@@ -76,9 +76,11 @@ def prove(
     """
     evaluator = ranking.evaluator
     progress = _Progress()
+    # The bound is for sets at this level of violation: the score decides only among those.
     relaxation = Relaxation(evaluator, depth, ranking.best.violation)
     if evaluator.candidates.n == 0:
         return _certificate(ranking, relaxation, progress, ranking.best.score)
+    # Much effort on the root: everything below inherits its multipliers.
     boxes = relaxation.tighten(relaxation.root(), ranking.best.score, ROOT_ROUNDS, warm=False)
     # (negative bound, number, box): the largest bound comes first, the oldest box on a tie.
     heap: list[tuple[float, int, Boxes]] = []
@@ -88,6 +90,7 @@ def prove(
         batch = _pop_batch(heap, ranking.best.score)
         if batch is None:
             break
+        # Scoring all sets closes a box for certain; splitting a small one would take longer.
         small, large = _parted_by_size(relaxation, batch)
         _score_all(relaxation, small, ranking, progress)
         if not len(large):
@@ -99,6 +102,7 @@ def prove(
         children = relaxation.tighten(children, ranking.best.score, BOX_ROUNDS)
         _offer_choices(relaxation, children, ranking)
         _keep(children, heap, order, ranking, progress)
+    # Empty heap: no box is open.
     open_bound = max((-negative for negative, _, _ in heap), default=-np.inf)
     return _certificate(ranking, relaxation, progress, open_bound)
 
@@ -113,6 +117,7 @@ def _certificate(
     return Certificate(
         upper_bound=upper,
         gap=upper - score,
+        # A higher score is no proof while a set with a smaller violation may exist.
         exact=relaxation.violation_proven and upper - score <= EXACT_TOLERANCE,
         nodes=progress.nodes,
         elapsed_s=0.0,
@@ -131,6 +136,7 @@ def _keep(
     score = ranking.best.score
     for row in range(len(boxes)):
         bound = float(boxes.bound[row])
+        # Closed: no set of the box beats the best one by more than the tolerance.
         if bound <= score + EXACT_TOLERANCE:
             progress.closed_bound = max(progress.closed_bound, bound)
         else:
@@ -178,14 +184,17 @@ def _score_all(relaxation: Relaxation, boxes: Boxes, ranking: Ranking, progress:
         grids = np.meshgrid(
             *(options.candidate[g, low[g] : high[g] + 1] for g in open_groups), indexing="ij"
         )
+        # Securities with one option left add a constant row each.
         rows = [grid.ravel() for grid in grids]
         n_sets = rows[0].size if rows else 1
         chosen = np.array([*rows, *(np.full(n_sets, i) for i in fixed)], dtype=np.int16)
         if not chosen.size:
             chosen = np.full((1, 1), null, dtype=np.int16)
+        # A box may hold choices with more trades than the depth: those are no sets.
         trades = (chosen != null).sum(axis=0)
         # Sorted, the null id (the largest) comes last: the first `depth` rows hold all trades.
         chosen = np.sort(chosen[:, trades <= relaxation.depth], axis=0)[: relaxation.depth]
+        # `offer` applies every limit, so that conflicts and exact cash are respected here.
         if chosen.shape[1]:
             ranking.offer(np.ascontiguousarray(chosen))
         progress.nodes += 1
@@ -195,6 +204,7 @@ def _offer_choices(relaxation: Relaxation, boxes: Boxes, ranking: Ranking) -> No
     """Offer the maximisers of the bounds: they are sets too, sometimes better than the best."""
     group = np.arange(relaxation.options.security.size)
     ids = relaxation.options.candidate[group, boxes.choice]
+    # The relaxation ignores conflicts and relaxes limits: `offer` drops what is not legal.
     null = ranking.evaluator.null_id
     sets = {tuple(sorted(int(i) for i in row if i not in (null, PADDING))) for row in ids}
     fitting = [chosen for chosen in sorted(sets) if len(chosen) <= relaxation.depth]
@@ -252,6 +262,7 @@ def _conflicted(relaxation: Relaxation, boxes: Boxes) -> IntBlock:
     options = relaxation.options
     buying = boxes.choice > options.stay
     clashes = (buying[:, :, None] & buying[:, None, :] & options.buys_conflict).any(axis=2)
+    # The box holds buys and something else: splitting at `stay` parts the two.
     optional = clashes & (boxes.low <= options.stay) & (boxes.high > options.stay)
     return np.where(optional.any(axis=1), optional.argmax(axis=1), -1)
 
@@ -261,8 +272,10 @@ def _propagated(relaxation: Relaxation, boxes: Boxes) -> Boxes:
     options = relaxation.options
     # Options are sorted by change: buys lie behind `stay`, sells and conversions before it.
     must_buy = boxes.low > options.stay
+    # barred[b, h]: some security g that box b must buy conflicts with buying h.
     barred = (must_buy[:, :, None] & options.buys_conflict).any(axis=1)
     high = np.where(barred, np.minimum(boxes.high, options.stay), boxes.high)
+    # The range excludes `stay`: every set of the box trades this security.
     must_trade = (boxes.low > options.stay) | (high < options.stay)
     possible = (boxes.low <= high).all(axis=1)
     # More securities that must trade than the depth allows: no set is left.

@@ -162,9 +162,11 @@ class Relaxation:
         self.diagonal = np.zeros(security.size)
         self.diagonal[moves] = _diagonal_part(quadratic[np.ix_(moves, moves)])
         self.coupling = quadratic - np.diag(self.diagonal)
+        # a: the gradient at the weights before trading, where d = 0.
         self.slope = objective.gradient(evaluator.state.portfolio.weight)[security]
         self.tail = objective.scenarios[:, security]
         self.tail_before = -(objective.scenarios @ evaluator.state.portfolio.weight)
+        # At least one window, so that the shapes are right while the term is off.
         self.tail_weights = tail_weights(max(1, len(self.tail)))
         self.eta = objective.weights.tail_risk_penalty if len(self.tail) else 0.0
         self._places = np.arange(self.options.change.shape[1])
@@ -172,6 +174,7 @@ class Relaxation:
     def root(self) -> Boxes:
         """Return the one box that holds every set."""
         n_groups, n_rows = self.options.security.size, self.options.rhs.size
+        # y = 0 and u = 0: the tangent at doing nothing, and limits that cost nothing.
         return Boxes(
             low=np.zeros((1, n_groups), dtype=np.int64),
             high=(self.options.count - 1)[None, :].copy(),
@@ -199,6 +202,7 @@ class Relaxation:
         step_scale = np.ones((len(boxes), 1))
         active = np.arange(len(boxes))
         for turn in range(rounds):
+            # Only boxes that are still open take part: the arrays shrink from round to round.
             before = best.bound[active]
             part, point, multiplier, step_scale = self._round(
                 best.take(active), point, multiplier, step_scale, target, turn, warm=warm
@@ -230,6 +234,7 @@ class Relaxation:
         `point` (B, G), `multiplier` (B, n_rows) and `step_scale` (B, 1) go on from round to round,
         also where they made a bound no better: the way to a lower bound is not monotonic.
         """
+        # q is chosen at the current y, where CVaR95's tangent is exact; it stays valid everywhere.
         best = boxes
         tangent = self._tail_tangent(point)
         for step in range(turn * ROUND_STEPS, (turn + 1) * ROUND_STEPS):
@@ -276,6 +281,7 @@ class Relaxation:
         value -= self.diagonal[:, None] * options.change**2 + options.trading
         value -= np.tensordot(multiplier, options.rows, axes=(1, 0))
         inside = (self._places >= boxes.low[:, :, None]) & (self._places <= boxes.high[:, :, None])
+        # Padding lies behind every `high`, so that it is forbidden with the rest.
         value = np.where(inside, value, FORBIDDEN)
         group = np.arange(options.security.size)
         may_stay = (boxes.low <= options.stay) & (options.stay <= boxes.high)
@@ -283,6 +289,7 @@ class Relaxation:
         value[:, group, options.stay] = FORBIDDEN
         choice = value.argmax(axis=2)
         gain = np.take_along_axis(value, choice[:, :, None], axis=2)[:, :, 0]
+        # The separable problem with at most `depth` trades: take the largest gains.
         trades = self._trades(gain, may_stay)
         total = np.where(trades, gain, 0.0).sum(axis=1)
         choice = np.where(trades, choice, options.stay)
@@ -294,10 +301,12 @@ class Relaxation:
     def _trades(self, gain: FloatArray, may_stay: BoolArray) -> BoolArray:
         """Return which securities trade: those that must, then the best others up to the depth."""
         must = ~may_stay
+        # Those that must trade use up places whatever they gain.
         places_left = self.depth - must.sum(axis=1)
         optional = np.where(may_stay, gain, -np.inf)
         # The rank of each entry in its row: the inverse of the sorting permutation.
         rank = np.argsort(np.argsort(-optional, axis=1, kind="stable"), axis=1, kind="stable")
+        # A trade that lowers the bound is not made: staying is worth 0.
         trades: BoolArray = must | ((rank < places_left[:, None]) & (optional > 0))
         return trades
 
@@ -355,6 +364,7 @@ def build_options(evaluator: Evaluator, violation: float) -> tuple[bool, Options
     # Violation that no set can avoid: excess over position caps, less the most that sells relieve.
     excess = np.maximum(state.portfolio.weight - state.limits.position_cap, 0.0)
     relief = np.append(evaluator.limit_usage[: candidates.n, LimitColumn.RELIEF], 0.0)
+    # Sorted, with conversions (negative numbers) first.
     security = np.unique(candidates.security)
     relief_max = np.zeros(excess.size)
     np.maximum.at(
@@ -367,6 +377,7 @@ def build_options(evaluator: Evaluator, violation: float) -> tuple[bool, Options
         if proven and column >= 0 and excess[column] > 0:
             # A set at that violation relieves every position in full: other options are out.
             ids = [i for i in ids if relief[i] >= relief_max[column] - VIOLATION_TOLERANCE]
+        # By change, so that a range of places is a range of sizes; ties by id.
         options.append(sorted(ids, key=lambda i: (evaluator.tables.weight_change[i], i)))
     return proven, _arranged(evaluator, security, options, 0.0 if proven else violation)
 
@@ -439,6 +450,7 @@ def _limit_rows(evaluator: Evaluator, allowance: float) -> tuple[FloatArray, Flo
         rhs.append(max(limits.settled_budget, 0.0) / nav)
     for row in range(len(limits.groups.names)):
         rows.append(usage[:, evaluator.group_columns.start + row])
+        # A group above its cap may stay there, as far as the violation in question allows.
         excess = float(limits.groups.excess[row])
         group_allowance = allowance if excess > 0 else 0.0
         rhs.append(float(limits.groups.cap[row] - limits.groups.weight[row]) + group_allowance)
@@ -448,6 +460,7 @@ def _limit_rows(evaluator: Evaluator, allowance: float) -> tuple[FloatArray, Flo
 
 def _buys_conflict(evaluator: Evaluator, security: IntBlock) -> BoolArray:
     """Return the securities any two buys of which exclude each other; (G, G)."""
+    # Other conflicts are left out: to ignore one only loosens the bound.
     candidates = evaluator.candidates
     conflict = np.zeros((security.size, security.size), dtype=bool)
     buys = [np.flatnonzero(candidates.is_buy & (candidates.security == c)) for c in security]

@@ -96,6 +96,7 @@ def estimate_market(
     loadings = _loadings(returns, common, enough & ~long, config.history_days_min)
     has_history = loadings.has_history
     mu, covariance, volatility = _moments(common.returns, loadings, config)
+    # Bounded by `tail_windows_max`, not by `history_days`.
     scenarios = _tail_scenarios(history.base, loadings, config)
     findings = [*_history_findings(context, has_history)]
     if has_history.any() and not len(scenarios):
@@ -126,6 +127,7 @@ def daily_returns(history: PriceHistory) -> FloatArray:
     # A filled price repeats the last close: 0 that day, and several days' move in one after it.
     if len(history.base) <= 1:
         return np.empty((0, history.base.shape[1]))
+    # Both closes must be real for their ratio to be a day's return.
     genuine = history.observed[1:] & history.observed[:-1]
     ratio = np.divide(
         history.base[1:],
@@ -185,6 +187,7 @@ def _loadings(
     returns: FloatArray, common: _CommonDays, short: BoolArray, days_min: int
 ) -> _Loadings:
     """Regress each shorter history on the equally weighted mean of the long ones."""
+    # Members of the common days are the long ones; a long history that was dropped is not.
     n, long = common.members.size, common.members
     n_long = int(long.sum())
     on_long = np.zeros((n, n_long))
@@ -199,6 +202,7 @@ def _loadings(
     for column in np.flatnonzero(short & ~long):
         shared = ~np.isnan(returns[:, column]) & ~np.isnan(market)
         if shared.sum() < days_min:
+            # Too few days beside the market: treated as without history.
             continue
         own, market_then = returns[shared, column], market[shared]
         # beta = cov(own, market) / var(market), both over the shared days
@@ -284,8 +288,10 @@ def _tail_scenarios(base: FloatArray, loadings: _Loadings, config: EstimationCon
     # The worst 5 % of a few overlapping windows is one bad month: then the term is off.
     if n_windows < config.tail_windows_min or not long.any():
         return np.empty((0, n))
+    # Window t ends on day t: base[t] / base[t - 21] - 1.
     start = base[-n_windows - TAIL_HORIZON_DAYS : -TAIL_HORIZON_DAYS]
     windows = base[-n_windows:] / start - 1
+    # A scenario needs all long histories at once: joint crashes are what it is for.
     complete = ~np.isnan(windows[:, long]).any(axis=1)
     if complete.sum() < config.tail_windows_min:
         return np.empty((0, n))
@@ -322,6 +328,7 @@ def cvar(losses: FloatArray, level: float = TAIL_LEVEL) -> FloatArray:
     # Partition first: only the tail needs to be sorted.
     worst = np.partition(losses, n_windows - n_tail, axis=0)[n_windows - n_tail :]
     worst = np.sort(worst, axis=0)[::-1]
+    # sum_j weight_j worst_j along the windows, for every other axis at once
     tail: FloatArray = np.tensordot(weights, worst, axes=(0, 0))
     return tail
 
@@ -345,6 +352,7 @@ def count_tail_episodes(scenarios: FloatArray) -> int:
     """Count separate episodes among the tail windows of the equally weighted portfolio."""
     if not len(scenarios):
         return 0
+    # Weights are not decided yet: equal ones stand for any portfolio.
     losses = -scenarios.mean(axis=1)
     n_tail = tail_weights(len(losses)).size
     rows = np.sort(np.argsort(losses)[-n_tail:])
@@ -375,6 +383,7 @@ def _cagr(base: FloatArray) -> FloatArray:
     growth = np.full(base.shape[1], np.nan)
     for column in range(base.shape[1]):
         rows = np.flatnonzero(~np.isnan(base[:, column]))
+        # By rows with a price: market days, not calendar days.
         years = (rows[-1] - rows[0]) / MARKET_DAYS_PER_YEAR if rows.size else 0.0
         if years >= 1:
             growth[column] = (base[rows[-1], column] / base[rows[0], column]) ** (1 / years) - 1

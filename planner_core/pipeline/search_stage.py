@@ -57,8 +57,11 @@ def propose_seeds(
     for name, parameters in state.config.enabled(ModuleKind.PATTERN).items():
         runtime.check_cancelled()
         module = runtime.registries.pattern_generators[name]
-        for ids in runner.run(module, "generate", _seeds_of, module, candidates, state, parameters):
-            seeds[tuple(sorted(ids))] = None
+        for chosen in attempts.run(
+            module, "generate", _seeds_of, module, candidates, state, parameters
+        ):
+            # Sorted, so that two patterns with the same set propose one seed.
+            seeds[tuple(sorted(chosen))] = None
     return tuple(seeds)
 
 
@@ -132,7 +135,9 @@ class _Scan:
         parameters: ModuleParameters,
         runner: ModuleRunner,
     ) -> None:
-        """Offer every block of a generator, until the time is up."""
+        """Offer every block of a generator until the time is up."""
+        # A generator is lazy and may be endless or slow: blocks are checked, counted and scored one
+        # at a time, and `run_stream` watches the time spent on each side of the `yield`.
         budget = StreamBudget(module.key)
 
         def generate() -> Iterator[IdBlock]:
@@ -146,7 +151,9 @@ class _Scan:
 
         def consume(block: IdBlock) -> int:
             self.offer(block, module.key)
+            # Between blocks only: a block is short, and a ranking is always left consistent.
             self.runtime.check_cancelled()
+            # Once true it stays true: the remaining generators end after their first block.
             self.out_of_time = self.out_of_time or self.runtime.out_of_time()
             return int(block.shape[1])
 
@@ -161,6 +168,7 @@ class _Scan:
         improved = self.ranking.offer(block)
         self.evaluating_s += self.runtime.monotonic() - started
         if improved:
+            # The gain is over doing nothing, which was offered before any other set.
             best, nothing = self.ranking.best, self.ranking.nothing
             self.runtime.publish(
                 BestSequenceUpdated,

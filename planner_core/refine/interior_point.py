@@ -98,6 +98,7 @@ def solve(programs: Programs) -> Solutions:
     rows at the end. O(iterations * B * n^2 * (n + m)).
     """
     n = programs.linear.shape[1]
+    # The middle of the box is far from both bounds.
     primal = (programs.low + programs.high) / 2
     slacks = _slacks(programs, primal)
     # The middle of the box may break a row: an infeasible start gives that row a slack anyway.
@@ -118,10 +119,12 @@ def solve(programs: Programs) -> Solutions:
         # Every step scales both residuals by 1 - length. Only the primal one is tested: what is
         # left of the dual one costs a little score, never a limit.
         solved = (mu < COMPLEMENTARITY) & (np.abs(primal_residual).max(axis=1) < FEASIBILITY)
+        # A program is left as it is once it is solved, or once its duals diverge.
         active = ~solved & (dual.max(axis=1) < DUAL_MAX)
         if not active.any():
             break
         inverse = _inverse(_normal_matrix(programs, dual / slacks))
+        # One inverse serves both directions.
         # Predictor (affine scaling): aim at s_i z_i = 0.
         complementarity = slacks * dual
         step = _newton_direction(
@@ -146,6 +149,7 @@ def solve(programs: Programs) -> Solutions:
 
 def _slacks(programs: Programs, primal: FloatArray) -> FloatArray:
     """Return h - G x: to the upper bounds, to the lower bounds, to the rows; (B, 2 n + m)."""
+    # The order of all inequalities in this module: upper bounds, lower bounds, rows.
     rows = programs.rhs - _batched_matvec(programs.rows, primal)
     slacks: FloatArray = np.hstack([programs.high - primal, primal - programs.low, rows])
     return slacks
@@ -208,6 +212,7 @@ def _newton_direction(
     `z ds + s dz = -r_c`. Eliminating ds and dz gives
     `(2 M + G'DG) dx = G'((r_c - z r_p) / s) - r_d`.
     """
+    # Each division is by a positive number: slacks never reach 0.
     rhs = _adjoint(programs, (complementarity - dual * primal_residual) / slacks) - dual_residual
     primal_step = _batched_matvec(inverse, rhs)
     rows = _batched_matvec(programs.rows, primal_step)

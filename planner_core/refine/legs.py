@@ -107,8 +107,10 @@ class Legs:
         """Return what trading legs at these sizes (B, L) adds to the score; (B,)."""
         # g'x - c'x^1.5 - x'Mx - fixed * |support|
         gain: FloatArray = size @ self.slope - size**1.5 @ self.impact
+        # x_b'M x_b for each row b of the batch.
         gain -= np.einsum("bi,bi->b", size @ self.quadratic, size)
         gain -= self.fixed * (size > 0).sum(axis=1)
+        # CVaR95 exactly, over the windows; that of doing nothing is part of the score before.
         if self.tail_penalty:
             losses = self.tail_before[:, None] + self.tail @ size.T
             gain -= self.tail_penalty * (cvar(losses) - cvar(self.tail_before))
@@ -124,6 +126,7 @@ def build_legs(candidates: Candidates, state: PlanningState) -> Legs:
         low, high = (0.0, 0.0) if action.convert_to else _bounds(action, state)
         if high - low > WIDTH_MIN:
             first_of_leg.setdefault((action.security, action.side), i)
+    # A dict keeps the order: legs are the same in every run.
     ids = list(first_of_leg.values())
     origin = tuple(candidates.actions[i] for i in ids)
     column = np.array([action.security for action in origin], dtype=np.int64)
@@ -155,6 +158,7 @@ def build_legs(candidates: Candidates, state: PlanningState) -> Legs:
         rows=rows,
         entry=entry,
         rhs=rhs,
+        # The origin's conflicts stand for the leg: filters exclude by security and side.
         conflicts=candidates.conflicts[np.ix_(ids, ids)],
         tail_penalty=objective.weights.tail_risk_penalty if len(scenarios) else 0.0,
     )
@@ -167,6 +171,7 @@ def _bounds(action: Action, state: PlanningState) -> tuple[float, float]:
     unit = float(state.portfolio.unit_value[column])
     # fixed + rate v <= cost_ratio_max v  <=>  v >= fixed / (cost_ratio_max - rate)
     fixed_share = state.config.constraints.cost_ratio_max - float(state.costs.rate[column])
+    # Impact is left out of that: it is small where the smallest trade is.
     smallest = max(
         state.limits.min_trade_value,
         security.min_trade_value,
@@ -228,6 +233,7 @@ def _limit_rows(
         entry.append(buys * fixed)
         rhs.append(limits.settled_budget / nav)
     for row in range(len(limits.groups.names)):
+        # weight of the group + sum of signed sizes of its members <= cap
         rows.append(limits.groups.membership[row, column] * sign)
         entry.append(no_entry)
         rhs.append(float(limits.groups.cap[row] - limits.groups.weight[row]))

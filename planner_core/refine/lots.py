@@ -89,12 +89,14 @@ def _climb_from(
     menu: _Menu, current: IntArray, state: PlanningState, must_stop: Callable[[], bool]
 ) -> Tuned:
     """Climb from one rounding, with a new menu around each place where a climb ends."""
+    # The rank of the start, by exact score: every step is compared with it.
     (rank,) = menu.judge([current])
     for _ in range(CLIMBS_MAX):
         current, rank = menu.climb(current, rank, must_stop)
         # At the centre of its menu a set has all near sizes around it: nothing is left to try.
         if not menu.away[current].any() or must_stop():
             break
+        # In a new menu each current size is at distance 0 from itself.
         menu = _Menu([menu.actions[i] for i in current], state)
         current = np.flatnonzero(menu.away == 0)
     return Tuned(rank, tuple(menu.actions[i] for i in current), tuple(menu.actions))
@@ -102,6 +104,7 @@ def _climb_from(
 
 def resized(action: Action, quantity: float, state: PlanningState) -> Action:
     """Return an action with another quantity (positive), its reason and sources kept."""
+    # Priced afresh: impact and tax are not proportional to the quantity.
     priced = price_trade(state, action.security, action.side, quantity)
     return replace(priced, sources=action.sources, reason=action.reason, mandatory=action.mandatory)
 
@@ -116,6 +119,7 @@ def _sizes(action: Action, state: PlanningState) -> Iterator[tuple[int, Action]]
     # A fractional lot of 1e-6 units moves nothing: distances are counted in steps that matter.
     grain = step * max(1, math.ceil(GRAIN * state.nav / (step * unit_value)))
     largest = largest_quantity(state, action.security, action.side)
+    # Down, because a buy rounded up may be beyond the cash or the cap.
     centre = min(round_down(abs(action.quantity), step), largest)
     quantities: set[float] = set()
     for away in (0, *LOTS_AWAY, *(-away for away in LOTS_AWAY)):
@@ -123,6 +127,7 @@ def _sizes(action: Action, state: PlanningState) -> Iterator[tuple[int, Action]]
         if quantity <= 0 or quantity in quantities:
             continue
         quantities.add(quantity)
+        # Large distances are cut to the largest quantity, so that this is always on the menu.
         sized = action if quantity == abs(action.quantity) else resized(action, quantity, state)
         if single_trade_complaint(sized, state) is None:
             yield away, sized
@@ -144,6 +149,7 @@ class _Menu:
         self.away = np.array([away for _, away, _ in options], dtype=np.int64)
         self.actions = [sized for _, _, sized in options]
         self.n_trades = len(actions)
+        # The gain of an option alone is not needed here: 0 stands in for it.
         candidates = build_candidates(
             self.actions, np.zeros(len(options)), same_security_conflicts(self.actions)
         )
@@ -153,6 +159,7 @@ class _Menu:
         """Return the rank of each set, smaller is better; ILLEGAL for those that are not legal."""
         if not sets:
             return []
+        # All sets have one option per trade: no padding is needed.
         block = np.array(sets, dtype=np.int16).T
         judgement = self.evaluator.check(block)
         levels = np.rint(judgement.violation / VIOLATION_TOLERANCE).astype(np.int64)
@@ -170,12 +177,14 @@ class _Menu:
         """
         if np.unique(self.trade).size < self.n_trades:
             return []  # a trade without any legal size
+        # Several distances may come to the same options: each combination is tried once.
         buys = self.evaluator.candidates.is_buy
         sets = {
             tuple(map(int, self._nearest(np.where(buys, -fewer, more))))
             for fewer in (0, *LOTS_AWAY)
             for more in (0, *LOTS_AWAY)
         }
+        # The order of a set is not defined: sorted, so that ties are decided the same every time.
         ordered = sorted(sets)
         ranked = sorted(zip(self.judge(ordered), ordered, strict=True))
         legal = [chosen for rank, chosen in ranked if rank != ILLEGAL]
@@ -204,6 +213,7 @@ class _Menu:
                 key=lambda pair: pair[0],
                 default=(ILLEGAL, current),
             )
+            # Smaller ranks are better; a score must improve by more than rounding.
             if best >= (rank[0], rank[1] - SCORE_TOLERANCE):
                 break
             current, rank = chosen, best
@@ -221,6 +231,7 @@ class _Menu:
         change = usage[: len(self.actions)] - usage[current[self.trade]]
         total = usage[current].sum(axis=0)
         judgement = self.evaluator.judge(total + change[first] + change[second])
+        # Conflicts need no check: a set has one option per trade, and the trades do not conflict.
         level = np.rint(judgement.violation / VIOLATION_TOLERANCE)
         keep = np.flatnonzero(judgement.legal & (level <= rank[0]))
         keep = keep[np.lexsort((-gain[keep], level[keep]))][:EXACT_MAX]
@@ -240,6 +251,7 @@ class _Menu:
         # CVaR95 by its subgradient at the current set, where the bound is exact.
         _, per_action = self.evaluator.tail_cut([int(i) for i in current])
         lin, pair = (tables.lin + per_action)[:k], tables.pair[:k, :k]
+        # The current option of each option's own trade: a and b of the formula at the top.
         old = current[self.trade]
         # An option beside the others' current ones: lin + sum of pairs, its own trade left out.
         beside = lin + pair[:, current].sum(axis=1) - pair[np.arange(k), old]
@@ -254,5 +266,6 @@ class _Menu:
     @cached_property
     def _two_trades(self) -> tuple[IntArray, IntArray]:
         """Every two options of different trades."""
+        # "<": each pair of trades once, and never two options of one trade.
         first, second = np.nonzero(self.trade[:, None] < self.trade[None, :])
         return first, second

@@ -50,10 +50,12 @@ def refine(ranking: Ranking, state: PlanningState, runtime: Runtime) -> tuple[Ev
     """
     if not ranking.best.ids or runtime.must_stop():
         return ranking.evaluator, ranking
+    # Steps 1 and 2 of the module's docstring; step 3 is `from_search`.
     candidates = ranking.evaluator.candidates
     starts = [_with_reasons(actions, candidates) for actions in _distinct_trades(ranking)]
     from_supports = _tuned_supports(starts, ranking, state, runtime)
     from_search = [tune(actions, state, runtime.must_stop) for actions in starts[:TUNED_SETS]]
+    # None: no rounding of the set to lots was legal.
     tuned = [*from_supports, *(one for one in from_search if one is not None)]
     evaluator, ranking = _with_sizes(ranking, sorted(tuned, key=lambda t: t.rank), state)
     best = [evaluator.candidates.actions[i] for i in ranking.best.ids]
@@ -71,6 +73,7 @@ def refine(ranking: Ranking, state: PlanningState, runtime: Runtime) -> tuple[Ev
 def _distinct_trades(ranking: Ranking) -> list[tuple[Action, ...]]:
     """Return the best sets of which no two trade the same in other sizes."""
     best_of_trades: dict[frozenset[tuple[int, Side, str]], tuple[Action, ...]] = {}
+    # A climb changes sizes by itself: starts of the same trades would mostly meet.
     for ranked in ranking.sets:
         actions = tuple(ranking.evaluator.candidates.actions[i] for i in ranked.ids)
         if actions:
@@ -93,6 +96,7 @@ def _tuned_supports(
         # A trade whose smallest size is its largest has no leg: the start does without it.
         traded = [leg_of.get((action.security, action.side)) for action in actions]
         start = tuple(sorted(leg for leg in traded if leg is not None))
+        # Climbs share what is solved: a support that two of them meet is solved once.
         if start:
             search.climb(start, runtime.must_stop)
             runtime.publish(
@@ -110,6 +114,7 @@ def _tuned_supports(
         in_lots = tune(_actions(sized, legs, state), state, runtime.must_stop)
         if in_lots:
             tuned.append(in_lots)
+            # rank[1] is the negative score; a gain is over the score of doing nothing.
             best_gain = max(best_gain, -in_lots.rank[1] - ranking.nothing.score)
         runtime.tell(
             SearchProgressed,
@@ -137,6 +142,7 @@ def _with_sizes(
     """Return evaluator and ranking with the tuned sets, and the sizes tried around the best."""
     candidates = ranking.evaluator.candidates
     fresh = [action for one in tuned for action in one.actions]
+    # `tuned` is in order: the sizes around the first one are what a certificate should cover.
     if tuned:
         fresh += tuned[0].nearby
     wider = _widened(candidates, _with_reasons(fresh, candidates), state)
@@ -149,6 +155,7 @@ def _with_sizes(
 def _widened(candidates: Candidates, fresh: Iterable[Action], state: PlanningState) -> Candidates:
     """Return the candidates with their old ids, and behind them new sizes of the same trades."""
     same_trade = {(a.security, a.side): i for i, a in enumerate(candidates.actions)}
+    # Old ids stay valid, so that the sets of the search keep theirs.
     actions = list(candidates.actions)
     id_of = {identity_of(action): i for i, action in enumerate(actions)}
     for action in fresh:
@@ -158,10 +165,12 @@ def _widened(candidates: Candidates, fresh: Iterable[Action], state: PlanningSta
         elif action.mandatory and not actions[i].mandatory:
             # A trade that repairs a limit in one set does so in all.
             (actions[i],) = merged([actions[i], action])
+    # Behind the old ones, in the order in which they were tried.
     added = actions[candidates.n :]
     # A new size excludes what the old sizes of its trade exclude, by the filters' rules too.
     origin = [*range(candidates.n), *(same_trade[a.security, a.side] for a in added)]
     conflicts = candidates.conflicts[np.ix_(origin, origin)] | same_security_conflicts(actions)
+    # Only the new ones are scored: the others keep their gains.
     gain = np.append(candidates.gain, gains_alone(added, state))
     return build_candidates(actions, gain, conflicts)
 
@@ -183,6 +192,7 @@ def _with_reasons(actions: Iterable[Action], candidates: Candidates) -> tuple[Ac
                     not near.mandatory,
                     # "What is left of the plan you accepted" is true of its own size only.
                     near.quantity != action.quantity and INCUMBENT in near.sources,
+                    # Signs agree within a trade.
                     abs(near.quantity - action.quantity),
                 ),
             ),
@@ -197,6 +207,7 @@ def _trade_of(action: Action) -> tuple[int, Side, str]:
 
 
 def _with_reason_of(action: Action, near: Action) -> Action:
+    """Return an action with sources, reason and necessity of a candidate of the same trade."""
     reason = near.reason
     if near.quantity != action.quantity and INCUMBENT in near.sources:
         reason = f"{reason}, in another size"
@@ -207,6 +218,7 @@ def _restarted(evaluator: Evaluator, ranking: Ranking, sets: list[tuple[int, ...
     """Return a ranking over more candidates, with the sets of the old one and some more."""
     fresh = Ranking(evaluator, ranking.size)
     fresh.offer(as_block([()], 1, evaluator.null_id))
+    # The old sets are scored again over the new tables: their ids are the same.
     every = [*(ranked.ids for ranked in ranking.sets), *sets]
     depth = max(map(len, every), default=1) or 1
     fresh.offer(as_block(every, depth, evaluator.null_id))

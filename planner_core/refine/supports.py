@@ -99,6 +99,7 @@ class SupportSearch:
         fresh = [s for s in dict.fromkeys(supports) if s not in self.solved]
         if not fresh:
             return
+        # One width for the batch: programs of one shape are solved in one call.
         members = np.full((len(fresh), self.depth), PADDING, dtype=np.int64)
         for row, support in enumerate(fresh):
             members[row, : len(support)] = support
@@ -117,6 +118,7 @@ class SupportSearch:
 
     def _best_sizes(self, members: IntArray, slope: FloatArray) -> tuple[FloatArray, Solutions]:
         """Solve supports (B, depth), filled up with PADDING; return sizes (B, n_legs)."""
+        # M, g, the box and A of each support are gathered from those of all legs.
         legs = self.legs
         in_use, leg = members != PADDING, np.maximum(members, 0)
         batch = np.arange(len(members))[:, None]
@@ -167,12 +169,14 @@ class SupportSearch:
             joinable = joinable[np.argsort(-gain[joinable], kind="stable")][:NEIGHBOURS]
             return [(float(gain[leg]), tuple(sorted((*rest, int(leg))))) for leg in joinable]
 
+        # The three moves: a leg joins, a leg leaves, one leaves and another joins.
         estimates: list[_Estimate] = []
         if len(members) < self.depth:
             estimates += joining(current.support, slope, n_conflicts)
         for place, leg in enumerate(members):
             rest = current.support[:place] + current.support[place + 1 :]
             leg_loss = float(loss[place])
+            # Without any leg there is nothing to size: the empty support is doing nothing.
             if rest:
                 estimates.append((-leg_loss, rest))
             # Without leg i the slopes lose its cross term: slope_j + 2 M_ij x_i.
@@ -182,5 +186,6 @@ class SupportSearch:
             others[leg] = 1
             exchanges = joining(rest, slope_without, others)
             estimates += [(gain - leg_loss, support) for gain, support in exchanges]
+        # Ties by ids: a plan must be repeatable.
         estimates.sort(key=lambda estimate: (-estimate[0], estimate[1]))
         return [support for _, support in estimates[:NEIGHBOURS]]

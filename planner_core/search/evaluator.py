@@ -152,6 +152,7 @@ class Evaluator:
         self.bound_before = self.tables.score_before + constant
         self.bound_lin = self.tables.lin + per_action
         self._lin32 = self.bound_lin.astype(np.float32)
+        # Tables are flat: one index per gather instead of two.
         # The null candidate conflicts with nothing: one more row and column of False.
         self._conflict = np.pad(candidates.conflicts, (0, 1)).ravel()
         self.limit_usage = self._limit_usage()
@@ -207,6 +208,7 @@ class Evaluator:
 
     def check(self, ids: IdBlock) -> Judgement:
         """Judge the sequences of a block by every limit, conflicts included."""
+        # Row by row of the block: sums over a set without a (depth, n, n_columns) array.
         total = self.limit_usage[ids[0]]
         for row in ids[1:]:
             total += self.limit_usage[row]
@@ -288,6 +290,7 @@ class Evaluator:
         pair = tables.pair.ravel()
         for entries in _pair_entries(indices, self.null_id + 1):
             scores += pair[entries]
+        # The one term that is not a sum over candidates or pairs.
         if self._loss_before.size:
             # Losses are linear in the weights, so they add up; CVaR95 of the sum does not.
             losses = self._loss_before + self._loss_of_candidate[indices[0]]
@@ -322,6 +325,7 @@ class Evaluator:
 
     def weights_after(self, chosen: Sequence[int]) -> FloatArray:
         """Return the weights (of V0) after the chosen candidates are traded; (n_securities,)."""
+        # A conversion adds 0 to the column that it borrows.
         weight = self.state.portfolio.weight.copy()
         for candidate in chosen:
             weight[self.candidates.column[candidate]] += self.tables.weight_change[candidate]
@@ -418,6 +422,7 @@ class Evaluator:
 
     def _cash_flows(self) -> FloatArray:
         """Return what each candidate adds to each cash row, base currency; (K, n_rows)."""
+        # One row for all currencies, or one each: `row` knows which a currency settles in.
         rows = self.state.limits.cash_rows
         flows = np.zeros((self.candidates.n, len(rows.currencies)))
         for candidate, action in enumerate(self.candidates.actions):

@@ -70,6 +70,8 @@ def climb(
     """
     current, standing = start, None
     for _ in range(steps_max):
+        # A larger neighbourhood costs far more: it is computed only when the smaller one is empty
+        # of improvements (`or` stops at the first set).
         neighbourhood = Neighbourhood(evaluator, current, depth, standing)
         better = (
             neighbourhood.best(neighbourhood.exchanges_of_one())
@@ -106,7 +108,9 @@ class Neighbourhood:
         # The tangent of CVaR95 at the current set is exact there, and close for its neighbours.
         constant, per_action = evaluator.tail_cut(current)
         self.lin = evaluator.tables.lin + per_action
+        # bound(set) = before + sum_k lin[k] + sum_{k<l} pair[k, l]
         self.before = evaluator.tables.score_before + constant
+        # `climb` passes on what the last step computed; only a start is scored here.
         self.score, self.level = standing or self._exact([current])[0]
         self.next_standing: _Standing | None = None
         """The standing of the best neighbour; None until `best` has computed it."""
@@ -116,12 +120,14 @@ class Neighbourhood:
         block = as_block(sets, self.depth, self.evaluator.null_id)
         judgement = self.evaluator.check(block)
         levels = np.rint(judgement.violation / VIOLATION_TOLERANCE).astype(np.int64)
+        # No level is negative, so that -1 marks what may not be compared at all.
         levels[~judgement.legal] = -1
         scores = self.evaluator.exact_scores(block)
         return [(float(s), int(level)) for s, level in zip(scores, levels, strict=True)]
 
     def best(self, neighbours: list[_Neighbour]) -> tuple[int, ...] | None:
         """Return the best neighbour by exact score, if it improves."""
+        # The order is total: bounds that tie are decided by the ids, so a plan is repeatable.
         neighbours.sort()
         promising = [chosen for _, _, chosen in neighbours[:EXACT_NEIGHBOURS]]
         if not promising:
@@ -147,6 +153,7 @@ class Neighbourhood:
         gain = np.append(rests.gain, np.zeros((len(rests.members), 1)), axis=1)
         bound = (rests.base[:, None] + gain).ravel()
         promising = np.flatnonzero(bound > self._bound_to_beat())
+        # Row-major: flat place = rest * (K + 1) + candidate.
         rest, added = np.divmod(promising, self.k + 1)
         return self._leading(rests, bound[promising], rest, added[None, :])
 
@@ -158,6 +165,7 @@ class Neighbourhood:
         for rest, (base, gains) in enumerate(zip(rests.base, rests.gain, strict=True)):
             ids = np.flatnonzero(gains > -np.inf)
             if ids.size > pair_candidates:
+                # The pairs grow with the square: only those that add most alone are paired.
                 best = np.argsort(-gains[ids], kind="stable")[:pair_candidates]
                 ids = np.sort(ids[best])
             gain = gains[ids]
@@ -166,6 +174,7 @@ class Neighbourhood:
             bound += gain[:, None]
             bound += base + gain
             promising = bound > self._bound_to_beat()
+            # The cheap necessary conditions first: most pairs with high bounds lack the cash.
             for column, ceiling in ceilings:
                 # usage(R) + usage[x] + usage[y] <= ceiling, for all x and y at once
                 usage = column[ids]
@@ -174,6 +183,7 @@ class Neighbourhood:
             flat = np.flatnonzero(promising)
             bounds.append(bound.ravel()[flat])
             of_rest.append(np.full(flat.size, rest))
+            # Row and column of each place, as candidate ids; (2, n). `or 1`: no ids, no places.
             added.append(ids[np.array(np.divmod(flat, ids.size or 1))])
         if not bounds:
             return []
@@ -202,6 +212,7 @@ class Neighbourhood:
     def _rests(self, drop_max: int, add: int) -> _Rests:
         """Return the rests of the current set to which `add` candidates can still be added."""
         size, members = len(self.current), list(self.current)
+        # With nothing dropped a rest is the set itself: then the exchange only adds.
         kept_places = [
             places
             for dropped in range(min(drop_max, size) + 1)
@@ -216,6 +227,7 @@ class Neighbourhood:
         inner = tables.pair[np.ix_(members, members)]
         # gain[R, x] = lin[x] + sum_{k in R} pair[k, x]
         gain = self.lin[: self.k] + stays @ tables.pair[members, : self.k]
+        # The product counts a candidate's conflicts within each rest.
         gain[stays @ self.evaluator.candidates.conflicts[members] > 0] = -np.inf
         # A candidate that leaves does not come back: that would be a smaller exchange.
         gain[:, members] = -np.inf
@@ -246,11 +258,13 @@ class Neighbourhood:
         start, size = 0, JUDGED_NEIGHBOURS if self.level == 0 else max(1, order.size)
         while start < order.size and len(neighbours) < EXACT_NEIGHBOURS:
             part = order[start : start + size]
+            # Sums over the neighbour: those of its rest, and of what is added.
             usage = rests.usage[rest[part]]
             for row in added:
                 usage += self.evaluator.limit_usage[row[part]]
             judgement = self.evaluator.judge(usage)
             level = np.rint(judgement.violation / VIOLATION_TOLERANCE)
+            # Conflicts need no check here: gain and pair are -inf where candidates exclude.
             improving = judgement.legal & (
                 (level < self.level) | ((level == self.level) & (bound[part] > self.score))
             )
@@ -265,6 +279,7 @@ class Neighbourhood:
                 )
                 for i in chosen
             )
+            # Doubling bounds the number of rounds where few neighbours are legal.
             start, size = start + size, 2 * size
         return neighbours
 

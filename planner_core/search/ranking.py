@@ -93,12 +93,13 @@ class Ranking:
         assert self._nothing is not None, "offer the empty set first"
         return self._nothing
 
-    def judged(self, ids: tuple[int, ...]) -> RankedSet | None:
+    def rank(self, ids: tuple[int, ...]) -> RankedSet | None:
         """Return a set with its rank, whether it is kept or not; None when it is not legal."""
         block = as_block([ids], max(1, len(ids)), self.evaluator.null_id)
         judgement = self.evaluator.check(block)
         if not judgement.legal[0]:
             return None
+        # Level and rounding as in `offer`: the result compares with the sets that are kept.
         level = int(np.rint(judgement.violation[0] / VIOLATION_TOLERANCE))
         score = float(self.evaluator.exact_scores(block)[0])
         return RankedSet(level, -round(score, SCORE_DIGITS), len(ids), tuple(sorted(ids)))
@@ -109,14 +110,17 @@ class Ranking:
         self.n_sequences += ids.shape[1]
         # upper >= exact score, float32 rounding included
         upper = self.evaluator.upper_scores(ids).astype(np.float64) + FLOAT32_MARGIN
+        # 1. By bound alone: one comparison per set, and most sets end here.
         columns = self._promising(upper)
         if columns.size < ids.shape[1]:
             self.n_pruned += ids.shape[1] - columns.size
             ids, upper = np.ascontiguousarray(ids[:, columns]), upper[columns]
+        # 2. By the limits.
         legal, violation = self.evaluator.legal_sets(ids)
         self.n_legal += legal.size
         level = np.rint(violation / VIOLATION_TOLERANCE).astype(np.int64)
-        # By level, then by bound, highest first (`lexsort` sorts by its last key first).
+        # 3. Exactly, in the order of rank: by level, then by bound (`lexsort` sorts by its last key
+        # first). The best are admitted early, and raise the bar for all that follow.
         order = np.lexsort((-upper[legal], level))
         ids, upper, level = ids[:, legal[order]], upper[legal[order]], level[order]
         for start in range(0, ids.shape[1], EXACT_CHUNK):
@@ -148,13 +152,16 @@ class Ranking:
         self.n_exact += ids.shape[1]
         # By ids, so that a set that is offered again is kept once.
         best_by_ids = {ranked.ids: ranked for ranked in self._best}
+        # With fewer than `size` sets, any legal one is admitted.
         last = self._best[-1].rank if len(self._best) >= self.size else (np.inf, 0.0)
         for column, score in enumerate(scores.tolist()):
+            # Rounded, so that a set ranks the same whichever block it was scored in.
             rank = int(level[column]), -round(score, SCORE_DIGITS)
             if rank > last and self._nothing is not None:
                 continue  # `size` sets rank before it
             chosen = as_set(ids[:, column], self.evaluator.null_id)
             best_by_ids[chosen] = RankedSet(*rank, len(chosen), chosen)
+            # Doing nothing is what gains are measured against: kept even where it does not rank.
             if not chosen:
                 self._nothing = best_by_ids[chosen]
         self._best = sorted(best_by_ids.values(), key=_sort_key)[: self.size]

@@ -55,6 +55,7 @@ def _changes_max(counts: Sequence[int], sets_max: int) -> int:
     changes_max, budget = 0, sets_max
     for changes in range(1, len(n_sets)):
         budget -= n_sets[changes]
+        # All or none: a part of the sets would prefer the trades that happen to come first.
         if budget < 0 or not n_sets[changes]:
             break
         changes_max = changes
@@ -70,6 +71,7 @@ def _by_changes(
         # Each trade either stays, and the number of changes too, or changes, which is one more.
         unchanged = [_with_last(sets, np.full(1, candidate, dtype=np.int16)) for sets in grown]
         changed = [_with_last(sets, others) for sets in grown]
+        # No set has more changes than trades so far: an empty block stands for those.
         unchanged.append(np.empty((len(grown[0]) + 1, 0), dtype=np.int16))
         grown = [unchanged[0]] + [
             np.concatenate([same, other], axis=1)
@@ -80,6 +82,7 @@ def _by_changes(
 
 def _other_sizes(candidates: Candidates, candidate: int) -> NDArray[np.int16]:
     """Return the candidates that trade the same security on the same side."""
+    # Both flags: a conversion is neither a buy nor a sell, and its currencies are its security.
     same = candidates.security == candidates.security[candidate]
     same &= candidates.is_buy == candidates.is_buy[candidate]
     same &= candidates.is_sell == candidates.is_sell[candidate]
@@ -89,4 +92,5 @@ def _other_sizes(candidates: Candidates, candidate: int) -> NDArray[np.int16]:
 
 def _with_last(sets: IdBlock, last: NDArray[np.int16]) -> IdBlock:
     """Return every set extended by each of some candidates."""
+    # All sets with the first candidate, then all with the second, and so on.
     return np.concatenate([np.tile(sets, (1, last.size)), np.repeat(last, sets.shape[1])[None, :]])

@@ -40,6 +40,7 @@ class SearchSpace:
     @cached_property
     def promising(self) -> tuple[int, ...]:
         """All candidate ids: those in seeds first, each part by the gain of a candidate alone."""
+        # A pattern's candidate may look poor alone: a sell that funds a good buy is one.
         seeded = {i for seed in self.seeds for i in seed}
         return tuple(
             sorted(

@@ -104,7 +104,7 @@ def test_it_is_never_worse_and_old_candidates_keep_their_ids(
     ]
     best = [evaluator.candidates.actions[i] for i in refined.best.ids]
     assert len({action.security for action in best}) == len(best) <= depth
-    assert refined.judged(refined.best.ids) == refined.best
+    assert refined.rank(refined.best.ids) == refined.best
 
 
 def repaired(
