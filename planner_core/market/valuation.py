@@ -79,7 +79,9 @@ def value_portfolio(
         When a security that is held has no price at all: it is never left out silently.
     """
     lots = _lots_by_security(context)
-    quantity = np.array([sum(lot.quantity for lot in held) for held in lots], dtype=np.float64)
+    quantity = np.array(
+        [sum(lot.quantity for lot in own_lots) for own_lots in lots], dtype=np.float64
+    )
     _check_held_have_prices(context, history, quantity)
     unit_value = history.price * history.fx_rate
     # NaN only where nothing is held: checked above.
@@ -88,11 +90,11 @@ def value_portfolio(
     pending = _pending_buys(context, unit_value, history.fx_rate)
     nav = float(value.sum()) + cash
     cost_basis = np.array(
-        [sum(lot.quantity * lot.unit_cost * lot.fx_rate for lot in held) for held in lots]
+        [sum(lot.quantity * lot.unit_cost * lot.fx_rate for lot in own_lots) for own_lots in lots]
     ).reshape(quantity.shape)
     old_enough = tuple(
-        tuple(lot for lot in held if _may_sell(lot, context.as_of, constraints.lot_age_min))
-        for held in lots
+        tuple(lot for lot in own_lots if _may_sell(lot, context.as_of, constraints.lot_age_min))
+        for own_lots in lots
     )
     return Portfolio(
         quantity=quantity,
@@ -115,7 +117,7 @@ def value_portfolio(
             out=np.full_like(value, np.nan),
             where=cost_basis > 0,
         ),
-        holding_years=np.array([_mean_age(held, context.as_of) for held in lots]).reshape(
+        holding_years=np.array([_mean_age(own_lots, context.as_of) for own_lots in lots]).reshape(
             quantity.shape
         ),
         sellable_lots=old_enough,
@@ -155,7 +157,9 @@ def _may_sell(lot: TaxLot, as_of: date, lot_age_min: int) -> bool:
 
 def _sellable(context: PlanningContext, lots: tuple[tuple[TaxLot, ...], ...]) -> FloatArray:
     """Return the units in these lots less those in pending sells, per security."""
-    sellable = np.array([sum(lot.quantity for lot in held) for held in lots], dtype=np.float64)
+    sellable = np.array(
+        [sum(lot.quantity for lot in own_lots) for own_lots in lots], dtype=np.float64
+    )
     columns = context.security_index()
     for order in context.pending_orders:
         if order.side is Side.SELL:

@@ -190,9 +190,9 @@ class _Menu:
         legal = [chosen for rank, chosen in ranked if rank != ILLEGAL]
         return [np.array(chosen, dtype=np.int64) for chosen in legal[:ROUNDINGS]]
 
-    def _nearest(self, wanted: IntArray) -> IntArray:
-        """Return each trade's option nearest to a distance in lots; `wanted` (n_options,)."""
-        distance = np.abs(self.away - wanted)
+    def _nearest(self, away: IntArray) -> IntArray:
+        """Return each trade's option nearest to a distance in lots; `away` (n_options,)."""
+        distance = np.abs(self.away - away)
         return np.array(
             [
                 options[distance[options].argmin()]

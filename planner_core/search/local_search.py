@@ -178,8 +178,8 @@ class Neighbourhood:
             for column, ceiling in ceilings:
                 # usage(R) + usage[x] + usage[y] <= ceiling, for all x and y at once
                 usage = column[ids]
-                left = ceiling - column[list(rests.members[rest])].sum()
-                promising &= usage[:, None] <= left - usage
+                headroom = ceiling - column[list(rests.members[rest])].sum()
+                promising &= usage[:, None] <= headroom - usage
             flat = np.flatnonzero(promising)
             bounds.append(bound.ravel()[flat])
             of_rest.append(np.full(flat.size, rest))
