@@ -338,6 +338,8 @@ def _diagonal_part(quadratic: FloatArray) -> FloatArray:
     With D the diagonal of M and l the least eigenvalue of D^-1/2 M D^-1/2, M - l D is positive
     semi-definite. The more goes into the diagonal, the less is linearised.
     """
+    if not quadratic.size:
+        return np.zeros(0)  # no candidates, or only conversions: nothing carries risk
     deviation = np.sqrt(np.maximum(np.diag(quadratic), TINY))
     scaled = quadratic / np.outer(deviation, deviation)
     # A hair less than the eigenvalue: its own rounding error must not make the rest indefinite.

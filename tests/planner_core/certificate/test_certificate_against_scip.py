@@ -13,12 +13,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from planner_core.certificate.certificate import EXACT_TOLERANCE, prove
-from planner_core.market.limits import VIOLATION_TOLERANCE
-from planner_core.market.state import value
 from planner_core.search.evaluator import Evaluator, as_block
+from planner_core.certificate.certificate import EXACT_TOLERANCE, prove
 from planner_core.search.ranking import Ranking
-from tests.builders import make_config
+from planner_core.market.state import value
+from planner_core.market.limits import VIOLATION_TOLERANCE
+from tests.builders import make_config, make_context, make_evaluator, make_state
 from tests.planner_core.odd_states import rich_context
 from tests.planner_core.strategies import Portfolio, portfolios, prepare
 from tools.benchmarks._scip import solve
@@ -136,3 +136,10 @@ def test_a_better_start_changes_the_work_and_not_the_answer(seed: int) -> None:
     bounds = [prove(r, DEPTH, lambda: False).upper_bound for r in (told, untold)]
     assert bounds[0] == pytest.approx(bounds[1], abs=2 * EXACT_TOLERANCE)
     assert told.best == untold.best
+
+
+def test_nothing_to_choose_from_is_proven_at_once() -> None:
+    evaluator = make_evaluator(make_state(make_context(), make_config()), [])
+    certificate = prove(ranking_that_knows_nothing(evaluator), DEPTH, lambda: False)
+    assert certificate.exact
+    assert certificate.gap == 0.0
