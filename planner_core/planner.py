@@ -156,11 +156,11 @@ def choose_set(
     incumbent : tuple of int, optional
         Candidate ids of the rest of the accepted plan.
     """
-    best, otherwise = ranking.best, ranking.nothing
-    left = ranking.rank(accepted) if accepted else None
-    if left is not None and left.rank <= otherwise.rank:
-        otherwise = left
-    if best.violation_level < otherwise.violation_level:
+    best, default = ranking.best, ranking.nothing
+    remaining = ranking.rank(incumbent) if incumbent else None
+    if remaining is not None and remaining.rank <= default.rank:
+        default = remaining
+    if best.violation_level < default.violation_level:
         return best
     gain_min = state.config.constraints.min_gain_bps * BASIS_POINT
     return best if best.score - default.score >= gain_min else default

@@ -21,10 +21,10 @@ from itertools import count
 
 import numpy as np
 
-from planner_core.model.arrays import FloatArray
-from planner_core.search.evaluator import as_block
-from planner_core.model.plan import Certificate
 from planner_core.certificate.relaxation import PADDING, Boxes, IntBlock, Relaxation
+from planner_core.model.arrays import FloatArray
+from planner_core.model.plan import Certificate
+from planner_core.search.evaluator import as_block
 from planner_core.search.ranking import Ranking
 
 EXACT_TOLERANCE = 1e-9

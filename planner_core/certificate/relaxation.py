@@ -37,10 +37,10 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from planner_core.market.limits import VIOLATION_TOLERANCE
+from planner_core.market.returns import tail_weights
 from planner_core.model.arrays import BoolArray, FloatArray
 from planner_core.search.evaluator import LIMIT_TOLERANCE, Evaluator, LimitColumn
-from planner_core.market.returns import tail_weights
-from planner_core.market.limits import VIOLATION_TOLERANCE
 
 IntBlock = NDArray[np.int64]
 

@@ -245,8 +245,8 @@ def _repair_credit(
     return violation / net + last / portfolio.nav
 
 
-def _withdrawals_due(context: PlanningContext, constraints: ConstraintsConfig) -> float:
-    """Return the withdrawals within the notice period, base currency."""
+def withdrawals_due(context: PlanningContext, constraints: ConstraintsConfig) -> list[CashFlow]:
+    """Return the withdrawals within `withdrawal_notice_days`; their amounts are negative."""
     horizon = context.as_of + timedelta(days=constraints.withdrawal_notice_days)
     return [
         flow

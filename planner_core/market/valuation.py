@@ -16,8 +16,11 @@ from datetime import date, timedelta
 import numpy as np
 
 from planner_core.errors import ContextError
-from planner_core.model.records import Side, TaxLot
 from planner_core.market.prices import FILL_DAYS_MAX, PriceHistory
+from planner_core.model.arrays import FloatArray
+from planner_core.model.config import ConstraintsConfig
+from planner_core.model.context import PlanningContext
+from planner_core.model.records import Side, TaxLot
 
 DAYS_PER_YEAR = 365.25
 

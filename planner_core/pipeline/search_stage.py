@@ -1,9 +1,10 @@
-"""The search stage: seeds from the patterns, blocks from the generators, one ranking.
+"""Stage 3: search sets of candidates and rank the best of them.
 
-Pattern generators propose sets that make sense by themselves. They are scored first, so that good
-bounds exist from the start. Then each sequence generator yields blocks of sets, and every block is
-offered to the one ranking. A generator may read the ranking: later ones build on what earlier ones
-reached. Sets are unordered here; the report puts their trades into the order of execution.
+    patterns  -> seeds: sets that make sense together
+    generators -> blocks of sets, around the seeds or of all candidates
+    ranking    <- both; a set enters it by its violation of limits first, then by its score
+
+Doing nothing is ranked too: a plan has to beat it.
 """
 
 from __future__ import annotations
@@ -52,16 +53,13 @@ def propose_seeds(
     state: PlanningState, candidates: Candidates, runner: ModuleRunner
 ) -> tuple[tuple[int, ...], ...]:
     """Run every enabled pattern generator; return the distinct sets in their order."""
-    # A dict keeps the order of first appearance, which a set would not.
+    runtime = runner.runtime
     seeds: dict[tuple[int, ...], None] = {}
     for name, parameters in state.config.enabled(ModuleKind.PATTERN).items():
         runtime.check_cancelled()
         module = runtime.registries.pattern_generators[name]
-        for chosen in attempts.run(
-            module, "generate", _seeds_of, module, candidates, state, parameters
-        ):
-            # Sorted, so that two patterns with the same set propose one seed.
-            seeds[tuple(sorted(chosen))] = None
+        for ids in runner.run(module, "generate", _seeds_of, module, candidates, state, parameters):
+            seeds[tuple(sorted(ids))] = None
     return tuple(seeds)
 
 
@@ -71,7 +69,6 @@ def _seeds_of(
     state: PlanningState,
     parameters: ModuleParameters,
 ) -> Sequence[tuple[int, ...]]:
-    """Return a pattern's sets, once they have been checked."""
     sets = module.generate(candidates, state, parameters)
     return checked_sets(module.key, sets, candidates.n, state.config.max_plan_depth)
 
@@ -88,7 +85,6 @@ def search_sequences(space: SearchSpace, state: PlanningState, runner: ModuleRun
     )
     runtime.publish(SequenceEvaluationStarted, n_candidates=space.candidates.n)
     started = runtime.monotonic()
-    # Seeds first: the better the ranking, the more of the later sets their bounds rule out.
     scan.offer(as_block(space.seeds, space.depth, space.null_id), "patterns")
     for name, parameters in enabled.items():
         module = runtime.registries.sequence_generators[name]
@@ -100,8 +96,7 @@ def search_sequences(space: SearchSpace, state: PlanningState, runner: ModuleRun
             best_gain=ranking.best.score - ranking.nothing.score,
         )
     elapsed = runtime.monotonic() - started
-    # Generating takes the rest of the time; rounding may leave it a hair below 0.
-    runtime.tell(
+    runtime.publish(
         SequenceGenerationCompleted,
         n_sequences=ranking.n_sequences,
         # The rest of the time: generating and scoring take turns.
@@ -119,7 +114,7 @@ def search_sequences(space: SearchSpace, state: PlanningState, runner: ModuleRun
 
 
 class _Scan:
-    """Offer blocks to the ranking until they end, the deadline passes or the run is cancelled."""
+    """Feeds blocks into the ranking until they end, the deadline passes or the run is cancelled."""
 
     def __init__(self, space: SearchSpace, runtime: Runtime) -> None:
         self.space = space
@@ -135,9 +130,7 @@ class _Scan:
         parameters: ModuleParameters,
         runner: ModuleRunner,
     ) -> None:
-        """Offer every block of a generator until the time is up."""
-        # A generator is lazy and may be endless or slow: blocks are checked, counted and scored one
-        # at a time, and `run_stream` watches the time spent on each side of the `yield`.
+        """Offer every block of a generator, until the time is up."""
         budget = StreamBudget(module.key)
 
         def generate() -> Iterator[IdBlock]:
@@ -145,30 +138,26 @@ class _Scan:
                 checked = checked_block(module.key, block, self.space.null_id, self.space.depth)
                 budget.spend(checked.shape[1])
                 yield checked
-                # `take` sets it after each block: a generator is not stopped inside one.
+                # After the deadline, each remaining generator still gets one block.
                 if self.out_of_time:
                     return
 
         def consume(block: IdBlock) -> int:
             self.offer(block, module.key)
-            # Between blocks only: a block is short, and a ranking is always left consistent.
             self.runtime.check_cancelled()
-            # Once true it stays true: the remaining generators end after their first block.
             self.out_of_time = self.out_of_time or self.runtime.out_of_time()
             return int(block.shape[1])
 
         runner.run_stream(module, "generate", generate, consume)
 
     def offer(self, block: IdBlock, source: str) -> None:
-        """Score a block, and announce a new best set."""
+        """Score a block; publish an event if it holds a new best set."""
         if not block.shape[1]:
             return
         started = self.runtime.monotonic()
-        # Timed apart from generating: `n_sequences / elapsed_s` is the evaluator's speed.
         improved = self.ranking.offer(block)
         self.evaluating_s += self.runtime.monotonic() - started
         if improved:
-            # The gain is over doing nothing, which was offered before any other set.
             best, nothing = self.ranking.best, self.ranking.nothing
             self.runtime.publish(
                 BestSequenceUpdated,

@@ -19,9 +19,13 @@ from dataclasses import replace
 import numpy as np
 
 from planner_core.events import SearchProgressed
-from planner_core.pipeline.candidate_stage import gains_alone
+from planner_core.market.accepted_plan import SOURCE as INCUMBENT
+from planner_core.market.state import PlanningState
+from planner_core.market.trade_sizing import identity_of, merged
+from planner_core.model.candidates import Candidates, build_candidates, same_security_conflicts
 from planner_core.model.plan import Action
 from planner_core.model.records import Side
+from planner_core.pipeline.candidate_stage import gains_alone
 from planner_core.refine.legs import Legs, build_legs
 from planner_core.refine.lots import Tuned, resized, tune
 from planner_core.refine.supports import SizedSupport, SupportSearch
@@ -116,7 +120,7 @@ def _tuned_supports(
             tuned.append(in_lots)
             # rank[1] is the negative score; a gain is over the score of doing nothing.
             best_gain = max(best_gain, -in_lots.rank[1] - ranking.nothing.score)
-        runtime.tell(
+        runtime.publish(
             SearchProgressed,
             source="refinement.lots",
             n_looked_at=len(tuned),

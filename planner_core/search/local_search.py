@@ -26,11 +26,11 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from planner_core.market.limits import VIOLATION_TOLERANCE
 from planner_core.model.arrays import FloatArray
 from planner_core.search.evaluator import Evaluator, as_block
 from planner_core.search.ranking import Ranking
 from planner_core.search.resizing import resized_sets as sets_with_other_sizes
-from planner_core.market.limits import VIOLATION_TOLERANCE
 
 EXACT_NEIGHBOURS = 48
 """Neighbours per step that are scored exactly, best bound first."""

@@ -20,15 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from planner_core.market.state import PlanningState
 from planner_core.model.arrays import BoolArray, FloatArray
-from planner_core.search.evaluator import Evaluator, IdBlock, LimitColumn
 from planner_core.modules.module import (
     ModuleMetadata,
     ModuleParameters,
     SequenceGenerator,
     parameter,
 )
-from planner_core.search.evaluator import Evaluator, IdBlock
+from planner_core.search.evaluator import Evaluator, IdBlock, LimitColumn
 from planner_core.search.space import SearchSpace
 
 VIOLATION_PRICE = 1e3

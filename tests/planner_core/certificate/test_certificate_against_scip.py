@@ -13,11 +13,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from planner_core.search.evaluator import Evaluator, as_block
 from planner_core.certificate.certificate import EXACT_TOLERANCE, prove
-from planner_core.search.ranking import Ranking
-from planner_core.market.state import value
 from planner_core.market.limits import VIOLATION_TOLERANCE
+from planner_core.market.state import value
+from planner_core.search.evaluator import Evaluator, as_block
+from planner_core.search.ranking import Ranking
 from tests.builders import make_config, make_context, make_evaluator, make_state
 from tests.planner_core.odd_states import rich_context
 from tests.planner_core.strategies import Portfolio, portfolios, prepare

@@ -1,1 +1,0 @@
-"""Prove how good a plan is: bounds on every set of the candidates."""

@@ -1,1 +1,0 @@
-"""Rank sets of candidates, and climb from a set to better ones."""

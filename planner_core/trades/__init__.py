@@ -1,1 +1,0 @@
-"""Turn opportunities into legal trades; conversions; the rest of an accepted plan."""

@@ -1,1 +1,0 @@
-"""Check prices, value the holdings, and turn the limits into numbers."""
