@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from host.clock import SYSTEM_CLOCK, Clock
 from host.home.config.load import LoadedConfig, try_commit_edit
-from host.home.portfolio.portfolio_files import read_portfolio
+from host.home.portfolio.portfolio_file import read_portfolio
 from host.home.portfolio.snapshot import take_snapshot
 from host.home.storage.problems import LedgerError, MarketDataError
 from host.planning.plan_json import explanation_to_json, plan_to_json

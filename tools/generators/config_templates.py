@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import BaseModel
 
 from host.home.config.device_settings import DeviceConfig
-from host.home.portfolio.portfolio_model import PortfolioTables
+from host.home.portfolio.portfolio_file import PortfolioTables
 from host.home.storage.model_problems import bounds_text
 from planner_core.model.config import ConfigSection, PlannerConfig
 from planner_core.model.module_metadata import ModuleKind

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from host.cli.output import Output
     from host.home.home import Home
-    from host.home.portfolio.portfolio_files import PortfolioFile
+    from host.home.portfolio.portfolio_file import PortfolioFile
     from planner_core.model.records import Incumbent
 
 
@@ -30,8 +30,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, output: Output) -> int:
     """Dismiss the accepted plan, if there is one; print it."""
     home = open_bucket(options.home, options.bucket)
-    from host.home.portfolio.advice_file import dismiss
-    from host.home.portfolio.portfolio_files import read_portfolio
+    from host.home.portfolio.advice import dismiss
+    from host.home.portfolio.portfolio_file import read_portfolio
 
     portfolio = read_portfolio(home.portfolio_file(options.bucket))
     incumbent = _incumbent(home, options.bucket, portfolio, output)
@@ -62,14 +62,14 @@ def _incumbent(
     home: Home, bucket_id: str, portfolio: PortfolioFile, output: Output
 ) -> Incumbent | None:
     """Return what is left of the accepted plan, telling what got in the way."""
-    from host.home.portfolio.advice import standing_of
+    from host.home.portfolio.advice import read_advice_state
     from host.home.portfolio.ledger import read_ledger
 
     def rate_on(_security: str, _day: datetime.date) -> float:
         return 1.0  # who dismisses asks what was traded, not what it was worth
 
     ledger = read_ledger(home.ledger_file(bucket_id), portfolio.as_of, {}, rate_on)
-    standing = standing_of(home, bucket_id, portfolio.as_of, ledger.trades)
+    standing = read_advice_state(home, bucket_id, portfolio.as_of, ledger.trades)
     for finding in (*ledger.findings, *standing.findings):
         output.error(f"{finding.message} ({finding.action})" if finding.action else finding.message)
     return standing.incumbent

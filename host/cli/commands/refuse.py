@@ -49,13 +49,13 @@ def run(options: argparse.Namespace, output: Output) -> int:
     if options.security is None and not options.list:
         raise UsageError("trader refuse: which SECURITY? (or --list shows what is refused)")
     home = open_bucket(options.home, options.bucket)
-    from host.home.portfolio.advice_file import allow, read_advice, refusal_to_json, refuse
-    from host.home.portfolio.portfolio_files import read_portfolio
+    from host.home.portfolio.advice import allow, read_decisions, refusal_to_json, refuse
+    from host.home.portfolio.portfolio_file import read_portfolio
     from planner_core.model.records import RefusedStep
 
     portfolio = read_portfolio(home.portfolio_file(options.bucket))
     today, known = portfolio.as_of, portfolio.tables.securities
-    advice, findings = read_advice(home, options.bucket)
+    advice, findings = read_decisions(home, options.bucket)
     output.errors(f"{finding.message} ({finding.action})" for finding in findings)
     changed: tuple[RefusedStep, ...] = ()
     if options.undo:
@@ -70,7 +70,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
             RefusedStep(options.security, side, until, options.reason) for side in wanted
         )
         refuse(home, options.bucket, changed, today)
-    in_force = read_advice(home, options.bucket)[0].refused_on(today)
+    in_force = read_decisions(home, options.bucket)[0].refused_on(today)
     if options.json:
         output.json(
             {

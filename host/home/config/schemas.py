@@ -29,7 +29,7 @@ def device_schema() -> Schema:
 
 def portfolio_schema() -> Schema:
     """Return the schema of `portfolios/*.toml`."""
-    from host.home.portfolio.portfolio_model import PortfolioTables
+    from host.home.portfolio.portfolio_file import PortfolioTables
 
     return _schema_of(PortfolioTables, "arduino-trader: a portfolio")
 

@@ -1,7 +1,11 @@
-"""The ledger of trades beside a portfolio: cool-downs and turnover are counted from it.
+"""The ledgers of trades, `portfolios/<bucket>.trades.csv`: the bucket's own and related ones.
 
-A ledger that is missing or unreadable fails closed: the planner cannot know what was just traded,
-and holds. Every line that cannot be read is named, not only the first.
+Cool-downs and turnover are counted from a bucket's own ledger. It fails closed: when it is missing
+or unreadable the recent trades are unknown, and the plan is held. Every wrong line is reported.
+
+Buckets with the same `tax_entity` are taxed together: a buy in one closes the wash-sale window in
+the others. Their ledgers fail closed too. The tax office does not accept a loss that was harvested
+here and bought again there.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from host import limits
+from host.home.portfolio.portfolio_file import PortfolioFile, read_portfolio
 from host.home.storage.atomic_file import may_exist
 from host.home.storage.csv_table import (
     CsvTable,
@@ -24,22 +29,27 @@ from host.home.storage.csv_table import (
     read_table,
     require_columns,
 )
-from host.home.storage.problems import LedgerError
+from host.home.storage.problems import LedgerError, PortfolioFileError
 from planner_core.model.records import Finding, LedgerStatus, Severity, Side, Trade
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from host.home.home import Home
+
 NEEDED = ("date", "security", "side", "quantity", "price")
 OPTIONAL = ("fx_rate",)
 
 RateOn = Callable[[str, datetime.date], float | None]
-"""Base units per 1 unit of a security's trade currency on a day; None where it is not known."""
+"""Base units per 1 unit of a security's trade currency on a day; None where unknown."""
+
+
+RELATED_ACTION = "fix the file; until then no loss is harvested in this bucket"
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The trades up to as_of, oldest first, and whether they are all there."""
+    """The trades up to as_of, oldest first, and whether they are complete."""
 
     trades: tuple[Trade, ...]
     status: LedgerStatus
@@ -49,7 +59,7 @@ class Ledger:
 def read_ledger(
     path: Path, as_of: datetime.date, price_divisors: Mapping[str, float], rate_on: RateOn
 ) -> Ledger:
-    """Read a ledger; what is wrong with it is told by status and findings, never raised.
+    """Read a ledger; its problems are in status and findings, never raised.
 
     Parameters
     ----------
@@ -57,14 +67,15 @@ def read_ledger(
     as_of : date
         Later trades are left out, with a finding.
     price_divisors : mapping of security id to float
-        How many price units make one unit of the trade currency.
+        Price units per unit of the trade currency.
     rate_on : callable
         For a row without `fx_rate`.
     """
     if not may_exist(path):
-        message = f"{path}: the trade ledger is missing; no plan without it"
+        message = f"{path}: the trade ledger is missing; no plan until it exists"
         action = (
-            "create it: `date,security,side,quantity,price,fx_rate`, one line per fill, or none"
+            "create it with the header `date,security,side,quantity,price,fx_rate`, and one line"
+            " per fill"
         )
         finding = Finding("ledger_missing", Severity.ERROR, message, action)
         return Ledger((), LedgerStatus.MISSING, (finding,))
@@ -73,17 +84,17 @@ def read_ledger(
         trades = _read_trades(table, price_divisors, rate_on)
     except LedgerError as error:
         return Ledger((), LedgerStatus.INVALID, _findings_of(error))
-    known = tuple(sorted((t for t in trades if t.on <= as_of), key=lambda trade: trade.on))
+    counted = tuple(sorted((t for t in trades if t.on <= as_of), key=lambda trade: trade.on))
     findings = []
-    if len(known) < len(trades):
-        count = len(trades) - len(known)
+    if len(counted) < len(trades):
+        count = len(trades) - len(counted)
         message = f"{path}: {count} trades after {as_of} are not counted"
         findings.append(Finding("ledger_rows_after_as_of", Severity.INFO, message))
-    return Ledger(known, LedgerStatus.VALID, tuple(findings))
+    return Ledger(counted, LedgerStatus.VALID, tuple(findings))
 
 
 def _findings_of(error: LedgerError) -> tuple[Finding, ...]:
-    action = "fix the line; no plan until then"
+    action = "fix the line; no plan until fixed"
     return tuple(Finding("ledger_invalid", Severity.ERROR, line, action) for line in error.lines)
 
 
@@ -105,7 +116,7 @@ def _read_trades(
 
 
 class _RowReader:
-    """One row, whose cells are read by name; what is wrong is collected."""
+    """One row; its cells are read by name, and their problems are collected."""
 
     def __init__(self, table: CsvTable, row: int, cells: list[str], problems: ProblemList) -> None:
         self._table = table
@@ -129,7 +140,7 @@ class _RowReader:
         text = self.text(name)
         number = parse_number(text)
         if number is None or not 0 < number <= limit:
-            self.refuse(name, f"{name}: {quoted(text)} is no number above 0 and up to {limit:g}")
+            self.refuse(name, f"{name}: {quoted(text)} is not a number above 0 and up to {limit:g}")
             return None
         return number
 
@@ -140,9 +151,9 @@ def _read_trade(
     on, security = parse_date(reader.text("date")), reader.text("security")
     side = reader.text("side").lower()
     if on is None:
-        reader.refuse("date", f"{quoted(reader.text('date'))} is no date (write YYYY-MM-DD)")
+        reader.refuse("date", f"{quoted(reader.text('date'))} is not a date (write YYYY-MM-DD)")
     if not limits.SECURITY_ID.fullmatch(security):
-        reader.refuse("security", f"{quoted(security)} is no security id")
+        reader.refuse("security", f"{quoted(security)} is not a security id")
     if side not in ("buy", "sell"):
         reader.refuse("side", f"{quoted(reader.text('side'))} is neither buy nor sell")
     quantity = reader.positive("quantity", limits.QUANTITY_MAX)
@@ -153,7 +164,7 @@ def _read_trade(
     else:
         rate = None if on is None else rate_on(security, on)
         if rate is None and on is not None:
-            message = f"no exchange rate is known for {security} on {on} (write it into fx_rate)"
+            message = f"no exchange rate for {security} on {on} (write it into fx_rate)"
             reader.refuse("fx_rate", message)
     if on is None or quantity is None or price is None or rate is None:
         return None
@@ -161,3 +172,88 @@ def _read_trade(
         return None
     unit_price = price / price_divisors.get(security, 1.0)
     return Trade(on, security, Side(side), quantity, unit_price, rate)
+
+
+# --- related ledgers -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RelatedTrades:
+    """Fills of other buckets in securities of this one, oldest first per bucket."""
+
+    trades: tuple[Trade, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+def read_related_trades(
+    home: Home, bucket_id: str, portfolio: PortfolioFile, rate_on: RateOn
+) -> RelatedTrades:
+    """Read the ledgers of all buckets of the same tax entity; never fails.
+
+    Parameters
+    ----------
+    home : Home
+    bucket_id : str
+        The bucket that is planned.
+    portfolio : PortfolioFile
+        Its portfolio. Without a `tax_entity` it has no related buckets, and nothing is read.
+    rate_on : callable
+        Rates of its securities, for fills without a rate.
+    """
+    entity = portfolio.tables.tax_entity
+    if entity is None:
+        return RelatedTrades()
+    trades: list[Trade] = []
+    findings: list[Finding] = []
+    for other in home.bucket_ids():
+        if other == bucket_id:
+            continue
+        try:
+            # Read as of its own day: a lot after our day is not an error there.
+            related = read_portfolio(home.portfolio_file(other))
+        except PortfolioFileError as error:
+            findings.append(
+                _unknown(f"{error.lines[0]}; whether {other} is taxed with this bucket")
+            )
+            continue
+        if related.tables.tax_entity == entity:
+            fills = _fills_of(home, other, related, portfolio, rate_on)
+            trades.extend(fills.trades)
+            findings.extend(fills.findings)
+    if findings:
+        trades.extend(_one_buy_each(portfolio))
+    return RelatedTrades(tuple(trades), tuple(findings))
+
+
+def _fills_of(
+    home: Home, other: str, related: PortfolioFile, planned: PortfolioFile, rate_on: RateOn
+) -> RelatedTrades:
+    securities = planned.tables.securities
+
+    def rate(security: str, day: datetime.date) -> float | None:
+        # Securities of other buckets alone are left out below, so their rate does not matter.
+        return rate_on(security, day) if security in securities else 1.0
+
+    divisors = {key: table.price_divisor for key, table in related.tables.securities.items()}
+    ledger = read_ledger(home.ledger_file(other), planned.as_of, divisors, rate)
+    if ledger.status is not LedgerStatus.VALID:
+        why = ledger.findings[0].message if ledger.findings else ledger.status.value
+        return RelatedTrades((), (_unknown(f"{why}; whether {other} bought the same securities"),))
+    return RelatedTrades(tuple(trade for trade in ledger.trades if trade.security in securities))
+
+
+def _unknown(what: str) -> Finding:
+    return Finding(
+        "related_ledger_unreadable",
+        Severity.ERROR,
+        f"{what} is unknown, so every wash-sale window counts as closed",
+        RELATED_ACTION,
+    )
+
+
+def _one_buy_each(portfolio: PortfolioFile) -> list[Trade]:
+    """Return a buy of every security today: it closes all windows, the only use of the trades."""
+    return [
+        Trade(portfolio.as_of, security, Side.BUY, 1.0, 1.0)
+        for security in portfolio.tables.securities
+    ]

@@ -1,9 +1,9 @@
-"""Prices and exchange rates from `market/`, as arrays that the planner can rely on.
+"""The files of `market/`: prices, exchange rates and splits, as checked arrays.
 
-A cell that is no price is a finding and counts as missing: the planner blocks what depends on it.
-What makes the whole table doubtful (dates twice or out of order, rows of another length, an unknown
-header) is a `MarketDataError`, and the plan is held. Columns that the bucket does not use are not
-read, nor are rows older than the planner looks back.
+A cell that is not a price is a finding and counts as missing: the planner blocks what depends on
+it. A fault that makes the whole table doubtful is a `MarketDataError`, and the plan is held: dates
+that are repeated or out of order, rows of another length, an unknown header. Columns that the
+bucket does not use are not read, nor are rows before the planner's history.
 """
 
 from __future__ import annotations
@@ -18,14 +18,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from host import limits
+from host.home.storage.atomic_file import may_exist
 from host.home.storage.csv_table import (
     CsvTable,
     ProblemList,
+    cells_of,
     check_cell_counts,
     parse_date,
     parse_number,
     quoted,
     read_table,
+    require_columns,
 )
 from host.home.storage.problems import MarketDataError
 from planner_core.model.records import Finding, Severity
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
     from planner_core.model.arrays import DateArray, FloatArray
 
 RATE_AGE_DAYS_MAX = 7
-"""A purchase takes the exchange rate of its day, or of the last market day before it."""
+"""A purchase uses the exchange rate of its day, or of the last market day before it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,11 +52,11 @@ class DailyTable:
     source : str
         The file.
     columns : tuple of str
-        Those of the wanted ones that the file has, in the order they were asked for.
+        The requested columns that the file has, in the order of the request.
     dates : ndarray of shape (n_days,), datetime64[D]
         Oldest first, none after as_of.
     values : ndarray of shape (n_days, n_columns)
-        Positive and finite; NaN where there was nothing usable.
+        Positive and finite; NaN where there was no usable value.
     findings : tuple of Finding
     """
 
@@ -70,20 +73,19 @@ class DailyTable:
 
     def aligned(self, column: str, dates: DateArray) -> FloatArray:
         """Return one column on other days, NaN where this table lacks the day."""
-        at = np.searchsorted(self.dates, dates)
-        at_most = np.minimum(at, max(len(self.dates) - 1, 0))
         if not len(self.dates):
             return np.full(len(dates), np.nan)
-        same = (at < len(self.dates)) & (self.dates[at_most] == dates)
-        return np.where(same, self.series(column)[at_most], np.nan)
+        # searchsorted gives the insertion point: it is a match only where the dates are equal.
+        rows = np.minimum(np.searchsorted(self.dates, dates), len(self.dates) - 1)
+        return np.where(self.dates[rows] == dates, self.series(column)[rows], np.nan)
 
     def value_on(self, column: str, day: date) -> float | None:
         """Return the value of a day, or the last one within the week before it."""
         end = int(np.searchsorted(self.dates, np.datetime64(day), side="right"))
         begin = int(np.searchsorted(self.dates, np.datetime64(day) - RATE_AGE_DAYS_MAX))
-        known = self.series(column)[begin:end]
-        known = known[~np.isnan(known)]
-        return float(known[-1]) if known.size else None
+        values = self.series(column)[begin:end]
+        values = values[~np.isnan(values)]
+        return float(values[-1]) if values.size else None
 
 
 def read_prices(
@@ -97,14 +99,14 @@ def read_prices(
         `prices.csv`: days by securities, in each security's own price unit.
     securities : sequence of str
     as_of : date
-        Later rows are cut, with a finding.
+        Later rows are not used, with a finding.
     rows_max : int, optional
-        Only so many of the last rows are turned into numbers; the dates of all are checked.
+        Only the last rows are turned into numbers; the dates of all are checked.
 
     Raises
     ------
     MarketDataError
-        When the table as a whole cannot be trusted.
+        When the table as a whole is unusable.
     """
     table = read_table(path, limits.PRICES_BYTES_MAX, limits.TABLE_ROWS_MAX, MarketDataError)
     _check_names(table, limits.SECURITY_ID.fullmatch, "a security", "letters, digits and . _ -")
@@ -126,13 +128,13 @@ def _check_names(table: CsvTable, matches: object, what: str, allowed: str) -> N
     assert callable(matches)
     for column, name in enumerate(table.header[1:], 1):
         if not matches(name):
-            message = f"unknown header {quoted(name)} does not name {what} (allowed: {allowed})"
+            message = f"unknown header {quoted(name)} is not {what} (allowed: {allowed})"
             problems.add(table.header_problem(column, message))
     problems.refuse_if_any(MarketDataError)
 
 
 def _read_daily(
-    table: CsvTable, kind: str, wanted: Sequence[str], as_of: date, rows_max: int | None
+    table: CsvTable, kind: str, requested: Sequence[str], as_of: date, rows_max: int | None
 ) -> DailyTable:
     problems = ProblemList(table.source)
     check_cell_counts(table, problems)
@@ -142,7 +144,7 @@ def _read_daily(
     findings = list(_shape_findings(table, kind, days, end, as_of))
     begin = 0 if rows_max is None else max(0, end - rows_max)
     at = {name: column for column, name in enumerate(table.header)}
-    columns = tuple(name for name in wanted if name in at)
+    columns = tuple(name for name in requested if name in at)
     places = [at[name] for name in columns]
     values = _read_values(table, begin, end, places)
     findings.extend(_reread_suspects(table, kind, begin, values, places))
@@ -159,21 +161,21 @@ def _read_days(table: CsvTable, problems: ProblemList) -> list[str]:
         return days
     for row, day in enumerate(days):
         if parse_date(day) is None:
-            problems.add(table.problem(row, 0, f"{quoted(day)} is no date (write YYYY-MM-DD)"))
+            problems.add(table.problem(row, 0, f"{quoted(day)} is not a date (write YYYY-MM-DD)"))
     if problems.count:
         return days
     wrong = [row for row in range(1, len(days)) if days[row] <= days[row - 1]]
     if len(wrong) == len(days) - 1 > 1 and len(set(days)) == len(days):
-        message = f"the rows run newest first, {days[0]} down to {days[-1]} (turn them round)"
+        message = f"the rows are newest first, {days[0]} down to {days[-1]} (reverse their order)"
         problems.add(table.problem(0, 0, message))
         return days
     first_line = {day: table.line_numbers[row] for row, day in reversed(list(enumerate(days)))}
     for row in wrong:
         day = days[row]
         if first_line[day] != table.line_numbers[row]:
-            message = f"{day} stands in line {first_line[day]} too (keep one row per day)"
+            message = f"{day} is also in line {first_line[day]} (keep one row per day)"
         else:
-            message = f"{day} stands after {days[row - 1]} (sort the rows, oldest first)"
+            message = f"{day} comes after {days[row - 1]} (sort the rows, oldest first)"
         problems.add(table.problem(row, 0, message))
     return days
 
@@ -181,12 +183,12 @@ def _read_days(table: CsvTable, problems: ProblemList) -> list[str]:
 def _shape_findings(
     table: CsvTable, kind: str, days: list[str], end: int, as_of: date
 ) -> list[Finding]:
-    found = []
+    findings = []
     if end == 0:
         message = f"the first row is of {days[0]}, after as_of {as_of} (add earlier closes)"
         raise MarketDataError([table.problem(0, 0, message)])
     if end < len(days):
-        found.append(
+        findings.append(
             Finding(
                 f"{kind}_rows_after_as_of",
                 Severity.INFO,
@@ -194,22 +196,22 @@ def _shape_findings(
             )
         )
     if not table.is_terminated:
-        found.append(
+        findings.append(
             Finding(
                 f"{kind}_file_unterminated",
                 Severity.WARNING,
-                f"{table.source}:{table.line_numbers[-1]}: the last line has no line end: was the"
-                " file cut off?",
+                f"{table.source}:{table.line_numbers[-1]}: the last line has no line end; the"
+                " file may have been cut off",
                 "check the last row, and end it with a line break",
             )
         )
-    return found
+    return findings
 
 
 def _read_values(table: CsvTable, begin: int, end: int, places: list[int]) -> FloatArray:
     """Turn cells into numbers, fast where a row is plain; NaN where a cell is not a number.
 
-    What a cell that looks odd really is, `_reread_suspects` finds out.
+    `_reread_suspects` checks the cells that look odd.
     """
     if not places:
         return np.empty((end - begin, 0))
@@ -236,7 +238,7 @@ def _number_or_nan(cell: str) -> float:
 def _reread_suspects(
     table: CsvTable, kind: str, begin: int, values: FloatArray, places: list[int]
 ) -> list[Finding]:
-    """Judge every cell that gave no believable number; set what is unusable to NaN, in place."""
+    """Read every implausible cell again; set the unusable ones to NaN, in place."""
     with np.errstate(invalid="ignore"):
         suspect = ~((values > 0) & (values <= limits.PRICE_MAX))
     for row in _rows_with_lenient_numbers(table, begin, begin + len(values)):
@@ -251,21 +253,21 @@ def _reread_suspects(
             continue
         values[offset, index] = np.nan
         if cell:
-            message = _complaint(table.header[place], cell, number)
+            message = _cell_message(table.header[place], cell, number)
             problems.append((table.problem(row, place, message), table.header[place]))
     return _cell_findings(table, kind, problems)
 
 
 def _rows_with_lenient_numbers(table: CsvTable, begin: int, end: int) -> list[int]:
-    """Return rows that `float` may have read too kindly: 1_000, digits of other scripts."""
+    """Return rows that `float` may have read too leniently: 1_000, digits of other scripts."""
     return [
         row for row in range(begin, end) if "_" in table.rows[row] or not table.rows[row].isascii()
     ]
 
 
-def _complaint(column: str, cell: str, number: float | None) -> str:
+def _cell_message(column: str, cell: str, number: float | None) -> str:
     if number is None:
-        what = "is no number"
+        what = "is not a number"
     elif number == 0:
         what = "is zero"
     elif number < 0:
@@ -278,8 +280,8 @@ def _complaint(column: str, cell: str, number: float | None) -> str:
 def _cell_findings(
     table: CsvTable, kind: str, problems: list[tuple[FileProblem, str]]
 ) -> list[Finding]:
-    action = f"correct the cell in {table.source}, or leave it empty"
-    found = [
+    action = f"fix the cell in {table.source}, or leave it empty"
+    findings = [
         Finding(
             f"{kind}_invalid",
             Severity.WARNING,
@@ -289,8 +291,116 @@ def _cell_findings(
         )
         for problem, column in problems[: limits.FINDINGS_PER_FILE_MAX]
     ]
-    hidden = len(problems) - len(found)
+    hidden = len(problems) - len(findings)
     if hidden:
-        message = f"{table.source}: and {hidden} more cells that are no prices or rates"
-        found.append(Finding(f"{kind}_invalid", Severity.WARNING, message, action))
-    return found
+        message = f"{table.source}: and {hidden} more unusable cells"
+        findings.append(Finding(f"{kind}_invalid", Severity.WARNING, message, action))
+    return findings
+
+
+# --- splits --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A split: from the day `on`, every old unit is `ratio` new ones."""
+
+    on: date
+    security: str
+    ratio: float
+    line: int
+
+
+def read_splits(path: Path, as_of: date) -> tuple[Split, ...]:
+    """Read the declared splits up to as_of; no file means none.
+
+    Raises
+    ------
+    MarketDataError
+        With every line that cannot be read. A misread split would look like a fall in price.
+    """
+    if not may_exist(path):
+        return ()
+    table = read_table(path, limits.ACTIONS_BYTES_MAX, limits.TABLE_ROWS_MAX, MarketDataError)
+    require_columns(table, ("date", "security", "ratio"), (), MarketDataError)
+    problems = ProblemList(table.source)
+    check_cell_counts(table, problems)
+    problems.refuse_if_any(MarketDataError)
+    splits = []
+    first_lines: dict[tuple[str, date], int] = {}
+    for row, line in enumerate(table.rows):
+        split = _read_split(table, row, line, problems)
+        if split is None:
+            continue
+        first = first_lines.setdefault((split.security, split.on), split.line)
+        if first != split.line:
+            message = f"{split.security} {split.on} is also in line {first} (keep one of them)"
+            problems.add(table.problem(row, 0, message))
+        splits.append(split)
+    problems.refuse_if_any(MarketDataError)
+    return tuple(split for split in splits if split.on <= as_of)
+
+
+def adjust_for_splits(
+    prices: DailyTable, splits: Sequence[Split]
+) -> tuple[FloatArray, list[Finding]]:
+    """Divide the closes before each split by its ratio.
+
+    Returns
+    -------
+    values : ndarray of shape (n_days, n_columns)
+    findings : list of Finding
+        Where the closes do not show the declared jump: they may be adjusted already.
+    """
+    values = prices.values.copy()
+    findings = []
+    for split in sorted(splits, key=lambda s: s.on):
+        if split.security not in prices.columns:
+            continue
+        column = prices.columns.index(split.security)
+        row = int(np.searchsorted(prices.dates, np.datetime64(split.on)))
+        move = _move_at(values[:, column], row)
+        # A split by r moves the close to 1 / r: then move * r is nearer to 1 than move itself.
+        if move is not None and abs(np.log(move * split.ratio)) > abs(np.log(move)):
+            findings.append(
+                Finding(
+                    "split_without_jump",
+                    Severity.WARNING,
+                    f"{split.security}: a split of {split.ratio:g} is declared for {split.on}, but"
+                    f" the close moved by only {move - 1:+.1%}",
+                    "if prices.csv is adjusted already, delete the line from corporate_actions.csv",
+                    split.security,
+                )
+            )
+        values[:row, column] /= split.ratio
+    return values, findings
+
+
+def _move_at(closes: FloatArray, row: int) -> float | None:
+    """Return the first close from a row on, divided by the last one before it."""
+    before, after = closes[:row], closes[row:]
+    before, after = before[~np.isnan(before)], after[~np.isnan(after)]
+    return float(after[0] / before[-1]) if before.size and after.size else None
+
+
+def _read_split(table: CsvTable, row: int, line: str, problems: ProblemList) -> Split | None:
+    cells = dict(zip(table.header, cells_of(line), strict=True))
+    at = {name: column for column, name in enumerate(table.header)}
+    on = parse_date(cells["date"])
+    new, _, old = cells["ratio"].partition(":")
+    parts = parse_number(new), parse_number(old or "1")
+    ratio = parts[0] / parts[1] if parts[0] and parts[1] else 0.0
+    if on is None:
+        message = f"{quoted(cells['date'])} is not a date (write YYYY-MM-DD)"
+        problems.add(table.problem(row, at["date"], message))
+    if not limits.SECURITY_ID.fullmatch(cells["security"]):
+        message = f"{quoted(cells['security'])} is not a security id"
+        problems.add(table.problem(row, at["security"], message))
+    if not 1 / limits.SPLIT_RATIO_MAX <= ratio <= limits.SPLIT_RATIO_MAX:
+        message = (
+            f"{quoted(cells['ratio'])} is not a split ratio"
+            " (new units per old unit: 4 or 4:1, for a reverse split 1:10)"
+        )
+        problems.add(table.problem(row, at["ratio"], message))
+        return None
+    return None if on is None else Split(on, cells["security"], ratio, table.line_numbers[row])

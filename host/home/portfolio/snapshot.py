@@ -1,4 +1,4 @@
-"""From the files of a home to the frozen context that a plan is made from."""
+"""Read the files of a home into the frozen context that a plan is made from."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from host.clock import utc_now
-from host.home.portfolio.advice import standing_of
-from host.home.portfolio.corporate_actions import adjust_for_splits, read_splits
-from host.home.portfolio.ledger import read_ledger
-from host.home.portfolio.market_data import DailyTable, read_prices, read_rates
-from host.home.portfolio.portfolio_files import PortfolioFile, read_portfolio
-from host.home.portfolio.related_trades import read_related_trades
+from host.home.portfolio.advice import read_advice_state
+from host.home.portfolio.ledger import read_ledger, read_related_trades
+from host.home.portfolio.market_data import (
+    DailyTable,
+    adjust_for_splits,
+    read_prices,
+    read_rates,
+    read_splits,
+)
+from host.home.portfolio.portfolio_file import PortfolioFile, read_portfolio
 from host.home.storage.problems import FileProblem, MarketDataError
 from planner_core.model.context import PlanningContext
 from planner_core.model.records import (
@@ -32,7 +36,7 @@ from planner_core.model.records import (
 
 if TYPE_CHECKING:
     from host.home.home import Home
-    from host.home.portfolio.portfolio_model import SecurityTable
+    from host.home.portfolio.portfolio_file import SecurityTable
     from planner_core.model.arrays import FloatArray
 
 HISTORY_DAYS = 756
@@ -49,7 +53,7 @@ def take_snapshot(
     history_days: int = HISTORY_DAYS,
     now: Callable[[], datetime.datetime] = utc_now,
 ) -> PlanningContext:
-    """Read everything that is known about a bucket.
+    """Read a bucket: portfolio, ledger, market data and the state of earlier advice.
 
     Parameters
     ----------
@@ -68,32 +72,10 @@ def take_snapshot(
     PortfolioFileError
         The portfolio file is wrong; with all problems.
     MarketDataError
-        No plan can stand on this market data; with all problems.
+        The market data is unusable; with all problems.
     """
-    portfolio = open_portfolio(home, bucket_id, as_of, now=now)
-    return snapshot_of(home, bucket_id, portfolio, history_days=history_days)
-
-
-def open_portfolio(
-    home: Home,
-    bucket_id: str,
-    as_of: datetime.date | None = None,
-    *,
-    now: Callable[[], datetime.datetime] = utc_now,
-) -> PortfolioFile:
-    """Read a bucket's portfolio; its `as_of` is the day of the plan. See `take_snapshot`."""
     home.require_bucket(bucket_id)
-    return read_portfolio(home.portfolio_file(bucket_id), as_of, now)
-
-
-def snapshot_of(
-    home: Home,
-    bucket_id: str,
-    portfolio: PortfolioFile,
-    *,
-    history_days: int = HISTORY_DAYS,
-) -> PlanningContext:
-    """Join a portfolio with its ledger and the market data. See `take_snapshot`."""
+    portfolio = read_portfolio(home.portfolio_file(bucket_id), as_of, now)
     securities = portfolio.tables.securities
     rows = history_days + ROWS_BEYOND_HISTORY
     prices = read_prices(home.prices_file, tuple(securities), portfolio.as_of, rows)
@@ -103,10 +85,7 @@ def snapshot_of(
     closes = _closes_in_major_units(portfolio, prices, adjusted)
     reader = _Reader(portfolio, rates, [])
     lots = reader.lots()
-    reader.check_prices(prices, closes)
-    reader.check_currencies(home)
-    if reader.problems:
-        raise MarketDataError(reader.problems)
+    reader.check(home, prices, closes)
     ledger = read_ledger(
         home.ledger_file(bucket_id),
         portfolio.as_of,
@@ -114,7 +93,7 @@ def snapshot_of(
         reader.rate_of_security,
     )
     related = read_related_trades(home, bucket_id, portfolio, reader.rate_of_security)
-    standing = standing_of(home, bucket_id, portfolio.as_of, ledger.trades)
+    advice = read_advice_state(home, bucket_id, portfolio.as_of, ledger.trades)
     findings = [
         *prices.findings,
         *(rates.findings if rates is not None else ()),
@@ -122,7 +101,7 @@ def snapshot_of(
         *_missing_columns(portfolio, prices),
         *ledger.findings,
         *related.findings,
-        *standing.findings,
+        *advice.findings,
     ]
     return PlanningContext(
         bucket_id=bucket_id,
@@ -149,8 +128,8 @@ def snapshot_of(
             for group, table in groups.items()
         ),
         related_trades=related.trades,
-        refused=standing.refused,
-        incumbent=standing.incumbent,
+        refused=advice.refused,
+        incumbent=advice.incumbent,
         accepted_prices=frozenset(
             (table.security, table.date) for table in portfolio.tables.accepted_prices
         ),
@@ -180,7 +159,7 @@ def security_of(security_id: str, table: SecurityTable) -> Security:
 
 @dataclass(slots=True)
 class _Reader:
-    """Joins portfolio and rates; collects what does not fit together."""
+    """Joins portfolio and rates, and collects the problems between them."""
 
     portfolio: PortfolioFile
     rates: DailyTable | None
@@ -201,7 +180,7 @@ class _Reader:
                     when = f"on {lot.date}" if lot.date else "on an unknown day"
                     self._refuse(
                         ("securities", security, "lots", index),
-                        f"{security}: no {table.currency} rate is known {when}"
+                        f"{security}: no {table.currency} rate {when}"
                         " (write fx_rate = ... into the lot, or add the day to market/fx.csv)",
                     )
                     continue
@@ -214,8 +193,15 @@ class _Reader:
         table = self.portfolio.tables.securities.get(security)
         return None if table is None else self._rate_on(table.currency, day)
 
-    def check_prices(self, prices: DailyTable, closes: FloatArray) -> None:
-        """Report what is held and has no price: it is never left out, never valued at cost."""
+    def check(self, home: Home, prices: DailyTable, closes: FloatArray) -> None:
+        """Raise MarketDataError with all problems, those of the lots included."""
+        self._check_prices(prices, closes)
+        self._check_currencies(home)
+        if self.problems:
+            raise MarketDataError(self.problems)
+
+    def _check_prices(self, prices: DailyTable, closes: FloatArray) -> None:
+        """Report held securities without a price: never leave them out or value them at cost."""
         for column, (security, table) in enumerate(self.portfolio.tables.securities.items()):
             if not table.lots or not np.all(np.isnan(closes[:, column])):
                 continue
@@ -223,25 +209,25 @@ class _Reader:
                 what = f"no usable close of {security}, which is held ({prices.source})"
                 self._refuse(("securities", security), f"{what}: add closes up to as_of")
             else:
-                what = f"{security} is held but {prices.source} has no column {security}"
+                what = f"{security} is held, but {prices.source} has no column {security}"
                 self._refuse(("securities", security), f"{what} (add it, with closes)")
 
-    def check_currencies(self, home: Home) -> None:
-        """Report what is quoted in a currency without a rate: it is never taken as 1."""
-        known = self.rates.columns if self.rates is not None else ()
+    def _check_currencies(self, home: Home) -> None:
+        """Report currencies without a rate: a missing rate is never taken as 1."""
+        columns = self.rates.columns if self.rates is not None else ()
         base = self.portfolio.tables.base_currency
         for security, table in self.portfolio.tables.securities.items():
-            if table.currency not in (base, *known):
+            if table.currency not in (base, *columns):
                 self._refuse(
                     ("securities", security, "currency"),
-                    f"{security} is quoted in {table.currency} but {home.fx_file} has no column"
+                    f"{security} is quoted in {table.currency}, but {home.fx_file} has no column"
                     f" {table.currency} (add it: {base} per 1 {table.currency})",
                 )
         for currency in self.portfolio.tables.cash:
-            if currency not in (base, *known):
+            if currency not in (base, *columns):
                 self._refuse(
                     ("cash", currency),
-                    f"cash in {currency} but {home.fx_file} has no column {currency}"
+                    f"cash in {currency}, but {home.fx_file} has no column {currency}"
                     f" (add it: {base} per 1 {currency})",
                 )
 
@@ -279,18 +265,18 @@ def _read_rates(home: Home, portfolio: PortfolioFile) -> DailyTable | None:
 def _closes_in_major_units(
     portfolio: PortfolioFile, prices: DailyTable, adjusted: FloatArray
 ) -> FloatArray:
-    """Return closes per security of the portfolio, in trade currency; NaN columns where unknown."""
+    """Return closes per security of the portfolio, in trade currency; NaN without prices."""
     tables = portfolio.tables.securities
     closes = np.full((len(prices.dates), len(tables)), np.nan)
-    at = {security: column for column, security in enumerate(prices.columns)}
+    column_of = {security: column for column, security in enumerate(prices.columns)}
     for column, (security, table) in enumerate(tables.items()):
-        if security in at:
-            closes[:, column] = adjusted[:, at[security]] / table.price_divisor
+        if security in column_of:
+            closes[:, column] = adjusted[:, column_of[security]] / table.price_divisor
     return closes
 
 
 def _missing_columns(portfolio: PortfolioFile, prices: DailyTable) -> list[Finding]:
-    """Tell which securities that are not held have no prices: they cannot be planned with."""
+    """Return a finding for each security without prices: it cannot be planned with."""
     return [
         Finding(
             "price_column_missing",

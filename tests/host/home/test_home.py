@@ -13,9 +13,9 @@ from host.errors import HomeError, StorageError
 from host.home.config.device_settings import load_device_config
 from host.home.config.load import load_config_file
 from host.home.home import Home, check_bucket_id, create_home
-from host.home.portfolio.corporate_actions import read_splits
 from host.home.portfolio.ledger import read_ledger
-from host.home.portfolio.portfolio_files import read_portfolio
+from host.home.portfolio.market_data import read_splits
+from host.home.portfolio.portfolio_file import read_portfolio
 from host.home.portfolio.snapshot import take_snapshot
 from host.home.storage.atomic_file import may_exist
 from host.home.storage.problems import ConfigFileError, MarketDataError

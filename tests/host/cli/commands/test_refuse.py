@@ -119,5 +119,5 @@ def test_a_damaged_file_is_told_and_replaced(trader: Trader, own_home: Home) -> 
     path.write_text("{")
     said = trader("refuse", "core", "KO", "--home", own_home.root, "--side", "buy")
     assert said.code == 0
-    assert "what was refused or dismissed is forgotten" in said.err
+    assert "earlier refusals and dismissals are lost" in said.err
     assert sides(own_home) == [("KO", "buy", "2023-01-27")]

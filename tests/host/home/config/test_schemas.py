@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from host.home.config.device_settings import DeviceConfig
 from host.home.config.schemas import device_schema, portfolio_schema
-from host.home.portfolio.portfolio_model import PortfolioTables
+from host.home.portfolio.portfolio_file import PortfolioTables
 from tools.generators.config_templates import device_template
 
 BEYOND_SCHEMA = re.compile(

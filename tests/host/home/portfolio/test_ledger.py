@@ -1,4 +1,4 @@
-"""The ledger fails closed: what cannot be read is named, and the planner is told to hold."""
+"""The ledger fails closed: every wrong line is reported, and the plan is held."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ AS_OF = date(2024, 1, 31)
 HEADER = "date,security,side,quantity,price,fx_rate\n"
 
 
-def base_currency_only(security: str, _day: date) -> float | None:
+def rate_of_base_currency(security: str, _day: date) -> float | None:
     return 1.0 if security == "A" else None
 
 
 def ledger_of(tmp_path: Path, text: str | bytes, as_of: date = AS_OF) -> Ledger:
     path = tmp_path / "core.trades.csv"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return read_ledger(path, as_of, {"P": 100.0}, base_currency_only)
+    return read_ledger(path, as_of, {"P": 100.0}, rate_of_base_currency)
 
 
-def complaints_of(ledger: Ledger) -> list[str]:
+def messages_of(ledger: Ledger) -> list[str]:
     assert ledger.status is LedgerStatus.INVALID
     assert ledger.trades == ()
     assert {finding.id for finding in ledger.findings} == {"ledger_invalid"}
@@ -46,7 +46,7 @@ def test_trades_come_oldest_first_whatever_the_order_of_the_lines(tmp_path: Path
     ]
 
 
-def test_a_header_alone_means_that_nothing_was_ever_traded(tmp_path: Path) -> None:
+def test_a_header_alone_means_no_trades(tmp_path: Path) -> None:
     ledger = ledger_of(tmp_path, HEADER)
     assert (ledger.status, ledger.trades, ledger.findings) == (LedgerStatus.VALID, (), ())
 
@@ -70,7 +70,7 @@ def test_trades_after_as_of_are_left_out_with_a_finding(tmp_path: Path) -> None:
 
 
 def test_a_missing_ledger_is_missing_rather_than_empty(tmp_path: Path) -> None:
-    ledger = read_ledger(tmp_path / "core.trades.csv", AS_OF, {}, base_currency_only)
+    ledger = read_ledger(tmp_path / "core.trades.csv", AS_OF, {}, rate_of_base_currency)
     assert ledger.status is LedgerStatus.MISSING
     assert ledger.findings[0].id == "ledger_missing"
     assert "core.trades.csv: the trade ledger is missing" in ledger.findings[0].message
@@ -78,24 +78,24 @@ def test_a_missing_ledger_is_missing_rather_than_empty(tmp_path: Path) -> None:
 
 def test_every_wrong_cell_is_named(tmp_path: Path) -> None:
     text = HEADER + "2024-13-02,A,buy,5,10,\n2024-01-02,A B,hold,0,-3,x\n2024-01-03,A,buy,nan,1,\n"
-    assert complaints_of(ledger_of(tmp_path, text)) == [
-        ":2:1: '2024-13-02' is no date (write YYYY-MM-DD)",
-        ":3:12: 'A B' is no security id",
+    assert messages_of(ledger_of(tmp_path, text)) == [
+        ":2:1: '2024-13-02' is not a date (write YYYY-MM-DD)",
+        ":3:12: 'A B' is not a security id",
         ":3:16: 'hold' is neither buy nor sell",
-        ":3:21: quantity: '0' is no number above 0 and up to 1e+12",
-        ":3:23: price: '-3' is no number above 0 and up to 1e+09",
-        ":3:26: fx_rate: 'x' is no number above 0 and up to 1e+09",
-        ":4:18: quantity: 'nan' is no number above 0 and up to 1e+12",
+        ":3:21: quantity: '0' is not a number above 0 and up to 1e+12",
+        ":3:23: price: '-3' is not a number above 0 and up to 1e+09",
+        ":3:26: fx_rate: 'x' is not a number above 0 and up to 1e+09",
+        ":4:18: quantity: 'nan' is not a number above 0 and up to 1e+12",
     ]
 
 
 def test_a_foreign_trade_without_a_known_rate_is_never_taken_as_one_to_one(tmp_path: Path) -> None:
-    (line,) = complaints_of(ledger_of(tmp_path, HEADER + "2024-01-02,B,buy,5,10,\n"))
-    assert line == (":2:23: no exchange rate is known for B on 2024-01-02 (write it into fx_rate)")
+    (line,) = messages_of(ledger_of(tmp_path, HEADER + "2024-01-02,B,buy,5,10,\n"))
+    assert line == (":2:23: no exchange rate for B on 2024-01-02 (write it into fx_rate)")
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "message"),
     [
         (b"", ":1:1: the file is empty"),
         (b"\xff\xfe", ":1:1: byte 0 (0xff) is not UTF-8"),
@@ -104,8 +104,8 @@ def test_a_foreign_trade_without_a_known_rate_is_never_taken_as_one_to_one(tmp_p
         ("date,security,side,side,price\n", ":1:20: the column 'side' is there twice"),
     ],
 )
-def test_a_damaged_ledger_is_invalid(tmp_path: Path, text: str | bytes, complaint: str) -> None:
-    assert complaints_of(ledger_of(tmp_path, text))[0].startswith(complaint)
+def test_a_damaged_ledger_is_invalid(tmp_path: Path, text: str | bytes, message: str) -> None:
+    assert messages_of(ledger_of(tmp_path, text))[0].startswith(message)
 
 
 cells = st.one_of(
@@ -115,7 +115,7 @@ cells = st.one_of(
 
 
 @given(st.lists(st.lists(cells, min_size=5, max_size=7).map(",".join), max_size=5))
-def test_whatever_the_lines_say_trades_are_sound_or_there_are_none(
+def test_any_lines_give_valid_trades_or_none(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str]
 ) -> None:
     text = HEADER + "".join(f"{line}\n" for line in lines)

@@ -1,4 +1,4 @@
-"""Prices and rates: what is read, what is a finding, what holds the plan."""
+"""Prices, rates and splits: values, findings, and errors that hold the plan."""
 
 from __future__ import annotations
 
@@ -11,21 +11,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host import limits
-from host.home.portfolio.market_data import DailyTable, read_prices, read_rates
+from host.home.portfolio.market_data import (
+    DailyTable,
+    Split,
+    adjust_for_splits,
+    read_prices,
+    read_rates,
+    read_splits,
+)
 from host.home.storage.csv_table import parse_table
 from host.home.storage.problems import MarketDataError
 from planner_core.model.records import Severity
 
 AS_OF = date(2024, 1, 31)
+DAYS = np.array(["2024-01-02", "2024-01-03", "2024-01-04"], dtype="M8[D]")
 GOOD = "date,A,B\n2024-01-02,10,20\n2024-01-03,11,21.5\n"
 
 
 def prices_of(
-    tmp_path: Path, text: str | bytes, wanted: tuple[str, ...] = ("A", "B"), as_of: date = AS_OF
+    tmp_path: Path, text: str | bytes, requested: tuple[str, ...] = ("A", "B"), as_of: date = AS_OF
 ) -> DailyTable:
     path = tmp_path / "prices.csv"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return read_prices(path, wanted, as_of)
+    return read_prices(path, requested, as_of)
 
 
 def refusal_of(tmp_path: Path, text: str | bytes) -> tuple[str, ...]:
@@ -35,28 +43,28 @@ def refusal_of(tmp_path: Path, text: str | bytes) -> tuple[str, ...]:
     return tuple(line.replace(folder, "") for line in caught.value.lines)
 
 
-def test_prices_come_in_the_order_that_was_asked_for(tmp_path: Path) -> None:
-    table = prices_of(tmp_path, GOOD, wanted=("B", "A"))
+def test_prices_come_in_the_order_of_the_request(tmp_path: Path) -> None:
+    table = prices_of(tmp_path, GOOD, requested=("B", "A"))
     assert table.columns == ("B", "A")
     np.testing.assert_array_equal(table.values, [[20, 10], [21.5, 11]])
     assert table.dates.tolist() == [date(2024, 1, 2), date(2024, 1, 3)]
     assert table.findings == ()
 
 
-def test_one_column_alone_can_be_asked_for(tmp_path: Path) -> None:
-    table = prices_of(tmp_path, GOOD, wanted=("B", "NONE"))
+def test_a_single_column_can_be_requested(tmp_path: Path) -> None:
+    table = prices_of(tmp_path, GOOD, requested=("B", "NONE"))
     assert table.columns == ("B",)
     np.testing.assert_array_equal(table.values, [[20], [21.5]])
 
 
-def test_what_a_spreadsheet_adds_is_taken_as_it_comes(tmp_path: Path) -> None:
+def test_quotes_and_marks_of_spreadsheets_are_accepted(tmp_path: Path) -> None:
     text = '\ufeff# my prices\r\n"Date";'.replace(";", ',"A", B \r\n')
     table = prices_of(tmp_path, f'{text}\r\n"2024-01-02","10",  20\r\n')
     np.testing.assert_array_equal(table.values, [[10, 20]])
     assert table.findings == ()
 
 
-def test_an_empty_cell_is_a_missing_close_and_no_finding(tmp_path: Path) -> None:
+def test_an_empty_cell_is_a_missing_close_without_a_finding(tmp_path: Path) -> None:
     table = prices_of(tmp_path, "date,A,B\n2024-01-02,10,\n2024-01-03, ,21\n")
     np.testing.assert_array_equal(table.values, [[10, np.nan], [np.nan, 21]])
     assert table.findings == ()
@@ -65,20 +73,20 @@ def test_an_empty_cell_is_a_missing_close_and_no_finding(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("cell", "complaint"),
     [
-        ("n/a", "'n/a' is no number"),
-        ("nan", "'nan' is no number"),
-        ("inf", "'inf' is no number"),
-        ("-Infinity", "'-Infinity' is no number"),
-        ("1_000", "'1_000' is no number"),
-        ("١٢", "'١٢' is no number"),
-        ("1e999", "'1e999' is no number"),
+        ("n/a", "'n/a' is not a number"),
+        ("nan", "'nan' is not a number"),
+        ("inf", "'inf' is not a number"),
+        ("-Infinity", "'-Infinity' is not a number"),
+        ("1_000", "'1_000' is not a number"),
+        ("١٢", "'١٢' is not a number"),
+        ("1e999", "'1e999' is not a number"),
         ("0", "'0' is zero"),
         ("0.0", "'0.0' is zero"),
         ("-5", "'-5' is negative"),
         ("2e9", "'2e9' is above 1e+09"),
     ],
 )
-def test_a_cell_that_is_no_price_is_a_finding_and_counts_as_missing(
+def test_a_cell_that_is_not_a_price_is_a_finding_and_counts_as_missing(
     tmp_path: Path, cell: str, complaint: str
 ) -> None:
     table = prices_of(tmp_path, f"date,A,B\n2024-01-02,10,20\n2024-01-03,11,{cell}\n")
@@ -90,8 +98,8 @@ def test_a_cell_that_is_no_price_is_a_finding_and_counts_as_missing(
     assert f"prices.csv:3:15: B: {complaint}" in finding.message
 
 
-def test_a_bad_cell_of_a_column_that_is_not_wanted_says_nothing(tmp_path: Path) -> None:
-    table = prices_of(tmp_path, "date,A,B\n2024-01-02,10,oops\n", wanted=("A",))
+def test_a_bad_cell_of_a_column_that_is_not_requested_is_ignored(tmp_path: Path) -> None:
+    table = prices_of(tmp_path, "date,A,B\n2024-01-02,10,oops\n", requested=("A",))
     assert table.findings == ()
 
 
@@ -99,36 +107,36 @@ def test_many_bad_cells_are_counted_rather_than_listed(tmp_path: Path) -> None:
     rows = "".join(f"2024-01-{day:02d},x,0\n" for day in range(1, 29))
     table = prices_of(tmp_path, f"date,A,B\n{rows}")
     assert len(table.findings) == limits.FINDINGS_PER_FILE_MAX + 1
-    assert "and 36 more cells" in table.findings[-1].message
+    assert "and 36 more unusable cells" in table.findings[-1].message
 
 
-def test_dates_that_stand_twice_are_named_with_both_lines(tmp_path: Path) -> None:
+def test_a_repeated_date_is_reported_with_both_lines(tmp_path: Path) -> None:
     lines = refusal_of(tmp_path, "date,A,B\n2024-01-02,1,1\n2024-01-03,1,1\n2024-01-03,2,2\n")
-    assert lines == ("prices.csv:4:1: 2024-01-03 stands in line 3 too (keep one row per day)",)
+    assert lines == ("prices.csv:4:1: 2024-01-03 is also in line 3 (keep one row per day)",)
 
 
-def test_every_date_out_of_order_is_named(tmp_path: Path) -> None:
+def test_every_date_out_of_order_is_reported(tmp_path: Path) -> None:
     text = "date,A,B\n2024-01-05,1,1\n2024-01-03,1,1\n2024-01-09,1,1\n2024-01-08,1,1\n"
     assert refusal_of(tmp_path, text) == (
-        "prices.csv:3:1: 2024-01-03 stands after 2024-01-05 (sort the rows, oldest first)",
-        "prices.csv:5:1: 2024-01-08 stands after 2024-01-09 (sort the rows, oldest first)",
+        "prices.csv:3:1: 2024-01-03 comes after 2024-01-05 (sort the rows, oldest first)",
+        "prices.csv:5:1: 2024-01-08 comes after 2024-01-09 (sort the rows, oldest first)",
     )
 
 
-def test_rows_that_run_newest_first_get_one_line_not_one_each(tmp_path: Path) -> None:
+def test_rows_in_reverse_order_get_one_line_not_one_each(tmp_path: Path) -> None:
     (line,) = refusal_of(tmp_path, "date,A,B\n2024-01-05,1,1\n2024-01-04,1,1\n2024-01-03,1,1\n")
-    assert line.startswith("prices.csv:2:1: the rows run newest first, 2024-01-05 down to 2024-01")
+    assert line.startswith("prices.csv:2:1: the rows are newest first, 2024-01-05 down to 2024-01")
 
 
 @pytest.mark.parametrize(
     "day", ["2024-13-01", "01/02/2024", "20240102", "2024-W01-1", "today", "", "2024-1-2"]
 )
-def test_a_date_that_is_none_is_named(tmp_path: Path, day: str) -> None:
+def test_an_invalid_date_is_reported(tmp_path: Path, day: str) -> None:
     (line,) = refusal_of(tmp_path, f"date,A,B\n{day},1,1\n")
-    assert f"prices.csv:2:1: {day!r} is no date (write YYYY-MM-DD)" in line
+    assert f"prices.csv:2:1: {day!r} is not a date (write YYYY-MM-DD)" in line
 
 
-def test_rows_after_as_of_are_cut_with_a_finding(tmp_path: Path) -> None:
+def test_rows_after_as_of_are_not_used_with_a_finding(tmp_path: Path) -> None:
     table = prices_of(tmp_path, GOOD, as_of=date(2024, 1, 2))
     assert len(table.dates) == 1
     (finding,) = table.findings
@@ -153,7 +161,7 @@ def test_a_last_row_without_line_end_is_suspicious(tmp_path: Path) -> None:
     assert finding.id == "price_file_unterminated"
 
 
-def test_every_row_of_another_length_is_named(tmp_path: Path) -> None:
+def test_every_row_of_another_length_is_reported(tmp_path: Path) -> None:
     lines = refusal_of(tmp_path, "date,A,B\n2024-01-02,1\n2024-01-03,1,2,3\n")
     assert [line.split(" (")[0] for line in lines] == [
         "prices.csv:2:12: 2 cells where the header has 3",
@@ -176,18 +184,16 @@ def test_semicolons_are_recognised(tmp_path: Path) -> None:
         ("day,A,B\n2024-01-02,1,1\n", "1:1: the first column is 'day' (it must be `date`)"),
         ("date,A,A\n2024-01-02,1,1\n", "1:8: the column 'A' is there twice"),
         ("date,A,\n2024-01-02,1,1\n", "1:8: a column without a name"),
-        ("date,A,B C\n2024-01-02,1,1\n", "1:8: unknown header 'B C' does not name a security"),
+        ("date,A,B C\n2024-01-02,1,1\n", "1:8: unknown header 'B C' is not a security"),
         ("date,A,B\n2024-01-02,1,1\0\n", "2:15: the control character U+0000"),
     ],
 )
-def test_a_table_that_cannot_be_trusted_holds_the_plan(
-    tmp_path: Path, text: str, complaint: str
-) -> None:
+def test_an_unusable_table_holds_the_plan(tmp_path: Path, text: str, complaint: str) -> None:
     (line,) = refusal_of(tmp_path, text)
     assert line.startswith(f"prices.csv:{complaint}")
 
 
-def test_bytes_that_are_not_utf8_are_named_by_offset_line_and_column(tmp_path: Path) -> None:
+def test_bytes_that_are_not_utf8_are_reported_by_offset_line_and_column(tmp_path: Path) -> None:
     (line,) = refusal_of(tmp_path, b"date,A,B\n2024-01-02,1,\xe9\n")
     assert line.startswith("prices.csv:2:14: byte 22 (0xe9) is not UTF-8")
 
@@ -220,7 +226,7 @@ def test_too_many_columns_are_refused(tmp_path: Path) -> None:
     assert "2,002 columns, at most 2,001" in line
 
 
-def test_only_the_last_rows_become_numbers_when_so_many_are_enough(tmp_path: Path) -> None:
+def test_only_the_last_rows_become_numbers_when_they_are_enough(tmp_path: Path) -> None:
     path = tmp_path / "prices.csv"
     path.write_text("date,A\n2024-01-02,junk\n2024-01-03,2\n2024-01-04,3\n")
     table = read_prices(path, ("A",), AS_OF, rows_max=2)
@@ -243,10 +249,10 @@ def test_rates_are_currencies_by_day(tmp_path: Path) -> None:
     assert rates.value_on("EUR", date(2024, 1, 31)) is None
 
 
-def test_a_pair_is_no_currency(tmp_path: Path) -> None:
+def test_a_pair_is_not_a_currency(tmp_path: Path) -> None:
     path = tmp_path / "fx.csv"
     path.write_text("date,EURUSD\n2024-01-02,1.1\n")
-    with pytest.raises(MarketDataError, match="unknown header 'EURUSD' does not name a currency"):
+    with pytest.raises(MarketDataError, match="unknown header 'EURUSD' is not a currency"):
         read_rates(path, ("EUR",), AS_OF)
 
 
@@ -258,7 +264,7 @@ cells = st.one_of(
 
 
 @given(st.lists(st.tuples(cells, cells), min_size=1, max_size=8))
-def test_whatever_stands_in_the_cells_only_prices_come_out(
+def test_any_cells_give_only_prices(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]
 ) -> None:
     body = "".join(f"2024-01-{day:02d},{a},{b}\n" for day, (a, b) in enumerate(rows, 1))
@@ -274,7 +280,7 @@ def test_whatever_stands_in_the_cells_only_prices_come_out(
 
 
 @given(st.binary(max_size=300))
-def test_no_bytes_at_all_raise_anything_but_the_named_error(data: bytes) -> None:
+def test_any_bytes_raise_only_market_data_errors(data: bytes) -> None:
     lines: tuple[str, ...] = ()
     try:
         assert parse_table(data, "x.csv", 100, MarketDataError).header
@@ -284,7 +290,7 @@ def test_no_bytes_at_all_raise_anything_but_the_named_error(data: bytes) -> None
 
 
 @given(st.lists(st.floats(min_value=1e-6, max_value=1e9), min_size=1, max_size=20))
-def test_the_fast_path_reads_what_the_careful_one_reads(
+def test_the_fast_path_and_the_careful_path_read_the_same(
     tmp_path_factory: pytest.TempPathFactory, closes: list[float]
 ) -> None:
     path = tmp_path_factory.mktemp("paths") / "prices.csv"
@@ -296,3 +302,83 @@ def test_the_fast_path_reads_what_the_careful_one_reads(
     careful = read_prices(path, ("A", "B"), AS_OF)
     np.testing.assert_array_equal(fast.series("A"), closes)
     np.testing.assert_array_equal(careful.series("A"), closes)
+
+
+# --- splits -------------------------------------------------------------------------------------
+
+
+def table_of(*closes: float) -> DailyTable:
+    return DailyTable("prices.csv", ("A",), DAYS, np.array(closes, dtype=float)[:, None])
+
+
+def splits_of(tmp_path: Path, text: str, as_of: date = AS_OF) -> tuple[Split, ...]:
+    path = tmp_path / "corporate_actions.csv"
+    path.write_text(text)
+    return read_splits(path, as_of)
+
+
+@pytest.mark.parametrize(
+    ("written", "ratio"), [("4", 4.0), ("4:1", 4.0), ("5:4", 1.25), ("1:10", 0.1), ("0.5", 0.5)]
+)
+def test_a_ratio_is_new_units_per_old_unit(tmp_path: Path, written: str, ratio: float) -> None:
+    (split,) = splits_of(tmp_path, f"date,security,ratio\n2024-01-03,A,{written}\n")
+    assert split.ratio == pytest.approx(ratio)
+
+
+def test_closes_before_a_split_are_divided_by_its_ratio() -> None:
+    split = Split(date(2024, 1, 3), "A", 4.0, 2)
+    values, findings = adjust_for_splits(table_of(400, 101, 102), [split])
+    np.testing.assert_array_equal(values[:, 0], [100, 101, 102])
+    assert findings == []
+
+
+def test_two_splits_multiply() -> None:
+    splits = [Split(date(2024, 1, 4), "A", 2.0, 2), Split(date(2024, 1, 3), "A", 5.0, 3)]
+    values, _ = adjust_for_splits(table_of(1000, 200, 100), splits)
+    np.testing.assert_array_equal(values[:, 0], [100, 100, 100])
+
+
+def test_a_split_that_the_closes_do_not_show_is_a_finding() -> None:
+    split = Split(date(2024, 1, 3), "A", 4.0, 2)
+    _, (finding,) = adjust_for_splits(table_of(100, 101, 102), [split])
+    assert finding.id == "split_without_jump"
+    assert "the close moved by only +1.0%" in finding.message
+
+
+def test_a_split_of_an_unknown_security_changes_nothing() -> None:
+    values, findings = adjust_for_splits(table_of(1, 2, 3), [Split(date(2024, 1, 3), "Z", 2.0, 2)])
+    np.testing.assert_array_equal(values[:, 0], [1, 2, 3])
+    assert findings == []
+
+
+def test_a_split_after_as_of_has_not_happened_yet(tmp_path: Path) -> None:
+    text = "date,security,ratio\n2024-01-03,A,4\n"
+    assert splits_of(tmp_path, text, as_of=date(2024, 1, 2)) == ()
+
+
+def test_no_file_means_no_splits(tmp_path: Path) -> None:
+    assert read_splits(tmp_path / "corporate_actions.csv", AS_OF) == ()
+
+
+def test_every_wrong_line_of_the_splits_is_reported(tmp_path: Path) -> None:
+    text = "date,security,ratio\nx,A,4\n2024-01-03,A B,4\n2024-01-03,C,0\n2024-01-03,D,4:0\n"
+    with pytest.raises(MarketDataError) as caught:
+        splits_of(tmp_path, text)
+    assert [line.split("actions.csv")[1].split(" (")[0] for line in caught.value.lines] == [
+        ":2:1: 'x' is not a date",
+        ":3:12: 'A B' is not a security id",
+        ":4:14: '0' is not a split ratio",
+        ":5:14: '4:0' is not a split ratio",
+    ]
+
+
+def test_the_same_split_twice_is_refused(tmp_path: Path) -> None:
+    text = "date,security,ratio\n2024-01-03,A,4\n2024-01-03,A,4\n"
+    with pytest.raises(MarketDataError, match=r":3:1: A 2024-01-03 is also in line 2"):
+        splits_of(tmp_path, text)
+
+
+def test_an_unknown_column_of_the_splits_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(MarketDataError, match="unknown column 'factor'") as caught:
+        splits_of(tmp_path, "date,security,factor\n2024-01-03,A,4\n")
+    assert any("no column `ratio`" in line for line in caught.value.lines)

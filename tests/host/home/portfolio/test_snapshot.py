@@ -10,7 +10,7 @@ import pytest
 
 from host.errors import HomeError
 from host.home.home import Home
-from host.home.portfolio.snapshot import open_portfolio, take_snapshot
+from host.home.portfolio.snapshot import take_snapshot
 from host.home.storage.problems import MarketDataError, PortfolioFileError
 from planner_core.model.records import CashFlow, LedgerStatus, PendingOrder, Side
 from tests.host.small_home import FX, PORTFOLIO, PRICES, small_home
@@ -42,24 +42,24 @@ def test_a_lot_takes_the_rate_of_its_day_unless_it_has_its_own(tmp_path: Path) -
     assert context.lots[1].fx_rate == 1.25
 
 
-def test_a_lot_whose_rate_nobody_knows_holds_the_plan(tmp_path: Path) -> None:
+def test_a_lot_without_a_rate_holds_the_plan(tmp_path: Path) -> None:
     old = PORTFOLIO.replace("2024-01-03", "2019-01-03")
     (line,) = refusal_of(small_home(tmp_path, portfolio=old))
     assert line.startswith(
-        "portfolios/core.toml:19:3: BBB: no EUR rate is known on 2019-01-03 (write fx_rate"
+        "portfolios/core.toml:19:3: BBB: no EUR rate on 2019-01-03 (write fx_rate"
     )
 
 
 def test_a_lot_of_unknown_date_needs_a_rate_of_its_own(tmp_path: Path) -> None:
     undated = PORTFOLIO.replace("date = 2024-01-03, ", "")
     (line,) = refusal_of(small_home(tmp_path, portfolio=undated))
-    assert "no EUR rate is known on an unknown day" in line
+    assert "no EUR rate on an unknown day" in line
 
 
 def test_a_holding_without_a_column_of_prices_holds_the_plan(tmp_path: Path) -> None:
     (line,) = refusal_of(small_home(tmp_path, prices=PRICES.replace("BBB", "CCC")))
     assert line == (
-        "portfolios/core.toml:15:13: BBB is held but market/prices.csv has no column BBB"
+        "portfolios/core.toml:15:13: BBB is held, but market/prices.csv has no column BBB"
         " (add it, with closes)"
     )
 
@@ -81,7 +81,7 @@ def test_a_security_that_is_not_held_and_has_no_prices_is_a_finding(tmp_path: Pa
 def test_a_currency_without_rates_holds_the_plan_and_is_never_one(tmp_path: Path) -> None:
     lines = refusal_of(small_home(tmp_path, fx=FX.replace("EUR", "CHF")))
     assert lines[-1] == (
-        "portfolios/core.toml:16:1: BBB is quoted in EUR but market/fx.csv has no column EUR"
+        "portfolios/core.toml:16:1: BBB is quoted in EUR, but market/fx.csv has no column EUR"
         " (add it: USD per 1 EUR)"
     )
 
@@ -89,7 +89,7 @@ def test_a_currency_without_rates_holds_the_plan_and_is_never_one(tmp_path: Path
 def test_cash_in_a_currency_without_rates_holds_the_plan(tmp_path: Path) -> None:
     rich = PORTFOLIO.replace("[cash]\n", "[cash]\nCHF = { settled = 5 }\n")
     (line,) = refusal_of(small_home(tmp_path, portfolio=rich))
-    assert line.startswith("portfolios/core.toml:5:1: cash in CHF but market/fx.csv has no column")
+    assert line.startswith("portfolios/core.toml:5:1: cash in CHF, but market/fx.csv has no column")
 
 
 def test_a_missing_file_of_rates_holds_the_plan_only_when_it_is_needed(tmp_path: Path) -> None:
@@ -170,24 +170,24 @@ def test_planning_an_earlier_day_uses_nothing_that_came_later(tmp_path: Path) ->
     assert len(context.fx_rates["EUR"]) == 2
 
 
-def test_a_lot_after_the_day_that_is_planned_is_a_mistake(tmp_path: Path) -> None:
+def test_a_lot_after_the_day_of_the_plan_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PortfolioFileError, match="dated 2024-01-03, after as_of 2024-01-02"):
         take_snapshot(small_home(tmp_path), "core", date(2024, 1, 2))
 
 
 def test_without_as_of_the_plan_is_for_today(tmp_path: Path) -> None:
     home = small_home(tmp_path, portfolio=PORTFOLIO.replace("as_of = 2024-01-05\n", ""))
-    portfolio = open_portfolio(home, "core", now=lambda: datetime(2024, 2, 1, tzinfo=UTC))
-    assert portfolio.as_of == date(2024, 2, 1)
+    context = take_snapshot(home, "core", now=lambda: datetime(2024, 2, 1, tzinfo=UTC))
+    assert context.as_of == date(2024, 2, 1)
 
 
-def test_only_as_many_rows_are_read_as_the_planner_looks_back(tmp_path: Path) -> None:
+def test_only_the_rows_of_the_planners_history_are_read(tmp_path: Path) -> None:
     first = date(2018, 1, 1).toordinal()
     rows = [f"{date.fromordinal(first + n)},100.0,50.0\n" for n in range(2_000)]
     home = small_home(tmp_path, prices="date,AAA,BBB\n" + "".join(rows))
     assert take_snapshot(home, "core", history_days=500).n_days == 820
 
 
-def test_an_unknown_bucket_is_named_with_those_there_are(tmp_path: Path) -> None:
+def test_an_unknown_bucket_is_refused_with_the_buckets_that_exist(tmp_path: Path) -> None:
     with pytest.raises(HomeError, match=r"there is no bucket 'cor' \(buckets: core;"):
         take_snapshot(small_home(tmp_path), "cor")

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host import limits
-from host.home.portfolio.portfolio_files import PortfolioFile, parse_portfolio, read_portfolio
+from host.home.portfolio.portfolio_file import PortfolioFile, parse_portfolio, read_portfolio
 from host.home.storage.problems import PortfolioFileError
 from tests.host.small_home import PORTFOLIO
 
@@ -70,14 +70,14 @@ def test_an_unknown_time_zone_is_named(zone: str) -> None:
         (BASE + SECURITY + "target = true\n", "securities.A.target: is not a number"),
         (BASE + SECURITY + 'allow_buy = "no"\n', "securities.A.allow_buy: is not a switch"),
         (BASE + SECURITY + "lots = 3\n", "securities.A.lots: is not a list"),
-        (BASE + SECURITY + "target = 0.3\ncap = 0.2\n", "0.3 lies above the cap of 0.2"),
+        (BASE + SECURITY + "target = 0.3\ncap = 0.2\n", "0.3 is above the cap of 0.2"),
         (BASE + SECURITY + "quality = nan\n", "securities.A.quality: nan is not a finite number"),
         (BASE + SECURITY + "lot_size = 0\n", "securities.A.lot_size: is out of bounds, found 0"),
         (BASE + "[securities.A]\n", "core.toml:2:13: securities.A.currency: is missing"),
         (BASE + '[securities.A]\ncurrency = "usd"\n', "must look like [A-Z]{3}, found 'usd'"),
-        (BASE + '[securities."A B"]\ncurrency = "USD"\n', "is no security id"),
+        (BASE + '[securities."A B"]\ncurrency = "USD"\n', "is not a security id"),
         (BASE + '[securities.BRK.B]\ncurrency = "USD"\n', 'quotes: [securities."BRK.B"]'),
-        (BASE + "[cash]\nUS = { settled = 1 }\n", "cash.US: is no currency"),
+        (BASE + "[cash]\nUS = { settled = 1 }\n", "cash.US: is not a currency"),
         (BASE + "[cash]\nUSD = 100\n", "cash.USD: is not a table"),
         (BASE + "[[cash_flows]]\namount = 1\n", "cash_flows.0.date: is missing"),
         (BASE + "[cash]\nUSD = {", "core.toml:3:8:"),
@@ -85,7 +85,7 @@ def test_an_unknown_time_zone_is_named(zone: str) -> None:
         ("", "core.toml:1:1: the file is empty"),
     ],
 )
-def test_a_mistake_is_named_with_its_place(text: str, complaint: str) -> None:
+def test_a_mistake_is_reported_with_its_place(text: str, complaint: str) -> None:
     lines = refusal_of(text)
     assert any(complaint in line for line in lines), lines
     assert all(line.startswith("core.toml:") for line in lines)
@@ -117,7 +117,7 @@ def test_targets_above_one_are_refused_where_the_sum_passes_one() -> None:
     (line,) = refusal_of(text)
     assert line == (
         "core.toml:10:1: securities.S2.target: the targets sum to 1.6000, above 1"
-        " (lower some; what is left stays in cash)"
+        " (lower some; the rest stays in cash)"
     )
 
 
@@ -140,7 +140,7 @@ def test_a_lot_in_the_future_is_refused_with_both_dates() -> None:
     (line,) = refusal_of(text)
     assert line == (
         "core.toml:6:5: securities.A.lots.0.date: the lot is dated 2024-01-03, after as_of"
-        " 2024-01-02 (correct one of them)"
+        " 2024-01-02 (fix one of them)"
     )
 
 

@@ -1,7 +1,7 @@
-"""`portfolios/<bucket>.toml`: what is owned and wanted, read with every problem at once.
+"""`portfolios/<bucket>.toml`: its keys with type, bounds and meaning, and reading the file.
 
-The file is edited by hand over SSH. Whatever is wrong in it is said as `file:line:col`, and nothing
-is planned until it is right: a guess about what somebody owns would be worse than no plan.
+The file is edited by hand over SSH. Reading reports all problems at once, each as `file:line:col`,
+and nothing is planned until they are fixed: a guess about holdings would be worse than no plan.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ import difflib
 import zoneinfo
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeGuard
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from host import limits
 from host.clock import utc_now
-from host.home.portfolio.portfolio_model import MINOR_UNITS, PortfolioTables, SecurityTable
 from host.home.storage.model_problems import model_problems
 from host.home.storage.problems import ConfigFileError, PortfolioFileError
 from host.home.storage.toml_file import TomlDocument, locate_problems, parse_toml, read_toml
@@ -27,14 +26,155 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WEIGHT_SUM_TOLERANCE = 1e-9
+MINOR_UNITS = {"GBX": ("GBP", 100.0), "ILA": ("ILS", 100.0), "ZAC": ("ZAR", 100.0)}
+"""Price unit -> its currency, and how many units make one."""
+
+Text = Annotated[str, Field(max_length=limits.TEXT_LENGTH_MAX)]
+Weight = Annotated[float, Field(ge=0, le=1)]
+Quantity = Annotated[float, Field(gt=0, le=limits.QUANTITY_MAX)]
+Price = Annotated[float, Field(gt=0, le=limits.PRICE_MAX)]
+Money = Annotated[float, Field(ge=-limits.MONEY_MAX, le=limits.MONEY_MAX)]
+Currency = Annotated[str, Field(pattern=f"^{limits.CURRENCY.pattern}$")]
+
+
+class PortfolioTable(BaseModel):
+    """Base of all tables: unknown keys, NaN and numbers in quotes are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
+
+
+class LotTable(PortfolioTable):
+    """Units bought in one purchase."""
+
+    date: datetime.date | None = Field(None, description="day of the purchase; none: unknown")
+    quantity: Quantity = Field(description="units owned today, splits included")
+    unit_cost: Annotated[float, Field(ge=0, le=limits.PRICE_MAX)] = Field(
+        description="per unit, in the unit that prices are quoted in"
+    )
+    fx_rate: Price | None = Field(
+        None, description="base units per 1 unit of the currency then; none: from fx.csv"
+    )
+
+
+class SecurityTable(PortfolioTable):
+    """A security with its target and its lots."""
+
+    name: Text = Field("", description="for people")
+    currency: Currency = Field(description="trade currency, ISO 4217")
+    price_unit: Literal["GBX", "ILA", "ZAC"] | None = Field(
+        None, description="if prices and costs are quoted in a hundredth of the currency"
+    )
+    lot_size: Quantity = Field(1.0, description="units; quantities are whole multiples of it")
+    min_trade_value: Annotated[float, Field(ge=0, le=limits.MONEY_MAX)] = Field(
+        0.0, description="the broker's own minimum, base currency"
+    )
+    fractional: bool = Field(False, description="parts of a unit can be traded")
+    groups: dict[str, str] = Field(
+        default_factory=dict, description='classification = "group", such as industry = "energy"'
+    )
+    target: Weight | None = Field(None, description="target weight; none: no opinion; 0: sell")
+    cap: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None, description="upper bound of the weight, below the bucket's own"
+    )
+    allow_buy: bool = Field(True, description="may be bought")
+    allow_sell: bool = Field(True, description="may be sold")
+    quality: Weight | None = Field(None, description="your judgement of the business, 0 to 1")
+    half_spread_bps: Annotated[float, Field(ge=0, le=1000)] | None = Field(
+        None, description="half the quoted spread, basis points; none: the bucket's default"
+    )
+    adv_value: Annotated[float, Field(gt=0, le=limits.MONEY_MAX)] | None = Field(
+        None, description="average daily traded value, base currency; none: no market impact"
+    )
+    lots: list[LotTable] = Field(
+        default_factory=list,
+        max_length=limits.LOTS_PER_SECURITY_MAX,
+        description="what is held, per purchase",
+    )
+
+    @property
+    def price_divisor(self) -> float:
+        """Price units per unit of the currency."""
+        return MINOR_UNITS[self.price_unit][1] if self.price_unit else 1.0
+
+
+class CashTable(PortfolioTable):
+    """An account; either part may be negative."""
+
+    settled: Money = Field(0.0, description="available now")
+    unsettled: Money = Field(0.0, description="from trades that are not settled yet")
+
+
+class CashFlowTable(PortfolioTable):
+    """A deposit, or a planned withdrawal."""
+
+    date: datetime.date = Field(description="the day")
+    amount: Money = Field(description="base currency; negative: a withdrawal")
+    note: Text = Field("", description="for people")
+
+
+class PendingOrderTable(PortfolioTable):
+    """An order that the broker already has."""
+
+    security: Text = Field(description="its id")
+    side: Literal["buy", "sell"] = Field(description="buy or sell")
+    quantity: Quantity = Field(description="units")
+    limit_price: Price | None = Field(None, description="per unit, as prices are quoted")
+    note: Text = Field("", description="for people")
+
+
+class GroupTable(PortfolioTable):
+    """The target of a group, and its hard limit."""
+
+    target: Weight | None = Field(None, description="target weight")
+    cap: Annotated[float, Field(gt=0, le=1)] | None = Field(None, description="upper bound")
+
+
+class AcceptedPriceTable(PortfolioTable):
+    """A price move that the owner confirmed."""
+
+    security: Text = Field(description="its id")
+    date: datetime.date = Field(description="the day of the close")
+    note: Text = Field("", description="for people")
+
+
+class PortfolioTables(PortfolioTable):
+    """The whole document."""
+
+    base_currency: Currency = Field(description="currency of all totals")
+    as_of: datetime.date | None = Field(None, description="plan as of this day; none: today")
+    timezone: Text = Field("UTC", description="time zone of `today`, such as Europe/Berlin")
+    tax_entity: Annotated[str, Field(pattern=f"^{limits.GROUP_NAME.pattern}$")] | None = Field(
+        None, description='whose taxes, such as "me": buckets of one share wash-sale windows'
+    )
+    securities: dict[str, SecurityTable] = Field(
+        default_factory=dict, max_length=limits.SECURITIES_MAX, description="by id"
+    )
+    cash: dict[str, CashTable] = Field(
+        default_factory=dict, max_length=limits.CASH_ACCOUNTS_MAX, description="by currency"
+    )
+    cash_flows: list[CashFlowTable] = Field(
+        default_factory=list, max_length=limits.CASH_FLOWS_MAX, description="deposits, withdrawals"
+    )
+    pending_orders: list[PendingOrderTable] = Field(
+        default_factory=list, max_length=limits.PENDING_ORDERS_MAX, description="open orders"
+    )
+    groups: dict[str, dict[str, GroupTable]] = Field(
+        default_factory=dict, max_length=limits.GROUPS_MAX, description="classification, group"
+    )
+    accepted_prices: list[AcceptedPriceTable] = Field(
+        default_factory=list, max_length=limits.ACCEPTED_PRICES_MAX, description="believed moves"
+    )
+
+
+# --- reading -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class PortfolioFile:
-    """A portfolio that was read and found right.
+    """A valid portfolio.
 
-    `tables` is its content, `document` knows where everything stands, `as_of` is the day it is
-    read for.
+    `tables` is its content, `document` has the position of every entry, and `as_of` is the day of
+    the plan.
     """
 
     document: TomlDocument
@@ -42,7 +182,7 @@ class PortfolioFile:
     as_of: datetime.date
 
     def place(self, *path: str | int) -> str:
-        """Return `file:line:col` of an entry, for messages of others."""
+        """Return `file:line:col` of an entry, for messages."""
         line, column = self.document.position(path)
         return f"{self.document.source}:{line}:{column}"
 
@@ -111,12 +251,12 @@ def check_portfolio(
 
 def _as_of(
     mapping: Mapping[str, Any],
-    given: datetime.date | None,
+    as_of: datetime.date | None,
     now: Callable[[], datetime.datetime],
     problems: list[ConfigProblem],
 ) -> datetime.date | None:
-    if given is not None:
-        return given
+    if as_of is not None:
+        return as_of
     own = mapping.get("as_of")
     if _is_day(own):
         return own
@@ -126,7 +266,7 @@ def _as_of(
     try:
         zone: datetime.tzinfo = datetime.UTC if name == "UTC" else zoneinfo.ZoneInfo(name)
     except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
-        message = f"no time zone {name!r} is known here (write one such as Europe/Berlin, or UTC)"
+        message = f"no time zone {name!r} here (write one such as Europe/Berlin, or UTC)"
         problems.append(ConfigProblem(("timezone",), message, name))
         return None
     return now().astimezone(zone).date()
@@ -155,7 +295,7 @@ def _entries_at(mapping: Mapping[str, Any], key: str) -> Iterator[tuple[int, Map
 def _name_problems(mapping: Mapping[str, Any]) -> Iterator[ConfigProblem]:
     for security, table in _tables_at(mapping, "securities"):
         if not limits.SECURITY_ID.fullmatch(security):
-            message = "is no security id (letters, digits and . _ -, at most 64)"
+            message = "is not a security id (letters, digits and . _ -, at most 64)"
             yield ConfigProblem(("securities", security), message, security)
         for key, value in table.items():
             if isinstance(value, Mapping) and key not in SecurityTable.model_fields:
@@ -166,10 +306,10 @@ def _name_problems(mapping: Mapping[str, Any]) -> Iterator[ConfigProblem]:
             for name in (classification, group):
                 if isinstance(name, str) and not limits.GROUP_NAME.fullmatch(name):
                     path = ("securities", security, "groups", classification)
-                    yield ConfigProblem(path, f"{name!r:.80} is no name of a group", name)
+                    yield ConfigProblem(path, f"{name!r:.80} is not a group name", name)
     for account, _table in _tables_at(mapping, "cash"):
         if not limits.CURRENCY.fullmatch(account):
-            message = "is no currency (three capitals such as USD)"
+            message = "is not a currency (three capitals such as USD)"
             yield ConfigProblem(("cash", account), message, account)
 
 
@@ -186,23 +326,23 @@ def _currency_problems(mapping: Mapping[str, Any]) -> Iterator[ConfigProblem]:
             message = f"{unit} is a part of {major}, found {currency!r} (write {major})"
             yield ConfigProblem(path, message, currency)
         places.append((path, currency))
-    for place, found in places:
-        if isinstance(found, str) and found in MINOR_UNITS:
-            major = MINOR_UNITS[found][0]
-            message = f'{found} is a part of {major} (write "{major}"; for prices in {found} set'
-            yield ConfigProblem(place, f'{message} price_unit = "{found}" of the security)', found)
+    for place, unit in places:
+        if isinstance(unit, str) and unit in MINOR_UNITS:
+            major = MINOR_UNITS[unit][0]
+            message = f'{unit} is a part of {major} (write "{major}"; for prices in {unit} set'
+            yield ConfigProblem(place, f'{message} price_unit = "{unit}" of the security)', unit)
 
 
 def _target_problems(mapping: Mapping[str, Any]) -> Iterator[ConfigProblem]:
-    total, is_told = 0.0, False
+    total, is_reported = 0.0, False
     for security, table in _tables_at(mapping, "securities"):
         path = ("securities", security)
         target, cap = table.get("target"), table.get("cap")
         if _is_number(target) and _is_number(cap) and target > cap:
-            yield ConfigProblem((*path, "target"), f"{target} lies above the cap of {cap}", target)
+            yield ConfigProblem((*path, "target"), f"{target} is above the cap of {cap}", target)
         total += target if _is_number(target) else 0.0
-        if total > 1 + WEIGHT_SUM_TOLERANCE and not is_told:
-            is_told = True
+        if total > 1 + WEIGHT_SUM_TOLERANCE and not is_reported:
+            is_reported = True
             yield ConfigProblem((*path, "target"), _sum_message(mapping), target)
     for classification, groups in _tables_at(mapping, "groups"):
         targets = [
@@ -219,7 +359,7 @@ def _target_problems(mapping: Mapping[str, Any]) -> Iterator[ConfigProblem]:
 def _sum_message(mapping: Mapping[str, Any]) -> str:
     targets = [table.get("target") for _, table in _tables_at(mapping, "securities")]
     total = sum(target for target in targets if _is_number(target))
-    return f"the targets sum to {total:.4f}, above 1 (lower some; what is left stays in cash)"
+    return f"the targets sum to {total:.4f}, above 1 (lower some; the rest stays in cash)"
 
 
 def _is_number(value: object) -> TypeGuard[float]:
@@ -227,7 +367,7 @@ def _is_number(value: object) -> TypeGuard[float]:
 
 
 def _reference_problems(mapping: Mapping[str, Any]) -> Iterator[ConfigProblem]:
-    """Yield every entry that names a security or a group which is not there."""
+    """Yield every entry that names a security or a group that does not exist."""
     securities = dict(_tables_at(mapping, "securities"))
     for key in ("pending_orders", "accepted_prices"):
         for index, entry in _entries_at(mapping, key):
@@ -244,17 +384,17 @@ def _reference_problems(mapping: Mapping[str, Any]) -> Iterator[ConfigProblem]:
             if isinstance(group, str):
                 used.setdefault(classification, set()).add(group)
     for classification, groups in _tables_at(mapping, "groups"):
-        known = used.get(classification, set())
+        names = used.get(classification, set())
         for group in groups:
-            close = _closest(group, known)
-            if group not in known and close:
+            close = _closest(group, names)
+            if group not in names and close:
                 message = f"no security has {classification} = {group!r}"
                 path = ("groups", classification, group)
                 yield ConfigProblem(path, message, group, None, close)
 
 
-def _closest(name: str, known: Mapping[str, Any] | set[str]) -> str | None:
-    close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+def _closest(name: str, names: Mapping[str, Any] | set[str]) -> str | None:
+    close = difflib.get_close_matches(name, sorted(names), n=1, cutoff=0.6)
     return close[0] if close else None
 
 
@@ -263,5 +403,5 @@ def _lot_date_problems(mapping: Mapping[str, Any], as_of: datetime.date) -> Iter
         for index, lot in _entries_at(table, "lots"):
             day = lot.get("date")
             if _is_day(day) and day > as_of:
-                message = f"the lot is dated {day}, after as_of {as_of} (correct one of them)"
+                message = f"the lot is dated {day}, after as_of {as_of} (fix one of them)"
                 yield ConfigProblem(("securities", security, "lots", index, "date"), message, day)
