@@ -155,20 +155,17 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-async def kill_orphans() -> int:
-    """Kill the descendants of dead workers; return their number."""
-    killed: set[int] = set()
+async def kill_orphans() -> None:
+    """Kill the descendants of dead workers."""
     for _ in range(KILL_ROUNDS):
         pids = orphan_pids()
         if not pids:
-            break
+            return
         for pid in pids:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
-        killed |= pids
         await asyncio.sleep(KILL_ROUND_S)
         _reap(pids)
-    return len(killed)
 
 
 def _reap(pids: set[int]) -> None:
