@@ -1,17 +1,17 @@
-"""The bus: everything that happens is told here once, and whoever wants to know subscribes.
+"""The event bus: every event is published here once, and delivered to all subscribers.
 
-Telling never waits and never raises. Each subscriber has a queue of its own, of a bounded length,
-and a task of its own that empties it: one that is slow loses events and one that raises loses the
-event it raised at, which is counted and told, and costs nobody else anything.
+Publishing never waits and never raises. Each subscriber has a queue of bounded length and a task
+that empties it. A slow subscriber loses events, and one that raises loses the event at which it
+raised. Both are counted and published, and other subscribers are unaffected.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -28,24 +28,18 @@ Handler = Callable[[Event], Awaitable[None] | None]
 
 
 def every_event(_event: Event) -> bool:
-    """Want everything."""
+    """Return True: the subscriber takes every event."""
     return True
 
 
 def every_type(_event_type: type[Event], _bucket_id: str) -> bool:
-    """Want events of every type, of every bucket."""
+    """Return True: the subscriber takes every type of event, of every bucket."""
     return True
-
-
-def of_types(*names: str) -> Callable[[Event], bool]:
-    """Want events of these types."""
-    wanted = frozenset(names)
-    return lambda event: event.event_type in wanted
 
 
 @dataclass(eq=False, slots=True)
 class Subscription:
-    """A subscriber: its queue, and how it fares."""
+    """A subscriber, with its queue and its counters."""
 
     name: str
     handler: Handler
@@ -56,15 +50,15 @@ class Subscription:
     delivered: int = 0
     failures: int = 0
     dropped: int = 0
-    dropped_untold: int = 0
-    is_at_work: bool = False
+    dropped_unreported: int = 0
+    is_delivering: bool = False
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
 
     @property
     def is_idle(self) -> bool:
-        """Whether it has dealt with everything so far."""
-        return not self.queue and not self.is_at_work
+        """Whether all events so far were delivered."""
+        return not self.queue and not self.is_delivering
 
 
 class EventBus:
@@ -81,7 +75,7 @@ class EventBus:
 
     @property
     def subscriptions(self) -> tuple[Subscription, ...]:
-        """Who listens, and how each fares."""
+        """All subscriptions."""
         return tuple(self._subscriptions)
 
     def subscribe(
@@ -98,15 +92,15 @@ class EventBus:
         Parameters
         ----------
         name : str
-            Under which its troubles are told.
+            For the events about its failures.
         handler : callable taking an Event
-            May be a coroutine function. It is called in the loop: what waits has to await.
+            May be a coroutine function. It is called in the loop, so it must not block.
         wants : callable returning bool
-            Quick and without side effects; asked while an event is told.
+            Fast and without side effects; called while an event is published.
         wants_type : callable taking a type of event and a bucket's id, returning bool
-            Tells of what nothing is wanted, so that it need not even be made.
+            Events of a type that no subscriber wants are not even created.
         queue_max : int
-            Events that may wait; more are dropped, the newest first.
+            Events that may wait; when the queue is full, new ones are dropped.
         """
         assert queue_max > 0
         subscription = Subscription(name, handler, wants, queue_max, wants_type)
@@ -114,51 +108,35 @@ class EventBus:
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        """Stop calling it; what waits for it is forgotten."""
+        """Stop calling a subscriber; events in its queue are dropped."""
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
         if subscription.task is not None:
             subscription.task.cancel()
 
     def wants(self, event_type: type[Event], bucket_id: str) -> bool:
-        """Tell whether anybody listens to a type of event of a bucket."""
-        return any(found.wants_type(event_type, bucket_id) for found in self._subscriptions)
+        """Tell whether any subscriber wants a type of event of a bucket."""
+        return any(each.wants_type(event_type, bucket_id) for each in self._subscriptions)
 
-    def tell(self, event: EventT) -> EventT:
-        """Tell an event; return it with the time it was told."""
-        told = stamped(event, self._now())
+    def publish(self, event: EventT) -> EventT:
+        """Publish an event; return it with the time of publication."""
+        published = stamped(event, self._now())
         for subscription in self._subscriptions:
-            self._offer(subscription, told)
-        return told
+            self._offer(subscription, published)
+        return published
 
     async def flush(self, within_s: float = FLUSH_S) -> None:
-        """Wait until everybody has dealt with everything, or the time is up."""
-        with contextlib.suppress(TimeoutError):
+        """Wait until all events are delivered, or the time is over."""
+        with suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 # Rare: at the end of a daemon, and in tests.
-                while not all(found.is_idle for found in self._subscriptions):  # noqa: ASYNC110
+                while not all(each.is_idle for each in self._subscriptions):  # noqa: ASYNC110
                     await asyncio.sleep(0.001)
 
     async def close(self, within_s: float = FLUSH_S) -> None:
-        """Let everybody finish, for a while, and end."""
+        """Deliver the remaining events, as far as time allows, and end all subscriptions."""
         await self.flush(within_s)
         for subscription in self.subscriptions:
-            self.unsubscribe(subscription)
-
-    @contextlib.asynccontextmanager
-    async def listening(
-        self,
-        name: str,
-        *,
-        wants: Callable[[Event], bool] = every_event,
-        queue_max: int = QUEUE_MAX,
-    ) -> AsyncIterator[asyncio.Queue[Event]]:
-        """Lend a queue with the events; for a reader that comes and goes, such as a web client."""
-        queue: asyncio.Queue[Event] = asyncio.Queue(queue_max)
-        subscription = self.subscribe(name, queue.put, wants=wants, queue_max=queue_max)
-        try:
-            yield queue
-        finally:
             self.unsubscribe(subscription)
 
     # --- inside ----------------------------------------------------------------------------
@@ -167,12 +145,12 @@ class EventBus:
         try:
             if not subscription.wants(event):
                 return
-        except Exception as error:  # noqa: BLE001 - a subscriber's own mistake
-            self._failed(subscription, error)
+        except Exception as error:  # noqa: BLE001 - an error of one subscriber stays its own
+            self._count_failure(subscription, error)
             return
         if len(subscription.queue) >= subscription.queue_max:
             subscription.dropped += 1
-            subscription.dropped_untold += 1
+            subscription.dropped_unreported += 1
             return
         subscription.queue.append(event)
         subscription.wake.set()
@@ -183,7 +161,7 @@ class EventBus:
             )
 
     async def _serve(self, subscription: Subscription) -> None:
-        """Empty a queue for ever."""
+        """Deliver the events of a queue, forever."""
         while True:
             subscription.wake.clear()
             served = 0
@@ -192,35 +170,35 @@ class EventBus:
                 served += 1
                 if served % BATCH == 0:
                     await asyncio.sleep(0)
-            self._tell_of_dropped(subscription)
+            self._report_dropped(subscription)
             if not subscription.queue:
                 await subscription.wake.wait()
 
     async def _deliver(self, subscription: Subscription, event: Event) -> None:
-        subscription.is_at_work = True
+        subscription.is_delivering = True
         try:
-            answer = subscription.handler(event)
-            if inspect.isawaitable(answer):
-                await answer
+            result = subscription.handler(event)
+            if inspect.isawaitable(result):
+                await result
             subscription.delivered += 1
-        except Exception as error:  # noqa: BLE001 - whatever a subscriber does costs only itself
-            self._failed(subscription, error)
+        except Exception as error:  # noqa: BLE001 - an error of one subscriber stays its own
+            self._count_failure(subscription, error)
         finally:
-            subscription.is_at_work = False
+            subscription.is_delivering = False
 
-    def _tell_of_dropped(self, subscription: Subscription) -> None:
-        """Tell everybody, the slow one too, once it has caught up."""
-        n_dropped, subscription.dropped_untold = subscription.dropped_untold, 0
+    def _report_dropped(self, subscription: Subscription) -> None:
+        """Publish how many events a subscriber missed, once it has caught up."""
+        n_dropped, subscription.dropped_unreported = subscription.dropped_unreported, 0
         if n_dropped:
-            self.tell(EventsDropped(subscriber=subscription.name, n_dropped=n_dropped))
+            self.publish(EventsDropped(subscriber=subscription.name, n_dropped=n_dropped))
 
-    def _failed(self, subscription: Subscription, error: Exception) -> None:
-        """Count a failure; tell the 1st, 2nd, 4th ... so that telling never feeds on itself."""
+    def _count_failure(self, subscription: Subscription, error: Exception) -> None:
+        """Count a failure; publish the 1st, 2nd, 4th ..., so that failures do not multiply."""
         subscription.failures += 1
         if subscription.failures & (subscription.failures - 1):
             return
         problem = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        self.tell(
+        self.publish(
             SubscriberFailed(
                 subscriber=subscription.name, n_failures=subscription.failures, problem=problem
             )

@@ -96,7 +96,7 @@ class Recorder:
 
     def publish(self, event: Event) -> None:
         """Publish an event that nothing depends on."""
-        event = self.bus.tell(event)
+        event = self.bus.publish(event)
         if not event.is_journaled:
             return
         if self._is_over_limit(event):
@@ -135,7 +135,7 @@ class Recorder:
                     raise asyncio.CancelledError
                 await asyncio.sleep(RETRY_S)
             self.press_log.note(record)
-            return self.bus.tell(event)
+            return self.bus.publish(event)
 
     async def _flush(self) -> None:
         wait_s = SOON_S
@@ -174,7 +174,7 @@ class Recorder:
         for own_record in self._journal.written:
             event = event_of(own_record.to_json())
             if event is not None:
-                self.bus.tell(event)
+                self.bus.publish(event)
         if self._is_failing:
             self._is_failing = False
             self.publish(JournalMended())
