@@ -1,16 +1,16 @@
 """The pipeline, from a snapshot to a plan. Read this first.
 
-    value        prices that can be trusted, and the value of the holdings at them
-    assess       expected returns, risk, limits and costs
-    opportunities    calculators: reasons to trade
-    candidates       sizing and filters: legal trades, at most K of them
-    search           patterns and generators: sets of candidates, the best of them ranked
-    refinement       the best sizes of the best sets, in whole lots
-    proof        a bound on every set, if the caller wants one
-    report       the chosen set as a plan
+    value          prices that can be trusted, and the value of the holdings at them
+    assess         expected returns, risk, limits and costs
+    opportunities  calculators: reasons to trade
+    candidates     sizing and filters: legal trades, at most K of them
+    search         patterns and generators: sets of candidates, the best of them ranked
+    refinement     the best sizes of the best sets, in whole lots
+    proof          a bound on every set, if the caller wants one
+    report         the chosen set as a plan
 
-Each stage is a module of its own; this one only fixes their order. A problem that the owner can fix
-raises nothing here: the plan is HELD, with the reason.
+This module only fixes the order of the stages. A problem that the owner can fix raises nothing
+here: the plan is HELD, with the reason.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the host lends to one run of the planner: clocks, registries, limits, and an event channel.
+"""Everything that a run takes from its host: clocks, registries, limits and an event channel.
 
 The core reads no clock of its own and draws no random number, so a run can be repeated exactly.
 """

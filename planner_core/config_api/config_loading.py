@@ -1,7 +1,7 @@
 """Turns parsed TOML into a `PlannerConfig`, or raises one error that lists every problem.
 
-Module sections are checked against the parameter models of the registered modules, so a plugin's
-parameters are checked like those of the shipped modules.
+Module sections are checked against the parameter models of the registered modules. So a plugin's
+parameters are checked like ours.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The JSON Schema (draft-07) of a bucket's TOML, from the models that check it.
 
-The schema accepts everything that the loader accepts. It also accepts some files that the loader
-rejects, because JSON Schema cannot express rules between keys or needs of modules, and counts `5.0`
-as an integer.
+The schema accepts everything that the loader accepts, and some files that the loader rejects. JSON
+Schema cannot express rules between keys or needs of modules, and counts `5.0` as an integer.
 """
 
 from __future__ import annotations

@@ -194,8 +194,8 @@ def _break_even_price(
 ) -> float | None:
     """Return the worst price at which a step is still worth its costs.
 
-    A price that is worse by a fraction x takes `x v` from the score of a trade of weight v, and x
-    times its costs. So the gain is linear in x, and the zero is exact. Costs that do not grow with
+    For a trade of weight v, a price that is worse by a fraction x costs `x v` of the score, and x
+    times its costs. So the gain is linear in x, and its zero is exact. Costs that do not grow with
     the price make it err on the safe side.
     """
     worth = whole.gain - without.gain

@@ -1,4 +1,4 @@
-"""What would change the answer: the plan under other settings, one at a time.
+"""The plan under other settings, one at a time: which of them would change the answer.
 
     questions    other settings worth trying: limits that bind or block, and preferences
     answers      a whole plan for each, compared with today's steps under the same setting

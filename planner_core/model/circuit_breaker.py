@@ -4,9 +4,9 @@
                                                   ^                       |
                                                   +-------- failure ------+  for twice as long
 
-HALF_OPEN lets one run try the module: the trial. If that run never reports, because its process was
-killed, the trial ends after the time that the breaker was open, and another run may try. DISABLED
-is set by the user: only a reset ends it.
+HALF_OPEN lets one run try the module: the trial. A run whose process was killed never reports. Then
+the trial ends after the time that the breaker was open, and another run may try. DISABLED is set by
+the user: only a reset ends it.
 
 There are no failure rates over windows of calls, because a device plans only a few times a day.
 Times are of the monotonic clock. The host stores breakers that must outlive a process.

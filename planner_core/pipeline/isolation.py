@@ -35,7 +35,7 @@ SIGNAL_OF_STATUS = {
     ModuleStatus.FAILED: Signal.FAILURE,
     ModuleStatus.TIMED_OUT: Signal.FAILURE,
 }
-"""What a module's breaker is told after a run."""
+"""Signal to a module's breaker after a run."""
 MESSAGE_LENGTH_MAX = 300
 
 
@@ -189,7 +189,7 @@ class ModuleRunner:
             raise _OverrunError(f"took {elapsed_s:.2f} s of {budget_s:.2f} s")
 
     def _is_admitted(self, key: str) -> bool:
-        """Return whether a module may be called: asked once, the answer holds for the whole run."""
+        """Return whether a module may be called; decided once for the whole run."""
         if key not in self._admitted:
             reason = self._reason_to_skip(key)
             self._admitted[key] = reason is None

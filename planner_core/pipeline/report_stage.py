@@ -1,7 +1,7 @@
 """Stage 4: the chosen set becomes the plan that is shown, stored and audited.
 
-The score is computed again here, from the portfolio after all steps, and must agree with the
-evaluator's, which adds up pair tables.
+The evaluator adds up a set's score from pair tables. Here the score is computed again, from the
+portfolio after all steps, and both must agree.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class SearchResult:
     n_candidates : int
         Candidates before the refinement.
     certificate : Certificate, optional
-        None when no proof was asked for.
+        None if the run had no proof.
     """
 
     evaluator: Evaluator
