@@ -92,7 +92,7 @@ class PlanStore:
     def list(self, bucket_id: str) -> tuple[PlanFile, ...]:
         """Return the bucket's plans, newest first, without reading them."""
         folder = self.home.plans_dir(bucket_id)
-        entries = [_plan_file(bucket_id, path) for path in _entries(folder)]
+        entries = [_parse_name(bucket_id, path) for path in _list_folder(folder)]
         plans = [entry for entry in entries if entry is not None]
         return tuple(sorted(plans, key=lambda plan: plan.path.name, reverse=True))
 
@@ -121,7 +121,7 @@ class PlanStore:
         except OSError as error:
             raise storage_error(file.path, "cannot be read", error) from error
         try:
-            return StoredPlan(file, _checked(data, file))
+            return StoredPlan(file, _parse_plan(data, file))
         except ValueError as error:
             self._set_aside(file.path, str(error))
             return None
@@ -141,7 +141,7 @@ class PlanStore:
 
     def _remove_old(self, folder: Path) -> None:
         """Remove all but the newest files; ignore errors, because the plan is saved already."""
-        names = sorted(path.name for path in _entries(folder))
+        names = sorted(path.name for path in _list_folder(folder))
         plans = [name for name in names if PLAN_NAME.fullmatch(name)]
         corrupt = [name for name in names if CORRUPT_NAME.fullmatch(name)]
         for name in (*plans[: -self.plans_max], *corrupt[:-CORRUPT_FILES_MAX]):
@@ -157,7 +157,7 @@ def plan_name(created_at: datetime, trace_id: str) -> str:
     return name
 
 
-def _entries(folder: Path) -> list[Path]:
+def _list_folder(folder: Path) -> list[Path]:
     try:
         return list(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
@@ -166,7 +166,7 @@ def _entries(folder: Path) -> list[Path]:
         raise storage_error(folder, "cannot be read", error) from error
 
 
-def _plan_file(bucket_id: str, path: Path) -> PlanFile | None:
+def _parse_name(bucket_id: str, path: Path) -> PlanFile | None:
     match = PLAN_NAME.fullmatch(path.name)
     if match is None:
         return None
@@ -177,7 +177,7 @@ def _plan_file(bucket_id: str, path: Path) -> PlanFile | None:
     return PlanFile(bucket_id, created_at, match[2], path)
 
 
-def _checked(data: bytes, file: PlanFile) -> PlanRecord:
+def _parse_plan(data: bytes, file: PlanFile) -> PlanRecord:
     """Parse a stored plan; ValueError when it is damaged or not the plan that its name says."""
     if len(data) > PLAN_BYTES_MAX:
         raise ValueError(f"larger than {PLAN_BYTES_MAX:,} bytes")

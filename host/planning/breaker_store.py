@@ -111,7 +111,7 @@ class BreakerStore:
             with locked_file(self.path.with_name(LOCK_NAME)):
                 if not self.refresh():
                     return False  # writing would lose the changes of other processes
-                write_atomic(self.path, self._text().encode())
+                write_atomic(self.path, self._to_text().encode())
                 self._signature = file_signature(self.path)
         except StorageError as error:
             self.problem = str(error)
@@ -151,15 +151,15 @@ class BreakerStore:
         now = {breaker.key: breaker for breaker in self.breakers.tracked}
         return [key for key in {*now, *self._saved} if now.get(key) != self._saved.get(key)]
 
-    def _text(self) -> str:
+    def _to_text(self) -> str:
         entries = [
             {
                 "key": breaker.key,
                 "state": breaker.state.value,
                 "failures": breaker.failures,
                 "openings": breaker.openings,
-                "retry_at": _iso(self.retry_at(breaker)),
-                "since": _iso(breaker.since),
+                "retry_at": _format_time(self.retry_at(breaker)),
+                "since": _format_time(breaker.since),
                 "reason": breaker.reason,
             }
             for breaker in self.breakers.tracked
@@ -177,7 +177,7 @@ class BreakerStore:
             if data is None:
                 return {}
             entries = list(data["breakers"])[:BREAKERS_MAX]
-            return {breaker.key: breaker for breaker in map(self._breaker, entries)}
+            return {breaker.key: breaker for breaker in map(self._parse_breaker, entries)}
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             if not self.read_only:
                 self.problem = quarantine(self.path, error, self._now())
@@ -186,7 +186,7 @@ class BreakerStore:
             return None
         return {}
 
-    def _breaker(self, entry: dict[str, Any]) -> Breaker:
+    def _parse_breaker(self, entry: dict[str, Any]) -> Breaker:
         key, since = entry["key"], entry["since"]
         if not isinstance(key, str) or not 0 < len(key) <= KEY_LENGTH_MAX:
             raise ValueError("a key is kind.name")
@@ -195,12 +195,12 @@ class BreakerStore:
             state=BreakerState(entry["state"]),
             failures=min(max(int(entry["failures"]), 0), FAILURES_MAX),
             openings=min(max(int(entry["openings"]), 0), 1_000),
-            since=None if since is None else _time(since),
+            since=None if since is None else _parse_time(since),
             reason=str(entry["reason"])[:REASON_LENGTH_MAX],
         )
         if not breaker.has_retry_time:
             return breaker
-        stored_wait_s = (_time(entry["retry_at"]) - self._now()).total_seconds()
+        stored_wait_s = (_parse_time(entry["retry_at"]) - self._now()).total_seconds()
         wait_s = min(max(stored_wait_s, 0.0), breaker.open_s)
         if wait_s < stored_wait_s:
             self._file_must_change = True  # else each restart would wait for the whole time again
@@ -215,11 +215,11 @@ class BreakerStore:
         )
 
 
-def _iso(at: datetime | None) -> str | None:
+def _format_time(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat()
 
 
-def _time(text: str) -> datetime:
+def _parse_time(text: str) -> datetime:
     at = datetime.fromisoformat(text)
     if at.tzinfo is None:
         raise ValueError("a time needs its offset")

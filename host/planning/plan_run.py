@@ -181,7 +181,7 @@ def make_plan(home: Home, bucket_id: str, options: RunOptions | None = None) -> 
         plan = _run_planner(context, config.config, options, trace_id)
     except (MarketDataError, LedgerError, ContextError) as error:
         day = read_portfolio(home.portfolio_file(bucket_id), options.as_of, clock.now).as_of
-        plan = _held_plan(error, bucket_id, day, trace_id)
+        plan = _build_held_plan(error, bucket_id, day, trace_id)
         held_event = PlanningCompleted(
             timestamp=clock.now(),
             bucket_id=bucket_id,
@@ -206,10 +206,10 @@ def _run_planner(
     """Run the planner, by the breakers of the home if there are any, and save those."""
     store = options.breakers
     if store is None:
-        return options.planner(context, config, _runtime(context, options, trace_id))
+        return options.planner(context, config, _build_runtime(context, options, trace_id))
     store.refresh()
     try:
-        plan = options.planner(context, config, _runtime(context, options, trace_id))
+        plan = options.planner(context, config, _build_runtime(context, options, trace_id))
     finally:
         store.save()
     if store.problem is None:
@@ -222,14 +222,14 @@ def _run_planner(
     return replace(plan, findings=(*plan.findings, finding))
 
 
-def _runtime(context: PlanningContext, options: RunOptions, trace_id: str) -> Runtime:
+def _build_runtime(context: PlanningContext, options: RunOptions, trace_id: str) -> Runtime:
     """Return what one run of the planner takes from the host; its budget begins now."""
     store, budget_s, monotonic = options.breakers, options.budget_s, options.clock.monotonic
     return Runtime(
         registries=options.registries or builtin_registries(),
         monotonic=monotonic,
         now=options.clock.now,
-        emit=options.emit if store is None else _saving_trials(options.emit, store),
+        emit=options.emit if store is None else _save_before_trials(options.emit, store),
         is_cancelled=options.is_cancelled,
         deadline_s=None if budget_s is None else monotonic() + budget_s,
         module_budget_s=options.module_budget_s,
@@ -243,7 +243,9 @@ def _runtime(context: PlanningContext, options: RunOptions, trace_id: str) -> Ru
     )
 
 
-def _saving_trials(emit: Callable[[Event], None], store: BreakerStore) -> Callable[[Event], None]:
+def _save_before_trials(
+    emit: Callable[[Event], None], store: BreakerStore
+) -> Callable[[Event], None]:
     """Return `emit` preceded by a save of the breakers when a trial call begins."""
 
     def save_and_emit(event: Event) -> None:
@@ -254,7 +256,7 @@ def _saving_trials(emit: Callable[[Event], None], store: BreakerStore) -> Callab
     return save_and_emit
 
 
-def _held_plan(
+def _build_held_plan(
     error: MarketDataError | LedgerError | ContextError,
     bucket_id: str,
     as_of: date,
@@ -291,7 +293,7 @@ def explain_run(run: PlannedRun, *, ask_what_if: bool = True) -> Explanation | N
     options = RunOptions(
         excluded_modules=skipped, clock=run.options.clock, registries=run.options.registries
     )
-    runtime = _runtime(run.context, options, run.plan.trace_id)
+    runtime = _build_runtime(run.context, options, run.plan.trace_id)
     return explain(run.context, run.config.config, run.plan, runtime, ask_what_if=ask_what_if)
 
 

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from host.limits import PLAN_MEMORY_MB, WORKER_LINE_BYTES_MAX
-from host.planning.worker.current_module import CurrentModule
+from host.planning.worker.current_module import MODULE_END_EVENTS, CurrentModule
 from host.planning.worker.errors import CANCELLED, DIED, OVERRAN, PlanFailedError
 from host.planning.worker.process import WorkerProcess, kill_orphans
 from host.planning.worker.sandbox import adopt_orphans
@@ -49,7 +49,6 @@ INVALID_MESSAGE: Final = (
     ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError
 )  # fmt: skip
 """Errors from reading a message that is not one."""
-MODULE_END_EVENTS: Final = frozenset({"ModuleCompleted", "ModuleFailed", "ModuleOverran"})
 
 OnEvent = Callable[[dict[str, Any]], None]
 
@@ -188,7 +187,7 @@ class WorkerClient:
             try:
                 reply = await request.reply
             except PlanFailedError as error:
-                raise self._explained(error, request, deadline_s) from None
+                raise self._explain_failure(error, request, deadline_s) from None
             finally:
                 timer.cancel()
         finally:
@@ -235,7 +234,7 @@ class WorkerClient:
             request.overran = True
             self.kill()
 
-    def _explained(
+    def _explain_failure(
         self, error: PlanFailedError, request: _PendingRequest, deadline_s: float
     ) -> PlanFailedError:
         """Replace the end of a process by the reason why the client killed it, if it did."""
@@ -342,7 +341,7 @@ class WorkerClient:
                 line = await process.responses.readline()
                 if not line:
                     return True
-                self._handle(json.loads(line, parse_constant=_refuse_constant), process.pid)
+                self._handle_message(json.loads(line, parse_constant=_refuse_constant), process.pid)
             except INVALID_MESSAGE as error:
                 # Invalid output: kill the worker. It was written a while ago, so that another
                 # module may run by now.
@@ -350,7 +349,7 @@ class WorkerClient:
                 self._sent_garbage = True
                 return False
 
-    def _handle(self, message: dict[str, Any], pid: int) -> None:
+    def _handle_message(self, message: dict[str, Any], pid: int) -> None:
         for kind, content in message.items():
             if kind == "ready":
                 self._is_ready.set()
@@ -359,9 +358,9 @@ class WorkerClient:
             elif kind == "warm":
                 self._callbacks.on_warm(float(content["elapsed_s"]))
             else:
-                self._handle_of_plan(kind, content)
+                self._handle_plan_message(kind, content)
 
-    def _handle_of_plan(self, kind: str, content: dict[str, Any]) -> None:
+    def _handle_plan_message(self, kind: str, content: dict[str, Any]) -> None:
         request = self._request
         if request is None or content["trace_id"] != request.trace_id or request.reply.done():
             return  # about a plan that is not needed any more
@@ -376,7 +375,7 @@ class WorkerClient:
             suspect = str(content.get("suspect") or "")
             request.reply.set_exception(PlanFailedError(str(content["code"]), lines, suspect))
         elif kind == "planned":
-            request.reply.set_result(_reply(content, request.bucket_id))
+            request.reply.set_result(_parse_reply(content, request.bucket_id))
 
     async def _relay_stderr(self, process: WorkerProcess) -> None:
         """Pass on the lines of its standard error; cut a line that has no end."""
@@ -403,7 +402,7 @@ def _refuse_constant(constant: str) -> object:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _reply(content: dict[str, Any], bucket_id: str) -> PlanReply:
+def _parse_reply(content: dict[str, Any], bucket_id: str) -> PlanReply:
     created_at = datetime.fromisoformat(content["created_at"]).astimezone(UTC)
     record = content["plan"]
     if not isinstance(record, dict) or record["trace_id"] != content["trace_id"]:

@@ -23,6 +23,8 @@ from typing import Final
 
 VARIABLE: Final = "TRADER_CURRENT_MODULE_FD"
 """Environment variable of the worker: the descriptor of the memory."""
+MODULE_END_EVENTS: Final = frozenset({"ModuleCompleted", "ModuleFailed", "ModuleOverran"})
+"""Events of the planner after which no module runs."""
 SIZE: Final = mmap.PAGESIZE
 KEY_BYTES_MAX: Final = 200
 HEADER: Final = struct.Struct("=dH")

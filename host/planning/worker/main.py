@@ -38,7 +38,11 @@ from typing import TYPE_CHECKING, Any, Final
 from host.errors import HostError, error_lines
 from host.home.home import Home
 from host.limits import PLAN_MEMORY_MB, WORKER_REQUEST_BYTES_MAX
-from host.planning.worker.current_module import CurrentModuleWriter, inherit_writer
+from host.planning.worker.current_module import (
+    MODULE_END_EVENTS,
+    CurrentModuleWriter,
+    inherit_writer,
+)
 from host.planning.worker.errors import LEFT_PROCESSES
 from host.planning.worker.sandbox import (
     EXIT_ORPHANED,
@@ -54,7 +58,6 @@ if TYPE_CHECKING:
     from planner_core.events import Event
     from planner_core.modules.registry import Registries
 
-MODULE_END_EVENTS: Final = frozenset({"ModuleCompleted", "ModuleFailed", "ModuleOverran"})
 URGENT_SEVERITIES: Final = frozenset({"WARN", "ERROR"})
 """Events of these are sent at once."""
 SEND_DELAY_S: Final = 0.05
