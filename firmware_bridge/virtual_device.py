@@ -10,6 +10,7 @@ import heapq
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from firmware_bridge.board_frames import incompatible_frame, stale_frame
 from firmware_bridge.board_session import COUNTER_MAX, BoardIdentity, BoardSession
 from firmware_bridge.errors import BridgeError
 from firmware_bridge.events import (
@@ -32,7 +33,6 @@ from firmware_bridge.messages import (
     Edge,
 )
 from firmware_bridge.noise import Noise
-from firmware_bridge.patterns import incompatible_frame, stale_frame
 
 if TYPE_CHECKING:
     from firmware_bridge.session import Timing

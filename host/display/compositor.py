@@ -14,15 +14,15 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
 
+from firmware_bridge.board_frames import stale_frame
 from firmware_bridge.matrix import Frame
 from firmware_bridge.messages import COLUMNS
-from firmware_bridge.patterns import stale_frame, with_degraded_mark
 from host.display import screens
 from host.display.animation import Animation, still
 from host.display.faults import Fault
 from host.display.labels import PlanRecord
 from host.display.lighting import Light, Lighting
-from host.display.screens import Intent
+from host.display.screens import Intent, with_degraded_mark
 
 __all__ = [
     "LAYERS",

@@ -9,16 +9,20 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from firmware_bridge.fonts import LARGE, SMALL, TALL
-from firmware_bridge.glyphs import ARROW_DOWN, ARROW_UP, CHECK
+from firmware_bridge.glyphs import (
+    ARROW_DOWN,
+    ARROW_UP,
+    CHECK,
+    CROSS,
+    CROSS_SMALL,
+    HEART_SMALL,
+    HOURGLASS,
+    PAGE,
+    WARNING,
+    WARNING_MARK,
+)
 from firmware_bridge.matrix import Bitmap, Canvas, Frame
 from firmware_bridge.messages import COLUMNS, ROWS
-from firmware_bridge.patterns import (
-    config_rejected_frame,
-    degraded_frame,
-    fault_frame,
-    heartbeat_frame,
-    planning_frame,
-)
 from host.display import labels
 from host.display.animation import MILLISECONDS, Animation, ScrollingText, Shot, still
 from host.display.faults import SCROLL_TEXTS, Fault
@@ -318,4 +322,71 @@ def preview_frame(intent: Intent) -> Frame:
             canvas.text(1, 0, "OK", LARGE)
         case Intent.NOTHING:
             canvas.box(3, 3, 7, 1)
+    return canvas.frame()
+
+
+# --- the frames of states ------------------------------------------------------------------------
+
+FAULT_CODE_MAX: Final = 99
+DIGIT_MAX: Final = 9
+
+HOURGLASS_X: Final = 4
+# The grains of sand, in the order in which they leave the top and reach the bottom.
+SAND_TOP: Final = ((2, 1), (1, 1), (3, 1), (2, 2))
+SAND_BOTTOM: Final = ((2, 4), (1, 4), (3, 4), (2, 3))
+SAND_LEVEL: Final = 3
+BREATH_LEVELS: Final = (2, 3, 4, 5, 6, 7, 6, 5, 4, 3)
+
+
+def fault_frame(code: int) -> Frame:
+    """Return a fault with its code, 0 to 99."""
+    assert 0 <= code <= FAULT_CODE_MAX
+    canvas = Canvas()
+    if code <= DIGIT_MAX:
+        canvas.bitmap(0, 0, CROSS)
+        canvas.text(8, 0, str(code), LARGE)
+    else:
+        canvas.bitmap(0, 0, CROSS, 4)  # close to the digits: another level keeps them apart
+        canvas.text(6, 0, str(code), TALL)
+    return canvas.frame()
+
+
+def config_rejected_frame() -> Frame:
+    """Return the picture of a rejected configuration: a page and a cross."""
+    canvas = Canvas()
+    canvas.bitmap(0, 0, PAGE)
+    canvas.bitmap(8, 2, CROSS_SMALL)
+    return canvas.frame()
+
+
+def degraded_frame() -> Frame:
+    """Return a warning sign."""
+    canvas = Canvas()
+    canvas.bitmap((COLUMNS - WARNING.width) // 2, 0, WARNING)
+    return canvas.frame()
+
+
+def with_degraded_mark(frame: Frame) -> Frame:
+    """Return a frame with a small exclamation mark in its upper right corner."""
+    canvas = Canvas(frame)
+    canvas.box(COLUMNS - 2, 0, 2, WARNING_MARK.height + 1, 0)
+    canvas.bitmap(COLUMNS - 1, 0, WARNING_MARK)
+    return canvas.frame()
+
+
+def planning_frame(fraction: float, step: int) -> Frame:
+    """Return a sand clock over a row of progress; ``step`` only moves the sand."""
+    canvas = Canvas()
+    canvas.bitmap(HOURGLASS_X, 0, HOURGLASS)
+    fallen = step % (len(SAND_TOP) + 1)
+    for x, y in SAND_TOP[fallen:] + SAND_BOTTOM[:fallen]:
+        canvas.pixel(HOURGLASS_X + x, y, SAND_LEVEL)
+    canvas.progress(ROWS - 1, fraction)
+    return canvas.frame()
+
+
+def heartbeat_frame(step: int) -> Frame:
+    """Return a small heart that fades in and out; one round takes ten steps."""
+    canvas = Canvas()
+    canvas.bitmap(4, 2, HEART_SMALL, BREATH_LEVELS[step % len(BREATH_LEVELS)])
     return canvas.frame()

@@ -29,6 +29,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from firmware_bridge.board_frames import incompatible_frame, stale_frame
 from firmware_bridge.errors import PacketError
 from firmware_bridge.matrix import Frame
 from firmware_bridge.max7219 import Max7219Chain, lit
@@ -47,7 +48,6 @@ from firmware_bridge.messages import (
     ShowFrame,
 )
 from firmware_bridge.noise import Noise
-from firmware_bridge.patterns import incompatible_frame, stale_frame
 from firmware_bridge.virtual_board import VirtualBoard
 from firmware_bridge.virtual_device import (
     BOUNCES,

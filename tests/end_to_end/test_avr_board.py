@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from firmware_bridge.board_frames import stale_frame
 from firmware_bridge.matrix import Frame
 from firmware_bridge.max7219 import lit
-from firmware_bridge.patterns import stale_frame
 from host.display.screens import result_screen
 from host.simulation.appliance import AVR_COMMAND, Answer, Simulation
 from tests.end_to_end.promises import assert_promises, of_type, small_home, trader, wait_until

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from firmware_bridge.patterns import fault_frame
 from host.display.faults import Fault
+from host.display.screens import fault_frame
 from host.simulation.appliance import Simulation
 from tests.end_to_end.hard_places import (
     FILL,

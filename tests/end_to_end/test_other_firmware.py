@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from firmware_bridge.board_frames import incompatible_frame
 from firmware_bridge.matrix import Frame
-from firmware_bridge.patterns import incompatible_frame
 from host.simulation.appliance import BOARD_COMMAND, Simulation
 from tests.end_to_end.promises import assert_promises, small_home, trader
 from tools.chaos.promises import plan_files

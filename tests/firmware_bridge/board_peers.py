@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from firmware_bridge.board_frames import stale_frame
 from firmware_bridge.matrix import Frame
 from firmware_bridge.max7219 import Max7219Chain, lit
 from firmware_bridge.messages import COLUMNS, ROWS, Direction, Message
-from firmware_bridge.patterns import stale_frame
 from firmware_bridge.virtual_device import VirtualDevice
 from firmware_bridge.wire import CobsCarrier, Packet
 

@@ -14,13 +14,13 @@ from firmware_bridge.messages import (
     HelloReply,
     Message,
 )
-from firmware_bridge.patterns import fault_frame
 from firmware_bridge.wire import CobsCarrier, Packet
 from tests.firmware_bridge.board_peers import BoardPeer
+from tests.firmware_bridge.sample_frames import numbered_frame
 
 A, B = 100, 70_000
 DARK, BRIGHT = bytes(PACKED_SIZE), b"\x77" * PACKED_SIZE
-PICTURE = fault_frame(7)
+PICTURE = numbered_frame(7)
 ANSWER_S = 0.03  # longest packet there, drawing, longest packet back at 250000 baud
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from random import Random
 
+from firmware_bridge.board_frames import stale_frame
 from firmware_bridge.events import (
     BoardConnected,
     ButtonEdge,
@@ -20,7 +21,6 @@ from firmware_bridge.link import RETRY_MAX_S
 from firmware_bridge.matrix import Frame
 from firmware_bridge.messages import PACKED_SIZE, Edge
 from firmware_bridge.noise import Noise
-from firmware_bridge.patterns import stale_frame
 from firmware_bridge.wire import Carrier
 from tests.firmware_bridge.board_peers import BoardPeer
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from firmware_bridge.board_frames import incompatible_frame, stale_frame
 from firmware_bridge.matrix import Frame
 from firmware_bridge.messages import (
     PACKED_SIZE,
@@ -20,7 +21,6 @@ from firmware_bridge.messages import (
     Message,
     ShowFrame,
 )
-from firmware_bridge.patterns import incompatible_frame, stale_frame
 from firmware_bridge.wire import CobsCarrier, Packet
 from tests.firmware_bridge.conformance_bench import BRIGHT, DARK, PICTURE, A, B, Bench
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from firmware_bridge.board_frames import stale_frame
 from firmware_bridge.messages import (
     EVENT_QUEUE_SIZE,
     ButtonEdge,
@@ -19,7 +20,6 @@ from firmware_bridge.messages import (
     Hello,
     ShowFrame,
 )
-from firmware_bridge.patterns import stale_frame
 from firmware_bridge.wire import CobsCarrier, Packet
 from tests.firmware_bridge.conformance_bench import BRIGHT, PICTURE, A, Bench
 from tools.generators.vectors import vectors

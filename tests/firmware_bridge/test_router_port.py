@@ -14,12 +14,12 @@ from firmware_bridge.errors import LinkError
 from firmware_bridge.events import BoardConnected, ButtonEdge, FrameAcknowledged, PortMissing
 from firmware_bridge.link import Link
 from firmware_bridge.messages import Board
-from firmware_bridge.patterns import fault_frame
 from firmware_bridge.router import RouterCarrier
 from firmware_bridge.transport import ROUTER_SOCKET, RouterPort, SerialPort, port_at
 from tests.firmware_bridge.board_process import until, wait_for_event
 from tests.firmware_bridge.fake_router import Connection
 from tests.firmware_bridge.router_peers import RoutedBoard
+from tests.firmware_bridge.sample_frames import numbered_frame
 from tools.build_firmware import Built
 
 TICK_S = 0.002
@@ -96,9 +96,9 @@ def test_a_link_finds_the_router_whenever_it_comes_and_comes_back(
             await router.start()
             connected = await wait_for_event(link, BoardConnected)
             assert connected.board.board is Board.UNO_Q
-            link.show(fault_frame(4))
+            link.show(numbered_frame(4))
             await wait_for_event(link, FrameAcknowledged)
-            assert router.bench.shown().frame == fault_frame(4)
+            assert router.bench.shown().frame == numbered_frame(4)
             router.bench.pin(0, is_down=True)
             pressed = await wait_for_event(link, ButtonEdge)
             link.confirm(pressed.edge_id)
@@ -106,8 +106,8 @@ def test_a_link_finds_the_router_whenever_it_comes_and_comes_back(
             await wait_for_event(link, PortMissing)
             await router.start()
             await wait_for_event(link, BoardConnected)
-            link.show(fault_frame(5))
-            await until(lambda: router.bench.shown().frame == fault_frame(5))
+            link.show(numbered_frame(5))
+            await until(lambda: router.bench.shown().frame == numbered_frame(5))
             assert link.statistics.packets_received > 0
 
     asyncio.run(scenario())

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from firmware_bridge.board_frames import stale_frame
 from firmware_bridge.errors import LinkError
 from firmware_bridge.events import (
     BoardConnected,
@@ -25,7 +26,6 @@ from firmware_bridge.events import (
 from firmware_bridge.link import Link
 from firmware_bridge.matrix import Canvas, Frame
 from firmware_bridge.messages import Board, Edge
-from firmware_bridge.patterns import fault_frame, stale_frame
 from firmware_bridge.transport import SerialPort
 from tests.firmware_bridge.board_process import (
     PATIENCE_S,
@@ -35,6 +35,7 @@ from tests.firmware_bridge.board_process import (
     until,
     wait_for_event,
 )
+from tests.firmware_bridge.sample_frames import numbered_frame
 
 CORNER = Frame.blank().with_pixel(12, 7, 5)
 
@@ -164,11 +165,11 @@ def test_garbage_and_noise_on_the_line_lose_and_double_nothing(tty: Path) -> Non
             edges = []
             for number in range(10):
                 board.do("garbage", bytes=300, seed=number)
-                link.show(fault_frame(number))
+                link.show(numbered_frame(number))
                 edges += await pressed(board, link)
             assert [edge.edge_id.event_id for edge in edges] == list(range(1, 21))
             board.do("noise", rate=0)
-            await board.wait_for("frame", levels=fault_frame(9).rows())
+            await board.wait_for("frame", levels=numbered_frame(9).rows())
             assert link.statistics.bad_packets > 0
             assert link.statistics.resyncs > 0
 

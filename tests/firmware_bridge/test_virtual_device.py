@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from firmware_bridge.board_frames import stale_frame
 from firmware_bridge.host_session import HostSession
 from firmware_bridge.messages import Edge
 from firmware_bridge.noise import Noise
-from firmware_bridge.patterns import stale_frame
 from firmware_bridge.session import HostState
 from firmware_bridge.virtual_device import Debouncer, VirtualDevice
 

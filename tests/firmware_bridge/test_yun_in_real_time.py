@@ -13,9 +13,9 @@ from firmware_bridge.link import Link
 from firmware_bridge.matrix import Frame
 from firmware_bridge.max7219 import Max7219Chain, lit
 from firmware_bridge.messages import Board, Edge
-from firmware_bridge.patterns import fault_frame
 from firmware_bridge.transport import SerialPort
 from tests.firmware_bridge.board_process import PATIENCE_S, wait_for_event
+from tests.firmware_bridge.sample_frames import numbered_frame
 from tools.build_firmware import Built
 
 
@@ -80,9 +80,9 @@ def test_a_press_becomes_an_event_and_a_frame_becomes_spi_bytes(built: Built) ->
         async with yun(built) as board, Link(SerialPort(board.path)) as link:
             connected = await wait_for_event(link, BoardConnected)
             assert connected.board.board is Board.YUN
-            link.show(fault_frame(4))
+            link.show(numbered_frame(4))
             await wait_for_event(link, FrameAcknowledged)
-            await board.wait_for_frame(fault_frame(4))
+            await board.wait_for_frame(numbered_frame(4))
             board.do("pin 1 1")
             pressed = await wait_for_event(link, ButtonEdge)
             assert (pressed.button, pressed.edge) == (1, Edge.DOWN)
@@ -90,7 +90,7 @@ def test_a_press_becomes_an_event_and_a_frame_becomes_spi_bytes(built: Built) ->
             board.do("reset")
             again = await wait_for_event(link, BoardConnected)
             assert again.new_boot
-            await board.wait_for_frame(fault_frame(4))
+            await board.wait_for_frame(numbered_frame(4))
 
     asyncio.run(scenario())
 
@@ -106,8 +106,8 @@ def test_a_tty_that_vanished_and_was_made_anew_is_found_again(built: Built, tmp_
                     port.symlink_to(board.path)
                     connected = await wait_for_event(link, BoardConnected)
                     assert connected.board.boot_id == boot_id
-                    link.show(fault_frame(boot_id + 1))
-                    await board.wait_for_frame(fault_frame(boot_id + 1))
+                    link.show(numbered_frame(boot_id + 1))
+                    await board.wait_for_frame(numbered_frame(boot_id + 1))
                     board.do("pin 0 1")
                     pressed = await wait_for_event(link, ButtonEdge)
                     assert pressed.edge_id == (boot_id, 1)

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from firmware_bridge.board_frames import stale_frame
 from firmware_bridge.matrix import Frame
-from firmware_bridge.patterns import (
+from host.display.faults import Fault
+from host.display.screens import (
     config_rejected_frame,
     degraded_frame,
     fault_frame,
-    stale_frame,
     with_degraded_mark,
 )
-from host.display.faults import Fault
 from tools.chaos.worker import KEY, MISDEEDS
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from firmware_bridge.patterns import incompatible_frame
+from firmware_bridge.board_frames import incompatible_frame
 from host.display.compositor import DisplayState, Fault, Intent, Planning, ReleasePreview, frame_at
 from tools.generators.display_frames import LegendEntry, LegendSection, frames_at, text_frames
 from tools.generators.display_legend_results import degraded_section, result_section

@@ -10,6 +10,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 from firmware_bridge import messages
+from firmware_bridge.board_frames import incompatible_frame, stale_frame
 from firmware_bridge.board_session import REPLACED_MAX
 from firmware_bridge.messages import (
     MESSAGES,
@@ -24,7 +25,6 @@ from firmware_bridge.messages import (
     Unsigned,
     fields_of,
 )
-from firmware_bridge.patterns import incompatible_frame, stale_frame
 from firmware_bridge.session import Timing
 from firmware_bridge.virtual_device import DEBOUNCE_S
 
@@ -66,7 +66,7 @@ def pictures_header() -> str:
     """Return pictures.h: what a board draws by itself, packed as in SHOW_FRAME."""
     pictures = {"STALE": stale_frame(), "INCOMPATIBLE": incompatible_frame()}
     return (
-        _NOTE.format(source="patterns.py")
+        _NOTE.format(source="board_frames.py")
         + "/* Two levels per byte, the first one high; row by row. */\n"
         + "#ifndef PD_PICTURES_H\n#define PD_PICTURES_H\n"
         + "".join(_picture(name, frame) for name, frame in pictures.items())

@@ -186,7 +186,7 @@ async def _ask(port: Port) -> tuple[HelloReply, dict[str, object]]:
 async def _probe(link: Link) -> dict[str, object]:
     """Send pictures, each after the one before was confirmed; say how long that takes."""
     from firmware_bridge.events import FrameAcknowledged
-    from firmware_bridge.patterns import heartbeat_frame
+    from host.display.screens import heartbeat_frame
 
     loop = asyncio.get_running_loop()
     took_ms: list[float] = []

@@ -18,10 +18,10 @@ from firmware_bridge.events import (
     Reason,
 )
 from firmware_bridge.link import Link
-from firmware_bridge.patterns import heartbeat_frame
 from host.board.connection import free_port, greet, incompatible_line, is_compatible
 from host.board.packet_trace import TracedPacket, TracingCarrier
 from host.cli.home_option import open_home
+from host.display.screens import heartbeat_frame
 from host.errors import EXIT_DONE, EXIT_FAILED
 
 if TYPE_CHECKING:

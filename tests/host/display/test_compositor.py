@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firmware_bridge.board_frames import stale_frame
 from firmware_bridge.matrix import Frame
-from firmware_bridge.patterns import stale_frame, with_degraded_mark
 from host.display.compositor import (
     ANSWER_S,
     AWAKE_S,
@@ -31,6 +31,7 @@ from host.display.compositor import (
     next_change_s,
     picture_at,
 )
+from host.display.screens import with_degraded_mark
 from tools.generators.display_legend_results import FIVE_STEPS, HELD, NOTHING, TEN_STEPS
 
 NOW_S = 1000.0

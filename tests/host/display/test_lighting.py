@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from firmware_bridge.board_frames import stale_frame
 from firmware_bridge.matrix import Frame
-from firmware_bridge.patterns import stale_frame
 from host.display.lighting import Light, Night, dimmed_frame, lighting_at, next_check_s
 
 BERLIN = ZoneInfo("Europe/Berlin")
