@@ -95,7 +95,7 @@ async def assemble(
     stack.push_async_callback(recorder.close)
     stack.callback(screen.close)
 
-    link_monitor = LinkMonitor(port.name, lambda: link.statistics)
+    link_monitor = LinkMonitor(link)
     worker, plans = await open_planner(
         stack,
         home=home,

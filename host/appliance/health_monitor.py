@@ -21,12 +21,11 @@ from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from host.clock import boot_id
+from host.clock import boot_id, clock_problem
 from host.display.faults import SCROLL_TEXTS, Fault
 from host.errors import StorageError
-from host.health.checks.home import why_not_writable
 from host.health.checks.plan import find_last_success, overdue_since
-from host.health.clock_check import JUMP_S, PLANNED_AT, clock_problem
+from host.health.clock_check import PLANNED_AT
 from host.health.liveness import LIVENESS_EVERY_S, LivenessFile
 from host.health.monitor_state import (
     ClockJump,
@@ -36,11 +35,12 @@ from host.health.monitor_state import (
 )
 from host.health.preallocated_file import preallocate
 from host.health.probe import HealthProbe
+from host.home.storage.atomic_file import why_not_writable
 from host.telemetry.events import ClockJumped, FaultShown, StateNotKept
 from host.telemetry.metrics.metrics import peak_memory_bytes
 
 if TYPE_CHECKING:
-    from firmware_bridge.link import LinkStatistics
+    from firmware_bridge.link import Link
     from host.appliance.screen import Screen
     from host.appliance.sd_notify import ServiceNotifier
     from host.clock import Clock
@@ -54,6 +54,8 @@ SAVE_S: Final = 600.0
 FIRST_CHECK_S: Final = 60.0
 CHECK_EVERY_S: Final = 3600.0
 CHECK_MAX_S: Final = 60.0
+JUMP_S: Final = 60.0
+"""A smaller change of the clock is not reported."""
 REMIND_S: Final = 86_400.0
 """An acknowledged fault about late plans is shown again after this time."""
 NICE: Final = 10
@@ -79,19 +81,21 @@ class LinkMonitor:
 
     Parameters
     ----------
-    port : str
-        Of the board.
-    statistics : callable returning LinkStatistics
+    link : Link
     """
 
-    def __init__(self, port: str, statistics: Callable[[], LinkStatistics]) -> None:
-        self.port = port
-        self._statistics = statistics
+    def __init__(self, link: Link) -> None:
+        self._link = link
         self._samples: deque[tuple[float, int, int]] = deque()
+
+    @property
+    def port_name(self) -> str:
+        """The name of the board's port."""
+        return self._link.port.name
 
     def is_unsteady(self, now_s: float) -> bool:
         """Return whether too many of the last minute's packets were damaged."""
-        counters = self._statistics()
+        counters = self._link.statistics
         # A packet that was damaged on its way to the board is sent again.
         n_damaged = counters.bad_packets + counters.bad_bodies + counters.retransmits
         self._samples.append((now_s, n_damaged, counters.packets_received))
@@ -104,7 +108,7 @@ class LinkMonitor:
 
     def gauges(self) -> dict[str, float]:
         """Return the figures of the device that are stored after each plan."""
-        counters = {f"link_{name}": value for name, value in asdict(self._statistics()).items()}
+        counters = {f"link_{name}": value for name, value in asdict(self._link.statistics).items()}
         return {**counters, "daemon_rss_peak_bytes": peak_memory_bytes()}
 
 
@@ -159,7 +163,7 @@ class HealthMonitor:
         self._state = MonitorState(
             started_at=clock.now(),
             pid=os.getpid(),
-            port=link.port,
+            port=link.port_name,
             boot_id=boot_id(),
             clock_offset_s=self._clock_offset_s(),
         )

@@ -17,7 +17,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from host.health import clock_check as health_clock
+from host import clock as host_clock
 from host.health.checkup import check_health
 from host.home.home import create_home
 from host.simulation.appliance import BOARD_COMMAND, Simulation
@@ -224,7 +224,7 @@ class Stage:
 
     def health(self) -> HealthReport:
         """Look at its health, at the time that its clock shows."""
-        health_clock.is_synchronised = self._nobody_keeps_the_clock  # ours may be kept right
+        host_clock.is_synchronised = self._nobody_keeps_the_clock  # ours may be kept right
         return check_health(self.home, now=self.clock.now())
 
     def findings(self) -> frozenset[str]:

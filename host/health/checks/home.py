@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from host.home.storage.atomic_file import MEBIBYTE, NOT_PERMITTED, why_not_writable
 from host.limits import (
     DISK_FREE_LOW_BYTES,
-    DISK_FREE_MIN_BYTES,
     HEALTH_ENTRIES_MAX,
     MEMORY_FREE_LOW_BYTES,
 )
@@ -20,11 +20,8 @@ if TYPE_CHECKING:
     from host.health.probe import Findings, HealthProbe
 
 WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
-INODES_MIN: Final = 64
-MEBIBYTE: Final = 1024 * 1024
 MEMINFO: Final = Path("/proc/meminfo")
 SHOWN: Final = 3
-NOT_PERMITTED: Final = "this user may not write to it"
 AS_THE_OWNER: Final = "Run it as the owner of the home, or fix the owner with `chown -R`."
 
 
@@ -80,26 +77,6 @@ def check_disk(probe: HealthProbe) -> Findings:
     free = disk.f_bavail * disk.f_frsize
     if free < DISK_FREE_LOW_BYTES:
         yield probe.finding("disk_low", f"{root}: {free / MEBIBYTE:.0f} MB are free")
-
-
-def why_not_writable(root: Path) -> str | None:
-    """Return why nothing can be written below a folder, without trying to; None: it can.
-
-    Raises
-    ------
-    OSError
-        When the folder is gone, or the disk does not answer.
-    """
-    disk = os.statvfs(root)
-    if disk.f_flag & os.ST_RDONLY:
-        return "the file system is read-only"
-    if not os.access(root, os.W_OK | os.X_OK):
-        return NOT_PERMITTED
-    free = disk.f_bavail * disk.f_frsize
-    inodes = disk.f_favail if disk.f_files else INODES_MIN  # some file systems do not count them
-    if free < DISK_FREE_MIN_BYTES or inodes < INODES_MIN:
-        return f"{free / MEBIBYTE:.1f} MB and {inodes} files are free"
-    return None
 
 
 def check_memory(probe: HealthProbe) -> Findings:

@@ -27,9 +27,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from host.errors import StorageError
+from host.limits import DISK_FREE_MIN_BYTES
 
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
+INODES_MIN = 64
+MEBIBYTE = 1024 * 1024
+NOT_PERMITTED = "this user may not write to it"
 TEMPORARY_PREFIX = ".tmp-"
 TEMPORARY_NAME = re.compile(r"\.tmp-\d+-[0-9a-f]{12}")
 """Process id and a random part: no file of another program is called so."""
@@ -47,6 +51,26 @@ ADVICE = {
     errno.ENOENT: "the folder does not exist: create it first",
     errno.EIO: "the disk reports an error: check it, and restore from a backup",
 }
+
+
+def why_not_writable(folder: Path) -> str | None:
+    """Return why nothing can be written below a folder, without trying to; None: it can.
+
+    Raises
+    ------
+    OSError
+        When the folder is gone, or the disk does not answer.
+    """
+    disk = os.statvfs(folder)
+    if disk.f_flag & os.ST_RDONLY:
+        return "the file system is read-only"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return NOT_PERMITTED
+    free = disk.f_bavail * disk.f_frsize
+    inodes = disk.f_favail if disk.f_files else INODES_MIN  # some file systems do not count them
+    if free < DISK_FREE_MIN_BYTES or inodes < INODES_MIN:
+        return f"{free / MEBIBYTE:.1f} MB and {inodes} files are free"
+    return None
 
 
 def write_atomic(path: Path, data: bytes) -> None:

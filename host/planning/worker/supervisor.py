@@ -175,13 +175,14 @@ class PlanSupervisor:
         """Send the request to the worker, unless it was cancelled meanwhile."""
         if self._cancelled == request.trace_id:
             raise PlanFailedError(CANCELLED, ["cancelled"])
+        # The worker reads the saved breakers by itself; it cannot know those that were not saved.
+        unsaved = {} if self._breakers.problem is None else self._breakers.unsaved_open()
         return await self._worker.plan(
             request.trace_id,
             request.bucket_id,
             request.deadline_s,
             request.on_event,
-            # Breakers that could not be saved: the worker cannot know that they are open.
-            {**self._breakers.unsaved_open(), **(excluded_modules or {})},
+            {**unsaved, **(excluded_modules or {})},
             isolate=isolate,
         )
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from host.health import clock_check
+from host import clock
 from host.home.home import Home
 from tests.host.appliance.health_bench import Act, Bench, Scene
 
 
 @pytest.fixture(autouse=True)
 def clock_without_time_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clock_check, "is_synchronised", lambda: False)
+    monkeypatch.setattr(clock, "is_synchronised", lambda: False)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from firmware_bridge.link import LinkStatistics
+from firmware_bridge.transport import MemoryPort
 from host.appliance.health_monitor import HealthMonitor, LinkMonitor
 from host.appliance.screen import Screen
 from host.appliance.sd_notify import SILENT
@@ -47,6 +48,7 @@ class Bench:
         self.event_types: list[str] = []
         self.worker = Worker()
         self.damaged = self.received = 0
+        self.port = MemoryPort("/dev/board")
         self.monitor = HealthMonitor(
             home=home,
             screen=self.screen,
@@ -54,12 +56,13 @@ class Bench:
             publish=lambda event: self.event_types.append(event.event_type),
             notifier=SILENT,
             clock=Clock(now=self.now, boot_time_s=lambda: self.passed_s),
-            link=LinkMonitor("/dev/board", self.statistics),
+            link=LinkMonitor(self),  # type: ignore[arg-type] # it has all that the monitor reads
             plan_silence_h=silence_h,
         )
         if has_restored:
             self.monitor._restore(self.monitor._read_previous())
 
+    @property
     def statistics(self) -> LinkStatistics:
         names = (field.name for field in fields(LinkStatistics))
         counters = {"bad_packets": self.damaged, "packets_received": self.received}

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from host import clock
 from host.appliance import health_monitor
 from host.appliance.health_monitor import WINDOW_S
 from host.display.faults import Fault
-from host.health import clock_check
 from host.health.monitor_state import write_monitor_state
 from tests.host.appliance.health_bench import DAY_S, NOON, Act, Bench
 
@@ -71,7 +71,7 @@ def test_a_clock_that_a_time_server_keeps_is_believed_whatever_stands_on_the_dis
     async def scene(bench: Bench) -> None:
         bench.store("PLANNED")
         bench.set_by_s = -3 * DAY_S
-        monkeypatch.setattr(clock_check, "is_synchronised", lambda: True)
+        monkeypatch.setattr(clock, "is_synchronised", lambda: True)
         assert await bench.after(1) == ()
         bench.set_by_s = -20 * 365 * DAY_S
         assert await bench.after(1) == (Fault.CLOCK_IN_PAST,), (

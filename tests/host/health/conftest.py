@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from host.health import clock_check
+from host import clock
 
 
 @pytest.fixture(autouse=True)
 def clock_without_time_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clock_check, "is_synchronised", lambda: False)
+    monkeypatch.setattr(clock, "is_synchronised", lambda: False)
