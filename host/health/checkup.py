@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from host.clock import utc_now
 from host.errors import HostError
+from host.health.checks.config import check_config
 from host.health.checks.daemon import (
     check_daemon,
     check_faults,
@@ -22,7 +23,9 @@ from host.health.checks.daemon import (
     check_link,
     check_worker,
 )
+from host.health.checks.data import check_data
 from host.health.checks.home import check_disk, check_home, check_memory, check_permissions
+from host.health.checks.plan import check_plans
 from host.health.checks.record import check_breakers, check_journal
 from host.health.clock_check import check_clock
 from host.health.finding import HealthFinding, in_order
@@ -108,16 +111,10 @@ def _checks(probe: HealthProbe) -> Iterator[tuple[str, Check]]:
     yield "incidents", check_incidents
     yield "journal", check_journal
     yield "breakers", check_breakers
-    if probe.bucket_ids:
-        # These import pydantic and numpy, which a home without buckets does not need.
-        from host.health.checks.config import check_config
-        from host.health.checks.data import check_data
-        from host.health.checks.plan import check_plans
-
-        for bucket_id in probe.bucket_ids:
-            yield f"plans of {bucket_id}", partial(check_plans, bucket_id=bucket_id)
-            yield f"configuration of {bucket_id}", partial(check_config, bucket_id=bucket_id)
-            yield f"data of {bucket_id}", partial(check_data, bucket_id=bucket_id)
+    for bucket_id in probe.bucket_ids:
+        yield f"plans of {bucket_id}", partial(check_plans, bucket_id=bucket_id)
+        yield f"configuration of {bucket_id}", partial(check_config, bucket_id=bucket_id)
+        yield f"data of {bucket_id}", partial(check_data, bucket_id=bucket_id)
     yield "clock", check_clock
 
 

@@ -25,7 +25,7 @@ class Status(StrEnum):
 
 
 class Blocks(StrEnum):
-    """What a finding prevents."""
+    """The effect of a finding on planning."""
 
     NOTHING = "nothing"
     PLAN = "plan"

@@ -36,7 +36,7 @@ class Liveness:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether the loop turns."""
+        """True when the line is recent: the loop turns."""
         return self.age_s is not None and self.age_s <= SILENT_S
 
 

@@ -70,7 +70,7 @@ class HealthProbe:
 
     @property
     def is_live(self) -> bool:
-        """Whether a daemon serves the home and its loop turns."""
+        """True when a daemon serves the home and its loop turns."""
         return self.is_locked and self.liveness is not None and self.liveness.is_fresh
 
     @property

@@ -28,7 +28,7 @@ class HealthReport:
 
     @property
     def is_live(self) -> bool:
-        """Whether a daemon's loop turns."""
+        """True while a daemon's loop turns."""
         return self.probe.is_live
 
     def of_bucket(self, bucket_id: str) -> list[HealthFinding]:

@@ -57,7 +57,7 @@ class Subscription:
 
     @property
     def is_idle(self) -> bool:
-        """Whether all events so far were delivered."""
+        """True when all events so far are delivered."""
         return not self.queue and not self.is_delivering
 
 

@@ -64,7 +64,7 @@ class PressTraceEvent(HostEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ButtonEdge(PressTraceEvent):
-    """A button went down or up; on disk before the board is told that it may forget it."""
+    """A button went down or up; on disk before it is acknowledged to the board."""
 
     boot_id: int
     event_id: int

@@ -1,4 +1,4 @@
-"""docs/health.md: every finding there is, from the catalogue that the host finds by."""
+"""Generator of docs/health.md: every finding, from the catalogue."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from tools.generators.data_findings import DATA_FINDINGS
 HEAD = """\
 # Health
 
-`trader health` says what is wrong, since when, and what to do about it. It works with a daemon or
-without one, and it never writes. Generated from `host/health/catalogue.py` by
+`trader health` reports problems, since when they exist, and what to do about them. It works with or
+without a daemon, and it never writes. This page is generated from `host/health/catalogue.py` by
 `python tools/generate.py`.
 
     trader health                 everything
-    trader health core            what concerns one bucket, and the appliance
+    trader health core            one bucket, and the appliance
     trader health --json          one object, for programs
-    trader health --live          does a daemon's loop turn? Two small files, no numpy
+    trader health --live          does a daemon's loop turn? Reads two small files
     trader health --ready         would a press give a plan? With the reasons if not
 
 **Exit codes**: 0 healthy (live, ready); 1 degraded or failed (not live, not ready); 2 a wrong
-command line. `ok` means that no finding is a warning or an error; `degraded` that one is a warning,
-`failed` that one is an error. Notes cost nothing.
+command line. The status is `failed` with an error, `degraded` with a warning, and `ok` otherwise.
+Notes do not count.
 
-**Live is not ready.** Live: the daemon holds the home and its loop gave a sign of life within the
-last minute; what restarts it when it does not is systemd's watchdog ([service.md](service.md)).
-Ready: a press of the button would give a plan of the bucket, so home, disk, configuration, data,
-daemon, planner and board are all there. `can_plan` leaves out what only the button needs.
+**Live is not ready.** Live: the daemon holds the home, and its loop has written `state/heartbeat`
+within the last minute. When it does not, systemd's watchdog restarts it ([service.md](service.md)).
+Ready: a press of the button would give a plan of the bucket. Home, disk, configuration, data,
+daemon, planner and board all work. `can_plan` leaves out what only the button needs.
 
-**Since when** something holds is known to the daemon alone, which keeps it in `state/health.json`
-and has everything looked at once an hour; without one, `since` is null unless the finding itself
+**Since when** a finding holds is known only to the daemon. It runs all checks once an hour and
+keeps the times in `state/health.json`. Without a daemon `since` is null, unless the finding itself
 has a date.
 
-**The dead man's switch.** When no plan of a bucket succeeded for longer than
-`limits.plan_silence_h` of `device.toml` (a week; 0 switches it off), the matrix shows fault 8 and
-`no_plan_for_long` is found. It waits for a bucket from its first plan on, and for the selected one
-from the daemon's first start. A plan that is held is no success. An acknowledged one returns after
-a day.
+**The dead man's switch.** The matrix shows fault 8, and `no_plan_for_long` is reported, when no
+plan of a bucket succeeded for longer than `limits.plan_silence_h` of `device.toml` (a week; 0
+switches it off). The time counts from the first plan of a bucket, and for the selected one from
+the first start of the daemon. A held plan is not a success. An acknowledged fault returns after a
+day.
 
 ## The object of `--json`
 
@@ -48,26 +48,29 @@ a day.
 | `schema_version` | 1; new keys do not raise it |
 | `status` | `ok`, `degraded`, `failed` |
 | `live`, `ready` | as above; `ready` is about the selected bucket |
-| `checked_at`, `home` | when, and where |
+| `checked_at`, `home` | time and folder |
 | `daemon` | `running` (it holds the home), `pid`, `started_at`, `linked` (the board answers), \
-`planner_running`, `selected_bucket`, `faults` (numbers on the matrix); null: nobody says |
-| `findings` | all of them, the worst first |
+`planner_running`, `selected_bucket`, `faults` (numbers on the matrix); null: unknown |
+| `findings` | all findings, the worst first |
 | `buckets` | by id: `status`, `ready`, `can_plan`, `config_version`, `config_in_force` (the file \
-is what is in force), `prices_until`, `last_success`, `last_attempt`, `outcome` and `valid_until` \
-of the latest plan, `modules` (each with status and message in the latest plan), `errors` and \
-`warnings` (findings) |
+has the version in force), `prices_until`, `last_success`, `last_attempt`, `outcome` and \
+`valid_until` of the latest plan, `modules` (each with status and message in the latest plan), \
+`errors` and `warnings` (findings) |
 
-A finding has `id`, `severity` (`info`, `warning`, `error`), `bucket_id`, `subject` (which security,
-module or check), `what`, `action`, `since`, `fixable`, `fix` (a command that mends it by itself),
-`blocks` (`nothing`; `press`: the button gives no plan; `plan`: no plan can be made at all) and
-`fault` (the number on the matrix, see [display.md](display.md)).
+A finding has `id`, `severity` (`info`, `warning`, `error`), `bucket_id`, `subject` (the security,
+module or check), `what`, `action`, `since`, `fixable`, `fix` (a command that fixes it without
+further input), `blocks` (`nothing`; `press`: the button gives no plan; `plan`: no plan can be made
+at all) and `fault` (the number on the matrix, see [display.md](display.md)).
+
+One happening has one name. `event` is the type of the journal's event that records a finding
+([events.md](events.md)).
 """
 
 DATA_HEAD = """\
-## What the data may be told of
+## Findings about data
 
-These come from reading and judging the data, by the code that a plan is made with, and have the
-same ids in a plan. Their text names file, line or security.
+These come from the code that reads and checks the data for a plan, and have the same ids in a plan.
+Their text names the file, the line or the security.
 
 | id | means |
 |---|---|"""

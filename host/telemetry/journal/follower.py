@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -119,21 +118,28 @@ class Follower:
         """
         path = self._folder / JOURNAL_NAME
         try:
-            with suppress(FileNotFoundError), open_file(path) as file:
-                status = os.fstat(file.fileno())
-                before = self._position
-                if status.st_ino == before.inode and status.st_size >= before.at:
-                    current = JournalFile(path.name, file, status.st_size)
-                    return self._read_on(current, before.at) if status.st_size > before.at else []
-            return self._catch_up()
+            lines = self._read_on(path)
+            return self._catch_up() if lines is None else lines
         except OSError as error:
             raise storage_error(path, "cannot be read", error) from error
 
-    def _read_on(self, file: JournalFile, begin: int) -> list[JournalLine]:
-        lines, position = _read(file, self._on_damage, begin)
-        n = position.n or self._position.n
-        self._position = Position(n, position.inode, position.at)
-        return lines
+    def _read_on(self, path: Path) -> list[JournalLine] | None:
+        """Return the new records of the same file; None when it is another file now."""
+        before = self._position
+        try:
+            file = open_file(path)
+        except FileNotFoundError:
+            return None
+        with file:
+            status = os.fstat(file.fileno())
+            if status.st_ino != before.inode or status.st_size < before.at:
+                return None
+            if status.st_size == before.at:
+                return []
+            current = JournalFile(path.name, file, status.st_size)
+            lines, end = _read(current, self._on_damage, before.at)
+            self._position = Position(end.n or before.n, end.inode, end.at)
+            return lines
 
     def _catch_up(self) -> list[JournalLine]:
         """Read on in another file: the last one was finished, or an older one was restored."""

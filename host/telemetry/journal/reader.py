@@ -88,7 +88,7 @@ class Reading:
 
     @property
     def is_sound(self) -> bool:
-        """Whether there is no damage at all."""
+        """True without any damage."""
         return not (self.bytes_cut or self.lines_damaged or self.links_broken or self.damage)
 
     def add_damage(self, file: str, line: int, kind: str, what: str) -> None:
@@ -165,9 +165,11 @@ def open_files(stack: ExitStack, paths: Iterable[Path]) -> list[JournalFile]:
     """Open files until the stack is closed; missing ones are left out."""
     files = []
     for path in paths:
-        with suppress(FileNotFoundError):
+        try:
             file = stack.enter_context(open_file(path))
-            files.append(JournalFile(path.name, file, os.fstat(file.fileno()).st_size))
+        except FileNotFoundError:
+            continue
+        files.append(JournalFile(path.name, file, os.fstat(file.fileno()).st_size))
     return files
 
 

@@ -83,7 +83,7 @@ class Verification:
 
     @property
     def is_sound(self) -> bool:
-        """Whether there is no damage."""
+        """True without damage."""
         return not self.n_damaged
 
 

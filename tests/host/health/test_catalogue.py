@@ -46,7 +46,7 @@ FINDINGS_WITHOUT_EVENT = {
     *("worker_missing", "link_unsteady", "clock_in_past", "state_unreadable", "check_failed"),
     # the daemon is gone, and cannot record it
     *("daemon_died", "daemon_silent"),
-    # causes of PlanFailed, told apart by its code
+    # causes of PlanFailed, each with its code
     *("config_missing", "data_unusable", "worker_died", "plan_overran"),
 }
 EVENTS_WITHOUT_FINDING = {

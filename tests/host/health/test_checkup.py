@@ -327,7 +327,7 @@ def test_a_held_plan_is_no_success(own_home: Home) -> None:
 
 
 class Disk:
-    """What statvfs says."""
+    """A result of statvfs."""
 
     def __init__(self, free_mb: float, flags: int = 0, inodes: int = 10_000) -> None:
         self.f_bavail, self.f_frsize = int(free_mb * 1024), 1024

@@ -1,4 +1,4 @@
-"""Following the journal: every record once, whatever happens to its files meanwhile."""
+"""The follower: every record once, whatever happens to its files meanwhile."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ def follower(folder: Path) -> Follower:
 
 
 @given(steps=st.lists(st.integers(0, 7), min_size=1, max_size=12))
-def test_every_record_is_seen_once_however_often_one_looks(
+def test_every_record_is_read_once(
     tmp_path_factory: pytest.TempPathFactory, steps: list[int]
 ) -> None:
     folder = tmp_path_factory.mktemp("journal")
     journal = Journal(folder, limits=JournalLimits(file_bytes=700))
     journal.append_now(record(0), False)
-    following, seen, number = follower(folder), [], 0
+    following, numbers_read, number = follower(folder), [], 0
     for step in steps:
         for _ in range(step):
             number += 1
             journal.append_now(record(number), False)
-        seen += numbers(following.read())
+        numbers_read += numbers(following.read())
     journal.close()
-    assert seen == list(range(1, number + 1))
+    assert numbers_read == list(range(1, number + 1))
     assert following.read() == []
 
 
@@ -66,7 +66,7 @@ def test_half_a_line_waits_for_its_other_half(tmp_path: Path) -> None:
     assert numbers(following.read()) == [1]
 
 
-def test_a_journal_that_begins_later_is_followed_from_its_begin(tmp_path: Path) -> None:
+def test_a_journal_that_begins_later_is_followed_from_its_beginning(tmp_path: Path) -> None:
     following = follower(tmp_path / "journal")
     assert following.read() == []
     journal = Journal(tmp_path / "journal")
@@ -75,12 +75,12 @@ def test_a_journal_that_begins_later_is_followed_from_its_begin(tmp_path: Path) 
     assert numbers(following.read()) == [0]
 
 
-def test_a_damaged_line_is_told_and_the_next_one_seen(tmp_path: Path) -> None:
-    told: list[Damage] = []
+def test_a_damaged_line_is_reported_and_the_next_one_read(tmp_path: Path) -> None:
+    damage: list[Damage] = []
     journal = Journal(tmp_path)
     journal.append_now(record(0), True)
-    _, position = select(tmp_path, EVERYTHING, told.append)
-    following = Follower(tmp_path, position, told.append)
+    _, position = select(tmp_path, EVERYTHING, damage.append)
+    following = Follower(tmp_path, position, damage.append)
     journal.append_now(record(1), True)
     journal.append_now(record(2), True)
     journal.close()
@@ -90,7 +90,7 @@ def test_a_damaged_line_is_told_and_the_next_one_seen(tmp_path: Path) -> None:
         file.seek(len(lines[0]))
         file.write(b"x" * (len(lines[1]) - 1))
     assert numbers(following.read()) == [2]
-    assert [damage.kind for damage in told] == ["damaged"]
+    assert [damage.kind for damage in damage] == ["damaged"]
 
 
 @pytest.mark.parametrize("newest", [1, 5, 17, 100, None])

@@ -1,4 +1,4 @@
-"""The journal: written before it is believed, read whatever happened to it."""
+"""The journal: durable before anything depends on it, and readable after any damage."""
 
 from __future__ import annotations
 
@@ -25,33 +25,33 @@ def record(number: int) -> JournalRecord:
     return JournalRecord("Counted", NOON, "trace", "core", {"number": number})
 
 
-def opened(folder: Path) -> tuple[Journal, list[JournalRecord], Reading]:
-    found: list[JournalRecord] = []
+def open_new(folder: Path) -> tuple[Journal, list[JournalRecord], Reading]:
+    records: list[JournalRecord] = []
     journal = Journal(folder)
-    reading = journal.open(found.append)
-    return journal, found, reading
+    reading = journal.open(records.append)
+    return journal, records, reading
 
 
 def written(folder: Path, count: int) -> Path:
-    journal, _, _ = opened(folder)
+    journal, _, _ = open_new(folder)
     for number in range(count):
         journal.append_now(record(number), True)
     journal.close()
     return journal.path
 
 
-def numbers(found: list[JournalRecord]) -> list[object]:
-    return [r.data["number"] for r in found]
+def numbers(records: list[JournalRecord]) -> list[object]:
+    return [r.data["number"] for r in records]
 
 
-def test_what_was_appended_is_read_again(tmp_path: Path) -> None:
+def test_appended_records_are_read_again(tmp_path: Path) -> None:
     written(tmp_path, 3)
-    journal, found, reading = opened(tmp_path)
+    journal, records, reading = open_new(tmp_path)
     journal.append_now(record(3), False)
     journal.close()
-    assert found == [record(number) for number in range(3)]
+    assert records == [record(number) for number in range(3)]
     assert (reading.bytes_cut, reading.lines_damaged, reading.links_broken) == (0, 0, 0)
-    assert numbers(opened(tmp_path)[1]) == [0, 1, 2, 3]
+    assert numbers(open_new(tmp_path)[1]) == [0, 1, 2, 3]
 
 
 def test_each_line_carries_the_hash_of_the_one_before(tmp_path: Path) -> None:
@@ -68,14 +68,14 @@ def test_a_torn_tail_is_cut_and_the_rest_kept(
     path = written(folder, 3)
     whole = path.read_bytes()
     path.write_bytes(whole[:-cut])
-    kept = whole[:-cut].count(b"\n")
-    journal, found, reading = opened(folder)
-    assert numbers(found) == list(range(kept))
-    assert path.read_bytes().count(b"\n") == kept
+    n_kept = whole[:-cut].count(b"\n")
+    journal, records, reading = open_new(folder)
+    assert numbers(records) == list(range(n_kept))
+    assert path.read_bytes().count(b"\n") == n_kept
     assert reading.bytes_cut == len(whole[:-cut]) - len(path.read_bytes())
     journal.append_now(record(9), True)
     journal.close()
-    after = opened(folder)[2]
+    after = open_new(folder)[2]
     assert (after.bytes_cut, after.lines_damaged, after.links_broken) == (0, 0, 0)
 
 
@@ -84,8 +84,8 @@ def test_a_tail_of_rubbish_is_cut(tmp_path: Path, tail: bytes) -> None:
     path = written(tmp_path, 3)
     before = path.read_bytes()
     path.write_bytes(before + tail)
-    _, found, reading = opened(tmp_path)
-    assert numbers(found) == [0, 1, 2]
+    _, records, reading = open_new(tmp_path)
+    assert numbers(records) == [0, 1, 2]
     assert reading.bytes_cut == len(tail)
     assert path.read_bytes() == before
 
@@ -104,15 +104,15 @@ def test_an_edit_or_a_gap_breaks_the_chain_and_stops_nothing(
 ) -> None:
     path = written(tmp_path, 4)
     path.write_bytes(b"".join(edit(path.read_bytes().splitlines(keepends=True))))
-    _, found, reading = opened(tmp_path)
+    _, records, reading = open_new(tmp_path)
     assert reading.links_broken
-    assert numbers(found)[-1] == 3
+    assert numbers(records)[-1] == 3
 
 
-def test_a_record_that_cannot_be_written_raises_and_leaves_the_journal_whole(
+def test_a_failed_append_raises_and_leaves_the_journal_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    journal, _, _ = opened(tmp_path)
+    journal, _, _ = open_new(tmp_path)
     journal.append_now(record(0), True)
     opened_before = journal._descriptor
 
@@ -123,20 +123,20 @@ def test_a_record_that_cannot_be_written_raises_and_leaves_the_journal_whole(
         broken.setattr(os, "fsync", full_disk)
         with pytest.raises(StorageError, match="full"):
             journal.append_now(record(1), True)
-    assert journal._descriptor is None, "a descriptor whose fsync failed is never asked again"
+    assert journal._descriptor is None, "a descriptor whose fsync failed is not used again"
     assert opened_before is not None
     journal.append_now(record(2), True)
     journal.close()
-    found: list[JournalRecord] = []
-    reading = read_journal(tmp_path, found.append)
-    assert numbers(found) == [0, 2]
+    records: list[JournalRecord] = []
+    reading = read_journal(tmp_path, records.append)
+    assert numbers(records) == [0, 2]
     assert reading.links_broken == 0
 
 
 def test_a_durable_record_is_fsynced_before_append_returns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    journal, _, _ = opened(tmp_path)
+    journal, _, _ = open_new(tmp_path)
     synced: list[bytes] = []
     fsync = os.fsync
 
@@ -153,5 +153,5 @@ def test_a_durable_record_is_fsynced_before_append_returns(
     assert synced[0].count(b"\n") == 2
 
 
-def test_a_journal_that_is_not_there_is_empty(tmp_path: Path) -> None:
+def test_a_missing_journal_is_empty(tmp_path: Path) -> None:
     assert read_journal(tmp_path / "none", lambda _record: None) == Reading()

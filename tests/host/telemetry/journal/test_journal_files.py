@@ -24,8 +24,8 @@ def record(number: int) -> JournalRecord:
     return JournalRecord("Counted", NOON, "trace", "core", {"number": number})
 
 
-def numbers(found: list[JournalRecord]) -> list[object]:
-    return [r.data["number"] for r in found]
+def numbers(records: list[JournalRecord]) -> list[object]:
+    return [r.data["number"] for r in records]
 
 
 SMALL = JournalLimits(file_bytes=900, bytes_in_all=4_000)
@@ -62,17 +62,17 @@ def filled(
 
 
 def verified(home: Path) -> Verification:
-    """Verify in full; the quick look must say the same, whatever has happened to the journal."""
+    """Verify in full; a quick verification must give the same result."""
     paths = (home / "journal", home / "state" / HEAD_NAME)
-    found = verify_journal(*paths)
-    assert verify_journal(*paths, is_quick=True) == found
-    return found
+    verification = verify_journal(*paths)
+    assert verify_journal(*paths, is_quick=True) == verification
+    return verification
 
 
 def counted(home: Path) -> list[object]:
-    found: list[JournalRecord] = []
-    read_journal(home / "journal", found.append)
-    return [r.data["number"] for r in found if r.event_type == "Counted"]
+    records: list[JournalRecord] = []
+    read_journal(home / "journal", records.append)
+    return [r.data["number"] for r in records if r.event_type == "Counted"]
 
 
 def test_a_full_file_is_finished_and_the_chain_goes_on_in_the_next(tmp_path: Path) -> None:
@@ -81,8 +81,12 @@ def test_a_full_file_is_finished_and_the_chain_goes_on_in_the_next(tmp_path: Pat
     assert len(files) > 2
     assert all(900 <= path.stat().st_size < 1_400 for path in files)
     assert counted(tmp_path) == list(range(20))
-    found = verified(tmp_path)
-    assert (found.is_sound, found.first, found.files) == (True, 1, len(files) + 1)
+    verification = verified(tmp_path)
+    assert (verification.is_sound, verification.first, verification.files) == (
+        True,
+        1,
+        len(files) + 1,
+    )
     for path in files:
         last = json.loads(path.read_bytes().splitlines()[-1])
         assert int(path.stem.removeprefix("journal-")) == last["n"]
@@ -101,23 +105,23 @@ def test_an_old_file_is_finished_and_a_clock_that_goes_back_finishes_none(tmp_pa
     journal.close()
 
 
-def test_the_oldest_files_go_after_a_record_that_says_so(tmp_path: Path) -> None:
+def test_the_oldest_files_are_removed_after_a_record_of_it(tmp_path: Path) -> None:
     filled(tmp_path, 100)
     folder = tmp_path / "journal"
     assert sum(path.stat().st_size for path in folder.iterdir()) <= 4_000 + 1_400
     numbers = counted(tmp_path)
     assert numbers == list(range(100))[-len(numbers) :]
-    found = verified(tmp_path)
-    assert found.is_sound, found.damage
-    assert found.pruned_through == found.first - 1 > 0
+    verification = verified(tmp_path)
+    assert verification.is_sound, verification.damage
+    assert verification.pruned_through == verification.first - 1 > 0
     oldest = finished_files(folder)[0]
     oldest.unlink()
     lost = verified(tmp_path)
-    assert not lost.is_sound, "a file that nothing says was to be removed"
+    assert not lost.is_sound, "no record says that this file was removed"
     assert lost.damage[-1].kind == "beginning"
 
 
-def test_files_that_a_crash_left_to_be_removed_are_sound_and_go_with_the_next(
+def test_files_that_a_crash_did_not_remove_are_sound_and_removed_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as crash:
@@ -129,17 +133,17 @@ def test_files_that_a_crash_left_to_be_removed_are_sound_and_go_with_the_next(
     assert verified(tmp_path).first > 50
 
 
-def test_a_start_reads_from_the_last_state_on_and_else_everything(tmp_path: Path) -> None:
+def test_a_start_reads_from_the_last_state_or_else_everything(tmp_path: Path) -> None:
     filled(tmp_path, 20, JournalLimits(file_bytes=900), state=lambda: {"a": 1})
-    found: list[JournalRecord] = []
-    rotating(tmp_path).open(found.append)
-    assert found[0].event_type == "JournalContinued"
-    assert found[0].data["state"] == {"a": 1}
-    assert len(found) < 6
+    records: list[JournalRecord] = []
+    rotating(tmp_path).open(records.append)
+    assert records[0].event_type == "JournalContinued"
+    assert records[0].data["state"] == {"a": 1}
+    assert len(records) < 6
     filled(tmp_path / "b", 20, JournalLimits(file_bytes=900))
-    found.clear()
-    rotating(tmp_path / "b").open(found.append)
-    assert numbers([r for r in found if r.event_type == "Counted"]) == list(range(20))
+    records.clear()
+    rotating(tmp_path / "b").open(records.append)
+    assert numbers([r for r in records if r.event_type == "Counted"]) == list(range(20))
 
 
 def test_two_writers_side_by_side_keep_one_chain(tmp_path: Path) -> None:
@@ -148,14 +152,14 @@ def test_two_writers_side_by_side_keep_one_chain(tmp_path: Path) -> None:
         (one if number % 3 else two).append_now(record(number), number % 2 == 0)
     one.close()
     two.close()
-    found = verified(tmp_path)
-    assert found.is_sound, found.damage
+    verification = verified(tmp_path)
+    assert verification.is_sound, verification.damage
     assert counted(tmp_path)[-1] == 29
     there = [int(str(number)) for number in counted(tmp_path)]
     assert there == list(range(30))[-len(there) :]
 
 
-def test_a_line_that_another_writer_left_unfinished_is_cut_and_told(tmp_path: Path) -> None:
+def test_an_unfinished_line_of_another_writer_is_cut_and_recorded(tmp_path: Path) -> None:
     journal = rotating(tmp_path)
     journal.append_now(record(0), True)
     with journal.path.open("ab") as other:
@@ -168,7 +172,7 @@ def test_a_line_that_another_writer_left_unfinished_is_cut_and_told(tmp_path: Pa
     assert repair.data["kept_as"] is None
 
 
-def test_what_is_cut_and_no_unfinished_line_is_kept_aside(tmp_path: Path) -> None:
+def test_other_bytes_that_are_cut_are_kept_in_a_file(tmp_path: Path) -> None:
     journal = filled(tmp_path, 2)
     rubbish = b"\0" * 300 + b"\nrubbish\n"
     journal.path.write_bytes(journal.path.read_bytes() + rubbish)
@@ -177,12 +181,12 @@ def test_what_is_cut_and_no_unfinished_line_is_kept_aside(tmp_path: Path) -> Non
     assert (tmp_path / "journal" / str(repair.data["kept_as"])).read_bytes() == rubbish
 
 
-def test_evidence_does_not_pile_up(tmp_path: Path) -> None:
+def test_the_number_of_kept_files_is_limited(tmp_path: Path) -> None:
     for _ in range(JOURNAL_CORRUPT_KEPT_MAX + 3):
         journal = filled(tmp_path, 1)
         journal.path.write_bytes(journal.path.read_bytes() + b"rubbish\n")
-    kept = [p for p in (tmp_path / "journal").iterdir() if ".corrupt." in p.name]
-    assert len(kept) == JOURNAL_CORRUPT_KEPT_MAX
+    evidence = [p for p in (tmp_path / "journal").iterdir() if ".corrupt." in p.name]
+    assert len(evidence) == JOURNAL_CORRUPT_KEPT_MAX
 
 
 def test_a_lost_end_is_found_against_the_head_and_recorded_by_the_next_writer(
@@ -191,9 +195,9 @@ def test_a_lost_end_is_found_against_the_head_and_recorded_by_the_next_writer(
     journal = filled(tmp_path, 5, JournalLimits())
     lines = journal.path.read_bytes().splitlines(keepends=True)
     journal.path.write_bytes(b"".join(lines[:3]))
-    found = verified(tmp_path)
-    assert [damage.kind for damage in found.damage] == ["lost"]
-    assert "2 records" in found.damage[0].what
+    verification = verified(tmp_path)
+    assert [damage.kind for damage in verification.damage] == ["lost"]
+    assert "2 records" in verification.damage[0].what
     filled(tmp_path, 1, JournalLimits())
     after = verified(tmp_path)
     assert after.is_sound
@@ -217,11 +221,11 @@ def test_records_that_are_not_durable_do_not_move_the_head(tmp_path: Path) -> No
     assert head.count == 1
     lines = journal.path.read_bytes().splitlines(keepends=True)
     journal.path.write_bytes(lines[0])
-    assert verified(tmp_path).is_sound, "a power cut may take what nobody was told is safe"
+    assert verified(tmp_path).is_sound, "a power cut may take records that are not durable"
 
 
 @pytest.mark.parametrize("head", [b"", b"{}", b"[1]", b'{"count": -1, "hash": 3}', b"\0" * 128])
-def test_a_head_that_makes_no_sense_stops_nothing(tmp_path: Path, head: bytes) -> None:
+def test_a_damaged_head_is_ignored(tmp_path: Path, head: bytes) -> None:
     filled(tmp_path, 2)
     (tmp_path / "state" / HEAD_NAME).write_bytes(head)
     assert verified(tmp_path).head is None
@@ -250,7 +254,7 @@ def test_a_failed_append_leaves_nothing_behind_for_other_writers(
 
 
 @pytest.mark.parametrize("file_in_the_way", ["journal", "journal/.lock"])
-def test_what_stands_in_the_way_is_a_storage_error(tmp_path: Path, file_in_the_way: str) -> None:
+def test_a_file_in_the_way_is_a_storage_error(tmp_path: Path, file_in_the_way: str) -> None:
     path = tmp_path / file_in_the_way
     path.parent.mkdir(exist_ok=True)
     path.mkdir() if path.name == ".lock" else path.touch()
@@ -272,8 +276,8 @@ def test_a_journal_on_a_read_only_disk_can_be_opened_and_read(
         return os_open(path, flags, mode)
 
     monkeypatch.setattr(os, "open", read_only)
-    found: list[JournalRecord] = []
-    rotating(tmp_path).open(found.append)
-    assert numbers(found) == [0, 1, 2]
+    records: list[JournalRecord] = []
+    rotating(tmp_path).open(records.append)
+    assert numbers(records) == [0, 1, 2]
     with pytest.raises(StorageError, match="read-only"):
         rotating(tmp_path).append_now(record(3), True)

@@ -1,4 +1,4 @@
-"""A record is a line whatever it holds, and what is no record is damaged."""
+"""Any record becomes a line, and a line that is not a record is damaged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
 class Odd:
-    """Something that JSON has no form for."""
+    """A value that JSON cannot hold."""
 
     def __str__(self) -> str:
         return "odd"
@@ -41,24 +41,22 @@ VALUES = st.recursive(
 
 
 @given(data=st.dictionaries(st.text(max_size=8), VALUES, max_size=5), name=st.text(max_size=20))
-def test_whatever_a_record_holds_becomes_one_line_that_can_be_read(
-    data: dict[str, object], name: str
-) -> None:
+def test_any_record_becomes_one_line_that_can_be_read(data: dict[str, object], name: str) -> None:
     line = encode(JournalRecord(name, NOON, name, name, data), ChainEntry(1, NO_HASH))
     assert line.count(b"\n") == 1
-    found = decode(line)
-    assert found is not None
-    assert found.entry == ChainEntry(1, NO_HASH)
+    line_read = decode(line)
+    assert line_read is not None
+    assert line_read.entry == ChainEntry(1, NO_HASH)
 
 
-def test_a_record_that_is_too_long_is_cut_and_says_so() -> None:
+def test_a_record_that_is_too_long_is_cut_and_marked() -> None:
     line = encode(
         JournalRecord("X" * 10**6, NOON, data={"lines": ["é" * 10**6]}), ChainEntry(1, NO_HASH)
     )
     assert len(line) <= JOURNAL_LINE_BYTES_MAX
-    found = decode(line)
-    assert found is not None
-    assert int(str(found.record.data["cut_bytes"])) > 6_000_000
+    line_read = decode(line)
+    assert line_read is not None
+    assert int(str(line_read.record.data["cut_bytes"])) > 6_000_000
 
 
 @pytest.mark.parametrize(
@@ -68,7 +66,7 @@ def test_a_record_that_is_too_long_is_cut_and_says_so() -> None:
         {"timestamp": "2026-11-22"}, {"timestamp": "2026-11-22T12:00:00"}, {"timestamp": 5},
     ],
 )  # fmt: skip
-def test_a_line_that_is_json_and_no_record_is_damaged(edit: dict[str, object]) -> None:
+def test_a_line_that_is_json_but_not_a_record_is_damaged(edit: dict[str, object]) -> None:
     whole = json.loads(encode(JournalRecord("X", NOON), ChainEntry(1, NO_HASH)))
     assert decode(json.dumps(whole).encode() + b"\n") is not None
     assert decode(json.dumps(whole | edit).encode() + b"\n") is None

@@ -1,4 +1,4 @@
-"""Secrets stay out, and what only sounds like one stays in."""
+"""Secrets are left out, and text that only resembles one is kept."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from host.telemetry.journal.record import is_secret_key, redacted, redacted_text
         "token",
     ],
 )
-def test_what_stands_under_a_secret_key_is_left_out(key: str) -> None:
+def test_the_value_of_a_secret_key_is_left_out(key: str) -> None:
     assert is_secret_key(key)
     data = {"outer": [{key: "hunter2"}], key: {"deep": "hunter2"}}
     assert "hunter2" not in json.dumps(redacted(data))
@@ -35,7 +35,7 @@ def test_what_stands_under_a_secret_key_is_left_out(key: str) -> None:
 @pytest.mark.parametrize(
     "key", ["key", "n_tokens", "tokenizer", "boot_id", "press_trace_id", "keys"]
 )
-def test_other_keys_are_left_alone(key: str) -> None:
+def test_the_values_of_other_keys_are_kept(key: str) -> None:
     assert not is_secret_key(key)
     assert redacted({key: "plain"}) == {key: "plain"}
 
@@ -54,7 +54,7 @@ def test_other_keys_are_left_alone(key: str) -> None:
         "passwd='hunter2",
     ],
 )
-def test_what_looks_like_a_secret_in_text_is_left_out(text: str) -> None:
+def test_a_secret_in_a_text_is_left_out(text: str) -> None:
     assert "hunter2" not in redacted_text(text)
     assert "[redacted]" in redacted_text(text)
 
@@ -63,7 +63,7 @@ def test_what_looks_like_a_secret_in_text_is_left_out(text: str) -> None:
     "text",
     ["https://host:8080/path", "the key is worn", "key=filters.x", "12:30:00 token passed on", ""],
 )
-def test_other_text_is_left_alone(text: str) -> None:
+def test_other_text_is_kept(text: str) -> None:
     assert redacted_text(text) == text
 
 
@@ -73,7 +73,7 @@ def test_the_original_is_not_changed() -> None:
     assert data == {"token": "x", "list": [{"token": "y"}]}
 
 
-def test_data_without_end_is_bounded() -> None:
+def test_endless_data_is_cut() -> None:
     loop: dict[str, object] = {}
     loop["again"] = loop
     assert "again" in redacted(loop)

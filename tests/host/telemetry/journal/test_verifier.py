@@ -1,4 +1,4 @@
-"""A quick look at the journal sees what a full one sees."""
+"""A quick verification gives the result of a full one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LIMITS = JournalLimits(file_bytes=1_500, bytes_in_all=6_000)
 
 
 def filled(home: Path, count: int) -> None:
-    """Write records of several files, the youngest of which is not the last one."""
+    """Write records into several files; the latest time is not that of the last record."""
     journal = Journal(home / "journal", home / "state" / HEAD_NAME, limits=LIMITS, now=lambda: NOON)
     for number in range(count):
         at = NOON + timedelta(seconds=(number * 7) % 11, microseconds=number % 2)
@@ -34,16 +34,16 @@ def filled(home: Path, count: int) -> None:
     journal.close()
 
 
-def test_a_sound_journal_is_not_parsed_and_all_is_known_all_the_same(
+def test_a_sound_journal_is_verified_without_parsing_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     filled(tmp_path, 60)
-    found = verified(tmp_path)
-    assert found.is_sound
-    assert found.pruned_through > 0
-    assert found.latest is not None
-    assert found.latest > NOON
-    assert [repair.data["why"] for repair in found.repairs] == ["a test"]
+    verification = verified(tmp_path)
+    assert verification.is_sound
+    assert verification.pruned_through > 0
+    assert verification.latest is not None
+    assert verification.latest > NOON
+    assert [repair.data["why"] for repair in verification.repairs] == ["a test"]
     parsed: list[bytes] = []
 
     def decode(line: bytes) -> JournalLine | None:
@@ -52,17 +52,17 @@ def test_a_sound_journal_is_not_parsed_and_all_is_known_all_the_same(
 
     monkeypatch.setattr(journal_check, "decode", decode)
     quick = verify_journal(tmp_path / "journal", tmp_path / "state" / HEAD_NAME, is_quick=True)
-    assert quick == found
-    told = [line for line in parsed if b'"Counted"' not in line]
-    assert len(parsed) - len(told) <= found.files, (
-        "the last of each file, and what tells of repairs"
+    assert quick == verification
+    parsed_always = [line for line in parsed if b'"Counted"' not in line]
+    assert len(parsed) - len(parsed_always) <= verification.files, (
+        "the last of each file, and records of repairs"
     )
-    assert len(parsed) < found.records / 2
+    assert len(parsed) < verification.records / 2
 
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_whatever_happens_to_a_file_the_quick_look_sees_what_the_full_one_sees(
+def test_any_damage_gives_the_same_result_quickly_and_in_full(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     home = tmp_path_factory.mktemp("home")
