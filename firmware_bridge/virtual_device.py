@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from firmware_bridge.session import Timing
 
 Report: TypeAlias = dict[str, Any]
-Command: TypeAlias = Mapping[str, Any]
+DeviceCommand: TypeAlias = Mapping[str, Any]
 
 PRESS_MS: Final = 120
 PRESS_MS_MAX: Final = 60_000
@@ -120,7 +120,7 @@ class VirtualDevice:
         self._pin_order = 0
         self._session = self._boot(boot_id, lost_reset=0)
         self._debouncers = [Debouncer() for _ in range(BUTTONS_MAX)]
-        self._commands: dict[str, Callable[[Command], None]] = {
+        self._commands: dict[str, Callable[[DeviceCommand], None]] = {
             "press": self._press,
             "down": lambda command: self._move(command, Edge.DOWN),
             "up": lambda command: self._move(command, Edge.UP),
@@ -187,53 +187,53 @@ class VirtualDevice:
 
     # --- commands --------------------------------------------------------------------------
 
-    def _press(self, command: Command) -> None:
+    def _press(self, command: DeviceCommand) -> None:
         button = whole_number(command, "button", 0, BUTTONS_MAX - 1)
         held_s = whole_number(command, "ms", PRESS_MS, PRESS_MS_MAX) / MILLISECONDS
         bounce_s = whole_number(command, "bounce_ms", 0, PRESS_MS_MAX) / MILLISECONDS
         self._schedule_level(button, Edge.DOWN, self._now_s, bounce_s)
         self._schedule_level(button, Edge.UP, self._now_s + held_s, bounce_s)
 
-    def _move(self, command: Command, level: Edge) -> None:
+    def _move(self, command: DeviceCommand, level: Edge) -> None:
         button = whole_number(command, "button", 0, BUTTONS_MAX - 1)
         self._schedule_level(button, level, self._now_s, 0)
 
-    def _reset(self, command: Command) -> None:
+    def _reset(self, command: DeviceCommand) -> None:
         del command
         lost = min(self._session.identity.lost_reset + len(self._session.edges), COUNTER_MAX)
         self._session = self._boot((self.boot_id + 1) & CLOCK_MASK, lost_reset=lost)
         self._debouncers = [Debouncer() for _ in range(BUTTONS_MAX)]
         self._report("reset", boot_id=self.boot_id, lost_reset=lost)
 
-    def _silence(self, command: Command) -> None:
+    def _silence(self, command: DeviceCommand) -> None:
         duration_ms = whole_number(command, "ms", 0, PRESS_MS_MAX)
         self._is_mute = bool(command.get("on", True))
         timed = self._is_mute and duration_ms > 0
         self._unmute_s = self._now_s + duration_ms / MILLISECONDS if timed else None
         self._report("silence", on=self._is_mute)
 
-    def _set_noise(self, command: Command) -> None:
+    def _set_noise(self, command: DeviceCommand) -> None:
         rate = command.get("rate", 0)
         if not isinstance(rate, int | float) or not 0 <= rate <= 1:
             raise CommandError('"rate" is a probability per byte, 0 to 1')
         self._noise = Noise(rate, whole_number(command, "seed", 0, CLOCK_MASK))
         self._report("noise", rate=rate)
 
-    def _send_garbage(self, command: Command) -> None:
+    def _send_garbage(self, command: DeviceCommand) -> None:
         size = whole_number(command, "bytes", 64, GARBAGE_MAX)
         self._garbage += Noise(0, whole_number(command, "seed", 0, CLOCK_MASK)).garbage(size)
 
-    def _unplug(self, command: Command) -> None:
+    def _unplug(self, command: DeviceCommand) -> None:
         duration_ms = whole_number(command, "ms", 0, PRESS_MS_MAX)
         self._plug_s = self._now_s + duration_ms / MILLISECONDS if duration_ms else None
         self.is_plugged = False
 
-    def _plug(self, command: Command) -> None:
+    def _plug(self, command: DeviceCommand) -> None:
         del command
         self._plug_s = None
         self.is_plugged = True
 
-    def _status(self, command: Command) -> None:
+    def _status(self, command: DeviceCommand) -> None:
         del command
         session = self._session
         self._report(
@@ -301,7 +301,7 @@ class VirtualDevice:
         self._reports.append({"event": event, **details})
 
 
-def whole_number(command: Command, key: str, default: int, largest: int) -> int:
+def whole_number(command: DeviceCommand, key: str, default: int, largest: int) -> int:
     """Return a whole number of a command, or raise CommandError."""
     value = command.get(key, default)
     if type(value) is not int or not 0 <= value <= largest:

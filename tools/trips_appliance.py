@@ -36,7 +36,7 @@ class TripError(Exception):
     """A trip did not arrive."""
 
 
-class Span(NamedTuple):
+class TripTimes(NamedTuple):
     """The times at which a trip begins and reaches its goal, and the daemon is at rest again."""
 
     begin_s: float
@@ -44,7 +44,7 @@ class Span(NamedTuple):
     rest_s: float
 
 
-class Line(NamedTuple):
+class ReportedLine(NamedTuple):
     """A line of the board or of the daemon, and when it was read."""
 
     source: str
@@ -127,7 +127,7 @@ class Appliance:
         self._checkout = checkout
         self._home = home
         self._report = checkout.folder / "daemon.json"
-        self._lines: queue.Queue[Line] = queue.Queue()
+        self._lines: queue.Queue[ReportedLine] = queue.Queue()
         self._processes: list[subprocess.Popen[bytes]] = []
         self._readers: list[tuple[threading.Thread, IO[bytes]]] = []
 
@@ -180,8 +180,8 @@ class Appliance:
         self,
         source: str,
         kinds: Collection[str],
-        accepts: Callable[[Line], bool] = lambda _line: True,
-    ) -> Line:
+        accepts: Callable[[ReportedLine], bool] = lambda _line: True,
+    ) -> ReportedLine:
         """Return the next line of one of several kinds."""
         deadline_s = time.monotonic() + TIMEOUT_S
         while (left_s := deadline_s - time.monotonic()) > 0:
@@ -239,7 +239,7 @@ class Appliance:
         for text in pipe:  # until the process has ended
             try:
                 record = json.loads(text)
-                line = Line(source, str(record[key]), record, time.monotonic())
+                line = ReportedLine(source, str(record[key]), record, time.monotonic())
             except (ValueError, KeyError, TypeError):
                 sys.stderr.write(
                     f"{source}: {text.decode(errors='replace')}"
@@ -247,11 +247,11 @@ class Appliance:
             else:
                 self._lines.put(line)
 
-    def timed(self, act: Callable[[], None], wait: Callable[[], object]) -> Span:
+    def timed(self, act: Callable[[], None], wait: Callable[[], object]) -> TripTimes:
         """Do something, and wait for its goal and then for the rest; return the times."""
         begin_s = time.monotonic()
         act()
         wait()
         goal_s = time.monotonic()
         self.wait_for_rest()
-        return Span(begin_s, goal_s, time.monotonic())
+        return TripTimes(begin_s, goal_s, time.monotonic())

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from tools.trips_appliance import Appliance, Checkout, Functions, Span, TripError
+from tools.trips_appliance import Appliance, Checkout, Functions, TripError, TripTimes
 
 BUCKET: Final = "core"
 EDITED_KEY: Final = re.compile(r"^#?(max_plan_depth = )\d+", re.MULTILINE)
@@ -68,7 +68,7 @@ def measure(checkout: Checkout) -> list[Trip]:
     report = appliance.report()
     idle = frozenset(report.between(*idle_span))
 
-    def trip(name: str, spans: Sequence[Span], goal: str) -> Trip:
+    def trip(name: str, spans: Sequence[TripTimes], goal: str) -> Trip:
         """Return the shortest of several trips: what the clock starts can fall into the others."""
         return min(
             (

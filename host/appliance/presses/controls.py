@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from firmware_bridge.buttons import GestureKind, GestureTiming
-from host.home.config.device_settings import ButtonsTable, Command
+from host.home.config.device_settings import ButtonCommand, ButtonsTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class Controls:
             GestureKind.LONG_HOLD: buttons.long_hold,
         }
 
-    def command(self, kind: GestureKind) -> Command:
+    def command(self, kind: GestureKind) -> ButtonCommand:
         """Return what a gesture is set to do."""
         return self._commands[kind]
 
@@ -128,15 +128,15 @@ class Controls:
         if age_s > self.press_age_s:
             return Expire(age_s)
         match self._commands[kind]:
-            case Command.PLAN:
+            case ButtonCommand.PLAN:
                 return _plan(situation)
-            case Command.NEXT_PAGE:
+            case ButtonCommand.NEXT_PAGE:
                 return TurnPage()
-            case Command.NEXT_BUCKET:
+            case ButtonCommand.NEXT_BUCKET:
                 return next_bucket(situation) or Ignore("there is no other bucket")
-            case Command.CANCEL:
+            case ButtonCommand.CANCEL:
                 return _cancel(situation)
-            case Command.NOTHING:
+            case ButtonCommand.NOTHING:
                 return Ignore("the gesture is set to do nothing")
 
 

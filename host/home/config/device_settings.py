@@ -123,7 +123,7 @@ class DisplayTable(DeviceTable):
     )
 
 
-class Command(StrEnum):
+class ButtonCommand(StrEnum):
     """What a gesture can be set to do."""
 
     PLAN = "plan"
@@ -136,10 +136,16 @@ class Command(StrEnum):
 class ButtonsTable(DeviceTable):
     """What each gesture does, and what makes a gesture."""
 
-    short: Command = Field(Command.PLAN, strict=False, description="a short press")
-    double: Command = Field(Command.NEXT_PAGE, strict=False, description="two short presses")
-    hold: Command = Field(Command.NEXT_BUCKET, strict=False, description="held, then released")
-    long_hold: Command = Field(Command.CANCEL, strict=False, description="held for long")
+    short: ButtonCommand = Field(ButtonCommand.PLAN, strict=False, description="a short press")
+    double: ButtonCommand = Field(
+        ButtonCommand.NEXT_PAGE, strict=False, description="two short presses"
+    )
+    hold: ButtonCommand = Field(
+        ButtonCommand.NEXT_BUCKET, strict=False, description="held, then released"
+    )
+    long_hold: ButtonCommand = Field(
+        ButtonCommand.CANCEL, strict=False, description="held for long"
+    )
     double_window_ms: int = Field(300, ge=0, le=2_000, description="0: no double presses")
     hold_ms: int = Field(1_500, ge=300, le=10_000, description="down for so long is a hold")
     long_hold_ms: int = Field(5_000, ge=1_000, le=30_000, description="down for so long acts")

@@ -87,7 +87,7 @@ COLON = re.compile(r"\s*[\w\"'.-]+\s*:")
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TextRange:
     """An entry from its key (or from an array's element) to the end of its value, as offsets."""
 
     begin: int
@@ -102,7 +102,7 @@ class Positions:
     twice as (path, first offset, second offset).
     """
 
-    spans: dict[TomlPath, Span] = field(default_factory=dict)
+    spans: dict[TomlPath, TextRange] = field(default_factory=dict)
     excess: tuple[int, str] | None = None
     repeated: tuple[TomlPath, int, int] | None = None
 
@@ -153,7 +153,7 @@ class TomlDocument:
     """
 
     def __init__(
-        self, text: _Text, mapping: dict[str, Any], spans: Mapping[TomlPath, Span], data: bytes
+        self, text: _Text, mapping: dict[str, Any], spans: Mapping[TomlPath, TextRange], data: bytes
     ) -> None:
         self.mapping = mapping
         self.source = text.source
@@ -183,11 +183,11 @@ class TomlDocument:
         span = self._span(path)
         return self._text.problem(span.begin, message, span.end)
 
-    def _span(self, path: Sequence[str | int]) -> Span:
+    def _span(self, path: Sequence[str | int]) -> TextRange:
         nearest: TomlPath = tuple(path)
         while nearest and nearest not in self._spans:
             nearest = nearest[:-1]
-        return self._spans.get(nearest, Span(0, 1))
+        return self._spans.get(nearest, TextRange(0, 1))
 
 
 def read_toml(path: Path, max_bytes: int = TOML_BYTES_MAX) -> TomlDocument:
@@ -439,14 +439,14 @@ class _Scanner:
         parts = self._scan_key()
         self._expect_text("]")
         path = self._enter((), parts, self.at)
-        self._define(path, Span(parts[-1][1], self.at))
+        self._define(path, TextRange(parts[-1][1], self.at))
         return path
 
     def _scan_array_header(self) -> TomlPath:
         self.at += 2
         parts = self._scan_key()
         self._expect_text("]]")
-        span = Span(parts[-1][1], self.at)
+        span = TextRange(parts[-1][1], self.at)
         parent = self._enter((), parts[:-1], self.at)
         path = (*parent, parts[-1][0])
         index = self._array_lengths.get(path, 0)
@@ -462,7 +462,7 @@ class _Scanner:
         path = (*header, *(name for name, _ in parts))
         self._scan_value(path, nesting)
         self._enter(header, parts[:-1], self.at)
-        self._define(path, Span(parts[-1][1], self.at))
+        self._define(path, TextRange(parts[-1][1], self.at))
 
     def _scan_key(self) -> list[tuple[str, int]]:
         """Scan a dotted key; return each part with its offset."""
@@ -526,7 +526,7 @@ class _Scanner:
             begin = self.at
             element = (*path, index)
             self._scan_value(element, nesting)
-            self.positions.spans[element] = Span(begin, self.at)
+            self.positions.spans[element] = TextRange(begin, self.at)
             index += 1
             self._scan_comma("]")
         self.at += 1
@@ -551,12 +551,12 @@ class _Scanner:
         path = start
         for name, begin in parts:
             path = (*path, name)
-            self.positions.spans.setdefault(path, Span(begin, end))
+            self.positions.spans.setdefault(path, TextRange(begin, end))
             if path in self._array_lengths:
                 path = (*path, self._array_lengths[path] - 1)
         return path
 
-    def _define(self, path: TomlPath, span: Span) -> None:
+    def _define(self, path: TomlPath, span: TextRange) -> None:
         """Record an entry or a table's own header; it replaces a span that `_enter` recorded."""
         if path in self._explicit:
             if self.positions.repeated is None:

@@ -18,7 +18,7 @@ from host.appliance.presses.controls import (
     StartPlan,
     TurnPage,
 )
-from host.home.config.device_settings import ButtonsTable, Command
+from host.home.config.device_settings import ButtonCommand, ButtonsTable
 
 NAMES = ("core", "satellite_a", "satellite_b")
 QUIET = Situation("core", NAMES, {})
@@ -81,7 +81,9 @@ def test_whatever_the_gesture_it_expires_beyond_the_age(
 
 
 def test_gestures_can_be_set_to_other_commands() -> None:
-    buttons = ButtonsTable(short=Command.NEXT_PAGE, double=Command.NOTHING, hold=Command.PLAN)
+    buttons = ButtonsTable(
+        short=ButtonCommand.NEXT_PAGE, double=ButtonCommand.NOTHING, hold=ButtonCommand.PLAN
+    )
     controls = Controls(buttons, press_age_s=10.0)
     assert controls.decide(GestureKind.SHORT, 0.0, QUIET) == TurnPage()
     assert isinstance(controls.decide(GestureKind.DOUBLE, 0.0, QUIET), Ignore)

@@ -10,7 +10,12 @@ import pytest
 
 from host.appliance.night_dimmer import night_of
 from host.display.lighting import Light, Night
-from host.home.config.device_settings import CarrierKind, Command, DeviceConfig, load_device_config
+from host.home.config.device_settings import (
+    ButtonCommand,
+    CarrierKind,
+    DeviceConfig,
+    load_device_config,
+)
 from host.home.home import Home
 from host.home.storage.problems import ConfigFileError
 
@@ -59,7 +64,7 @@ def test_every_key_can_be_set(tmp_path: Path) -> None:
     assert night_of(found.display) == Night(
         Light.OFF_BUT_FAULTS, time(23, 30), time(6, 15), ZoneInfo("Europe/Zurich")
     )
-    assert found.buttons.hold is Command.PLAN
+    assert found.buttons.hold is ButtonCommand.PLAN
     assert found.limits.plan_deadline_s == 90.5
     assert len(found.model_dump()["buttons"]) == 7
 
