@@ -357,11 +357,11 @@ def _continuation_units(context: PlanningContext) -> dict[tuple[int, Side], floa
     if accepted is None or context.as_of > accepted.valid_until:
         return {}
     columns = context.security_index()
-    begun = {(trade.security, trade.side) for trade in context.trades}
+    traded = {(trade.security, trade.side) for trade in context.trades}
     return {
         (columns[step.security], step.side): step.quantity
         for step in accepted.steps
-        if step.security in columns and (step.security, step.side) in begun
+        if step.security in columns and (step.security, step.side) in traded
     }
 
 

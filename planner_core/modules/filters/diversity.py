@@ -47,7 +47,7 @@ class Diversity(Filter[DiversityParameters]):
         return selected[1:]
 
 
-def _overlap(left: Sequence[int], right: Sequence[int]) -> float:
-    """Return the Jaccard index |left and right| / |left or right|; 1 for two empty sets."""
-    union = set(left) | set(right)
-    return len(set(left) & set(right)) / len(union) if union else 1.0
+def _overlap(first: Sequence[int], second: Sequence[int]) -> float:
+    """Return the Jaccard index |first and second| / |first or second|; 1 for two empty sets."""
+    union = set(first) | set(second)
+    return len(set(first) & set(second)) / len(union) if union else 1.0

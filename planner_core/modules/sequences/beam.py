@@ -176,16 +176,19 @@ def _grow(
         judgement = evaluator.judge(np.moveaxis(usage, 0, -1))
         free = ~level.blocked
         penalised = score - VIOLATION_PRICE * judgement.violation
-        seen: set[bytes] = set()
+        visited: set[bytes] = set()
         legal = _distinct(
-            level, _best(penalised, judgement.legal & free, OFFERED_PER_WIDTH * width), depth, seen
+            level,
+            _best(penalised, judgement.legal & free, OFFERED_PER_WIDTH * width),
+            depth,
+            visited,
         )
         if legal.size:
             yield _extended(level, legal, depth)[0]
         # Illegal sets that one more sell could repair have places of their own: beside legal ones
         # they would win by spending cash that is not there yet.
         repairable = _distinct(
-            level, _best(score, judgement.repairable & free, 2 * repairable_places), depth, seen
+            level, _best(score, judgement.repairable & free, 2 * repairable_places), depth, visited
         )
         survivors = np.concatenate([legal[:width], repairable[:repairable_places]])
         if not survivors.size:
@@ -217,16 +220,16 @@ def _extended(
 
 
 def _distinct(
-    level: _Level, places: NDArray[np.intp], depth: int, seen: set[bytes]
+    level: _Level, places: NDArray[np.intp], depth: int, visited: set[bytes]
 ) -> NDArray[np.intp]:
-    """Return the places whose sets were not seen before; {a, b} grows from a and from b."""
+    """Return the places whose sets are new; {a, b} grows from a and from b."""
     fresh = []
     ids = np.sort(_extended(level, places, depth)[0], axis=0).T
     data, size = ids.tobytes(), ids.itemsize * ids.shape[1]
     for row, place in enumerate(places.tolist()):
         identity = data[row * size : (row + 1) * size]
-        if identity not in seen:
-            seen.add(identity)
+        if identity not in visited:
+            visited.add(identity)
             fresh.append(place)
     return np.array(fresh, dtype=np.intp)
 

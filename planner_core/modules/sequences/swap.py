@@ -69,11 +69,11 @@ class Swap(SequenceGenerator[SwapParameters]):
         """Yield every improvement, as blocks of one set."""
         if not space.candidates.n:
             return
-        seen: set[tuple[int, ...]] = set()
+        visited: set[tuple[int, ...]] = set()
         for start in _starts(space, parameters.starts):
-            if start in seen:
+            if start in visited:
                 continue  # an earlier climb passed here and went on as this one would
-            seen.add(start)
+            visited.add(start)
             for better in climb(
                 space.evaluator,
                 start,
@@ -82,9 +82,9 @@ class Swap(SequenceGenerator[SwapParameters]):
                 pair_candidates=parameters.pair_candidates,
                 resized_sets=parameters.resized_sets,
             ):
-                if better in seen:
+                if better in visited:
                     break
-                seen.add(better)
+                visited.add(better)
                 yield as_block([better], space.depth, space.null_id)
 
 

@@ -35,11 +35,11 @@ def enumerated(evaluator: Evaluator, depth: int) -> tuple[int, float]:
     k = evaluator.candidates.n
     sets = [ids for n in range(min(depth, k) + 1) for ids in combinations(range(k), n)]
     block = as_block(sets, depth, evaluator.null_id)
-    judged = evaluator.check(block)
-    level = np.rint(judged.violation / VIOLATION_TOLERANCE)
-    least = level[judged.legal].min()
+    check = evaluator.check(block)
+    level = np.rint(check.violation / VIOLATION_TOLERANCE)
+    least = level[check.legal].min()
     scores = evaluator.exact_scores(block)
-    return int(least), float(scores[judged.legal & (level == least)].max())
+    return int(least), float(scores[check.legal & (level == least)].max())
 
 
 def ranking_that_knows_nothing(evaluator: Evaluator) -> Ranking:
@@ -128,14 +128,14 @@ def test_scip_finds_the_same_optimum_from_its_own_model(seed: int, turnover_max:
 @settings(max_examples=5)
 def test_a_better_start_changes_the_work_and_not_the_answer(seed: int) -> None:
     evaluator = rich_evaluator(3)
-    told = ranking_that_knows_nothing(evaluator)
+    warm = ranking_that_knows_nothing(evaluator)
     generator = np.random.default_rng(seed)
     some = [tuple(generator.permutation(evaluator.candidates.n)[:DEPTH]) for _ in range(500)]
-    told.offer(as_block(some, DEPTH, evaluator.null_id))
-    untold = ranking_that_knows_nothing(evaluator)
-    bounds = [prove(r, DEPTH, lambda: False).upper_bound for r in (told, untold)]
+    warm.offer(as_block(some, DEPTH, evaluator.null_id))
+    cold = ranking_that_knows_nothing(evaluator)
+    bounds = [prove(r, DEPTH, lambda: False).upper_bound for r in (warm, cold)]
     assert bounds[0] == pytest.approx(bounds[1], abs=2 * EXACT_TOLERANCE)
-    assert told.best == untold.best
+    assert warm.best == cold.best
 
 
 def test_nothing_to_choose_from_is_proven_at_once() -> None:

@@ -77,12 +77,12 @@ def trades_of(plan: Plan) -> list[tuple[str, str, float]]:
 
 def test_a_lone_remaining_buy_below_the_minimum_gain_stays_while_the_accepted_plan_lasts() -> None:
     for last in (AS_OF, LASTS_UNTIL):
-        made = planned(incumbent=accepted(valid_until=last))
-        assert made.outcome is Outcome.PLANNED
-        assert trades_of(made) == [("buy", "AAA", 8.0)]
-        assert made.score is not None
-        assert made.score.gain == pytest.approx(2.112e-4)
-        assert "what is left of the plan you accepted (01234567)" in made.steps[0].reason
+        result = planned(incumbent=accepted(valid_until=last))
+        assert result.outcome is Outcome.PLANNED
+        assert trades_of(result) == [("buy", "AAA", 8.0)]
+        assert result.score is not None
+        assert result.score.gain == pytest.approx(2.112e-4)
+        assert "what is left of the plan you accepted (01234567)" in result.steps[0].reason
 
 
 @pytest.mark.parametrize("incumbent", [None, accepted(valid_until=days_ago(1))])
@@ -90,8 +90,8 @@ def test_it_is_dropped_once_the_plan_is_dismissed_or_has_expired(
     incumbent: Incumbent | None,
 ) -> None:
     assert planned(incumbent=incumbent).outcome is Outcome.NOTHING_TO_DO
-    wished = planned(("AAA", BUY, 800.0), incumbent=incumbent)
-    assert wished.outcome is Outcome.NOTHING_TO_DO, "nor does anybody else's wish save it"
+    result = planned(("AAA", BUY, 800.0), incumbent=incumbent)
+    assert result.outcome is Outcome.NOTHING_TO_DO, "nor does the same wish of another module"
 
 
 def test_another_plan_wins_only_if_it_beats_the_accepted_one_by_the_minimum_gain() -> None:
@@ -103,8 +103,8 @@ def test_another_plan_wins_only_if_it_beats_the_accepted_one_by_the_minimum_gain
     better_by = best.score.gain * 1e4 - 2.112
     for factor, expected in ((0.99, trades_of(best)), (1.01, [("buy", "AAA", 8.0)])):
         limit = {"min_gain_bps": better_by * factor}
-        made = planned(*wishes, incumbent=accepted(), constraints=limit, **fields)
-        assert trades_of(made) == expected
+        result = planned(*wishes, incumbent=accepted(), constraints=limit, **fields)
+        assert trades_of(result) == expected
         alone = planned(*wishes, constraints=limit, **fields)
         assert trades_of(alone) == trades_of(best), "against doing nothing it is good enough"
 
@@ -112,13 +112,13 @@ def test_another_plan_wins_only_if_it_beats_the_accepted_one_by_the_minimum_gain
 def test_a_better_repair_needs_no_minimum_gain_over_the_accepted_plan() -> None:
     steps = (IncumbentStep("AAA", SELL, 8.0),)
     securities = wanting(AAA=0.25, BBB=0.25, CCC=0.25, DDD=0.25)
-    made = planned(
+    result = planned(
         ("BBB", SELL, 3_000.0), incumbent=accepted(steps), cash=-1_000.0, securities=securities
     )
-    assert made.violation_before > 0.0
-    assert made.violation_after == 0.0, "800 of the accepted sell alone would not do"
-    assert made.score is not None
-    assert made.score.gain < 5e-4
+    assert result.violation_before > 0.0
+    assert result.violation_after == 0.0, "800 of the accepted sell alone would not do"
+    assert result.score is not None
+    assert result.score.gain < 5e-4
 
 
 @pytest.mark.parametrize(
@@ -149,22 +149,22 @@ def test_an_accepted_plan_that_became_illegal_does_not_hold(
     steps = (*EIGHT_AAA, IncumbentStep("CCC", BUY, 8.0))
     securities = fields.pop("securities", wanting(AAA=0.23))
     securities = tuple(replace(s, target=0.22) if s.id == "CCC" else s for s in securities)
-    made = planned(
+    result = planned(
         incumbent=accepted(steps), constraints=constraints, securities=securities, **fields
     )
-    assert made.outcome is Outcome.NOTHING_TO_DO, why
+    assert result.outcome is Outcome.NOTHING_TO_DO, why
 
 
 def test_an_accepted_sell_is_never_of_more_than_is_held() -> None:
     steps = (IncumbentStep("AAA", SELL, 150.0),)
-    made = planned(incumbent=accepted(steps), securities=wanting(AAA=0.0))
-    assert trades_of(made) == [("sell", "AAA", 100.0)]
+    result = planned(incumbent=accepted(steps), securities=wanting(AAA=0.0))
+    assert trades_of(result) == [("sell", "AAA", 100.0)]
 
 
 def test_an_accepted_buy_is_in_whole_lots_whatever_was_filled() -> None:
     steps = (IncumbentStep("AAA", BUY, 8.6),)
-    made = planned(incumbent=accepted(steps), constraints={"min_gain_bps": 500.0})
-    assert trades_of(made) == [("buy", "AAA", 8.0)]
+    result = planned(incumbent=accepted(steps), constraints={"min_gain_bps": 500.0})
+    assert trades_of(result) == [("buy", "AAA", 8.0)]
 
 
 # --- refused steps ------------------------------------------------------------------------------
@@ -177,23 +177,25 @@ def test_refused_steps_never_come_back_before_their_day_and_do_from_then_on(
 ) -> None:
     refused = RefusedStep("AAA", side, AS_OF + timedelta(days=days), "no more of these")
     wishes = (("AAA", BUY, 2_000.0), ("BBB", SELL, 2_000.0), ("AAA", SELL, 2_000.0))
-    made = planned(*wishes, securities=wanting(AAA=0.3 if side is BUY else 0.1), refused=(refused,))
-    comes = any(step.security == "AAA" and step.side is side for step in made.steps)
+    result = planned(
+        *wishes, securities=wanting(AAA=0.3 if side is BUY else 0.1), refused=(refused,)
+    )
+    comes = any(step.security == "AAA" and step.side is side for step in result.steps)
     assert comes is (days <= 0)
-    reasons = {(r.security, r.side, r.reason) for r in made.rejected}
+    reasons = {(r.security, r.side, r.reason) for r in result.rejected}
     why = f"you refused it until {refused.until}: no more of these"
     assert (("AAA", side, why) in reasons) is (days > 0)
 
 
 def test_a_refusal_binds_one_side_of_one_security() -> None:
     refused = RefusedStep("AAA", SELL, LASTS_UNTIL)
-    made = planned(("AAA", BUY, 2_000.0), securities=wanting(AAA=0.3), refused=(refused,))
-    assert [trade[:2] for trade in trades_of(made)] == [("buy", "AAA")]
+    result = planned(("AAA", BUY, 2_000.0), securities=wanting(AAA=0.3), refused=(refused,))
+    assert [trade[:2] for trade in trades_of(result)] == [("buy", "AAA")]
 
 
 def test_a_refusal_of_what_is_not_in_the_portfolio_any_more_is_no_error() -> None:
-    made = planned(incumbent=accepted(), refused=(RefusedStep("GONE", BUY, LASTS_UNTIL),))
-    assert made.outcome is Outcome.PLANNED
+    result = planned(incumbent=accepted(), refused=(RefusedStep("GONE", BUY, LASTS_UNTIL),))
+    assert result.outcome is Outcome.PLANNED
 
 
 # --- losses that are offset ---------------------------------------------------------------------
@@ -268,13 +270,13 @@ def test_a_buy_in_a_related_bucket_closes_the_wash_sale_window_for_30_days(
         lots=(make_lot("AAA", unit_cost=150.0),),
         related_trades=(Trade(days_ago(days), security, side, 1.0, 100.0),),
     )
-    (found,) = TaxLossHarvest().calculate(make_state(context), TaxLossHarvestParameters())
-    assert isinstance(found, Opportunity) is harvested
-    if isinstance(found, Skip):
-        assert "wash sale" in found.reason
+    (result,) = TaxLossHarvest().calculate(make_state(context), TaxLossHarvestParameters())
+    assert isinstance(result, Opportunity) is harvested
+    if isinstance(result, Skip):
+        assert "wash sale" in result.reason
 
 
 def test_fills_of_a_related_bucket_start_no_cool_down_here() -> None:
     trade = Trade(days_ago(1), "AAA", BUY, 10.0, 100.0)
-    made = planned(("AAA", BUY, 2_000.0), securities=wanting(AAA=0.3), related_trades=(trade,))
-    assert [found[:2] for found in trades_of(made)] == [("buy", "AAA")]
+    result = planned(("AAA", BUY, 2_000.0), securities=wanting(AAA=0.3), related_trades=(trade,))
+    assert [trade[:2] for trade in trades_of(result)] == [("buy", "AAA")]

@@ -53,21 +53,21 @@ def test_one_cash_row_needs_no_conversions() -> None:
 
 
 def test_a_buy_at_home_is_paid_by_converting_what_lies_abroad() -> None:
-    made = planned(abroad(CashBalance("EUR", 0.0), CashBalance("USD", 30_000.0)))
-    assert made.outcome is Outcome.PLANNED
-    sides = [step.side for step in made.steps]
+    result = planned(abroad(CashBalance("EUR", 0.0), CashBalance("USD", 30_000.0)))
+    assert result.outcome is Outcome.PLANNED
+    sides = [step.side for step in result.steps]
     assert Side.CONVERT in sides
     assert sides.index(Side.CONVERT) < sides.index(Side.BUY)
-    crossing = next(step for step in made.steps if step.side is Side.CONVERT)
+    crossing = next(step for step in result.steps if step.side is Side.CONVERT)
     assert crossing.security == "USD>EUR"
     assert crossing.cost == pytest.approx(crossing.value * 10e-4)
     assert crossing.weight_before == crossing.weight_after == 0.0
 
 
 def test_no_row_is_overdrawn_when_every_step_is_done() -> None:
-    made = planned(abroad(CashBalance("EUR", 500.0), CashBalance("USD", 30_000.0)))
+    result = planned(abroad(CashBalance("EUR", 500.0), CashBalance("USD", 30_000.0)))
     rows = {"EUR": 500.0, "USD": 30_000.0 / RATE}
-    for step in made.steps:
+    for step in result.steps:
         if step.side is Side.CONVERT:
             source, target = step.security.split(">")
             rows[source] -= step.value
@@ -76,14 +76,14 @@ def test_no_row_is_overdrawn_when_every_step_is_done() -> None:
             sign = 1 if step.side is Side.SELL else -1
             rows[step.currency] += sign * step.value - step.cost - step.tax
         assert min(rows.values()) >= -1e-6, step
-    assert made.cash_after == pytest.approx(sum(rows.values()))
+    assert result.cash_after == pytest.approx(sum(rows.values()))
 
 
 def test_an_account_below_zero_abroad_is_filled_by_a_conversion() -> None:
-    made = planned(abroad(CashBalance("EUR", 10_000.0), CashBalance("USD", -1_000.0)))
-    assert made.violation_before > 0
-    assert made.violation_after == 0
-    assert any(step.side in {Side.CONVERT, Side.SELL} for step in made.steps)
+    result = planned(abroad(CashBalance("EUR", 10_000.0), CashBalance("USD", -1_000.0)))
+    assert result.violation_before > 0
+    assert result.violation_after == 0
+    assert any(step.side in {Side.CONVERT, Side.SELL} for step in result.steps)
 
 
 def test_a_foreign_trade_pays_no_conversion_of_its_own() -> None:
@@ -94,15 +94,15 @@ def test_a_foreign_trade_pays_no_conversion_of_its_own() -> None:
 
 
 def test_nav_falls_by_the_costs_alone() -> None:
-    made = planned(abroad(CashBalance("EUR", 0.0), CashBalance("USD", 30_000.0)))
-    assert made.nav is not None
-    assert made.nav_after == pytest.approx(made.nav - sum(s.cost + s.tax for s in made.steps))
+    result = planned(abroad(CashBalance("EUR", 0.0), CashBalance("USD", 30_000.0)))
+    assert result.nav is not None
+    assert result.nav_after == pytest.approx(result.nav - sum(s.cost + s.tax for s in result.steps))
 
 
 def test_the_certificate_counts_conversions_too() -> None:
     context = abroad(CashBalance("EUR", 0.0), CashBalance("USD", 30_000.0))
     config = make_config(constraints=MULTI, max_plan_depth=3)
     ticks = iter(np.arange(1e6))
-    made = plan(context, config, Runtime(proof_s=1e5, monotonic=lambda: float(next(ticks))))
-    assert made.certificate is not None
-    assert made.certificate.exact
+    result = plan(context, config, Runtime(proof_s=1e5, monotonic=lambda: float(next(ticks))))
+    assert result.certificate is not None
+    assert result.certificate.exact

@@ -127,7 +127,7 @@ def test_the_smallest_trade_is_400_or_one_percent(cash: float, smallest: float) 
 
 
 @pytest.mark.parametrize(
-    ("trades", "left"),
+    ("trades", "remaining"),
     [
         ((), 0.20),
         ((trade(29, Side.BUY), trade(0, Side.SELL, "BBB")), 0.16),  # both sides count
@@ -137,9 +137,9 @@ def test_the_smallest_trade_is_400_or_one_percent(cash: float, smallest: float) 
     ],
 )
 def test_turnover_counts_the_fills_of_the_last_thirty_days(
-    trades: tuple[Trade, ...], left: float
+    trades: tuple[Trade, ...], remaining: float
 ) -> None:
-    assert limits_of(trades=trades).turnover_left == pytest.approx(left)
+    assert limits_of(trades=trades).turnover_left == pytest.approx(remaining)
 
 
 def test_foreign_fills_count_in_base_currency() -> None:
@@ -148,7 +148,7 @@ def test_foreign_fills_count_in_base_currency() -> None:
 
 
 @pytest.mark.parametrize(
-    ("flows", "trades", "left", "credit"),
+    ("flows", "trades", "remaining", "credit"),
     [
         ((CashFlow(days_ago(1), 5_000.0),), (), 0.20, 0.10),
         ((CashFlow(days_ago(29), 5_000.0),), (), 0.20, 0.10),
@@ -161,10 +161,10 @@ def test_foreign_fills_count_in_base_currency() -> None:
     ],
 )
 def test_a_deposit_may_be_deployed_beyond_the_turnover(
-    flows: tuple[CashFlow, ...], trades: tuple[Trade, ...], left: float, credit: float
+    flows: tuple[CashFlow, ...], trades: tuple[Trade, ...], remaining: float, credit: float
 ) -> None:
     limits = limits_of(cash_flows=flows, trades=trades)
-    assert limits.turnover_left == pytest.approx(left)
+    assert limits.turnover_left == pytest.approx(remaining)
     assert limits.deposit_credit == pytest.approx(credit)
 
 

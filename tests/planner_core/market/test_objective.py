@@ -124,8 +124,8 @@ def test_the_gradient_is_the_slope_of_the_smooth_part() -> None:
 def test_gradient_and_quadratic_carry_a_change_exactly() -> None:
     objective, change = by_hand(), np.array([0.07, -0.2])
     expected = smooth(objective, WEIGHTS + change) - smooth(objective, WEIGHTS)
-    found = objective.gradient(WEIGHTS) @ change - change @ objective.quadratic() @ change
-    assert found == pytest.approx(expected, abs=1e-15)
+    slope = objective.gradient(WEIGHTS) @ change - change @ objective.quadratic() @ change
+    assert slope == pytest.approx(expected, abs=1e-15)
 
 
 @settings(max_examples=25)

@@ -239,7 +239,7 @@ def test_an_old_jump_that_stayed_is_taken_for_real() -> None:
 
 
 @pytest.mark.parametrize(
-    ("days_ago", "told"),
+    ("days_ago", "finding_ids"),
     [
         (GUARD_DAYS, ["price_jump"]),
         (GUARD_DAYS + 1, ["price_jump_taken_for_real"]),
@@ -247,13 +247,13 @@ def test_an_old_jump_that_stayed_is_taken_for_real() -> None:
         (GUARD_DAYS + LAPSE_FINDING_DAYS + 1, []),
     ],
 )
-def test_a_jump_that_is_believed_without_being_accepted_is_told(
-    days_ago: int, told: list[str]
+def test_a_jump_that_counts_without_being_accepted_is_a_finding(
+    days_ago: int, finding_ids: list[str]
 ) -> None:
     prices = calm()
     prices[-days_ago:, 0] *= 0.5
     history = history_of(prices)
-    assert ids(history.findings) == told
+    assert ids(history.findings) == finding_ids
     for finding in history.findings:
         assert "moved -50" in finding.message or "moved -49" in finding.message
         assert "trader data accept AAA" in finding.action

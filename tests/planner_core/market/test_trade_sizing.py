@@ -222,7 +222,7 @@ def test_a_short_history_does_not_forbid_a_sell() -> None:
 
 def test_wishes_that_come_to_the_same_trade_are_merged() -> None:
     state = state_of()
-    found = [
+    quantities = [
         ("k.one", make_opportunity(state, "AAA", Side.SELL, 1_050.0, reason="first")),
         ("k.two", make_opportunity(state, "AAA", Side.SELL, 1_001.0, reason="second")),
         ("k.one", make_opportunity(state, "AAA", Side.SELL, 1_002.0, reason="third")),
@@ -231,7 +231,7 @@ def test_wishes_that_come_to_the_same_trade_are_merged() -> None:
         ("k.two", make_opportunity(state, "AAA", Side.BUY, 1_000.0)),
         ("k.two", make_opportunity(state, "AAA", Side.BUY, 10.0)),
     ]
-    actions, rejections = size_opportunities(found, state)
+    actions, rejections = size_opportunities(quantities, state)
     assert [(a.security, a.quantity) for a in actions] == [(0, -10), (1, -10), (0, 10)]
     merged = actions[0]
     assert merged.sources == ("k.one", "k.two")

@@ -81,14 +81,14 @@ def test_a_missing_rate_is_an_error_and_never_one() -> None:
 @pytest.mark.parametrize(("missing", "raises"), [(0, False), (5, False), (6, True)])
 def test_the_rate_of_cash_may_be_five_days_old(missing: int, raises: bool) -> None:
     rates = np.linspace(0.5, 0.9, 400)
-    known = rates[399 - missing]
+    last_rate = rates[399 - missing]
     rates[400 - missing :] = NAN
     context = make_context(fx_rates={"USD": rates})
     if raises:
         with pytest.raises(ContextError, match="no recent USD rate"):
             latest_rate(context, "USD")
     else:
-        assert latest_rate(context, "USD") == known
+        assert latest_rate(context, "USD") == last_rate
     assert latest_rate(context, "EUR") == 1.0
 
 

@@ -28,14 +28,14 @@ def programs(seed: int, batch: int, size: int, n_rows: int, *, flat: bool = Fals
     )
 
 
-def take(made: Programs, row: int) -> tuple[FloatArray, ...]:
+def take(program: Programs, row: int) -> tuple[FloatArray, ...]:
     return (
-        made.quadratic[row],
-        made.linear[row],
-        made.low[row],
-        made.high[row],
-        made.rows[row],
-        made.rhs[row],
+        program.quadratic[row],
+        program.linear[row],
+        program.low[row],
+        program.high[row],
+        program.rows[row],
+        program.rhs[row],
     )
 
 
@@ -50,11 +50,11 @@ def take(made: Programs, row: int) -> tuple[FloatArray, ...]:
 def test_every_solution_meets_the_conditions_of_a_maximum(
     seed: int, batch: int, size: int, n_rows: int, flat: bool
 ) -> None:
-    made = programs(seed, batch, size, n_rows, flat=flat)
-    solutions = solve(made)
+    program = programs(seed, batch, size, n_rows, flat=flat)
+    solutions = solve(program)
     assert solutions.solved.all()
     for row in range(batch):
-        quadratic, linear, low, high, rows, rhs = take(made, row)
+        quadratic, linear, low, high, rows, rhs = take(program, row)
         point, dual = solutions.primal[row], solutions.dual[row]
         assert (point >= low).all()
         assert (point <= high).all()
@@ -68,27 +68,29 @@ def test_every_solution_meets_the_conditions_of_a_maximum(
 
 
 def test_a_program_without_a_solution_is_told_from_its_neighbours_that_have_one() -> None:
-    made = programs(seed=3, batch=3, size=4, n_rows=2)
-    alone = solve(made).primal
-    made.rhs[1] = made.rows[1] @ made.low[1] - np.abs(made.rows[1]) @ made.high[1] - 1.0
-    solutions = solve(made)
+    program = programs(seed=3, batch=3, size=4, n_rows=2)
+    alone = solve(program).primal
+    program.rhs[1] = (
+        program.rows[1] @ program.low[1] - np.abs(program.rows[1]) @ program.high[1] - 1.0
+    )
+    solutions = solve(program)
     assert solutions.solved.tolist() == [True, False, True]
     assert np.isfinite(solutions.primal).all()
     assert solutions.primal[[0, 2]] == pytest.approx(alone[[0, 2]], abs=1e-7)
 
 
 def test_a_limit_that_binds_has_the_price_of_a_little_more_room() -> None:
-    made = programs(seed=8, batch=1, size=5, n_rows=1)
-    made.rows[:] = 1.0
-    made.rhs[:] = made.low.sum() + 0.01
-    made.linear[:] = np.abs(made.linear) + 0.05
+    program = programs(seed=8, batch=1, size=5, n_rows=1)
+    program.rows[:] = 1.0
+    program.rhs[:] = program.low.sum() + 0.01
+    program.linear[:] = np.abs(program.linear) + 0.05
 
     def best() -> float:
-        point = solve(made).primal[0]
-        return float(made.linear[0] @ point - point @ made.quadratic[0] @ point)
+        point = solve(program).primal[0]
+        return float(program.linear[0] @ point - point @ program.quadratic[0] @ point)
 
-    dual, before = float(solve(made).dual[0, 0]), best()
-    made.rhs[:] += 1e-4
+    dual, before = float(solve(program).dual[0, 0]), best()
+    program.rhs[:] += 1e-4
     assert (best() - before) / 1e-4 == pytest.approx(dual, rel=0.02)
     assert dual > 0.01
 

@@ -138,8 +138,8 @@ def test_the_slope_is_what_a_little_more_adds() -> None:
     for leg in range(legs.n):
         little = np.zeros((1, legs.n))
         little[0, leg] = 1e-7
-        found = (legs.gain(size + little) - legs.gain(size - little))[0] / 2e-7
-        assert found == pytest.approx(slope[leg], abs=2e-4)
+        difference = (legs.gain(size + little) - legs.gain(size - little))[0] / 2e-7
+        assert difference == pytest.approx(slope[leg], abs=2e-4)
 
 
 def test_tax_is_that_of_selling_everything() -> None:

@@ -54,10 +54,10 @@ def state_of(seed: int = 1, cash: float = 900.0, **overrides: Any) -> PlanningSt
 def rank_of(actions: tuple[Action, ...], state: PlanningState) -> Rank | None:
     evaluator = make_evaluator(state, actions)
     block = as_block([tuple(range(len(actions)))], len(actions), evaluator.null_id)
-    judged = evaluator.check(block)
-    if not judged.legal[0]:
+    check = evaluator.check(block)
+    if not check.legal[0]:
         return None
-    return round(judged.violation[0] * 1e9), -float(evaluator.exact_scores(block)[0])
+    return round(check.violation[0] * 1e9), -float(evaluator.exact_scores(block)[0])
 
 
 def best_of_all(actions: tuple[Action, ...], state: PlanningState) -> Rank:
@@ -79,8 +79,8 @@ def best_of_all(actions: tuple[Action, ...], state: PlanningState) -> Rank:
         list(product(*(range(a, b) for a, b in pairwise(starts)))),
         dtype=np.int16,
     ).T
-    judged = evaluator.check(sets)
-    scores = np.where(judged.legal & (judged.violation < 1e-9), evaluator.exact_scores(sets), -9.0)
+    check = evaluator.check(sets)
+    scores = np.where(check.legal & (check.violation < 1e-9), evaluator.exact_scores(sets), -9.0)
     return 0, -float(scores.max())
 
 
@@ -96,12 +96,12 @@ def test_two_trades_end_at_the_best_of_all_their_sizes(
 ) -> None:
     state = state_of(seed, cash, turnover_max=0.5)
     actions = (make_action(state, "AAA", -float(sell)), make_action(state, "BBB", float(buy)))
-    found = tune(actions, state, never)
-    assert found is not None
+    tuned = tune(actions, state, never)
+    assert tuned is not None
     level, negative = best_of_all(actions, state)
-    assert found.rank[0] == level
+    assert tuned.rank[0] == level
     nothing = -sum(state.objective.terms(state.portfolio.weight).values())
-    best_gain, gain = nothing - negative, nothing - found.rank[1]
+    best_gain, gain = nothing - negative, nothing - tuned.rank[1]
     assert gain >= 0.999 * best_gain - 1e-9
 
 
@@ -122,22 +122,22 @@ def test_what_was_legal_stays_legal_and_gets_no_worse(
         make_action(state, "CCC", float(other)),
     )
     before = rank_of(actions, state)
-    found = tune(actions, state, never)
+    tuned = tune(actions, state, never)
     if before is not None and all(single_trade_complaint(a, state) is None for a in actions):
-        assert found is not None
-        assert found.rank <= (before[0], before[1] + 1e-11)
-    if found is not None:
-        assert rank_of(found.actions, state) == pytest.approx(found.rank)
-        assert all(single_trade_complaint(a, state) is None for a in found.actions)
-        assert all(float(a.quantity).is_integer() for a in found.actions)
+        assert tuned is not None
+        assert tuned.rank <= (before[0], before[1] + 1e-11)
+    if tuned is not None:
+        assert rank_of(tuned.actions, state) == pytest.approx(tuned.rank)
+        assert all(single_trade_complaint(a, state) is None for a in tuned.actions)
+        assert all(float(a.quantity).is_integer() for a in tuned.actions)
 
 
 def test_a_size_between_lots_is_rounded_so_that_the_limits_hold() -> None:
     state = state_of(cash=250.0)
     sell = make_action(state, "AAA", -40.0)
-    found = tune((replace(sell, quantity=-40.4), make_action(state, "BBB", 8.7)), state, never)
-    assert found is not None
-    assert rank_of(found.actions, state) == pytest.approx((0, found.rank[1]))
+    tuned = tune((replace(sell, quantity=-40.4), make_action(state, "BBB", 8.7)), state, never)
+    assert tuned is not None
+    assert rank_of(tuned.actions, state) == pytest.approx((0, tuned.rank[1]))
 
 
 def test_trades_that_no_rounding_makes_legal_are_given_up() -> None:
@@ -162,24 +162,24 @@ def test_fractions_of_a_unit_are_tuned_to_what_matters_in_money() -> None:
         lots=(make_lot("AAA", 3.0), make_lot("BBB", 40.0)),
     )
     state = make_state(context, make_config(constraints={"turnover_max": 2.0}))
-    found = tune((make_action(state, "AAA", -0.5),), state, never)
-    assert found is not None
-    assert found.rank[0] == 0, "half a unit leaves it far above its cap: more must go"
+    tuned = tune((make_action(state, "AAA", -0.5),), state, never)
+    assert tuned is not None
+    assert tuned.rank[0] == 0, "half a unit leaves it far above its cap: more must go"
     better = [
-        rank_of((resized(found.actions[0], -found.actions[0].quantity * factor, state),), state)
+        rank_of((resized(tuned.actions[0], -tuned.actions[0].quantity * factor, state),), state)
         for factor in (0.97, 0.99, 0.999)
     ]
-    assert all(rank is None or rank[1] > found.rank[1] - 1e-8 for rank in better)
+    assert all(rank is None or rank[1] > tuned.rank[1] - 1e-8 for rank in better)
 
 
 def test_reason_sources_and_being_a_repair_go_with_every_size() -> None:
     state = state_of()
-    wanted = make_action(state, "AAA", -40.0, mandatory=True, sources=("a", "b"))
-    found = tune((wanted,), state, never)
-    assert found is not None
-    assert len(found.nearby) > 5
-    assert {(a.sources, a.reason, a.mandatory) for a in found.nearby} == {
-        (("a", "b"), wanted.reason, True)
+    start = make_action(state, "AAA", -40.0, mandatory=True, sources=("a", "b"))
+    tuned = tune((start,), state, never)
+    assert tuned is not None
+    assert len(tuned.nearby) > 5
+    assert {(a.sources, a.reason, a.mandatory) for a in tuned.nearby} == {
+        (("a", "b"), start.reason, True)
     }
 
 
@@ -194,19 +194,19 @@ def test_a_conversion_keeps_its_amount() -> None:
         cash_delta=-0.5,
         convert_to="USD",
     )
-    found = tune((conversion, make_action(state, "AAA", -40.0)), state, never)
-    assert found is not None
-    assert found.actions[0] == conversion
+    tuned = tune((conversion, make_action(state, "AAA", -40.0)), state, never)
+    assert tuned is not None
+    assert tuned.actions[0] == conversion
 
 
 def test_a_deadline_ends_the_tuning_with_something_legal_and_a_cancel_ends_it_at_once() -> None:
     state = state_of(turnover_max=0.5)
     actions = (make_action(state, "AAA", -20.0), make_action(state, "BBB", 3.0))
-    found, best = tune(actions, state, lambda: True), tune(actions, state, never)
-    assert found is not None
+    tuned, best = tune(actions, state, lambda: True), tune(actions, state, never)
+    assert tuned is not None
     assert best is not None
-    assert rank_of(found.actions, state) is not None
-    assert found.rank > best.rank
+    assert rank_of(tuned.actions, state) is not None
+    assert tuned.rank > best.rank
 
     def cancelled() -> bool:
         raise PlanningCancelledError("nobody waits")

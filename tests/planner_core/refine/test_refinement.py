@@ -141,13 +141,13 @@ def test_an_accepted_step_in_another_size_is_not_called_what_is_left() -> None:
     incumbent = Incumbent("0123456789abcdef", AS_OF, (IncumbentStep("AAA", SELL, 30.0),))
     securities = (make_security("AAA", target=0.1), make_security("BBB", target=0.5))
     context = make_context(securities=securities, incumbent=incumbent)
-    made = plan_of_wishes(context, [("BBB", BUY, 1_000.0)])
-    sold = next(step for step in made.steps if step.security == "AAA")
+    result = plan_of_wishes(context, [("BBB", BUY, 1_000.0)])
+    sold = next(step for step in result.steps if step.security == "AAA")
     assert sold.quantity != 30.0
     assert sold.reason == "what is left of the plan you accepted (01234567), in another size"
-    (kept,) = plan_of_wishes(context, [], max_plan_depth=1, constraints={"min_gain_bps": 999}).steps
-    assert kept.quantity == 30.0
-    assert kept.reason == "what is left of the plan you accepted (01234567)"
+    (step,) = plan_of_wishes(context, [], max_plan_depth=1, constraints={"min_gain_bps": 999}).steps
+    assert step.quantity == 30.0
+    assert step.reason == "what is left of the plan you accepted (01234567)"
 
 
 def test_a_violation_that_cannot_be_repaired_in_full_is_made_as_small_as_it_gets() -> None:
@@ -158,9 +158,9 @@ def test_a_violation_that_cannot_be_repaired_in_full_is_made_as_small_as_it_gets
         cash=-12_000.0,
     )
     config = make_config(constraints={"turnover_max": 10.0, "position_weight_max": 1.0})
-    made = plan(context, config)
-    assert [(s.side, s.security, s.quantity) for s in made.steps] == [(SELL, "AAA", 90.0)]
-    assert 0 < made.violation_after < made.violation_before
+    result = plan(context, config)
+    assert [(s.side, s.security, s.quantity) for s in result.steps] == [(SELL, "AAA", 90.0)]
+    assert 0 < result.violation_after < result.violation_before
 
 
 def test_plans_with_conversions_are_refined_too() -> None:
@@ -174,19 +174,19 @@ def test_plans_with_conversions_are_refined_too() -> None:
         fx_rates={"USD": constant_rate(0.9)},
     )
     limits = {"multi_currency": True, "position_weight_max": 1.0, "turnover_max": 2.0}
-    made = plan(context, make_config(constraints=limits))
-    assert {step.side.value for step in made.steps} == {"sell", "convert", "buy"}
-    assert made.violation_after == 0.0
+    result = plan(context, make_config(constraints=limits))
+    assert {step.side.value for step in result.steps} == {"sell", "convert", "buy"}
+    assert result.violation_after == 0.0
 
 
 def test_a_cancelled_refinement_ends_with_an_error_and_a_late_one_with_what_there_is() -> None:
     state = state_of()
     ranking = ranking_of(state, both_sides(state), (0,), (6,))
-    asked: list[int] = []
+    calls: list[int] = []
 
     def is_cancelled() -> bool:
-        asked.append(1)
-        return len(asked) > 5
+        calls.append(1)
+        return len(calls) > 5
 
     with pytest.raises(PlanningCancelledError):
         refine(ranking, state, Runtime(is_cancelled=is_cancelled))

@@ -50,7 +50,7 @@ def random_sets(
     return sets
 
 
-def judged(prepared: Prepared, ids: tuple[int, ...]) -> Verdict:
+def verdict_of(prepared: Prepared, ids: tuple[int, ...]) -> Verdict:
     return prepared.reference.judge([prepared.wishes[i] for i in ids])
 
 
@@ -64,7 +64,7 @@ def check_sets(portfolio: Portfolio, seed: int, n_sets: int) -> None:
     upper = evaluator.upper_scores(block)
     largest = max(1.0, float(np.abs(evaluator.tables.lin).max()))
     for place, ids in enumerate(sets):
-        verdict = judged(prepared, ids)
+        verdict = verdict_of(prepared, ids)
         assert bool(features.legal[place]) is (not verdict.complaint), (ids, verdict.complaint)
         if not prepared.reference.conflict([prepared.wishes[i] for i in ids]):
             assert features.violation[place] == pytest.approx(verdict.violation, abs=DUST)

@@ -46,12 +46,12 @@ def by_brute_force(hood: Neighbourhood, sets: Iterator[tuple[int, ...]]) -> list
     evaluator, tables = hood.evaluator, hood.evaluator.tables
     expected = []
     for ids in sets:
-        judged = evaluator.check(as_block([ids], DEPTH, evaluator.null_id))
+        check = evaluator.check(as_block([ids], DEPTH, evaluator.null_id))
         bound = hood.before + hood.lin[list(ids)].sum()
         bound += sum(tables.pair[i, j] for i, j in combinations(ids, 2))
-        level = int(np.rint(judged.violation[0] / VIOLATION_TOLERANCE))
+        level = int(np.rint(check.violation[0] / VIOLATION_TOLERANCE))
         improves = (level, -bound) < (hood.level, -hood.score - 1e-12)
-        if judged.legal[0] and ids != hood.current and improves:
+        if check.legal[0] and ids != hood.current and improves:
             expected.append((level, -float(bound)))
     return sorted(expected)
 
@@ -63,20 +63,20 @@ def test_neighbours_are_the_best_of_brute_force_each_once(
 ) -> None:
     evaluator = around(cash)
     n = evaluator.candidates.n
-    judged = evaluator.check(as_block([start], DEPTH, evaluator.null_id))
-    if not judged.legal[0]:
+    check = evaluator.check(as_block([start], DEPTH, evaluator.null_id))
+    if not check.legal[0]:
         start = ()
     hood = Neighbourhood(evaluator, start, DEPTH)
     ones = [*exchanged(n, start, 1, 1), *exchanged(n, start, 1, 0)]
-    for found, sets in (
+    for neighbours, sets in (
         (hood.exchanges_of_one(), iter(ones)),
         (hood.exchanges_of_two(EVERY_CANDIDATE), exchanged(n, start, 2, 2)),
     ):
         expected = by_brute_force(hood, sets)[:EXACT_NEIGHBOURS]
-        ordered = sorted(found)[:EXACT_NEIGHBOURS]
+        ordered = sorted(neighbours)[:EXACT_NEIGHBOURS]
         assert [level for level, _, _ in ordered] == [level for level, _ in expected]
         assert [bound for _, bound, _ in ordered] == pytest.approx([b for _, b in expected])
-        assert len({ids for _, _, ids in found}) == len(found)
+        assert len({ids for _, _, ids in neighbours}) == len(neighbours)
 
 
 def test_some_of_these_neighbourhoods_have_more_neighbours_than_are_scored() -> None:
@@ -97,7 +97,9 @@ def test_a_climb_knows_where_its_steps_stand(cash: float) -> None:
     fresh = Neighbourhood(evaluator, better, DEPTH)
     assert hood.next_standing == pytest.approx((fresh.score, fresh.level), abs=1e-12)
     ranks = [
-        (found.level, -found.score)
-        for found in (Neighbourhood(evaluator, ids, DEPTH) for ids in climb(evaluator, (), DEPTH))
+        (neighbours.level, -neighbours.score)
+        for neighbours in (
+            Neighbourhood(evaluator, ids, DEPTH) for ids in climb(evaluator, (), DEPTH)
+        )
     ]
     assert ranks == sorted(ranks, reverse=True)

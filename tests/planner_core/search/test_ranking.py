@@ -43,10 +43,10 @@ def check_against_brute_force(portfolio: Portfolio, seed: int) -> None:
     depth = min(3, portfolio.config.max_plan_depth)
     sets = every_set(prepared.candidates.n, depth)
     shuffled = [sets[i] for i in np.random.default_rng(seed).permutation(len(sets))]
-    found = ranked(prepared.evaluator, shuffled, depth, TOP).sets
+    best = ranked(prepared.evaluator, shuffled, depth, TOP).sets
     expected = prepared.reference.best_sets(prepared.wishes, depth)
-    assert len(found) == min(TOP, len(expected))
-    for place, (ranked_set, (ids, verdict)) in enumerate(zip(found, expected, strict=False)):
+    assert len(best) == min(TOP, len(expected))
+    for place, (ranked_set, (ids, verdict)) in enumerate(zip(best, expected, strict=False)):
         assert ranked_set.violation == pytest.approx(verdict.violation, abs=2 * DUST)
         assert ranked_set.score == pytest.approx(verdict.score, rel=1e-9, abs=1e-9)
         around = [expected[i][1].score for i in (place - 1, place + 1) if 0 <= i < len(expected)]
@@ -205,14 +205,12 @@ def test_a_bucket_deep_in_debt_is_ranked_as_exactly_as_any_other(leverage: float
         state, [make_action(state, s.id, n) for s in state.context.securities for n in sizes]
     )
     sets = every_set(evaluator.candidates.n, 3)
-    found = ranked(evaluator, sets, 3, TOP).sets
+    best = ranked(evaluator, sets, 3, TOP).sets
     block = as_block(sets, 3, evaluator.null_id)
-    judged, scores = evaluator.check(block), evaluator.exact_scores(block)
+    check, scores = evaluator.check(block), evaluator.exact_scores(block)
     order = sorted(
-        (round(float(judged.violation[i]) / DUST), -float(scores[i]))
+        (round(float(check.violation[i]) / DUST), -float(scores[i]))
         for i in range(len(sets))
-        if judged.legal[i]
+        if check.legal[i]
     )
-    assert [-s.score for s in found] == pytest.approx(
-        [score for _, score in order[:TOP]], rel=1e-12
-    )
+    assert [-s.score for s in best] == pytest.approx([score for _, score in order[:TOP]], rel=1e-12)

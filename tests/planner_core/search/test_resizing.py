@@ -37,7 +37,7 @@ def crowded(state: PlanningState | None = None) -> Evaluator:
     )
 
 
-def found(evaluator: Evaluator, chosen: tuple[int, ...], sets_max: int) -> list[tuple[int, ...]]:
+def sets_of(evaluator: Evaluator, chosen: tuple[int, ...], sets_max: int) -> list[tuple[int, ...]]:
     sets = []
     for block in resized_sets(evaluator.candidates, chosen, sets_max):
         assert block.dtype == np.int16
@@ -55,7 +55,7 @@ def traded(evaluator: Evaluator, chosen: tuple[int, ...]) -> list[tuple[int, boo
 def test_every_combination_of_sizes_is_yielded_once_and_trades_the_same() -> None:
     evaluator = crowded()
     chosen = (1, 10)  # a sell of the first security, a buy of the second
-    sets = found(evaluator, chosen, 1_000)
+    sets = sets_of(evaluator, chosen, 1_000)
     assert len(sets) == len(set(sets)) == 3 * 3 - 1
     assert all(traded(evaluator, ids) == traded(evaluator, chosen) for ids in sets)
 
@@ -64,7 +64,7 @@ def test_every_combination_of_sizes_is_yielded_once_and_trades_the_same() -> Non
 def test_a_number_of_changed_trades_is_tried_wholly_or_not_at_all(
     sets_max: int, expected: int
 ) -> None:
-    assert len(found(crowded(), (1, 10), sets_max)) == expected
+    assert len(sets_of(crowded(), (1, 10), sets_max)) == expected
 
 
 def test_a_trade_of_one_size_stays_and_does_not_stop_the_others() -> None:
@@ -72,14 +72,14 @@ def test_a_trade_of_one_size_stays_and_does_not_stop_the_others() -> None:
     evaluator = make_evaluator(
         state, [make_action(state, "AAA", -20), *(make_action(state, "BBB", n) for n in (10, 20))]
     )
-    assert found(evaluator, (0, 1), 100) == [(0, 2)]
+    assert sets_of(evaluator, (0, 1), 100) == [(0, 2)]
 
 
 def test_a_climb_ends_where_no_combination_of_sizes_is_better() -> None:
     evaluator = crowded()
     *_, last = climb(evaluator, (0,), 3)
     best = evaluator.exact_scores(np.array(last, dtype=np.int16)[:, None])[0]
-    for ids in found(evaluator, last, 10_000):
+    for ids in sets_of(evaluator, last, 10_000):
         block = np.array(ids, dtype=np.int16)[:, None]
         legal = bool(evaluator.check(block).legal[0])
         assert not legal or evaluator.exact_scores(block)[0] <= best + 1e-12
@@ -91,7 +91,7 @@ def test_the_best_sizes_are_those_of_brute_force() -> None:
     for chosen in combinations(range(evaluator.candidates.n), 3):
         if len({place // len(SIZES) for place in chosen}) < len(chosen):
             continue  # two trades of one security
-        sets = [chosen, *found(evaluator, chosen, 10_000)]
+        sets = [chosen, *sets_of(evaluator, chosen, 10_000)]
         block = np.array(sets, dtype=np.int16).T
         legal = evaluator.check(block).legal
         if not legal[0]:

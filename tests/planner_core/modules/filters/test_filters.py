@@ -94,8 +94,8 @@ def test_a_security_is_left_alone_for_some_days_in_both_directions(
     context = make_context(trades=(Trade(days_ago(days), "AAA", side, 1, 100.0),))
     state = make_state(context)
     candidates = candidates_of(state, ("AAA", 5), ("AAA", -5), ("BBB", 5))
-    found = RecentlyTraded().reject(candidates, state, RecentlyTradedParameters())
-    assert found == (
+    rejections = RecentlyTraded().reject(candidates, state, RecentlyTradedParameters())
+    assert rejections == (
         dict.fromkeys((0, 1), "traded today" if days == 0 else f"traded {days} days ago")
         if rejected
         else {}
@@ -109,28 +109,28 @@ def test_the_latest_of_several_trades_counts_and_mandatory_sells_survive() -> No
     )
     state = make_state(make_context(trades=trades))
     actions = [make_action(state, "AAA", -5), make_action(state, "AAA", -6, mandatory=True)]
-    found = RecentlyTraded().reject(
+    rejections = RecentlyTraded().reject(
         make_candidates(state, actions), state, RecentlyTradedParameters()
     )
-    assert found == {0: "traded 1 day ago"}
+    assert rejections == {0: "traded 1 day ago"}
 
 
 def test_an_accepted_step_that_was_filled_in_part_is_not_kept_quiet_by_its_own_fills() -> None:
     fill = Trade(days_ago(1), "AAA", Side.SELL, 1, 100.0)
-    left = (IncumbentStep("AAA", Side.SELL, 7.0), IncumbentStep("CCC", Side.BUY, 5.0))
+    remaining = (IncumbentStep("AAA", Side.SELL, 7.0), IncumbentStep("CCC", Side.BUY, 5.0))
     trades = (fill, Trade(days_ago(1), "CCC", Side.SELL, 1, 100.0))
     for days, rejected in ((0, {1, 2}), (1, {0, 1, 2})):
-        incumbent = Incumbent("trace-0", days_ago(days), left)
+        incumbent = Incumbent("trace-0", days_ago(days), remaining)
         state = make_state(make_context(trades=trades, incumbent=incumbent))
         candidates = candidates_of(state, ("AAA", -5), ("AAA", 5), ("CCC", 5), ("BBB", 5))
-        found = RecentlyTraded().reject(candidates, state, RecentlyTradedParameters())
-        assert set(found) == rejected
+        rejections = RecentlyTraded().reject(candidates, state, RecentlyTradedParameters())
+        assert set(rejections) == rejected
     both = (fill, Trade(days_ago(3), "AAA", Side.BUY, 1, 100.0))
-    accepted = Incumbent("trace-0", days_ago(0), left)
+    accepted = Incumbent("trace-0", days_ago(0), remaining)
     state = make_state(make_context(trades=both, incumbent=accepted))
     candidates = candidates_of(state, ("AAA", -5))
-    found = RecentlyTraded().reject(candidates, state, RecentlyTradedParameters())
-    assert found == {0: "traded 3 days ago"}, "somebody bought it meanwhile: that is no fill"
+    rejections = RecentlyTraded().reject(candidates, state, RecentlyTradedParameters())
+    assert rejections == {0: "traded 3 days ago"}, "somebody bought it meanwhile: that is no fill"
 
 
 # -- correlation_aware --------------------------------------------------------------------------
@@ -245,14 +245,14 @@ def test_the_bound_keeps_what_is_mandatory_then_each_securitys_best() -> None:
 def test_when_no_alternative_differs_enough_none_is_reported() -> None:
     runtime = make_runtime(stub_filter(select=lambda _: []))
     config = make_config(runtime.registries, filters={"diversity": False}, max_plan_depth=2)
-    made = plan(make_context(n_days=300), config, runtime)
-    assert made.steps
-    assert made.alternatives == ()
+    result = plan(make_context(n_days=300), config, runtime)
+    assert result.steps
+    assert result.alternatives == ()
 
 
 def test_a_filter_without_an_opinion_leaves_the_alternatives_in_rank_order() -> None:
     config = make_config(filters={"diversity": False}, max_plan_depth=2, search={"alternatives": 2})
-    made = plan(make_context(n_days=300), config, make_runtime())
-    gains = [alternative.gain for alternative in made.alternatives]
+    result = plan(make_context(n_days=300), config, make_runtime())
+    gains = [alternative.gain for alternative in result.alternatives]
     assert len(gains) == 2
     assert gains == sorted(gains, reverse=True)

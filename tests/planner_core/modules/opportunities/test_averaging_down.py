@@ -49,11 +49,11 @@ def judge(state: PlanningState, **parameters: Any) -> list[Opportunity]:
     ],
 )
 def test_band_and_quality_decide(price: float, quality: float | None, bought: bool) -> None:
-    found = judge(one_position(price, quality))
-    assert bool(found) is bought
+    opportunities = judge(one_position(price, quality))
+    assert bool(opportunities) is bought
     if bought:
-        assert found[0].side is Side.BUY
-        assert found[0].notional == pytest.approx(0.1 * 100 * price)
+        assert opportunities[0].side is Side.BUY
+        assert opportunities[0].notional == pytest.approx(0.1 * 100 * price)
 
 
 def test_the_worst_decile_by_momentum_is_a_falling_knife() -> None:

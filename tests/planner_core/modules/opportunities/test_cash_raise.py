@@ -30,9 +30,9 @@ from tests.builders import (
 
 
 def judge(state: PlanningState, parts_max: int = 3) -> list[Opportunity]:
-    found = list(CashRaise().calculate(state, CashRaiseParameters(parts_max=parts_max)))
-    assert all(sell.side is Side.SELL and sell.mandatory for sell in found)
-    return found
+    opportunities = list(CashRaise().calculate(state, CashRaiseParameters(parts_max=parts_max)))
+    assert all(sell.side is Side.SELL and sell.mandatory for sell in opportunities)
+    return opportunities
 
 
 def for_cash(state: PlanningState, parts_max: int = 3) -> list[Opportunity]:
@@ -73,9 +73,9 @@ def test_the_deficit_is_reserve_and_due_withdrawals_less_cash(
 ) -> None:
     state = make_state(make_context(cash=cash, cash_flows=flows))
     assert state.limits.cash_deficit == pytest.approx(deficit)
-    found = for_cash(state, parts_max=1)
-    assert len(found) == (4 if deficit else 0)
-    for sell in found:
+    opportunities = for_cash(state, parts_max=1)
+    assert len(opportunities) == (4 if deficit else 0)
+    for sell in opportunities:
         assert sized(state, sell).cash_delta >= deficit
 
 
@@ -207,10 +207,10 @@ def test_every_member_of_a_group_above_its_cap_is_offered() -> None:
     rules = (GroupRule("industry", "energy", cap=0.70),)
     lots = tuple(make_lot(name) for name in ("AAA", "BBB", "CCC"))
     context = make_context(securities=securities, lots=lots, cash=10_000.0, group_rules=rules)
-    found = judge(make_state(context))
+    opportunities = judge(make_state(context))
     # 30,000 of 40,000 with a cap of 28,000; the cap of each position is 25 %: none is above it.
-    assert [sell.security for sell in found] == [0, 1, 2]
-    assert [sell.notional for sell in found] == pytest.approx([2_000.0] * 3)
+    assert [sell.security for sell in opportunities] == [0, 1, 2]
+    assert [sell.notional for sell in opportunities] == pytest.approx([2_000.0] * 3)
 
 
 def test_lots_that_are_too_young_raise_nothing() -> None:

@@ -47,9 +47,9 @@ def test_quality_and_distance_from_the_high_decide(
 
 
 def test_there_is_one_buy_per_ticket() -> None:
-    found = judge(50, 100, 1.0)
-    assert [buy.notional for buy in found] == pytest.approx([200.0, 400.0, 800.0])
-    assert {buy.side for buy in found} == {Side.BUY}
+    opportunities = judge(50, 100, 1.0)
+    assert [buy.notional for buy in opportunities] == pytest.approx([200.0, 400.0, 800.0])
+    assert {buy.side for buy in opportunities} == {Side.BUY}
     assert [buy.notional for buy in judge(50, 100, 1.0, tickets=(0.5,))] == pytest.approx([5000.0])
 
 

@@ -35,6 +35,6 @@ def test_results_keep_the_contract_and_repeat(module: Calculator, name: str) -> 
 
 
 def test_it_finds_something_in_the_rich_state(module: Calculator) -> None:
-    found = module.calculate(odd_state("rich"), default_parameters(module))
-    assert any(isinstance(result, Opportunity) for result in found)
-    assert all(isinstance(result, Opportunity | Skip) for result in found)
+    opportunities = module.calculate(odd_state("rich"), default_parameters(module))
+    assert any(isinstance(result, Opportunity) for result in opportunities)
+    assert all(isinstance(result, Opportunity | Skip) for result in opportunities)

@@ -44,11 +44,11 @@ def judge(
 def test_the_windfall_decides_what_is_sold(
     price: float, cost: float, days: int, cagr: float, sold: float | None
 ) -> None:
-    found = judge(price=price, cost=cost, days=days, cagr=cagr)
+    opportunities = judge(price=price, cost=cost, days=days, cagr=cagr)
     if sold is None:
-        assert found == []
+        assert opportunities == []
         return
-    (sell,) = found
+    (sell,) = opportunities
     assert isinstance(sell, Opportunity)
     assert sell.side is Side.SELL
     assert not sell.mandatory
@@ -59,9 +59,9 @@ def test_the_cap_on_growth_is_a_parameter() -> None:
     assert judge(price=200, cost=100, days=1461, cagr=0.4, growth_max=0.16) == []
 
 
-@pytest.mark.parametrize(("days", "judged"), [(91, False), (92, True)])
-def test_a_position_is_judged_from_a_quarter_of_a_year_on(days: int, judged: bool) -> None:
-    assert bool(judge(price=100, cost=50, days=days)) is judged
+@pytest.mark.parametrize(("days", "is_old_enough"), [(91, False), (92, True)])
+def test_a_position_counts_after_a_quarter_of_a_year(days: int, is_old_enough: bool) -> None:
+    assert bool(judge(price=100, cost=50, days=days)) is is_old_enough
 
 
 def test_an_unknown_date_is_skipped_with_a_reason() -> None:

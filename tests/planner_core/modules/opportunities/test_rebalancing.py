@@ -79,8 +79,8 @@ def test_a_target_of_zero_sells_everything_and_no_target_nothing() -> None:
 
 
 def test_what_is_wanted_and_not_held_yet_is_bought() -> None:
-    found = buys(state_of([0.0], [0.10]))
-    assert [buy.notional for buy in found] == pytest.approx([7_500.0, 10_000.0])
+    opportunities = buys(state_of([0.0], [0.10]))
+    assert [buy.notional for buy in opportunities] == pytest.approx([7_500.0, 10_000.0])
 
 
 def test_the_band_of_a_group_is_its_own_and_every_member_may_bring_it_back() -> None:

@@ -44,10 +44,10 @@ def judge(state: PlanningState, **parameters: Any) -> list[Opportunity | Skip]:
     ("price", "sold"), [(95.0, True), (95.01, False), (50.0, True), (120.0, False)]
 )
 def test_a_loss_of_at_least_5_percent_is_realised(price: float, sold: bool) -> None:
-    found = judge(state_of(make_lot("AAA", 100, unit_cost=100.0), price=price))
-    assert bool(found) is sold
+    opportunities = judge(state_of(make_lot("AAA", 100, unit_cost=100.0), price=price))
+    assert bool(opportunities) is sold
     if sold:
-        (sell,) = found
+        (sell,) = opportunities
         assert isinstance(sell, Opportunity)
         assert sell.side is Side.SELL
         assert sell.notional == pytest.approx(100 * price)

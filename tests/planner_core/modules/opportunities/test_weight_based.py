@@ -15,11 +15,11 @@ from tests.planner_core.odd_states import odd_state
 def test_every_gap_that_matters_is_offered_in_three_parts() -> None:
     state = odd_state("rich with cash")
     gap = solve_target_weights(state) - state.portfolio.weight
-    found = list(WeightBased().calculate(state, WeightBasedParameters()))
+    opportunities = list(WeightBased().calculate(state, WeightBasedParameters()))
     matters = np.flatnonzero(np.abs(gap) >= 0.005)
     assert matters.size
-    assert [o.security for o in found] == [int(c) for c in matters for _ in range(3)]
-    for place, opportunity in enumerate(found):
+    assert [o.security for o in opportunities] == [int(c) for c in matters for _ in range(3)]
+    for place, opportunity in enumerate(opportunities):
         column, fraction = opportunity.security, (0.5, 1.0, 1.5)[place % 3]
         assert opportunity.notional == pytest.approx(fraction * abs(gap[column]) * state.nav)
         assert opportunity.side is (Side.BUY if gap[column] > 0 else Side.SELL)
@@ -30,8 +30,8 @@ def test_a_gap_below_the_minimum_is_left_alone() -> None:
     state = odd_state("rich with cash")
     gap = np.abs(solve_target_weights(state) - state.portfolio.weight)
     smallest = float(gap[gap >= 0.005].min())
-    found = WeightBased().calculate(state, WeightBasedParameters(gap_min=smallest * 1.0001))
-    assert len({o.security for o in found}) == int((gap > smallest).sum())
+    opportunities = WeightBased().calculate(state, WeightBasedParameters(gap_min=smallest * 1.0001))
+    assert len({o.security for o in opportunities}) == int((gap > smallest).sum())
 
 
 def test_no_gap_at_all_is_no_opportunity_even_without_a_minimum() -> None:

@@ -45,8 +45,8 @@ def test_no_set_twice_and_no_conflict_within_one(module: Pattern, name: str) -> 
     sets = module.generate(candidates, odd_state(name), default_parameters(module))
     assert len({frozenset(chosen) for chosen in sets}) == len(sets)
     for chosen in sets:
-        for place, left in enumerate(chosen):
-            assert not any(candidates.conflicts[left, right] for right in chosen[place + 1 :])
+        for place, first in enumerate(chosen):
+            assert not any(candidates.conflicts[first, second] for second in chosen[place + 1 :])
 
 
 @pytest.mark.parametrize("depth", [1, 2, 10])

@@ -48,7 +48,7 @@ def sets_of(
 ) -> list[tuple[int, ...]]:
     """Everything the generator yields, in its order."""
     space = Space(Candidates(n), depth, promising or tuple(range(n)))
-    found: list[tuple[int, ...]] = []
+    sets: list[tuple[int, ...]] = []
     for block in Combinatorial().generate(
         cast("SearchSpace", space),
         cast("PlanningState", None),
@@ -57,20 +57,20 @@ def sets_of(
         assert block.dtype == np.int16
         assert 0 < block.shape[0] <= depth
         assert 0 < block.shape[1] <= BLOCK_SEQUENCES
-        found += [tuple(int(i) for i in column if i != n) for column in block.T]
-    return found
+        sets += [tuple(int(i) for i in column if i != n) for column in block.T]
+    return sets
 
 
 @given(st.integers(0, 9), st.integers(1, 10))
 def test_within_the_budget_it_yields_exactly_every_set(n: int, depth: int) -> None:
-    found = sets_of(n, depth, 200_000)
+    sets = sets_of(n, depth, 200_000)
     expected = [
         chosen
         for length in range(1, min(depth, n) + 1)
         for chosen in itertools.combinations(range(n), length)
     ]
-    assert sorted(found) == sorted(expected)
-    assert [len(chosen) for chosen in found] == sorted(len(chosen) for chosen in found)
+    assert sorted(sets) == sorted(expected)
+    assert [len(chosen) for chosen in sets] == sorted(len(chosen) for chosen in sets)
     assert count_sets(n, depth, 200_000) == len(expected)
 
 
@@ -79,10 +79,10 @@ def test_within_the_budget_it_yields_exactly_every_set(n: int, depth: int) -> No
 def test_it_yields_as_many_sets_as_counted_each_once_and_within_the_budget(
     n: int, depth: int, sets_max: int
 ) -> None:
-    found = sets_of(n, depth, sets_max)
-    assert len(found) == count_sets(n, depth, sets_max) <= sets_max
-    assert len({frozenset(chosen) for chosen in found}) == len(found)
-    assert all(len(set(chosen)) == len(chosen) <= depth for chosen in found)
+    sets = sets_of(n, depth, sets_max)
+    assert len(sets) == count_sets(n, depth, sets_max) <= sets_max
+    assert len({frozenset(chosen) for chosen in sets}) == len(sets)
+    assert all(len(set(chosen)) == len(chosen) <= depth for chosen in sets)
 
 
 @given(st.integers(0, 2_048), st.integers(1, 10), st.integers(1, 5_000_000))
@@ -122,13 +122,13 @@ def test_hand_table_of_the_budget(
 
 def test_beyond_the_budget_the_most_promising_are_combined() -> None:
     promising = (7, 3, 9, *(i for i in range(20) if i not in {7, 3, 9}))
-    found = sets_of(20, 3, 30, promising)
-    assert {frozenset(chosen) for chosen in found if len(chosen) == 2} >= {
+    sets = sets_of(20, 3, 30, promising)
+    assert {frozenset(chosen) for chosen in sets if len(chosen) == 2} >= {
         frozenset({7, 3}),
         frozenset({7, 9}),
         frozenset({3, 9}),
     }
-    assert frozenset({7, 3, 9}) in {frozenset(chosen) for chosen in found}
+    assert frozenset({7, 3, 9}) in {frozenset(chosen) for chosen in sets}
 
 
 @pytest.mark.parametrize(("width", "length"), [(1, 1), (5, 5), (30, 3), (400, 2), (60, 4)])

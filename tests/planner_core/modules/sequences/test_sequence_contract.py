@@ -48,7 +48,7 @@ def test_blocks_keep_the_contract_and_repeat(module: Generator, name: str) -> No
     ]
     again = list(module.generate(space, state, parameters))
     assert len(first) == len(again)
-    assert all(np.array_equal(left, right) for left, right in zip(first, again, strict=True))
+    assert all(np.array_equal(one, other) for one, other in zip(first, again, strict=True))
     assert fingerprint(state) == before
 
 
