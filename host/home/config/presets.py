@@ -1,9 +1,10 @@
 """Named configurations: shipped ones, and those in `presets/` of the home; one TOML file each.
 
-    [preset]            id, name, description, author, tags, created_at; sha256 in exported files
-    [config...]         a bucket's configuration, checked by the one load path
+    # id = "..."              comments with name, description, author, tags, created_at, sha256
+    # --- configuration ---
+    max_plan_depth = 4        a bucket's configuration, checked as every bucket's file is
 
-How often a preset was applied here, and what its user thinks of it, stands in `state/presets.json`.
+`state/presets.json` counts how often each preset was applied here, and has the user's rating.
 """
 
 from __future__ import annotations
@@ -17,23 +18,31 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from host.clock import utc_now
-from host.errors import HostError
+from host.errors import HostError, StorageError
 from host.home.config.load import check_document
-from host.home.storage.atomic_file import write_atomic, write_new
+from host.home.storage.atomic_file import (
+    open_file,
+    quarantine,
+    storage_error,
+    write_atomic,
+    write_new,
+)
 from host.home.storage.toml_file import ConfigFileError, TomlDocument, parse_toml, read_bytes
 from host.limits import PRESET_BYTES_MAX, PRESET_STATE_BYTES_MAX, PRESETS_MAX
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from host.home.home import Home
     from planner_core.model.config import PlannerConfig
 
 ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-STATE_NAME: Final = "presets.json"
+FIGURES_NAME: Final = "presets.json"
 RATINGS: Final = range(1, 6)
 TEXT_KEYS: Final = ("name", "description", "author", "created_at")
 SCHEMA_LINE: Final = "#:schema ../schema/bucket.json"
 CONFIG_MARK: Final = "# --- configuration ---\n"
-"""What follows it in a preset's file is a bucket's file, byte for byte."""
+"""The rest of a preset's file is a bucket's file, byte for byte."""
 
 
 class PresetError(HostError):
@@ -44,7 +53,7 @@ class PresetError(HostError):
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A preset with its text; `config_text` is what a bucket's file becomes."""
+    """A preset; applying it writes `config_text` into the bucket's file."""
 
     id: str
     name: str
@@ -77,60 +86,60 @@ class PresetLibrary:
     def __init__(self, home: Home) -> None:
         self._home = home
         self.problems: list[str] = []
-        """Lines about files that could not be used."""
+        """A line for each file that could not be used."""
 
     def list(self, tag: str | None = None) -> list[Preset]:
-        """Return the presets, with a tag if one is given, sorted by id."""
-        found = {}
+        """Return the presets, or those with a tag, sorted by id."""
+        presets = {}
         for name, text in self._texts().items():
             try:
-                found[name] = self._parsed(text, name)
+                presets[name] = self._parsed(text, name)
             except (PresetError, ConfigFileError) as error:
                 self.problems += str(error).splitlines()
-        return [found[n] for n in sorted(found) if tag is None or tag in found[n].tags]
+        return [p for _, p in sorted(presets.items()) if tag is None or tag in p.tags]
 
     def get(self, preset_id: str) -> Preset:
-        """Return a preset, or raise PresetError with the names there are."""
+        """Return a preset, or raise PresetError with the existing names."""
         text = self._texts().get(preset_id)
         if text is None:
-            known = ", ".join(sorted(self._texts()))
-            raise PresetError(f"no preset {preset_id!r:.80} (there are: {known})")
+            names = ", ".join(sorted(self._texts()))
+            raise PresetError(f"no preset {preset_id!r:.80} (presets: {names})")
         return self._parsed(text, preset_id)
 
     def add(self, text: str, source: str) -> Preset:
-        """Check the text of a preset's file and keep it in the home.
+        """Check the text of a preset's file and add it to the home.
 
         Raises
         ------
         ConfigFileError, PresetError, StorageError
-            It is wrong, its checksum does not fit, or its id is taken.
+            It is wrong, its checksum does not match, or its id is in use.
         """
         preset = self._parsed(text, source)
         texts = self._texts()
         if preset.id in texts:
-            raise PresetError(f"a preset {preset.id!r} is there already (save it by another id)")
+            raise PresetError(f"a preset {preset.id!r} exists already (choose another id)")
         if len(texts) >= PRESETS_MAX:
             raise PresetError(f"there are {PRESETS_MAX} presets already (remove some)")
         path = self._home.presets_dir / f"{preset.id}.toml"
         if not write_new(path, text.encode()):
-            raise PresetError(f"{path}: is there already (move it away)")
+            raise PresetError(f"{path}: exists already (move it away)")
         return preset
 
     def note_applied(self, preset_id: str) -> None:
-        """Count one more use."""
-        state = self._state()
-        entry = state.setdefault(preset_id, {})
-        entry["downloads"] = (_whole(entry.get("downloads")) or 0) + 1
-        self._keep(state)
+        """Count one more use; raise StorageError when the count cannot be read or written."""
+        figures = self._figures_to_change()
+        entry = figures.setdefault(preset_id, {})
+        entry["downloads"] = (_count(entry.get("downloads")) or 0) + 1
+        self._write_figures(figures)
 
     def rate(self, preset_id: str, rating: int) -> None:
-        """Keep what the user thinks of a preset, 1 to 5."""
+        """Save a rating of 1 to 5; raise StorageError when the file cannot be read or written."""
         if rating not in RATINGS:
-            raise PresetError(f"{rating} is no rating (1 to 5)")
+            raise PresetError(f"{rating} is not a rating (1 to 5)")
         self.get(preset_id)
-        state = self._state()
-        state.setdefault(preset_id, {})["rating"] = rating
-        self._keep(state)
+        figures = self._figures_to_change()
+        figures.setdefault(preset_id, {})["rating"] = rating
+        self._write_figures(figures)
 
     def _texts(self) -> dict[str, str]:
         texts = {
@@ -152,12 +161,12 @@ class PresetLibrary:
         document = parse_toml(text, source, PRESET_BYTES_MAX)
         head = _head(document)
         config_text = text.partition(CONFIG_MARK)[2]
-        promised = head.get("sha256")
-        if promised is not None and promised != _digest(config_text):
-            raise PresetError(f"{source}: the checksum does not fit (it was changed or cut off)")
+        checksum = head.get("sha256")
+        if checksum is not None and checksum != _digest(config_text):
+            raise PresetError(f"{source}: the checksum does not match (it was changed or cut off)")
         own = parse_toml(config_text or "# defaults\n", f"{source}: configuration")
-        state = self._state().get(head["id"], {})
-        rating = _whole(state.get("rating"))
+        figures = self._figures().get(head["id"], {})
+        rating = _count(figures.get("rating"))
         return Preset(
             id=head["id"],
             name=head["name"],
@@ -167,28 +176,61 @@ class PresetLibrary:
             created_at=head["created_at"],
             config_text=config_text,
             config=check_document(own),
-            downloads=_whole(state.get("downloads")) or 0,
+            downloads=_count(figures.get("downloads")) or 0,
             rating=rating if rating in RATINGS else None,
         )
 
-    def _state(self) -> dict[str, dict[str, Any]]:
+    # --- figures ---------------------------------------------------------------------------
+
+    @property
+    def _figures_file(self) -> Path:
+        return self._home.state_dir / FIGURES_NAME
+
+    def _figures(self) -> dict[str, dict[str, Any]]:
+        """Return the figures to show; none of them is needed to use a preset."""
         try:
-            found = json.loads(
-                read_bytes(self._home.state_dir / STATE_NAME, PRESET_STATE_BYTES_MAX)
-            )
-        except (ConfigFileError, ValueError, RecursionError):
-            return {}  # figures for show: losing them costs nothing else
-        if not isinstance(found, dict):
+            return self._read_figures()
+        except StorageError as error:
+            if str(error) not in self.problems:
+                self.problems.append(str(error))
             return {}
-        return {key: value for key, value in found.items() if isinstance(value, dict)}
+        except ValueError:
+            return {}
 
-    def _keep(self, state: Mapping[str, object]) -> None:
-        text = json.dumps(state, indent=2, sort_keys=True)
-        write_atomic(self._home.state_dir / STATE_NAME, f"{text}\n".encode())
+    def _figures_to_change(self) -> dict[str, dict[str, Any]]:
+        """Return the figures to change. StorageError: a file that is not read is not written."""
+        try:
+            return self._read_figures()
+        except ValueError as error:
+            self.problems.append(quarantine(self._figures_file, error, utc_now()))
+            return {}
+
+    def _read_figures(self) -> dict[str, dict[str, Any]]:
+        """Read the file; ValueError when it is damaged, StorageError when it cannot be read."""
+        try:
+            with open_file(self._figures_file) as file:
+                data = file.read(PRESET_STATE_BYTES_MAX + 1)
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise storage_error(self._figures_file, "cannot be read", error) from error
+        if len(data) > PRESET_STATE_BYTES_MAX:
+            raise ValueError(f"more than {PRESET_STATE_BYTES_MAX} bytes")
+        try:
+            record = json.loads(data)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+        if not isinstance(record, dict):
+            raise ValueError("not a JSON object")  # noqa: TRY004 - damaged content
+        return {key: value for key, value in record.items() if isinstance(value, dict)}
+
+    def _write_figures(self, figures: Mapping[str, object]) -> None:
+        text = json.dumps(figures, indent=2, sort_keys=True)
+        write_atomic(self._figures_file, f"{text}\n".encode())
 
 
-def _whole(value: object) -> int | None:
-    """Return a whole number of things; None for what is none."""
+def _count(value: object) -> int | None:
+    """Return a number of things; None for any other value."""
     return value if isinstance(value, int) and value >= 0 else None
 
 

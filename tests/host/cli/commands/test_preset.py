@@ -64,7 +64,7 @@ def test_a_file_that_was_changed_on_the_way_is_refused(
     file = tmp_path / "t.toml"
     assert trader("preset", "export", "tax-aware", file, *at).code == 0
     file.write_text(file.read_text().replace('id = "tax-aware"', 'id = "t"') + "# more\n")
-    assert "checksum does not fit" in trader("preset", "import", file, *at).err
+    assert "checksum does not match" in trader("preset", "import", file, *at).err
     assert "there are:" in trader("preset", "show", "none", *at).err
 
 
