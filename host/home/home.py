@@ -1,4 +1,4 @@
-"""Where everything of a user stands: `~/.arduino-trader`, or another root; and how it is made."""
+"""The home: the folder with all files of a user, `~/.arduino-trader` by default; and making one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEFAULT_HOME = "~/.arduino-trader"
 PORTFOLIO_SUFFIX = ".toml"
 LEDGER_SUFFIX = ".trades.csv"
 DEMO_MARK = "PROVENANCE.md"
-"""Says where the demo data comes from, and by being there that it is demo data."""
+"""Names the source of the demo data; a home with this file is a demo."""
 DEFAULT_BUCKET = "core"
 PACKED_SUFFIX = ".gz"
 SCHEMA_FOLDER = "schema/"
@@ -26,18 +26,18 @@ SCHEMA_FOLDER = "schema/"
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Paths below the root; making one touches no disk."""
+    """Paths below the root; constructing it does not touch the disk."""
 
     root: Path
 
     @classmethod
     def locate(cls, option: str | None, environ: Mapping[str, str]) -> Home:
-        """Return the home that `--home` names, else the environment, else the default one."""
+        """Return the home of `--home`, else of the environment, else the default one."""
         return cls(Path(option or environ.get(HOME_VARIABLE) or DEFAULT_HOME).expanduser())
 
     @property
     def is_demo(self) -> bool:
-        """Whether the data in it is the demo's."""
+        """Whether it contains the demo data."""
         return (self.root / DEMO_MARK).is_file()
 
     @property
@@ -67,7 +67,7 @@ class Home:
 
     @property
     def fx_file(self) -> Path:
-        """Base units per 1 unit of a currency: days by currencies."""
+        """Exchange rates, base units per 1 unit of a currency: days by currencies."""
         return self.market_dir / "fx.csv"
 
     @property
@@ -82,7 +82,7 @@ class Home:
 
     @property
     def plugins_dir(self) -> Path:
-        """Modules of the user's own."""
+        """The user's own modules."""
         return self.root / "plugins"
 
     @property
@@ -97,7 +97,7 @@ class Home:
 
     @property
     def state_dir(self) -> Path:
-        """What the daemon remembers."""
+        """State of the daemon and of the commands."""
         return self.root / "state"
 
     def bucket_file(self, bucket_id: str) -> Path:
@@ -113,19 +113,19 @@ class Home:
         return self.portfolios_dir / f"{check_bucket_id(bucket_id)}{LEDGER_SUFFIX}"
 
     def plans_dir(self, bucket_id: str) -> Path:
-        """Return where the plans of a bucket are kept."""
+        """Return the folder of a bucket's plans."""
         return self.root / "plans" / check_bucket_id(bucket_id)
 
     def advice_file(self, bucket_id: str) -> Path:
-        """Return where refused steps and dismissed plans of a bucket are kept."""
+        """Return the file of a bucket's refused steps and dismissed plans."""
         return self.state_dir / "advice" / f"{check_bucket_id(bucket_id)}.json"
 
     def config_history_dir(self, bucket_id: str) -> Path:
-        """Return where the versions of a bucket's configuration are kept."""
+        """Return the folder of the versions of a bucket's configuration."""
         return self.root / "history" / "config" / check_bucket_id(bucket_id)
 
     def portfolio_history_dir(self, bucket_id: str) -> Path:
-        """Return where the versions of a bucket's portfolio are kept."""
+        """Return the folder of the versions of a bucket's portfolio."""
         return self.root / "history" / "portfolio" / check_bucket_id(bucket_id)
 
     def bucket_ids(self) -> tuple[str, ...]:
@@ -136,7 +136,7 @@ class Home:
             return ()
 
     def require_bucket_ids(self) -> tuple[str, ...]:
-        """Return the buckets that have a portfolio, sorted; perhaps none.
+        """Return the buckets that have a portfolio, sorted; there may be none.
 
         Raises
         ------
@@ -162,17 +162,17 @@ class Home:
         Raises
         ------
         HomeError
-            Saying how to make one.
+            With the command that makes one.
         """
         try:
-            next(self.root.iterdir(), None)  # may it be read?
+            next(self.root.iterdir(), None)  # raises when it cannot be read
         except FileNotFoundError:
             raise HomeError(
-                f"{self.root}: there is no home here (run: trader init --home {self.root}, or with"
-                " --demo for one with data)"
+                f"{self.root}: no trader home found here (run: trader init --home {self.root}; add"
+                " --demo for sample data)"
             ) from None
         except NotADirectoryError:
-            message = f"{self.root}: is no folder, so no home (name another one with --home)"
+            message = f"{self.root}: is not a folder (choose another home with --home)"
             raise HomeError(message) from None
         except OSError as error:
             raise _unreadable(self.root, error) from error
@@ -183,54 +183,52 @@ class Home:
         Raises
         ------
         HomeError
-            Saying which buckets there are, or how to make a home.
+            With the existing buckets, or how to make a home.
         """
         check_bucket_id(bucket_id)
         bucket_ids = self.require_bucket_ids()
         if bucket_id not in bucket_ids:
-            known = ", ".join(bucket_ids) or "none"
+            existing = ", ".join(bucket_ids) or "none"
             raise HomeError(
-                f"{self.root}: there is no bucket {bucket_id!r} (buckets: {known}; a new one needs"
-                f" portfolios/{bucket_id}.toml)"
+                f"{self.root}: there is no bucket {bucket_id!r} (buckets: {existing}; a new one"
+                f" needs portfolios/{bucket_id}.toml)"
             )
 
 
 def _unreadable(path: Path, error: OSError) -> HomeError:
     why = (error.strerror or str(error)).lower()
-    return HomeError(f"{path}: cannot be read: {why} (check its owner and rights)")
+    return HomeError(f"{path}: cannot be read: {why} (check its owner and permissions)")
 
 
 def check_bucket_id(bucket_id: str) -> str:
-    """Return the id, refusing what must not become part of a path.
+    """Return a bucket id, refusing what must not become part of a path.
 
     Raises
     ------
     HomeError
-        When it is no bucket id.
+        When it is not a bucket id.
     """
     if not BUCKET_ID.fullmatch(bucket_id):
         raise HomeError(
-            f"{bucket_id!r:.80} is no bucket id (lower case letters, digits, - and _, at most 64)"
+            f"{bucket_id!r:.80} is not a bucket id (lower case letters, digits, - and _; at most"
+            " 64)"
         )
     return bucket_id
 
 
 @dataclass(frozen=True, slots=True)
 class CreatedHome:
-    """What `create_home` did.
-
-    `written` are new files, `kept` those that were there and were left alone.
-    """
+    """The result of `create_home`: `written` files are new, `existing` ones were not changed."""
 
     home: Home
     written: tuple[Path, ...]
-    kept: tuple[Path, ...]
+    existing: tuple[Path, ...]
 
 
 def create_home(root: Path, *, demo: bool) -> CreatedHome:
-    """Write the files of a home that are missing, with comments that explain them.
+    """Write the missing files of a home, with comments that explain them.
 
-    The schemas, which only editors read, become those of the installed version.
+    The schemas, which only editors read, are replaced by those of the installed version.
 
     Parameters
     ----------
@@ -241,7 +239,7 @@ def create_home(root: Path, *, demo: bool) -> CreatedHome:
     Raises
     ------
     HomeError
-        Somebody's own home stands there: demo data is not mixed into it.
+        The home has portfolios of its own: demo data is not mixed into it.
     StorageError
         A folder or file could not be written.
     """
@@ -253,19 +251,19 @@ def create_home(root: Path, *, demo: bool) -> CreatedHome:
         )
     make_folder(root)
     written: list[Path] = []
-    kept: list[Path] = []
+    existing: list[Path] = []
     for name, data in _shipped_files(demo=demo):
         path = root / name
         is_new = write_new(path, data)
         if not is_new and name.startswith(SCHEMA_FOLDER):
-            # Ours, not the user's: of the version that is installed.
-            is_new = _renew(path, data)
-        (written if is_new else kept).append(path)
-    return CreatedHome(home, tuple(written), tuple(kept))
+            # Not a user's file: it belongs to the installed version.
+            is_new = _replace_if_changed(path, data)
+        (written if is_new else existing).append(path)
+    return CreatedHome(home, tuple(written), tuple(existing))
 
 
-def _renew(path: Path, data: bytes) -> bool:
-    """Replace a file that is another one; tell whether it was."""
+def _replace_if_changed(path: Path, data: bytes) -> bool:
+    """Replace a file that has other content; return whether it was replaced."""
     if path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data:
         return False
     write_atomic(path, data)
@@ -273,7 +271,7 @@ def _renew(path: Path, data: bytes) -> bool:
 
 
 def _shipped_files(*, demo: bool) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of every file, the demo's mark first."""
+    """Yield name and content of every file, the mark of the demo first."""
     configs = resources.files("configs")
     shipped = dict(_files_below(configs.joinpath("home")))
     shipped[f"buckets/{DEFAULT_BUCKET}.toml"] = configs.joinpath("default_bucket.toml").read_bytes()

@@ -105,7 +105,7 @@ class PlanStore:
         return None
 
     def load(self, bucket_id: str, trace_id: str) -> StoredPlan | None:
-        """Return the plan of a trace id; None when there is none, or it is damaged."""
+        """Return the plan of a trace id; None when it is missing or damaged."""
         for file in self.list(bucket_id):
             if file.trace_id == trace_id:
                 return self._read(file)

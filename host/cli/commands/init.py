@@ -35,11 +35,11 @@ def run(options: argparse.Namespace, output: Output) -> int:
                 "home": str(home.root),
                 "demo": options.demo,
                 "written": [str(path.relative_to(home.root)) for path in created.written],
-                "kept": [str(path.relative_to(home.root)) for path in created.kept],
+                "kept": [str(path.relative_to(home.root)) for path in created.existing],
             }
         )
         return EXIT_DONE
-    written, kept = len(created.written), len(created.kept)
+    written, kept = len(created.written), len(created.existing)
     there = f", {kept} were there and were left alone" if kept else ""
     output.line(f"{home.root}: {written} files written{there}.")
     option = home_option(options.home)

@@ -1,10 +1,10 @@
-"""A home as one file: a ZIP whose last entry lists every file with its size and SHA-256.
+"""A backup as one file: a ZIP whose last entry lists every file with its size and SHA-256.
 
     home/portfolios/core.toml ...   the files
-    MANIFEST.json                   format, time, what was left out, and the list
+    MANIFEST.json                   format, time, secrets left out, and the list of files
 
-Written in one pass. Read with suspicion: names, counts and sizes are checked before anything is
-unpacked, and what is unpacked is counted and compared with the list.
+It is written in one pass. A backup that is read may be damaged or hostile: names, counts and sizes
+are checked before anything is unpacked, and unpacked files are compared with the list.
 """
 
 from __future__ import annotations
@@ -49,8 +49,15 @@ IS_ENCRYPTED: Final = 0x1
 OTHER = "not a backup of this program"
 DAMAGED = "damaged (take another backup)"
 
-FromZip = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
-"""What the library raises for a file that is no ZIP; struct's error is met before."""
+ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+)
+"""The library's errors for a file that is not a ZIP; the end record is checked before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +71,7 @@ class SavedFile:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a backup says of itself.
+    """The manifest of a backup.
 
     Parameters
     ----------
@@ -72,7 +79,7 @@ class Manifest:
         ISO time, UTC.
     files : tuple of SavedFile
     secrets_left_out : tuple of str
-        Paths of secrets that were there and are not in it.
+        Paths of secrets in the home that are not in the backup.
     """
 
     created_at: str
@@ -86,14 +93,14 @@ class Manifest:
 
 
 def name_problem(path: str) -> str | None:
-    """Return why a path cannot stand in a backup; None when it can."""
+    """Return why a path cannot be in a backup; None when it can."""
     try:
         encoded = path.encode()
     except UnicodeEncodeError:
         return "a name that is not UTF-8"
     parts = path.split("/")
     if any(part in {"", ".", ".."} for part in parts):
-        return "a path that leads elsewhere"
+        return "a path that leads outside"
     if "\\" in path or any(char < " " or char == "\x7f" for char in path):
         return "a backslash or control character in its name"
     if len(parts) > BACKUP_PATH_PARTS_MAX or len(encoded) > BACKUP_PATH_BYTES_MAX:
@@ -104,7 +111,7 @@ def name_problem(path: str) -> str | None:
 
 
 class ArchiveWriter:
-    """Writes a backup into an open file; a context that stays within the file's own."""
+    """Writer of a backup into an open file; use it within `with`, inside that of the file."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._zip = zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, allowZip64=False)
@@ -112,12 +119,12 @@ class ArchiveWriter:
         self._size = 0
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Return the writer."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let go of the file, finished or not."""
-        with suppress(*FromZip, OSError):
+        """Release the file, finished or not."""
+        with suppress(*ZIP_ERRORS, OSError):
             self._zip.close()
 
     def add(self, path: str, chunks: Iterable[bytes]) -> None:
@@ -126,13 +133,13 @@ class ArchiveWriter:
         Raises
         ------
         BackupError
-            When it may not stand in a backup.
+            When it cannot be in a backup.
         """
         problem = name_problem(path)
         if problem is not None:
             raise BackupError(f"{path!r:.200}: {problem} (rename it)")
         if len(self._files) >= BACKUP_FILES_MAX:
-            raise BackupError(f"more than {BACKUP_FILES_MAX:,} files (remove what is not needed)")
+            raise BackupError(f"more than {BACKUP_FILES_MAX:,} files (remove some)")
         digest, size = hashlib.sha256(), 0
         with self._zip.open(_entry(PREFIX + path), "w") as sink:
             for chunk in chunks:
@@ -147,7 +154,7 @@ class ArchiveWriter:
         self._files.append(SavedFile(path, size, digest.hexdigest()))
 
     def finish(self, created_at: str, secrets_left_out: tuple[str, ...]) -> Manifest:
-        """Add the list, and end the file."""
+        """Add the manifest, and complete the file."""
         manifest = Manifest(created_at, tuple(self._files), secrets_left_out)
         record = {"format": FORMAT, "format_version": FORMAT_VERSION, **asdict(manifest)}
         with self._zip.open(_entry(MANIFEST_NAME), "w") as sink:
@@ -157,13 +164,13 @@ class ArchiveWriter:
 
 
 class Archive:
-    """A backup that is read; making one checks everything but the contents of the files.
+    """A backup to read; constructing it checks everything but the content of the files.
 
     Parameters
     ----------
     file : binary file
     source : str
-        What messages call it.
+        Its name in messages.
 
     Raises
     ------
@@ -173,50 +180,50 @@ class Archive:
 
     def __init__(self, file: BinaryIO, source: str) -> None:
         self.source = source
-        with self._told():
+        with self._library_errors():
             self._refuse_sizes(file)
             self._zip = zipfile.ZipFile(file)
             self._entries = self._checked_entries()
             self.manifest = self._checked_manifest()
 
     def check(self) -> None:
-        """Read every file and compare it with the list."""
+        """Read every file and compare it with the manifest."""
         for saved in self.manifest.files:
             self.unpack(saved, lambda _chunk: None)
 
     def unpack(self, saved: SavedFile, write: Callable[[bytes], object]) -> None:
-        """Hand over a file in pieces; the last call is followed by an error if they were wrong.
+        """Pass a file to `write` in pieces; a wrong file raises after the last piece.
 
         Raises
         ------
         BackupError
-            When it is not what the list says.
+            When it differs from the manifest.
         """
         digest = hashlib.sha256()
         size = 0
-        with self._told(), self._zip.open(self._entries[saved.path]) as stream:
-            while chunk := stream.read(CHUNK_BYTES):  # never more than the directory says
+        with self._library_errors(), self._zip.open(self._entries[saved.path]) as stream:
+            while chunk := stream.read(CHUNK_BYTES):  # at most the size in the directory
                 size += len(chunk)
                 digest.update(chunk)
                 write(chunk)
         if size != saved.size or digest.hexdigest() != saved.sha256:
-            raise self._refused(f"{saved.path} is not what its list says: {DAMAGED}")
+            raise self._refused(f"{saved.path} differs from its manifest: {DAMAGED}")
 
-    # --- what is checked -------------------------------------------------------------------
+    # --- checks ----------------------------------------------------------------------------
 
     def _refused(self, why: str) -> BackupError:
         return BackupError(f"{self.source}: {why}")
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Turn what the library raises into one line."""
+    def _library_errors(self) -> Iterator[None]:
+        """Turn errors of the ZIP library into one line."""
         try:
             yield
-        except FromZip as error:
+        except ZIP_ERRORS as error:
             raise self._refused(f"{error}: {DAMAGED}") from None
 
     def _refuse_sizes(self, file: BinaryIO) -> None:
-        """Look at the end record, before the library reads a directory of any size into memory."""
+        """Check the end record, before the library reads a directory of any size into memory."""
         size = file.seek(0, 2)
         if size > BACKUP_BYTES_MAX:
             raise self._refused(f"larger than {BACKUP_BYTES_MAX:,} bytes: {OTHER}")
@@ -236,7 +243,7 @@ class Archive:
             raise self._refused(f"a directory of {directory_size:,} bytes: {OTHER}")
 
     def _checked_entries(self) -> dict[str, zipfile.ZipInfo]:
-        """Return the entries by path below the home; the list is under its own name."""
+        """Return the entries by path below the home; the manifest is under its own name."""
         entries: dict[str, zipfile.ZipInfo] = {}
         for info in self._zip.infolist():
             name = info.orig_filename
@@ -244,16 +251,16 @@ class Archive:
             kind = stat.S_IFMT(info.external_attr >> 16)
             problem = name_problem(path)
             if name != MANIFEST_NAME and not name.startswith(PREFIX):
-                problem = "a name that no backup has"
+                problem = "a name that is not in backups"
             elif kind not in {0, stat.S_IFREG}:
                 problem = "a link or device"
             elif info.flag_bits & IS_ENCRYPTED or info.compress_type not in COMPRESSIONS:
-                problem = "encrypted or packed in another way"
+                problem = "encrypted, or compressed in another way"
             elif info.file_size > BACKUP_FILE_BYTES_MAX:
                 problem = f"larger than {BACKUP_FILE_BYTES_MAX:,} bytes"
             key = MANIFEST_NAME if name == MANIFEST_NAME else PREFIX + path
             if problem is None and key in entries:
-                problem = "there twice"
+                problem = "in it twice"
             if problem is not None:
                 raise self._refused(f"{name!r:.200}: {problem}: {OTHER}")
             entries[key] = info
@@ -266,20 +273,20 @@ class Archive:
     def _checked_manifest(self) -> Manifest:
         info = self._entries.pop(MANIFEST_NAME)
         if info.file_size > BACKUP_MANIFEST_BYTES_MAX:
-            raise self._refused(f"a list of {info.file_size:,} bytes: {OTHER}")
+            raise self._refused(f"a manifest of {info.file_size:,} bytes: {OTHER}")
         with self._zip.open(info) as stream:
             data = stream.read(BACKUP_MANIFEST_BYTES_MAX + 1)
         self._entries = {key.removeprefix(PREFIX): info for key, info in self._entries.items()}
         try:
             manifest = _manifest(json.loads(data))
         except (KeyError, TypeError, RecursionError):
-            raise self._refused(f"its list is no list: {DAMAGED}") from None
+            raise self._refused(f"the manifest is not a JSON list of files: {DAMAGED}") from None
         listed = [saved.path for saved in manifest.files]
         if sorted(listed) != sorted(self._entries):
-            raise self._refused(f"its list names other files than are in it: {DAMAGED}")
+            raise self._refused(f"the manifest lists other files than the backup has: {DAMAGED}")
         for saved in manifest.files:
             if self._entries[saved.path].file_size != saved.size:
-                raise self._refused(f"{saved.path} is not as long as its list says: {DAMAGED}")
+                raise self._refused(f"{saved.path} is not as long as its manifest says: {DAMAGED}")
         folders = {"/".join(p.split("/")[:n]) for p in listed for n in range(1, p.count("/") + 1)}
         if both := folders & set(listed):
             raise self._refused(f"{min(both)!r:.200}: a file and a folder: {OTHER}")
@@ -293,12 +300,12 @@ def _entry(name: str) -> zipfile.ZipInfo:
     return info
 
 
-def _manifest(record: Any) -> Manifest:  # noqa: ANN401 - whatever stands in it
+def _manifest(record: Any) -> Manifest:  # noqa: ANN401 - any JSON
     if record["format"] != FORMAT:
         raise ValueError(f"format {record['format']!r:.60}")
     if record["format_version"] != FORMAT_VERSION:
         raise ValueError(
-            f"format version {record['format_version']!r:.20}, and this program reads"
+            f"format version {record['format_version']!r:.20}, but this program reads"
             f" {FORMAT_VERSION}: made by a newer version"
         )
     files = tuple(

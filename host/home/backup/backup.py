@@ -1,8 +1,8 @@
-"""A home saved as one file, while it is in use; and put back, with nothing lost on the way.
+"""Save a home as one file while it is in use.
 
-Saving reads everything in one pass, the journal first, and looks again afterwards: if a file
-changed meanwhile the pass is made anew, so that a backup shows one moment. Only what grows at its
-end, journal and log, may grow; of these the whole lines are saved.
+Saving reads all files in one pass, the journal first, and then checks them again. If a file changed
+meanwhile the pass is repeated, so a backup shows one moment. Only journal and log may grow; of
+these the whole lines are saved.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,7 +22,11 @@ from host.clock import utc_now
 from host.errors import BackupError
 from host.home.backup.archive import CHUNK_BYTES, Archive, ArchiveWriter
 from host.home.storage.atomic_file import TEMPORARY_NAME, new_file, storage_error
-from host.limits import BACKUP_FILES_MAX, BACKUP_PATH_PARTS_MAX, JOURNAL_LINE_BYTES_MAX
+from host.limits import (
+    BACKUP_FILES_MAX,
+    BACKUP_PATH_PARTS_MAX,
+    JOURNAL_LINE_BYTES_MAX,
+)
 
 if TYPE_CHECKING:
     from host.home.backup.archive import Manifest
@@ -29,8 +34,8 @@ if TYPE_CHECKING:
 
 GROWING: Final = ("journal/", "log/")
 LOCK = re.compile(r"(?:state|history)/(?:.+/)?(?:[^/]+\.)?lock|journal/\.lock|state/journal\.head")
-"""What means something only beside a running daemon. A head younger than the saved journal would
-say that the journal's end is lost."""
+"""Files that matter only to a running daemon. A journal head newer than the saved journal would
+mean that the end of the journal is lost."""
 SECRET = re.compile(r"secrets/.+|(?:.+/)?(?:[^/]*\.)?(?:token|secret|password|key|pem)")
 PASSES: Final = 5
 PAUSE_S: Final = 0.3
@@ -41,7 +46,7 @@ Signature = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """A backup that was made; `left_out` are paths with the reason."""
+    """A written backup; `left_out` are paths with the reason."""
 
     path: Path
     manifest: Manifest
@@ -49,8 +54,8 @@ class Backup:
 
 
 @dataclass(slots=True)
-class _Found:
-    """What stands in a home: real paths by their names in it."""
+class _Contents:
+    """The files of a home: real paths by their names in it."""
 
     files: dict[str, Path] = field(default_factory=dict)
     signatures: dict[str, Signature] = field(default_factory=dict)
@@ -59,11 +64,11 @@ class _Found:
 
 
 class _ChangedError(Exception):
-    """A file is not any more what it was a moment ago."""
+    """A file changed during the pass."""
 
 
 def is_secret(path: str) -> bool:
-    """Tell whether a file of a home is one that a backup leaves out unless asked.
+    """Return whether a file of a home is a secret, which a backup leaves out by default.
 
     Everything in `secrets/`, and files called or ending in token, secret, password, key or pem.
     """
@@ -71,7 +76,7 @@ def is_secret(path: str) -> bool:
 
 
 def backup_name(now: datetime) -> str:
-    """Return the name of a backup that was given none."""
+    """Return the default name of a backup."""
     return f"arduino-trader-{now:%Y%m%dT%H%M%SZ}.zip"
 
 
@@ -82,31 +87,31 @@ def create_backup(
     with_secrets: bool = False,
     now: Callable[[], datetime] = utc_now,
 ) -> Backup:
-    """Save a home; when this returns the file is whole, was read back, and survives a power cut.
+    """Save a home; on return the file was read back and checked, and survives a power cut.
 
     Raises
     ------
     BackupError
         When something in the home cannot be saved.
     StorageError
-        When a file cannot be read, or the backup cannot be written. Nothing is left.
+        When a file cannot be read, or the backup cannot be written. No file is left behind.
     """
     home.require_home()
     if target.is_dir():
         target /= backup_name(now())
     if target.resolve().is_relative_to(home.root.resolve()):
-        raise BackupError(f"{target}: is inside the home that is saved (put it elsewhere)")
+        raise BackupError(f"{target}: is inside the home that is saved (choose another folder)")
     with new_file(target) as file:
-        manifest, left_out = _saved_at_rest(home.root, file, now(), with_secrets=with_secrets)
+        manifest, left_out = _save_unchanged(home.root, file, now(), with_secrets=with_secrets)
         file.flush()
         Archive(file, str(target)).check()
     return Backup(target, manifest, left_out)
 
 
-def _saved_at_rest(
+def _save_unchanged(
     root: Path, file: BinaryIO, now: datetime, *, with_secrets: bool
 ) -> tuple[Manifest, tuple[tuple[str, str], ...]]:
-    """Make passes until one is of one moment."""
+    """Repeat passes until no file changes during one."""
     changed = ""
     for attempt in range(PASSES):
         if attempt:
@@ -114,57 +119,57 @@ def _saved_at_rest(
             file.seek(0)
             file.truncate()
         try:
-            return _saved(root, file, now, with_secrets=with_secrets)
+            return _save(root, file, now, with_secrets=with_secrets)
         except _ChangedError as error:
             changed = str(error)
-    raise BackupError(f"{root}: {changed} changes all the time (try again later)")
+    raise BackupError(f"{root}: {changed} keeps changing (try again later)")
 
 
-def _saved(
+def _save(
     root: Path, file: BinaryIO, now: datetime, *, with_secrets: bool
 ) -> tuple[Manifest, tuple[tuple[str, str], ...]]:
-    """Make one pass; _ChangedError if it was not of one moment."""
-    found = _look(root, with_secrets=with_secrets)
+    """Make one pass; raise _ChangedError if a file changed during it."""
+    contents = _list_files(root, with_secrets=with_secrets)
     with ArchiveWriter(file) as writer:
-        for name in sorted(found.files, key=lambda name: (not _grows(name), name)):
-            writer.add(name, _chunks(found.files[name], is_growing=_grows(name)))
-        again = _look(root, with_secrets=with_secrets)
-        if again.signatures != found.signatures:
-            differ = set(again.signatures.items()) ^ set(found.signatures.items())
+        for name in sorted(contents.files, key=lambda name: (not _grows(name), name)):
+            writer.add(name, _chunks(contents.files[name], is_growing=_grows(name)))
+        again = _list_files(root, with_secrets=with_secrets)
+        if again.signatures != contents.signatures:
+            differ = set(again.signatures.items()) ^ set(contents.signatures.items())
             raise _ChangedError(min(name for name, _ in differ))
-        manifest = writer.finish(now.isoformat(timespec="seconds"), tuple(found.secrets))
-    return manifest, tuple(found.left_out)
+        manifest = writer.finish(now.isoformat(timespec="seconds"), tuple(contents.secrets))
+    return manifest, tuple(contents.left_out)
 
 
 def _grows(name: str) -> bool:
     return name.startswith(GROWING)
 
 
-def _look(root: Path, *, with_secrets: bool) -> _Found:
-    found = _Found()
-    for name, path, status in _walk(root, "", (), found):
+def _list_files(root: Path, *, with_secrets: bool) -> _Contents:
+    contents = _Contents()
+    for name, path, status in _walk(root, "", (), contents):
         if LOCK.fullmatch(name):
             continue
         if is_secret(name) and not with_secrets:
-            found.secrets.append(name)
+            contents.secrets.append(name)
             continue
-        found.files[name] = path
+        contents.files[name] = path
         if not _grows(name):
-            found.signatures[name] = (
+            contents.signatures[name] = (
                 status.st_mtime_ns,
                 status.st_ctime_ns,
                 status.st_size,
                 status.st_ino,
             )
-        if len(found.files) > BACKUP_FILES_MAX:
+        if len(contents.files) > BACKUP_FILES_MAX:
             raise BackupError(f"{root}: more than {BACKUP_FILES_MAX:,} files (remove some)")
-    return found
+    return contents
 
 
 def _walk(
-    folder: Path, prefix: str, above: tuple[tuple[int, int], ...], found: _Found
+    folder: Path, prefix: str, above: tuple[tuple[int, int], ...], contents: _Contents
 ) -> Iterator[tuple[str, Path, os.stat_result]]:
-    """Yield every regular file, links followed; what cannot be saved is told in `left_out`."""
+    """Yield every regular file, links followed; other entries are added to `left_out`."""
     try:
         here = folder.stat()
         entries = sorted(folder.iterdir())
@@ -174,7 +179,7 @@ def _walk(
         raise storage_error(folder, "cannot be read", error) from error
     key = (here.st_dev, here.st_ino)
     if key in above or len(above) > BACKUP_PATH_PARTS_MAX:
-        raise BackupError(f"{folder}: leads back to itself, or too deep (remove the link)")
+        raise BackupError(f"{folder}: leads back to itself, or is too deep (remove the link)")
     for path in entries:
         name = prefix + path.name
         if TEMPORARY_NAME.fullmatch(path.name) or path.name in FOLDERS_LEFT_OUT:
@@ -184,23 +189,23 @@ def _walk(
         except OSError:
             if not os.path.lexists(path):
                 raise _ChangedError(name) from None
-            found.left_out.append((name, "a link to nowhere"))
+            contents.left_out.append((name, "a broken link"))
             continue
         if stat.S_ISDIR(status.st_mode):
-            yield from _walk(path, f"{name}/", (*above, key), found)
+            yield from _walk(path, f"{name}/", (*above, key), contents)
         elif stat.S_ISREG(status.st_mode):
             yield name, path, status
         else:
-            found.left_out.append((name, "no regular file"))
+            contents.left_out.append((name, "not a regular file"))
 
 
 def _chunks(path: Path, *, is_growing: bool) -> Iterator[bytes]:
-    """Yield a file in pieces; of one that grows, what ended in a line feed when it was opened."""
+    """Yield a file in pieces; of a growing one, the whole lines it had when it was opened."""
     try:
         with path.open("rb") as file:
-            left = _whole_lines(file) if is_growing else None
-            while chunk := file.read(CHUNK_BYTES if left is None else min(CHUNK_BYTES, left)):
-                left = None if left is None else left - len(chunk)
+            n_left = _whole_lines(file) if is_growing else sys.maxsize
+            while chunk := file.read(min(CHUNK_BYTES, n_left)):
+                n_left -= len(chunk)
                 yield chunk
     except FileNotFoundError:
         raise _ChangedError(str(path)) from None
@@ -209,7 +214,7 @@ def _chunks(path: Path, *, is_growing: bool) -> Iterator[bytes]:
 
 
 def _whole_lines(file: BinaryIO) -> int:
-    """Return how many bytes end with the last whole line; the file is at its begin again."""
+    """Return the number of bytes up to the last whole line, and rewind the file."""
     size = file.seek(0, os.SEEK_END)
     begin = file.seek(max(0, size - JOURNAL_LINE_BYTES_MAX))
     end = begin + file.read(size - begin).rfind(b"\n") + 1

@@ -1,14 +1,13 @@
-"""A backup put back: unpacked beside the home, checked in full, and only then moved into place.
+"""Restore a backup: unpack it beside the home, check it in full, and only then move it into place.
 
-What stood there is moved aside, never removed. The daemon's lock of both homes is held meanwhile.
-A crash between the two moves leaves no home but both folders; the same command then ends the work.
+The previous home is moved aside, never removed. The daemon's lock of both homes is held meanwhile.
+A crash between the two moves leaves no home but both folders; the same command then completes it.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -23,7 +22,9 @@ from host.home.backup.archive import Archive
 from host.home.storage.atomic_file import (
     FILE_MODE,
     FOLDER_MODE,
+    NotRegularFileError,
     make_folder,
+    open_file,
     storage_error,
     sync_folder,
 )
@@ -33,13 +34,13 @@ if TYPE_CHECKING:
     from host.home.backup.archive import Manifest, SavedFile
 
 STATE: Final = "state"
-SPARE: Final = 1.1
-"""Room that is asked for, in sizes of what is unpacked."""
+FREE_SPACE_FACTOR: Final = 1.1
+"""Required free space, as a multiple of the unpacked size."""
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What was done; `aside` is where the home before stands now."""
+    """The result of a restore; `aside` is the new place of the previous home."""
 
     root: Path
     manifest: Manifest
@@ -48,20 +49,20 @@ class Restored:
 
 @contextmanager
 def open_archive(path: Path) -> Iterator[Archive]:
-    """Open a backup and check its list.
+    """Open a backup and check its manifest.
 
     Raises
     ------
     BackupError
-        When it is none.
+        When it is not a backup.
     StorageError
         When it cannot be read.
     """
     try:
-        with open(path, "rb", opener=_open_at_once) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise StorageError(f"{path}: is not a regular file (name a backup)")
+        with open_file(path) as file:
             yield Archive(file, str(path))
+    except NotRegularFileError:
+        raise StorageError(f"{path}: is not a regular file (name a backup)") from None
     except OSError as error:
         raise storage_error(path, "cannot be read", error) from error
 
@@ -73,23 +74,23 @@ def restore_backup(
     replace: bool = False,
     now: Callable[[], datetime] = utc_now,
 ) -> Restored:
-    """Make a backup the home at `root`.
+    """Restore a backup as the home at `root`.
 
     Parameters
     ----------
     path : Path
     root : Path
     replace : bool
-        A home that is there already is moved aside.
+        Move an existing home aside.
 
     Raises
     ------
     BackupError, HomeError, InstanceError, StorageError
-        The home that was there is as it was.
+        The existing home is unchanged.
     """
     try:
         root = root.resolve()
-        _refuse_full(root, replace=replace)
+        _require_empty(root, replace=replace)
     except OSError as error:
         raise storage_error(root, "cannot be read", error) from error
     with ExitStack() as stack:
@@ -97,8 +98,8 @@ def restore_backup(
         make_folder(root.parent)
         if root.exists() and any(root.iterdir()):
             stack.enter_context(InstanceLock(root / STATE))
-        _sweep(root)
-        _ask_for_room(root, archive.manifest)
+        _remove_staging(root)
+        _require_space(root, archive.manifest)
         staging = Path(tempfile.mkdtemp(prefix=_staging_prefix(root), dir=root.parent))
         stack.callback(shutil.rmtree, staging, ignore_errors=True)
         try:
@@ -113,15 +114,15 @@ def restore_backup(
         return Restored(root, archive.manifest, aside)
 
 
-def _refuse_full(root: Path, *, replace: bool) -> None:
+def _require_empty(root: Path, *, replace: bool) -> None:
     if not root.exists():
         return
     if not root.is_dir():
         raise HomeError(f"{root}: is not a folder (move the file away, or choose another --home)")
     if not replace and any(root.iterdir()):
         raise HomeError(
-            f"{root}: is not empty (add --replace, which moves what is there aside and removes"
-            " nothing; or choose another --home)"
+            f"{root}: is not empty (add --replace to move its content aside, which removes nothing;"
+            " or choose another --home)"
         )
 
 
@@ -129,16 +130,16 @@ def _staging_prefix(root: Path) -> str:
     return f".{root.name}.restoring-"
 
 
-def _sweep(root: Path) -> None:
-    """Remove what restores that were cut off unpacked; never what one under way does."""
+def _remove_staging(root: Path) -> None:
+    """Remove the folders of interrupted restores, but not that of a running one."""
     for folder in root.parent.glob(f"{_staging_prefix(root)}*"):
         with suppress(InstanceError, StorageError), InstanceLock(folder / STATE):
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _ask_for_room(root: Path, manifest: Manifest) -> None:
+def _require_space(root: Path, manifest: Manifest) -> None:
     free = shutil.disk_usage(root.parent).free
-    if free < manifest.size * SPARE:
+    if free < manifest.size * FREE_SPACE_FACTOR:
         raise StorageError(
             f"{root}: {manifest.size:,} bytes do not fit, {free:,} are free (free some space)"
         )
@@ -156,7 +157,7 @@ def _unpack(archive: Archive, saved: SavedFile, staging: Path) -> None:
 
 
 def _put_in_place(staging: Path, root: Path, now: datetime) -> Path | None:
-    """Move the home aside and the new one into its place; put it back if that fails."""
+    """Move the home aside and the new one into its place; move it back if that fails."""
     aside = None
     try:
         if root.exists() and any(root.iterdir()):
@@ -170,10 +171,6 @@ def _put_in_place(staging: Path, root: Path, now: datetime) -> Path | None:
             with suppress(OSError):
                 aside.rename(root)
                 aside = None
-        where = f"; the home before is in {aside}" if aside else ""
+        where = f"; the previous home is in {aside}" if aside else ""
         raise storage_error(root, f"cannot be moved{where}", error) from error
     return aside
-
-
-def _open_at_once(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)

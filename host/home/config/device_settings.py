@@ -1,7 +1,7 @@
 """`device.toml`: the link, the buttons, the display and the limits of the appliance.
 
-Every key has a default, so that the file may be missing or say one thing only. What is wrong in it
-is told all at once, each problem with its place.
+Every key has a default, so the file may be missing or set a single key. All its problems are
+reported at once, each with its place.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ def _time_of_day(text: str) -> str:
 
 
 def _time_zone(name: str) -> str:
-    """Refuse a zone that this computer does not know."""
+    """Refuse a zone that is not installed on this computer."""
     if not name:
         return name
     try:
         ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # unknown, no name, a folder of zones
-        known = sorted(available_timezones())
-        hint = did_you_mean(name, known, otherwise="a name such as `Europe/Berlin`")
-        if not known:
-            hint = "this computer knows no time zones; Debian's package is tzdata"
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # unknown, not a name, a folder of zones
+        zones = sorted(available_timezones())
+        hint = did_you_mean(name, zones, otherwise="a name such as `Europe/Berlin`")
+        if not zones:
+            hint = "no time zones are installed here; Debian's package is tzdata"
         raise PydanticCustomError(
             "time_zone", "Has to be a time zone: {hint}", {"hint": hint}
         ) from None
@@ -70,20 +70,20 @@ TimeZone = Annotated[str, Field(max_length=TIME_ZONE_LENGTH_MAX), AfterValidator
 
 
 class DeviceTable(BaseModel):
-    """What all tables share: nothing unknown, no NaN, a number is no text."""
+    """Base of all tables: unknown keys, NaN and numbers in quotes are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
 
 class CarrierKind(StrEnum):
-    """How packets travel to the board."""
+    """The transport of packets to the board."""
 
     RAW = "raw"
     ROUTER = "router"
 
 
 class LinkTable(DeviceTable):
-    """Where the board is."""
+    """The connection to the board."""
 
     carrier: CarrierKind = Field(
         CarrierKind.RAW, strict=False, description="how to reach it; router: on an Uno Q itself"
@@ -98,7 +98,7 @@ class LinkTable(DeviceTable):
 
 
 class NightLight(StrEnum):
-    """How bright the matrix is in the night's hours."""
+    """The brightness of the matrix at night."""
 
     FULL = "full"
     DIM = "dim"
@@ -107,7 +107,7 @@ class NightLight(StrEnum):
 
 
 class DisplayTable(DeviceTable):
-    """How bright the matrix is, by day and by night."""
+    """The brightness of the matrix by day and by night."""
 
     brightness: int = Field(15, ge=0, le=15, description="by day; 0 is dark")
     night: NightLight = Field(
@@ -124,7 +124,7 @@ class DisplayTable(DeviceTable):
 
 
 class ButtonCommand(StrEnum):
-    """What a gesture can be set to do."""
+    """The actions that a gesture can have."""
 
     PLAN = "plan"
     NEXT_PAGE = "next_page"
@@ -134,7 +134,7 @@ class ButtonCommand(StrEnum):
 
 
 class ButtonsTable(DeviceTable):
-    """What each gesture does, and what makes a gesture."""
+    """The action of each gesture, and the times that define gestures."""
 
     short: ButtonCommand = Field(ButtonCommand.PLAN, strict=False, description="a short press")
     double: ButtonCommand = Field(
@@ -156,13 +156,13 @@ class ButtonsTable(DeviceTable):
         if not self.double_window_ms <= self.hold_ms < self.long_hold_ms:
             raise PydanticCustomError(
                 "gesture_times",
-                "Times have to grow: double_window_ms, hold_ms, long_hold_ms",
+                "Times have to increase: double_window_ms, hold_ms, long_hold_ms",
             )
         return self
 
 
 class LimitsTable(DeviceTable):
-    """How long things may take."""
+    """Limits of time and memory."""
 
     press_age_s: float = Field(
         10.0, ge=1, le=60, description="an older press is recorded, not executed"
@@ -179,7 +179,7 @@ class LimitsTable(DeviceTable):
 
 
 class LogLevel(StrEnum):
-    """The least severity that is told."""
+    """The lowest severity that is logged."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -188,17 +188,17 @@ class LogLevel(StrEnum):
 
 
 class LogTable(DeviceTable):
-    """What is told on standard error and in log/; other levels are in force once saved."""
+    """The log on standard error and in log/; new levels take effect when the file is saved."""
 
-    level: LogLevel = Field(LogLevel.INFO, strict=False, description="the least that is told")
+    level: LogLevel = Field(LogLevel.INFO, strict=False, description="lowest level that is logged")
     buckets: dict[BucketId, Annotated[LogLevel, Field(strict=False)]] = Field(
         {}, description='for single buckets, such as { core = "debug" }'
     )
-    total_mb: int = Field(8, ge=1, le=1_000, description="of all log files together, in megabytes")
+    total_mb: int = Field(8, ge=1, le=1_000, description="all log files together, megabytes")
 
 
 class DeviceConfig(DeviceTable):
-    """All of `device.toml`."""
+    """The whole of `device.toml`."""
 
     link: LinkTable = LinkTable()
     display: DisplayTable = DisplayTable()
@@ -208,7 +208,7 @@ class DeviceConfig(DeviceTable):
 
 
 def load_device_config(home: Home) -> DeviceConfig:
-    """Read the home's `device.toml`; the defaults where there is none.
+    """Read the home's `device.toml`; without the file return the defaults.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A configuration written out in full, as TOML: what the planner really works with."""
+"""A configuration written out in full as TOML: every setting that the planner uses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def effective_toml(config: PlannerConfig) -> str:
-    """Return every setting with its value and unit; what differs from the default says so.
+    """Return every setting with its value and unit; a changed one has its default beside it.
 
     The text is a valid configuration, equal to the one it came from.
     """

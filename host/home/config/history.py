@@ -1,13 +1,13 @@
 """Every version of a bucket's configuration: `history/config/<bucket>/`, numbered and immutable.
 
-    000003.toml    one line of metadata behind `#@`, its hash, then the bytes as they were saved
-    HEAD           the newest version that was acknowledged; the only file that is replaced
-    lock           held by whoever writes
+    000003.toml    a line `#@`, metadata as JSON, its hash; then the saved bytes
+    HEAD           the newest acknowledged version; the only file that is replaced
+    lock           held by the process that writes
 
-A version is one file, so that it is there entirely or not at all. It is linked into place, never
-over another one, and HEAD follows; only then is it acknowledged. The active version is the newest
-one that is whole: HEAD only tells whether one that was promised is gone. What is damaged is set
-aside as `NAME.corrupt.<time>` and never stands in the way.
+A version is one file, so it is whole or missing. It is linked into place, never over another one,
+and HEAD follows; only then is it acknowledged. The active version is the newest one that is whole.
+HEAD only shows whether an acknowledged version is missing. A damaged file is set aside as
+`NAME.corrupt.<time>` and never blocks a commit.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from host.home.storage.atomic_file import (
 )
 from host.limits import CONFIG_REASON_LENGTH_MAX, CONFIG_VERSION_BYTES_MAX
 
-VERSIONS_KEPT: Final = 200
-CORRUPT_KEPT: Final = 10
+VERSIONS_MAX: Final = 200
+CORRUPT_FILES_MAX: Final = 10
 FOLDERS_ABOVE: Final = 3
-"""`history/config/<bucket>`, each of which may be new."""
+"""Those of `history/config/<bucket>`; each may be new."""
 HEAD_NAME: Final = "HEAD"
 LOCK_NAME: Final = "lock"
 MARK: Final = b"#@ "
@@ -50,16 +50,16 @@ ChangedBy = Literal["user", "system"]
 
 @dataclass(frozen=True, slots=True)
 class ConfigVersion:
-    """What is known of a version.
+    """The metadata of a version.
 
     Parameters
     ----------
     version : int
-        From 1; never given twice.
+        From 1; never used twice.
     sha256 : str
         Of the text.
     parent : int
-        The version it followed; 0 for none.
+        The version before it; 0 for none.
     changed_by : str
         `user`, or `system` for migration and recovery.
     reason : str
@@ -77,7 +77,7 @@ class ConfigVersion:
 
 @dataclass(frozen=True, slots=True)
 class StoredConfig:
-    """A version with its bytes."""
+    """A version: metadata and bytes."""
 
     meta: ConfigVersion
     data: bytes
@@ -90,7 +90,7 @@ class StoredConfig:
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What a start found and put right; `problems` is empty when all was well."""
+    """The result of `recover`: removed temporary files, repaired problems, the active version."""
 
     swept: int
     problems: tuple[str, ...]
@@ -98,14 +98,14 @@ class Recovery:
 
 
 class ConfigHistory:
-    """The versions of one bucket. Reading never writes, and needs no lock: versions do not change.
+    """The versions of one bucket. Reading never writes and needs no lock: versions do not change.
 
     Parameters
     ----------
     folder : Path
         `Home.config_history_dir`; made with the first commit.
-    kept : int
-        Versions kept; older ones are removed. The active one is the newest, so it always stays.
+    versions_max : int
+        Versions to keep; older ones are removed. The active one is the newest, so it stays.
     now : callable returning an aware datetime
     """
 
@@ -113,16 +113,16 @@ class ConfigHistory:
         self,
         folder: Path,
         *,
-        kept: int = VERSIONS_KEPT,
+        versions_max: int = VERSIONS_MAX,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        assert kept > 0, "the active version has to stay"
+        assert versions_max > 0, "the active version has to stay"
         self.folder = folder
-        self._kept = kept
+        self._versions_max = versions_max
         self._now = now
 
     def locked(self) -> AbstractContextManager[None]:
-        """Hold the right to write, for `commit_locked` with what belongs around it."""
+        """Hold the lock for `commit_locked` and the steps that belong to it."""
         return locked_file(self.folder / LOCK_NAME)
 
     def active(self) -> StoredConfig | None:
@@ -141,9 +141,9 @@ class ConfigHistory:
         Raises
         ------
         HistoryError
-            When there is none of this number, or it is damaged.
+            When it does not exist, or is damaged.
         StorageError
-            When the disk refuses to tell.
+            When it cannot be read.
         """
         path = self._path(number)
         try:
@@ -170,16 +170,16 @@ class ConfigHistory:
         Parameters
         ----------
         data : bytes
-            Checked already.
+            Checked by the caller.
         reason : str
         changed_by : str
         parent : int, optional
-            The version that the change was made from; 0 for none.
+            The version that was edited; 0 for none.
 
         Raises
         ------
         LostUpdateError
-            When that is not the active version any more.
+            When `parent` is not the active version any more.
         StorageError
             When it could not be written; the active version stays.
         """
@@ -191,44 +191,43 @@ class ConfigHistory:
     ) -> ConfigVersion:
         """Add a version as `commit` does, within `locked`."""
         active = self.active()
-        found = active.meta.version if active else 0
-        if parent is not None and parent != found:
+        active_number = active.meta.version if active else 0
+        if parent is not None and parent != active_number:
             raise self.lost_update(parent, active)
-        number = max([found, self._promised(), *self._numbers()]) + 1
+        number = max([active_number, self._acknowledged(), *self._numbers()]) + 1
         meta = ConfigVersion(
             version=number,
             sha256=hashlib.sha256(data).hexdigest(),
-            parent=found,
+            parent=active_number,
             changed_by=changed_by,
             reason=clean_reason(reason),
             created_at=self._now().astimezone(UTC).isoformat(timespec="milliseconds"),
         )
-        if not found:
-            # Made, perhaps, by a process that was killed before it could sync them.
+        if not active_number:
+            # A process that was killed may have made the folders without syncing them.
             sync_folders_above(self.folder, FOLDERS_ABOVE)
         if not write_new(self._path(number), _encoded(StoredConfig(meta, data))):
-            raise StorageError(f"{self._path(number)}: is in the way (move it aside)")
-        self._promise(meta)
+            raise StorageError(f"{self._path(number)}: exists already (move it away)")
+        self._write_head(meta)
         self._remove_old()
         return meta
 
     def lost_update(self, parent: int, active: StoredConfig | None) -> LostUpdateError:
-        """Return the refusal, with the way out."""
+        """Return the error, with advice."""
         bucket = self.folder.name
         if active is None:
-            what = "is not there any more"
             return LostUpdateError(
-                f"{bucket}: version {parent} {what} (trader config log {bucket})"
+                f"{bucket}: version {parent} is missing now (see `trader config log {bucket}`)"
             )
         meta = active.meta
         return LostUpdateError(
             f"{bucket}: changed meanwhile: version {meta.version} by {meta.changed_by}"
-            f" ({meta.reason}), and you began with {parent} (look at it with `trader config diff"
-            f" {bucket} {parent} {meta.version}`, then do it again)"
+            f" ({meta.reason}), and you began with {parent} (see `trader config diff"
+            f" {bucket} {parent} {meta.version}`, then do this again)"
         )
 
     def recover(self) -> Recovery:
-        """Clear up after a crash: sweep, verify, set aside what is damaged, put HEAD right.
+        """Repair after a crash: remove temporary files, set aside damaged versions, correct HEAD.
 
         Raises
         ------
@@ -246,27 +245,27 @@ class ConfigHistory:
                 except HistoryError:
                     self._set_aside(self._path(number))
             active = self.active()
-            if active is not None and active.meta.version != self._promised():
-                self._promise(active.meta)
+            if active is not None and active.meta.version != self._acknowledged():
+                self._write_head(active.meta)
             return Recovery(swept, tuple(problems), active.meta if active else None)
 
     def problems(self) -> list[str]:
-        """Return what is wrong with the versions, one line each; changes nothing."""
-        found = []
+        """Return the problems of the versions, one line each; changes nothing."""
+        problems = []
         for number in self._numbers():
             try:
                 self.read(number)
             except HistoryError as error:
-                found.append(str(error))
-        numbers, promised = self._numbers(), self._promised()
-        if promised > max(numbers, default=0):
-            found.append(
-                f"{self.folder}: version {promised} was acknowledged and is gone"
-                " (restore it from a backup, or go on with the one before)"
+                problems.append(str(error))
+        numbers, acknowledged = self._numbers(), self._acknowledged()
+        if acknowledged > max(numbers, default=0):
+            problems.append(
+                f"{self.folder}: version {acknowledged} was acknowledged and is missing"
+                " (restore it from a backup, or continue with the one before)"
             )
-        elif numbers and not promised:
-            found.append(f"{self.folder / HEAD_NAME}: missing or damaged (it is written anew)")
-        return found
+        elif numbers and not acknowledged:
+            problems.append(f"{self.folder / HEAD_NAME}: missing or damaged (it is rewritten)")
+        return problems
 
     # --- files -----------------------------------------------------------------------------
 
@@ -274,7 +273,7 @@ class ConfigHistory:
         return self.folder / f"{number:06d}.toml"
 
     def _numbers(self) -> list[int]:
-        """Return the numbers there are, oldest first, from the names alone."""
+        """Return the numbers of the versions, oldest first, from the file names."""
         try:
             names = [path.name for path in self.folder.iterdir()]
         except (FileNotFoundError, NotADirectoryError):
@@ -285,9 +284,11 @@ class ConfigHistory:
 
     def _range(self) -> str:
         numbers = self._numbers()
-        return f"there are {numbers[0]} to {numbers[-1]}" if numbers else "there are none yet"
+        return (
+            f"versions {numbers[0]} to {numbers[-1]} exist" if numbers else "no version exists yet"
+        )
 
-    def _promised(self) -> int:
+    def _acknowledged(self) -> int:
         """Return the number in HEAD; 0 when it is missing or damaged."""
         try:
             with open_file(self.folder / HEAD_NAME) as file:
@@ -296,24 +297,24 @@ class ConfigHistory:
         except (OSError, ValueError):
             return 0
 
-    def _promise(self, meta: ConfigVersion) -> None:
+    def _write_head(self, meta: ConfigVersion) -> None:
         write_atomic(self.folder / HEAD_NAME, f"{meta.version} {meta.sha256}\n".encode())
 
     def set_aside_text(self, data: bytes) -> None:
-        """Keep a text that no version holds and that is about to be written over."""
+        """Save a text that no version holds before a command replaces it."""
         write_new(self.folder / f"edit.corrupt.{self._now():%Y%m%dT%H%M%S.%fZ}", data)
 
     def _set_aside(self, path: Path) -> None:
         aside = path.with_name(f"{path.name}.corrupt.{self._now():%Y%m%dT%H%M%SZ}")
-        with suppress(OSError):  # a read-only disk: it is skipped all the same
+        with suppress(OSError):  # a read-only disk: reading skips it anyway
             path.rename(aside)
 
     def _remove_old(self) -> None:
-        """Keep the newest; never fails, the version is committed already."""
+        """Remove all but the newest; ignore errors, as the version is committed already."""
         with suppress(OSError, StorageError):
-            old = [self._path(number) for number in self._numbers()[: -self._kept]]
+            old = [self._path(number) for number in self._numbers()[: -self._versions_max]]
             corrupt = sorted(p for p in self.folder.iterdir() if CORRUPT_NAME.fullmatch(p.name))
-            for path in (*old, *corrupt[:-CORRUPT_KEPT]):
+            for path in (*old, *corrupt[:-CORRUPT_FILES_MAX]):
                 path.unlink()
 
 
@@ -330,19 +331,19 @@ def _encoded(stored: StoredConfig) -> bytes:
 
 
 def _decoded(data: bytes, number: int) -> StoredConfig:
-    """Read a version's file; ValueError when it is not whole."""
+    """Parse a version's file; ValueError when it is damaged."""
     head, line_end, body = data.partition(b"\n")
     meta_bytes, _, seal = head.removeprefix(MARK).rpartition(b" ")
     if not data.startswith(MARK) or not line_end:
-        raise ValueError("no metadata, as a write that was cut off leaves it")
+        raise ValueError("no metadata: a write may have been cut off")
     if hashlib.sha256(meta_bytes).hexdigest().encode("ascii") != seal:
-        raise ValueError("its metadata were changed")
+        raise ValueError("its metadata was changed")
     try:
         meta = ConfigVersion(**json.loads(meta_bytes))
     except (TypeError, RecursionError):
-        raise ValueError("its metadata are of another program") from None
+        raise ValueError("its metadata is from another program") from None
     if meta.version != number:
-        raise ValueError(f"it is version {meta.version} by another name")
+        raise ValueError(f"it is version {meta.version} under another name")
     if hashlib.sha256(body).hexdigest() != meta.sha256:
         raise ValueError("its text was changed")
     return StoredConfig(meta, body)

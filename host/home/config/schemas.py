@@ -1,4 +1,4 @@
-"""JSON Schemas (draft-07) of the TOML files of a home, for editors: from the models behind them."""
+"""JSON Schemas (draft-07) of the TOML files of a home, for editors, made from their models."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 Schema = dict[str, Any]
 DRAFT: Final = "http://json-schema.org/draft-07/schema#"
-SAYS_NOTHING: Final = frozenset({"title", "$defs"})
+IGNORED_KEYS: Final = frozenset({"title", "$defs"})
 
 
 def bucket_schema() -> Schema:
@@ -39,7 +39,7 @@ SCHEMAS: Final[Mapping[str, Callable[[], Schema]]] = {
     "device": device_schema,
     "portfolio": portfolio_schema,
 }
-"""By the name of their file in the home's `schema/`."""
+"""The keys are the file names in the home's `schema/`."""
 
 
 def _schema_of(model: type[BaseModel], title: str) -> Schema:
@@ -49,14 +49,16 @@ def _schema_of(model: type[BaseModel], title: str) -> Schema:
     return {"$schema": DRAFT, "title": title, **inlined}
 
 
-def _inlined(value: object, defined: Mapping[str, Any]) -> object:
-    """Put what a `$ref` points at in its place: some editors follow none."""
+def _inlined(value: object, definitions: Mapping[str, Any]) -> object:
+    """Replace each `$ref` by its target: some editors do not follow references."""
     if isinstance(value, list):
-        return [_inlined(item, defined) for item in value]
+        return [_inlined(item, definitions) for item in value]
     if not isinstance(value, dict):
         return value
     if "$ref" in value:
-        target = defined[value["$ref"].rpartition("/")[2]]
+        target = definitions[value["$ref"].rpartition("/")[2]]
         beside = {key: item for key, item in value.items() if key != "$ref"}
-        return _inlined({**target, **beside}, defined)
-    return {key: _inlined(item, defined) for key, item in value.items() if key not in SAYS_NOTHING}
+        return _inlined({**target, **beside}, definitions)
+    return {
+        key: _inlined(item, definitions) for key, item in value.items() if key not in IGNORED_KEYS
+    }

@@ -98,10 +98,10 @@ def test_the_version_is_that_of_the_package(trader: Trader) -> None:
         (["board", "monitor", "--seconds", "nan"], "'nan': say how many seconds, more than 0"),
         (["modules", "show", "profit_takin"], "did you mean `profit_taking`?"),
         (["modules", "show", "zzzz"], "`trader modules list` names them"),
-        (["plan", "core"], "there is no home here (run: trader init"),
-        (["plan", "../etc"], "is no bucket id"),
-        (["config", "check"], "there is no home here (run: trader init"),
-        (["config", "show", "core"], "there is no home here"),
+        (["plan", "core"], "no trader home found here (run: trader init"),
+        (["plan", "../etc"], "is not a bucket id"),
+        (["config", "check"], "no trader home found here (run: trader init"),
+        (["config", "show", "core"], "no trader home found here"),
     ],
 )
 def test_a_wrong_command_line_is_answered_with_one_line_and_exit_code_2(

@@ -34,7 +34,7 @@ def test_the_option_wins_over_the_environment_and_that_over_the_default() -> Non
 def test_what_is_no_bucket_id_never_becomes_a_path(bucket: str) -> None:
     home = Home(Path("/h"))
     for path_of in (home.bucket_file, home.portfolio_file, home.ledger_file, home.plans_dir):
-        with pytest.raises(HomeError, match="is no bucket id"):
+        with pytest.raises(HomeError, match="is not a bucket id"):
             path_of(bucket)
 
 
@@ -50,7 +50,7 @@ def test_a_missing_home_says_how_to_make_one(tmp_path: Path) -> None:
 
 
 def unreadable(path: Path) -> Path:
-    """Put something there that nobody can look into, root neither: a link to itself."""
+    """Put a link to itself there: even root cannot read it."""
     path.symlink_to(path)
     return path
 
@@ -59,7 +59,7 @@ def test_a_home_that_cannot_be_read_is_not_told_to_be_missing_or_empty(tmp_path:
     with pytest.raises(HomeError, match=r"/home: cannot be read: .* \(check its owner"):
         Home(unreadable(tmp_path / "home")).require_home()
     (tmp_path / "file").touch()
-    with pytest.raises(HomeError, match="is no folder, so no home"):
+    with pytest.raises(HomeError, match="is not a folder"):
         Home(tmp_path / "file").require_home()
     home = Home(tmp_path)
     assert home.require_bucket_ids() == ()
@@ -144,7 +144,7 @@ def test_what_is_there_is_kept_and_told(tmp_path: Path) -> None:
     home.fx_file.unlink()
     again = create_home(tmp_path, demo=False)
     assert again.written == (home.fx_file,)
-    assert home.portfolio_file("core") in again.kept
+    assert home.portfolio_file("core") in again.existing
     assert home.portfolio_file("core").read_text() == "mine"
 
 

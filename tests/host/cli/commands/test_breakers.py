@@ -127,7 +127,7 @@ def test_without_a_home_and_with_a_disk_that_refuses_it_says_so(
     home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(Home(tmp_path / "nowhere")) == 2
-    assert "no home here" in capsys.readouterr().err
+    assert "no trader home found here" in capsys.readouterr().err
     BreakerStore(home).signal(KEY, Signal.CRASH)
     lock = home.state_dir / "breakers.lock"
     lock.unlink()

@@ -91,7 +91,7 @@ def test_a_line_for_people_cannot_move_the_cursor(trader: Trader, home: Home) ->
     [
         (["tail", "--type", "PlanStord"], "did you mean `PlanStored`"),
         (["tail", "--bucket", "cor"], "did you mean `core`"),
-        (["tail", "--bucket", "../x"], "no bucket id"),
+        (["tail", "--bucket", "../x"], "not a bucket id"),
         (["tail", "--since", "soon"], "is no time"),
         (["tail", "--since", "999999w"], "is no time"),
         (["tail", "-n", "0"], "from 1 to"),

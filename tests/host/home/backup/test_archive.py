@@ -130,20 +130,20 @@ def elsewhere(info: zipfile.ZipInfo) -> None:
     ("change", "why"),
     [
         (link, "a link or device"),
-        (folder_outside, "leads elsewhere"),
-        (bzip2, "packed in another way"),
-        (again, "there twice"),
-        (elsewhere, "a name that no backup has"),
-        (lambda _: None, "names other files than are in it"),
+        (folder_outside, "leads outside"),
+        (bzip2, "compressed in another way"),
+        (again, "in it twice"),
+        (elsewhere, "a name that is not in backups"),
+        (lambda _: None, "lists other files than the backup has"),
     ],
 )
-def test_a_member_that_no_backup_has_is_refused(
+def test_a_member_that_is_not_in_backups_is_refused(
     change: Callable[[zipfile.ZipInfo], None], why: str
 ) -> None:
     assert why in refusal(member(packed(FILES), change))
 
 
-def test_a_list_that_does_not_fit_is_refused() -> None:
+def test_a_manifest_that_does_not_match_is_refused() -> None:
     def change_text(_: dict[str, Any], members: dict[str, bytes]) -> None:
         members[PREFIX + "device.toml"] = b"# nothinG\n"
 
@@ -163,10 +163,10 @@ def test_a_list_that_does_not_fit_is_refused() -> None:
     def other(record: dict[str, Any], _: dict[str, bytes]) -> None:
         record["format"] = "diary"
 
-    assert "device.toml is not what its list says" in refusal(rewritten(change_text))
+    assert "device.toml differs from its manifest" in refusal(rewritten(change_text))
     assert "not as long as" in refusal(rewritten(longer))
     assert "a file and a folder" in refusal(rewritten(both))
-    assert "no list" in refusal(rewritten(no_list))
+    assert "not a JSON list" in refusal(rewritten(no_list))
     assert "made by a newer version" in refusal(rewritten(newer))
     assert "diary" in refusal(rewritten(other))
 
@@ -203,7 +203,7 @@ def test_a_file_that_unpacks_to_more_than_it_says_is_stopped_there() -> None:
         ("BACKUP_FILES_MAX", 0, "more than 0 files"),
         ("BACKUP_FILE_BYTES_MAX", 50, "larger than 50 bytes"),
         ("BACKUP_UNPACKED_BYTES_MAX", 60, "more than 60 bytes in all"),
-        ("BACKUP_MANIFEST_BYTES_MAX", 10, "a list of"),
+        ("BACKUP_MANIFEST_BYTES_MAX", 10, "a manifest of"),
         ("BACKUP_PATH_BYTES_MAX", 5, "too long"),
         ("ENTRY_OVERHEAD", -400, "a directory of"),
     ],

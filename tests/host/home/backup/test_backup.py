@@ -89,7 +89,7 @@ def test_links_are_followed_and_what_cannot_be_saved_is_named(home: Home, tmp_pa
         (home.root / name).parent.mkdir(parents=True, exist_ok=True)
         (home.root / name).touch()
     made = create_backup(home, tmp_path / "a.zip")
-    assert made.left_out == ((".#core.toml", "a link to nowhere"), ("pipe", "no regular file"))
+    assert made.left_out == ((".#core.toml", "a broken link"), ("pipe", "not a regular file"))
     paths = {file.path for file in made.manifest.files}
     assert "market/prices.csv" in paths
     assert not any("lock" in path or ".tmp" in path for path in paths)
@@ -117,7 +117,7 @@ def test_nothing_is_written_over_and_nothing_is_left_of_a_failure(
     assert (tmp_path / "a.zip").read_text() == "mine"
     with pytest.raises(StorageError, match="create it first"):
         create_backup(home, tmp_path / "none" / "a.zip")
-    with pytest.raises(HomeError, match="no home here"):
+    with pytest.raises(HomeError, match="no trader home"):
         create_backup(Home(tmp_path / "nothing"), tmp_path / "b.zip")
     (home.root / "a\nb").touch()
     with pytest.raises(BackupError, match="rename it"):
@@ -135,7 +135,7 @@ def test_a_backup_that_does_not_read_back_is_not_kept(
         self._files[-1] = type(self._files[-1])(path, self._files[-1].size, "0" * 64)
 
     monkeypatch.setattr(ArchiveWriter, "add", flip)
-    with pytest.raises(BackupError, match="not what its list says"):
+    with pytest.raises(BackupError, match="differs from its manifest"):
         create_backup(home, tmp_path / "a.zip")
     assert names_in(tmp_path) == {"home"}
 
@@ -175,7 +175,7 @@ def test_a_home_that_never_rests_is_refused(
 
     monkeypatch.setattr(ArchiveWriter, "add", change)
     monkeypatch.setattr(backup, "PAUSE_S", 0.0)
-    with pytest.raises(BackupError, match=r"market/fx\.csv changes all the time"):
+    with pytest.raises(BackupError, match=r"market/fx\.csv keeps changing"):
         create_backup(home, tmp_path / "a.zip")
     assert names_in(tmp_path) == {"home"}
 
@@ -194,7 +194,7 @@ def test_a_home_that_is_written_to_is_saved_with_every_promise_kept(
     home: Home, tmp_path: Path
 ) -> None:
     """Versions and records go on being added; each backup restores to a sound home."""
-    history = ConfigHistory(home.config_history_dir("core"), kept=5)
+    history = ConfigHistory(home.config_history_dir("core"), versions_max=5)
     journal = Journal(home.journal_dir, home.state_dir / HEAD_NAME)
     journal.open(lambda _record: None)
     is_over = threading.Event()

@@ -151,7 +151,7 @@ def test_what_a_restore_that_was_cut_off_left_is_swept_but_not_that_of_one_under
 def test_what_does_not_fit_is_refused_before_it_is_unpacked(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(restore, "SPARE", 1e12)
+    monkeypatch.setattr(restore, "FREE_SPACE_FACTOR", 1e12)
     with pytest.raises(StorageError, match="do not fit"):
         restore_backup(made.backup, made.home.root, replace=True)
 

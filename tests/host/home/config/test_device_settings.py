@@ -83,7 +83,7 @@ def test_all_errors_are_told_at_once_each_with_its_place(tmp_path: Path) -> None
 
 
 def test_times_that_make_a_gesture_impossible_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigFileError, match="have to grow"):
+    with pytest.raises(ConfigFileError, match="have to increase"):
         load(tmp_path, "[buttons]\nhold_ms = 6000\n")
 
 

@@ -21,7 +21,7 @@ from host.home.portfolio.portfolio_file import PortfolioTables
 from tools.generators.config_templates import device_template
 
 BEYOND_SCHEMA = re.compile(
-    r"^Times have to grow|^Has to be a time zone"
+    r"^Times have to increase|^Has to be a time zone"
     r"|found -?\d+\.0$|valid date|string, found 2024-"
 )
 """Rules between keys, names of zones, 5.0 for 5, a day for a text like one, or the reverse."""
