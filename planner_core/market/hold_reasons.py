@@ -1,4 +1,4 @@
-"""What keeps a plan from being made at all: said so that the owner knows what to do."""
+"""Reasons to hold: why no plan can be made, each with what the owner can do."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ with the one before. A move is suspicious when its log return exceeds
 where sigma_t is the security's own daily volatility as it was before that day, an exponentially
 weighted mean as in RiskMetrics. A suspicious move that is undone within a week was a bad print, and
 is dropped. One that stays is real or an undeclared split: while it is recent, the security is
-quarantined until the owner accepts the price; later it is taken for real.
+quarantined until the owner accepts the price; later it counts as real.
 
 A missing close is filled with the last one for at most a week, and a filled day is no return.
 
@@ -29,9 +29,9 @@ from planner_core.model.records import Finding, Severity
 FILL_DAYS_MAX = 5
 """Market days over which a missing close is carried forward."""
 GUARD_DAYS = 20
-"""A jump this recent must be accepted or declared as a split; an older one is taken for real."""
+"""A jump this recent must be accepted or declared as a split; an older one counts as real."""
 LAPSE_FINDING_DAYS = 40
-"""Market days for which a finding reports a jump that was taken for real without acceptance."""
+"""Market days for which a finding reports a jump that counts as real without acceptance."""
 REVERSAL_DAYS = 5
 """A jump that is undone within so many days was a bad print."""
 REVERSAL_FRACTION = 0.25
@@ -123,7 +123,7 @@ def guard_prices(
     """Set closes aside that moved beyond `price_move_sigmas` daily standard deviations.
 
     A jump that is undone within a week is dropped wherever it stands. A recent jump that stays is
-    quarantined until it is accepted. An older one is taken for real, with a finding for
+    quarantined until it is accepted. An older one counts as real, with a finding for
     LAPSE_FINDING_DAYS: otherwise every crash of the last years would have to be accepted by hand.
 
     Returns
@@ -230,7 +230,7 @@ def _resolve_moves(
                     "price_jump_taken_for_real",
                     Severity.WARNING,
                     f"{security} moved {change:+.1%} on {day}, more than its volatility explains;"
-                    f" nobody said otherwise for {GUARD_DAYS} market days, so it is taken for real",
+                    f" not accepted for {GUARD_DAYS} market days, so it counts as real",
                     f"if it was a split, declare it in market/corporate_actions.csv; if the price"
                     f" is right, run: trader data accept {security} {day}",
                     security,

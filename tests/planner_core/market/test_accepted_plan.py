@@ -1,4 +1,4 @@
-"""What the owner made of earlier advice: plans begun, steps refused, losses offset, shared windows.
+"""Effects of earlier advice: accepted plans, rejected steps, losses offset, shared windows.
 
 The portfolio of the builders (four securities at 20 % of 50,000 each) with AAA wanted at 23 %.
 Only the distance to targets scores, `0.3 * (w - w*)**2`: what is left of the accepted plan, 8 AAA,

@@ -184,7 +184,7 @@ def test_gaps_are_shared_or_the_gappiest_is_left_out() -> None:
     assert market.has_history.tolist() == [False, True, True]
 
 
-def test_nobody_with_enough_history_means_no_estimate_and_no_nan() -> None:
+def test_no_security_with_enough_history_means_no_estimate_and_no_nan() -> None:
     market = market_of(make_context(n_days=30))
     for array in (market.mu, market.covariance, market.daily_volatility):
         assert not array.any()
@@ -289,7 +289,7 @@ def test_growth_needs_a_year_and_momentum_sixty_days() -> None:
     assert not np.isnan(market_of(make_context(n_days=61)).momentum).any()
 
 
-def test_a_young_history_shortens_nobody_and_is_described_by_its_beta() -> None:
+def test_a_young_history_shortens_no_other_and_is_described_by_its_beta() -> None:
     prices = price_paths(800, [100.0] * 4, seed=3)
     alone = make_state(make_context(prices=prices[:, :3], securities=make_securities(3)))
     market = prices[:, :3] / prices[0, :3]

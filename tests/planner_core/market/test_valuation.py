@@ -1,4 +1,4 @@
-"""What is held and what it is worth, in base currency."""
+"""Holdings and their value, in base currency."""
 
 # ruff: noqa: ANN401 - overrides are of any type
 

@@ -136,7 +136,7 @@ def test_a_contradiction_is_refused_and_named(fields: dict[str, Any], complaint:
         {"prices": prices_with(NAN)},
         {"securities": make_securities(4, target=0.25)},
         {"group_rules": (GroupRule("industry", "a", 1.0), GroupRule("country", "a", 1.0))},
-        {"group_rules": (GroupRule("industry", "nobody", cap=0.0),)},
+        {"group_rules": (GroupRule("industry", "empty", cap=0.0),)},
         {"securities": make_securities(4, cap=0.0, quality=0.0, target=0.0)},
         lot(acquired=AS_OF, unit_cost=0.0),
         lot(acquired=None),

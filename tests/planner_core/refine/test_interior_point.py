@@ -67,7 +67,7 @@ def test_every_solution_meets_the_conditions_of_a_maximum(
         assert (np.abs(np.where(gradient > 0, off_high, off_low) * gradient) < 1e-6).all()
 
 
-def test_a_program_without_a_solution_is_told_from_its_neighbours_that_have_one() -> None:
+def test_a_program_without_a_solution_does_not_disturb_its_neighbours() -> None:
     program = programs(seed=3, batch=3, size=4, n_rows=2)
     alone = solve(program).primal
     program.rhs[1] = (

@@ -209,7 +209,7 @@ def test_a_deadline_ends_the_tuning_with_something_legal_and_a_cancel_ends_it_at
     assert tuned.rank > best.rank
 
     def cancelled() -> bool:
-        raise PlanningCancelledError("nobody waits")
+        raise PlanningCancelledError("cancelled")
 
     with pytest.raises(PlanningCancelledError):
         tune(actions, state, cancelled)

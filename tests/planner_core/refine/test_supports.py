@@ -104,7 +104,7 @@ def test_no_time_leaves_the_start_and_a_cancel_ends_the_climb() -> None:
     assert [sized.support for sized in search.feasible] == [(0,)]
 
     def cancelled() -> bool:
-        raise PlanningCancelledError("nobody waits")
+        raise PlanningCancelledError("cancelled")
 
     with pytest.raises(PlanningCancelledError):
         search.climb((1,), cancelled)

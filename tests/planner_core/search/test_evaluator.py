@@ -74,7 +74,7 @@ def check_sets(portfolio: Portfolio, seed: int, n_sets: int) -> None:
 
 
 def check_legal_sets(evaluator: Evaluator, block: IdBlock) -> None:
-    """What is sifted limit by limit is what the check of everything calls legal."""
+    """Checking limit by limit gives the same legal sets as checking all at once."""
     many = np.tile(block, (1, 1 + FEW_SEQUENCES // block.shape[1]))
     for sets in (block, many):
         expected = evaluator.check(sets)

@@ -89,7 +89,7 @@ def test_some_of_these_neighbourhoods_have_more_neighbours_than_are_scored() -> 
 
 
 @pytest.mark.parametrize("cash", CASH.values(), ids=CASH)
-def test_a_climb_knows_where_its_steps_stand(cash: float) -> None:
+def test_a_climb_knows_the_score_and_level_of_its_steps(cash: float) -> None:
     evaluator = around(cash)
     hood = Neighbourhood(evaluator, (), DEPTH)
     better = hood.best(hood.exchanges_of_one())

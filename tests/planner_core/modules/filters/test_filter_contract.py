@@ -1,4 +1,4 @@
-"""What every filter promises, in ordinary and in odd states."""
+"""The contract of every filter, in ordinary and in odd states."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ def test_an_accepted_step_that_was_filled_in_part_is_not_kept_quiet_by_its_own_f
     state = make_state(make_context(trades=both, incumbent=accepted))
     candidates = candidates_of(state, ("AAA", -5))
     rejections = RecentlyTraded().reject(candidates, state, RecentlyTradedParameters())
-    assert rejections == {0: "traded 3 days ago"}, "somebody bought it meanwhile: that is no fill"
+    assert rejections == {0: "traded 3 days ago"}, "a buy meanwhile is not a fill of the step"
 
 
 # -- correlation_aware --------------------------------------------------------------------------
@@ -218,7 +218,7 @@ def test_no_filter_drops_what_is_mandatory() -> None:
     ]
 
 
-def test_filters_that_are_off_are_not_asked() -> None:
+def test_filters_that_are_off_are_not_called() -> None:
     config = make_config(filters=dict.fromkeys(builtin_registries().filters.names, False))
     assert not config.enabled(ModuleKind.FILTER)
     state = make_state(

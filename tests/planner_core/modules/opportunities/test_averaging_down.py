@@ -63,7 +63,7 @@ def test_the_worst_decile_by_momentum_is_a_falling_knife() -> None:
     assert falling_knives(np.array([0.0, 0.1]), 0.5).tolist() == [True, False]
 
 
-def test_equal_momentum_is_nobodys_knife_and_unknown_momentum_always_is_one() -> None:
+def test_equal_momentum_is_not_a_falling_knife_and_unknown_momentum_is() -> None:
     assert falling_knives(np.zeros(5), 0.10).tolist() == [False] * 5
     assert falling_knives(np.array([np.nan, 0.0]), 0.10).tolist() == [True, False]
     assert falling_knives(np.full(2, np.nan), 0.10).tolist() == [True, True]

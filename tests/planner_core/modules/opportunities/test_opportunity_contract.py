@@ -1,4 +1,4 @@
-"""What every opportunity calculator promises, in ordinary and in odd states."""
+"""The contract of every opportunity calculator, in ordinary and in odd states."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def test_under_a_year_of_prices_is_skipped_with_a_reason() -> None:
     assert skip == Skip(0, Side.SELL, "AAA: under a year of prices")
 
 
-def test_what_is_not_held_is_not_judged() -> None:
+def test_a_security_that_is_not_held_gives_nothing() -> None:
     state = make_state(make_context(lots=()))
     assert list(ProfitTaking().calculate(state, ProfitTakingParameters())) == []
 

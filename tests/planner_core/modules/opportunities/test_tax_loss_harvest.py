@@ -102,5 +102,5 @@ def test_lots_that_may_not_be_sold_yet_are_left_out() -> None:
     assert judge(state_of(young)) == []
 
 
-def test_it_is_off_unless_it_is_asked_for() -> None:
+def test_it_is_off_by_default() -> None:
     assert not TaxLossHarvest.metadata.enabled_by_default

@@ -1,4 +1,4 @@
-"""What every pattern generator promises, in ordinary and in odd states."""
+"""The contract of every pattern generator, in ordinary and in odd states."""
 
 from __future__ import annotations
 
