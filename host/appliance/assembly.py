@@ -130,7 +130,7 @@ async def assemble(
         plans=plans,
         selection=selection,
         configs=ConfigWatcher(home, recorder, screen, config_rejected),
-        settings=SettingsWatcher(home, recorder, config.log),
+        settings=SettingsWatcher(home, recorder, config.log, is_applied=config_rejected is None),
         night_dimmer=night_dimmer,
         health=health,
     )

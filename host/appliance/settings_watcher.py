@@ -27,17 +27,32 @@ if TYPE_CHECKING:
     from host.home.home import Home
 
 QUIET_S: Final = 1.0
+NOT_APPLIED: Final[tuple[int, ...]] = ()
+"""Differs from the signature of every file."""
 LINES_MAX: Final = 20
 
 
 class SettingsWatcher:
-    """Follows `device.toml`."""
+    """Follows `device.toml`.
 
-    def __init__(self, home: Home, recorder: Recorder, table: LogTable) -> None:
+    Parameters
+    ----------
+    home : Home
+    recorder : Recorder
+    table : LogTable
+        The levels in force.
+    is_applied : bool
+        False when the file could not be used at the start: then it is read again at the first
+        check, because a read error may have passed.
+    """
+
+    def __init__(
+        self, home: Home, recorder: Recorder, table: LogTable, *, is_applied: bool = True
+    ) -> None:
         self._home = home
         self._recorder = recorder
         self._table = table
-        self._signature = file_signature(home.device_file)
+        self._signature = file_signature(home.device_file) if is_applied else NOT_APPLIED
         self._read_problem = ""
         self.quiet_s = QUIET_S
 

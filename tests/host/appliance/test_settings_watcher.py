@@ -37,7 +37,7 @@ def _levels() -> Iterator[None]:
 class Bench:
     """A settings watcher with what it tells."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, *, is_applied: bool = True) -> None:
         self.home = home
         self.heard: list[Event] = []
         self.bus = EventBus(lambda: NOON)
@@ -45,7 +45,7 @@ class Bench:
         self.journal = Journal(home.journal_dir)
         recorder = Recorder(self.journal, PressLog(), self.bus, lambda: NOON, lambda _failing: None)
         self.recorder = recorder
-        self.watcher = SettingsWatcher(home, recorder, DeviceConfig().log)
+        self.watcher = SettingsWatcher(home, recorder, DeviceConfig().log, is_applied=is_applied)
         self.watcher.quiet_s = 0.01
 
     def save(self, text: str) -> None:
@@ -108,6 +108,21 @@ def test_a_file_that_cannot_be_read_is_read_at_the_next_look(
     heard = run(small_home(tmp_path), '[log]\nlevel = "error"\n')
     assert [event.event_type for event in heard] == ["ConfigurationNotKept", "LogLevelChanged"]
     assert "device.toml: cannot be read: input/output error" in heard[0].problem  # type: ignore[attr-defined]
+    assert logging.getLogger("trader").level == logging.ERROR
+
+
+def test_a_file_that_could_not_be_read_at_the_start_is_read_again(tmp_path: Path) -> None:
+    home = small_home(tmp_path)
+    home.device_file.write_text('[log]\nlevel = "error"\n', encoding="utf-8")
+
+    async def work() -> list[Event]:
+        bench = Bench(home, is_applied=False)
+        await bench.watcher.check()
+        await bench.watcher.check()
+        await bench.close()
+        return bench.heard
+
+    assert [event.event_type for event in asyncio.run(work())] == ["LogLevelChanged"]
     assert logging.getLogger("trader").level == logging.ERROR
 
 
