@@ -332,6 +332,7 @@ def journal_plan(home: Home, events: Iterable[Event], run: PlannedRun, file: Pla
     stored_event = stamped(stored, run.options.clock.now())
     journal = Journal(home.journal_dir, home.state_dir / HEAD_NAME)
     try:
-        journal.append_all([clean_record(event) for event in [*latest, stored_event]])
+        records = [clean_record(event) for event in [*latest, stored_event]]
+        journal.append_now(*records, durable=True)
     finally:
         journal.close()

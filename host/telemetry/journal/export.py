@@ -23,7 +23,6 @@ COLUMNS: Final = (
 )
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """How a cell begins that a spreadsheet would execute."""
-FORMATS: Final = ("jsonl", "csv")
 
 
 def json_line(line: JournalLine) -> str:

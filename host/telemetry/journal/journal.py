@@ -156,13 +156,9 @@ class Journal:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, self._append, records, durable)
 
-    def append_now(self, record: JournalRecord, durable: bool) -> None:
-        """Add a record, in the calling thread."""
-        self._append((record,), durable)
-
-    def append_all(self, records: Sequence[JournalRecord]) -> None:
-        """Add records, durably and in the calling thread."""
-        self._append(records, True)
+    def append_now(self, *records: JournalRecord, durable: bool) -> None:
+        """Do as `append`, in the calling thread."""
+        self._append(records, durable)
 
     def close(self) -> None:
         """Finish the appends under way and close the files."""

@@ -44,7 +44,7 @@ for number in range({appends}):
     record = JournalRecord('Counted', datetime.now(UTC), 'trace', 'core', {{'number': number}})
     for attempt in range(3):
         try:
-            journal.append_now(record, True)
+            journal.append_now(record, durable=True)
         except (HostError, OSError):
             continue
         print(number, flush=True)
@@ -119,7 +119,7 @@ def judge(home: Path, acknowledged: list[int]) -> list[str]:
     problems = []
     journal = Journal(home / "journal", home / "state" / HEAD_NAME, limits=LIMITS)
     journal.open(lambda _record: None)
-    journal.append_now(JournalRecord("Counted", NOW, data={"number": APPENDS}), True)
+    journal.append_now(JournalRecord("Counted", NOW, data={"number": APPENDS}), durable=True)
     journal.close()
     numbers: list[int] = []
 

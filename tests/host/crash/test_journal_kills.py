@@ -26,7 +26,7 @@ limits = JournalLimits(file_bytes=4_000, bytes_in_all=10**9)
 journal = Journal(home / 'journal', home / 'state' / 'journal.head', limits=limits)
 for number in range(100_000):
     record = JournalRecord('Counted', datetime.now(UTC), name, '', {'number': number})
-    journal.append_now(record, number % 3 != 0)
+    journal.append_now(record, durable=number % 3 != 0)
     if number % 3:
         print(number, flush=True)
 """

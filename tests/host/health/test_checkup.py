@@ -115,14 +115,14 @@ def journaled_in_the_future(home: Home) -> None:
 
 def write_state(home: Home, **fields: object) -> None:
     """Write the state of a live daemon."""
-    memory = MonitorState(
+    state = MonitorState(
         saved_at=NOW,
         started_at=NOW - HOUR,
         bucket_id="core",
         is_linked=True,
         is_worker_running=True,
     )
-    write_monitor_state(home.state_dir, replace(memory, **fields))  # type: ignore[arg-type]
+    write_monitor_state(home.state_dir, replace(state, **fields))  # type: ignore[arg-type]
     LivenessFile(home.state_dir).write()
 
 

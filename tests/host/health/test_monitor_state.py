@@ -38,7 +38,7 @@ times = st.datetimes(
 ).map(lambda at: at.replace(microsecond=at.microsecond // 1000 * 1000))
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 names = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,20}", fullmatch=True)
-memories = st.builds(
+states = st.builds(
     MonitorState,
     saved_at=st.none() | times,
     started_at=st.none() | times,
@@ -60,11 +60,11 @@ memories = st.builds(
 )
 
 
-@given(memories)
-def test_a_state_round_trips(tmp_path_factory: Any, memory: MonitorState) -> None:  # noqa: ANN401
+@given(states)
+def test_a_state_round_trips(tmp_path_factory: Any, state: MonitorState) -> None:  # noqa: ANN401
     folder: Path = tmp_path_factory.getbasetemp()
-    write_monitor_state(folder, memory)
-    assert read_monitor_state(folder) == memory
+    write_monitor_state(folder, state)
+    assert read_monitor_state(folder) == state
 
 
 json_values = st.recursive(

@@ -30,7 +30,7 @@ def written(
 ) -> Journal:
     journal = Journal(home.journal_dir, home.state_dir / HEAD_NAME, limits=limits)
     for record in records:
-        journal.append_now(record, True)
+        journal.append_now(record, durable=True)
     journal.close()
     return journal
 

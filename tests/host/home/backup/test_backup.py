@@ -205,7 +205,7 @@ def test_a_home_that_is_written_to_is_saved_with_every_promise_kept(
                 return
             for _ in range(20):
                 record = JournalRecord("Noted", NOW, "t" * 32, "core", {"n": number})
-                journal.append_now(record, True)
+                journal.append_now(record, durable=True)
             history.commit(b"max_plan_depth = 3 # %d\n" % number, reason="more")
 
     writer = threading.Thread(target=write)

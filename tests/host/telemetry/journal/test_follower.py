@@ -41,12 +41,12 @@ def test_every_record_is_read_once(
 ) -> None:
     folder = tmp_path_factory.mktemp("journal")
     journal = Journal(folder, limits=JournalLimits(file_bytes=700))
-    journal.append_now(record(0), False)
+    journal.append_now(record(0), durable=False)
     following, numbers_read, number = follower(folder), [], 0
     for step in steps:
         for _ in range(step):
             number += 1
-            journal.append_now(record(number), False)
+            journal.append_now(record(number), durable=False)
         numbers_read += numbers(following.read())
     journal.close()
     assert numbers_read == list(range(1, number + 1))
@@ -55,9 +55,9 @@ def test_every_record_is_read_once(
 
 def test_half_a_line_waits_for_its_other_half(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
-    journal.append_now(record(0), True)
+    journal.append_now(record(0), durable=True)
     following = follower(tmp_path)
-    journal.append_now(record(1), True)
+    journal.append_now(record(1), durable=True)
     journal.close()
     whole = (tmp_path / JOURNAL_NAME).read_bytes()
     (tmp_path / JOURNAL_NAME).write_bytes(whole[:-20])
@@ -70,7 +70,7 @@ def test_a_journal_that_begins_later_is_followed_from_its_beginning(tmp_path: Pa
     following = follower(tmp_path / "journal")
     assert following.read() == []
     journal = Journal(tmp_path / "journal")
-    journal.append_now(record(0), True)
+    journal.append_now(record(0), durable=True)
     journal.close()
     assert numbers(following.read()) == [0]
 
@@ -78,11 +78,11 @@ def test_a_journal_that_begins_later_is_followed_from_its_beginning(tmp_path: Pa
 def test_a_damaged_line_is_reported_and_the_next_one_read(tmp_path: Path) -> None:
     damage: list[Damage] = []
     journal = Journal(tmp_path)
-    journal.append_now(record(0), True)
+    journal.append_now(record(0), durable=True)
     _, position = select(tmp_path, EVERYTHING, damage.append)
     following = Follower(tmp_path, position, damage.append)
-    journal.append_now(record(1), True)
-    journal.append_now(record(2), True)
+    journal.append_now(record(1), durable=True)
+    journal.append_now(record(2), durable=True)
     journal.close()
     path = tmp_path / JOURNAL_NAME
     lines = path.read_bytes().splitlines(keepends=True)
@@ -97,7 +97,7 @@ def test_a_damaged_line_is_reported_and_the_next_one_read(tmp_path: Path) -> Non
 def test_the_newest_records_are_found_across_files(tmp_path: Path, newest: int | None) -> None:
     journal = Journal(tmp_path, limits=JournalLimits(file_bytes=700))
     for number in range(30):
-        journal.append_now(record(number), False)
+        journal.append_now(record(number), durable=False)
     journal.close()
     record_filter = RecordFilter(types=frozenset({"Counted"}))
     lines, _ = select(tmp_path, record_filter, fail, newest)

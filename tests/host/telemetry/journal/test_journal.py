@@ -35,7 +35,7 @@ def open_new(folder: Path) -> tuple[Journal, list[JournalRecord], Reading]:
 def written(folder: Path, count: int) -> Path:
     journal, _, _ = open_new(folder)
     for number in range(count):
-        journal.append_now(record(number), True)
+        journal.append_now(record(number), durable=True)
     journal.close()
     return journal.path
 
@@ -47,7 +47,7 @@ def numbers(records: list[JournalRecord]) -> list[object]:
 def test_appended_records_are_read_again(tmp_path: Path) -> None:
     written(tmp_path, 3)
     journal, records, reading = open_new(tmp_path)
-    journal.append_now(record(3), False)
+    journal.append_now(record(3), durable=False)
     journal.close()
     assert records == [record(number) for number in range(3)]
     assert (reading.bytes_cut, reading.lines_damaged, reading.links_broken) == (0, 0, 0)
@@ -73,7 +73,7 @@ def test_a_torn_tail_is_cut_and_the_rest_kept(
     assert numbers(records) == list(range(n_kept))
     assert path.read_bytes().count(b"\n") == n_kept
     assert reading.bytes_cut == len(whole[:-cut]) - len(path.read_bytes())
-    journal.append_now(record(9), True)
+    journal.append_now(record(9), durable=True)
     journal.close()
     after = open_new(folder)[2]
     assert (after.bytes_cut, after.lines_damaged, after.links_broken) == (0, 0, 0)
@@ -113,7 +113,7 @@ def test_a_failed_append_raises_and_leaves_the_journal_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal, _, _ = open_new(tmp_path)
-    journal.append_now(record(0), True)
+    journal.append_now(record(0), durable=True)
     opened_before = journal._descriptor
 
     def full_disk(_descriptor: int) -> None:
@@ -122,10 +122,10 @@ def test_a_failed_append_raises_and_leaves_the_journal_whole(
     with monkeypatch.context() as broken:
         broken.setattr(os, "fsync", full_disk)
         with pytest.raises(StorageError, match="full"):
-            journal.append_now(record(1), True)
+            journal.append_now(record(1), durable=True)
     assert journal._descriptor is None, "a descriptor whose fsync failed is not used again"
     assert opened_before is not None
-    journal.append_now(record(2), True)
+    journal.append_now(record(2), durable=True)
     journal.close()
     records: list[JournalRecord] = []
     reading = read_journal(tmp_path, records.append)

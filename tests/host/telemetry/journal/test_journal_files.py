@@ -56,7 +56,7 @@ def filled(
 ) -> Journal:
     journal = rotating(home, limits, state=state)
     for number in range(count):
-        journal.append_now(record(number), True)
+        journal.append_now(record(number), durable=True)
     journal.close()
     return journal
 
@@ -97,10 +97,10 @@ def test_an_old_file_is_finished_and_a_clock_that_goes_back_finishes_none(tmp_pa
     journal = rotating(
         tmp_path, JournalLimits(file_days=31), now=lambda: NOON + timedelta(days=days[0])
     )
-    journal.append_now(record(0), True)
+    journal.append_now(record(0), durable=True)
     for day, finished in ((30, 0), (-400, 0), (31, 1)):
         days[0] = day
-        journal.append_now(record(day), True)
+        journal.append_now(record(day), durable=True)
         assert len(finished_files(tmp_path / "journal")) == finished
     journal.close()
 
@@ -149,7 +149,7 @@ def test_a_start_reads_from_the_last_state_or_else_everything(tmp_path: Path) ->
 def test_two_writers_side_by_side_keep_one_chain(tmp_path: Path) -> None:
     one, two = rotating(tmp_path), rotating(tmp_path)
     for number in range(30):
-        (one if number % 3 else two).append_now(record(number), number % 2 == 0)
+        (one if number % 3 else two).append_now(record(number), durable=number % 2 == 0)
     one.close()
     two.close()
     verification = verified(tmp_path)
@@ -161,10 +161,10 @@ def test_two_writers_side_by_side_keep_one_chain(tmp_path: Path) -> None:
 
 def test_an_unfinished_line_of_another_writer_is_cut_and_recorded(tmp_path: Path) -> None:
     journal = rotating(tmp_path)
-    journal.append_now(record(0), True)
+    journal.append_now(record(0), durable=True)
     with journal.path.open("ab") as other:
         other.write(b'{"n":2,"prev":"torn')
-    journal.append_now(record(1), True)
+    journal.append_now(record(1), durable=True)
     journal.close()
     assert verified(tmp_path).is_sound
     (repair,) = verified(tmp_path).repairs
@@ -213,8 +213,8 @@ def test_an_edited_last_record_is_found_against_the_head(tmp_path: Path) -> None
 
 def test_records_that_are_not_durable_do_not_move_the_head(tmp_path: Path) -> None:
     journal = rotating(tmp_path)
-    journal.append_now(record(0), True)
-    journal.append_now(record(1), False)
+    journal.append_now(record(0), durable=True)
+    journal.append_now(record(1), durable=False)
     journal.close()
     head = verified(tmp_path).head
     assert head is not None
@@ -237,7 +237,7 @@ def test_a_failed_append_leaves_nothing_behind_for_other_writers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal, other = rotating(tmp_path), rotating(tmp_path)
-    journal.append_now(record(0), True)
+    journal.append_now(record(0), durable=True)
 
     def full_disk(_descriptor: int, _length: int = 0) -> None:
         raise OSError(28, "No space left on device")
@@ -246,9 +246,9 @@ def test_a_failed_append_leaves_nothing_behind_for_other_writers(
         broken.setattr(os, "fsync", full_disk)
         broken.setattr(os, "ftruncate", full_disk)
         with pytest.raises(StorageError, match="full"):
-            journal.append_now(record(1), True)
-    journal.append_now(record(1), True)
-    other.append_now(record(2), True)
+            journal.append_now(record(1), durable=True)
+    journal.append_now(record(1), durable=True)
+    other.append_now(record(2), durable=True)
     assert counted(tmp_path) == [0, 1, 2]
     assert verified(tmp_path).is_sound
 
@@ -260,7 +260,7 @@ def test_a_file_in_the_way_is_a_storage_error(tmp_path: Path, file_in_the_way: s
     path.mkdir() if path.name == ".lock" else path.touch()
     journal = rotating(tmp_path)
     with pytest.raises(StorageError, match=str(tmp_path)):
-        journal.append_now(record(0), True)
+        journal.append_now(record(0), durable=True)
     journal.close()
 
 
@@ -280,4 +280,4 @@ def test_a_journal_on_a_read_only_disk_can_be_opened_and_read(
     rotating(tmp_path).open(records.append)
     assert numbers(records) == [0, 1, 2]
     with pytest.raises(StorageError, match="read-only"):
-        rotating(tmp_path).append_now(record(3), True)
+        rotating(tmp_path).append_now(record(3), durable=True)

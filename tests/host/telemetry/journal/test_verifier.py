@@ -27,10 +27,12 @@ def filled(home: Path, count: int) -> None:
     journal = Journal(home / "journal", home / "state" / HEAD_NAME, limits=LIMITS, now=lambda: NOON)
     for number in range(count):
         at = NOON + timedelta(seconds=(number * 7) % 11, microseconds=number % 2)
-        journal.append_now(JournalRecord("Counted", at, "t", "core", {"number": number}), True)
+        journal.append_now(
+            JournalRecord("Counted", at, "t", "core", {"number": number}), durable=True
+        )
     repaired = JournalRepaired(timestamp=NOON, why="a test")
-    journal.append_now(JournalRecord.of(repaired), True)
-    journal.append_now(JournalRecord("Counted", NOON, "t", "core", {"number": count}), True)
+    journal.append_now(JournalRecord.of(repaired), durable=True)
+    journal.append_now(JournalRecord("Counted", NOON, "t", "core", {"number": count}), durable=True)
     journal.close()
 
 
