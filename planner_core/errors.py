@@ -55,7 +55,7 @@ class ConfigError(PlannerError):
 
 
 class ModuleError(PlannerError):
-    """A module is at fault; `key` is its `kind.name`."""
+    """An error of a module; `key` is its `kind.name`."""
 
     code = "module"
 
@@ -68,18 +68,6 @@ class ModuleContractError(ModuleError):
     """A module lacks something that its kind requires, or returned something wrong."""
 
     code = "module_contract"
-
-
-class ModuleDependencyError(ModuleError):
-    """A module needs another one that is missing, disabled or of the wrong version."""
-
-    code = "module_dependency"
-
-
-class ModuleRunError(ModuleError):
-    """A module raised while it ran."""
-
-    code = "module_run"
 
 
 class PlanningCancelledError(PlannerError):
