@@ -1,4 +1,4 @@
-"""Examples for the help of every command; a test reads each with the command's own parser."""
+"""The examples in the help of every command; a test parses each of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "plan": (
         ("trader plan core", "what to buy and sell next"),
         ("trader plan core --explain", "why, and what would change the answer"),
-        ("trader plan core --prove 60", "how much better any plan could be, in a minute"),
+        ("trader plan core --prove 60", "how much better any plan could be, within a minute"),
         ("trader plan core --json", "for a program (docs/plan-json.md)"),
     ),
     "health": (
@@ -47,48 +47,48 @@ EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
         ("trader config show core", "every setting in force"),
     ),
     "preset": (
-        ("trader preset list", "the presets there are"),
-        ("trader preset show low-turnover", "one of them, and its configuration"),
+        ("trader preset list", "all presets"),
+        ("trader preset show low-turnover", "a preset and its configuration"),
         ("trader preset apply low-turnover core", "make it the configuration of core"),
     ),
     "backup": (
         ("trader backup create", "into the current folder, named by the time"),
         ("trader backup verify backup.zip", "check it, change nothing"),
-        ("trader backup restore backup.zip --replace", "the home there is moves aside"),
+        ("trader backup restore backup.zip --replace", "an existing home is moved aside"),
     ),
     "modules": (
         ("trader modules list", "every module, by kind"),
         ("trader modules show profit_taking", "what it does, and its parameters"),
     ),
     "events": (
-        ("trader events tail -f", "what happens, as it happens"),
+        ("trader events tail -f", "events as they happen"),
         ("trader events tail --bucket core --type PlanStored --since 7d", "plans of a week"),
         ("trader events verify", "was anything edited or lost?"),
         ("trader events export events.csv", "all of it as a table"),
     ),
     "metrics": (
-        ("trader metrics core", "what plans of core cost"),
+        ("trader metrics core", "the cost of plans of core"),
         ("trader metrics --prometheus", "for node_exporter's textfile folder"),
     ),
     "breakers": (
-        ("trader breakers", "who is left out, why, until when"),
-        ("trader breakers reset all", "let every module try at once"),
+        ("trader breakers", "which modules are left out, why, until when"),
+        ("trader breakers reset all", "use every module again at once"),
         ("trader breakers disable filters.diversity", "leave it out until it is reset"),
     ),
     "board": (
         ("trader board info", "the board of device.toml"),
         ("trader board info --port /dev/ttyACM0", "the board at this port"),
-        ("trader board test --unattended", "what needs nobody to look"),
+        ("trader board test --unattended", "only the checks that need no operator"),
         ("trader board monitor --seconds 10", "every packet of ten seconds"),
-        ("trader board flash --dry-run", "say what would be done"),
+        ("trader board flash --dry-run", "show what would be done"),
     ),
     "service": (
         ("trader service install --user", "a service of yours, without root"),
         ("trader service install --dry-run", "show the files, write nothing"),
-        ("trader service status --user", "how it does"),
+        ("trader service status --user", "its state"),
     ),
 }
-"""Command to lines and what each does."""
+"""Command to example lines and their meaning."""
 
 
 def example_lines(prog: str) -> list[str]:

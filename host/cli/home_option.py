@@ -1,23 +1,16 @@
-"""Which home and which bucket a command is about."""
+"""The home and the bucket of a command."""
 
 from __future__ import annotations
 
 import os
 import shlex
-from typing import TYPE_CHECKING
 
-from host.errors import UsageError, did_you_mean
-
-if TYPE_CHECKING:
-    from argparse import ArgumentParser
-
-    from host.home.home import Home
+from host.errors import HomeError, UsageError, did_you_mean
+from host.home.home import Home, check_bucket_id
 
 
 def open_home(option: str | None) -> Home:
     """Return the home of `--home`, of the environment, or the default one."""
-    from host.home.home import Home
-
     return Home.locate(option, os.environ)
 
 
@@ -27,35 +20,22 @@ def open_bucket(option: str | None, bucket_id: str) -> Home:
     Raises
     ------
     HomeError, UsageError
-        When there is no home, or no such bucket: with the nearest one, and all there are.
+        When there is no home, or no such bucket; the message names the nearest and all buckets.
     """
-    from host.errors import HomeError
-    from host.home.home import check_bucket_id
-
     home = open_home(option)
-    known = home.bucket_ids()
-    if known and bucket_id not in known:
+    bucket_ids = home.bucket_ids()
+    if bucket_ids and bucket_id not in bucket_ids:
         check_bucket_id(bucket_id)
         path = home.portfolio_file(bucket_id)
         if os.path.lexists(path):
-            raise HomeError(f"{path}: it is no file (put the portfolio there, or remove it)")
-        hint = did_you_mean(bucket_id, known, otherwise="")
-        names = f"{hint} Buckets: {', '.join(known)}".lstrip()
+            raise HomeError(f"{path}: not a file (put the portfolio there, or remove it)")
+        hint = did_you_mean(bucket_id, bucket_ids, otherwise="")
+        names = f"{hint} Buckets: {', '.join(bucket_ids)}".lstrip()
         raise UsageError(f"no bucket {bucket_id!r:.80} in {home.root} ({names})")
     home.require_bucket(bucket_id)
     return home
 
 
 def home_option(option: str | None) -> str:
-    """Return what a command that is suggested has to end with, so that it is about this home."""
+    """Return the `--home` option for the end of a suggested command."""
     return "" if option is None else f" --home {shlex.quote(option)}"
-
-
-def add_bucket_argument(parser: ArgumentParser, *, optional: bool = False) -> None:
-    """Add the positional argument BUCKET."""
-    parser.add_argument(
-        "bucket",
-        metavar="BUCKET",
-        nargs="?" if optional else None,
-        help="a bucket of the home, such as core" + (" (default: all of them)" if optional else ""),
-    )

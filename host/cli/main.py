@@ -1,9 +1,9 @@
-"""The command `trader`: finds the command, runs it, and turns what fails into a line.
+"""The command `trader`: find the command, run it, and print errors as lines.
 
-A command is one module with two functions: `configure(parser)` adds its arguments, and
-`run(options, output)` does the work and returns the exit code. To add one, write
-`host/cli/commands/NAME.py` and a line in COMMANDS. Only the module of the command that is asked for
-gets imported, so that `trader --help` answers at once on a small board.
+The arguments of a command are in `host/cli/arguments.py`, which also names the function that runs
+it, in `host/cli/commands/`. To add a command, write both, and a line in COMMANDS. The module of a
+command is imported only after its arguments are parsed: `trader --help` and a wrong command line
+answer at once on a small board. So imports inside functions are deliberate here.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from host.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from types import TracebackType
 
 
 class Command(NamedTuple):
@@ -39,31 +40,30 @@ class Command(NamedTuple):
 
     name: str
     summary: str
-    module: str
 
 
 COMMANDS = (
-    Command("init", "write a home to edit; --demo: one with real prices", "init"),
-    Command("demo", "see it work without a board: button and matrix here", "demo"),
-    Command("run", "serve the board: button, plan, matrix", "run"),
-    Command("plan", "say what to buy and sell next, and why", "plan"),
-    Command("health", "what is wrong, since when, what to do", "health"),
-    Command("refuse", "plan without a trade you do not want", "refuse"),
-    Command("dismiss", "give up the plan you began to carry out", "dismiss"),
-    Command("dry-run", "try a configuration: what it loads and counts", "dry_run"),
-    Command("config", "check, show, edit, compare and roll back", "config"),
-    Command("preset", "named configurations: list, apply, save, pass on", "preset"),
-    Command("backup", "the home as one file: create, verify, restore", "backup"),
-    Command("modules", "list the planner's modules, show one", "modules"),
-    Command("events", "what happened: tail, verify, export", "events"),
-    Command("metrics", "what plans cost: time, sequences, memory", "metrics"),
-    Command("breakers", "modules that are left out for now", "breakers"),
-    Command("board", "ask the board what it is", "board"),
-    Command("service", "set up and look at the systemd service", "service"),
+    Command("init", "write a home to edit; --demo: one with real prices"),
+    Command("demo", "see it work without a board: button and matrix here"),
+    Command("run", "serve the board: button, plan, matrix"),
+    Command("plan", "say what to buy and sell next, and why"),
+    Command("health", "what is wrong, since when, how to fix it"),
+    Command("refuse", "plan without a trade you do not want"),
+    Command("dismiss", "give up the plan you began to carry out"),
+    Command("dry-run", "try a configuration without saving it"),
+    Command("config", "check, show, edit, compare and roll back"),
+    Command("preset", "named configurations: list, apply, save, share"),
+    Command("backup", "the home as one file: create, verify, restore"),
+    Command("modules", "list the planner's modules, show one"),
+    Command("events", "what happened: tail, verify, export"),
+    Command("metrics", "the cost of plans: time, sequences, memory"),
+    Command("breakers", "modules that are left out for now"),
+    Command("board", "inspect, test, trace and flash the board"),
+    Command("service", "install the systemd service, show its state"),
 )
 
 HELP = "help"
-"""What people try first: `trader help plan` is `trader plan --help`."""
+"""`trader help plan` is `trader plan --help`."""
 
 OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)
 
@@ -75,15 +75,13 @@ exit codes:
   0 done    1 failed, or no plan could be made    2 wrong command line or configuration
   130 interrupted with Ctrl-C
 
-`trader COMMAND --help` says more, with examples. This is advice; it sends no orders.
+`trader COMMAND --help` explains a command. This is advice; it sends no orders.
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code."""
     if arguments is None:
-        from host.cli.crash_report import report_crashes
-
         report_crashes()
         arguments = sys.argv[1:]
     _open_streams()
@@ -100,15 +98,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             return _run(list(arguments), output)
         finally:
-            output.flush()  # here, where a reader that went away can be dealt with
+            output.flush()  # here, where a closed pipe is handled
     except BrokenPipeError:
-        _forget_output()  # whoever read it has seen enough
+        _discard_output()  # the reader wants no more
         return EXIT_FAILED
     except OSError as error:
-        # Files of ours have a name in their errors, and are answered where they are used.
+        # Errors of files have a name, and are handled where the files are used.
         if error.filename is not None or error.errno not in OUTPUT_ERRORS:
             raise
-        _forget_output()
+        _discard_output()
         output.error(f"trader: the output cannot be written: {error.strerror}")
         return EXIT_FAILED
     except KeyboardInterrupt:
@@ -116,14 +114,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
 
 
-def _forget_output() -> None:
-    """Let what Python flushes once more at the exit go into nothing."""
+def _discard_output() -> None:
+    """Discard what Python flushes once more at its exit."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _open_streams() -> None:
-    """Make a place for the words of a process that was started without standard streams."""
+    """Open /dev/null for a process that was started without standard streams."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -131,7 +129,7 @@ def _open_streams() -> None:
 
 
 def _run(arguments: list[str], output: Output) -> int:
-    """Find the command, let it read its own arguments, run it."""
+    """Find the command, parse its arguments, run it."""
     parser = _main_parser()
     options, rest = _split(parser, arguments)
     if options.command is None:
@@ -143,28 +141,34 @@ def _run(arguments: list[str], output: Output) -> int:
             return EXIT_DONE
         options.command, rest = rest[0], [*rest[1:], "--help"]
     try:
+        from host.cli import arguments as command_arguments
+
         command = find_command(options.command)
-        module = import_module(f"host.cli.commands.{command.module}")
-        own = LineParser(
-            prog=f"trader {command.name}",
-            description=module.__doc__,
-        )
-        own.set_defaults(run=getattr(module, "run", None))
-        module.configure(own)
+        configure = command_arguments.CONFIGURE[command.name]
+        own = LineParser(prog=f"trader {command.name}", description=_description(configure.__doc__))
+        configure(own)
         own.parse_args(rest, namespace=options)
-        run: Callable[[argparse.Namespace, Output], int] = options.run
+        module, _, function = options.run.partition(".")
+        run: Callable[[argparse.Namespace, Output], int] = getattr(
+            import_module(f"host.cli.commands.{module}"), function
+        )
         return run(options, output)
     except expected_errors() as error:
         output.errors(error_lines(error))
         return exit_code_of(error)
 
 
+def _description(docstring: str | None) -> str:
+    """Return a docstring without its indent; `inspect` would be slow to import."""
+    return "\n".join(line.removeprefix("    ") for line in (docstring or "").splitlines()).strip()
+
+
 def find_command(name: str) -> Command:
-    """Return the command of a name, or raise with the nearest one."""
+    """Return the command of a name; raise UsageError with the nearest one."""
     names = [command.name for command in COMMANDS]
     if name in names:
         return COMMANDS[names.index(name)]
-    hint = did_you_mean(name, names, otherwise=f"there are: {', '.join(names)}")
+    hint = did_you_mean(name, names, otherwise=f"commands: {', '.join(names)}")
     raise UsageError(f"trader: no command `{name}` ({hint})")
 
 
@@ -182,7 +186,7 @@ def _main_parser() -> LineParser:
 
 
 def _split(parser: LineParser, arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
-    """Read the options before the command; return them, and what belongs to the command."""
+    """Parse the options before the command; return them, and the command's own arguments."""
     at = 0
     while at < len(arguments) and arguments[at].startswith("-"):
         at += 2 if arguments[at] == "--home" else 1
@@ -197,3 +201,39 @@ def _split(parser: LineParser, arguments: list[str]) -> tuple[argparse.Namespace
     if at < len(arguments):
         options.command = arguments[at]
     return options, arguments[at + 1 :]
+
+
+# --- an unexpected error: one line, and the details in a file -------------------------------------
+
+
+def report_crashes() -> None:
+    """Replace Python's traceback on the terminal, unless `--debug` is given."""
+    if "--debug" not in sys.argv:
+        sys.excepthook = _report_crash
+
+
+def _report_crash(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    import traceback
+
+    summary = " ".join(f"{kind.__name__}: {error}".split())[:200]
+    text = "".join(traceback.format_exception(kind, error, trace))
+    try:
+        path = _write_crash(text)
+    except OSError as problem:
+        place = f"details could not be written: {problem.strerror}; run it again with --debug"
+    else:
+        place = f"details: {path}"
+    sys.stderr.write(f"trader: unexpected error: {ascii(summary)[1:-1]} ({place})\n")
+
+
+def _write_crash(text: str) -> str:
+    """Write the details where only their owner can read them; they may contain amounts."""
+    import platform
+    import tempfile
+
+    descriptor, path = tempfile.mkstemp(prefix="arduino-trader-crash-", suffix=".txt")
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
+        file.write(f"command: {sys.argv!r}\npython: {platform.python_version()}\n\n{text}")
+    return path

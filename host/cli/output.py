@@ -1,7 +1,8 @@
-"""Where a command's words go: results to standard output, everything else to standard error."""
+"""The output of a command: results on standard output, everything else on standard error."""
 
 from __future__ import annotations
 
+import select
 import sys
 from typing import TYPE_CHECKING
 
@@ -22,8 +23,8 @@ class Output:
         self.stderr = stderr or sys.stderr
 
     @property
-    def is_seen(self) -> bool:
-        """Whether a person looks at standard output, rather than a program or a file."""
+    def is_terminal(self) -> bool:
+        """Whether standard output is a terminal, not a program or a file."""
         return self.stdout.isatty()
 
     def line(self, text: str = "") -> None:
@@ -31,42 +32,40 @@ class Output:
         print(text, file=self.stdout)
 
     def json(self, record: Mapping[str, object]) -> None:
-        """Print the result for a program: one object, never with NaN in it."""
-        import json
+        """Print the result as one JSON object, without NaN."""
+        import json  # not for `--help`: start-up time
 
         self.line(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False))
 
     def console(self) -> Console:
         """Return rich's console on standard output; no colours in a pipe or with NO_COLOR."""
-        from rich.console import Console
+        from rich.console import Console  # slow to import: only where it is used
 
         return Console(file=self.stdout, highlight=False, emoji=False, markup=False)
 
     def error(self, text: str) -> None:
-        """Print one line that says what is wrong and what to do."""
+        """Print one line on standard error."""
         print(printable(text), file=self.stderr)
 
     def errors(self, lines: Iterable[str]) -> None:
-        """Print each line that says what is wrong."""
+        """Print lines on standard error."""
         for line in lines:
             self.error(line)
 
     def error_block(self, text: str) -> None:
-        """Print lines that were made printable already, such as an excerpt with a caret."""
+        """Print text that is printable already, such as an excerpt with a caret."""
         print(text, file=self.stderr)
 
-    def is_forsaken(self) -> bool:
-        """Whether nobody reads standard output any more: the other end of its pipe is closed."""
-        import select
-
-        asked = select.poll()
+    def is_closed(self) -> bool:
+        """Return whether the reader of standard output has closed its end of the pipe."""
+        poll = select.poll()
         try:
-            asked.register(self.stdout.fileno(), 0)
-        except (OSError, ValueError):  # no file behind it
+            poll.register(self.stdout.fileno(), 0)
+        except (OSError, ValueError):  # not a real file
             return False
-        return any(events & select.POLLERR for _, events in asked.poll(0))
+        return any(events & select.POLLERR for _, events in poll.poll(0))
 
     def flush(self) -> None:
-        """Make sure that what was printed arrives, or fail now."""
+        """Flush both streams, so that an error is raised now."""
         self.stdout.flush()
         self.stderr.flush()

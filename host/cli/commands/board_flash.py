@@ -31,7 +31,7 @@ UNO_Q_STEPS: Final = (
 )
 
 
-def flash(options: argparse.Namespace, output: Output) -> int:
+def run(options: argparse.Namespace, output: Output) -> int:
     """Install the firmware, or say how."""
     if options.app is not None or _board(options) == "uno-q":
         return _uno_q(options, output)

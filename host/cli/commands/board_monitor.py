@@ -36,7 +36,7 @@ HEAD: Final = (
 )
 
 
-def monitor(options: argparse.Namespace, output: Output) -> int:
+def run(options: argparse.Namespace, output: Output) -> int:
     """Print the packets of a board until the time or the count is reached, or forever."""
     port = free_port(options.port, open_home(options.home))
     printer = PacketPrinter(output, as_json=options.json, count=options.count)

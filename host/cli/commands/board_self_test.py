@@ -22,7 +22,7 @@ READ_BYTES: Final = 4096
 NAME_WIDTH: Final = 18
 
 
-def test(options: argparse.Namespace, output: Output) -> int:
+def run(options: argparse.Namespace, output: Output) -> int:
     """Run the self-test and print its results."""
     port = free_port(options.port, open_home(options.home))
     keyboard = None if options.unattended else sys.stdin.fileno()

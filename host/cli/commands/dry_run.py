@@ -1,21 +1,21 @@
-"""Try a configuration without saving it: what it loads, how much it searches, what it costs.
+"""`trader dry-run`: try a configuration without writing anything.
 
-FILE is any TOML, by default the bucket's own. Nothing is written, not even bytecode. Exit code 0:
-valid. 1: valid, but the data cannot carry a plan. 2: not valid.
+Imports are inside functions, after `dont_write_bytecode`: not even bytecode is written.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import sys
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from host.cli.home_option import add_bucket_argument, open_bucket
+from host.cli.home_option import open_bucket
 from host.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from host.cli.output import Output
     from host.home.home import Home
     from planner_core.model.config import PlannerConfig
@@ -24,18 +24,9 @@ BUDGET_S = 20.0
 KIB = 1024
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
-    add_bucket_argument(parser)
-    parser.add_argument("file", metavar="FILE", nargs="?", help="a TOML to try in its place")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-
-
 def run(options: argparse.Namespace, output: Output) -> int:
     """Check, load, count."""
     sys.dont_write_bytecode = True
-    from pathlib import Path
-
     from host.home.config.load import load_config_file
     from host.home.storage.toml_file import ConfigFileError
 
@@ -48,7 +39,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
         record = report(options.bucket, path, errors=lines)
         code = EXIT_USAGE
     else:
-        record = report(options.bucket, path, valid=True, **_tried(home, options, loaded.config))
+        record = report(options.bucket, path, valid=True, **_try_plan(home, options, loaded.config))
         code = EXIT_FAILED if record["errors"] else EXIT_DONE
     if options.json:
         output.json(record)
@@ -57,8 +48,8 @@ def run(options: argparse.Namespace, output: Output) -> int:
     return code
 
 
-def report(bucket_id: str, path: Path, **found: object) -> dict[str, object]:
-    """Return the answer with every key there is."""
+def report(bucket_id: str, path: Path, **fields: object) -> dict[str, object]:
+    """Return the answer with all its keys."""
     empty: dict[str, object] = {
         "valid": False,
         "bucket_id": bucket_id,
@@ -73,13 +64,11 @@ def report(bucket_id: str, path: Path, **found: object) -> dict[str, object]:
         "warnings": [],
         "errors": [],
     }
-    return empty | found
+    return empty | fields
 
 
-def _tried(home: Home, options: argparse.Namespace, config: PlannerConfig) -> dict[str, object]:
-    """Plan in memory, with silent sinks."""
-    import time
-
+def _try_plan(home: Home, options: argparse.Namespace, config: PlannerConfig) -> dict[str, object]:
+    """Plan in memory, without any output."""
     from host.home.portfolio.snapshot import take_snapshot
     from host.home.storage.problems import LedgerError, MarketDataError
     from planner_core.errors import ContextError
@@ -91,27 +80,25 @@ def _tried(home: Home, options: argparse.Namespace, config: PlannerConfig) -> di
     try:
         days = config.estimation.history_days
         context = take_snapshot(home, options.bucket, history_days=days)
-        tried = dry_run(context, config, runtime)
+        trial = dry_run(context, config, runtime)
     except (MarketDataError, LedgerError, ContextError) as error:
         modules = describe_modules(config, builtin_registries())
         return {"modules_loaded": modules, "errors": str(error).splitlines()}
     return {
-        "modules_loaded": tried.modules_loaded,
-        "outcome": tried.outcome,
-        "candidates": tried.n_candidates,
-        "estimated_sequences": tried.estimated_sequences,
-        "is_exact": tried.is_exact,
-        "estimated_s": round(tried.estimated_s, 3),
+        "modules_loaded": trial.modules_loaded,
+        "outcome": trial.outcome,
+        "candidates": trial.n_candidates,
+        "estimated_sequences": trial.estimated_sequences,
+        "is_exact": trial.is_exact,
+        "estimated_s": round(trial.estimated_s, 3),
         "peak_memory_mb": peak_memory_mb(),
-        "warnings": list(tried.warnings),
-        "errors": list(tried.errors),
+        "warnings": list(trial.warnings),
+        "errors": list(trial.errors),
     }
 
 
 def peak_memory_mb() -> float:
-    """Return the most memory that this process has had, MiB."""
-    import resource
-
+    """Return the peak memory of this process, MiB."""
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB, 1)
 
 
@@ -129,9 +116,9 @@ def _show(record: dict[str, object], output: Output) -> None:
     output.line(f"{record['bucket_id']}: valid ({record['file']})")
     output.line(f"  modules     {n_on} on, {len(modules) - n_on} off")
     if record["estimated_s"] is not None:
-        about = "" if record["is_exact"] else "at least "
+        at_least = "" if record["is_exact"] else "at least "
         output.line(f"  candidates  {record['candidates']:,}")
-        output.line(f"  sequences   {about}{record['estimated_sequences']:,}")
+        output.line(f"  sequences   {at_least}{record['estimated_sequences']:,}")
         output.line(f"  time        {record['estimated_s']} s on this machine")
         output.line(f"  memory      {record['peak_memory_mb']} MB at most")
         output.line(f"  outcome     {record['outcome']}, as of today's data")

@@ -1,7 +1,4 @@
-"""Write a home: commented files to edit, or with --demo real prices and two invented portfolios.
-
-What is there already is left alone, so it can be run again.
-"""
+"""`trader init`: write a home."""
 
 from __future__ import annotations
 
@@ -10,23 +7,14 @@ from typing import TYPE_CHECKING
 
 from host.cli.home_option import home_option, open_home
 from host.errors import EXIT_DONE
+from host.home.home import create_home
 
 if TYPE_CHECKING:
     from host.cli.output import Output
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
-    parser.add_argument(
-        "--demo", action="store_true", help="with real daily prices and two invented portfolios"
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-
-
 def run(options: argparse.Namespace, output: Output) -> int:
-    """Write what is missing, and say what comes next."""
-    from host.home.home import create_home
-
+    """Write the missing files, and print the next step."""
     home = open_home(options.home)
     created = create_home(home.root, demo=options.demo)
     if options.json:
@@ -39,9 +27,9 @@ def run(options: argparse.Namespace, output: Output) -> int:
             }
         )
         return EXIT_DONE
-    written, kept = len(created.written), len(created.existing)
-    there = f", {kept} were there and were left alone" if kept else ""
-    output.line(f"{home.root}: {written} files written{there}.")
+    n_written, n_kept = len(created.written), len(created.existing)
+    unchanged = f", {n_kept} existing files not changed" if n_kept else ""
+    output.line(f"{home.root}: {n_written} files written{unchanged}.")
     option = home_option(options.home)
     if options.demo:
         output.line(f"Next: trader plan core{option}")

@@ -1,4 +1,4 @@
-"""List the modules of the planner, or show what one does and takes."""
+"""`trader modules`: list and show the planner's modules."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from host.errors import UsageError, did_you_mean
+from planner_core.modules.builtin import builtin_registries
 
 if TYPE_CHECKING:
     from host.cli.output import Output
@@ -14,19 +15,7 @@ if TYPE_CHECKING:
     from planner_core.modules.registry import Registries
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
-    actions = parser.add_subparsers(metavar="ACTION", required=True)
-    listing = actions.add_parser("list", help="every module, by kind")
-    listing.add_argument("--json", action="store_true", help="print one JSON object")
-    listing.set_defaults(run=list_modules)
-    show = actions.add_parser("show", help="what a module does, and its parameters")
-    show.add_argument("name", metavar="NAME", help="as in the TOML, or with its kind: kind.name")
-    show.add_argument("--json", action="store_true", help="print one JSON object")
-    show.set_defaults(run=show_module)
-
-
-def list_modules(options: argparse.Namespace, output: Output) -> int:
+def show_list(options: argparse.Namespace, output: Output) -> int:
     """Print a line per module."""
     modules = list(_registries().all_modules())
     if options.json:
@@ -46,13 +35,13 @@ def list_modules(options: argparse.Namespace, output: Output) -> int:
     return 0
 
 
-def show_module(options: argparse.Namespace, output: Output) -> int:
-    """Print what the modules of a name do; two kinds may share a short name."""
-    found = find_modules(options.name, _registries())
+def show(options: argparse.Namespace, output: Output) -> int:
+    """Print the modules of a name; two kinds may share a short name."""
+    matches = find_modules(options.name, _registries())
     if options.json:
-        output.json({"modules": [describe(module) for module in found]})
+        output.json({"modules": [describe(module) for module in matches]})
         return 0
-    for number, module in enumerate(found):
+    for number, module in enumerate(matches):
         if number:
             output.line()
         _print_module(module, output)
@@ -60,13 +49,13 @@ def show_module(options: argparse.Namespace, output: Output) -> int:
 
 
 def find_modules(name: str, registries: Registries) -> list[AnyModule]:
-    """Return the modules called so, by key or short name; UsageError with the nearest if none."""
+    """Return the modules with a key or short name; raise UsageError with the nearest name."""
     modules = list(registries.all_modules())
-    found = [module for module in modules if name in (module.key, module.metadata.name)]
-    if found:
-        return found
+    matches = [module for module in modules if name in (module.key, module.metadata.name)]
+    if matches:
+        return matches
     names = [module.metadata.name for module in modules]
-    hint = did_you_mean(name.rsplit(".", 1)[-1], names, "`trader modules list` names them")
+    hint = did_you_mean(name.rsplit(".", 1)[-1], names, "`trader modules list` shows them")
     raise UsageError(f"no module `{name}` ({hint})")
 
 
@@ -138,6 +127,4 @@ def _print_module(module: AnyModule, output: Output) -> None:
 
 
 def _registries() -> Registries:
-    from planner_core.modules.builtin import builtin_registries
-
     return builtin_registries()

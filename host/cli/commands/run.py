@@ -1,9 +1,4 @@
-"""Serve the board: take presses, plan, show the plan on the matrix. Ends on SIGTERM or Ctrl-C.
-
-The port may be missing, vanish and come back; it is looked for once a second. What happens is told
-on standard error, a line each, and kept in the home: log/ for a while, journal/ for long. systemd
-is told too, if it asks (see docs/service.md).
-"""
+"""`trader run`: start the daemon."""
 
 from __future__ import annotations
 
@@ -15,36 +10,27 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from host.appliance.sd_notify import MANAGER_VARIABLES, ServiceNotifier
+from host.appliance.settings_watcher import levels_of
+from host.appliance.startup import serve
+from host.board.connection import board_port
 from host.cli.home_option import open_home
 from host.errors import EXIT_DONE
+from host.home.config.device_settings import DeviceConfig, load_device_config
+from host.home.storage.problems import ConfigFileError, ConfigFileUnreadableError
+from host.telemetry.logs import LogFile, logging_to
 
 if TYPE_CHECKING:
     from firmware_bridge.transport import Port
     from host.cli.output import Output
-    from host.home.config.device_settings import DeviceConfig
     from host.home.home import Home
 
 
 BYTES_PER_MB = 1_000_000
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments."""
-    parser.add_argument(
-        "--port",
-        metavar="PATH",
-        help="serial device, or a router's .sock (default: link, device.toml)",
-    )
-    parser.add_argument(
-        "--wait",
-        action="store_true",
-        help="wait for a home that is missing or cannot be written, and show that on the matrix",
-    )
-    parser.add_argument("--json", action="store_true", help="tell what happens as JSON lines")
-
-
 def run(options: argparse.Namespace, output: Output) -> int:
-    """Run the daemon until it is told to stop."""
+    """Run the daemon until a signal stops it."""
     home = open_home(options.home)
     if not options.wait:
         home.require_home()
@@ -53,13 +39,10 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
 
 def device_config(home: Home, output: Output) -> tuple[DeviceConfig, str | None]:
-    """Return the settings; the defaults, and what to show, when the file cannot be used.
+    """Return the settings; for an invalid file the defaults, and the place to show.
 
-    A board that nobody sits at must not stay dark because of a typing error.
+    An unattended board must not stay dark because of a typing error.
     """
-    from host.home.config.device_settings import DeviceConfig, load_device_config
-    from host.home.storage.problems import ConfigFileError, ConfigFileUnreadableError
-
     try:
         return load_device_config(home), None
     except ConfigFileError as error:
@@ -72,12 +55,6 @@ def device_config(home: Home, output: Output) -> tuple[DeviceConfig, str | None]
 
 
 async def _serve(options: argparse.Namespace, home: Home, output: Output) -> None:
-    from host.appliance.sd_notify import MANAGER_VARIABLES, ServiceNotifier
-    from host.appliance.settings_watcher import levels_of
-    from host.appliance.startup import serve
-    from host.board.connection import board_port
-    from host.telemetry.logs import LogFile, logging_to
-
     def open_port(config: DeviceConfig) -> Port:
         return board_port(options.port, config.link)
 
@@ -88,7 +65,7 @@ async def _serve(options: argparse.Namespace, home: Home, output: Output) -> Non
 
     notifier = ServiceNotifier(os.environ)
     for name in MANAGER_VARIABLES:
-        os.environ.pop(name, None)  # they are meant for this process, and for none it starts
+        os.environ.pop(name, None)  # only for this process, not for its children
     try:
         settings = partial(device_config, home, output)
         await serve(home, settings, open_port, logging, notifier, waits=options.wait)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from host.cli.crash_report import report_crashes
+from host.cli.main import report_crashes
 from host.home.home import Home
 
 
@@ -33,13 +33,13 @@ def test_an_unexpected_error_is_one_line_and_a_file_with_the_details(
             capture_output=True, text=True, check=False, timeout=60, env=environment,
         )  # fmt: skip
 
-    done = run("")
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
-    assert "\x1b" not in done.stderr
-    assert done.stderr.startswith("trader: unexpected error: RuntimeError: out of luck and ")
+    process = run("")
+    assert process.returncode == 1
+    assert process.stderr.count("\n") == 1
+    assert "\x1b" not in process.stderr
+    assert process.stderr.startswith("trader: unexpected error: RuntimeError: out of luck and ")
     (details,) = tmp_path.glob("arduino-trader-crash-*.txt")
-    assert str(details) in done.stderr
+    assert str(details) in process.stderr
     assert "Traceback (most recent call last)" in details.read_text()
     assert details.stat().st_mode & 0o777 == 0o600
     assert "Traceback (most recent call last)" in run(", '--debug'").stderr

@@ -54,9 +54,9 @@ def port() -> Iterator[str]:
 @pytest.fixture
 def avrdude(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An avrdude on the path; returns the file that it writes its arguments to."""
-    said = tmp_path / "said"
-    program(tmp_path / "bin", f'printf "%s\\n" "$@" > {said}', monkeypatch)
-    return said
+    result = tmp_path / "said"
+    program(tmp_path / "bin", f'printf "%s\\n" "$@" > {result}', monkeypatch)
+    return result
 
 
 def program(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +67,7 @@ def program(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
 
 
-def wanted(port: str) -> list[str]:
+def avrdude_arguments(port: str) -> list[str]:
     return [
         *("-p", "atmega32u4", "-c", "avr109", "-P", port, "-b", "57600"),
         *("-D", "-U", f"flash:w:{yun_image()}:i"),
@@ -78,14 +78,14 @@ def test_the_shipped_image_is_written_after_the_command_was_shown(
     trader: Trader, usb: Usb, port: str, avrdude: Path
 ) -> None:
     usb.looks = [{port: YUN}]
-    said = trader("board", "flash", "--yes")
-    assert said.code == 0, said.err
-    assert avrdude.read_text().splitlines() == wanted(port)
-    shown = said.err.splitlines()[-1]
+    result = trader("board", "flash", "--yes")
+    assert result.code == 0, result.err
+    assert avrdude.read_text().splitlines() == avrdude_arguments(port)
+    shown = result.err.splitlines()[-1]
     assert shown.startswith("command  ")
     assert shown.endswith(f"-D -U flash:w:{yun_image()}:i")
-    assert "as shipped" in said.err
-    assert "trader board info" in said.out
+    assert "as shipped" in result.err
+    assert "trader board info" in result.out
 
 
 def test_the_bootloader_is_found_under_the_name_that_it_appears_with(
@@ -95,12 +95,12 @@ def test_the_bootloader_is_found_under_the_name_that_it_appears_with(
         *({port: YUN} for _ in range(4)),
         *({}, {}, {"/dev/ttyACM7": BOOTLOADER}),
     ]
-    said = trader("board", "flash", "--yes", "--json")
-    assert said.code == 0, said.err
-    assert avrdude.read_text().splitlines() == wanted("/dev/ttyACM7")
-    assert said.json["written"] is True
-    assert said.json["command"][1:] == wanted("/dev/ttyACM7")
-    assert "the bootloader is at /dev/ttyACM7" in said.err
+    result = trader("board", "flash", "--yes", "--json")
+    assert result.code == 0, result.err
+    assert avrdude.read_text().splitlines() == avrdude_arguments("/dev/ttyACM7")
+    assert result.json["written"] is True
+    assert result.json["command"][1:] == avrdude_arguments("/dev/ttyACM7")
+    assert "the bootloader is at /dev/ttyACM7" in result.err
 
 
 def test_a_bootloader_that_runs_already_is_not_restarted(
@@ -110,21 +110,21 @@ def test_a_bootloader_that_runs_already_is_not_restarted(
     running.touch()
     usb.looks = [{str(running): BOOTLOADER}]
     assert trader("board", "flash", "--yes").code == 0
-    assert avrdude.read_text().splitlines() == wanted(str(running))
+    assert avrdude.read_text().splitlines() == avrdude_arguments(str(running))
 
 
 def test_a_board_that_does_not_come_back_is_said_to_and_nothing_is_written(
     trader: Trader, usb: Usb, tmp_path: Path, avrdude: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gone = tmp_path / "ttyACM0"
-    gone.touch()
-    usb.looks = [{str(gone): YUN}]
-    monkeypatch.setattr(flash, "touch", lambda _port: gone.unlink())
-    usb.looks += [{str(gone): YUN}, {str(gone): YUN}, {}]
-    said = trader("board", "flash", "--yes")
-    assert said.code == 1
-    assert "no bootloader appeared" in said.err
-    assert "32U4 RST" in said.err
+    missing = tmp_path / "ttyACM0"
+    missing.touch()
+    usb.looks = [{str(missing): YUN}]
+    monkeypatch.setattr(flash, "touch", lambda _port: missing.unlink())
+    usb.looks += [{str(missing): YUN}, {str(missing): YUN}, {}]
+    result = trader("board", "flash", "--yes")
+    assert result.code == 1
+    assert "no bootloader appeared" in result.err
+    assert "32U4 RST" in result.err
     assert not avrdude.exists()
 
 
@@ -133,10 +133,10 @@ def test_a_dry_run_shows_the_command_and_touches_nothing(
 ) -> None:
     usb.looks = [{port: YUN}]
     monkeypatch.setattr(flash, "touch", lambda _port: pytest.fail("the board was restarted"))
-    said = trader("board", "flash", "--dry-run")
-    assert said.code == 0
-    assert said.out == "nothing was written\n"
-    assert "avr109" in said.err
+    result = trader("board", "flash", "--dry-run")
+    assert result.code == 0
+    assert result.out == "nothing was written\n"
+    assert "avr109" in result.err
     assert not avrdude.exists()
 
 
@@ -183,8 +183,8 @@ def test_a_dry_run_writes_no_file_at_all(
     assert not avrdude.exists()
     usb.looks = [{port: YUN}]
     before = tree(own_folders), tree(own_home.root)
-    said = trader("--home", own_home.root, "board", "flash", "--dry-run", *arguments)
-    assert said.code == 0, said.err
+    result = trader("--home", own_home.root, "board", "flash", "--dry-run", *arguments)
+    assert result.code == 0, result.err
     assert (tree(own_folders), tree(own_home.root)) == before
     assert not avrdude.exists()
 
@@ -209,13 +209,13 @@ def test_nothing_is_written_without_a_yes(
 ) -> None:
     usb.looks = [{port: YUN}]
     monkeypatch.setattr("sys.stdin.isatty", lambda: False)
-    said = trader("board", "flash")
-    assert said.code == 2
-    assert "--yes" in said.err
+    result = trader("board", "flash")
+    assert result.code == 2
+    assert "--yes" in result.err
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr("sys.stdin.readline", lambda: "\n")
-    said = trader("board", "flash")
-    assert (said.code, said.out) == (0, "nothing was written\n")
+    result = trader("board", "flash")
+    assert (result.code, result.out) == (0, "nothing was written\n")
     assert not avrdude.exists()
 
 
@@ -224,9 +224,9 @@ def test_an_avrdude_that_fails_fails_the_command(
 ) -> None:
     program(tmp_path / "bin", "echo verification error >&2; exit 3", monkeypatch)
     usb.looks = [{port: YUN}]
-    said = trader("board", "flash", "--yes")
-    assert (said.code, said.out) == (1, "")
-    assert "exit code 3" in said.err
+    result = trader("board", "flash", "--yes")
+    assert (result.code, result.out) == (1, "")
+    assert "exit code 3" in result.err
 
 
 def test_without_avrdude_it_says_what_to_install(
@@ -234,9 +234,9 @@ def test_without_avrdude_it_says_what_to_install(
 ) -> None:
     usb.looks = [{port: YUN}]
     monkeypatch.setenv("PATH", str(tmp_path))
-    said = trader("board", "flash", "--yes")
-    assert said.code == 1
-    assert "apt-get install avrdude" in said.err
+    result = trader("board", "flash", "--yes")
+    assert result.code == 1
+    assert "apt-get install avrdude" in result.err
 
 
 def test_the_port_must_be_clear_and_there(trader: Trader, usb: Usb, avrdude: Path) -> None:
@@ -244,9 +244,9 @@ def test_the_port_must_be_clear_and_there(trader: Trader, usb: Usb, avrdude: Pat
     assert "no Yun on USB" in trader("board", "flash", "--yes").err
     usb.looks = [{"/dev/ttyACM0": YUN, "/dev/ttyACM1": YUN}]
     assert "/dev/ttyACM0, /dev/ttyACM1" in trader("board", "flash", "--yes").err
-    said = trader("board", "flash", "--yes", "--port", "/dev/none")
-    assert said.code == 1
-    assert "there is no /dev/none" in said.err
+    result = trader("board", "flash", "--yes", "--port", "/dev/none")
+    assert result.code == 1
+    assert "there is no /dev/none" in result.err
     assert not avrdude.exists()
 
 
@@ -256,23 +256,23 @@ def test_a_damaged_image_is_refused_before_anything_else(
     usb.looks = [{port: YUN}]
     image = tmp_path / "mine.hex"
     image.write_text(yun_image().read_text().replace("F", "E", 1), encoding="ascii")
-    said = trader("board", "flash", "--yes", "--image", image)
-    assert said.code == 1
-    assert f"{image}:" in said.err
+    result = trader("board", "flash", "--yes", "--image", image)
+    assert result.code == 1
+    assert f"{image}:" in result.err
     assert not avrdude.exists()
 
 
 def test_for_an_uno_q_the_steps_are_told(trader: Trader) -> None:
-    said = trader("board", "flash", "--board", "uno-q")
-    assert said.code == 0
-    assert "arduino-app-cli app start" in said.out
+    result = trader("board", "flash", "--board", "uno-q")
+    assert result.code == 0
+    assert "arduino-app-cli app start" in result.out
     assert trader("board", "flash", "--board", "uno-q", "--json").json["written"] is False
 
 
 def test_the_uno_qs_app_is_written_and_never_over_something(trader: Trader, tmp_path: Path) -> None:
     folder = tmp_path / "app"
-    said = trader("board", "flash", "--board", "uno-q", "--app", folder)
-    assert said.code == 0, said.err
+    result = trader("board", "flash", "--board", "uno-q", "--app", folder)
+    assert result.code == 0, result.err
     assert (folder / "app.yaml").is_file()
     assert (folder / "sketch" / "sketch.ino").is_file()
     assert list((folder / "sketch").rglob("protocol.c"))

@@ -37,12 +37,12 @@ def test_an_open_breaker_is_listed_with_state_since_reason_and_next_trial(
     home: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:
     BreakerStore(home).signal(KEY, Signal.CRASH, "it died\x1b[31m")
-    (found,) = listed(home, capsys)
-    assert (found["key"], found["state"]) == (KEY, "open")
-    assert 290 < found["retry_after_s"] <= 300
-    ahead = datetime.fromisoformat(found["retry_at"]) - datetime.now(UTC)
+    (record,) = listed(home, capsys)
+    assert (record["key"], record["state"]) == (KEY, "open")
+    assert 290 < record["retry_after_s"] <= 300
+    ahead = datetime.fromisoformat(record["retry_at"]) - datetime.now(UTC)
     assert timedelta(minutes=4) < ahead <= timedelta(minutes=5)
-    assert found["since"] is not None
+    assert record["since"] is not None
     assert run(home) == 0
     text = capsys.readouterr().out
     assert text.startswith(f"{KEY}  open  since ")
@@ -118,9 +118,9 @@ def test_a_file_that_cannot_be_read_is_not_told_as_closed_breakers(
     path.parent.mkdir(exist_ok=True)
     path.symlink_to(path)  # neither root may read it
     assert run(home) == 1
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert "breakers.json: cannot be read" in said.err
+    result = capsys.readouterr()
+    assert result.out == ""
+    assert "breakers.json: cannot be read" in result.err
 
 
 def test_without_a_home_and_with_a_disk_that_refuses_it_says_so(
@@ -134,6 +134,6 @@ def test_without_a_home_and_with_a_disk_that_refuses_it_says_so(
     lock.mkdir()
     for line in (("reset", KEY), ("disable", "beam")):
         assert run(home, *line) == 1
-        said = capsys.readouterr()
-        assert said.out == "", "nothing that was not kept is told as done"
-        assert "breakers.lock" in said.err
+        result = capsys.readouterr()
+        assert result.out == "", "nothing that was not kept is told as done"
+        assert "breakers.lock" in result.err

@@ -39,11 +39,11 @@ def test_a_bad_configuration_is_answered_by_lines_with_a_place_and_exit_code_2(
     if content is not None:
         path.write_bytes(content)
     words = ["plan"] if command == "plan" else ["config", command]
-    said = trader(*words, "core", "--home", own_home.root)
-    assert said.code == 2
-    assert str(path) in said.err.splitlines()[0]
-    assert "Traceback" not in said.err
-    assert said.out == ""
+    result = trader(*words, "core", "--home", own_home.root)
+    assert result.code == 2
+    assert str(path) in result.err.splitlines()[0]
+    assert "Traceback" not in result.err
+    assert result.out == ""
     assert not own_home.plans_dir("core").exists()
 
 
@@ -52,10 +52,10 @@ def test_check_lists_every_problem_with_its_line_and_a_caret(
 ) -> None:
     path = own_home.bucket_file("core")
     path.write_text("[costs]\nfixed_cots = 1\ncost_bps = -1\n")
-    said = trader("config", "check", "--home", own_home.root)
-    assert said.code == 2
-    assert said.out == f"satellite_a: valid ({own_home.bucket_file('satellite_a')})\n"
-    lines = said.err.splitlines()
+    result = trader("config", "check", "--home", own_home.root)
+    assert result.code == 2
+    assert result.out == f"satellite_a: valid ({own_home.bucket_file('satellite_a')})\n"
+    lines = result.err.splitlines()
     assert lines[0].startswith(f"{path}:2:1: costs.fixed_cots: unknown key")
     assert lines[0].endswith("did you mean `fixed_cost`?")
     assert lines[1:3] == ["    2 | fixed_cots = 1", "      | ^^^^^^^^^^^^^^"]
@@ -65,9 +65,9 @@ def test_check_lists_every_problem_with_its_line_and_a_caret(
 
 def test_check_in_json_tells_the_same(trader: Trader, own_home: Home) -> None:
     own_home.bucket_file("core").write_text("fixed_cost = 1\n")
-    found = trader("config", "check", "--home", own_home.root, "--json").json
-    assert found["valid"] is False
-    core, satellite = found["buckets"]
+    record = trader("config", "check", "--home", own_home.root, "--json").json
+    assert record["valid"] is False
+    core, satellite = record["buckets"]
     assert (core["bucket_id"], core["valid"]) == ("core", False)
     assert [(p["line"], p["column"]) for p in core["problems"]] == [(1, 1)]
     assert (satellite["valid"], satellite["config_version"]) == (True, 0)
@@ -76,9 +76,9 @@ def test_check_in_json_tells_the_same(trader: Trader, own_home: Home) -> None:
 
 def test_show_prints_every_setting_in_force(trader: Trader, own_home: Home) -> None:
     own_home.bucket_file("core").write_text("max_plan_depth = 4\n")
-    said = trader("config", "show", "core", "--home", own_home.root)
-    assert "max_plan_depth = 4  # steps; default 5\n" in said.out
-    assert "\n[objective]\nrisk_aversion = 4.0" in said.out
-    found = trader("config", "show", "core", "--home", own_home.root, "--json").json
-    assert found["config"]["max_plan_depth"] == 4
-    assert found["config"]["opportunity_calculators"]["tax_loss_harvest"] is False
+    result = trader("config", "show", "core", "--home", own_home.root)
+    assert "max_plan_depth = 4  # steps; default 5\n" in result.out
+    assert "\n[objective]\nrisk_aversion = 4.0" in result.out
+    record = trader("config", "show", "core", "--home", own_home.root, "--json").json
+    assert record["config"]["max_plan_depth"] == 4
+    assert record["config"]["opportunity_calculators"]["tax_loss_harvest"] is False

@@ -57,16 +57,16 @@ def test_a_plan_carries_the_version_of_its_configuration(trader: Trader, own_hom
 def test_a_diff_shows_meaning_and_plans_and_writes_nothing(trader: Trader, own_home: Home) -> None:
     two_versions(trader, own_home)
     before = tree(own_home.root)
-    found = trader("config", "diff", CORE, 1, 2, "--plan", "--home", own_home.root, "--json").json
-    assert found["settings_changed"] == {
+    record = trader("config", "diff", CORE, 1, 2, "--plan", "--home", own_home.root, "--json").json
+    assert record["settings_changed"] == {
         "max_plan_depth": {"old": 5, "new": 3},
         "costs.fixed_cost": {"old": 2.0, "new": 9.0},
     }
-    assert found["plans"]["old"]["config_version"] == 1
-    assert len(found["plans"]["new"]["steps"]) <= 3
-    seen = trader("config", "diff", CORE, 1, "--plan", "--home", own_home.root)
-    assert "set  costs.fixed_cost: 2.0 -> 9.0" in seen.out
-    assert "today's plan, new" in seen.out
+    assert record["plans"]["old"]["config_version"] == 1
+    assert len(record["plans"]["new"]["steps"]) <= 3
+    lines = trader("config", "diff", CORE, 1, "--plan", "--home", own_home.root)
+    assert "set  costs.fixed_cost: 2.0 -> 9.0" in lines.out
+    assert "today's plan, new" in lines.out
     edit(own_home, "max_plan_depth = 3 # only said\n[costs]\nfixed_cost = 9\n")
     same = trader("config", "diff", CORE, "--home", own_home.root)
     assert "nothing: only comments" in same.out
@@ -79,9 +79,9 @@ def test_a_rollback_is_a_new_version_and_needs_a_yes(trader: Trader, own_home: H
     original = own_home.bucket_file(CORE).read_text()
     two_versions(trader, own_home)
     refused = trader("config", "rollback", CORE, 1, "--home", own_home.root)
-    assert (refused.code, "nobody to ask" in refused.err) == (2, True)
-    done = trader("config", "rollback", CORE, 1, "--yes", "--home", own_home.root, "--json").json
-    assert (done["version"], done["parent"], done["reason"]) == (3, 2, "rollback to 1")
+    assert (refused.code, "cannot ask without a terminal" in refused.err) == (2, True)
+    result = trader("config", "rollback", CORE, 1, "--yes", "--home", own_home.root, "--json").json
+    assert (result["version"], result["parent"], result["reason"]) == (3, 2, "rollback to 1")
     assert own_home.bucket_file(CORE).read_text() == original
 
 
@@ -92,10 +92,10 @@ def test_an_edit_shows_what_changes_and_saves_with_its_reason(
     editor.write_text("#!/bin/sh\necho 'max_plan_depth = 2' > \"$1\"\n")
     editor.chmod(0o700)
     monkeypatch.setenv("VISUAL", str(editor))
-    done = trader("config", "edit", CORE, "--yes", "--reason", "short", "--home", own_home.root)
-    assert done.code == 0, done.err
-    assert "+max_plan_depth = 2" in done.out
-    assert "set  max_plan_depth: 5 -> 2" in done.out
+    result = trader("config", "edit", CORE, "--yes", "--reason", "short", "--home", own_home.root)
+    assert result.code == 0, result.err
+    assert "+max_plan_depth = 2" in result.out
+    assert "set  max_plan_depth: 5 -> 2" in result.out
     assert own_home.bucket_file(CORE).read_text() == "max_plan_depth = 2\n"
 
 
@@ -108,10 +108,10 @@ def test_a_bad_edit_is_not_saved_and_the_text_is_kept(
     monkeypatch.setenv("VISUAL", str(editor))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     before = tree(own_home.root)
-    done = trader("config", "edit", CORE, "--yes", "--home", own_home.root)
-    assert done.code == 2
-    assert "did you mean `max_plan_depth`?" in done.err
-    assert "your text is in" in done.err
+    result = trader("config", "edit", CORE, "--yes", "--home", own_home.root)
+    assert result.code == 2
+    assert "did you mean `max_plan_depth`?" in result.err
+    assert "your text is in" in result.err
     assert tree(own_home.root) == before
     monkeypatch.setenv("VISUAL", str(tmp_path / "none"))
     assert "cannot be run" in trader("config", "edit", CORE, "--home", own_home.root).err
@@ -138,13 +138,15 @@ def test_an_edit_is_refused_when_a_version_was_saved_while_the_editor_was_open(
     drafts = use_editor(
         monkeypatch, tmp_path, f"{command} >&2 || exit 1\necho 'max_plan_depth = 2' > \"$1\""
     )
-    done = trader("config", "edit", CORE, "--yes", "--home", own_home.root)
-    assert done.code == 1
-    assert "changed meanwhile: version 3 by user (rollback to 1), and you began with 2" in done.err
+    result = trader("config", "edit", CORE, "--yes", "--home", own_home.root)
+    assert result.code == 1
+    assert (
+        "changed meanwhile: version 3 by user (rollback to 1), and you began with 2" in result.err
+    )
     (draft,) = drafts.glob("*/core.toml")
     assert draft.read_text() == "max_plan_depth = 2\n"
-    assert f"your text is in {draft}" in done.err
-    assert "trader config edit core" in done.err
+    assert f"your text is in {draft}" in result.err
+    assert "trader config edit core" in result.err
     assert own_home.bucket_file(CORE).read_text() != original, "the other save stands"
     log = trader("config", "log", CORE, "--home", own_home.root, "--json").json["versions"]
     assert [version["version"] for version in log] == [3, 2, 1]
@@ -160,12 +162,12 @@ def test_an_edit_is_refused_when_the_file_was_changed_while_the_editor_was_open(
         tmp_path,
         f"echo 'max_plan_depth = 4' > {path}\necho 'max_plan_depth = 2' > \"$1\"",
     )
-    done = trader("config", "edit", CORE, "--yes", "--home", own_home.root)
-    assert done.code == 1
-    assert "was edited meanwhile" in done.err
+    result = trader("config", "edit", CORE, "--yes", "--home", own_home.root)
+    assert result.code == 1
+    assert "was edited meanwhile" in result.err
     (draft,) = drafts.glob("*/core.toml")
     assert draft.read_text() == "max_plan_depth = 2\n"
-    assert f"your text is in {draft}" in done.err
+    assert f"your text is in {draft}" in result.err
     assert path.read_text() == "max_plan_depth = 4\n"
 
 
@@ -178,9 +180,9 @@ def test_an_edit_is_saved_when_its_own_beginning_was_committed_while_the_editor_
     use_editor(
         monkeypatch, tmp_path, f"{command} >&2 || exit 1\necho 'max_plan_depth = 2' > \"$1\""
     )
-    done = trader("config", "edit", CORE, "--yes", "--home", own_home.root, "--json")
-    assert done.code == 0, done.err
-    assert (done.json["version"], done.json["parent"]) == (4, 3)
+    result = trader("config", "edit", CORE, "--yes", "--home", own_home.root, "--json")
+    assert result.code == 0, result.err
+    assert (result.json["version"], result.json["parent"]) == (4, 3)
 
 
 def test_files_that_the_editor_left_beside_the_text_go_with_it(
@@ -194,8 +196,8 @@ def test_files_that_the_editor_left_beside_the_text_go_with_it(
         "ln -s me@here.1234 .#core.toml\n"
     )
     drafts = use_editor(monkeypatch, tmp_path, f"{leave_behind}echo 'max_plan_depth = 2' > \"$1\"")
-    done = trader("config", "edit", CORE, "--yes", "--home", own_home.root)
-    assert done.code == 0, done.err
+    result = trader("config", "edit", CORE, "--yes", "--home", own_home.root)
+    assert result.code == 0, result.err
     assert own_home.bucket_file(CORE).read_text() == "max_plan_depth = 2\n"
     assert list(drafts.iterdir()) == []
 
@@ -206,19 +208,19 @@ def test_an_edit_that_is_not_saved_in_the_end_keeps_its_text(
     drafts = use_editor(monkeypatch, tmp_path, "echo 'max_plan_depth = 2' > \"$1\"")
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr("builtins.input", lambda _prompt: "n")
-    done = trader("config", "edit", CORE, "--home", own_home.root)
-    assert done.code == 1
+    result = trader("config", "edit", CORE, "--home", own_home.root)
+    assert result.code == 1
     (draft,) = drafts.glob("*/core.toml")
-    assert f"your text is in {draft}" in done.err
+    assert f"your text is in {draft}" in result.err
 
     def interrupt(_prompt: str) -> str:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("builtins.input", interrupt)
-    done = trader("config", "edit", CORE, "--home", own_home.root)
-    assert done.code == 130
+    result = trader("config", "edit", CORE, "--home", own_home.root)
+    assert result.code == 130
     (other,) = set(drafts.glob("*/core.toml")) - {draft}
-    assert f"your text is in {other}" in done.err
+    assert f"your text is in {other}" in result.err
 
 
 def test_verify_finds_damage_sets_it_aside_and_planning_goes_on(
@@ -228,8 +230,8 @@ def test_verify_finds_damage_sets_it_aside_and_planning_goes_on(
     assert trader("config", "verify", "--home", own_home.root).code == 0
     path = own_home.config_history_dir(CORE) / "000002.toml"
     os.truncate(path, 10)
-    found = trader("config", "verify", CORE, "--home", own_home.root, "--json")
-    assert (found.code, found.json["buckets"][0]["active"]) == (1, 1)
+    record = trader("config", "verify", CORE, "--home", own_home.root, "--json")
+    assert (record.code, record.json["buckets"][0]["active"]) == (1, 1)
     assert trader("config", "verify", CORE, "--home", own_home.root).code == 0
     assert trader("plan", CORE, "--home", own_home.root).code == 0
 
@@ -254,9 +256,9 @@ def test_an_editor_that_removes_the_text_is_an_error_in_one_line(
 ) -> None:
     original = own_home.bucket_file(CORE).read_text()
     drafts = use_editor(monkeypatch, tmp_path, script)
-    done = trader("config", "edit", CORE, "--yes", "--home", own_home.root)
-    assert done.code == 2, done.err
-    assert "not saved: " in done.err
-    assert "Traceback" not in done.err
+    result = trader("config", "edit", CORE, "--yes", "--home", own_home.root)
+    assert result.code == 2, result.err
+    assert "not saved: " in result.err
+    assert "Traceback" not in result.err
     assert own_home.bucket_file(CORE).read_text() == original
     assert len(list(drafts.iterdir())) <= 1

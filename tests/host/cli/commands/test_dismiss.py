@@ -34,9 +34,9 @@ def record_fill(home: Home, step: dict[str, Any]) -> None:
         lots.append({"date": day, "quantity": quantity, "unit_cost": step["price"]})
     else:
         for lot in sorted(lots, key=lambda lot: -float(lot["unit_cost"])):
-            taken = min(quantity, float(lot["quantity"]))
-            quantity -= taken
-            lot["quantity"] = float(lot["quantity"]) - taken
+            filled = min(quantity, float(lot["quantity"]))
+            quantity -= filled
+            lot["quantity"] = float(lot["quantity"]) - filled
         security["lots"] = [lot for lot in lots if lot["quantity"] > 0]
     sign = 1 if step["side"] == "sell" else -1
     cash = portfolio["cash"]["USD"]
@@ -56,10 +56,10 @@ def test_recording_the_first_step_accepts_the_plan_and_dismissing_gives_it_up(
     # The sells that repair a limit count against the turnover cap once they stand in the ledger.
     constrain(own_home, turnover_max=0.4)
     first = trader("plan", "core", *home, "--json").json
-    *done, last = first["steps"]
-    assert len(done) >= 2
+    *earlier, last = first["steps"]
+    assert len(earlier) >= 2
     constrain(own_home, min_gain_bps=500.0)
-    for step in done:
+    for step in earlier:
         record_fill(own_home, step)
     second = trader("plan", "core", *home, "--json").json
     assert second["outcome"] == "PLANNED"
@@ -67,9 +67,9 @@ def test_recording_the_first_step_accepts_the_plan_and_dismissing_gives_it_up(
     assert second["score"]["gain"] < 0.05, "it would not be enough for a new plan"
     assert f"the plan you accepted ({first['trace_id'][:8]})" in second["steps"][0]["reason"]
 
-    said = trader("dismiss", "core", *home, "--json").json
-    assert list(said) == ["bucket_id", "as_of", "dismissed"]
-    assert said["dismissed"] == {
+    result = trader("dismiss", "core", *home, "--json").json
+    assert list(result) == ["bucket_id", "as_of", "dismissed"]
+    assert result["dismissed"] == {
         "trace_id": first["trace_id"],
         "valid_until": first["valid_until"],
         "steps": [{key: last[key] for key in ("side", "security", "quantity")}],
@@ -82,11 +82,11 @@ def test_what_was_dismissed_is_said_in_words_and_only_once(trader: Trader, own_h
     home = ("--home", own_home.root)
     plan = trader("plan", "core", *home, "--json").json
     record_fill(own_home, plan["steps"][0])
-    said = trader("dismiss", "core", *home)
-    assert (said.code, said.err) == (0, "")
+    result = trader("dismiss", "core", *home)
+    assert (result.code, result.err) == (0, "")
     last = plan["steps"][-1]
-    assert f"core: dismissed plan {plan['trace_id'][:8]}; it had left: " in said.out
-    assert f"{last['side']} {last['quantity']:g} {last['security']}\n" in said.out
+    assert f"core: dismissed plan {plan['trace_id'][:8]}; its remaining steps: " in result.out
+    assert f"{last['side']} {last['quantity']:g} {last['security']}\n" in result.out
     again = trader("dismiss", "core", *home)
     assert (again.code, again.err) == (0, "")
     assert again.out == "core: no plan is being carried out, so nothing was dismissed\n"
@@ -104,7 +104,7 @@ def test_a_broken_ledger_is_told_and_an_unknown_bucket_is_exit_code_2(
     trader: Trader, own_home: Home
 ) -> None:
     own_home.ledger_file("core").write_text("date,security\n")
-    said = trader("dismiss", "core", "--home", own_home.root)
-    assert said.code == 0
-    assert "core.trades.csv" in said.err
+    result = trader("dismiss", "core", "--home", own_home.root)
+    assert result.code == 0
+    assert "core.trades.csv" in result.err
     assert trader("dismiss", "cor", "--home", own_home.root).code == 2

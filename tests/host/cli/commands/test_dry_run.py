@@ -23,8 +23,8 @@ def written_below(home: Path, *arguments: str) -> list[str]:
     trace = home.parent / "trace"
     command = [sys.executable, "-m", "host.cli", *arguments, "--home", str(home)]
     strace = ["strace", "-f", "-e", "trace=file,desc", "-o", str(trace), *command]
-    done = subprocess.run(strace, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    process = subprocess.run(strace, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
     lines = trace.read_text(errors="replace").splitlines()
     return [line for line in lines if str(home) in line and WRITING.match(line)]
 

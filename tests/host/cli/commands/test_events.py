@@ -50,13 +50,13 @@ def home(tmp_path: Path) -> Home:
 
 
 def tail(trader: Trader, home: Home, *arguments: str) -> list[dict[str, Any]]:
-    said = trader("events", "tail", "--json", "--home", home.root, *arguments)
-    assert said.code == 0, said.err
-    return [json.loads(line) for line in said.out.splitlines()]
+    result = trader("events", "tail", "--json", "--home", home.root, *arguments)
+    assert result.code == 0, result.err
+    return [json.loads(line) for line in result.out.splitlines()]
 
 
 def test_the_last_events_are_shown_oldest_first(trader: Trader, home: Home) -> None:
-    assert [found["n"] for found in tail(trader, home, "-n", "3")] == [9, 10, 11]
+    assert [report["n"] for report in tail(trader, home, "-n", "3")] == [9, 10, 11]
     assert len(tail(trader, home)) == 11
 
 
@@ -81,9 +81,9 @@ def test_conditions_narrow_what_is_shown(
 
 
 def test_a_line_for_people_cannot_move_the_cursor(trader: Trader, home: Home) -> None:
-    said = trader("events", "tail", "--home", home.root, "--type", "PlanFailed")
-    assert "ERROR gone PlanFailed code=x" in said.out
-    assert "\x1b" not in said.out
+    result = trader("events", "tail", "--home", home.root, "--type", "PlanFailed")
+    assert "ERROR gone PlanFailed code=x" in result.out
+    assert "\x1b" not in result.out
 
 
 @pytest.mark.parametrize(
@@ -92,12 +92,12 @@ def test_a_line_for_people_cannot_move_the_cursor(trader: Trader, home: Home) ->
         (["tail", "--type", "PlanStord"], "did you mean `PlanStored`"),
         (["tail", "--bucket", "cor"], "did you mean `core`"),
         (["tail", "--bucket", "../x"], "not a bucket id"),
-        (["tail", "--since", "soon"], "is no time"),
-        (["tail", "--since", "999999w"], "is no time"),
+        (["tail", "--since", "soon"], "is not a time"),
+        (["tail", "--since", "999999w"], "is not a time"),
         (["tail", "-n", "0"], "from 1 to"),
         (["tail", "-n", "-3"], "from 1 to"),
-        (["tail", "--trace", "x/y"], "is no trace id"),
-        (["export", "x.txt"], "call it .jsonl or .csv"),
+        (["tail", "--trace", "x/y"], "is not a trace id"),
+        (["export", "x.txt"], "name it .jsonl or .csv"),
         (["export"], "required: FILE"),
         (["nonsense"], "invalid choice"),
     ],
@@ -105,10 +105,10 @@ def test_a_line_for_people_cannot_move_the_cursor(trader: Trader, home: Home) ->
 def test_a_wrong_command_line_is_answered_with_what_to_do(
     trader: Trader, home: Home, arguments: list[str], complaint: str
 ) -> None:
-    said = trader("events", *arguments, "--home", home.root)
-    assert (said.code, said.out) == (2, "")
-    assert complaint in said.err
-    assert len(said.err.strip().splitlines()) == 1
+    result = trader("events", *arguments, "--home", home.root)
+    assert (result.code, result.out) == (2, "")
+    assert complaint in result.err
+    assert len(result.err.strip().splitlines()) == 1
 
 
 def test_a_home_without_a_journal_has_had_no_events(trader: Trader, tmp_path: Path) -> None:
@@ -119,10 +119,10 @@ def test_a_home_without_a_journal_has_had_no_events(trader: Trader, tmp_path: Pa
 
 
 def test_a_sound_journal_is_verified(trader: Trader, home: Home) -> None:
-    said = trader("events", "verify", "--json", "--home", home.root)
-    assert said.code == 0
-    assert said.json["sound"] is True
-    assert (said.json["records"], said.json["head"]["n"]) == (11, 11)
+    result = trader("events", "verify", "--json", "--home", home.root)
+    assert result.code == 0
+    assert result.json["sound"] is True
+    assert (result.json["records"], result.json["head"]["n"]) == (11, 11)
     assert "sound: 11 records, 1 to 11" in trader("events", "verify", "--home", home.root).out
 
 
@@ -130,9 +130,9 @@ def test_damage_is_told_with_its_place_and_the_rest_is_shown(trader: Trader, hom
     path = home.journal_dir / "journal.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([*lines[:3], b"rubbish\n", *lines[4:]]))
-    said = trader("events", "verify", "--home", home.root)
-    assert said.code == 1
-    assert "journal.jsonl:4: 1 damaged before line 5" in said.err
+    result = trader("events", "verify", "--home", home.root)
+    assert result.code == 1
+    assert "journal.jsonl:4: 1 damaged before line 5" in result.err
     shown = trader("events", "tail", "--json", "--home", home.root)
     assert shown.code == 1
     assert "journal.jsonl:4" in shown.err
@@ -142,15 +142,15 @@ def test_damage_is_told_with_its_place_and_the_rest_is_shown(trader: Trader, hom
 @pytest.mark.parametrize("name", ["out.jsonl", "out.json", "out.csv"])
 def test_events_are_exported(trader: Trader, home: Home, tmp_path: Path, name: str) -> None:
     path = tmp_path / name
-    said = trader("events", "export", path, "--bucket", "core", "--home", home.root)
-    assert said.code == 0
+    result = trader("events", "export", path, "--bucket", "core", "--home", home.root)
+    assert result.code == 0
     text = path.read_text(encoding="utf-8")
     if name.endswith("csv"):
         rows = list(csv.DictReader(io.StringIO(text)))
-        found = [json.loads(row["data"]) for row in rows]
+        report = [json.loads(row["data"]) for row in rows]
     else:
-        found = [json.loads(line)["data"] for line in text.splitlines()]
-    assert found == [{"file": f"{number}.json"} for number in range(10)]
+        report = [json.loads(line)["data"] for line in text.splitlines()]
+    assert report == [{"file": f"{number}.json"} for number in range(10)]
     again = trader("events", "export", path, "--home", home.root)
     assert (again.code, path.read_text(encoding="utf-8")) == (2, text)
     assert trader("events", "export", path, "--home", home.root, "--force").code == 0
@@ -158,9 +158,9 @@ def test_events_are_exported(trader: Trader, home: Home, tmp_path: Path, name: s
 
 
 def test_an_export_to_nowhere_leaves_nothing(trader: Trader, home: Home, tmp_path: Path) -> None:
-    said = trader("events", "export", tmp_path / "no" / "out.csv", "--home", home.root)
-    assert said.code == 1
-    assert "cannot be written" in said.err
+    result = trader("events", "export", tmp_path / "no" / "out.csv", "--home", home.root)
+    assert result.code == 1
+    assert "cannot be written" in result.err
     (tmp_path / "folder.csv").mkdir()
     before = sorted(tmp_path.iterdir())
     assert trader("events", "export", tmp_path / "folder.csv", "--force", "--home", home.root).code
@@ -169,8 +169,8 @@ def test_an_export_to_nowhere_leaves_nothing(trader: Trader, home: Home, tmp_pat
 
 def test_a_cell_is_never_a_formula(trader: Trader, home: Home) -> None:
     written(home, [JournalRecord("=cmd()", NOW, "", "core")])
-    said = trader("events", "export", "-", "--format", "csv", "--home", home.root)
-    assert "'=cmd()" in said.out
+    result = trader("events", "export", "-", "--format", "csv", "--home", home.root)
+    assert "'=cmd()" in result.out
 
 
 def test_following_ends_when_nobody_reads_any_more(home: Home) -> None:
@@ -199,7 +199,7 @@ def test_following_goes_on_through_finished_files_and_ends_with_an_interrupt(
         assert following.stdout is not None
         assert json.loads(following.stdout.readline())["trace_id"] == f"{0:032x}"
         written(home, [stored(n) for n in range(1, 40)], JournalLimits(file_bytes=1_000))
-        seen = [json.loads(following.stdout.readline())["trace_id"] for _ in range(1, 40)]
+        texts = [json.loads(following.stdout.readline())["trace_id"] for _ in range(1, 40)]
         following.send_signal(signal.SIGINT)
         assert following.wait(20) == 0
-    assert seen == [f"{n:032x}" for n in range(1, 40)]
+    assert texts == [f"{n:032x}" for n in range(1, 40)]

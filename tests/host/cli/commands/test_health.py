@@ -18,7 +18,7 @@ from tests.host.conftest import Trader
 HEAVY = ("numpy", "pydantic", "rich", "planner_core.planner", "tomlkit")
 WATCHED = """
 import json, os, sys
-home, said = sys.argv[1], []
+home, writes = sys.argv[1], []
 def watch(event, args):
     paths = [os.fsdecode(a) for a in args if isinstance(a, str | bytes | os.PathLike)]
     is_ours = any(os.path.abspath(path).startswith(home) for path in paths)
@@ -27,53 +27,53 @@ def watch(event, args):
     else:
         is_write = is_ours and event.startswith(("os.", "shutil.")) and event not in READS
     if is_write:
-        said.append([event, paths])
+        writes.append([event, paths])
 READS = {"os.listdir", "os.scandir", "os.walk", "os.fwalk", "os.getxattr", "os.listxattr"}
 sys.addaudithook(watch)
 from host.cli.main import main
 code = main(["--home", home, *sys.argv[2:]])
-print(json.dumps({"code": code, "writes": said}))
+print(json.dumps({"code": code, "writes": writes}))
 """
 
 
 def watched(home: Path, *arguments: str) -> dict[str, object]:
     """Run a command of a process of its own; return its code and what it wrote to the home."""
-    done = subprocess.run(
+    process = subprocess.run(
         (sys.executable, "-c", WATCHED, str(home), *arguments),
         capture_output=True,
         text=True,
         check=True,
     )
-    found: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    record: dict[str, object] = json.loads(process.stdout.splitlines()[-1])
+    return record
 
 
 def tree(root: Path) -> dict[str, tuple[int, int, int]]:
     """Return every path with what would change if it were written."""
-    found = {}
+    files = {}
     for path in sorted(root.rglob("*")):
         stat = path.lstat()
-        found[str(path)] = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
-    return found
+        files[str(path)] = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+    return files
 
 
 def test_a_healthy_home_is_told_in_words_and_ends_with_0(trader: Trader, own_home: Home) -> None:
-    said = trader("--home", own_home.root, "health")
-    assert said.code == 0
-    assert said.out.startswith(f"OK  {own_home.root} (no daemon serves it)")
-    assert "core: a plan can be made" in said.out
+    result = trader("--home", own_home.root, "health")
+    assert result.code == 0
+    assert result.out.startswith(f"OK  {own_home.root} (no daemon serves it)")
+    assert "core: a plan can be made" in result.out
 
 
 def test_a_finding_is_told_with_its_id_and_what_to_do_and_ends_with_1(
     trader: Trader, own_home: Home
 ) -> None:
     own_home.ledger_file("core").unlink()
-    said = trader("--home", own_home.root, "health")
-    assert said.code == 1
-    assert said.out.startswith("FAILED")
-    assert "FAILED core data_unusable" in said.out
-    assert "  -> Fix the line; `trader plan core`" in said.out
-    assert "core: no plan can be made" in said.out
+    result = trader("--home", own_home.root, "health")
+    assert result.code == 1
+    assert result.out.startswith("FAILED")
+    assert "FAILED core data_unusable" in result.out
+    assert "  -> Fix the line; `trader plan core`" in result.out
+    assert "core: no plan can be made" in result.out
 
 
 def test_one_bucket_is_looked_at_alone(trader: Trader, own_home: Home) -> None:
@@ -86,27 +86,27 @@ def test_one_bucket_is_looked_at_alone(trader: Trader, own_home: Home) -> None:
 
 
 def test_a_bucket_that_is_not_there_is_a_wrong_command_line(trader: Trader, own_home: Home) -> None:
-    said = trader("--home", own_home.root, "health", "cor")
-    assert (said.code, said.out) == (2, "")
-    assert "did you mean `core`" in said.err
+    result = trader("--home", own_home.root, "health", "cor")
+    assert (result.code, result.out) == (2, "")
+    assert "did you mean `core`" in result.err
 
 
 @pytest.mark.parametrize("more", [[], ["core"], ["--ready"], ["--live"]])
 def test_a_home_that_is_missing_is_told_and_no_error(
     trader: Trader, tmp_path: Path, more: list[str]
 ) -> None:
-    said = trader("--home", tmp_path / "none", "health", *more)
-    assert said.code == 1
-    assert said.out
-    assert said.err == ""
+    result = trader("--home", tmp_path / "none", "health", *more)
+    assert result.code == 1
+    assert result.out
+    assert result.err == ""
     assert not (tmp_path / "none").exists()
 
 
 def test_live_and_ready_are_two_questions(trader: Trader, own_home: Home) -> None:
     home = ("--home", own_home.root, "health")
-    assert trader(*home, "--live").out == "not live: no daemon runs\n"
+    assert trader(*home, "--live").out == "not live: no daemon is running\n"
     with InstanceLock(own_home.state_dir):
-        assert trader(*home, "--live").out == "not live: the daemon is silent\n"
+        assert trader(*home, "--live").out == "not live: the daemon does not respond\n"
         LivenessFile(own_home.state_dir).write()
         live = trader(*home, "--live")
         assert (live.code, live.out[:5]) == (0, "live:")
@@ -119,7 +119,7 @@ def test_live_and_ready_are_two_questions(trader: Trader, own_home: Home) -> Non
         assert trader(*home, "--live").code == 0
         answer = trader(*home, "--ready", "--json").json
         assert answer["ready"] is False
-        assert {found["id"] for found in answer["because"]} == {"data_unusable"}
+        assert {record["id"] for record in answer["because"]} == {"data_unusable"}
 
 
 def test_the_keys_of_the_answer_are_those_that_are_documented(
@@ -160,9 +160,9 @@ def test_looking_writes_nothing_whatever_it_finds(own_home: Home, state: str) ->
 
 
 def test_the_watch_above_sees_a_command_that_writes(own_home: Home) -> None:
-    found = watched(own_home.root, "plan", "core")
-    assert found["code"] == os.EX_OK
-    assert found["writes"]
+    record = watched(own_home.root, "plan", "core")
+    assert record["code"] == os.EX_OK
+    assert record["writes"]
 
 
 def test_whether_a_daemon_lives_is_asked_without_anything_heavy(own_home: Home) -> None:
@@ -171,10 +171,10 @@ def test_whether_a_daemon_lives_is_asked_without_anything_heavy(own_home: Home) 
         f"main(['--home', {str(own_home.root)!r}, 'health', '--live']);"
         f"print([name for name in {HEAVY} if name in sys.modules])"
     )
-    done = subprocess.run(
+    process = subprocess.run(
         (sys.executable, "-c", script), capture_output=True, text=True, check=True
     )
-    assert done.stdout.splitlines()[-1] == "[]"
+    assert process.stdout.splitlines()[-1] == "[]"
 
 
 def test_who_may_not_know_whether_a_daemon_lives_is_told_so(
@@ -184,7 +184,7 @@ def test_who_may_not_know_whether_a_daemon_lives_is_told_so(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("host.health.probe.is_locked", refuse)
-    said = trader("--home", own_home.root, "health", "--live")
-    assert (said.code, said.out) == (1, "")
-    assert "ask as the owner" in said.err
+    result = trader("--home", own_home.root, "health", "--live")
+    assert (result.code, result.out) == (1, "")
+    assert "run it as the owner" in result.err
     assert "check_failed" in trader("--home", own_home.root, "health").out

@@ -15,7 +15,7 @@ def test_init_writes_a_home_once_and_leaves_it_alone_then(trader: Trader, tmp_pa
     assert first.code == 0
     assert "portfolios/core.toml" in first.json["written"]
     second = trader("init", "--home", home)
-    assert (second.code, "were left alone" in second.out) == (0, True)
+    assert (second.code, "existing files not changed" in second.out) == (0, True)
     assert f"trader plan core --home '{home}'" in second.out
 
 
@@ -42,6 +42,6 @@ def test_the_home_may_stand_before_and_after_the_command_and_in_the_environment(
 def test_demo_data_is_not_mixed_into_somebody_s_own_home(trader: Trader, tmp_path: Path) -> None:
     home = tmp_path / "own"
     trader("init", "--home", home)
-    said = trader("init", "--demo", "--home", home)
-    assert said.code == 2
-    assert "not mixed into it" in said.err
+    result = trader("init", "--demo", "--home", home)
+    assert result.code == 2
+    assert "not mixed into it" in result.err

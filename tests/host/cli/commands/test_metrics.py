@@ -26,13 +26,13 @@ def seconds_of(text: str) -> float:
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """The demo's home after two plans of one bucket."""
-    made = create_home(tmp_path_factory.mktemp("metrics") / "home", demo=True).home
+    created = create_home(tmp_path_factory.mktemp("metrics") / "home", demo=True).home
     for _ in range(2):
-        assert main(["plan", "core", "--json", "--home", str(made.root)]) == 0
-    return made
+        assert main(["plan", "core", "--json", "--home", str(created.root)]) == 0
+    return created
 
 
-def told(home: Home, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+def metrics_output(home: Home, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     assert main(["metrics", *arguments, "--home", str(home.root)]) == 0
     return capsys.readouterr().out
 
@@ -40,39 +40,39 @@ def told(home: Home, capsys: pytest.CaptureFixture[str], *arguments: str) -> str
 def test_the_report_names_the_bucket_and_every_call_with_count_mean_and_total(
     home: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lines = told(home, capsys, "core").splitlines()
+    lines = metrics_output(home, capsys, "core").splitlines()
     assert lines[0] == "Performance Report (Bucket: core)"
     row = re.compile(r"  ([a-z_]+\.[a-z_]+): (\d+) calls, avg (\S+), total (\S+) \(min .*\)")
     rows = {m[1]: m for line in lines if (m := row.fullmatch(line))}
     call = rows["profit_taking.calculate"]
     assert int(call[2]) == 2
     assert seconds_of(call[4]) == pytest.approx(2 * seconds_of(call[3]), rel=0.1)
-    kept = MetricsStore(home).read().metrics.of("core")
-    assert len(rows) == len(kept.calls) > 20
+    remaining = MetricsStore(home).read().metrics.of("core")
+    assert len(rows) == len(remaining.calls) > 20
     assert "  plans: 2 PLANNED" in lines
     assert any(re.match(r"  planner: \d+ MB", line) for line in lines)
 
 
 def test_a_narrow_terminal_gets_what_fits_on_a_line(home: Home) -> None:
-    kept = MetricsStore(home).read()
-    lines = list(report_lines(kept, ("core",), width=100))
+    remaining = MetricsStore(home).read()
+    lines = list(report_lines(remaining, ("core",), width=100))
     assert max(map(len, lines)) < 100
     assert any(
         re.fullmatch(r"  weight_based.calculate: 2 calls, avg \S+, total \S+", line)
         for line in lines
     )
-    assert any("(min " in line for line in report_lines(kept, ("core",), width=140))
+    assert any("(min " in line for line in report_lines(remaining, ("core",), width=140))
 
 
 def test_json_has_every_figure_and_no_nan(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
-    found = json.loads(told(home, capsys, "--json"), parse_constant=pytest.fail)
-    assert set(found["buckets"]) == {"core", "satellite_a"}
-    calls = {(m["key"], m["operation"]): m for m in found["buckets"]["core"]["modules"]}
+    record = json.loads(metrics_output(home, capsys, "--json"), parse_constant=pytest.fail)
+    assert set(record["buckets"]) == {"core", "satellite_a"}
+    calls = {(m["key"], m["operation"]): m for m in record["buckets"]["core"]["modules"]}
     call = calls["opportunity_calculators.profit_taking", "calculate"]
     assert call["count"] == 2
     assert call["min_s"] <= call["p50_s"] <= call["p95_s"] <= call["p99_s"] <= call["max_s"]
     assert call["mean_s"] == pytest.approx(call["total_s"] / 2)
-    unused = found["buckets"]["satellite_a"]["plans"]
+    unused = record["buckets"]["satellite_a"]["plans"]
     assert (unused["count"], unused["p50_s"], unused["min_s"]) == (0, None, None)
 
 
@@ -83,22 +83,22 @@ def families(text: str) -> dict[str, Any]:
 def test_prometheus_own_parser_reads_what_was_measured(
     home: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = families(told(home, capsys, "core", "--prometheus"))
-    kept = MetricsStore(home).read().metrics
-    plans = {s.name: s.value for s in found["arduino_trader_plan_seconds"].samples}
-    assert found["arduino_trader_plan_seconds"].type == "summary"
+    record = families(metrics_output(home, capsys, "core", "--prometheus"))
+    remaining = MetricsStore(home).read().metrics
+    plans = {s.name: s.value for s in record["arduino_trader_plan_seconds"].samples}
+    assert record["arduino_trader_plan_seconds"].type == "summary"
     assert plans["arduino_trader_plan_seconds_count"] == 2
-    assert plans["arduino_trader_plan_seconds_sum"] == kept.of("core").plans.total
+    assert plans["arduino_trader_plan_seconds_sum"] == remaining.of("core").plans.total
     counted = {
         (s.labels["module"], s.labels["operation"]): s.value
-        for s in found["arduino_trader_module_call_seconds"].samples
+        for s in record["arduino_trader_module_call_seconds"].samples
         if s.name.endswith("_count")
     }
-    assert counted == {call: d.count for call, d in kept.of("core").calls.items()}
-    fates = {s.labels["fate"]: s.value for s in found["arduino_trader_sequences"].samples}
-    assert fates["generated"] == kept.of("core").counters["sequences_generated"] > 0
-    assert all(family.type != "unknown" for family in found.values())
-    assert all(family.documentation for family in found.values())
+    assert counted == {call: d.count for call, d in remaining.of("core").calls.items()}
+    fates = {s.labels["fate"]: s.value for s in record["arduino_trader_sequences"].samples}
+    assert fates["generated"] == remaining.of("core").counters["sequences_generated"] > 0
+    assert all(family.type != "unknown" for family in record.values())
+    assert all(family.documentation for family in record.values())
 
 
 def test_prometheus_text_survives_names_that_somebody_made_up(tmp_path: Path) -> None:
@@ -108,10 +108,10 @@ def test_prometheus_text_survives_names_that_somebody_made_up(tmp_path: Path) ->
     metrics.on_record("ModuleFailed", "core", call)
     metrics.gauge(nasty, -1.5)
     metrics.count(nasty, 3)
-    found = families(prometheus_text(StoredMetrics(metrics), ["core"]))
-    (failures,) = found["arduino_trader_module_failures"].samples
+    record = families(prometheus_text(StoredMetrics(metrics), ["core"]))
+    (failures,) = record["arduino_trader_module_failures"].samples
     assert failures.labels == {"bucket": "core", "module": nasty}
-    names = {family.type: family.name for family in found.values()}
+    names = {family.type: family.name for family in record.values()}
     assert names["gauge"] == "arduino_trader_a_b_c_d_e__f___7"
     assert MetricsStore(Home(tmp_path)).read().since is None
 
@@ -119,8 +119,9 @@ def test_prometheus_text_survives_names_that_somebody_made_up(tmp_path: Path) ->
 def test_a_bucket_without_plans_and_one_that_is_not_there(
     home: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert "nothing measured yet (trader plan satellite_a)" in told(home, capsys, "satellite_a")
-    assert told(home, capsys, "satellite_a", "--prometheus").count("# TYPE") >= 1
+    text = metrics_output(home, capsys, "satellite_a")
+    assert "nothing measured yet (trader plan satellite_a)" in text
+    assert metrics_output(home, capsys, "satellite_a", "--prometheus").count("# TYPE") >= 1
     assert main(["metrics", "cor", "--home", str(home.root)]) == 2
     assert "did you mean `core`?" in capsys.readouterr().err
 
@@ -179,7 +180,7 @@ def test_a_profile_is_drawn_as_a_waterfall(
 
 
 def test_a_plan_that_writes_nothing_counts_nothing(tmp_path: Path) -> None:
-    made = create_home(tmp_path / "home", demo=True).home
-    before = sorted(made.root.rglob("*"))
-    assert main(["plan", "core", "--json", "--no-store", "--home", str(made.root)]) == 0
-    assert sorted(made.root.rglob("*")) == before
+    created = create_home(tmp_path / "home", demo=True).home
+    before = sorted(created.root.rglob("*"))
+    assert main(["plan", "core", "--json", "--no-store", "--home", str(created.root)]) == 0
+    assert sorted(created.root.rglob("*")) == before

@@ -6,18 +6,18 @@ from tests.host.conftest import Trader
 
 
 def test_modules_are_listed_by_kind(trader: Trader) -> None:
-    said = trader("modules", "list")
-    assert said.code == 0
-    assert said.out.startswith("[opportunity_calculators]\n  profit_taking ")
+    result = trader("modules", "list")
+    assert result.code == 0
+    assert result.out.startswith("[opportunity_calculators]\n  profit_taking ")
     keys = [module["key"] for module in trader("modules", "list", "--json").json["modules"]]
     assert "filters.diversity" in keys
     assert len(keys) == len(set(keys))
 
 
 def test_a_module_shows_what_it_does_and_its_parameters(trader: Trader) -> None:
-    said = trader("modules", "show", "opportunity_calculators.profit_taking")
-    assert "windfall_min" in said.out
-    assert "fraction of cost; > 0 and <= 10" in said.out
+    result = trader("modules", "show", "opportunity_calculators.profit_taking")
+    assert "windfall_min" in result.out
+    assert "fraction of cost; > 0 and <= 10" in result.out
     both = trader("modules", "show", "profit_taking", "--json").json["modules"]
     kinds = [module["kind"] for module in both]
     assert kinds == ["opportunity_calculators", "pattern_generators"]

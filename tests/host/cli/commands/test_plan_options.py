@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from host.cli.progress import show_progress
 from host.home.home import Home
 from host.presentation import plan_plot
-from host.presentation.plan_progress import shown_progress
 from tests.host.conftest import Trader
 from tests.host.planning.test_plan_json import TOP_KEYS
 from tests.host.presentation.test_explanation_view import EXPLANATION_KEYS
@@ -36,13 +36,13 @@ def idle(home: Home) -> Home:
 
 def test_a_proof_comes_as_a_certificate_and_as_a_sentence(trader: Trader, demo_home: Home) -> None:
     place = ("--home", demo_home.root, "--no-store")
-    found = trader("plan", "satellite_a", *place, "--prove=20", "--json").json
-    assert list(found) == TOP_KEYS
-    certificate = found["certificate"]
+    record = trader("plan", "satellite_a", *place, "--prove=20", "--json").json
+    assert list(record) == TOP_KEYS
+    certificate = record["certificate"]
     assert list(certificate) == ["upper_bound", "gap", "exact", "nodes", "elapsed_s"]
     assert certificate["exact"] is True
     assert 0 <= certificate["gap"] <= 1e-9
-    assert certificate["upper_bound"] >= found["score"]["after"] - 1e-9
+    assert certificate["upper_bound"] >= record["score"]["after"] - 1e-9
     assert certificate["nodes"] > 0
     words = trader("plan", "satellite_a", *place, "--prove", "20").out
     assert "Proven: no better plan exists among the " in words
@@ -52,19 +52,19 @@ def test_a_proof_without_enough_time_claims_no_more_than_it_found(
     trader: Trader, demo_home: Home
 ) -> None:
     place = ("--home", demo_home.root, "--no-store")
-    found = trader("plan", "core", *place, "--prove=0.000001", "--json").json
-    assert found["certificate"]["exact"] is False
-    gap = found["certificate"]["upper_bound"] - found["score"]["after"]
-    assert found["certificate"]["gap"] == pytest.approx(gap)
+    record = trader("plan", "core", *place, "--prove=0.000001", "--json").json
+    assert record["certificate"]["exact"] is False
+    gap = record["certificate"]["upper_bound"] - record["score"]["after"]
+    assert record["certificate"]["gap"] == pytest.approx(gap)
     assert gap > 0
 
 
 def test_without_options_there_is_neither_certificate_nor_explanation(
     trader: Trader, demo_home: Home
 ) -> None:
-    found = trader("plan", "satellite_a", "--home", demo_home.root, "--no-store", "--json").json
-    assert found["certificate"] is None
-    assert found["explanation"] is None
+    record = trader("plan", "satellite_a", "--home", demo_home.root, "--no-store", "--json").json
+    assert record["certificate"] is None
+    assert record["explanation"] is None
 
 
 def test_an_explanation_is_printed_kept_and_changes_no_other_key(
@@ -72,19 +72,19 @@ def test_an_explanation_is_printed_kept_and_changes_no_other_key(
 ) -> None:
     place = ("--home", own_home.root)
     plain = trader("plan", "satellite_a", *place, "--no-store", "--json").json
-    said = trader("plan", "satellite_a", *place, "--explain", "--json")
-    assert (said.code, said.err) == (0, "")
-    assert list(said.json["explanation"]) == EXPLANATION_KEYS
+    result = trader("plan", "satellite_a", *place, "--explain", "--json")
+    assert (result.code, result.err) == (0, "")
+    assert list(result.json["explanation"]) == EXPLANATION_KEYS
     changing = {"explanation", "trace_id", "created_at", "modules", "config_version"}
-    assert {k: v for k, v in said.json.items() if k not in changing} == {
+    assert {k: v for k, v in result.json.items() if k not in changing} == {
         k: v for k, v in plain.items() if k not in changing
     }
     (stored,) = own_home.plans_dir("satellite_a").iterdir()
-    assert json.loads(stored.read_text()) == said.json
-    total = sum(step["gain"] for step in said.json["explanation"]["steps"])
-    assert total == pytest.approx(said.json["score"]["gain"])
+    assert json.loads(stored.read_text()) == result.json
+    total = sum(step["gain"] for step in result.json["explanation"]["steps"])
+    assert total == pytest.approx(result.json["score"]["gain"])
     for risk in ("risk_before", "risk_after"):
-        shares = sum(holding[risk] for holding in said.json["explanation"]["holdings"])
+        shares = sum(holding[risk] for holding in result.json["explanation"]["holdings"])
         assert shares == pytest.approx(1.0)
 
 
@@ -92,10 +92,10 @@ def test_doing_nothing_is_explained_by_the_nearest_alternative(
     trader: Trader, own_home: Home
 ) -> None:
     place = ("--home", idle(own_home).root, "--no-store", "--explain")
-    found = trader("plan", "satellite_a", *place, "--json").json
-    assert found["outcome"] == "NOTHING_TO_DO"
-    assert found["explanation"]["steps"] == []
-    assert 0 < found["explanation"]["runner_up"]["gain"] < 0.09
+    record = trader("plan", "satellite_a", *place, "--json").json
+    assert record["outcome"] == "NOTHING_TO_DO"
+    assert record["explanation"]["steps"] == []
+    assert 0 < record["explanation"]["runner_up"]["gain"] < 0.09
     words = " ".join(trader("plan", "satellite_a", *place).out.split())
     assert "The nearest alternative" in words
     assert "a trade has to gain at least 900 bp" in words
@@ -106,25 +106,25 @@ def test_a_held_plan_has_nothing_to_explain_and_nothing_to_draw(
 ) -> None:
     own_home.prices_file.write_text("date,AAPL\n2022-12-27,nan\n")
     path = tmp_path / "plan.png"
-    said = trader(
+    result = trader(
         "plan", "core", "--home", own_home.root, "--explain", "--prove", "1", "--plot", path,
         "--json",
     )  # fmt: skip
-    assert said.code == 1
-    assert said.json["explanation"] is None
-    assert said.json["certificate"] is None
-    assert "nothing was drawn" in said.err
+    assert result.code == 1
+    assert result.json["explanation"] is None
+    assert result.json["certificate"] is None
+    assert "nothing was drawn" in result.err
     assert not path.exists()
 
 
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["core", "--prove", "-3"], "say more than 0 and at most 3600 s"),
-        (["core", "--prove=0"], "say more than 0 and at most 3600 s"),
-        (["core", "--prove", "nan"], "say more than 0 and at most 3600 s"),
-        (["core", "--prove", "inf"], "say more than 0 and at most 3600 s"),
-        (["--prove", "core"], "'core' is no number of seconds (BUCKET goes before --prove)"),
+        (["core", "--prove", "-3"], "must be more than 0 and at most 3600 s"),
+        (["core", "--prove=0"], "must be more than 0 and at most 3600 s"),
+        (["core", "--prove", "nan"], "must be more than 0 and at most 3600 s"),
+        (["core", "--prove", "inf"], "must be more than 0 and at most 3600 s"),
+        (["--prove", "core"], "'core' is not a number of seconds (BUCKET goes before --prove)"),
         (["core", "--plot", "plan.pdf"], "'plan.pdf': a plot is a .png or an .svg file"),
         (["core", "--plot", "plan"], "a plot is a .png or an .svg file"),
         (["core", "--plot", ".png"], "a plot is a .png or an .svg file"),
@@ -133,19 +133,19 @@ def test_a_held_plan_has_nothing_to_explain_and_nothing_to_draw(
 def test_a_wrong_option_is_answered_with_one_line_and_exit_code_2(
     trader: Trader, demo_home: Home, arguments: list[str], line: str
 ) -> None:
-    said = trader("plan", *arguments, "--home", demo_home.root)
-    assert (said.code, said.out) == (2, "")
-    assert line in said.err
-    assert said.err.count("\n") == 1
+    result = trader("plan", *arguments, "--home", demo_home.root)
+    assert (result.code, result.out) == (2, "")
+    assert line in result.err
+    assert result.err.count("\n") == 1
 
 
 def test_a_plot_that_cannot_be_written_is_refused_before_any_work(
     trader: Trader, own_home: Home, tmp_path: Path
 ) -> None:
     path = tmp_path / "nowhere" / "plan.png"
-    said = trader("plan", "core", "--home", own_home.root, "--plot", path)
-    assert (said.code, said.out) == (1, "")
-    assert "there is no folder" in said.err
+    result = trader("plan", "core", "--home", own_home.root, "--plot", path)
+    assert (result.code, result.out) == (1, "")
+    assert "there is no folder" in result.err
     assert not own_home.plans_dir("core").exists()
 
 
@@ -153,10 +153,10 @@ def test_without_matplotlib_the_answer_is_one_line_with_the_command(
     trader: Trader, demo_home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(plan_plot, "find_spec", lambda _name: None)
-    said = trader("plan", "core", "--home", demo_home.root, "--plot", tmp_path / "a.png")
-    assert said.code == 1
-    assert "pip install 'arduino-trader[plots]'" in said.err
-    assert said.err.count("\n") == 1
+    result = trader("plan", "core", "--home", demo_home.root, "--plot", tmp_path / "a.png")
+    assert result.code == 1
+    assert "pip install 'arduino-trader[plots]'" in result.err
+    assert result.err.count("\n") == 1
 
 
 def test_a_plot_is_drawn_and_its_path_is_told_but_not_into_json(
@@ -165,9 +165,9 @@ def test_a_plot_is_drawn_and_its_path_is_told_but_not_into_json(
     pytest.importorskip("matplotlib")
     path = tmp_path / "plan.svg"
     place = ("--home", demo_home.root, "--no-store", "--plot", path)
-    said = trader("plan", "satellite_a", *place)
-    assert (said.code, said.err) == (0, "")
-    assert f"Drawn to {path}" in said.out
+    result = trader("plan", "satellite_a", *place)
+    assert (result.code, result.err) == (0, "")
+    assert f"Drawn to {path}" in result.out
     assert path.read_text().startswith("<?xml")
     assert trader("plan", "satellite_a", *place, "--json").json["explanation"] is None
 
@@ -178,8 +178,8 @@ def test_a_plan_without_a_plot_does_not_import_matplotlib(demo_home: Home) -> No
         f"main(['plan', 'satellite_a', '--no-store', '--home', {str(demo_home.root)!r}]); "
         "sys.exit('matplotlib' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
-    assert done.returncode == 0
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert process.returncode == 0
 
 
 def received(terminal: int) -> Iterator[str]:
@@ -195,7 +195,7 @@ def test_progress_is_shown_on_a_terminal_and_gone_afterwards(
     monkeypatch.setenv("TERM", "xterm-256color")
     ours, theirs = pty.openpty()
     try:
-        with os.fdopen(theirs, "w") as terminal, shown_progress(terminal) as tell:
+        with os.fdopen(theirs, "w") as terminal, show_progress(terminal) as tell:
             tell("proving", 10.0)
             time.sleep(0.3)
             tell("explaining", None)
@@ -212,14 +212,14 @@ def test_no_progress_is_shown_in_a_pipe_or_on_a_terminal_that_cannot_erase(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pipe = io.StringIO()
-    with shown_progress(pipe) as tell:
+    with show_progress(pipe) as tell:
         tell("proving", 10.0)
     assert pipe.getvalue() == ""
     monkeypatch.setenv("TERM", "dumb")
     ours, theirs = pty.openpty()
     try:
         with os.fdopen(theirs, "w") as terminal:
-            with shown_progress(terminal) as tell:
+            with show_progress(terminal) as tell:
                 tell("proving", None)
             terminal.write("end")
         assert "".join(received(ours)) == "end"

@@ -34,11 +34,11 @@ def test_a_shipped_preset_is_documented_and_plans_the_demo(
     shown = trader("preset", "show", preset_id, *at, "--json").json
     assert len(shown["description"]) > 30
     assert shown["config"].startswith("# ")
-    done = trader("preset", "apply", preset_id, "core", "--yes", *at, "--json")
-    assert (done.code, done.json["reason"]) == (0, f"preset {preset_id}")
+    result = trader("preset", "apply", preset_id, "core", "--yes", *at, "--json")
+    assert (result.code, result.json["reason"]) == (0, f"preset {preset_id}")
     planned = trader("plan", "core", "--no-store", *at, "--json")
     assert planned.json["outcome"] in {"PLANNED", "NOTHING_TO_DO"}
-    assert planned.json["config_version"] == done.json["version"]
+    assert planned.json["config_version"] == result.json["version"]
     assert trader("preset", "show", preset_id, *at, "--json").json["downloads"] == 1
 
 
@@ -65,7 +65,7 @@ def test_a_file_that_was_changed_on_the_way_is_refused(
     assert trader("preset", "export", "tax-aware", file, *at).code == 0
     file.write_text(file.read_text().replace('id = "tax-aware"', 'id = "t"') + "# more\n")
     assert "checksum does not match" in trader("preset", "import", file, *at).err
-    assert "there are:" in trader("preset", "show", "none", *at).err
+    assert "presets:" in trader("preset", "show", "none", *at).err
 
 
 @pytest.mark.parametrize(

@@ -16,14 +16,14 @@ PATHS = "etc/systemd/system/arduino-trader@pi.service.d/paths.conf"
 def test_install_writes_the_files_and_names_the_commands_that_start_it(
     trader: Trader, tmp_path: Path
 ) -> None:
-    said = trader(*INSTALL, "--root", tmp_path)
-    assert said.code == 0
-    assert said.out.splitlines()[:2] == [
+    result = trader(*INSTALL, "--root", tmp_path)
+    assert result.code == 0
+    assert result.out.splitlines()[:2] == [
         f"wrote {tmp_path}/{TEMPLATE}",
         f"wrote {tmp_path}/{PATHS}",
     ]
-    assert "systemctl daemon-reload" in said.out
-    assert "systemctl enable --now arduino-trader@pi" in said.out
+    assert "systemctl daemon-reload" in result.out
+    assert "systemctl enable --now arduino-trader@pi" in result.out
     assert f'BindPaths="{HOME}"' in (tmp_path / PATHS).read_text("utf-8")
     assert (tmp_path / TEMPLATE).stat().st_mode & 0o777 == 0o644
 
@@ -65,33 +65,33 @@ def test_a_file_of_ones_own_in_the_drop_in_folder_survives_an_install(
 def test_a_service_without_root_is_written_for_the_users_own_manager(
     trader: Trader, tmp_path: Path
 ) -> None:
-    said = trader(*INSTALL, "--user", "--root", tmp_path)
+    result = trader(*INSTALL, "--user", "--root", tmp_path)
     unit = tmp_path / ".config/systemd/user/arduino-trader.service"
-    assert said.code == 0
+    assert result.code == 0
     assert f'Environment="ARDUINO_TRADER_HOME={HOME}"' in unit.read_text("utf-8")
     assert "\nUser=" not in unit.read_text("utf-8")
-    assert "systemctl --user enable --now arduino-trader" in said.out
-    assert "enable-linger pi" in said.out
+    assert "systemctl --user enable --now arduino-trader" in result.out
+    assert "enable-linger pi" in result.out
 
 
 def test_where_it_may_not_write_it_says_so_in_a_line(trader: Trader, tmp_path: Path) -> None:
     (tmp_path / "etc").write_text("in the way", encoding="utf-8")
-    said = trader(*INSTALL, "--root", tmp_path)
-    assert said.code == 1
-    assert len(said.err.splitlines()) == 1
+    result = trader(*INSTALL, "--root", tmp_path)
+    assert result.code == 1
+    assert len(result.err.splitlines()) == 1
 
 
 def test_an_unknown_user_is_a_wrong_command_line(trader: Trader, tmp_path: Path) -> None:
-    said = trader("--home", HOME, "service", "install", "--for", "no such", "--root", tmp_path)
-    assert said.code == 2
-    assert "no name of a user" in said.err
+    result = trader("--home", HOME, "service", "install", "--for", "no such", "--root", tmp_path)
+    assert result.code == 2
+    assert "is not a user name" in result.err
 
 
 def test_a_user_that_is_not_of_this_computer_gets_no_unit_on_it(trader: Trader) -> None:
     install = ("--home", HOME, "service", "install", "--for", "nobody-here", "--dry-run")
-    said = trader(*install)
-    assert said.code == 2
-    assert "there is no user nobody-here here" in said.err
+    result = trader(*install)
+    assert result.code == 2
+    assert "there is no user nobody-here here" in result.err
 
 
 def test_status_tells_when_planning_may_take_more_than_the_unit_allows(
@@ -103,5 +103,5 @@ def test_status_tells_when_planning_may_take_more_than_the_unit_allows(
     assert "plan_memory_mb" not in trader(*status).out, "the default fits"
     (home / "device.toml").write_text("[limits]\nplan_memory_mb = 300\n", encoding="utf-8")
     assert "plan_memory_mb = 300 and 110 MB beside it are more" in trader(*status).out
-    told = trader(*status, "--json").json
-    assert told["memory_problem"].endswith("384 MB that the unit allows")
+    message = trader(*status, "--json").json
+    assert message["memory_problem"].endswith("384 MB that the unit allows")

@@ -1,0 +1,632 @@
+"""The arguments of every command.
+
+A function adds the arguments of one command; its docstring is the description that `--help` prints.
+`run` names what runs it: a module of `host/cli/commands/` and a function there. Nothing is imported
+here that a command needs to run, so that `--help` and a wrong command line answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from host import limits
+from host.text import printable
+
+PROVE_S: Final = 10.0
+PROVE_S_MAX: Final = 3600.0
+REFUSED_DAYS: Final = 30
+EVENTS_SHOWN: Final = 20
+EVENTS_SHOWN_MAX: Final = 100_000
+TIME_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+TRACE_ID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
+BUTTONS_MAX: Final = 8
+PACKETS_MAX: Final = 1_000_000
+BOARD_TIMEOUT_S: Final = 60.0
+DAY_S: Final = 86_400
+
+Actions = Any  # argparse has no public type for its sub-parsers
+
+
+def init(parser: argparse.ArgumentParser) -> None:
+    """Write a home: commented files to edit, or with --demo real prices and two example portfolios.
+
+    Existing files are not changed, so it can be run again.
+    """
+    parser.add_argument(
+        "--demo", action="store_true", help="with real daily prices and two example portfolios"
+    )
+    _add_json(parser)
+    parser.set_defaults(run="init.run")
+
+
+def demo(parser: argparse.ArgumentParser) -> None:
+    """See it work without a board: the matrix is drawn here, and keys are its button.
+
+    Without --home it uses a temporary demo home, so your own home is not touched. Space presses the
+    button, q quits. With --once, or without a terminal, the button is pressed once and the result
+    is printed. With --board avr the board is a Yun in a simulator, which executes the compiled
+    firmware: the keys move its pin, and the matrix shows what it sends to its LED drivers.
+    """
+    parser.add_argument("--once", action="store_true", help="press once, print the result, end")
+    parser.add_argument("--json", action="store_true", help="with --once: print one JSON object")
+    parser.add_argument(
+        "--board",
+        choices=("virtual", "avr"),
+        default="virtual",
+        help="virtual: a simulated board (default); avr: the Yun's firmware in a simulator",
+    )
+    parser.set_defaults(run="demo.run")
+
+
+def run(parser: argparse.ArgumentParser) -> None:
+    """Serve the board: take presses, plan, show the plan on the matrix. Ends on SIGTERM or Ctrl-C.
+
+    The port may be missing, disappear and come back: it is tried once a second. Events are printed
+    on standard error, a line each, and kept in the home: log/ for a while, journal/ for long.
+    systemd gets status messages if it wants them (see docs/service.md).
+    """
+    _add_port(parser)
+    parser.add_argument(
+        "--wait",
+        action="store_true",
+        help="wait for a home that is missing or not writable, and show that on the matrix",
+    )
+    parser.add_argument("--json", action="store_true", help="print events as JSON lines")
+    parser.set_defaults(run="run.run")
+
+
+def plan(parser: argparse.ArgumentParser) -> None:
+    """Say what to buy and sell next, and why. It is advice; no order is sent.
+
+    --prove bounds every set of the considered trades: how much better a plan could be.
+    --explain shows the effect of each step, the limits, and what would change the answer.
+    --plot draws weights, risk and score before and after.
+    --profile shows where the time goes.
+
+    Exit code 0: a plan, or nothing to do. 1: no plan could be made (HELD), or something could not
+    be written. 2: the command line, the configuration or the portfolio is wrong.
+    """
+    _add_bucket(parser)
+    _add_json(parser)
+    parser.add_argument(
+        "--prove",
+        metavar="SECONDS",
+        type=parse_proof_time,
+        nargs="?",
+        const=PROVE_S,
+        help=f"prove how good the plan is, in at most SECONDS (default: {PROVE_S:.0f})",
+    )
+    parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="show the effect of each step, the limits, and what would change the answer",
+    )
+    parser.add_argument(
+        "--plot",
+        metavar="FILE",
+        type=parse_plot_path,
+        help="draw the plan into a .png or .svg (needs matplotlib)",
+    )
+    parser.add_argument(
+        "--profile", action="store_true", help="show where the time goes, stage by stage"
+    )
+    parser.add_argument(
+        "--as-of",
+        metavar="DATE",
+        type=parse_date,
+        help="plan for this day, without newer data (default: the portfolio's, else today)",
+    )
+    parser.add_argument(
+        "--no-store", action="store_true", help="write nothing: neither the plan nor a version"
+    )
+    parser.set_defaults(run="plan.run")
+
+
+def health(parser: argparse.ArgumentParser) -> None:
+    """Check the appliance: what is wrong, since when, and how to fix it.
+
+    Works with or without a daemon, and writes nothing. `--live`: is the daemon's loop running?
+    `--ready`: would a press give a plan? Exit code: 0 healthy (or live, or ready), 1 not.
+    Every finding is explained in docs/health.md.
+    """
+    _add_bucket(parser, optional=True)
+    question = parser.add_mutually_exclusive_group()
+    question.add_argument("--live", action="store_true", help="only: is the daemon's loop running?")
+    question.add_argument("--ready", action="store_true", help="only: would a press give a plan?")
+    _add_json(parser)
+    parser.set_defaults(run="health.run")
+
+
+def refuse(parser: argparse.ArgumentParser) -> None:
+    """Refuse a trade: the next plans are made without it, until it expires or is taken back.
+
+    Without --side: the side in the newest plan, or both if it does not trade the security. A
+    refusal also applies to repairs: a sell you refused is not used to raise missing cash.
+    """
+    _add_bucket(parser)
+    parser.add_argument("security", metavar="SECURITY", nargs="?", help="its id in the portfolio")
+    parser.add_argument("--side", choices=("buy", "sell"), help="only this side")
+    parser.add_argument(
+        "--days",
+        metavar="N",
+        type=parse_refused_days,
+        default=REFUSED_DAYS,
+        help=f"for how long, from the portfolio's day on (default: {REFUSED_DAYS})",
+    )
+    parser.add_argument(
+        "--reason", metavar="TEXT", type=parse_reason, default="", help="why; it is shown later"
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--undo", action="store_true", help="take a refusal back")
+    what.add_argument("--list", action="store_true", help="show what is refused")
+    _add_json(parser)
+    parser.set_defaults(run="refuse.run")
+
+
+def dismiss(parser: argparse.ArgumentParser) -> None:
+    """Give up the plan you began to carry out: the next plan is made without it.
+
+    A plan is begun when its first step is in the ledger. Until it expires, another plan has to be
+    better by the minimum gain. Dismissing ends that at once. Trades already made stay made.
+    """
+    _add_bucket(parser)
+    _add_json(parser)
+    parser.set_defaults(run="dismiss.run")
+
+
+def dry_run(parser: argparse.ArgumentParser) -> None:
+    """Try a configuration without saving it: its modules, its number of sequences, its cost.
+
+    FILE is any TOML, by default the bucket's own. Nothing is written, not even bytecode. Exit code
+    0: valid. 1: valid, but the data are not enough for a plan. 2: not valid.
+    """
+    _add_bucket(parser)
+    parser.add_argument("file", metavar="FILE", nargs="?", help="a TOML to try in its place")
+    _add_json(parser)
+    parser.set_defaults(run="dry_run.run")
+
+
+def config(parser: argparse.ArgumentParser) -> None:
+    """Check, show and edit the configurations of buckets, and their versions."""
+    actions = _actions(parser)
+    check = _action(
+        actions, "check", "config.check", "list everything that is wrong, with its place"
+    )
+    _add_bucket(check, optional=True)
+    show = _action(
+        actions, "show", "config.show", "every setting in force, with its unit; or a version"
+    )
+    _add_bucket(show)
+    show.add_argument("number", metavar="N", nargs="?", type=int, help="the text of a version")
+    log = _action(actions, "log", "config.show_log", "who changed what, when and why")
+    _add_bucket(log)
+    commit = _action(
+        actions, "commit", "config.commit_file", "check the edited file and make it a version"
+    )
+    _add_bucket(commit)
+    commit.add_argument("--reason", help="why (default: `# reason:` in its first lines)")
+    diff = _action(
+        actions, "diff", "config.show_diff", "what differs between versions, or file and version"
+    )
+    _add_bucket(diff)
+    for name in ("a", "b"):
+        text = "a version, or `file` (default: the active version against the file)"
+        diff.add_argument(name, metavar=name.upper(), nargs="?", help=text)
+    diff.add_argument("--plan", action="store_true", help="also today's plan with each")
+    rollback = _action(
+        actions, "rollback", "config.roll_back", "make an old version the newest one"
+    )
+    _add_bucket(rollback)
+    rollback.add_argument("number", metavar="N", type=int, help="the version to return to")
+    edit = _action(actions, "edit", "config.edit", "edit in $EDITOR, see what changes, save")
+    _add_bucket(edit)
+    for action in (rollback, edit):
+        action.add_argument("--reason", help="why; asked for otherwise")
+        action.add_argument("--yes", action="store_true", help="do not ask")
+    verify = _action(
+        actions, "verify", "config.verify", "check every version's hash, set damage aside"
+    )
+    _add_bucket(verify, optional=True)
+    schema = actions.add_parser("schema", help="the JSON Schema of a kind of file, for editors")
+    schema.add_argument(
+        "kind",
+        metavar="KIND",
+        nargs="?",
+        default="bucket",
+        choices=("bucket", "device", "portfolio"),
+        help="bucket (the default; presets too), device or portfolio",
+    )
+    schema.set_defaults(run="config.show_schema")
+
+
+def preset(parser: argparse.ArgumentParser) -> None:
+    """Presets: named configurations, shipped and your own, to apply, save and share."""
+    actions = _actions(parser)
+    listing = _action(actions, "list", "preset.show_list", "the available presets")
+    listing.add_argument("--tag", help="only those with this tag")
+    show = _action(actions, "show", "preset.show", "a preset and its configuration")
+    save = _action(actions, "save", "preset.save", "save a bucket's configuration as a preset")
+    _add_bucket(save)
+    apply = _action(actions, "apply", "preset.apply", "make a preset the configuration of a bucket")
+    import_ = _action(actions, "import", "preset.import_file", "add a preset from a file")
+    export = _action(
+        actions, "export", "preset.export_file", "write a preset as one file with its checksum"
+    )
+    rate = _action(actions, "rate", "preset.rate", "rate a preset")
+    for action in (show, save, apply, export, rate):
+        action.add_argument("id", metavar="ID", help="such as low-turnover")
+    _add_bucket(apply)
+    for action in (import_, export):
+        action.add_argument("file", metavar="FILE")
+    rate.add_argument("rating", metavar="1-5", type=int)
+    for key in ("name", "description", "author"):
+        save.add_argument(f"--{key}")
+    save.add_argument("--tag", action="append", default=[])
+    apply.add_argument("--yes", action="store_true", help="do not ask")
+    apply.add_argument("--reason", help="why; asked for otherwise")
+
+
+def backup(parser: argparse.ArgumentParser) -> None:
+    """The whole home as one file, and back again. Secrets are left out unless you ask for them.
+
+    It can be made while the appliance runs. A restore checks everything before it changes the home,
+    and moves the old one aside.
+    """
+    actions = _actions(parser)
+    create = actions.add_parser("create", help="save the home as one file")
+    create.add_argument(
+        "file",
+        metavar="FILE",
+        nargs="?",
+        default=".",
+        help="a new file, or a folder for one named by the time (default: the current folder)",
+    )
+    create.add_argument(
+        "--with-secrets", action="store_true", help="include tokens, passwords and keys"
+    )
+    create.set_defaults(run="backup.create")
+    verify = actions.add_parser("verify", help="check a backup, change nothing")
+    verify.set_defaults(run="backup.verify")
+    restore = actions.add_parser("restore", help="make a backup the home")
+    restore.add_argument("--replace", action="store_true", help="move an existing home aside")
+    restore.set_defaults(run="backup.restore")
+    for action in (verify, restore):
+        action.add_argument("file", metavar="FILE", help="written by `trader backup create`")
+    for action in (create, verify, restore):
+        _add_json(action)
+
+
+def modules(parser: argparse.ArgumentParser) -> None:
+    """List the modules of the planner, or show what one does and takes."""
+    actions = _actions(parser)
+    _action(actions, "list", "modules.show_list", "every module, by kind")
+    show = _action(actions, "show", "modules.show", "what a module does, and its parameters")
+    show.add_argument("name", metavar="NAME", help="as in the TOML, or with its kind: kind.name")
+
+
+def events(parser: argparse.ArgumentParser) -> None:
+    """The journal of this home: everything that daemon and commands did.
+
+    tail shows the last events, and with --follow also new ones. verify checks that nothing was
+    edited, lost or left out. export writes them to a file, as JSON lines or as a table.
+
+    Exit code 0: done; 1: the journal is damaged, or could not be read; 2: the command line is
+    wrong.
+    """
+    actions = _actions(parser)
+    tail = actions.add_parser("tail", help="the last events, and new ones")
+    _add_event_filters(tail)
+    tail.add_argument(
+        "-n",
+        dest="count",
+        metavar="N",
+        type=parse_event_count,
+        help=f"how many (default: {EVENTS_SHOWN}, or all with --since)",
+    )
+    tail.add_argument("--follow", "-f", action="store_true", help="continue until Ctrl-C")
+    tail.add_argument("--json", action="store_true", help="print one JSON object per line")
+    tail.set_defaults(run="events.show_tail")
+    _action(actions, "verify", "events.verify", "look for edits, gaps and a lost end")
+    export = actions.add_parser("export", help="write events to FILE: .jsonl or .csv")
+    export.add_argument("file", metavar="FILE", help="a new file, or - for standard output")
+    _add_event_filters(export)
+    export.add_argument(
+        "--format", choices=("jsonl", "csv"), help="default: as FILE ends, or jsonl"
+    )
+    export.add_argument("--force", action="store_true", help="replace an existing FILE")
+    export.set_defaults(run="events.export")
+
+
+def metrics(parser: argparse.ArgumentParser) -> None:
+    """The cost of plans: time per module and stage, sequences, memory, link; over all plans.
+
+    Counted by the daemon and by `trader plan` in state/metrics.json. docs/metrics.md explains each
+    figure. `trader plan BUCKET --profile` shows where the time of one plan goes.
+    """
+    _add_bucket(parser, optional=True)
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one JSON object")
+    form.add_argument(
+        "--prometheus", action="store_true", help="print Prometheus' text format 0.0.4"
+    )
+    parser.set_defaults(run="metrics.run")
+
+
+def breakers(parser: argparse.ArgumentParser) -> None:
+    """The modules that are left out for now: since when, why, and when they are tried again.
+
+    A module that fails in three plans in a row, or crashes the planner's process once, is left out
+    for 5 minutes. Then one plan tries it. Each failed trial doubles the wait, up to an hour.
+    docs/breakers.md has the rules.
+    """
+    _add_json(parser)
+    parser.set_defaults(run="breakers.show_list")
+    actions = parser.add_subparsers(metavar="ACTION")
+    reset = actions.add_parser("reset", help="use a module again at once")
+    reset.add_argument("key", metavar="KEY", help="a module, as the list shows it; or `all`")
+    reset.set_defaults(run="breakers.reset")
+    disable = actions.add_parser("disable", help="leave a module out until it is reset")
+    disable.add_argument("key", metavar="KEY", help="a module, as `trader modules list` shows it")
+    disable.set_defaults(run="breakers.disable")
+
+
+def board(parser: argparse.ArgumentParser) -> None:
+    """Inspect the board, test it, trace its link, install its firmware.
+
+    A daemon that serves the board holds its port; stop it first.
+    """
+    actions = _actions(parser)
+    info = _action(
+        actions, "info", "board.show_info", "kind, firmware, display, quality of the link"
+    )
+    _add_port(info)
+    test = _action(
+        actions, "test", "board_self_test.run", "a guided self-test: matrix, LEDs, buttons, link"
+    )
+    _add_port(test)
+    test.add_argument(
+        "--unattended", action="store_true", help="ask nothing; use only the board's confirmations"
+    )
+    test.add_argument(
+        "--buttons",
+        type=_number_parser(0, BUTTONS_MAX),
+        metavar="N",
+        help="how many (default: 2 on a Yun or Uno Q; none with --unattended)",
+    )
+    test.add_argument(
+        "--timeout",
+        type=parse_duration,
+        default=BOARD_TIMEOUT_S,
+        metavar="S",
+        help=f"for each answer and each press (default: {BOARD_TIMEOUT_S:g})",
+    )
+    monitor = actions.add_parser("monitor", help="every packet, in both directions")
+    _add_port(monitor)
+    monitor.add_argument("--json", action="store_true", help="print one JSON object per line")
+    monitor.add_argument("--seconds", type=parse_duration, metavar="S", help="end after this time")
+    monitor.add_argument(
+        "--count",
+        type=_number_parser(1, PACKETS_MAX),
+        metavar="N",
+        help="end after so many packets",
+    )
+    monitor.set_defaults(run="board_monitor.run")
+    flash = _action(
+        actions, "flash", "board_flash.run", "install the firmware that came with this version"
+    )
+    flash.add_argument(
+        "--board", choices=("yun", "uno-q"), help="default: by link.carrier, device.toml"
+    )
+    flash.add_argument("--port", metavar="PATH", help="the Yun on USB (default: the only one)")
+    flash.add_argument("--image", metavar="FILE", help="another Intel HEX file than ours")
+    flash.add_argument("--app", metavar="DIR", help="Uno Q: write the app to this new folder")
+    flash.add_argument("--dry-run", action="store_true", help="show what would be done")
+    flash.add_argument("--yes", action="store_true", help="do not ask before writing")
+
+
+def service(parser: argparse.ArgumentParser) -> None:
+    """Set up the appliance as a systemd service, and show its state.
+
+    `install` writes the unit files and prints the commands that start it; `--dry-run` only prints
+    the files. `status` shows whether they are installed and current, and the state in systemd.
+    docs/service.md explains it step by step.
+    """
+    actions = _actions(parser)
+    install = actions.add_parser(
+        "install", help="write the unit files", description=service.__doc__
+    )
+    install.add_argument("--dry-run", action="store_true", help="print, write nothing")
+    install.set_defaults(run="service.install")
+    status = actions.add_parser(
+        "status", help="are they installed, and is it running?", description=service.__doc__
+    )
+    _add_json(status)
+    status.set_defaults(run="service.show_status")
+    for action in (install, status):
+        action.add_argument("--user", action="store_true", help="a service of yours, without root")
+        action.add_argument(
+            "--for", dest="login", metavar="NAME", help="the user that the service runs as"
+        )
+        action.add_argument("--root", type=Path, metavar="DIR", help="write below DIR, not /")
+
+
+CONFIGURE: Final[Mapping[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "init": init,
+    "demo": demo,
+    "run": run,
+    "plan": plan,
+    "health": health,
+    "refuse": refuse,
+    "dismiss": dismiss,
+    "dry-run": dry_run,
+    "config": config,
+    "preset": preset,
+    "backup": backup,
+    "modules": modules,
+    "events": events,
+    "metrics": metrics,
+    "breakers": breakers,
+    "board": board,
+    "service": service,
+}
+"""The function that adds the arguments of a command."""
+
+# --- arguments that commands share ----------------------------------------------------------------
+
+
+def _add_bucket(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
+    parser.add_argument(
+        "bucket",
+        metavar="BUCKET",
+        nargs="?" if optional else None,
+        help="a bucket of the home, such as core" + (" (default: all of them)" if optional else ""),
+    )
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _add_port(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--port",
+        metavar="PATH",
+        help="serial device, or a router's .sock (default: link, device.toml)",
+    )
+
+
+def _add_event_filters(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--bucket", metavar="BUCKET", action="append", default=[], help="of this bucket; repeatable"
+    )
+    parser.add_argument(
+        "--type", metavar="TYPE", action="append", default=[], help="such as PlanStored; repeatable"
+    )
+    parser.add_argument(
+        "--trace", metavar="ID", type=parse_trace_id, help="of this press; a prefix is enough"
+    )
+    parser.add_argument(
+        "--since", metavar="WHEN", type=parse_since, help="2h, 7d, or a time like 2026-11-22T18:00"
+    )
+
+
+def _actions(parser: argparse.ArgumentParser) -> Actions:
+    return parser.add_subparsers(metavar="ACTION", required=True)
+
+
+def _action(actions: Actions, name: str, run: str, summary: str) -> argparse.ArgumentParser:
+    """Add an action with `--json`."""
+    parser: argparse.ArgumentParser = actions.add_parser(name, help=summary)
+    _add_json(parser)
+    parser.set_defaults(run=run)
+    return parser
+
+
+# --- values ---------------------------------------------------------------------------------------
+
+
+def parse_date(text: str) -> date:
+    """Parse a day."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        message = f"{text[:40]!r} is not a date (write it like 2022-12-28)"
+        raise argparse.ArgumentTypeError(message) from None
+
+
+def parse_proof_time(text: str) -> float:
+    """Parse how long a proof may take."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        message = f"{text[:40]!r} is not a number of seconds (BUCKET goes before --prove)"
+        raise argparse.ArgumentTypeError(message) from None
+    if not math.isfinite(seconds) or not 0 < seconds <= PROVE_S_MAX:
+        message = f"{text[:40]} s: must be more than 0 and at most {PROVE_S_MAX:.0f} s"
+        raise argparse.ArgumentTypeError(message)
+    return seconds
+
+
+def parse_plot_path(text: str) -> Path:
+    """Parse the file of a plot; only formats that can be drawn."""
+    path = Path(text).expanduser()
+    if path.suffix.lower() not in (".png", ".svg"):
+        message = f"{text[-60:]!r}: a plot is a .png or an .svg file"
+        raise argparse.ArgumentTypeError(message)
+    return path
+
+
+def parse_refused_days(text: str) -> int:
+    """Parse for how many days a trade is refused."""
+    if (
+        not text.isascii()
+        or not text.isdigit()
+        or not 1 <= int(text[:9]) <= limits.REFUSED_DAYS_MAX
+    ):
+        message = f"{text[:40]!r} is not a number of days (1 to {limits.REFUSED_DAYS_MAX})"
+        raise argparse.ArgumentTypeError(message)
+    return int(text)
+
+
+def parse_reason(text: str) -> str:
+    """Parse the reason of a refusal."""
+    if len(text) > limits.TEXT_LENGTH_MAX:
+        message = f"longer than {limits.TEXT_LENGTH_MAX} characters (shorten it)"
+        raise argparse.ArgumentTypeError(message)
+    return printable(text)[: limits.TEXT_LENGTH_MAX]
+
+
+def parse_event_count(text: str) -> int:
+    """Parse how many events are shown."""
+    if not text.isdecimal() or not 0 < int(text[:9]) <= EVENTS_SHOWN_MAX:
+        message = f"{text[:40]!r}: must be a number from 1 to {EVENTS_SHOWN_MAX}"
+        raise argparse.ArgumentTypeError(message)
+    return int(text[:9])
+
+
+def parse_trace_id(text: str) -> str:
+    """Parse a trace id, or the beginning of one."""
+    if not TRACE_ID.fullmatch(text):
+        message = f"{text[:40]!r} is not a trace id (32 hexadecimal digits, or the first of them)"
+        raise argparse.ArgumentTypeError(message)
+    return text
+
+
+def parse_since(text: str) -> datetime:
+    """Parse a time, or how long ago it was; a time without a zone is local."""
+    match = re.fullmatch(r"(\d{1,6})([smhdw])", text)
+    try:
+        if match:
+            return datetime.now(UTC) - timedelta(**{TIME_UNITS[match[2]]: int(match[1])})
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        message = f"{text[:40]!r} is not a time (write 30m, 2h, 7d, 2026-11-22 or 2026-11-22T18:00)"
+        raise argparse.ArgumentTypeError(message) from None
+
+
+def parse_duration(text: str) -> float:
+    """Parse a number of seconds, a day at most."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number <= DAY_S:
+        message = f"{text[:40]!r}: must be a number of seconds, more than 0 and at most {DAY_S}"
+        raise argparse.ArgumentTypeError(message)
+    return number
+
+
+def _number_parser(least: int, most: int) -> Callable[[str], int]:
+    def parse_number(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not least <= int(text[:12]) <= most:
+            message = f"{text[:40]!r}: must be a number from {least} to {most}"
+            raise argparse.ArgumentTypeError(message)
+        return int(text)
+
+    return parse_number
