@@ -15,8 +15,7 @@ from host.appliance.config_watcher import ConfigWatcher
 from host.appliance.health_monitor import HealthMonitor, LinkMonitor
 from host.appliance.night_dimmer import NightDimmer
 from host.appliance.plan_service import PlanService
-from host.appliance.presses.controls import Controls
-from host.appliance.presses.press_handler import PressEffects, PressHandler
+from host.appliance.presses.press_handler import Controls, PressEffects, PressHandler
 from host.appliance.presses.press_log import OpenRequest, PressLog
 from host.appliance.presses.recorder import Recorder
 from host.appliance.screen import Screen

@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Final
 from host.clock import boot_id, clock_problem
 from host.display.faults import SCROLL_TEXTS, Fault
 from host.errors import StorageError
-from host.health.checks.plan import find_last_success, overdue_since
 from host.health.clock_check import PLANNED_AT
 from host.health.liveness import LIVENESS_EVERY_S, LivenessFile
 from host.health.monitor_state import (
@@ -34,7 +33,7 @@ from host.health.monitor_state import (
     write_monitor_state,
 )
 from host.health.preallocated_file import preallocate
-from host.health.probe import HealthProbe
+from host.home.plan_store import PlanStore, overdue_since
 from host.home.storage.atomic_file import why_not_writable
 from host.telemetry.events import ClockJumped, FaultShown, StateNotKept
 from host.telemetry.metrics.metrics import peak_memory_bytes
@@ -148,6 +147,7 @@ class HealthMonitor:
         self._clock = clock
         self._link = link
         self._plan_silence_h = plan_silence_h
+        self._plans = PlanStore(home)
         self._liveness = LivenessFile(home.state_dir)
         self._status = ""
         self._saved = MonitorState()
@@ -354,7 +354,6 @@ class HealthMonitor:
 
     def _read_last_successes(self) -> Mapping[str, datetime | None]:
         """Return when a plan of each bucket succeeded last; read only the folders that changed."""
-        probe = HealthProbe(self._home, self._clock.now())
         successes: dict[str, datetime | None] = {}
         for bucket_id in self._home.bucket_ids():
             folder = self._home.plans_dir(bucket_id)
@@ -362,7 +361,7 @@ class HealthMonitor:
             with suppress(OSError, StorageError):  # then the last known success counts
                 current = folder.stat().st_mtime_ns if folder.is_dir() else 0
                 if signature != current:
-                    success = find_last_success(probe, bucket_id)
+                    success = self._plans.last_success(bucket_id)
                     self._last_successes[bucket_id] = (current, success)
             successes[bucket_id] = success
         return successes

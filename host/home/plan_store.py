@@ -1,17 +1,17 @@
 """Plans on disk: one file each, `plans/<bucket>/<UTC time>-<trace id>.json`; old ones are removed.
 
 A plan that was acknowledged survives a power cut. A damaged file is set aside under another name
-and reported; the other plans can still be read.
+and reported; the other plans can still be read. The health peeks at plans and changes nothing.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,10 @@ PLANS_MAX = 200
 CORRUPT_FILES_MAX = 10
 TIME_FORMAT = "%Y%m%dT%H%M%S.%fZ"
 """File names sort by time. They have milliseconds, in UTC."""
+SUCCESSES = frozenset({"PLANNED", "NOTHING_TO_DO"})
+"""Outcomes of plans that answer the question of what to trade."""
+PEEKS_MAX = 50
+"""How far back to search for a success."""
 
 PLAN_NAME = re.compile(r"(\d{8}T\d{6}\.\d{3}Z)-([0-9a-z]{8,64})\.json")
 CORRUPT_NAME = re.compile(r".+\.json\.corrupt\..+")
@@ -111,6 +115,18 @@ class PlanStore:
                 return self._read(file)
         return None
 
+    def last_success(self, bucket_id: str) -> datetime | None:
+        """Return when the last successful plan was made; None when none is on disk."""
+        for file, record in self.peek_newest_first(bucket_id):
+            if record is not None and record.get("outcome") in SUCCESSES:
+                return file.created_at
+        return None
+
+    def peek_newest_first(self, bucket_id: str) -> Iterator[tuple[PlanFile, PlanRecord | None]]:
+        """Yield the newest plans, None for a damaged one; nothing on the disk changes."""
+        for file in self.list(bucket_id)[:PEEKS_MAX]:
+            yield file, _peek(file)
+
     def _read(self, file: PlanFile) -> StoredPlan | None:
         """Read a plan; set it aside when it is damaged."""
         try:
@@ -149,12 +165,44 @@ class PlanStore:
                 (folder / name).unlink()
 
 
+def overdue_since(
+    now: datetime, last_success: datetime | None, watched: datetime | None, silence_h: float
+) -> datetime | None:
+    """Return since when a successful plan is overdue; None while none is.
+
+    Parameters
+    ----------
+    now : datetime
+    last_success : datetime, optional
+        None: there was none yet.
+    watched : datetime, optional
+        Since when one is expected, if there was none; None: none is expected.
+    silence_h : float, hours
+        0: a plan is never overdue.
+    """
+    begin = last_success or watched
+    if begin is None or silence_h <= 0:
+        return None
+    due = begin + timedelta(hours=silence_h)
+    return due if now > due else None
+
+
 def plan_name(created_at: datetime, trace_id: str) -> str:
     """Return the name of a plan's file."""
     second, _, rest = created_at.astimezone(UTC).strftime(TIME_FORMAT).partition(".")
     name = f"{second}.{rest[:3]}Z-{trace_id}.json"
     assert PLAN_NAME.fullmatch(name), f"{name!r} would not be listed"
     return name
+
+
+def _peek(file: PlanFile) -> PlanRecord | None:
+    try:
+        with open_file(file.path) as stream:
+            data = stream.read(PLAN_BYTES_MAX + 1)
+        record = json.loads(data) if len(data) <= PLAN_BYTES_MAX else None
+    except (OSError, ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
 
 
 def _list_folder(folder: Path) -> list[Path]:

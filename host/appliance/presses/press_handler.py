@@ -3,40 +3,31 @@
     journal the edge -> confirm it to the board -> gesture -> decision -> journal the verdict
     -> effect
 
-`presses.press_log` explains this order.
+A gesture has a command, which is set in `device.toml`. The decision is the meaning of that command
+in the present situation. Nothing is done before its verdict is in the journal; `presses.press_log`
+explains this order.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypedDict, assert_never
+from typing import TYPE_CHECKING, TypeAlias, TypedDict, assert_never
 
 from firmware_bridge.buttons import (
     Gesture,
     GestureKind,
+    GestureTiming,
     GestureTracker,
     GestureUpdate,
     PendingGesture,
 )
 from firmware_bridge.messages import MILLISECONDS, Edge
-from host.appliance.presses.controls import (
-    AcknowledgeFaults,
-    CancelPlan,
-    Controls,
-    Decision,
-    Expire,
-    Ignore,
-    JoinPlan,
-    SelectBucket,
-    Situation,
-    StartPlan,
-    TurnPage,
-)
 from host.appliance.presses.press_log import JournaledEdge, edge_event, edges_field
 from host.display import compositor as display
+from host.home.config.device_settings import ButtonCommand, ButtonsTable
 from host.telemetry.events import (
     BucketSelected,
     CancelRequested,
@@ -58,6 +49,159 @@ if TYPE_CHECKING:
     from host.appliance.screen import Screen
     from host.home.home import Home
     from host.telemetry.events import EventScope
+
+
+# --- from a gesture to a decision ----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Expire:
+    """The gesture arrived too late: record it, do nothing."""
+
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class StartPlan:
+    """Plan this bucket."""
+
+    bucket_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class JoinPlan:
+    """A plan of the bucket is under way: its answer is the answer to this press, too."""
+
+    bucket_id: str
+    trace_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnPage:
+    """Show the next page of the result."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelectBucket:
+    """Select another bucket."""
+
+    bucket_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CancelPlan:
+    """Stop the plan that is under way."""
+
+    trace_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AcknowledgeFaults:
+    """Clear the faults: a person has seen them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """There is nothing to do now."""
+
+    why: str
+
+
+Decision: TypeAlias = (
+    Expire
+    | StartPlan
+    | JoinPlan
+    | TurnPage
+    | SelectBucket
+    | CancelPlan
+    | AcknowledgeFaults
+    | Ignore
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """The facts that a decision depends on.
+
+    Parameters
+    ----------
+    bucket_id : str, optional
+        The selected one; None when the home has no bucket.
+    bucket_ids : sequence of str
+    plans : mapping of bucket id to trace id
+        Requested and not answered; the plan that runs comes first.
+    has_faults : bool
+    """
+
+    bucket_id: str | None
+    bucket_ids: Sequence[str]
+    plans: Mapping[str, str]
+    has_faults: bool = False
+
+
+class Controls:
+    """The commands of the gestures, as set in `device.toml`.
+
+    Parameters
+    ----------
+    buttons : ButtonsTable
+    press_age_s : float
+        An older gesture is not executed.
+    """
+
+    def __init__(self, buttons: ButtonsTable, press_age_s: float) -> None:
+        self.timing = GestureTiming(buttons.double_window_ms, buttons.hold_ms, buttons.long_hold_ms)
+        self.press_age_s = press_age_s
+        self._commands = {
+            GestureKind.SHORT: buttons.short,
+            GestureKind.DOUBLE: buttons.double,
+            GestureKind.HOLD: buttons.hold,
+            GestureKind.LONG_HOLD: buttons.long_hold,
+        }
+
+    def decide(self, kind: GestureKind, age_s: float, situation: Situation) -> Decision:
+        """Return the decision about a gesture that was made `age_s` ago."""
+        if age_s > self.press_age_s:
+            return Expire(age_s)
+        match self._commands[kind]:
+            case ButtonCommand.PLAN:
+                return _plan(situation)
+            case ButtonCommand.NEXT_PAGE:
+                return TurnPage()
+            case ButtonCommand.NEXT_BUCKET:
+                return next_bucket(situation) or Ignore("there is no other bucket")
+            case ButtonCommand.CANCEL:
+                return _cancel(situation)
+            case ButtonCommand.NOTHING:
+                return Ignore("the gesture is set to do nothing")
+
+
+def next_bucket(situation: Situation) -> SelectBucket | None:
+    """Return the bucket after the selected one; None when there is no other."""
+    names = list(situation.bucket_ids)
+    if situation.bucket_id not in names:
+        return SelectBucket(names[0]) if names else None
+    name = names[(names.index(situation.bucket_id) + 1) % len(names)]
+    return None if name == situation.bucket_id else SelectBucket(name)
+
+
+def _plan(situation: Situation) -> Decision:
+    bucket_id = situation.bucket_id
+    if bucket_id is None:
+        return Ignore("the home has no bucket")
+    trace_id = situation.plans.get(bucket_id)
+    return StartPlan(bucket_id) if trace_id is None else JoinPlan(bucket_id, trace_id)
+
+
+def _cancel(situation: Situation) -> Decision:
+    for trace_id in situation.plans.values():
+        return CancelPlan(trace_id)
+    if situation.has_faults:
+        return AcknowledgeFaults()
+    return Ignore("nothing to cancel")
+
+
+# --- from an edge to a verdict -------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,23 +5,18 @@ Damaged files are reported and not set aside, because a check changes nothing.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from host.health.clock_check import PLANNED_AT
 from host.health.finding import HealthFinding, Level
-from host.home.plan_store import PlanFile, PlanStore
-from host.home.storage.atomic_file import open_file
-from host.limits import PLAN_BYTES_MAX
+from host.home.plan_store import SUCCESSES, PlanStore, overdue_since
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from host.health.probe import Findings, HealthProbe
 
-SUCCESSES: Final = frozenset({"PLANNED", "NOTHING_TO_DO"})
 LEFT_OUT: Final[Mapping[str, str]] = {
     "failed": "failed",
     "timed_out": "took too long",
@@ -30,8 +25,6 @@ LEFT_OUT: Final[Mapping[str, str]] = {
 """Statuses of modules that a plan was made without, in words."""
 LIMIT_VIOLATED: Final = "limit_violated"
 """The only finding of a plan that is about the state of the portfolio."""
-PLANS_READ_MAX: Final = 50
-"""How far back to search for a success."""
 
 
 def check_plans(probe: HealthProbe, bucket_id: str) -> Findings:
@@ -39,7 +32,10 @@ def check_plans(probe: HealthProbe, bucket_id: str) -> Findings:
     bucket = probe.bucket(bucket_id)
     damaged: list[Path] = []
     latest: Mapping[str, Any] | None = None
-    for file, record in newest_first(probe, bucket_id, damaged):
+    for file, record in PlanStore(probe.home).peek_newest_first(bucket_id):
+        if record is None:
+            damaged.append(file.path)
+            continue
         if latest is None:
             latest = record
             bucket.last_attempt = file.created_at
@@ -54,51 +50,6 @@ def check_plans(probe: HealthProbe, bucket_id: str) -> Findings:
     yield from _check_overdue(probe, bucket_id)
     if latest is not None:
         yield from _check_latest(probe, bucket_id, latest)
-
-
-def newest_first(
-    probe: HealthProbe, bucket_id: str, damaged: list[Path]
-) -> Iterator[tuple[PlanFile, Mapping[str, Any]]]:
-    """Yield the plans that can be read; add the others to `damaged`."""
-    for file in PlanStore(probe.home).list(bucket_id)[:PLANS_READ_MAX]:
-        record = read_plan(file)
-        if record is None:
-            damaged.append(file.path)
-        else:
-            yield file, record
-
-
-def read_plan(file: PlanFile) -> Mapping[str, Any] | None:
-    """Return a stored plan; None when it is damaged."""
-    try:
-        with open_file(file.path) as stream:
-            data = stream.read(PLAN_BYTES_MAX + 1)
-        record = json.loads(data) if len(data) <= PLAN_BYTES_MAX else None
-    except (OSError, ValueError, RecursionError):
-        return None
-    return record if isinstance(record, dict) else None
-
-
-def overdue_since(
-    now: datetime, last_success: datetime | None, watched: datetime | None, silence_h: float
-) -> datetime | None:
-    """Return since when a successful plan is overdue; None while none is.
-
-    Parameters
-    ----------
-    now : datetime
-    last_success : datetime, optional
-        None: there was none yet.
-    watched : datetime, optional
-        Since when one is expected, if there was none; None: none is expected.
-    silence_h : float, hours
-        0: a plan is never overdue.
-    """
-    begin = last_success or watched
-    if begin is None or silence_h <= 0:
-        return None
-    due = begin + timedelta(hours=silence_h)
-    return due if now > due else None
 
 
 def _check_overdue(probe: HealthProbe, bucket_id: str) -> Findings:
@@ -147,14 +98,6 @@ def _check_latest(probe: HealthProbe, bucket_id: str, record: Mapping[str, Any])
             yield probe.finding(
                 "module_left_out", what, bucket_id=bucket_id, subject=key, since=since
             )
-
-
-def find_last_success(probe: HealthProbe, bucket_id: str) -> datetime | None:
-    """Return when the last successful plan of a bucket was made; None when none is on disk."""
-    for file, record in newest_first(probe, bucket_id, []):
-        if record.get("outcome") in SUCCESSES:
-            return file.created_at
-    return None
 
 
 def _dicts(value: object) -> list[dict[str, Any]]:

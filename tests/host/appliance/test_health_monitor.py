@@ -12,8 +12,8 @@ from host.appliance import health_monitor
 from host.appliance.health_monitor import REMIND_S
 from host.appliance.plan_service import CLEARED_BY_A_PLAN
 from host.display.faults import Fault
-from host.health.checks.plan import find_last_success
 from host.health.monitor_state import MonitorState, write_monitor_state
+from host.home.plan_store import PlanStore
 from tests.host.appliance.health_bench import DAY_S, NOON, Act, Bench
 
 
@@ -210,13 +210,13 @@ def test_the_status_line_says_what_is_served_and_what_is_wrong(act: Act) -> None
 
 def test_plans_are_read_again_only_when_one_came(act: Act, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    known = find_last_success
+    last_success = PlanStore.last_success
 
-    def counted(look: object, bucket_id: str) -> datetime | None:
+    def counted(store: PlanStore, bucket_id: str) -> datetime | None:
         read.append(bucket_id)
-        return known(look, bucket_id)  # type: ignore[arg-type]
+        return last_success(store, bucket_id)
 
-    monkeypatch.setattr(health_monitor, "find_last_success", counted)
+    monkeypatch.setattr(PlanStore, "last_success", counted)
 
     async def scene(bench: Bench) -> None:
         bench.store("PLANNED")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from firmware_bridge.buttons import GestureKind
-from host.appliance.presses.controls import (
+from host.appliance.presses.press_handler import (
     AcknowledgeFaults,
     CancelPlan,
     Controls,
