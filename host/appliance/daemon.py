@@ -15,7 +15,7 @@ import asyncio
 import os
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from host.telemetry.events import HostEvent
 
 INBOX_MAX: Final = 64
+FULL_INBOX_RETRY_S: Final = 0.05
 RESTART_S: Final = 1.0
 """A part that failed unexpectedly starts again after this time."""
 
@@ -205,9 +206,18 @@ class Daemon:
             await self._recover()
         while True:
             self._set_timer()
-            event = await self._inbox.get()
+            event = await self._next_event()
             await self._handle(event)
             await self._parts.presses.tick()
+
+    async def _next_event(self) -> LinkEvent | Tick:
+        """Return the next event that may concern a press; handle acknowledged frames meanwhile."""
+        screen, plans = self._parts.screen, self._parts.plans
+        while isinstance(event := await self._inbox.get(), FrameAcknowledged):
+            trace_id = screen.acknowledge(event.version)
+            if trace_id is not None:
+                plans.on_shown(trace_id, event.version)
+        return event
 
     def _set_timer(self) -> None:
         if self._timer is not None:
@@ -217,16 +227,17 @@ class Daemon:
         self._timer = None if deadline_s is None else loop.call_at(deadline_s, self._on_timer)
 
     def _on_timer(self) -> None:
-        with suppress(asyncio.QueueFull):  # then the next event handles the deadline, too
+        try:
             self._inbox.put_nowait(Tick())
+        except asyncio.QueueFull:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(FULL_INBOX_RETRY_S, self._on_timer)
 
     async def _handle(self, event: LinkEvent | Tick) -> None:
         parts = self._parts
         match event:
             case ButtonEdge():
                 await parts.presses.on_edge(event)
-            case FrameAcknowledged():
-                parts.plans.on_frame_acknowledged(event.version)
             case PressesLost():
                 await parts.presses.on_presses_lost(event)
             case BoardConnected():
@@ -242,8 +253,8 @@ class Daemon:
                 parts.screen.add_fault(Fault.FIRMWARE_INCOMPATIBLE)
             case BoardRefused() | PortOpened() | PortMissing():
                 parts.recorder.publish(journal_event(event))
-            case Tick():
-                pass
+            case FrameAcknowledged() | Tick():
+                pass  # `_next_event` handles frames; a tick only wakes the loop
 
 
 def journal_event(

@@ -284,11 +284,8 @@ class PlanService:
         if requests:
             await self._record_failure(requests[0], INTERNAL, (f"internal error: {error!r}",))
 
-    def on_frame_acknowledged(self, version: int) -> None:
-        """Publish that the board shows a plan."""
-        trace_id = self._screen.acknowledge(version)
-        if trace_id is None:
-            return
+    def on_shown(self, trace_id: str, version: int) -> None:
+        """Publish that the board shows a plan, since this version of the display."""
         pressed_s = self._pressed_s.pop(trace_id, None)
         elapsed_s = None if pressed_s is None else round(self._screen.now_s() - pressed_s, 4)
         self._recorder.publish(
