@@ -90,6 +90,7 @@ def plan(context: PlanningContext, config: PlannerConfig, runtime: Runtime | Non
 
 def _run_stages(context: PlanningContext, config: PlannerConfig, runner: ModuleRunner) -> Plan:
     runtime = runner.runtime
+    # Reasons to hold come before any estimate: without prices or NAV no weight means anything.
     with runtime.stage("value"):
         history, portfolio = value(context, config)
     reason = why_hold(context, portfolio) or why_not_today(context, config, history)

@@ -75,9 +75,11 @@ def narrow(
         Actions that a filter or the bound dropped.
     """
     gain = gains_alone(actions, state)
+    # Filters return (K, K) matrices: their memory and time grow with the square of what they see.
     considered = best_per_security(range(len(actions)), actions, gain, CONSIDERED_MAX)
     dropped = _dropped_by_filters(considered, actions, gain, state, runner)
     passed = [i for i in considered if i not in dropped]
+    # The bound comes after the filters, so that dropped actions take no places.
     within = best_per_security(passed, actions, gain, state.config.search.candidates_max)
     for candidate in set(range(len(actions))) - set(within) - set(dropped):
         dropped[candidate] = ("search.candidates_max", "others for this security are better")
@@ -121,6 +123,7 @@ def best_per_security(
     next_turn: dict[int, int] = {}
     ranked = []
     for i in sorted(ids, key=lambda i: (not actions[i].mandatory, -gain[i], i)):
+        # Turn by turn: with the best gains alone, all places could go to sizes of one security.
         turn = next_turn.get(actions[i].security, 0)
         next_turn[actions[i].security] = turn + 1
         ranked.append((not actions[i].mandatory, turn, -gain[i], i))
@@ -142,6 +145,7 @@ def _dropped_by_filters(
         for candidate, reason in runner.run(
             module, "reject", _rejected, module, candidates, state, parameters
         ):
+            # A filter has preferences; a repair of a limit is not a matter of preference.
             if not visible[candidate].mandatory:
                 dropped.setdefault(considered[candidate], (module.key, reason))
     return dropped
@@ -155,7 +159,7 @@ def pick_alternatives(
 ) -> list[RankedSet]:
     """Return the sets to report beside the chosen one.
 
-    The first filter that selects any decides; without one, the best sets are reported.
+    The first filter that does not return None decides; without one, the best sets are reported.
     """
     limit = state.config.search.alternatives
     others = [ranked for ranked in ranking.sets if ranked.ids not in (chosen.ids, ())]

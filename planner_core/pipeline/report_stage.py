@@ -170,6 +170,7 @@ def in_order(ids: Sequence[int], evaluator: Evaluator) -> ActionSequence:
     A conversion into a currency comes before those out of it, so that no account is overdrawn.
     """
     candidates = evaluator.candidates
+    # The owner may stop after any step, so repairs come first, then the largest gains.
     turn = _turns([candidates.actions[i] for i in ids if candidates.actions[i].convert_to])
     ordered = sorted(
         ids,
@@ -257,6 +258,7 @@ def _score(
     state: PlanningState, sequence: ActionSequence, weight_after: FloatArray, chosen: RankedSet
 ) -> Score:
     nav = state.nav
+    # Costs, tax and turnover are fractions of V0, the NAV before trading, like the weights.
     before = state.objective.terms(state.portfolio.weight)
     after = state.objective.terms(
         weight_after,

@@ -43,6 +43,7 @@ def search(
     """Propose seeds, generate sets and rank the best of them."""
     ranking = Ranking(evaluator, size=RANKED_SETS)
     ranking.offer(as_block([()], 1, evaluator.null_id))
+    # Seeds first: a good set early lets the ranking's bound exclude most of the later ones.
     seeds = propose_seeds(state, evaluator.candidates, runner)
     depth = state.config.max_plan_depth
     space = SearchSpace(evaluator.candidates, evaluator, ranking, seeds, depth)
