@@ -1,1 +1,1 @@
-"""Kills, failing disks and power cuts, made on purpose: what a writer promised is looked for."""
+"""Kills, failing disks and power cuts on purpose: no acknowledged version may be lost."""

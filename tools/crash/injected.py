@@ -1,4 +1,4 @@
-"""Kill or fail a writer at every system call that touches its home, one after the other: strace."""
+"""Kill or fail a writer at each system call that touches its home, by strace."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Final
 
 from tools.crash.writers import (
-    Found,
+    CrashReport,
     Writer,
-    acknowledged,
-    copied,
-    judge,
+    check_home,
+    copy_home,
     make_home,
+    parse_acknowledged,
     run_traced,
 )
 
@@ -25,23 +25,23 @@ FAULTS: Final = ("signal=SIGKILL", "error=EIO", "error=ENOSPC", "error=EINTR")
 CALL = re.compile(r"(\w+)\(")
 
 
-def sweep(root: Path, writer: Writer, *, stride: int = 1, prelude: str = "") -> Found:
+def sweep(root: Path, writer: Writer, *, stride: int = 1, prelude: str = "") -> CrashReport:
     """Inject every fault at every `stride`-th call of every kind, in a fresh home each."""
     root.mkdir(parents=True, exist_ok=True)
-    found = Found()
+    report = CrashReport()
     template = root / "template"
     before = make_home(template)
     changed = writer.with_prelude(prelude)
     for injection in list(injections(root, template, changed))[::stride]:
-        home = copied(template, root / "home")
-        said = run_traced(changed, home, ["-e", f"inject={injection}", "-o", "/dev/null"])
-        judge(home, before | acknowledged(said), injection, found)
+        home = copy_home(template, root / "home")
+        output = run_traced(changed, home, ["-e", f"inject={injection}", "-o", "/dev/null"])
+        check_home(home, before | parse_acknowledged(output), injection, report)
         shutil.rmtree(home)
-    return found
+    return report
 
 
 def injections(root: Path, template: Path, writer: Writer) -> Iterator[str]:
-    """Yield every fault at every call, and the full disk from every write on."""
+    """Yield every fault at every call, and a disk that is full from each write on."""
     for name, numbers in calls_in_home(root, template, writer).items():
         for number in numbers:
             for fault in FAULTS:
@@ -51,18 +51,18 @@ def injections(root: Path, template: Path, writer: Writer) -> Iterator[str]:
 
 
 def calls_in_home(root: Path, template: Path, writer: Writer) -> dict[str, list[int]]:
-    """Return, per system call, which of its calls by number have to do with the home."""
-    home, trace = copied(template, root / "home"), root / "trace"
+    """Return, per system call, the numbers of its calls that touch the home."""
+    home, trace = copy_home(template, root / "home"), root / "trace"
     run_traced(writer, home, ["-e", f"trace={','.join(SYSCALLS)}", "-o", str(trace)])
     shutil.rmtree(home)
-    seen = dict.fromkeys(SYSCALLS, 0)
-    found: dict[str, list[int]] = {}
+    counts = dict.fromkeys(SYSCALLS, 0)
+    calls: dict[str, list[int]] = {}
     for line in trace.read_text(errors="replace").splitlines():
         match = CALL.match(line)
-        if match is None or match[1] not in seen:
+        if match is None or match[1] not in counts:
             continue
-        seen[match[1]] += 1
+        counts[match[1]] += 1
         if str(home) in line:
-            found.setdefault(match[1], []).append(seen[match[1]])
-    assert found, "the writer did not come to its home"
-    return found
+            calls.setdefault(match[1], []).append(counts[match[1]])
+    assert calls, "the writer did not touch its home"
+    return calls

@@ -1,6 +1,6 @@
-"""kill -9, at random moments, of every command that writes: nothing acknowledged may be gone.
+"""kill -9 of every command that writes, at random moments: nothing acknowledged may be lost.
 
-A kill cannot show a missing fsync, the kernel keeps what it was given; `power_cut` shows that.
+A kill cannot show a missing fsync, as the kernel still writes its buffers; `power_cut` shows that.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Final
 from host.home.backup.backup import create_backup
 from host.home.config.load import open_history
 from host.home.home import Home, create_home
-from tools.crash.writers import BUCKET, Found, judge
+from tools.crash.writers import BUCKET, CrashReport, check_home
 
 PROGRAM: Final = """
 import sys
@@ -30,12 +30,12 @@ sys.exit(main(sys.argv[1:]))
 """
 EARLIEST: Final = 0.4
 LATEST: Final = 1.1
-"""Kills fall between these parts of the time that a command takes; starting Python is the rest."""
+"""Kills fall between these fractions of a command's duration; before them Python starts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """A command that writes; `prepare` gives it something to do and returns its words."""
+    """A command that writes; `prepare` sets up its work and returns its arguments."""
 
     name: str
     prepare: Callable[[Path, int], list[str]]
@@ -100,7 +100,7 @@ ACTS: Final = (
 
 
 def _backup(root: Path) -> str:
-    """Return a backup of the home as it is, so that restoring it takes nothing back."""
+    """Return a backup of the current home, so that restoring it loses nothing."""
     target = root.parent / "now.zip"
     target.unlink(missing_ok=True)
     create_backup(Home(root), target)
@@ -109,44 +109,45 @@ def _backup(root: Path) -> str:
 
 def kill_loop(
     root: Path, kills: int, *, acts: Sequence[Act] = ACTS, seed: int = 1, prelude: str = ""
-) -> Found:
-    """Kill one command after the other; judge the home after each, and plan in it at the end.
+) -> CrashReport:
+    """Kill one command after the other; check the home after each, and plan in it at the end.
 
-    A naive writer is given up at its first broken promise.
+    A naive writer ends the loop at its first failure.
     """
     rng = random.Random(seed)  # noqa: S311 - not for secrets
     root.mkdir(parents=True, exist_ok=True)
     home = create_home(root / "home", demo=True).home
-    found = Found()
-    promised: dict[int, str] = {}
-    took = {act.name: _finish(act, home.root, 0, promised, prelude) for act in acts}
+    report = CrashReport()
+    acknowledged: dict[int, str] = {}
+    durations = {act.name: _finish(act, home.root, 0, acknowledged, prelude) for act in acts}
     for number in range(1, kills + 1):
         act = acts[(number - 1) % len(acts)]
-        wait_s = took[act.name] * rng.uniform(EARLIEST, LATEST)
-        code, said = _run(act, home.root, number, prelude, wait_s)
+        wait_s = durations[act.name] * rng.uniform(EARLIEST, LATEST)
+        code, output = _run(act, home.root, number, prelude, wait_s)
         _end_restore(home.root)
-        _note(code, said, promised)
-        copy = root / "copy"  # judging goes on in the home: the next kill takes the untouched one
+        _note(code, output, acknowledged)
+        copy = root / "copy"  # the check writes, so it works on a copy
         shutil.copytree(home.root, copy)
-        judge(copy, promised, f"{number}: {act.name} killed after {wait_s:.3f} s: {code}", found)
+        what = f"{number}: {act.name} killed after {wait_s:.3f} s: {code}"
+        check_home(copy, acknowledged, what, report)
         shutil.rmtree(copy)
-        if prelude and not found.is_clean:
+        if prelude and not report.is_clean:
             break
-        if found.points % len(acts) == 0 or number == kills:
-            _must_plan(home.root, found, number)
-    return found
+        if report.points % len(acts) == 0 or number == kills:
+            _must_plan(home.root, report, number)
+    return report
 
 
-def _finish(act: Act, home: Path, number: int, promised: dict[int, str], prelude: str) -> float:
+def _finish(act: Act, home: Path, number: int, acknowledged: dict[int, str], prelude: str) -> float:
     begin = time.monotonic()
-    code, said = _run(act, home, number, prelude, None)
-    assert prelude or code in {0, 1}, f"{act.name}: {code}: {said}"
-    _note(code, said, promised)
+    code, output = _run(act, home, number, prelude, None)
+    assert prelude or code in {0, 1}, f"{act.name}: {code}: {output}"
+    _note(code, output, acknowledged)
     return time.monotonic() - begin
 
 
 def _run(act: Act, home: Path, number: int, prelude: str, wait_s: float | None) -> tuple[int, str]:
-    """Run a command, and kill it when its time has come; return its exit code and its words."""
+    """Run a command, and kill it after `wait_s`; return its exit code and its output."""
     words = act.prepare(home, number)
     command = [sys.executable, "-B", "-c", PROGRAM.format(prelude=prelude), *words]
     environment = {**os.environ, "VISUAL": str(home.parent / "editor")}
@@ -159,26 +160,26 @@ def _run(act: Act, home: Path, number: int, prelude: str, wait_s: float | None) 
         text=True,
     )
     try:
-        said, _ = process.communicate(timeout=wait_s)
+        output, _ = process.communicate(timeout=wait_s)
     except subprocess.TimeoutExpired:
         process.kill()
-        said, _ = process.communicate()
-    return process.returncode, said
+        output, _ = process.communicate()
+    return process.returncode, output
 
 
-def _note(code: int, said: str, promised: dict[int, str]) -> None:
-    """Remember a version that was acknowledged: the answer was there, whole."""
-    if code != 0 or not said.startswith("{"):
+def _note(code: int, output: str, acknowledged: dict[int, str]) -> None:
+    """Record a version that was acknowledged: the output is complete."""
+    if code != 0 or not output.startswith("{"):
         return
-    record = json.loads(said)
+    record = json.loads(output)
     version = record.get("config_version") or record.get("version")
     digest = record.get("config_sha256") or record.get("sha256")
     if version and digest:
-        promised[int(version)] = str(digest)
+        acknowledged[int(version)] = str(digest)
 
 
 def _end_restore(home: Path) -> None:
-    """Do what a user does who finds no home after a restore that was cut off: the same again."""
+    """Repeat a restore that was interrupted between its two moves, as a user would."""
     if home.exists():
         return
     code, _ = _run(Act("again", lambda *_: ["backup", "restore", f"{home.parent}/now.zip"]), home,
@@ -186,8 +187,8 @@ def _end_restore(home: Path) -> None:
     assert code == 0, "a restore that was cut off can be done again"
 
 
-def _must_plan(home: Path, found: Found, number: int) -> None:
-    code, said = _run(Act("plan", lambda *_: ["plan", BUCKET, "--json"]), home, 0, "", None)
+def _must_plan(home: Path, report: CrashReport, number: int) -> None:
+    code, output = _run(Act("plan", lambda *_: ["plan", BUCKET, "--json"]), home, 0, "", None)
     if code != 0:
-        found.unrecovered += 1
-        found.failures.append(f"after {number} kills: no plan: {said[:200]}")
+        report.unrecovered += 1
+        report.failures.append(f"after {number} kills: no plan: {output[:200]}")

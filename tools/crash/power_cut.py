@@ -1,8 +1,8 @@
 """Every state of the disk that a power cut could leave, rebuilt from a recording.
 
-At each moment what was synced is on disk. Of the rest any part may be, in any order: a write not at
-all, in half, as zeros, or whole; a name the old or the new one. This is more than most file systems
-do, so what survives here survives there. The idea is that of ALICE (Pillai et al., OSDI 2014).
+At each moment everything that was synced is on disk. Of the rest any part may be, in any order: a
+write missing, half, as zeros, or whole; a name old or new. Real file systems lose less, so a writer
+that survives here survives there. The idea is from ALICE (Pillai et al., OSDI 2014).
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from pathlib import Path
 from typing import Final
 
 from tools.crash.recording import Op, Recording, record
-from tools.crash.writers import Found, Writer, copied, judge, make_home
+from tools.crash.writers import CrashReport, Writer, check_home, copy_home, make_home
 
 CHOICES_MAX: Final = 256
-"""Of one moment; where there are more, so many are drawn."""
+"""States of one moment; of more than these, as many are drawn at random."""
 
-Promised = tuple[tuple[int, str], ...]
+Acknowledged = tuple[tuple[int, str], ...]
 State = tuple[tuple[str, bytes | None], ...]
 
 
 def cut_everywhere(
     root: Path, writer: Writer, *, prelude: str = "", is_first_enough: bool = False
-) -> Found:
-    """Record a writer, then look at every state of the disk that a power cut could leave.
+) -> CrashReport:
+    """Record a writer, then check every state of the disk that a power cut could leave.
 
     Parameters
     ----------
@@ -35,43 +35,43 @@ def cut_everywhere(
         A folder to work in.
     writer : Writer
     prelude : str
-        What makes a naive writer of it.
+        Code that makes the writer naive.
     is_first_enough : bool
-        Stop at the first broken promise.
+        Stop at the first failure.
     """
     root.mkdir(parents=True, exist_ok=True)
     before = make_home(root / "template")
-    recording = record(writer.with_prelude(prelude), copied(root / "template", root / "home"))
-    found = Found()
-    for promised, state in states_of(recording):
+    recording = record(writer.with_prelude(prelude), copy_home(root / "template", root / "home"))
+    report = CrashReport()
+    for acknowledged, state in states_of(recording):
         home = root / "state"
         put(state, home)
-        judge(home, before | dict(promised), f"state {found.points}", found)
+        check_home(home, before | dict(acknowledged), f"state {report.points}", report)
         shutil.rmtree(home)
-        if is_first_enough and not found.is_clean:
+        if is_first_enough and not report.is_clean:
             break
-    return found
+    return report
 
 
-def states_of(recording: Recording) -> Iterator[tuple[Promised, State]]:
-    """Yield the states that are possible, each once, with what had been promised."""
-    seen: set[tuple[Promised, State]] = set()
-    promised: Promised = ()
+def states_of(recording: Recording) -> Iterator[tuple[Acknowledged, State]]:
+    """Yield the possible states, each once, with the versions acknowledged before it."""
+    states: set[tuple[Acknowledged, State]] = set()
+    acknowledged: Acknowledged = ()
     for end in range(len(recording.ops) + 1):
-        if end and recording.ops[end - 1].kind == "promise":
-            promised = recording.ops[end - 1].promised
+        if end and recording.ops[end - 1].kind == "acknowledge":
+            acknowledged = recording.ops[end - 1].acknowledged
         for choice in choices(recording.ops[:end]):
             disk = recording.before.copy()
             for op in choice:
                 disk.apply(op)
-            found = (promised, tuple(disk.tree()))
-            if found not in seen:
-                seen.add(found)
-                yield found
+            state = (acknowledged, tuple(disk.tree()))
+            if state not in states:
+                states.add(state)
+                yield state
 
 
 def choices(ops: Sequence[Op]) -> Iterator[list[Op]]:
-    """Yield what may have come to the disk of what was asked."""
+    """Yield the operations that may have reached the disk."""
     synced_until: dict[int, int] = {}
     for at, op in enumerate(ops):
         if op.kind == "sync":
@@ -94,7 +94,7 @@ def choices(ops: Sequence[Op]) -> Iterator[list[Op]]:
 
 
 def outcomes(op: Op) -> list[list[Op]]:
-    """Return what may be left of something that was not synced."""
+    """Return the possible results of an operation that was not synced."""
     if op.kind != "write":
         return [[], [op]]
     half = Op("write", op.node, op.offset, op.data[: len(op.data) // 2])
@@ -103,7 +103,7 @@ def outcomes(op: Op) -> list[list[Op]]:
 
 
 def put(state: State, folder: Path) -> None:
-    """Write a state to the disk that we have."""
+    """Write a state into a folder."""
     folder.mkdir()
     for name, data in state:
         if data is None:
@@ -113,7 +113,7 @@ def put(state: State, folder: Path) -> None:
 
 
 def state_on_disk(folder: Path) -> State:
-    """Return what stands in a folder, as a state."""
+    """Return the content of a folder as a state."""
     paths = sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).parts)
     return tuple(
         (str(path.relative_to(folder)), None if path.is_dir() else path.read_bytes())
@@ -122,7 +122,7 @@ def state_on_disk(folder: Path) -> State:
 
 
 def final_state(recording: Recording) -> State:
-    """Return the state when all that was asked was done."""
+    """Return the state after all operations."""
     disk = recording.before.copy()
     for op in recording.ops:
         disk.apply(op)

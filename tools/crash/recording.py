@@ -1,10 +1,10 @@
-"""What a writer asked of the disk, in order: read from a recording that strace made.
+"""The disk operations of a writer, in order, parsed from the output of strace.
 
 write       bytes at an offset of a file
 cut         a file to a length
 name        a name in a folder leads to a file or folder, or to nothing
-sync        what was asked of this file, or of the names in this folder, is on disk
-promise     a version was acknowledged
+sync        all writes to a file, or the names in a folder, are on disk
+acknowledge a version was acknowledged
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from tools.crash.writers import Writer, acknowledged, run_traced
+from tools.crash.writers import Writer, parse_acknowledged, run_traced
 
 RECORDED: Final = (
     "open", "openat", "creat", "write", "pwrite64", "writev", "fsync", "fdatasync", "rename",
@@ -37,16 +37,16 @@ ROOT: Final = 0
 
 @dataclass(frozen=True, slots=True)
 class Op:
-    """One thing that was asked; `node` is the file, or the folder whose name it is."""
+    """One operation; `node` is the file, or the folder that contains the name."""
 
     kind: str
     node: int
     offset: int = 0
     data: bytes = b""
     names: tuple[tuple[int, str, int | None], ...] = ()
-    promised: tuple[tuple[int, str], ...] = ()
-    made: int | None = None
-    """The folder that the name leads to, if it is a new one."""
+    acknowledged: tuple[tuple[int, str], ...] = ()
+    new_folder: int | None = None
+    """The folder that the name leads to, if it is new."""
 
 
 @dataclass(slots=True)
@@ -57,19 +57,19 @@ class Disk:
     folders: dict[int, dict[str, int]] = field(default_factory=dict)
 
     def copy(self) -> Disk:
-        """Return a disk that can be changed without this one."""
+        """Return an independent copy."""
         folders = {node: dict(names) for node, names in self.folders.items()}
         return Disk(dict(self.files), folders)
 
     def apply(self, op: Op) -> None:
-        """Do what was asked."""
+        """Apply an operation."""
         if op.kind == "write":
             old = self.files.get(op.node, b"").ljust(op.offset, b"\0")
             self.files[op.node] = old[: op.offset] + op.data + old[op.offset + len(op.data) :]
         elif op.kind == "cut":
             self.files[op.node] = self.files.get(op.node, b"")[: op.offset].ljust(op.offset, b"\0")
-        if op.made is not None:
-            self.folders.setdefault(op.made, {})
+        if op.new_folder is not None:
+            self.folders.setdefault(op.new_folder, {})
         for folder, name, node in op.names:
             entries = self.folders.setdefault(folder, {})
             if node is None:
@@ -89,14 +89,14 @@ class Disk:
 
 @dataclass(slots=True)
 class Recording:
-    """The home as it was, and what was asked since."""
+    """The home before, and the operations since."""
 
     before: Disk
     ops: list[Op]
 
 
 def record(writer: Writer, home: Path) -> Recording:
-    """Run a writer in a home, and return what it asked of the disk."""
+    """Run a writer in a home, and return its disk operations."""
     before, numbers = _read_home(home)
     trace = home.with_suffix(".trace")
     options = ["-xx", "-s", "1000000", "-e", f"trace={','.join(RECORDED)}", "-o", str(trace)]
@@ -122,7 +122,7 @@ def _read_home(home: Path) -> tuple[Disk, dict[str, int]]:
 
 
 class _Reader:
-    """Turns lines into what was asked, keeping track of what is open."""
+    """Turns lines into operations, and tracks open files."""
 
     def __init__(self, home: Path, live: Disk, numbers: dict[str, int]) -> None:
         self.ops: list[Op] = []
@@ -130,20 +130,20 @@ class _Reader:
         self._live = live
         self._count = len(numbers)
         self._open: dict[int, tuple[int, int]] = {}
-        self._said = ""
+        self._output = ""
 
     def take(self, line: str) -> None:
-        """Take one line; calls that failed asked for nothing."""
+        """Read one line; failed calls are ignored."""
         match = LINE.match(line)
         if match is None or int(match[3]) < 0:
             return
         call, arguments, result = match[1], match[2], int(match[3])
         texts = [bytes.fromhex(t.replace("\\x", "")) for t in TEXT.findall(arguments)]
         paths = [os.fsdecode(text) for text in texts]
-        found = NUMBER.match(arguments)
-        descriptor = int(found[1]) if found else -1
+        number = NUMBER.match(arguments)
+        descriptor = int(number[1]) if number else -1
         if call == "write" and descriptor == STDOUT:
-            self._promise(texts[0][:result])
+            self._acknowledge(texts[0][:result])
         elif call in {"openat", "rename", "link", "linkat", "unlink", "mkdir", "rmdir"}:
             if any(path.startswith(self._home) for path in paths):
                 self._take_paths(call, [p for p in paths if p.startswith("/")], arguments, result)
@@ -154,9 +154,11 @@ class _Reader:
         else:
             assert call not in UNKNOWN or self._home not in str(paths), f"{call}: not understood"
 
-    def _promise(self, data: bytes) -> None:
-        self._said += data.decode()
-        self._add(Op("promise", ROOT, promised=tuple(acknowledged(self._said).items())))
+    def _acknowledge(self, data: bytes) -> None:
+        self._output += data.decode()
+        self._add(
+            Op("acknowledge", ROOT, acknowledged=tuple(parse_acknowledged(self._output).items()))
+        )
 
     def _take_paths(self, call: str, paths: list[str], arguments: str, result: int) -> None:
         if call == "openat":
@@ -166,7 +168,7 @@ class _Reader:
         elif call == "rename":
             self._names((paths[1], self._node(paths[0])), (paths[0], None))
         elif call == "mkdir":
-            self._names((paths[0], self._count), made=self._count)
+            self._names((paths[0], self._count), new_folder=self._count)
             self._count += 1
         else:
             self._names((paths[0], None))
@@ -198,18 +200,18 @@ class _Reader:
         else:
             raise AssertionError(f"{call}: not understood")
 
-    def _names(self, *names: tuple[str, int | None], made: int | None = None) -> None:
-        """Add names that change together; they are those of the first one's folder."""
+    def _names(self, *names: tuple[str, int | None], new_folder: int | None = None) -> None:
+        """Add names that change together, in the folder of the first one."""
         entries = []
         for path, node in names:
             parent, _, name = path.rpartition("/")
             folder = self._node(parent)
             assert folder is not None, path
             entries.append((folder, name, node))
-        self._add(Op("name", entries[0][0], names=tuple(entries), made=made))
+        self._add(Op("name", entries[0][0], names=tuple(entries), new_folder=new_folder))
 
     def _node(self, path: str) -> int | None:
-        """Return the number that a path leads to now."""
+        """Return the number of the node at a path."""
         node = ROOT
         for name in path.removeprefix(self._home).strip("/").split("/"):
             if not name:

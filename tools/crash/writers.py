@@ -1,7 +1,7 @@
-"""What is killed: the storage function, one command; and how writers fail that know no better.
+"""The writers that are killed: the storage function, commands, and naive writers that fail.
 
-A writer is a program that prints `VERSION SHA256` once a version is acknowledged. What it printed
-has to be there afterwards, whole; what is there has to be whole; and the device has to go on.
+A writer prints `VERSION SHA256` once a version is acknowledged. After a crash every printed version
+has to exist, every version has to be whole, and the next commit has to work.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -45,11 +45,11 @@ import contextlib, io, json, sys
 import host.home.config.load
 from host.cli.main import main
 #prelude
-said = io.StringIO()
-with contextlib.redirect_stdout(said):
+output = io.StringIO()
+with contextlib.redirect_stdout(output):
     code = main([*{words!r}, '--json', '--home', sys.argv[1]])
 if code == 0:
-    record = json.loads(said.getvalue())
+    record = json.loads(output.getvalue())
     version = record.get('config_version') or record.get('version')
     print(version, record.get('config_sha256') or record.get('sha256'), flush=True)
 """
@@ -57,13 +57,13 @@ if code == 0:
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """A program that commits versions to a home that has one already, edited since."""
+    """A program that commits versions to a home with one version and a later edit."""
 
     name: str
     program: str
 
     def with_prelude(self, prelude: str) -> Writer:
-        """Return the writer after a change of what it writes with."""
+        """Return the writer with code that replaces its functions."""
         return Writer(self.name, self.program.replace("#prelude", prelude))
 
     def command(self, root: Path) -> list[str]:
@@ -91,13 +91,13 @@ for module in (host.home.config.load, host.home.config.history, host.home.storag
         if hasattr(module, name):
             setattr(module, name, naive)
 """
-"""As most programs write: over what was there, in pieces."""
+"""As most programs write: over the old file, in pieces."""
 WITHOUT_FILE_SYNC: Final = """
 import os, stat
 sync = os.fsync
 os.fsync = lambda fd: None if stat.S_ISREG(os.fstat(fd).st_mode) else sync(fd)
 """
-"""As careful programs write that heard of rename, and not of fsync."""
+"""As programs write that rename without fsync."""
 WITHOUT_FOLDER_SYNC: Final = """
 import host.home.storage.atomic_file
 host.home.storage.atomic_file.sync_folder = lambda folder: None
@@ -105,8 +105,8 @@ host.home.storage.atomic_file.sync_folder = lambda folder: None
 
 
 @dataclass(slots=True)
-class Found:
-    """What was looked at, and what was wrong with it."""
+class CrashReport:
+    """The number of crash points that were checked, and their failures."""
 
     points: int = 0
     lost_acknowledged: int = 0
@@ -116,12 +116,12 @@ class Found:
 
     @property
     def is_clean(self) -> bool:
-        """Whether every promise was kept."""
+        """Whether nothing was lost or torn, and every home recovered."""
         return not (self.lost_acknowledged or self.torn or self.unrecovered)
 
 
 def make_home(root: Path) -> dict[int, str]:
-    """Make a home of one version, edited since; return what was acknowledged."""
+    """Make a home with one version and a later edit; return the acknowledged version."""
     home = Home(root)
     home.buckets_dir.mkdir(parents=True)
     home.portfolios_dir.mkdir()
@@ -131,22 +131,22 @@ def make_home(root: Path) -> dict[int, str]:
     return {first.version: first.sha256}
 
 
-def copied(template: Path, root: Path) -> Path:
+def copy_home(template: Path, root: Path) -> Path:
     """Return a fresh copy of a home."""
     shutil.copytree(template, root)
     return root
 
 
-def acknowledged(said: str) -> dict[int, str]:
-    """Return the versions that a writer printed; a line that was cut off promised nothing."""
-    lines = [line.split() for line in said.split("\n")[:-1]]
+def parse_acknowledged(output: str) -> dict[int, str]:
+    """Return the versions that a writer printed; an incomplete line does not count."""
+    lines = [line.split() for line in output.split("\n")[:-1]]
     return {int(version): digest for version, digest in lines}
 
 
 def run_traced(writer: Writer, root: Path, options: Sequence[str]) -> str:
     """Run a writer under strace; return what it printed."""
     environment = {**os.environ, "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
-    done = subprocess.run(
+    process = subprocess.run(
         ["strace", "-qq", "-y", *options, *writer.command(root)],
         capture_output=True,
         text=True,
@@ -154,37 +154,33 @@ def run_traced(writer: Writer, root: Path, options: Sequence[str]) -> str:
         timeout=TIMEOUT_S,
         env=environment,
     )
-    return done.stdout
+    return process.stdout
 
 
-def judge(root: Path, promised: dict[int, str], what: str, found: Found) -> None:
-    """Look at a home as the next start does: note what is lost or torn, then go on in it."""
+def check_home(root: Path, acknowledged: dict[int, str], what: str, report: CrashReport) -> None:
+    """Check a home as the next start does: report lost or torn versions, then commit again."""
     home = Home(root)
     history = open_history(home, BUCKET)
-    found.points += 1
+    report.points += 1
     problems = history.problems()
     if any("damaged" in problem and "HEAD" not in problem for problem in problems):
-        found.torn += 1
-        found.failures.append(f"{what}: torn: {problems}")
-    held = {stored.meta.version: stored.meta.sha256 for stored in history.newest_first()}
-    if lost := [number for number, digest in promised.items() if held.get(number) != digest]:
-        found.lost_acknowledged += 1
-        found.failures.append(
-            f"{what}: lost {lost} of {sorted(promised)}, there are {sorted(held)}"
+        report.torn += 1
+        report.failures.append(f"{what}: torn: {problems}")
+    hashes = {stored.meta.version: stored.meta.sha256 for stored in history.newest_first()}
+    if lost := [n for n, digest in acknowledged.items() if hashes.get(n) != digest]:
+        report.lost_acknowledged += 1
+        report.failures.append(
+            f"{what}: lost {lost} of {sorted(acknowledged)}, there are {sorted(hashes)}"
         )
     try:
         history.recover()
         loaded = load_active(home, BUCKET)
         next_one = history.commit(b"max_plan_depth = 9\n", reason="after")
-        has_gone_on = loaded.version in {0, *held} and next_one.version > max(promised, default=0)
+        is_later = next_one.version > max(acknowledged, default=0)
+        has_recovered = loaded.version in {0, *hashes} and is_later
         wrong = history.problems()
     except HostError as error:
-        has_gone_on, wrong = False, [str(error)]
-    if wrong or not has_gone_on:
-        found.unrecovered += 1
-        found.failures.append(f"{what}: does not go on: {wrong}")
-
-
-def hexed(texts: Iterable[str]) -> list[str]:
-    """Return texts as strace -xx prints them."""
-    return ["".join(f"\\x{byte:02x}" for byte in os.fsencode(text)) for text in texts]
+        has_recovered, wrong = False, [str(error)]
+    if wrong or not has_recovered:
+        report.unrecovered += 1
+        report.failures.append(f"{what}: does not recover: {wrong}")

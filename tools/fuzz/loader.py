@@ -1,8 +1,8 @@
-"""Fuzz the one path that every configuration is loaded by: any bytes, one of two answers.
+"""Fuzz the loading of configurations: any bytes are either loaded or refused.
 
 python tools/fuzz/loader.py --seconds 60 [--save]
 
-Coverage-guided (atheris), begun from the corpus in tests/; `--save` adds what was found to it.
+Coverage-guided (atheris), starting from the corpus in tests/; `--save` adds new inputs to it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FUZZED: Final = (
 
 
 def check(data: bytes) -> str:
-    """Load bytes as a bucket's file; raise AssertionError if the answer is none of the two.
+    """Load bytes as a bucket's file; raise AssertionError if the result is neither.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def check(data: bytes) -> str:
 
 
 def seeds() -> list[bytes]:
-    """Return what to begin with: the corpus, the presets, and every section with all its keys."""
+    """Return the first inputs: the corpus, the presets, and every section with all its keys."""
     from tools.generators.config_templates import default_bucket
 
     presets = [path.read_bytes() for path in sorted((ROOT / "configs" / "presets").glob("*.toml"))]
@@ -73,7 +73,7 @@ def seeds() -> list[bytes]:
 
 
 def words() -> list[str]:
-    """Return what the fuzzer had better know: every key there is, and what TOML is made of."""
+    """Return a dictionary for the fuzzer: every key, and the tokens of TOML."""
     from planner_core.config_api.config_schema import config_schema
 
     def keys(schema: object) -> set[str]:
@@ -89,20 +89,20 @@ def words() -> list[str]:
 
 
 def corpus() -> list[bytes]:
-    """Return what earlier runs found worth keeping."""
+    """Return the saved inputs of earlier runs."""
     return [text.encode("latin-1") for text in json.loads(CORPUS.read_text(encoding="utf-8"))]
 
 
-def save(found: list[bytes]) -> int:
-    """Keep the corpus small: the shortest come first, until it is full; return how many."""
-    kept, size = [], 0
-    for data in sorted({*found}, key=lambda data: (len(data), data)):
+def save(inputs: list[bytes]) -> int:
+    """Save the shortest inputs until the corpus is full; return their number."""
+    saved, size = [], 0
+    for data in sorted({*inputs}, key=lambda data: (len(data), data)):
         size += len(data)
         if size > CORPUS_BYTES_MAX:
             break
-        kept.append(data.decode("latin-1"))
-    CORPUS.write_text(json.dumps(kept, indent=0) + "\n", encoding="utf-8")
-    return len(kept)
+        saved.append(data.decode("latin-1"))
+    CORPUS.write_text(json.dumps(saved, indent=0) + "\n", encoding="utf-8")
+    return len(saved)
 
 
 def run(seconds: int, folder: Path) -> int:
@@ -112,7 +112,7 @@ def run(seconds: int, folder: Path) -> int:
 
 
 def fuzz(seconds: int, folder: Path) -> None:
-    """Fuzz in this process; it ends here."""
+    """Fuzz in this process, and end it."""
     import atheris  # type: ignore[import-untyped,unused-ignore]
 
     dictionary = folder.parent / "words"
@@ -130,7 +130,7 @@ def fuzz(seconds: int, folder: Path) -> None:
 
 
 def minimised(folder: Path) -> list[bytes]:
-    """Return the files of a folder that were kept: libFuzzer keeps only what reaches more."""
+    """Return the files of a folder: libFuzzer keeps only inputs that add coverage."""
     return [path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()]
 
 
@@ -150,10 +150,10 @@ def main() -> int:
         for number, data in enumerate(seeds()):
             (folder / f"{number:05d}").write_bytes(data)
         code = run(options.seconds, folder)
-        found = minimised(folder)
-        print(f"{len(found)} inputs reach all that was reached; exit code {code}")
+        inputs = minimised(folder)
+        print(f"{len(inputs)} inputs reach the whole coverage; exit code {code}")
         if options.save:
-            print(f"{save(found)} kept in {CORPUS.relative_to(ROOT)}")
+            print(f"{save(inputs)} saved in {CORPUS.relative_to(ROOT)}")
     return code
 
 

@@ -1,8 +1,8 @@
 """Kill or fail a writer of the journal at every system call that touches the disk: strace.
 
-The writer appends number after number, through several files and their removal, tries again what
-was refused, as the daemon does, and prints each number once it is safe. What it printed has to be
-in the journal afterwards, once and in order, and the next writer has to go on with a sound chain.
+The writer appends number after number, through several files and their removal. It retries failed
+appends, as the daemon does, and prints each number once it is safe. Every printed number has to be
+in the journal afterwards, once and in order, and the next writer has to continue a sound chain.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ Journal._write = late
     "removed before it is recorded": """
 victims = Journal._victims
 def naive(self):
-    found = victims(self)
-    for path in found:
+    paths = victims(self)
+    for path in paths:
         path.unlink()
     self._owed = [owed for owed in self._owed if owed.event_type != 'JournalPruned']
     return []
@@ -80,33 +80,35 @@ Journal._write = naive
 os.ftruncate = lambda descriptor, length: None
 """,
 }
-"""Writers as they should not be; the sweep has to catch each."""
+"""Naive writers; the sweep has to catch each."""
 
 
 @dataclass(slots=True)
-class Swept:
-    """What a sweep found."""
+class SweepReport:
+    """The result of a sweep."""
 
     points: int = 0
     failures: list[str] = field(default_factory=list)
 
 
-def sweep(root: Path, *, prelude: str = "", stride: int = 1, until_first: bool = False) -> Swept:
-    """Inject every fault at every `stride`-th call of every kind, perhaps until one does harm."""
-    found = Swept()
+def sweep(
+    root: Path, *, prelude: str = "", stride: int = 1, until_first: bool = False
+) -> SweepReport:
+    """Inject every fault at every `stride`-th call of every kind, or until the first failure."""
+    report = SweepReport()
     for injection in injections(calls_of_writer(root / "counted", prelude), stride):
-        if found.failures and until_first:
+        if report.failures and until_first:
             break
-        home = root / f"{found.points}"
-        said = run(home, prelude, ["-e", f"inject={injection}", "-o", "/dev/null"])
-        found.points += 1
-        for problem in judge(home, [int(word) for word in said.split()]):
-            found.failures.append(f"{injection}: {problem}")
-    return found
+        home = root / f"{report.points}"
+        output = run(home, prelude, ["-e", f"inject={injection}", "-o", "/dev/null"])
+        report.points += 1
+        for problem in judge(home, [int(word) for word in output.split()]):
+            report.failures.append(f"{injection}: {problem}")
+    return report
 
 
 def injections(calls: dict[str, tuple[int, int]], stride: int) -> Iterator[str]:
-    """Yield what to inject; calls that write come first."""
+    """Yield the faults to inject; calls that write come first."""
     for syscall in SYSCALLS:
         for at in range(*calls.get(syscall, (0, 0)), stride):
             # A close that strace lets fail leaves the file open, which no kernel does.
@@ -115,7 +117,7 @@ def injections(calls: dict[str, tuple[int, int]], stride: int) -> Iterator[str]:
 
 
 def judge(home: Path, acknowledged: list[int]) -> list[str]:
-    """Return what is wrong with what a writer left, and with what the next one makes of it."""
+    """Return the problems of the journal that a writer left, after the next writer."""
     problems = []
     journal = Journal(home / "journal", home / "state" / HEAD_NAME, limits=LIMITS)
     journal.open(lambda _record: None)
@@ -128,16 +130,16 @@ def judge(home: Path, acknowledged: list[int]) -> list[str]:
             numbers.append(int(str(record.data["number"])))
 
     read_journal(home / "journal", note)
-    found = verify_journal(home / "journal", home / "state" / HEAD_NAME)
-    if not found.is_sound:
-        problems.append(f"not sound: {[str(damage) for damage in found.damage]}")
+    verification = verify_journal(home / "journal", home / "state" / HEAD_NAME)
+    if not verification.is_sound:
+        problems.append(f"not sound: {[str(damage) for damage in verification.damage]}")
     if numbers != sorted(set(numbers)):
         problems.append(f"doubled or out of order: {numbers}")
-    first = numbers[0] if found.pruned_through else 0
+    first = numbers[0] if verification.pruned_through else 0
     lost = {number for number in acknowledged if number >= first} - set(numbers)
     if lost:
         problems.append(f"lost: {lost}, acknowledged {acknowledged}, there are {numbers}")
-    if any(repair.data.get("records_lost") for repair in found.repairs):
+    if any(repair.data.get("records_lost") for repair in verification.repairs):
         problems.append("records that were safe are said to be lost")
     return problems
 
@@ -147,22 +149,24 @@ def calls_of_writer(home: Path, prelude: str) -> dict[str, tuple[int, int]]:
     trace = home.with_suffix(".trace")
     trace.parent.mkdir(parents=True, exist_ok=True)
     run(home, prelude, ["-e", f"trace={','.join(SYSCALLS)}", "-o", str(trace)])
-    seen = dict.fromkeys(SYSCALLS, 0)
+    counts = dict.fromkeys(SYSCALLS, 0)
     first: dict[str, int] = {}
     for line in trace.read_text(errors="replace").splitlines():
         match = re.match(r"(\w+)\(", line)
-        if match is None or match[1] not in seen:
+        if match is None or match[1] not in counts:
             continue
-        seen[match[1]] += 1
+        counts[match[1]] += 1
         if ".start" in line:
-            first = {name: number + 1 for name, number in seen.items()}
+            first = {name: number + 1 for name, number in counts.items()}
     assert first, "the writer did not begin"
-    return {name: (first[name], seen[name] + 1) for name in SYSCALLS if seen[name] >= first[name]}
+    return {
+        name: (first[name], counts[name] + 1) for name in SYSCALLS if counts[name] >= first[name]
+    }
 
 
 def run(home: Path, prelude: str, options: list[str]) -> str:
     """Run the writer under strace; return what it acknowledged."""
     code = WRITER.format(prelude=prelude, appends=APPENDS, limits=LIMITS)
     command = ["strace", "-qq", *options, sys.executable, "-S", "-B", "-c", code, str(home)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    return done.stdout
+    process = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return process.stdout

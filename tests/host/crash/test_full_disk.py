@@ -1,4 +1,4 @@
-"""A disk that fills up at every page of a commit: the old version stays, and it is said why."""
+"""A disk that fills up at every page of a commit: the old version stays, with a reason."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_a_writer_in_place_is_caught(tmp_path: Path, mounting: tuple[str, ...]) 
 def test_a_full_disk_costs_no_version_and_leaves_nothing(
     tmp_path: Path, mounting: tuple[str, ...]
 ) -> None:
-    found = fill(tmp_path, mounting)
-    assert found["failures"] == []
-    assert found["said"], "the disk was full"
-    assert all("the disk is full: free some space" in line for line in found["said"])
+    report = fill(tmp_path, mounting)
+    assert report["failures"] == []
+    assert report["errors"], "the disk was full"
+    assert all("the disk is full: free some space" in line for line in report["errors"])

@@ -19,14 +19,14 @@ def test_a_writer_in_place_is_caught(tmp_path: Path) -> None:
 # Strides that have no factor in common with the number of faults: so every kind has its turn.
 @pytest.mark.parametrize(("writer", "stride"), [(STORAGE, 11), (COMMIT, 17)])
 def test_faults_at_some_calls_cost_nothing(tmp_path: Path, writer: Writer, stride: int) -> None:
-    found = sweep(tmp_path, writer, stride=stride)
-    assert found.points >= 15
-    assert found.is_clean, found.failures
+    report = sweep(tmp_path, writer, stride=stride)
+    assert report.points >= 15
+    assert report.is_clean, report.failures
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("writer", [STORAGE, COMMIT, ROLLBACK], ids=lambda writer: writer.name)
 def test_faults_at_every_single_call_cost_nothing(tmp_path: Path, writer: Writer) -> None:
-    found = sweep(tmp_path, writer)
-    assert found.points >= 200
-    assert found.is_clean, found.failures
+    report = sweep(tmp_path, writer)
+    assert report.points >= 200
+    assert report.is_clean, report.failures

@@ -18,9 +18,9 @@ def test_a_naive_journal_is_caught(tmp_path: Path, naive: str) -> None:
 
 
 def test_a_journal_survives_every_fault_at_every_call(tmp_path: Path) -> None:
-    found = sweep(tmp_path, stride=23)
-    assert found.points >= 40
-    assert found.failures == []
+    report = sweep(tmp_path, stride=23)
+    assert report.points >= 40
+    assert report.failures == []
 
 
 @pytest.mark.soak

@@ -1,4 +1,4 @@
-"""kill -9 of writers that share a journal: what was acknowledged is there, once and in a chain."""
+"""kill -9 of writers that share a journal: each acknowledged record is there once, in a chain."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ for number in range(100_000):
 
 
 def kill_writers(home: Path, seed: int, rounds: int) -> tuple[Counter[tuple[str, int]], int]:
-    """Let pairs of writers work and die; return what they acknowledged, and how often they died."""
+    """Kill pairs of writers; return the acknowledged records, and the number of kills."""
     rng = random.Random(seed)  # noqa: S311 - not for secrets
     acknowledged: Counter[tuple[str, int]] = Counter()
     kills = 0
@@ -52,27 +52,27 @@ def kill_writers(home: Path, seed: int, rounds: int) -> tuple[Counter[tuple[str,
         for name, writer in writers.items():
             time.sleep(rng.uniform(0.0, 0.03))
             writer.kill()
-            said, _ = writer.communicate()
+            output, _ = writer.communicate()
             kills += 1
-            # The last line may be torn: what has no line feed was not told.
-            acknowledged.update((name, int(line)) for line in said.split("\n")[:-1])
+            # The last line may be torn: without its line feed it is not acknowledged.
+            acknowledged.update((name, int(line)) for line in output.split("\n")[:-1])
     return acknowledged, kills
 
 
 def judge(home: Path, acknowledged: Counter[tuple[str, int]]) -> None:
-    found: Counter[tuple[str, int]] = Counter()
+    counts: Counter[tuple[str, int]] = Counter()
 
     def note(record: JournalRecord) -> None:
         if record.event_type == "Counted":
-            found[record.trace_id, int(str(record.data["number"]))] += 1
+            counts[record.trace_id, int(str(record.data["number"]))] += 1
 
     read_journal(home / "journal", note)
     verified = verify_journal(home / "journal", home / "state" / HEAD_NAME)
-    left = [damage for damage in verified.damage if damage.kind != "unfinished"]
-    assert left == [], "a last line that the last kill tore is all that may be wrong"
+    damage_left = [damage for damage in verified.damage if damage.kind != "unfinished"]
+    assert damage_left == [], "a last line that the last kill tore is all that may be wrong"
     assert not any(repair.data["records_lost"] for repair in verified.repairs)
-    assert not acknowledged - found, "acknowledged and lost"
-    assert set(found.values()) == {1}, "doubled"
+    assert not acknowledged - counts, "acknowledged and lost"
+    assert set(counts.values()) == {1}, "doubled"
 
 
 def test_writers_that_are_killed_side_by_side_lose_nothing_they_acknowledged(

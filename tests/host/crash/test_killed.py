@@ -17,13 +17,13 @@ def test_a_writer_in_place_is_caught(tmp_path: Path) -> None:
 
 
 def test_thirty_kills_cost_nothing(tmp_path: Path) -> None:
-    found = kill_loop(tmp_path, 30)
-    assert found.points == 30 > 2 * len(ACTS)
-    assert found.is_clean, found.failures
+    report = kill_loop(tmp_path, 30)
+    assert report.points == 30 > 2 * len(ACTS)
+    assert report.is_clean, report.failures
 
 
 @pytest.mark.soak
 def test_three_hundred_kills_cost_nothing(tmp_path: Path) -> None:
-    found = kill_loop(tmp_path, 300, seed=2)
-    assert found.points == 300
-    assert found.is_clean, found.failures
+    report = kill_loop(tmp_path, 300, seed=2)
+    assert report.points == 300
+    assert report.is_clean, report.failures

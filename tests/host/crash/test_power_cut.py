@@ -19,9 +19,9 @@ from tools.crash.writers import (
     STORAGE,
     WITHOUT_FILE_SYNC,
     WITHOUT_FOLDER_SYNC,
-    Found,
+    CrashReport,
     Writer,
-    judge,
+    check_home,
     make_home,
 )
 
@@ -33,10 +33,10 @@ def test_a_recording_ends_with_what_is_on_the_disk(tmp_path: Path, writer: Write
     make_home(tmp_path / "home")
     recording = record(writer, tmp_path / "home")
     assert final_state(recording) == state_on_disk(tmp_path / "home")
-    assert recording.ops[-1].kind == "promise"
+    assert recording.ops[-1].kind == "acknowledge"
 
 
-def test_a_disk_does_what_it_is_asked() -> None:
+def test_a_disk_applies_its_operations() -> None:
     disk = Disk(folders={0: {}})
     for op in (
         Op("name", 0, names=((0, "a", 1),)),
@@ -51,18 +51,18 @@ def test_a_disk_does_what_it_is_asked() -> None:
 
 @pytest.mark.parametrize("prelude", [IN_PLACE, WITHOUT_FILE_SYNC, WITHOUT_FOLDER_SYNC])
 def test_a_writer_that_does_not_wait_for_the_disk_is_caught(tmp_path: Path, prelude: str) -> None:
-    found = cut_everywhere(tmp_path, STORAGE, prelude=prelude, is_first_enough=True)
-    assert not found.is_clean
+    report = cut_everywhere(tmp_path, STORAGE, prelude=prelude, is_first_enough=True)
+    assert not report.is_clean
 
 
 @pytest.mark.parametrize("writer", [STORAGE, COMMIT, ROLLBACK], ids=lambda writer: writer.name)
 def test_a_power_cut_at_any_moment_costs_nothing(tmp_path: Path, writer: Writer) -> None:
-    found = cut_everywhere(tmp_path, writer)
-    assert found.points >= 10
-    assert found.is_clean, found.failures
+    report = cut_everywhere(tmp_path, writer)
+    assert report.points >= 10
+    assert report.is_clean, report.failures
 
 
-def test_a_folder_that_a_killed_writer_made_is_on_disk_before_the_first_promise(
+def test_a_folder_that_a_killed_writer_made_is_on_disk_before_the_first_acknowledgement(
     tmp_path: Path,
 ) -> None:
     home = Home(tmp_path / "home")
@@ -70,10 +70,10 @@ def test_a_folder_that_a_killed_writer_made_is_on_disk_before_the_first_promise(
     home.bucket_file(BUCKET).write_bytes(FIRST)
     killed_before_it_synced = "history.folder.mkdir(parents=True)"
     recording = record(STORAGE.with_prelude(killed_before_it_synced), home.root)
-    found = Found()
-    for promised, state in states_of(recording):
+    report = CrashReport()
+    for acknowledged, state in states_of(recording):
         put(state, tmp_path / "state")
-        judge(tmp_path / "state", dict(promised), f"state {found.points}", found)
+        check_home(tmp_path / "state", dict(acknowledged), f"state {report.points}", report)
         shutil.rmtree(tmp_path / "state")
-    assert found.points >= 10
-    assert found.is_clean, found.failures
+    assert report.points >= 10
+    assert report.is_clean, report.failures
