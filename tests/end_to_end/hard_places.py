@@ -38,25 +38,25 @@ def without_network(command: Sequence[str]) -> tuple[str, ...]:
 
 
 class WaitingSimulation(Simulation):
-    """An appliance whose daemon waits for its home; `with` waits for nothing."""
+    """An appliance whose daemon waits for its home; `with` does not wait."""
 
     def __init__(self, home: Path, daemon: Sequence[str] = ()) -> None:
         waiting = ("sh", "-c", 'exec "$@" --wait', "sh", *(daemon or trader()))
         super().__init__(home, daemon=waiting)
 
     def wait_until_ready(self, timeout_s: float = 0.0) -> None:
-        """Wait for nothing: it may never be."""
+        """Return at once: it may never be ready."""
         del timeout_s
 
 
 def health(home: Path, *more: str, within: Sequence[str] = ()) -> dict[str, Any]:
-    """Return what `trader health --json` says."""
+    """Return the report of `trader health --json`."""
     command = (sys.executable, "-m", "host.cli", "--home", str(home), "health", "--json", *more)
-    done = subprocess.run((*within, *command), capture_output=True, text=True, check=False)
-    assert done.returncode in {0, 1}, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    completed = subprocess.run((*within, *command), capture_output=True, text=True, check=False)
+    assert completed.returncode in {0, 1}, completed.stderr
+    report: dict[str, Any] = json.loads(completed.stdout)
+    return report
 
 
 def ids(report: dict[str, Any]) -> set[str]:
-    return {found["id"] for found in report["findings"]}
+    return {finding["id"] for finding in report["findings"]}

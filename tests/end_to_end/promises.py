@@ -63,7 +63,7 @@ def assert_promises(home: Path) -> None:
 
 
 def acked_edges(appliance: Simulation) -> int:
-    """Return how many edges the board was told are safe."""
+    """Return how many edges were acknowledged to the board."""
     return sum((e.source, e.kind) == ("board", "edge_acked") for e in appliance.events)
 
 

@@ -137,9 +137,9 @@ def test_a_dimmed_night_reaches_the_drivers(tmp_path: Path) -> None:
 
 def test_the_demo_executes_the_firmware_and_prints_its_leds() -> None:
     command = (sys.executable, "-P", "-m", "host.cli", "demo", "--board", "avr", "--once", "--json")
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert {level for row in found["frame"] for level in row} == {0, 7}
-    page = result_screen(found["plan"], 0).frame(0.0)
-    assert Frame.from_rows(found["frame"]) == lit(page)
+    completed = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert completed.returncode == 0, completed.stderr
+    report = json.loads(completed.stdout)
+    assert {level for row in report["frame"] for level in row} == {0, 7}
+    page = result_screen(report["plan"], 0).frame(0.0)
+    assert Frame.from_rows(report["frame"]) == lit(page)

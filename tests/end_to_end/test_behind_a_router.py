@@ -25,19 +25,19 @@ class DaemonLines:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
-        self._unseen: list[dict[str, Any]] = []
+        self._pending: list[dict[str, Any]] = []
 
     async def wait_for(self, kind: str) -> dict[str, Any]:
         """Return the first event of a kind that was not waited for yet, in any order of kinds."""
         assert self.process.stderr is not None
         async with asyncio.timeout(PATIENCE_S):
-            while not (found := [r for r in self._unseen if r["event_type"] == kind]):
+            while not (matches := [r for r in self._pending if r["event_type"] == kind]):
                 line = await self.process.stderr.readline()
                 assert line, f"the daemon ended without {kind}"
                 with contextlib.suppress(ValueError, KeyError):
-                    self._unseen.append(event_of_line(json.loads(line)))
-        self._unseen.remove(found[0])
-        return found[0]
+                    self._pending.append(event_of_line(json.loads(line)))
+        self._pending.remove(matches[0])
+        return matches[0]
 
 
 @contextlib.asynccontextmanager
@@ -76,19 +76,19 @@ def test_a_press_is_answered_through_a_router_that_came_late_and_restarts_under_
     home = home_behind(tmp_path / "router.sock")
 
     async def scenario() -> None:
-        async with service(built, tmp_path) as router, daemon(home, plan_s=1.5) as told:
-            await told.wait_for("PortMissing")
+        async with service(built, tmp_path) as router, daemon(home, plan_s=1.5) as lines:
+            await lines.wait_for("PortMissing")
             await router.start()
-            connected = await told.wait_for("BoardConnected")
+            connected = await lines.wait_for("BoardConnected")
             assert connected["data"]["board"] == "uno_q"
-            await told.wait_for("WorkerWarm")
+            await lines.wait_for("WorkerWarm")
             await press(router)
-            await told.wait_for("PlanRequested")
+            await lines.wait_for("PlanRequested")
             await router.stop()
-            await told.wait_for("PortMissing")
+            await lines.wait_for("PortMissing")
             await router.start()
-            stored = await told.wait_for("PlanStored")
-            shown = await told.wait_for("FrameShown")
+            stored = await lines.wait_for("PlanStored")
+            shown = await lines.wait_for("FrameShown")
             assert shown["trace_id"] == stored["trace_id"]
 
     asyncio.run(scenario())
@@ -102,17 +102,17 @@ def test_no_command_takes_the_board_from_a_daemon_behind_a_router(
     home = home_behind(tmp_path / "router.sock")
 
     async def scenario() -> None:
-        async with service(built, tmp_path) as router, daemon(home, plan_s=0.0) as told:
+        async with service(built, tmp_path) as router, daemon(home, plan_s=0.0) as lines:
             await router.start()
-            await told.wait_for("BoardConnected")
+            await lines.wait_for("BoardConnected")
             command = (sys.executable, "-P", "-m", "host.cli", "--home", str(home), "board", "info")
-            done = await asyncio.to_thread(
+            completed = await asyncio.to_thread(
                 subprocess.run, command, capture_output=True, text=True, timeout=60, check=False
             )
-            assert done.returncode == 1
-            assert f"served by process {told.process.pid}" in done.stderr
+            assert completed.returncode == 1
+            assert f"served by process {lines.process.pid}" in completed.stderr
             await press(router)
-            await told.wait_for("PlanStored")
+            await lines.wait_for("PlanStored")
 
     asyncio.run(scenario())
 
@@ -124,7 +124,7 @@ def test_board_info_asks_through_the_router(built: Built, tmp_path: Path) -> Non
         async with service(built, tmp_path) as router:
             await router.start()
             command = (sys.executable, "-P", "-m", "host.cli", "--home", str(home), "board")
-            done = await asyncio.to_thread(
+            completed = await asyncio.to_thread(
                 subprocess.run,
                 (*command, "info", "--json"),
                 capture_output=True,
@@ -132,9 +132,9 @@ def test_board_info_asks_through_the_router(built: Built, tmp_path: Path) -> Non
                 timeout=60,
                 check=False,
             )
-            assert done.returncode == 0, done.stderr
-            found = json.loads(done.stdout)
-            assert (found["board"], found["compatible"]) == ("uno_q", True)
-            assert found["pictures"]["confirmed"] > 0
+            assert completed.returncode == 0, completed.stderr
+            info = json.loads(completed.stdout)
+            assert (info["board"], info["compatible"]) == ("uno_q", True)
+            assert info["pictures"]["confirmed"] > 0
 
     asyncio.run(scenario())

@@ -176,9 +176,9 @@ def test_the_self_test_in_the_terminal_takes_answers_and_sums_up(
     answers = "y\n\nn\ny\ny\ny\n"
     code, out, err = typed(answers, "test", "--port", port, "--buttons", "0", "--json")
     assert code == 1
-    found = json.loads(out)
-    assert found["passed"] is False
-    by_name = {step["name"]: step["result"] for step in found["steps"]}
+    report = json.loads(out)
+    assert report["passed"] is False
+    by_name = {step["name"]: step["result"] for step in report["steps"]}
     assert by_name["matrix all"] == by_name["matrix sweep"] == "passed"
     assert by_name["matrix order"] == "failed"
     assert by_name["back again"] == "passed"
@@ -203,20 +203,20 @@ def test_a_self_test_with_a_firmware_of_another_protocol_names_the_remedy(
     plug: Callable[[Sequence[str]], Simulation],
 ) -> None:
     port = plug((*BOARD_COMMAND, "--protocol", "9")).port
-    done = run("test", "--port", port, "--unattended")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "trader board flash" in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+    completed = run("test", "--port", port, "--unattended")
+    assert (completed.returncode, completed.stdout) == (1, "")
+    assert "trader board flash" in completed.stderr
+    assert len(completed.stderr.strip().splitlines()) == 1
 
 
 def test_info_tries_the_link_and_tells_its_counters(bench: Simulation) -> None:
-    done = run("info", "--port", bench.port, "--json")
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert found["pictures"]["confirmed"] == 20
-    assert 0 < found["pictures"]["median_ms"] <= found["pictures"]["max_ms"]
-    assert found["link"]["packets_received"] >= 21
-    assert {"retransmits", "crc_errors", "rtt_max_ms", "port_openings"} <= found["link"].keys()
+    completed = run("info", "--port", bench.port, "--json")
+    assert completed.returncode == 0, completed.stderr
+    report = json.loads(completed.stdout)
+    assert report["pictures"]["confirmed"] == 20
+    assert 0 < report["pictures"]["median_ms"] <= report["pictures"]["max_ms"]
+    assert report["link"]["packets_received"] >= 21
+    assert {"retransmits", "crc_errors", "rtt_max_ms", "port_openings"} <= report["link"].keys()
 
 
 def test_the_words_of_info_stand_in_one_column(bench: Simulation) -> None:
@@ -226,9 +226,9 @@ def test_the_words_of_info_stand_in_one_column(bench: Simulation) -> None:
 
 
 def test_the_monitor_shows_each_packet_both_ways(bench: Simulation) -> None:
-    done = run("monitor", "--port", bench.port, "--count", "6", "--json")
-    assert done.returncode == 0, done.stderr
-    packets = [r for r in map(json.loads, done.stdout.splitlines()) if "kind" in r]
+    completed = run("monitor", "--port", bench.port, "--count", "6", "--json")
+    assert completed.returncode == 0, completed.stderr
+    packets = [r for r in map(json.loads, completed.stdout.splitlines()) if "kind" in r]
     assert len(packets) == 6
     kinds = [(packet["direction"], packet["kind"]) for packet in packets]
     assert kinds[:2] == [("to_board", "HELLO"), ("to_host", "HELLO_REPLY")]
@@ -273,12 +273,12 @@ def test_no_command_takes_the_board_from_a_running_daemon(tmp_path: Path, action
     home = small_home(tmp_path)
     with quick(home) as appliance:
         assert appliance.daemon is not None
-        done = run(action, "--port", appliance.port)
-        assert done.returncode == 1
-        assert done.stdout == ""
-        assert f"in use by process {appliance.daemon.pid}" in done.stderr
-        assert f"kill {appliance.daemon.pid}" in done.stderr
-        assert len(done.stderr.strip().splitlines()) == 1
+        completed = run(action, "--port", appliance.port)
+        assert completed.returncode == 1
+        assert completed.stdout == ""
+        assert f"in use by process {appliance.daemon.pid}" in completed.stderr
+        assert f"kill {appliance.daemon.pid}" in completed.stderr
+        assert len(completed.stderr.strip().splitlines()) == 1
         appliance.press()
         appliance.wait_for_answer()
         kinds = {event.kind for event in appliance.events if event.source == "daemon"}
@@ -290,6 +290,6 @@ def test_no_command_takes_the_board_from_a_running_daemon(tmp_path: Path, action
     [("--count", "0"), ("--count", "x"), ("--seconds", "-1"), ("--seconds", "nan")],
 )
 def test_limits_that_make_no_sense_are_refused(wrong: tuple[str, str]) -> None:
-    done = run("monitor", *wrong)
-    assert done.returncode == 2
-    assert len(done.stderr.strip().splitlines()) == 1
+    completed = run("monitor", *wrong)
+    assert completed.returncode == 2
+    assert len(completed.stderr.strip().splitlines()) == 1

@@ -15,20 +15,20 @@ GROWTH_MAX_KB = 64.0
 
 @pytest.mark.usefixtures("avr")
 def test_twelve_presses_in_a_row_give_twelve_plans(tmp_path: Path) -> None:
-    found = press_often(tmp_path, 12, AVR_COMMAND, look_every=3)
-    assert found.broken == []
-    assert (found.presses, found.plans) == (12, 12)
-    assert len(found.daemon_mb) == len(found.worker_mb) == 3
+    result = press_often(tmp_path, 12, AVR_COMMAND, look_every=3)
+    assert result.broken == []
+    assert (result.presses, result.plans) == (12, 12)
+    assert len(result.daemon_mb) == len(result.worker_mb) == 3
 
 
 @pytest.mark.soak
 @pytest.mark.usefixtures("avr")
 def test_a_thousand_presses_lose_nothing_and_nothing_grows(tmp_path: Path) -> None:
-    found = press_often(tmp_path, 1_000, AVR_COMMAND)
-    assert found.broken == []
-    assert found.plans == 1_000
-    assert Endured.growth_kb(found.daemon_mb) < GROWTH_MAX_KB, found.daemon_mb
-    assert Endured.growth_kb(found.worker_mb) < GROWTH_MAX_KB, found.worker_mb
+    result = press_often(tmp_path, 1_000, AVR_COMMAND)
+    assert result.broken == []
+    assert result.plans == 1_000
+    assert Endured.growth_kb(result.daemon_mb) < GROWTH_MAX_KB, result.daemon_mb
+    assert Endured.growth_kb(result.worker_mb) < GROWTH_MAX_KB, result.worker_mb
 
 
 @pytest.mark.parametrize(

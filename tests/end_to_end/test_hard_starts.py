@@ -46,17 +46,17 @@ def test_without_a_home_it_waits_says_so_and_serves_the_one_that_comes(tmp_path:
     with WaitingSimulation(home) as appliance:
         wait_for_fault(appliance, Fault.HOME_MISSING)
         waiting = appliance.wait_for("daemon", "WaitingForHome")
-        assert "no trader home found here" in waiting.record["data"]["problem"]
+        assert "no trader home findings here" in waiting.record["data"]["problem"]
         assert ids(health(home)) >= {"home_missing"}
         appliance.press()
         small_home(home)
-        # The press waited on the board; it is younger than 10 s or it is told to be too old.
+        # The press waited on the board; it is younger than 10 s or it is reported as too old.
         appliance.wait_for_any("daemon", {"PlanStored", "PressExpired"})
         appliance.stop_daemon()
     assert_promises(home)
 
 
-def test_a_daemon_that_waits_ends_when_it_is_told_to(tmp_path: Path) -> None:
+def test_a_daemon_that_waits_can_be_stopped(tmp_path: Path) -> None:
     with WaitingSimulation(tmp_path / "home") as appliance:
         appliance.wait_for("daemon", "WaitingForHome")
         assert appliance.stop_daemon() == 0
@@ -79,7 +79,7 @@ def test_on_a_read_only_home_it_shows_that_nothing_can_be_kept(tmp_path: Path) -
     assert report["ready"] is False
 
 
-def test_on_a_full_disk_it_starts_degraded_and_recovers_without_anybody(tmp_path: Path) -> None:
+def test_on_a_full_disk_it_starts_degraded_and_recovers_by_itself(tmp_path: Path) -> None:
     home = small_home(tmp_path / "home")
     with WaitingSimulation(home, on_small_disk(FILL + FREE_LATER, home, trader())) as appliance:
         wait_for_fault(appliance, Fault.CANNOT_WRITE)
@@ -122,7 +122,7 @@ def test_without_any_network_it_plans(tmp_path: Path) -> None:
     assert len(plan_files(home)) == 1
 
 
-def test_with_a_clock_far_in_the_past_it_shows_that_and_mends_when_it_is_right(
+def test_with_a_clock_far_in_the_past_it_shows_that_and_clears_it_when_it_is_right(
     tmp_path: Path,
 ) -> None:
     home = small_home(tmp_path / "home")
@@ -154,9 +154,9 @@ def test_a_fault_is_on_the_matrix_and_in_the_health_until_a_plan_mends_it(
         appliance.wait_for("daemon", "PlanFailed")
         wait_for_fault(appliance, fault)
         wait_until(lambda: fault.value in health(home)["daemon"]["faults"], appliance)
-        found = [f for f in health(home)["findings"] if f["fault"] == fault.value]
-        assert len(found) == 1
-        assert found[0]["since"] >= requested.record["timestamp"][:19]
+        findings = [f for f in health(home)["findings"] if f["fault"] == fault.value]
+        assert len(findings) == 1
+        assert findings[0]["since"] >= requested.record["timestamp"][:19]
         appliance.stop_daemon()
         appliance.restart_daemon(trader())
         wait_for_fault(appliance, fault)

@@ -102,11 +102,11 @@ def test_a_request_that_waited_too_long_for_a_new_daemon_expires_visibly(tmp_pat
         appliance.wait_for_daemon_end()
         appliance.pump_for(1.5)
         appliance.restart_daemon(trader())
-        told = appliance.wait_for("daemon", "PlanExpired")
+        expired = appliance.wait_for("daemon", "PlanExpired")
         appliance.stop_daemon()
     assert_promises(home)
     assert plan_files(home) == []
-    assert told.record["trace_id"] == of_type(home, "PlanRequested")[0].trace_id
+    assert expired.record["trace_id"] == of_type(home, "PlanRequested")[0].trace_id
 
 
 def test_a_press_that_waited_too_long_for_a_new_daemon_is_recorded_not_executed(
@@ -142,9 +142,9 @@ def test_a_cancel_holds_across_a_kill(tmp_path: Path) -> None:
 def kill_at_random(home: Path, seed: int, presses: int) -> None:
     """Press and kill at random moments, then let it settle."""
     rng = random.Random(seed)  # noqa: S311 - not for secrets
-    told: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     with quick(home, plan_s=0.1) as appliance:
-        appliance.follow(lambda event: told.update([event.kind]))
+        appliance.follow(lambda event: counts.update([event.kind]))
         for _ in range(presses):
             appliance.press(ms=rng.choice([40, 100, 200]))
             appliance.pump_for(rng.uniform(0.0, 0.9))
@@ -154,18 +154,18 @@ def kill_at_random(home: Path, seed: int, presses: int) -> None:
         # counts is what it queued.
         appliance.wait_until_ready()
         appliance.pump_for(0.5)
-        wait_until(lambda: told["edge_acked"] == told["edge"], appliance)
+        wait_until(lambda: counts["edge_acked"] == counts["edge"], appliance)
         wait_until(lambda: is_settled(home), appliance)
         appliance.stop_daemon()
     assert_promises(home)
-    assert len(of_type(home, "ButtonEdge")) == told["edge"] > 0
+    assert len(of_type(home, "ButtonEdge")) == counts["edge"] > 0
 
 
 def is_settled(home: Path) -> bool:
-    """Tell whether every press has its verdict, and every request its answer."""
-    asked = {r.trace_id for r in of_type(home, "PlanRequested")}
+    """Return whether every press has its verdict, and every request its answer."""
+    requested = {r.trace_id for r in of_type(home, "PlanRequested")}
     answered = {r.trace_id for r in of_type(home, "PlanStored", "PlanExpired")}
-    return asked == answered and not presses_without_verdict(journal(home))
+    return requested == answered and not presses_without_verdict(journal(home))
 
 
 def test_nothing_is_lost_or_doubled_when_the_daemon_is_killed_at_random(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A board whose firmware speaks another protocol: seen on the board, said here, and mended."""
+"""A board whose firmware speaks another protocol: shown, reported and fixed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tools.chaos.promises import plan_files
 OTHER = (*BOARD_COMMAND, "--protocol", "9")
 
 
-def test_it_is_said_once_with_the_command_that_mends_it_and_the_board_shows_its_own_sign(
+def test_it_is_reported_once_with_its_remedy_and_the_board_shows_its_own_picture(
     tmp_path: Path,
 ) -> None:
     home = small_home(tmp_path)
@@ -21,17 +21,17 @@ def test_it_is_said_once_with_the_command_that_mends_it_and_the_board_shows_its_
     try:
         appliance.start_board()
         appliance.start_daemon()
-        told = appliance.wait_for("daemon", "FirmwareIncompatible").record
-        assert told["severity"] == "ERROR"
-        assert told["data"]["protocol"] == "9 to 9"
-        assert told["data"]["protocol_of_host"] == "1 to 1"
-        assert "trader board flash" in told["data"]["remedy"]
+        event = appliance.wait_for("daemon", "FirmwareIncompatible").record
+        assert event["severity"] == "ERROR"
+        assert event["data"]["protocol"] == "9 to 9"
+        assert event["data"]["protocol_of_host"] == "1 to 1"
+        assert "trader board flash" in event["data"]["remedy"]
         shown = appliance.wait_for("board", "incompatible").record["levels"]
         assert Frame.from_rows(shown) == incompatible_frame()
         assert appliance.levels == shown
         appliance.pump_for(6.0)  # HELLO goes on, every 5 s
-        told_again = [e for e in appliance.events if e.kind == "FirmwareIncompatible"]
-        assert len(told_again) == 1
+        repeats = [e for e in appliance.events if e.kind == "FirmwareIncompatible"]
+        assert len(repeats) == 1
     finally:
         appliance.close()
 

@@ -182,8 +182,8 @@ def test_a_plan_in_flight_does_not_keep_the_daemon_from_stopping(tmp_path: Path)
         assert appliance.daemon is not None
         appliance.daemon.terminate()
         assert appliance.wait_for_daemon_end(timeout_s=20) == 0
-        told = [record.event_type for record in journal(home)]
-        assert told[-2:] == ["PlanRequested", "DaemonStopped"], "it is open, for the next start"
+        types = [record.event_type for record in journal(home)]
+        assert types[-2:] == ["PlanRequested", "DaemonStopped"], "it is open, for the next start"
 
 
 def test_a_second_daemon_in_the_same_home_is_refused_with_a_clear_message(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_a_worker_that_is_killed_once_costs_nothing_but_time(tmp_path: Path) -> 
     assert of_type(home, "PlanFailed", "BreakerChanged") == []
 
 
-def test_an_error_that_nobody_foresaw_ends_the_plan_and_nothing_else(tmp_path: Path) -> None:
+def test_an_unexpected_error_ends_the_plan_and_nothing_else(tmp_path: Path) -> None:
     home = small_home(tmp_path)
     command = (sys.executable, TAMPERED, json.dumps({"fails_to_save": True}))
     with Simulation(home, daemon=command) as appliance:

@@ -18,40 +18,40 @@ from tests.end_to_end.promises import PATIENCE_S, assert_promises, quick, small_
 
 
 class Manager:
-    """What was said to the service manager, each with its time."""
+    """The messages to the service manager."""
 
     def __init__(self, path: Path) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(str(path))
-        self.said: list[str] = []
+        self.messages: list[str] = []
 
     def listen(self) -> list[str]:
-        """Return all that was said until now."""
+        """Return all messages until now."""
         self.socket.setblocking(False)
         while True:
             try:
-                self.said.append(self.socket.recv(4096).decode())
+                self.messages.append(self.socket.recv(4096).decode())
             except BlockingIOError:
-                return self.said
+                return self.messages
 
     def wait_for(self, start: str) -> str:
-        """Wait until something is said that begins so."""
+        """Wait for a message that begins so."""
         deadline_s = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline_s:
             for word in self.listen():
                 if word.startswith(start):
                     return word
             time.sleep(0.05)
-        raise AssertionError(f"{start} was not said: {self.said}")
+        raise AssertionError(f"{start} was not sent: {self.messages}")
 
 
 @pytest.fixture
 def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Manager]:
-    found = Manager(tmp_path / "notify")
+    manager = Manager(tmp_path / "notify")
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
     monkeypatch.setenv("WATCHDOG_USEC", "1000000")
-    yield found
-    found.socket.close()
+    yield manager
+    manager.socket.close()
 
 
 def test_it_says_ready_feeds_the_watchdog_and_ends_in_order_with_a_plan_in_flight(
@@ -65,10 +65,10 @@ def test_it_says_ready_feeds_the_watchdog_and_ends_in_order_with_a_plan_in_fligh
         appliance.wait_for("daemon", "PlanRequested")
         manager.wait_for("WATCHDOG=1")
         assert appliance.stop_daemon() == 0
-        said = manager.listen()
-        assert said.count("READY=1") == 1
-        assert said[-1] == "STOPPING=1"
-        # What was asked for is not lost: the next daemon answers it, or says that it is too old.
+        messages = manager.listen()
+        assert messages.count("READY=1") == 1
+        assert messages[-1] == "STOPPING=1"
+        # The request is not lost: the next daemon answers it, or reports that it is too old.
         appliance.restart_daemon(trader())
         appliance.wait_for_any("daemon", {"PlanStored", "PlanExpired"})
         appliance.stop_daemon()
@@ -81,12 +81,12 @@ def test_a_daemon_that_hangs_feeds_the_watchdog_no_more(tmp_path: Path, manager:
         assert appliance.daemon is not None
         appliance.daemon.send_signal(signal.SIGSTOP)
         time.sleep(0.2)
-        heard = len(manager.listen())
+        n_messages = len(manager.listen())
         time.sleep(2.0)
-        assert len(manager.listen()) == heard
+        assert len(manager.listen()) == n_messages
         appliance.daemon.send_signal(signal.SIGCONT)
         wait = time.monotonic() + PATIENCE_S
-        while len(manager.listen()) == heard:
+        while len(manager.listen()) == n_messages:
             assert time.monotonic() < wait
             time.sleep(0.05)
         assert appliance.stop_daemon() == 0
@@ -147,9 +147,9 @@ def test_the_appliance_asks_the_kernel_for_nothing_that_its_unit_forbids(tmp_pat
     subprocess.run(
         ("strace", "-f", "-qq", "-o", trace, *demo), check=True, stdout=subprocess.DEVNULL
     )
-    asked = set(
+    called = set(
         re.findall(r"^\d+ +([a-z_0-9]+)\(", trace.read_text("utf-8", "replace"), re.MULTILINE)
     )
     allowed = calls_of("@system-service") - calls_of("@privileged") - calls_of("@resources")
-    assert "read" in asked
-    assert asked - allowed - calls_of("@default") <= NOT_NEEDED
+    assert "read" in called
+    assert called - allowed - calls_of("@default") <= NOT_NEEDED

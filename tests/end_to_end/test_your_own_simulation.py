@@ -45,9 +45,9 @@ def test_one_trace_id_joins_press_plan_frame_and_journal(appliance: Simulation, 
     assert json.loads(plan_file.read_bytes()) == answer.plan
     lines = (home / "journal" / "journal.jsonl").read_text(encoding="utf-8").splitlines()
     records = [json.loads(line) for line in lines]
-    told = [r["event_type"] for r in records if r["trace_id"] == answer.trace_id]
-    assert told[:3] == ["ButtonEdge", "ButtonEdge", "PlanRequested"]
-    assert "PlanningCompleted" in told[: told.index("PlanStored")]
+    types = [r["event_type"] for r in records if r["trace_id"] == answer.trace_id]
+    assert types[:3] == ["ButtonEdge", "ButtonEdge", "PlanRequested"]
+    assert "PlanningCompleted" in types[: types.index("PlanStored")]
 
 
 def test_a_hold_leads_to_the_next_bucket(appliance: Simulation) -> None:

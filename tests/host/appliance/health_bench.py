@@ -84,12 +84,12 @@ class Bench:
         PlanStore(self.home).save(record, self.now())
 
     @property
-    def memory(self) -> MonitorState:
-        found = read_monitor_state(self.home.state_dir)
-        assert found is not None
-        return found
+    def saved_state(self) -> MonitorState:
+        state = read_monitor_state(self.home.state_dir)
+        assert state is not None
+        return state
 
 
 Scene = Callable[[Bench], Coroutine[object, object, None]]
 Act = Callable[..., None]
-"""Runs a scene with a desk, within a loop."""
+"""Runs a scene with a monitor, within a loop."""

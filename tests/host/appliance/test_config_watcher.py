@@ -1,4 +1,4 @@
-"""Every version of a configuration is an event, once, whoever made it."""
+"""Every version of a configuration is published once, also those of commands."""
 
 from __future__ import annotations
 
@@ -30,35 +30,35 @@ NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 Use = Callable[[ConfigWatcher, list[Event]], Awaitable[None]]
 
 
-async def check_once(watcher: ConfigWatcher, _heard: list[Event]) -> None:
+async def check_once(watcher: ConfigWatcher, _events: list[Event]) -> None:
     await watcher.check()
 
 
-async def recover(watcher: ConfigWatcher, _heard: list[Event]) -> None:
+async def recover(watcher: ConfigWatcher, _events: list[Event]) -> None:
     await watcher.recover()
 
 
 def events_of(home: Home, use: Use = check_once) -> list[Event]:
     """Let a daemon's watcher check once, or do something else; return its events."""
-    heard: list[Event] = []
+    events: list[Event] = []
 
     async def work() -> None:
         press_log = PressLog()
         journal = Journal(home.journal_dir, state=press_log.state)
         journal.open(press_log.note)
         bus = EventBus(lambda: NOON)
-        bus.subscribe("test", heard.append)
+        bus.subscribe("test", events.append)
         recorder = Recorder(journal, press_log, bus, lambda: NOON, lambda _failing: None)
         screen = Screen(lambda _frame, _brightness: 0)
         watcher = ConfigWatcher(home, recorder, screen)
-        await use(watcher, heard)
+        await use(watcher, events)
         screen.close()
         await recorder.close()
         await bus.close()
         journal.close()
 
     asyncio.run(work())
-    return heard
+    return events
 
 
 def save(home: Home, text: str) -> None:
@@ -67,7 +67,7 @@ def save(home: Home, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def test_an_edit_a_command_and_what_happened_while_nobody_looked_are_each_told_once(
+def test_an_edit_a_command_and_a_change_without_a_daemon_are_each_published_once(
     tmp_path: Path,
 ) -> None:
     home = small_home(tmp_path)
@@ -84,18 +84,18 @@ def test_an_edit_a_command_and_what_happened_while_nobody_looked_are_each_told_o
             changed_by="system",
         )
     later = events_of(home)
-    assert events_of(home) == [], "a daemon that starts again has told it already"
-    found = [event for event in (*first, *later) if isinstance(event, ConfigurationChanged)]
-    assert [(e.version, e.changed_by, e.reason) for e in found] == [
+    assert events_of(home) == [], "it is in the journal already"
+    changes = [event for event in (*first, *later) if isinstance(event, ConfigurationChanged)]
+    assert [(e.version, e.changed_by, e.reason) for e in changes] == [
         (1, "user", "I begin"),
         (2, "system", "by command"),
         (3, "system", "again"),
     ]
-    assert found[-1].sha256 == commit_edit(home, "core").sha256
-    assert {event.bucket_id for event in found} == {"core"}
+    assert changes[-1].sha256 == commit_edit(home, "core").sha256
+    assert {event.bucket_id for event in changes} == {"core"}
 
 
-def test_a_wrong_file_is_told_with_its_problems_and_no_version(tmp_path: Path) -> None:
+def test_an_invalid_file_is_reported_with_its_problems_and_no_version(tmp_path: Path) -> None:
     home = small_home(tmp_path)
     save(home, "max_plan_depth = 99\n")
     (event,) = events_of(home)
@@ -116,11 +116,11 @@ def test_a_folder_where_the_daemon_was_started_is_not_taken_for_the_program(
     assert isinstance(event, ConfigurationChanged)
 
 
-def test_a_sound_home_is_nothing_to_tell_of(tmp_path: Path) -> None:
+def test_a_sound_home_publishes_nothing(tmp_path: Path) -> None:
     assert events_of(small_home(tmp_path), recover) == []
 
 
-def test_a_disk_that_refuses_is_told_of_and_the_rest_goes_on(
+def test_a_disk_that_refuses_is_reported_and_the_rest_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_self: ConfigHistory) -> None:
@@ -133,7 +133,7 @@ def test_a_disk_that_refuses_is_told_of_and_the_rest_goes_on(
     assert events == ["ConfigHistoryNotRepaired", "HalfFilesRemoved"]
 
 
-def test_what_a_disk_refused_is_kept_once_it_can_be_though_nobody_edits_again(
+def test_an_edit_that_a_disk_refused_is_committed_later_without_another_edit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(config_watcher, "RETRY_MIN_S", 0.01)
@@ -143,25 +143,25 @@ def test_what_a_disk_refused_is_kept_once_it_can_be_though_nobody_edits_again(
     history.parent.mkdir(parents=True, exist_ok=True)
     history.write_text("in the way", encoding="utf-8")
 
-    async def use(watcher: ConfigWatcher, heard: list[Event]) -> None:
+    async def use(watcher: ConfigWatcher, events: list[Event]) -> None:
         serving = asyncio.ensure_future(watcher.serve())
         async with asyncio.timeout(30):
-            while not heard:  # noqa: ASYNC110 - seen from outside, as a person does
+            while not events:  # noqa: ASYNC110 - seen from outside, as a person does
                 await asyncio.sleep(0.01)
             await asyncio.sleep(0.5)  # it may try in vain, too
             history.unlink()
-            while len(heard) < 2:  # noqa: ASYNC110 - as above
+            while len(events) < 2:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.01)
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
         assert watcher.retry_s() is None, "all is kept: nothing to try again"
 
-    told = events_of(home, use)
-    assert [type(event) for event in told] == [ConfigurationNotKept, ConfigurationChanged]
+    events = events_of(home, use)
+    assert [type(event) for event in events] == [ConfigurationNotKept, ConfigurationChanged]
 
 
 def test_the_waits_between_two_tries_grow_up_to_a_minute(tmp_path: Path) -> None:
-    async def use(watcher: ConfigWatcher, _heard: list[Event]) -> None:
+    async def use(watcher: ConfigWatcher, _events: list[Event]) -> None:
         assert watcher.retry_s() is None
         watcher._problems["core"] = "no room"
         assert [watcher.retry_s() for _ in range(7)] == [2, 4, 8, 16, 32, 60, 60]
@@ -181,14 +181,14 @@ def test_a_version_that_could_not_be_announced_is_announced_later(
     read_versions = ConfigWatcher._versions_after
     errors = [StorageError("history: cannot be read"), ValueError("no number")]
 
-    def fail_first(watcher: ConfigWatcher, bucket_id: str, known: int) -> list[ConfigVersion]:
+    def fail_first(watcher: ConfigWatcher, bucket_id: str, version: int) -> list[ConfigVersion]:
         if errors:
             raise errors.pop()
-        return read_versions(watcher, bucket_id, known)
+        return read_versions(watcher, bucket_id, version)
 
     monkeypatch.setattr(ConfigWatcher, "_versions_after", fail_first)
 
-    async def look_often(watcher: ConfigWatcher, _heard: list[Event]) -> None:
+    async def look_often(watcher: ConfigWatcher, _events: list[Event]) -> None:
         for _ in range(2):
             await watcher.check()
             assert watcher.retry_s() is not None
@@ -220,12 +220,12 @@ def test_an_answer_that_makes_no_sense_is_reported_and_asked_for_again(
 
     monkeypatch.setattr(ConfigWatcher, "_run_commit", answer_once)
 
-    async def look_twice(watcher: ConfigWatcher, _heard: list[Event]) -> None:
+    async def look_twice(watcher: ConfigWatcher, _events: list[Event]) -> None:
         await watcher.check()
         await watcher.check()
 
-    heard = events_of(home, look_twice)
-    assert [type(event) for event in heard] == [ConfigurationNotKept, ConfigurationChanged]
+    events = events_of(home, look_twice)
+    assert [type(event) for event in events] == [ConfigurationNotKept, ConfigurationChanged]
 
 
 def test_what_fails_unexpectedly_is_looked_at_again(
@@ -243,7 +243,7 @@ def test_what_fails_unexpectedly_is_looked_at_again(
 
     monkeypatch.setattr(ConfigWatcher, "_announce", fail_once)
 
-    async def look_again(watcher: ConfigWatcher, _heard: list[Event]) -> None:
+    async def look_again(watcher: ConfigWatcher, _events: list[Event]) -> None:
         with pytest.raises(RuntimeError):
             await watcher.check()
         await watcher.check()
@@ -260,7 +260,7 @@ def test_a_file_that_cannot_be_read_is_not_rejected_but_read_again(tmp_path: Pat
     target = tmp_path / "readable.toml"
     target.write_text("max_plan_depth = 4\n", encoding="utf-8")
 
-    async def use(watcher: ConfigWatcher, _heard: list[Event]) -> None:
+    async def use(watcher: ConfigWatcher, _events: list[Event]) -> None:
         await watcher.check()
         shown.append(watcher._screen.state.config_rejected)
         assert watcher.retry_s() is not None
@@ -270,6 +270,6 @@ def test_a_file_that_cannot_be_read_is_not_rejected_but_read_again(tmp_path: Pat
         shown.append(watcher._screen.state.config_rejected)
         assert watcher.retry_s() is None
 
-    told = events_of(home, use)
-    assert [type(event) for event in told] == [ConfigurationNotKept, ConfigurationChanged]
+    events = events_of(home, use)
+    assert [type(event) for event in events] == [ConfigurationNotKept, ConfigurationChanged]
     assert shown == ["core.toml", None]

@@ -14,7 +14,7 @@ def test_the_daemon_keeps_numpy_and_the_planner_out_of_its_process() -> None:
         "import host.home.config.device_settings;"
         f"print([name for name in {HEAVY} if name in sys.modules])"
     )
-    done = subprocess.run(
+    completed = subprocess.run(
         (sys.executable, "-c", script), capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == "[]"
+    assert completed.stdout.strip() == "[]"

@@ -1,4 +1,4 @@
-"""The dead man's switch, and what is remembered of it; all clocks are the test's."""
+"""Late plans, and the saved state of the monitor; all clocks are the test's."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from host.home.plan_store import PlanStore
 from tests.host.appliance.health_bench import DAY_S, NOON, Act, Bench
 
 
-def test_the_switch_falls_when_no_plan_succeeded_for_too_long_and_rises_with_one(
+def test_late_plans_are_a_fault_until_one_succeeds(
     act: Act,
 ) -> None:
     async def scene(bench: Bench) -> None:
         bench.store("PLANNED")
         assert await bench.after(DAY_S - 1) == ()
         assert await bench.after(2) == (Fault.NO_PLAN_FOR_LONG,)
-        assert list(bench.memory.faults) == [Fault.NO_PLAN_FOR_LONG]
+        assert list(bench.saved_state.faults) == [Fault.NO_PLAN_FOR_LONG]
         bench.store("HELD")
         assert await bench.after(2) == (Fault.NO_PLAN_FOR_LONG,)
         bench.store("NOTHING_TO_DO")
@@ -34,16 +34,16 @@ def test_the_switch_falls_when_no_plan_succeeded_for_too_long_and_rises_with_one
     act(scene)
 
 
-def test_the_selected_bucket_is_waited_for_from_the_first_start_on_the_others_are_not(
+def test_a_plan_of_the_selected_bucket_is_expected_from_the_first_start_on(
     act: Act,
 ) -> None:
     async def scene(bench: Bench) -> None:
         assert await bench.after(1) == ()
-        assert list(bench.memory.watched) == ["core"]
+        assert list(bench.saved_state.watched) == ["core"]
         assert await bench.after(DAY_S + 1) == (Fault.NO_PLAN_FOR_LONG,)
         bench.store("PLANNED")
         assert await bench.after(1) == ()
-        assert dict(bench.memory.watched) == {}
+        assert dict(bench.saved_state.watched) == {}
 
     act(scene)
 
@@ -62,8 +62,8 @@ def test_a_home_with_nothing_to_plan_is_a_fault_until_there_is_something(
     act(scene)
 
 
-def test_faults_of_the_monitor_are_cleared_by_nobody_else() -> None:
-    """A held plan is an answer, and no success: it must not silence the dead man's switch."""
+def test_faults_of_the_monitor_are_not_cleared_by_a_plan() -> None:
+    """A held plan is an answer, and no success: it must not hide that plans are late."""
     assert CLEARED_BY_A_PLAN.isdisjoint(
         {Fault.NO_PLAN_FOR_LONG, Fault.CLOCK_IN_PAST, Fault.HOME_MISSING}
     )
@@ -81,7 +81,7 @@ def test_the_next_daemon_goes_on_waiting_where_the_last_one_was(act: Act) -> Non
     act(second)
 
 
-def test_nobody_waits_when_the_switch_is_off(act: Act) -> None:
+def test_no_plan_is_overdue_without_a_limit(act: Act) -> None:
     async def scene(bench: Bench) -> None:
         bench.store("PLANNED")
         assert await bench.after(400 * DAY_S) == ()
@@ -89,7 +89,7 @@ def test_nobody_waits_when_the_switch_is_off(act: Act) -> None:
     act(scene, silence_h=0.0)
 
 
-def test_an_acknowledged_switch_stays_away_for_a_day_and_comes_back(
+def test_an_acknowledged_fault_about_late_plans_comes_back_after_a_day(
     act: Act,
 ) -> None:
     async def scene(bench: Bench) -> None:
@@ -112,7 +112,7 @@ def test_a_board_that_begins_in_1970_does_not_count_the_years_when_its_clock_is_
     async def in_the_past(bench: Bench) -> None:
         bench.set_by_s = -NOON.timestamp()
         assert await bench.after(1) == (Fault.CLOCK_IN_PAST,)
-        assert dict(bench.memory.watched) == {}
+        assert dict(bench.saved_state.watched) == {}
 
     async def set_right(bench: Bench) -> None:
         assert await bench.after(1) == ()
@@ -125,14 +125,14 @@ def test_a_fault_keeps_the_time_since_when_it_is_shown(act: Act) -> None:
     async def scene(bench: Bench) -> None:
         bench.screen.add_fault(Fault.CANNOT_WRITE)
         await bench.after(1)
-        since = bench.memory.faults[Fault.CANNOT_WRITE]
+        since = bench.saved_state.faults[Fault.CANNOT_WRITE]
         bench.screen.add_fault(Fault.WORKER_DIED)
         await bench.after(60)
-        assert bench.memory.faults[Fault.CANNOT_WRITE] == since
-        assert bench.memory.faults[Fault.WORKER_DIED] == since + timedelta(seconds=60)
+        assert bench.saved_state.faults[Fault.CANNOT_WRITE] == since
+        assert bench.saved_state.faults[Fault.WORKER_DIED] == since + timedelta(seconds=60)
         bench.screen.clear_faults(Fault.CANNOT_WRITE)
         await bench.after(1)
-        assert list(bench.memory.faults) == [Fault.WORKER_DIED]
+        assert list(bench.saved_state.faults) == [Fault.WORKER_DIED]
 
     act(scene)
 
@@ -140,16 +140,16 @@ def test_a_fault_keeps_the_time_since_when_it_is_shown(act: Act) -> None:
 def test_what_has_not_changed_is_not_written_again_at_once(act: Act) -> None:
     async def scene(bench: Bench) -> None:
         await bench.after(1)
-        first = bench.memory.saved_at
+        first = bench.saved_state.saved_at
         await bench.after(60)
-        assert bench.memory.saved_at == first
+        assert bench.saved_state.saved_at == first
         await bench.after(health_monitor.SAVE_S)
-        assert bench.memory.saved_at != first
+        assert bench.saved_state.saved_at != first
 
     act(scene)
 
 
-def test_a_disk_that_refuses_is_told_once_and_asked_again(act: Act, tmp_path: Path) -> None:
+def test_a_disk_that_refuses_is_reported_once_and_tried_again(act: Act, tmp_path: Path) -> None:
     async def scene(bench: Bench) -> None:
         shutil.rmtree(tmp_path / "state")
         (tmp_path / "state").write_text("in the way", "utf-8")
@@ -158,7 +158,7 @@ def test_a_disk_that_refuses_is_told_once_and_asked_again(act: Act, tmp_path: Pa
         assert bench.event_types.count("StateNotKept") == 1
         (tmp_path / "state").unlink()
         await bench.after(1)
-        assert bench.memory.port == "/dev/board"
+        assert bench.saved_state.port == "/dev/board"
 
     act(scene)
 
@@ -169,8 +169,8 @@ def test_the_end_in_order_is_remembered_with_all_that_was_known(act: Act) -> Non
         bench.monitor._has_restored = False
         bench.passed_s = 9.0
         bench.monitor.record_end()
-        assert bench.memory.stopped_at == NOON + timedelta(seconds=9)
-        assert bench.memory.findings == {"a||": NOON}
+        assert bench.saved_state.stopped_at == NOON + timedelta(seconds=9)
+        assert bench.saved_state.findings == {"a||": NOON}
 
     act(scene)
 
@@ -186,10 +186,10 @@ def test_a_finding_keeps_its_since_while_it_is_found_and_is_forgotten_after(
         bench.monitor.note_findings([disk, jump])
         await bench.after(0)
         later = NOON + timedelta(seconds=60)
-        assert bench.memory.findings == {"disk_low||": NOON, "price_jump|core|AAA": later}
+        assert bench.saved_state.findings == {"disk_low||": NOON, "price_jump|core|AAA": later}
         bench.monitor.note_findings([jump])
         await bench.after(1)
-        assert bench.memory.findings == {"price_jump|core|AAA": later}
+        assert bench.saved_state.findings == {"price_jump|core|AAA": later}
 
     act(scene)
 

@@ -24,7 +24,7 @@ def test_a_clock_that_is_set_is_noticed_and_moves_no_deadline(act: Act) -> None:
         await bench.after(1)
         bench.set_by_s = 20 * 365 * DAY_S
         assert await bench.after(1) == ()
-        jump = bench.memory.clock_jump
+        jump = bench.saved_state.clock_jump
         assert jump is not None
         assert jump.by_s == pytest.approx(bench.set_by_s)
         assert "ClockJumped" in bench.event_types
@@ -36,7 +36,7 @@ def test_a_clock_that_drifts_a_little_has_not_jumped(act: Act) -> None:
     async def scene(bench: Bench) -> None:
         bench.set_by_s = 59.0
         await bench.after(1)
-        assert bench.memory.clock_jump is None
+        assert bench.saved_state.clock_jump is None
 
     act(scene)
 
@@ -90,14 +90,14 @@ def test_a_clock_that_was_set_while_no_daemon_ran_is_noticed_by_the_next_one(
     async def after(bench: Bench) -> None:
         bench.set_by_s = 2 * DAY_S
         await bench.after(1)
-        jump = bench.memory.clock_jump
+        jump = bench.saved_state.clock_jump
         assert jump is not None
         assert jump.by_s == pytest.approx(2 * DAY_S)
 
     async def after_a_boot(bench: Bench) -> None:
         bench.set_by_s = 9 * DAY_S
         await bench.after(1)
-        jump = bench.memory.clock_jump
+        jump = bench.saved_state.clock_jump
         assert jump is None or jump.by_s != pytest.approx(7 * DAY_S), "that clock began anew"
 
     act(before)
@@ -108,15 +108,15 @@ def test_a_clock_that_was_set_while_no_daemon_ran_is_noticed_by_the_next_one(
         act(after_a_boot)
 
 
-def test_a_disk_that_is_full_shows_before_anybody_presses_and_until_it_is_not(
+def test_a_disk_that_is_full_shows_before_a_press_and_until_it_has_room(
     act: Act, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def gone(_root: Path) -> str:
+    def fail(_root: Path) -> str:
         raise OSError("no answer")
 
     async def scene(bench: Bench) -> None:
         assert await bench.after(1) == ()
-        for trouble in (lambda _root: "0.0 MB and 9 files are free", gone):
+        for trouble in (lambda _root: "0.0 MB and 9 files are free", fail):
             monkeypatch.setattr(health_monitor, "why_not_writable", trouble)
             assert await bench.after(1) == (Fault.CANNOT_WRITE,)
             bench.screen.clear_faults(Fault.CANNOT_WRITE)
@@ -135,7 +135,7 @@ def test_what_happened_a_moment_ago_did_so_by_a_clock_that_is_set_then_too(act: 
         await bench.after(1)
         bench.set_by_s = DAY_S
         await bench.after(3)
-        at = bench.memory.incidents["worker_restarted"]
+        at = bench.saved_state.incidents["worker_restarted"]
         assert bench.now() - at == timedelta(seconds=3)
 
     act(scene)
@@ -149,63 +149,63 @@ def test_a_restart_after_the_clock_was_set_is_noted_by_the_new_time(act: Act) ->
         bench.set_by_s = 9 * DAY_S  # it was set while no daemon ran
         bench.monitor._restore(bench.monitor._read_previous())
         await bench.after(1)
-        at = bench.memory.incidents["daemon_restarted"]
+        at = bench.saved_state.incidents["daemon_restarted"]
         assert abs(bench.now() - at) <= timedelta(seconds=1)
 
     act(before)
     act(after, has_restored=False)
 
 
-def test_what_went_wrong_and_mended_itself_is_remembered(act: Act) -> None:
+def test_a_problem_that_passed_by_itself_is_remembered(act: Act) -> None:
     async def scene(bench: Bench) -> None:
         await bench.after(1)
-        assert bench.memory.incidents == {}
+        assert bench.saved_state.incidents == {}
         bench.worker.restarts = 1
         await bench.after(1)
-        assert list(bench.memory.incidents) == ["worker_restarted"]
+        assert list(bench.saved_state.incidents) == ["worker_restarted"]
         bench.screen.update(bench.screen.state.with_link(is_linked=True))
         await bench.after(1)
         bench.screen.update(bench.screen.state.with_link(is_linked=False))
         await bench.after(1)
-        assert sorted(bench.memory.incidents) == ["link_unsteady", "worker_restarted"]
+        assert sorted(bench.saved_state.incidents) == ["link_unsteady", "worker_restarted"]
 
     async def next_daemon(bench: Bench) -> None:
         await bench.after(5)
-        at = bench.memory.incidents
+        at = bench.saved_state.incidents
         assert sorted(at) == ["daemon_restarted", "link_unsteady", "worker_restarted"]
         bench.monitor.record_end()
 
     async def after_an_end_in_order(bench: Bench) -> None:
-        restarted = bench.memory.incidents["daemon_restarted"]
+        restarted = bench.saved_state.incidents["daemon_restarted"]
         await bench.after(600)
-        assert bench.memory.incidents["daemon_restarted"] == restarted
+        assert bench.saved_state.incidents["daemon_restarted"] == restarted
 
     act(scene)
     act(next_daemon)
     act(after_an_end_in_order)
 
 
-def test_a_line_that_damages_packets_is_told_and_one_that_does_so_rarely_is_not(
+def test_a_line_that_damages_packets_is_an_incident_and_one_that_does_so_rarely_is_not(
     act: Act,
 ) -> None:
     async def scene(bench: Bench) -> None:
         await bench.after(1)
         bench.damaged, bench.received = 3, 200
         await bench.after(1)
-        assert bench.memory.incidents == {}
+        assert bench.saved_state.incidents == {}
         bench.damaged, bench.received = 4, 100
         await bench.after(1)
-        assert list(bench.memory.incidents) == ["link_unsteady"]
-        since = bench.memory.incidents["link_unsteady"]
+        assert list(bench.saved_state.incidents) == ["link_unsteady"]
+        since = bench.saved_state.incidents["link_unsteady"]
         bench.received = 150
         await bench.after(WINDOW_S + 1)
         await bench.after(1)
-        assert bench.memory.incidents["link_unsteady"] == since
+        assert bench.saved_state.incidents["link_unsteady"] == since
 
     act(scene)
 
 
-def test_a_fault_that_nobody_mended_is_shown_by_the_next_daemon_too(
+def test_a_lasting_fault_is_shown_by_the_next_daemon_too(
     act: Act,
 ) -> None:
     async def before(bench: Bench) -> None:
@@ -215,7 +215,7 @@ def test_a_fault_that_nobody_mended_is_shown_by_the_next_daemon_too(
 
     async def after(bench: Bench) -> None:
         assert await bench.after(60) == (Fault.PLAN_OVERRAN, Fault.PRESS_LOST)
-        assert bench.memory.faults[Fault.PLAN_OVERRAN] == NOON + timedelta(seconds=1)
+        assert bench.saved_state.faults[Fault.PLAN_OVERRAN] == NOON + timedelta(seconds=1)
 
     act(before)
     act(after)
@@ -239,7 +239,7 @@ def test_the_screen_is_touched_by_the_loop_alone_when_a_fault_comes_back(
         monkeypatch.setattr(bench.screen, "add_fault", add_fault)
         serving = asyncio.create_task(bench.monitor.serve())
         async with asyncio.timeout(30):
-            while not touched_by:  # noqa: ASYNC110 - it tells nobody
+            while not touched_by:  # noqa: ASYNC110 - there is no event for it
                 await asyncio.sleep(0.01)
         serving.cancel()
         with suppress(asyncio.CancelledError):
@@ -254,9 +254,9 @@ def test_a_monitor_that_goes_on_after_a_failure_has_not_ended_in_order(act: Act)
     async def scene(bench: Bench) -> None:
         await bench.after(1)
         bench.monitor.record_end()
-        assert bench.memory.stopped_at is not None
+        assert bench.saved_state.stopped_at is not None
         await bench.after(2)
-        assert bench.memory.stopped_at is None
+        assert bench.saved_state.stopped_at is None
 
     act(scene)
 
@@ -265,12 +265,12 @@ def test_a_clock_that_is_set_moves_no_time_out_of_the_calendar(act: Act) -> None
     async def before(bench: Bench) -> None:
         await bench.after(1)
         odd = {"core": datetime(9999, 12, 31, tzinfo=UTC)}
-        write_monitor_state(bench.home.state_dir, replace(bench.memory, watched=odd))
+        write_monitor_state(bench.home.state_dir, replace(bench.saved_state, watched=odd))
 
     async def after(bench: Bench) -> None:
         bench.set_by_s = 2 * DAY_S
         await bench.after(1)
-        assert bench.memory.watched == {"core": bench.now()}
+        assert bench.saved_state.watched == {"core": bench.now()}
 
     act(before)
     act(after)

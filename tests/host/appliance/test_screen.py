@@ -54,7 +54,7 @@ def test_the_same_picture_is_sent_once() -> None:
     on_screen(use)
 
 
-def test_a_plan_is_told_as_shown_once_and_only_when_its_own_frame_was() -> None:
+def test_a_plan_counts_as_shown_once_and_only_with_its_own_frame() -> None:
     def use(screen: Screen, sent: list[Frame]) -> None:
         now_s = screen.now_s()
         screen.update(screen.state.with_planning(now_s))

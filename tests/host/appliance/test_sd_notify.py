@@ -1,4 +1,4 @@
-"""What the service manager is told, on a real socket."""
+"""The messages to the service manager, on a real socket."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ class Manager:
         self.socket.bind(address)
         self.socket.settimeout(5.0)
 
-    def heard(self) -> list[str]:
-        """Return what was said and not yet heard."""
+    def receive(self) -> list[str]:
+        """Return the messages that were not received yet."""
         self.socket.setblocking(False)
-        said = []
+        messages = []
         while True:
             try:
-                said.append(self.socket.recv(4096).decode())
+                messages.append(self.socket.recv(4096).decode())
             except BlockingIOError:
-                return said
+                return messages
 
 
 @pytest.fixture
 def manager(tmp_path: Path) -> Iterator[Manager]:
-    found = Manager(str(tmp_path / "notify"))
-    yield found
-    found.socket.close()
+    manager = Manager(str(tmp_path / "notify"))
+    yield manager
+    manager.socket.close()
 
 
 def notifier(manager: Manager, **environ: str) -> ServiceNotifier:
@@ -46,65 +46,65 @@ def notifier(manager: Manager, **environ: str) -> ServiceNotifier:
     return ServiceNotifier({"NOTIFY_SOCKET": path, **environ})
 
 
-def test_ready_is_said_once_and_a_status_only_when_it_is_news(manager: Manager) -> None:
-    found = notifier(manager)
+def test_ready_is_sent_once_and_a_status_only_when_it_changed(manager: Manager) -> None:
+    service = notifier(manager)
     for _ in range(3):
-        found.ready()
-        found.status("serving core")
-    found.status("degraded")
-    found.stopping()
-    found.close()
-    assert manager.heard() == ["READY=1", "STATUS=serving core", "STATUS=degraded", "STOPPING=1"]
+        service.ready()
+        service.status("serving core")
+    service.status("degraded")
+    service.stopping()
+    service.close()
+    assert manager.receive() == ["READY=1", "STATUS=serving core", "STATUS=degraded", "STOPPING=1"]
 
 
 def test_a_status_is_one_line_of_bounded_length(manager: Manager) -> None:
-    found = notifier(manager)
-    found.status("two\nlines\nREADY=1 " + "x" * 9000)
-    found.close()
-    (said,) = manager.heard()
-    assert said.startswith("STATUS=two lines READY=1 x")
-    assert len(said) == len("STATUS=") + STATUS_LENGTH_MAX
+    service = notifier(manager)
+    service.status("two\nlines\nREADY=1 " + "x" * 9000)
+    service.close()
+    (message,) = manager.receive()
+    assert message.startswith("STATUS=two lines READY=1 x")
+    assert len(message) == len("STATUS=") + STATUS_LENGTH_MAX
 
 
 def test_an_abstract_socket_is_reached_too() -> None:
     abstract = Manager(f"\0arduino-trader-test-{os.getpid()}")
-    found = notifier(abstract)
-    found.ready()
-    found.close()
-    assert abstract.heard() == ["READY=1"]
+    service = notifier(abstract)
+    service.ready()
+    service.close()
+    assert abstract.receive() == ["READY=1"]
     abstract.socket.close()
 
 
 @pytest.mark.parametrize("path", ["", "relative", "/nowhere/at/all"])
-def test_where_nobody_listens_nothing_is_said_and_nothing_fails(path: str) -> None:
-    found = ServiceNotifier({"NOTIFY_SOCKET": path})
-    found.ready()
-    found.status("on my own")
-    found.stopping()
-    found.close()
-    found.ready()
+def test_without_a_manager_nothing_is_sent_and_nothing_fails(path: str) -> None:
+    service = ServiceNotifier({"NOTIFY_SOCKET": path})
+    service.ready()
+    service.status("on my own")
+    service.stopping()
+    service.close()
+    service.ready()
 
 
 def test_a_manager_that_does_not_read_never_makes_the_daemon_wait(manager: Manager) -> None:
-    found = notifier(manager)
+    service = notifier(manager)
     for number in range(5_000):
-        found.status(f"status {number}")
-    found.close()
-    assert manager.heard()[0] == "STATUS=status 0"
+        service.status(f"status {number}")
+    service.close()
+    assert manager.receive()[0] == "STATUS=status 0"
 
 
 def test_the_watchdog_is_fed_while_the_loop_turns_and_not_while_it_hangs(manager: Manager) -> None:
-    found = notifier(manager, WATCHDOG_USEC="200000")
+    service = notifier(manager, WATCHDOG_USEC="200000")
 
     async def run() -> tuple[int, int, int]:
-        found.feed_watchdog()
+        service.feed_watchdog()
         await asyncio.sleep(1.0)
-        turning = len(manager.heard())
+        turning = len(manager.receive())
         time.sleep(1.0)  # noqa: ASYNC251 - this is the hang
-        hanging = len(manager.heard())
+        hanging = len(manager.receive())
         await asyncio.sleep(0.5)
-        again = len(manager.heard())
-        found.stopping()
+        again = len(manager.receive())
+        service.stopping()
         await asyncio.sleep(0.5)
         return turning, hanging, again
 
@@ -112,20 +112,20 @@ def test_the_watchdog_is_fed_while_the_loop_turns_and_not_while_it_hangs(manager
     assert turning >= 3
     assert hanging == 0
     assert again >= 1
-    assert manager.heard() == ["STOPPING=1"]
-    found.close()
+    assert manager.receive() == ["STOPPING=1"]
+    service.close()
 
 
 def test_a_manager_that_does_not_watch_is_not_fed(manager: Manager) -> None:
-    found = notifier(manager)
+    service = notifier(manager)
 
     async def run() -> None:
-        found.feed_watchdog()
+        service.feed_watchdog()
         await asyncio.sleep(0.05)
 
     asyncio.run(run())
-    assert manager.heard() == []
-    found.close()
+    assert manager.receive() == []
+    service.close()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Levels of the log change while the daemon runs; a wrong file changes nothing and is told."""
+"""Log levels change while the daemon runs; an invalid file is reported and changes nothing."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class Bench:
 
     def __init__(self, home: Home, *, is_applied: bool = True) -> None:
         self.home = home
-        self.heard: list[Event] = []
+        self.events: list[Event] = []
         self.bus = EventBus(lambda: NOON)
-        self.bus.subscribe("test", self.heard.append)
+        self.bus.subscribe("test", self.events.append)
         self.journal = Journal(home.journal_dir)
         recorder = Recorder(self.journal, PressLog(), self.bus, lambda: NOON, lambda _failing: None)
         self.recorder = recorder
@@ -70,21 +70,21 @@ def run(home: Home, *texts: str) -> list[Event]:
         await bench.close()
         return bench
 
-    return asyncio.run(work()).heard
+    return asyncio.run(work()).events
 
 
-def test_saved_levels_are_in_force_and_told_once(tmp_path: Path) -> None:
-    heard = run(small_home(tmp_path), '[log]\nlevel = "error"\nbuckets = { core = "debug" }\n')
-    assert [event.event_type for event in heard] == ["LogLevelChanged"]
+def test_saved_levels_are_in_force_and_published_once(tmp_path: Path) -> None:
+    events = run(small_home(tmp_path), '[log]\nlevel = "error"\nbuckets = { core = "debug" }\n')
+    assert [event.event_type for event in events] == ["LogLevelChanged"]
     assert logging.getLogger("trader").level == logging.ERROR
     assert logging.getLogger(CORE).level == logging.DEBUG
 
 
-def test_a_wrong_file_changes_nothing_and_is_told(tmp_path: Path) -> None:
+def test_a_wrong_file_changes_nothing_and_is_reported(tmp_path: Path) -> None:
     good = '[log]\nbuckets = { core = "debug" }\n'
-    heard = run(small_home(tmp_path), good, '[log]\nlevel = "loud"\n')
-    assert [event.event_type for event in heard] == ["LogLevelChanged", "ConfigurationRejected"]
-    assert "device.toml:2" in heard[1].problems[0]  # type: ignore[attr-defined]
+    events = run(small_home(tmp_path), good, '[log]\nlevel = "loud"\n')
+    assert [event.event_type for event in events] == ["LogLevelChanged", "ConfigurationRejected"]
+    assert "device.toml:2" in events[1].problems[0]  # type: ignore[attr-defined]
     assert logging.getLogger(CORE).level == logging.DEBUG
 
 
@@ -105,9 +105,9 @@ def test_a_file_that_cannot_be_read_is_read_at_the_next_look(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fail_to_read(monkeypatch, times=1)
-    heard = run(small_home(tmp_path), '[log]\nlevel = "error"\n')
-    assert [event.event_type for event in heard] == ["ConfigurationNotKept", "LogLevelChanged"]
-    assert "device.toml: cannot be read: input/output error" in heard[0].problem  # type: ignore[attr-defined]
+    events = run(small_home(tmp_path), '[log]\nlevel = "error"\n')
+    assert [event.event_type for event in events] == ["ConfigurationNotKept", "LogLevelChanged"]
+    assert "device.toml: cannot be read: input/output error" in events[0].problem  # type: ignore[attr-defined]
     assert logging.getLogger("trader").level == logging.ERROR
 
 
@@ -120,25 +120,25 @@ def test_a_file_that_could_not_be_read_at_the_start_is_read_again(tmp_path: Path
         await bench.watcher.check()
         await bench.watcher.check()
         await bench.close()
-        return bench.heard
+        return bench.events
 
     assert [event.event_type for event in asyncio.run(work())] == ["LogLevelChanged"]
     assert logging.getLogger("trader").level == logging.ERROR
 
 
-def test_an_error_that_stays_is_told_once_and_a_new_one_again(
+def test_an_error_that_stays_is_published_once_and_a_new_one_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fail_to_read(monkeypatch, times=3)
     good = '[log]\nlevel = "error"\n'
-    heard = run(small_home(tmp_path), good, good)
-    assert [event.event_type for event in heard] == ["ConfigurationNotKept", "LogLevelChanged"]
+    events = run(small_home(tmp_path), good, good)
+    assert [event.event_type for event in events] == ["ConfigurationNotKept", "LogLevelChanged"]
     fail_to_read(monkeypatch, times=1)
-    heard = run(small_home(tmp_path), '[log]\nlevel = "warn"\n')
-    assert [event.event_type for event in heard] == ["ConfigurationNotKept", "LogLevelChanged"]
+    events = run(small_home(tmp_path), '[log]\nlevel = "warn"\n')
+    assert [event.event_type for event in events] == ["ConfigurationNotKept", "LogLevelChanged"]
 
 
-def test_what_does_not_concern_the_log_is_not_told(tmp_path: Path) -> None:
+def test_what_does_not_concern_the_log_is_not_published(tmp_path: Path) -> None:
     assert run(small_home(tmp_path), "[display]\nbrightness = 3\n") == []
 
 
@@ -149,7 +149,7 @@ def test_a_change_is_noticed_by_itself(tmp_path: Path) -> None:
         await asyncio.sleep(0)  # it watches
         bench.save('[log]\nlevel = "warn"\n')
         async with asyncio.timeout(20):
-            while not bench.heard:  # noqa: ASYNC110 - what is told is in a list
+            while not bench.events:  # noqa: ASYNC110 - events are in a list
                 await asyncio.sleep(0.005)
         serving.cancel()
         await bench.close()

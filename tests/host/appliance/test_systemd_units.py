@@ -98,10 +98,10 @@ def test_a_program_below_a_hidden_home_is_put_back_to_be_read(
 
 
 def test_the_program_is_found_wherever_it_runs_from() -> None:
-    found = program_paths()
-    assert any(Path(systemd_units.__file__).is_relative_to(path) for path in found)
-    assert any(Path(os.__file__).is_relative_to(path) for path in found)
-    assert any(Path(sys.executable).is_relative_to(path) for path in found)
+    paths = program_paths()
+    assert any(Path(systemd_units.__file__).is_relative_to(path) for path in paths)
+    assert any(Path(os.__file__).is_relative_to(path) for path in paths)
+    assert any(Path(sys.executable).is_relative_to(path) for path in paths)
 
 
 def test_odd_characters_of_a_path_are_written_so_that_systemd_reads_them_back() -> None:
@@ -132,19 +132,19 @@ def test_a_user_that_is_not_there_is_refused_unless_the_home_is_named() -> None:
 def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
     written(tmp_path, Login("pi", Path("/home/pi/my 100%: $x")))
     folder = tmp_path / systemd_units.SYSTEM_DIR
-    done = subprocess.run(
+    completed = subprocess.run(
         ("systemd-analyze", "verify", "--man=no", "arduino-trader@pi.service"),
         capture_output=True,
         text=True,
         check=False,
         env={"PATH": os.environ["PATH"], "SYSTEMD_UNIT_PATH": f"{folder}:"},
     )
-    complaints = [line for line in done.stderr.splitlines() if "arduino-trader" in line]
-    assert (complaints, done.returncode) == ([], 0)
+    complaints = [line for line in completed.stderr.splitlines() if "arduino-trader" in line]
+    assert (complaints, completed.returncode) == ([], 0)
 
 
 @pytest.mark.usefixtures("_systemd")
-def test_systemd_finds_the_service_exposed_by_no_more_than_was_promised(tmp_path: Path) -> None:
+def test_systemd_finds_the_service_within_its_limit_of_exposure(tmp_path: Path) -> None:
     assert exposure(written(tmp_path)) <= EXPOSURE_MAX
 
 
@@ -160,8 +160,8 @@ def test_the_measure_of_exposure_sees_a_fence_that_is_missing(tmp_path: Path, li
 
 
 def exposure(root: Path) -> float:
-    """Return what systemd says, 0 to 10."""
-    done = subprocess.run(
+    """Return the exposure that systemd computes, 0 to 10."""
+    completed = subprocess.run(
         (
             *("systemd-analyze", "security", "--offline=true", "--no-pager"),
             *(f"--root={root}", "arduino-trader@pi.service"),
@@ -170,6 +170,6 @@ def exposure(root: Path) -> float:
         text=True,
         check=False,
     )
-    found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", done.stdout)
-    assert found is not None, done.stdout + done.stderr
-    return float(found[1])
+    match = re.search(r"Overall exposure level for \S+: ([0-9.]+)", completed.stdout)
+    assert match is not None, completed.stdout + completed.stderr
+    return float(match[1])

@@ -115,7 +115,7 @@ def test_the_last_selection_counts() -> None:
     assert log_of(selected).selected_bucket == "core"
 
 
-def test_lost_edges_are_told_once_across_restarts() -> None:
+def test_lost_edges_are_recorded_once_across_restarts() -> None:
     press_log = PressLog()
     assert press_log.newly_lost(7, 3) == 3
     lost = JournalRecord(PressEvent.PRESSES_LOST, NOON, data={"boot_id": 7, "edges_lost": 3})

@@ -1,4 +1,4 @@
-"""Recording: one order for all, and a disk that refuses is asked again."""
+"""One order for all events, and writes that are retried."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ class Recording:
         self.journal = FullDisk(folder, limits=limits, state=press_log.state)
         self.journal.refusals = refusals
         self.journal.open(press_log.note)
-        self.told: list[bool] = []
-        self.heard: list[Event] = []
+        self.failures: list[bool] = []
+        self.events: list[Event] = []
         bus = EventBus(lambda: NOON)
-        bus.subscribe("test", self.heard.append)
-        self.recorder = Recorder(self.journal, press_log, bus, lambda: NOON, self.told.append)
+        bus.subscribe("test", self.events.append)
+        self.recorder = Recorder(self.journal, press_log, bus, lambda: NOON, self.failures.append)
 
     def run(self, work: Callable[[Recorder], Awaitable[object]]) -> None:
         """Do the work, then close as a daemon does."""
@@ -72,13 +72,13 @@ class Recording:
 
     @property
     def types(self) -> list[str]:
-        return [event.event_type for event in self.heard]
+        return [event.event_type for event in self.events]
 
 
 def journaled(folder: Path) -> list[JournalRecord]:
-    found: list[JournalRecord] = []
-    assert read_journal(folder, found.append).is_sound
-    return found
+    records: list[JournalRecord] = []
+    assert read_journal(folder, records.append).is_sound
+    return records
 
 
 def types(folder: Path) -> list[str]:
@@ -91,7 +91,7 @@ def _quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recorder_module, "SOON_S", 0.001)
 
 
-def test_a_record_waits_for_the_disk_and_nothing_is_believed_before(tmp_path: Path) -> None:
+def test_a_record_waits_for_the_disk_and_counts_only_then(tmp_path: Path) -> None:
     recording = Recording(tmp_path, 3)
 
     async def work(recorder: Recorder) -> None:
@@ -99,17 +99,17 @@ def test_a_record_waits_for_the_disk_and_nothing_is_believed_before(tmp_path: Pa
             recorder.record(BucketSelected(trace_id="t", bucket_id="core")),
             recorder.record(BucketSelected(trace_id="t", bucket_id="other")),
         )
-        assert recorder.press_log.selected_bucket == "other", "in the order they were asked for"
+        assert recorder.press_log.selected_bucket == "other", "in the order of the calls"
 
     recording.run(work)
-    assert recording.told == [True, False]
+    assert recording.failures == [True, False]
     selected = [r.bucket_id for r in journaled(tmp_path) if r.event_type == "BucketSelected"]
     assert selected == ["core", "other"]
     assert recording.types.count("JournalFailed") == recording.types.count("JournalMended") == 1
-    assert "JournalFailed" in types(tmp_path), "the journal itself says that it was refused"
+    assert "JournalFailed" in types(tmp_path), "the journal itself has it"
 
 
-def test_what_is_told_stands_in_the_journal_before_what_is_recorded_after_it(
+def test_a_published_event_is_in_the_journal_before_a_later_record(
     tmp_path: Path,
 ) -> None:
     recording = Recording(tmp_path)
@@ -123,12 +123,12 @@ def test_what_is_told_stands_in_the_journal_before_what_is_recorded_after_it(
     assert types(tmp_path) == ["PortOpened", "PlanStored", "FrameShown"] == recording.types
 
 
-def test_what_is_told_is_written_soon_even_if_nothing_is_recorded(tmp_path: Path) -> None:
+def test_a_published_event_is_written_soon_even_without_a_record(tmp_path: Path) -> None:
     recording = Recording(tmp_path, refusals=2)
 
     async def work(recorder: Recorder) -> None:
         recorder.publish(PortOpened(port="a"))
-        while "PortOpened" not in types(tmp_path):  # noqa: ASYNC110 - the disk tells nobody
+        while "PortOpened" not in types(tmp_path):  # noqa: ASYNC110 - a disk sends no event
             await asyncio.sleep(0.001)
 
     recording.run(work)
@@ -150,16 +150,16 @@ def test_what_only_metrics_and_profiles_need_is_heard_and_not_kept(tmp_path: Pat
     assert types(tmp_path) == ["BestSequenceUpdated"]
 
 
-def test_an_event_of_another_process_is_made_only_if_somebody_wants_its_like(
+def test_an_event_of_another_process_is_parsed_only_if_its_type_is_wanted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names: dict[str, Any] = {"timestamp": NOON, "bucket_id": "core", "trace_id": "t"}
     stage = StageCompleted(stage="search", elapsed_s=1.0, **names).to_record()
     best = BestSequenceUpdated(gain=1.0, violation=0.0, n_steps=2, source="s", **names)
-    made: list[object] = []
+    parsed: list[object] = []
 
     def counted(record: Any) -> Event | None:  # noqa: ANN401 - plain data of any kind
-        made.append(record["event_type"])
+        parsed.append(record["event_type"])
         return event_of(record)
 
     monkeypatch.setattr(recorder_module, "event_of", counted)
@@ -174,7 +174,7 @@ def test_an_event_of_another_process_is_made_only_if_somebody_wants_its_like(
     (quiet,) = recording.recorder.bus.subscriptions
     quiet.wants_type = lambda _event_type, _bucket_id: False
     recording.run(work)
-    assert made == ["BestSequenceUpdated", "StageCompleted"]
+    assert parsed == ["BestSequenceUpdated", "StageCompleted"]
 
 
 def test_a_flood_of_one_event_is_cut_and_counted_and_costs_no_other(tmp_path: Path) -> None:
@@ -187,11 +187,11 @@ def test_a_flood_of_one_event_is_cut_and_counted_and_costs_no_other(tmp_path: Pa
         recorder.publish(FrameShown(trace_id="t", version=3))
 
     recording.run(work)
-    found = journaled(tmp_path)
-    kept = [r.event_type for r in found]
-    assert kept.count("PortOpened") == PortOpened.per_hour_max
-    assert kept.count("FrameShown") == 1
-    (dropped,) = (r.data for r in found if r.event_type == "EventsDropped")
+    records = journaled(tmp_path)
+    journal_types = [r.event_type for r in records]
+    assert journal_types.count("PortOpened") == PortOpened.per_hour_max
+    assert journal_types.count("FrameShown") == 1
+    (dropped,) = (r.data for r in records if r.event_type == "EventsDropped")
     assert dropped == {"subscriber": "journal", "n_dropped": 30, "of_type": "PortOpened"}
 
 
@@ -208,22 +208,22 @@ def test_a_disk_that_stays_full_holds_no_more_than_a_bounded_queue(
         await recorder.record(PlanStored(file="f"))
 
     recording.run(work)
-    found = journaled(tmp_path)
-    assert [r.data["line"] for r in found if r.event_type == "WorkerSaid"] == [
+    records = journaled(tmp_path)
+    assert [r.data["line"] for r in records if r.event_type == "WorkerSaid"] == [
         str(number) for number in range(10)
     ]
-    (dropped,) = (r.data["n_dropped"] for r in found if r.event_type == "EventsDropped")
+    (dropped,) = (r.data["n_dropped"] for r in records if r.event_type == "EventsDropped")
     assert dropped == 40
 
 
-def test_a_record_whose_asker_is_gone_is_written_once_and_believed(tmp_path: Path) -> None:
+def test_a_record_whose_caller_was_cancelled_is_written_once(tmp_path: Path) -> None:
     recording = Recording(tmp_path)
 
     async def work(recorder: Recorder) -> None:
         recorder.publish(PortOpened(port="a"))
-        asking = asyncio.create_task(recorder.record(BucketSelected(bucket_id="core")))
+        recording_task = asyncio.create_task(recorder.record(BucketSelected(bucket_id="core")))
         await asyncio.sleep(0)
-        asking.cancel()
+        recording_task.cancel()
 
     recording.run(work)
     assert types(tmp_path) == ["PortOpened", "BucketSelected"]
@@ -249,14 +249,14 @@ def test_a_file_of_the_journal_begins_with_the_state_of_the_press_log(tmp_path: 
             await recorder.record(PlanStored(file="f"))
 
     recording.run(work)
-    assert recording.types.count("JournalContinued") >= 2, "whoever listens hears of it"
+    assert recording.types.count("JournalContinued") >= 2, "subscribers get it, too"
     again = PressLog()
-    seen: list[JournalRecord] = []
+    read: list[JournalRecord] = []
 
     def note(record: JournalRecord) -> None:
-        seen.append(record)
+        read.append(record)
         again.note(record)
 
     Journal(tmp_path).open(note)
     assert again.state() == recording.recorder.press_log.state()
-    assert len(seen) < 5, "a start reads the last file, not all"
+    assert len(read) < 5, "a start reads the last file, not all"
