@@ -37,7 +37,7 @@ class Home:
 
     @property
     def is_demo(self) -> bool:
-        """Whether it contains the demo data."""
+        """True in a home with the demo data."""
         return (self.root / DEMO_MARK).is_file()
 
     @property

@@ -116,7 +116,7 @@ class CrashReport:
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing was lost or torn, and every home recovered."""
+        """True when nothing was lost or torn, and every home recovered."""
         return not (self.lost_acknowledged or self.torn or self.unrecovered)
 
 

@@ -1,1 +1,1 @@
-"""Input that nobody would write, for what reads files from people."""
+"""Random input for the code that reads files from people."""

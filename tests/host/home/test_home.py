@@ -1,4 +1,4 @@
-"""The home: where things stand, and how one is made without hurting what is there."""
+"""The home: its paths, and making one without changing existing files."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ def test_a_home_that_cannot_be_read_is_not_told_to_be_missing_or_empty(tmp_path:
     home = Home(tmp_path)
     assert home.require_bucket_ids() == ()
     unreadable(home.portfolios_dir)
-    for asked in (home.require_bucket_ids, lambda: home.require_bucket("core")):
+    for require in (home.require_bucket_ids, lambda: home.require_bucket("core")):
         with pytest.raises(HomeError, match="/portfolios: cannot be read"):
-            asked()
+            require()
     assert home.bucket_ids() == ()
 
 

@@ -33,11 +33,11 @@ def packed(files: dict[str, bytes], created_at: str = "2026-11-22T10:00:00+00:00
 
 
 def unpacked(data: bytes) -> dict[str, bytes]:
-    found = Archive(io.BytesIO(data), "b.zip")
+    archive = Archive(io.BytesIO(data), "b.zip")
     files: dict[str, bytes] = {}
-    for saved in found.manifest.files:
+    for saved in archive.manifest.files:
         parts: list[bytes] = []
-        found.unpack(saved, parts.append)
+        archive.unpack(saved, parts.append)
         files[saved.path] = b"".join(parts)
     return files
 
@@ -186,14 +186,14 @@ def test_a_file_that_unpacks_to_more_than_it_says_is_stopped_there() -> None:
         members[PREFIX + "device.toml"] = bytes(10_000_000)
         record["files"][0]["size"] = 11
 
-    said, truth = (11).to_bytes(4, "little"), (10_000_000).to_bytes(4, "little")
+    declared, truth = (11).to_bytes(4, "little"), (10_000_000).to_bytes(4, "little")
     bomb = rewritten(lie)
     assert bomb.count(truth) == 2, "once before the data, once in the directory"
-    seen: list[bytes] = []
-    found = Archive(io.BytesIO(bomb.replace(truth, said)), "b.zip")
+    chunks: list[bytes] = []
+    archive = Archive(io.BytesIO(bomb.replace(truth, declared)), "b.zip")
     with pytest.raises(BackupError):
-        found.unpack(found.manifest.files[0], seen.append)
-    assert sum(map(len, seen)) <= 11
+        archive.unpack(archive.manifest.files[0], chunks.append)
+    assert sum(map(len, chunks)) <= 11
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_bytes_that_changed_are_noticed_or_did_not_matter(changes: list[tuple[in
     for at, value in changes:
         data[at] = value
     try:
-        found = unpacked(bytes(data))
+        files = unpacked(bytes(data))
     except (BackupError, OSError):
         return
-    assert found == {"a/b": b"one\n", "c": b"two\n"}
+    assert files == {"a/b": b"one\n", "c": b"two\n"}

@@ -32,8 +32,8 @@ def home(tmp_path: Path) -> Home:
 
 
 def saved(home: Home, target: Path, *, with_secrets: bool = False) -> set[str]:
-    made = create_backup(home, target, with_secrets=with_secrets)
-    return {file.path for file in made.manifest.files}
+    backup = create_backup(home, target, with_secrets=with_secrets)
+    return {file.path for file in backup.manifest.files}
 
 
 def names_in(folder: Path) -> set[str]:
@@ -41,13 +41,13 @@ def names_in(folder: Path) -> set[str]:
 
 
 def test_every_file_is_in_it_and_the_folder_gets_nothing_else(home: Home, tmp_path: Path) -> None:
-    made = create_backup(home, tmp_path, now=lambda: NOW)
-    assert made.path == tmp_path / "arduino-trader-20261122T123000Z.zip"
-    assert names_in(tmp_path) == {"home", made.path.name}
-    assert made.path.stat().st_mode & 0o777 == 0o600
+    backup = create_backup(home, tmp_path, now=lambda: NOW)
+    assert backup.path == tmp_path / "arduino-trader-20261122T123000Z.zip"
+    assert names_in(tmp_path) == {"home", backup.path.name}
+    assert backup.path.stat().st_mode & 0o777 == 0o600
     paths = {str(p.relative_to(home.root)) for p in home.root.rglob("*") if p.is_file()}
-    assert {file.path for file in made.manifest.files} == paths
-    assert made.left_out == ()
+    assert {file.path for file in backup.manifest.files} == paths
+    assert backup.left_out == ()
 
 
 @pytest.mark.parametrize(
@@ -71,9 +71,9 @@ def test_secrets_stay_out_unless_they_are_asked_for(home: Home, tmp_path: Path) 
     (home.root / "secrets").mkdir()
     (home.root / "secrets" / "mqtt").write_text("hush")
     (home.root / "api.token").write_text("hush")
-    made = create_backup(home, tmp_path / "a.zip")
-    assert made.manifest.secrets_left_out == ("api.token", "secrets/mqtt")
-    assert "api.token" not in {file.path for file in made.manifest.files}
+    backup = create_backup(home, tmp_path / "a.zip")
+    assert backup.manifest.secrets_left_out == ("api.token", "secrets/mqtt")
+    assert "api.token" not in {file.path for file in backup.manifest.files}
     assert {"api.token", "secrets/mqtt"} <= saved(home, tmp_path / "b.zip", with_secrets=True)
 
 
@@ -88,9 +88,9 @@ def test_links_are_followed_and_what_cannot_be_saved_is_named(home: Home, tmp_pa
     for name in (".tmp-1-0123456789ab", *locks):
         (home.root / name).parent.mkdir(parents=True, exist_ok=True)
         (home.root / name).touch()
-    made = create_backup(home, tmp_path / "a.zip")
-    assert made.left_out == ((".#core.toml", "a broken link"), ("pipe", "not a regular file"))
-    paths = {file.path for file in made.manifest.files}
+    backup = create_backup(home, tmp_path / "a.zip")
+    assert backup.left_out == ((".#core.toml", "a broken link"), ("pipe", "not a regular file"))
+    paths = {file.path for file in backup.manifest.files}
     assert "market/prices.csv" in paths
     assert not any("lock" in path or ".tmp" in path for path in paths)
 

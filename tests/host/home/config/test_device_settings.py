@@ -31,7 +31,7 @@ def test_without_a_file_or_with_a_comment_alone_the_defaults_hold(tmp_path: Path
 
 
 def test_every_key_can_be_set(tmp_path: Path) -> None:
-    found = load(
+    config = load(
         tmp_path,
         """
         [link]
@@ -59,14 +59,14 @@ def test_every_key_can_be_set(tmp_path: Path) -> None:
         plan_deadline_s = 90.5
         """,
     )
-    assert found.link.port == "/dev/ttyS0"
-    assert (found.link.carrier, found.link.socket) == (CarrierKind.ROUTER, "/run/router.sock")
-    assert night_of(found.display) == Night(
+    assert config.link.port == "/dev/ttyS0"
+    assert (config.link.carrier, config.link.socket) == (CarrierKind.ROUTER, "/run/router.sock")
+    assert night_of(config.display) == Night(
         Light.OFF_BUT_FAULTS, time(23, 30), time(6, 15), ZoneInfo("Europe/Zurich")
     )
-    assert found.buttons.hold is ButtonCommand.PLAN
-    assert found.limits.plan_deadline_s == 90.5
-    assert len(found.model_dump()["buttons"]) == 7
+    assert config.buttons.hold is ButtonCommand.PLAN
+    assert config.limits.plan_deadline_s == 90.5
+    assert len(config.model_dump()["buttons"]) == 7
 
 
 def test_all_errors_are_told_at_once_each_with_its_place(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_what_is_no_setting_is_refused(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "part"),
     [
         ('night = "dark"', "allowed: full, dim, off, off_but_faults"),
         ('night_from = "24:00"', "such as \"22:00\", found '24:00'"),
@@ -107,10 +107,10 @@ def test_what_is_no_setting_is_refused(tmp_path: Path, text: str) -> None:
     ],
 )
 def test_what_is_wrong_with_a_night_is_said_with_its_place_and_what_is_right(
-    tmp_path: Path, line: str, said: str
+    tmp_path: Path, line: str, part: str
 ) -> None:
     with pytest.raises(ConfigFileError) as caught:
         load(tmp_path, f"[display]\n{line}\n")
     (problem,) = caught.value.lines
     assert "device.toml:2:1: " in problem
-    assert said in problem
+    assert part in problem

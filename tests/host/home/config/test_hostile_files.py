@@ -44,9 +44,9 @@ def test_a_hostile_file_is_answered(name: str) -> None:
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_what_is_no_toml_is_refused_in_one_line_with_its_place(chapter: str) -> None:
-    found = texts(chapter)
-    assert len(found) == len(set(found)) >= 3
-    for text in found:
+    documents = texts(chapter)
+    assert len(documents) == len(set(documents)) >= 3
+    for text in documents:
         with pytest.raises(ConfigFileError) as caught:
             parse_toml(text, "core.toml")
         assert loader.check(text.encode()) == "refused", text
@@ -61,9 +61,9 @@ def test_a_control_character_is_refused_wherever_it_stands(template: str, code: 
 
 
 def test_what_fuzzing_found_is_answered() -> None:
-    found = loader.corpus()
-    assert len(found) >= 100
-    assert {loader.check(data) for data in found} == {"loaded", "refused"}
+    inputs = loader.corpus()
+    assert len(inputs) >= 100
+    assert {loader.check(data) for data in inputs} == {"loaded", "refused"}
 
 
 @settings(max_examples=200)
@@ -84,5 +84,5 @@ def test_the_check_sees_an_answer_that_is_none(monkeypatch: pytest.MonkeyPatch) 
 def test_fuzzing_finds_nothing_new_that_breaks(tmp_path: Path) -> None:
     pytest.importorskip("atheris", reason="`make soak` installs it where it has wheels")
     command = [sys.executable, str(Path(loader.__file__)), "--seconds", "300"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr[-3000:]
+    process = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert process.returncode == 0, process.stderr[-3000:]

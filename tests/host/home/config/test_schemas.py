@@ -1,4 +1,4 @@
-"""What the schemas of the board and of portfolios accept the models accept, and the reverse."""
+"""The schemas of the board and of portfolios accept exactly the files that the models accept."""
 
 from __future__ import annotations
 

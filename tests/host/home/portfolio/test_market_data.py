@@ -274,8 +274,8 @@ def test_any_cells_give_only_prices(
         table = read_prices(path, ("A", "B"), AS_OF)
     except MarketDataError:
         return
-    known = table.values[~np.isnan(table.values)]
-    assert np.all((known > 0) & (known <= limits.PRICE_MAX))
+    prices = table.values[~np.isnan(table.values)]
+    assert np.all((prices > 0) & (prices <= limits.PRICE_MAX))
     assert np.all(np.diff(table.dates.astype(int)) > 0)
 
 
