@@ -56,9 +56,9 @@ def summary(name: str) -> str:
 
 def save(result: Mapping[str, object], file: Path) -> None:
     """Put a result into the file of all results, in the place of the last one of its name."""
-    known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    known[str(result["benchmark"])] = rounded(result)
-    text = json.dumps(dict(sorted(known.items())), indent=1)
+    results = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    results[str(result["benchmark"])] = rounded(result)
+    text = json.dumps(dict(sorted(results.items())), indent=1)
     file.write_text(text + "\n", encoding="utf-8")
 
 

@@ -291,10 +291,10 @@ def _run(command: Iterable[str | Path]) -> str:
     if shutil.which(words[0]) is None:
         target = "soak" if words[0] == "clang" else "setup"
         raise BuildError(f"{words[0]} is missing; `make {target}` installs what is needed")
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise BuildError(f"{' '.join(words)}\n{done.stdout}{done.stderr}")
-    return done.stdout
+    process = subprocess.run(words, capture_output=True, text=True, check=False)
+    if process.returncode != 0:
+        raise BuildError(f"{' '.join(words)}\n{process.stdout}{process.stderr}")
+    return process.stdout
 
 
 def main() -> int:

@@ -67,7 +67,7 @@ NAMES = tuple(stage.name for stage in STAGES)
 def run(stage: Stage, command: tuple[str, ...]) -> Outcome:
     """Run one command of a stage and keep what it says."""
     begin = time.perf_counter()
-    done = subprocess.run(
+    process = subprocess.run(
         command,
         cwd=ROOT,
         check=False,
@@ -76,7 +76,7 @@ def run(stage: Stage, command: tuple[str, ...]) -> Outcome:
         text=True,
         errors="replace",
     )
-    return Outcome(stage, done.returncode, time.perf_counter() - begin, done.stdout)
+    return Outcome(stage, process.returncode, time.perf_counter() - begin, process.stdout)
 
 
 def report(outcome: Outcome) -> bool:

@@ -1,4 +1,4 @@
-"""Many presses, one after the other, on one daemon: what is lost, and what grows."""
+"""Many presses in sequence on one daemon: losses, and growth of memory."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 LOOK_EVERY: Final = 100
 WARM_UP: Final = 100
-"""Presses until all has been used once; what grows after them grows for ever."""
+"""Presses before memory counts: caches and buffers are filled by then."""
 PAUSE_S: Final = 0.35
-"""Longer than the time in which a second press would make it a double one."""
+"""Longer than the window of a double press."""
 KB: Final = 1024
 
 
 @dataclass(slots=True)
 class Endured:
-    """What many presses led to."""
+    """The result of many presses."""
 
     presses: int = 0
     plans: int = 0
@@ -38,7 +38,7 @@ class Endured:
 
     @staticmethod
     def growth_kb(memory_mb: Sequence[float]) -> float:
-        """Return by how much a process grows from one look to the next, as a rule (Theil, Sen)."""
+        """Return the growth of a process between samples: the median of slopes (Theil, Sen)."""
         places = range(len(memory_mb))
         slopes = [(memory_mb[b] - memory_mb[a]) / (b - a) for a in places for b in places if a < b]
         return statistics.median(slopes) * KB if slopes else 0.0
@@ -47,7 +47,7 @@ class Endured:
 def press_often(
     folder: Path, presses: int, board: Sequence[str], look_every: int = LOOK_EVERY
 ) -> Endured:
-    """Press so often on a demo home, waiting for each plan on the matrix; then look what is kept.
+    """Press this often on a demo home, wait for each plan on the matrix, then check the journal.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def press_often(
     board : sequence of str
         The board's command, as `Simulation` takes it.
     look_every : int
-        Memory is looked at after so many presses, the first `WARM_UP` not counted.
+        Presses between samples of memory, after the first `WARM_UP`.
 
     Raises
     ------
@@ -80,22 +80,22 @@ def press_often(
             if number >= warm_up and (number - warm_up) % look_every == 0:
                 assert appliance.daemon is not None
                 endured.daemon_mb.append(rss_mb(appliance.daemon.pid))
-                worker = int(witness.heard("WorkerReady")[-1]["data"]["pid"])
+                worker = int(witness.events_of("WorkerReady")[-1]["data"]["pid"])
                 endured.worker_mb.append(rss_mb(worker))
-        workers = len(witness.heard("WorkerReady"))
+        workers = len(witness.events_of("WorkerReady"))
         if workers != 1:
             endured.broken.append(f"the planner's process was started {workers} times")
         code = appliance.stop_daemon()
         if code:
             endured.broken.append(f"the daemon ended with {code}")
-        endured.broken += _kept(root, {event_id for _, event_id in witness.acked}, presses)
+        endured.broken += _losses(root, {event_id for _, event_id in witness.acked}, presses)
     return endured
 
 
-def _kept(root: Path, acked: set[int], presses: int) -> list[str]:
-    """Return what was lost or doubled.
+def _losses(root: Path, acked: set[int], presses: int) -> list[str]:
+    """Return the losses and duplicates.
 
-    Not `broken_promises`: of a thousand plans only the last 200 have a file still.
+    Not `broken_promises`: of a thousand plans only the last 200 still have a file.
     """
     records = journal(root)
     edges: list[EdgeId] = [edge_of(r) for r in records if r.event_type == "ButtonEdge"]

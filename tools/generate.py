@@ -1,4 +1,4 @@
-"""Files that the code writes itself, so that they cannot lie.
+"""Generated files: written from the code, so that they cannot differ from it.
 
 python tools/generate.py            write them
 python tools/generate.py --check    fail, with the head of a diff, if one is stale
@@ -22,49 +22,49 @@ Painter = Callable[[], bytes]
 
 
 def display_markdown() -> str:
-    """The legend of the display."""
+    """Return the legend of the display."""
     from tools.generators.display_doc import display_markdown
 
     return display_markdown()
 
 
 def health_markdown() -> str:
-    """Every finding of the health."""
+    """Return the page of all health findings."""
     from tools.generators.health_doc import health_markdown
 
     return health_markdown()
 
 
 def events_markdown() -> str:
-    """Every type of event."""
+    """Return the page of all event types."""
     from tools.generators.event_docs import events_markdown
 
     return events_markdown()
 
 
 def modules_markdown() -> str:
-    """The catalogue of the planner's modules."""
+    """Return the catalogue of the planner's modules."""
     from tools.generators.module_docs import modules_markdown
 
     return modules_markdown()
 
 
 def benchmarks_markdown() -> str:
-    """What the benchmarks measured."""
+    """Return the page of benchmark results."""
     from tools.generators.benchmarks_doc import benchmarks_markdown
 
     return benchmarks_markdown()
 
 
 def protocol_markdown() -> str:
-    """The wire protocol."""
+    """Return the page of the wire protocol."""
     from tools.generators.protocol_doc import protocol_markdown
 
     return protocol_markdown()
 
 
 def _firmware(name: str) -> Generator:
-    """One of the C files that hold the protocol's table and the board's own pictures."""
+    """Return the generator of a C file: the protocol's table, or the board's own pictures."""
 
     def text() -> str:
         from tools.generators import protocol_c
@@ -76,7 +76,7 @@ def _firmware(name: str) -> Generator:
 
 
 def _schema_json(name: str) -> Generator:
-    """The JSON Schema of one kind of TOML file."""
+    """Return the generator of the JSON Schema of a kind of TOML file."""
 
     def text() -> str:
         import json
@@ -89,7 +89,7 @@ def _schema_json(name: str) -> Generator:
 
 
 def _config_template(name: str) -> Generator:
-    """One of the commented files that `trader init` writes."""
+    """Return the generator of a commented file that `trader init` writes."""
 
     def text() -> str:
         from tools.generators import config_templates as config_template
@@ -100,8 +100,8 @@ def _config_template(name: str) -> Generator:
     return text
 
 
-# Path below the root -> what writes it. Let each function import what it needs when it is called:
-# one module that does not import must not stop the other files.
+# Path below the root -> its generator. Each imports what it needs when it is called: a module that
+# fails to import must not stop the other files.
 GENERATED: dict[str, Generator] = {
     "configs/default_bucket.toml": _config_template("default_bucket"),
     "configs/demo/buckets/core.toml": _config_template("demo_core_bucket"),
@@ -124,21 +124,25 @@ GENERATED: dict[str, Generator] = {
 
 
 def pictures() -> dict[str, Painter]:
-    """Path below the root -> what draws it, for every generated PNG."""
+    """Return the function that draws each generated PNG, by its path below the root."""
     from tools.generators.display_doc import display_pictures
 
     return display_pictures()
 
 
-# Two machines may round a glow differently, and pack the same pixels into other bytes.
+# Machines round a glow differently, and compress the same pixels to different bytes.
 PIXEL_TOLERANCE = 2
 
 
-def diff_head(path: str, found: str, wanted: str) -> str:
-    """The first lines of the difference."""
+def diff_head(path: str, on_disk: str, expected: str) -> str:
+    """Return the first lines of the difference."""
     lines = list(
         difflib.unified_diff(
-            found.splitlines(), wanted.splitlines(), f"{path} (found)", "(wanted)", lineterm=""
+            on_disk.splitlines(),
+            expected.splitlines(),
+            f"{path} (on disk)",
+            "(expected)",
+            lineterm="",
         )
     )
     more = len(lines) - DIFF_LINES_SHOWN
@@ -147,45 +151,45 @@ def diff_head(path: str, found: str, wanted: str) -> str:
 
 
 def stale(root: Path, generated: Mapping[str, Generator]) -> dict[str, str]:
-    """The files that differ from what the code says, each with the head of its diff."""
-    found: dict[str, str] = {}
+    """Return the files that differ from the code, each with the head of its diff."""
+    stale_files: dict[str, str] = {}
     for name, generate in generated.items():
-        path, wanted = root / name, generate()
+        path, expected = root / name, generate()
         if not path.is_file():
-            found[name] = f"{name} is missing"
-        elif path.read_bytes() != wanted.encode():
+            stale_files[name] = f"{name} is missing"
+        elif path.read_bytes() != expected.encode():
             text = path.read_text(encoding="utf-8", errors="replace")
-            found[name] = diff_head(name, text, wanted)
-    return found
+            stale_files[name] = diff_head(name, text, expected)
+    return stale_files
 
 
 def stale_pictures(root: Path, painters: Mapping[str, Painter]) -> dict[str, str]:
-    """The PNGs that look different from what the code draws, and those nobody draws any more."""
-    found: dict[str, str] = {}
+    """Return the PNGs that differ from the code, and those that no code draws any more."""
+    stale_files: dict[str, str] = {}
     for name, paint in painters.items():
         path = root / name
         if not path.is_file():
-            found[name] = f"{name} is missing"
+            stale_files[name] = f"{name} is missing"
         elif not same_picture(path.read_bytes(), paint()):
-            found[name] = f"{name} is not what the code draws"
+            stale_files[name] = f"{name} differs from what the code draws"
     for folder in {(root / name).parent for name in painters}:
         for path in sorted(folder.glob("*.png")):
             name = path.relative_to(root).as_posix()
             if name not in painters:
-                found[name] = f"{name} is drawn by no code; delete it"
-    return found
+                stale_files[name] = f"{name} is drawn by no code; delete it"
+    return stale_files
 
 
-def same_picture(found: bytes, wanted: bytes) -> bool:
-    """Whether two PNGs as we write them show the same to the eye."""
-    if found == wanted:
+def same_picture(on_disk: bytes, drawn: bytes) -> bool:
+    """Return whether two PNGs of ours look the same."""
+    if on_disk == drawn:
         return True
     import numpy as np
 
-    (found_size, found_pixels), (wanted_size, wanted_pixels) = map(picture_lines, (found, wanted))
-    if found_size != wanted_size or len(found_pixels) != len(wanted_pixels):
+    (disk_size, disk_pixels), (drawn_size, drawn_pixels) = map(picture_lines, (on_disk, drawn))
+    if disk_size != drawn_size or len(disk_pixels) != len(drawn_pixels):
         return False
-    levels = [np.frombuffer(data, np.uint8).astype(int) for data in (found_pixels, wanted_pixels)]
+    levels = [np.frombuffer(data, np.uint8).astype(int) for data in (disk_pixels, drawn_pixels)]
     return int(abs(levels[0] - levels[1]).max()) <= PIXEL_TOLERANCE
 
 

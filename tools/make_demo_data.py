@@ -59,8 +59,8 @@ def read_dataset(wheel: Path) -> tuple[Table, str]:
         data = archive.read(DATASET)
     rows = list(csv.reader(io.StringIO(gzip.decompress(data).decode("utf-8"))))
     header, days = rows[0], rows[1:]
-    kept = [row for row in days if FIRST_DAY <= row[0] <= LAST_DAY]
-    return (header, kept), hashlib.sha256(data).hexdigest()
+    rows_of_years = [row for row in days if FIRST_DAY <= row[0] <= LAST_DAY]
+    return (header, rows_of_years), hashlib.sha256(data).hexdigest()
 
 
 def synthetic_rates(n_days: int) -> list[float]:

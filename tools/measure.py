@@ -1,4 +1,4 @@
-"""What benchmarks measure with: child processes, calls, and the machine they ran on."""
+"""Measures child processes and calls, and describes the machine."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ChildRun:
 
 def child(command: Sequence[str]) -> ChildRun:
     """Run a command that must succeed; peak memory is its own, not that of its children."""
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-S", SPAWN, *command],
         cwd=ROOT,
         check=True,
@@ -45,9 +45,11 @@ def child(command: Sequence[str]) -> ChildRun:
         errors="replace",
         env={name: value for name, value in os.environ.items() if name != NO_BYTECODE},
     )
-    exit_code, wall_s, peak_kib = done.stdout.split()
+    exit_code, wall_s, peak_kib = process.stdout.split()
     if int(exit_code) != 0:
-        raise BenchmarkError(f"{' '.join(command)} ended with {exit_code}:\n{done.stderr.rstrip()}")
+        raise BenchmarkError(
+            f"{' '.join(command)} ended with {exit_code}:\n{process.stderr.rstrip()}"
+        )
     return ChildRun(float(wall_s), int(peak_kib) / 1024)
 
 
@@ -102,10 +104,10 @@ def commit() -> str:
     """The commit that was measured; `+` says that files differed from it."""
     command = ("git", "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*")
     try:
-        done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+        process = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return done.stdout.strip()
+    return process.stdout.strip()
 
 
 def rss_mb(pid: int) -> float:

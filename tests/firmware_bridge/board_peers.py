@@ -79,7 +79,7 @@ class BoardPeer(ABC):
         raw, self._raw = self._raw, []
         return b"".join(data for _, data in raw)
 
-    def heard(self) -> list[tuple[float, Packet, Message]]:
+    def drain_packets(self) -> list[tuple[float, Packet, Message]]:
         """Return the packets that came since the last call, with the time of the last byte."""
         raw, self._raw = self._raw, []
         return [

@@ -35,11 +35,11 @@ class BoardProcess:
 
     async def wait_for(self, event: str, **details: object) -> Report:
         """Return the next report of this kind with these details."""
-        wanted = {"event": event, **details}
+        expected = {"event": event, **details}
         async with asyncio.timeout(PATIENCE_S):
             while True:
                 report = await self._next_report()
-                if wanted.items() <= report.items():
+                if expected.items() <= report.items():
                     return report
 
     async def stop(self) -> int:

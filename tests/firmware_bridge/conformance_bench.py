@@ -37,10 +37,10 @@ class Bench:
         return [message for _, message in self.packets(data)]
 
     def packets(self, data: bytes) -> list[tuple[int, Message]]:
-        self.peer.heard()
+        self.peer.drain_packets()
         self.peer.send(data)
         self.peer.run(ANSWER_S)
-        return [(packet.packet_id, message) for _, packet, message in self.peer.heard()]
+        return [(packet.packet_id, message) for _, packet, message in self.peer.drain_packets()]
 
     def hello(self, session_id: int = A) -> HelloReply:
         (reply,) = [m for m in self.ask(Hello(session_id, 1, 1)) if isinstance(m, HelloReply)]
@@ -55,15 +55,15 @@ class Bench:
 
     def move(self, button: int, edge: Edge, *, settle_s: float = 0.02) -> list[ButtonEdge]:
         """Move a pin, wait until it has settled, return the edges that were sent."""
-        self.peer.heard()
+        self.peer.drain_packets()
         self.peer.pin(button, is_down=edge is Edge.DOWN)
         self.peer.run(settle_s)
-        return [m for _, _, m in self.peer.heard() if isinstance(m, ButtonEdge)]
+        return [m for _, _, m in self.peer.drain_packets() if isinstance(m, ButtonEdge)]
 
     def edges_within(self, seconds: float) -> list[ButtonEdge]:
-        self.peer.heard()
+        self.peer.drain_packets()
         self.peer.run(seconds)
-        return [m for _, _, m in self.peer.heard() if isinstance(m, ButtonEdge)]
+        return [m for _, _, m in self.peer.drain_packets() if isinstance(m, ButtonEdge)]
 
     def acknowledge(self, edge: ButtonEdge, session_id: int = A) -> list[Message]:
         return self.ask(EdgeAck(session_id, edge.boot_id, edge.event_id))

@@ -45,7 +45,7 @@ class FakeRouter:
         self.board = Connection("serial")
         self.passed_over = 0
         self.closings: list[str] = []
-        self.heard: list[tuple[str, str]] = []
+        self.calls: list[tuple[str, str]] = []
         self._reorder_s = reorder_s
         self._random = Random(seed)  # noqa: S311 - repeatable, not secret
         self._routes: dict[str, Connection] = {}
@@ -156,7 +156,7 @@ class FakeRouter:
                     self._send(origin[0], [ANSWER, origin[1], error, result])
             case [2, Text(raw=method), list(parameters)]:
                 name = method.decode(errors="replace")
-                self.heard.append((connection.name, name))
+                self.calls.append((connection.name, name))
                 provider = self._routes.get(name)
                 if provider is not None:
                     self._send(provider, [NOTICE, Text(method), parameters])
@@ -166,7 +166,7 @@ class FakeRouter:
     def _call(
         self, connection: Connection, call_id: int, method: str, parameters: list[object]
     ) -> None:
-        self.heard.append((connection.name, method))
+        self.calls.append((connection.name, method))
         if method.startswith("$/"):
             error, result = self._own_method(connection, method, parameters)
             self._send(connection, [ANSWER, call_id, error, result])

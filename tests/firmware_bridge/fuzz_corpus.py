@@ -52,7 +52,7 @@ def seeds() -> dict[str, bytes]:
     return {name: script(line) for name, line in lines.items()}
 
 
-def found(target: str) -> list[bytes]:
+def corpus_of(target: str) -> list[bytes]:
     """Return the inputs that are kept for a target."""
     text = (FOLDER / f"{target}.hex").read_text(encoding="ascii")
     return [bytes.fromhex(line) for line in text.split()]
@@ -60,7 +60,10 @@ def found(target: str) -> list[bytes]:
 
 def write_inputs(target: str, folder: Path) -> list[Path]:
     """Write what is kept, and a script per golden vector, to files of their own."""
-    inputs = {**seeds(), **{f"found_{number}": data for number, data in enumerate(found(target))}}
+    inputs = {
+        **seeds(),
+        **{f"found_{number}": data for number, data in enumerate(corpus_of(target))},
+    }
     for name, data in inputs.items():
         (folder / name).write_bytes(data)
     return sorted(folder / name for name in inputs)

@@ -35,7 +35,7 @@ class Outcome:
     """What became of the presses."""
 
     pressed: list[tuple[float, Edge]] = field(default_factory=list)
-    told: list[ButtonEdge] = field(default_factory=list)
+    delivered: list[ButtonEdge] = field(default_factory=list)
     lost: int = 0
     connections: int = 0
     frames_shown: int = 0
@@ -89,11 +89,11 @@ class NoisyLine:
         """Let time pass for both ends; the application confirms what it is told at once."""
         end_s = self._peer.now_s + seconds
         while self._peer.now_s < end_s:
-            said = self._host.tick(self._peer.now_s)
-            self._peer.send(self._to_board.carry(said, self._peer.now_s))
+            sent = self._host.tick(self._peer.now_s)
+            self._peer.send(self._to_board.carry(sent, self._peer.now_s))
             self._peer.run(STEP_S)
-            heard = self._to_host.carry(self._peer.fetch(), self._peer.now_s)
-            self._host.receive(heard, self._peer.now_s)
+            received = self._to_host.carry(self._peer.fetch(), self._peer.now_s)
+            self._host.receive(received, self._peer.now_s)
             self._note()
 
     def press_often(self, n_presses: int) -> None:
@@ -106,7 +106,7 @@ class NoisyLine:
             if number % 10 == 0:
                 self.show(self._random.randrange(8))
         waited_s = 0.0
-        while len(self.outcome.told) + self.outcome.lost < len(self.outcome.pressed):
+        while len(self.outcome.delivered) + self.outcome.lost < len(self.outcome.pressed):
             assert waited_s < PATIENCE_S, "presses are still missing"
             self.run(0.5)
             waited_s += 0.5
@@ -166,7 +166,7 @@ class NoisyLine:
         for event in self._host.events():
             match event:
                 case ButtonEdge():
-                    self.outcome.told.append(event)
+                    self.outcome.delivered.append(event)
                     self._host.confirm(event.edge_id)
                 case BoardConnected():
                     self.outcome.connections += 1
@@ -183,14 +183,14 @@ class NoisyLine:
 
 def check(outcome: Outcome) -> None:
     """No press lost without being counted, none doubled, none wrong, all in order."""
-    ids = [event.edge_id for event in outcome.told]
+    ids = [event.edge_id for event in outcome.delivered]
     assert len(set(ids)) == len(ids), "doubled"
     assert ids == [EdgeId(ids[0].boot_id, number) for number in range(1, len(ids) + 1)], "order"
     assert len(ids) + outcome.lost == len(outcome.pressed), "lost"
-    assert {event.button for event in outcome.told} == {0}
+    assert {event.button for event in outcome.delivered} == {0}
     assert outcome.wrong_pictures == []
     pressed = iter(outcome.pressed)
-    for event in outcome.told:
+    for event in outcome.delivered:
         # Some were lost, and counted, while the line was down: those are passed over.
         assert any(is_it(event, at_s, edge) for at_s, edge in pressed), f"{event} is wrong"
 

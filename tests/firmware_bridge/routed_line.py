@@ -31,8 +31,8 @@ class RoutedLine(NoisyLine):
     def is_ready(self) -> bool:
         """Whether the board shows the host's newest picture, and the host knows that it does."""
         shown = self.board.shown().frame
-        told = self._host.state is HostState.READY and not self._host._display.is_due
-        return told and shown == self.picture
+        is_settled = self._host.state is HostState.READY and not self._host._display.is_due
+        return is_settled and shown == self.picture
 
     def seconds_until_ready(self) -> float:
         """Let time pass until the newest picture is there; how much that took."""

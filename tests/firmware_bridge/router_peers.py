@@ -119,9 +119,9 @@ class RoutedBoard(BoardPeer):
         if not self.is_powered:
             self._from_router = b""
             return
-        said = self._board.loop(self.now_s, self._from_router)
+        sent = self._board.loop(self.now_s, self._from_router)
         self._from_router = b""
-        self.router.receive(self.router.board, self.noise_to_router.damage(said))
+        self.router.receive(self.router.board, self.noise_to_router.damage(sent))
 
 
 class RouterPeer(RoutedBoard):

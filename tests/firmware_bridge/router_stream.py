@@ -56,15 +56,15 @@ class Stream:
 
     def _bytes(self, size: int) -> Generator[None, None, bytes]:
         """Wait for so many bytes, however many that is."""
-        kept = bytearray()
+        rest = bytearray()
         while True:
-            taken = min(size, len(self._buffer))
-            if len(kept) < KEPT_MAX:
-                kept += self._buffer[:taken]
-            del self._buffer[:taken]
-            size -= taken
+            n_taken = min(size, len(self._buffer))
+            if len(rest) < KEPT_MAX:
+                rest += self._buffer[:n_taken]
+            del self._buffer[:n_taken]
+            size -= n_taken
             if size == 0:
-                return bytes(kept)
+                return bytes(rest)
             yield
 
     def _number(self, size: int) -> Generator[None, None, int]:

@@ -32,8 +32,8 @@ def test_an_app_includes_nothing_that_it_does_not_bring(tmp_path: Path) -> None:
         if path.suffix in {".c", ".h", ".ino"}:
             for name in re.findall(r'#include "(.+)"', path.read_text()):
                 assert (path.parent / name).is_file(), f"{path.name} includes {name}"
-            wanted = set(re.findall(r"#include <(.+)>", path.read_text()))
-            assert wanted - system <= {"stdbool.h", "stddef.h", "stdint.h", "string.h"}
+            headers = set(re.findall(r"#include <(.+)>", path.read_text()))
+            assert headers - system <= {"stdbool.h", "stddef.h", "stdint.h", "string.h"}
 
 
 def test_an_app_is_never_written_over_something(tmp_path: Path) -> None:
@@ -66,8 +66,8 @@ def test_the_linux_part_says_how_to_install_the_daemon(
     monkeypatch.setattr(time, "sleep", sleep)
     with pytest.raises(SleptError):
         runpy.run_path(str(FIRMWARE / "uno_q" / "python" / "main.py"), run_name="__main__")
-    said = capsys.readouterr().out
-    assert f".venv/bin/trader run --port {router}" in said
-    assert "make setup" in said
-    assert f"No router at {router}" in said
+    output = capsys.readouterr().out
+    assert f".venv/bin/trader run --port {router}" in output
+    assert "make setup" in output
+    assert f"No router at {router}" in output
     assert ROUTER_SOCKET in (FIRMWARE / "uno_q" / "python" / "main.py").read_text()

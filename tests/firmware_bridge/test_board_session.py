@@ -65,14 +65,14 @@ class Bench:
 
     def wait(self, seconds: float) -> list[tuple[int, Message]]:
         """Let time pass and return what is sent unasked, with milliseconds since now."""
-        start_s, heard = self.now_s, []
+        start_s, packets = self.now_s, []
         while (due_s := self.board.next_deadline()) is not None and due_s <= start_s + seconds:
             assert due_s >= self.now_s
             self.now_s = due_s
             at_ms = round((due_s - start_s) * 1000)
-            heard += [(at_ms, message) for message in self.hear()]
+            packets += [(at_ms, message) for message in self.hear()]
         self.now_s = start_s + seconds
-        return heard
+        return packets
 
     def events(self, *kinds: type[BoardEvent]) -> list[BoardEvent]:
         return [event for event in self.board.events() if isinstance(event, kinds)]
@@ -211,9 +211,9 @@ def test_packets_of_nobody_in_particular_do_not_keep_the_display_fresh() -> None
 def test_after_5_s_the_board_sends_nothing_unasked_until_hello() -> None:
     bench = greeted()
     bench.board.change_button(0, Edge.DOWN, bench.now_s)
-    heard = bench.wait(20.0)
-    assert {type(message) for _, message in heard} == {ButtonEdge}
-    assert 4900 <= heard[-1][0] <= 5000
+    packets = bench.wait(20.0)
+    assert {type(message) for _, message in packets} == {ButtonEdge}
+    assert 4900 <= packets[-1][0] <= 5000
     assert SilenceBegan() in bench.events(SilenceBegan)
     assert bench.ask(Heartbeat(A)) == [ErrorReply(ErrorCode.NO_SESSION, A)]
     reply, edge = bench.ask(Hello(A, 1, 1))

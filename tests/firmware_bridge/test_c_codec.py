@@ -47,12 +47,12 @@ class Codec:
 
     def receive(self, line: bytes) -> list[tuple[str, bytes]]:
         """Return each verdict that was not "pending", with the packet without its CRC."""
-        receiver, found = Receiver(), []
+        receiver, verdicts = Receiver(), []
         for byte in line:
             verdict = VERDICTS[self._library.pd_receive(ctypes.byref(receiver), byte)]
             if verdict != "pending":
-                found.append((verdict, bytes(receiver.bytes[: receiver.size])))
-        return found
+                verdicts.append((verdict, bytes(receiver.bytes[: receiver.size])))
+        return verdicts
 
     def read(self, type_byte: int, body: bytes) -> dict[str, Any] | None:
         """Return the fields of a body, or None if it is refused."""
@@ -139,7 +139,8 @@ def test_both_receivers_judge_any_bytes_alike(codec: Codec, line: bytes) -> None
     theirs = codec.receive(line)
     assert [head for verdict, head in theirs if verdict == "packet"] == packets
     for verdict in VERDICTS[2:]:
-        assert [found for found, _ in theirs].count(verdict) == getattr(ours.counters, verdict)
+        count = [name for name, _ in theirs].count(verdict)
+        assert count == getattr(ours.counters, verdict)
 
 
 BODY_BYTES = st.sampled_from([0, 1, 7, 0x7F, 0x80, 0x90, 0x91, 0x93, 0xC4, 0xCC, 0xCD, 0xCE, 0xCF])

@@ -31,12 +31,12 @@ def test_an_edge_is_sent_every_50_ms_until_it_is_acknowledged(bench: Bench) -> N
     bench.hello()
     assert len(bench.move(1, Edge.DOWN)) == 1
     bench.peer.run(0.5)
-    heard = bench.peer.heard()
-    times = [at_s for at_s, _, _ in heard]
+    packets = bench.peer.drain_packets()
+    times = [at_s for at_s, _, _ in packets]
     gaps = [later - sooner for sooner, later in pairwise(times)]
     assert all(0.047 <= gap <= 0.055 for gap in gaps)
-    assert 9 <= len(heard) <= 11
-    edges = [m for _, _, m in heard if isinstance(m, ButtonEdge)]
+    assert 9 <= len(packets) <= 11
+    edges = [m for _, _, m in packets if isinstance(m, ButtonEdge)]
     assert {(edge.event_id, edge.button, edge.edge) for edge in edges} == {(1, 1, Edge.DOWN)}
     ages = [edge.now_ms - edge.t_ms for edge in edges]
     assert ages == sorted(ages)
@@ -71,7 +71,7 @@ def test_a_press_takes_8_ms_to_be_certain_and_not_much_more_to_be_told(bench: Be
     start_s = bench.peer.now_s
     bench.peer.pin(0, is_down=True)
     bench.peer.run(0.04)
-    ((at_s, _, _),) = bench.peer.heard()
+    ((at_s, _, _),) = bench.peer.drain_packets()
     assert 0.0079 <= at_s - start_s <= 0.013
 
 
@@ -101,13 +101,13 @@ def test_a_full_queue_loses_the_newest_edges_and_counts_them(bench: Bench) -> No
     assert reply.lost_overflow == 4
     beat = bench.heartbeat()
     assert (beat.queued, beat.lost_overflow) == (EVENT_QUEUE_SIZE, 4)
-    told = []
+    event_ids = []
     (edge,) = [m for m in bench.ask(Hello(A, 1, 1)) if isinstance(m, ButtonEdge)][:1]
     for _ in range(EVENT_QUEUE_SIZE):
-        told.append(edge.event_id)
+        event_ids.append(edge.event_id)
         following = [m for m in bench.acknowledge(edge) if isinstance(m, ButtonEdge)]
         edge = max([edge, *following], key=lambda later: later.event_id)
-    assert told == list(range(1, EVENT_QUEUE_SIZE + 1))
+    assert event_ids == list(range(1, EVENT_QUEUE_SIZE + 1))
     assert bench.heartbeat().queued == 0
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.firmware_bridge.fuzz_corpus import (
     ENVIRONMENT,
     INPUT_BYTES_MAX,
-    found,
+    corpus_of,
     seeds,
     write_inputs,
 )
@@ -23,15 +23,15 @@ CORPUS_MIN = 100
 
 
 def fuzz(built: Built, target: str, *arguments: str | Path) -> str:
-    done = subprocess.run(
+    process = subprocess.run(
         [built.fuzzer(target), *arguments],
         capture_output=True,
         text=True,
         check=False,
         env=ENVIRONMENT,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert process.returncode == 0, process.stderr
+    return process.stdout
 
 
 @pytest.mark.parametrize("target", FUZZ_TARGETS)
@@ -40,8 +40,8 @@ def test_the_corpus_is_replayed_without_a_complaint(
 ) -> None:
     inputs = write_inputs(target, tmp_path)
     assert fuzz(built, target, *inputs) == f"{len(inputs)} inputs\n"
-    assert len(inputs) == len(seeds()) + len(found(target))
-    assert len(found(target)) >= CORPUS_MIN
+    assert len(inputs) == len(seeds()) + len(corpus_of(target))
+    assert len(corpus_of(target)) >= CORPUS_MIN
 
 
 @pytest.mark.parametrize("target", FUZZ_TARGETS)
@@ -58,7 +58,7 @@ def test_five_million_inputs_guided_by_coverage_are_survived(
     corpus = tmp_path / "corpus"
     corpus.mkdir()
     write_inputs(target, corpus)
-    done = subprocess.run(
+    process = subprocess.run(
         [
             build_fuzzer(target, tmp_path / "fuzz"),
             *(f"-runs={SOAK_INPUTS}", f"-max_len={INPUT_BYTES_MAX}", "-print_final_stats=1"),
@@ -70,9 +70,9 @@ def test_five_million_inputs_guided_by_coverage_are_survived(
         cwd=tmp_path,
         env=ENVIRONMENT,
     )
-    assert done.returncode == 0, done.stderr[-4000:]
-    executed = re.search(r"number_of_executed_units:\s*(\d+)", done.stderr)
-    covered = re.findall(r"cov: (\d+)", done.stderr)
+    assert process.returncode == 0, process.stderr[-4000:]
+    executed = re.search(r"number_of_executed_units:\s*(\d+)", process.stderr)
+    covered = re.findall(r"cov: (\d+)", process.stderr)
     assert executed is not None
     with capsys.disabled():
         print(f"\n{target}: {int(executed[1]):,} inputs, {covered[-1]} edges covered")  # noqa: T201

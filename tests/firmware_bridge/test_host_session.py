@@ -36,7 +36,7 @@ from firmware_bridge.wire import CobsCarrier, Packet
 from tests.firmware_bridge.simulation import Simulation, Weather
 
 DARK, BRIGHT = bytes(PACKED_SIZE), b"\x77" * PACKED_SIZE
-GONE = Weather(loss=1.0)
+ALL_LOST = Weather(loss=1.0)
 
 
 def connected() -> Simulation:
@@ -46,7 +46,7 @@ def connected() -> Simulation:
     return sim
 
 
-def seen(sim: Simulation, kind: type[object]) -> list[object]:
+def events_of(sim: Simulation, kind: type[object]) -> list[object]:
     return [event for event in sim.host_events if isinstance(event, kind)]
 
 
@@ -88,7 +88,7 @@ def test_hello_is_sent_every_500_ms_until_it_is_answered() -> None:
 
 def test_an_unanswered_request_is_sent_nine_times_and_then_hello_begins() -> None:
     sim = connected()
-    sim.to_board.weather = GONE
+    sim.to_board.weather = ALL_LOST
     sim.host.show(BRIGHT)
     sent = sending(sim.host, 1.6, sim.now_s)
     frame = ShowFrame(1, 1, 15, BRIGHT)
@@ -108,7 +108,7 @@ def test_a_retransmission_carries_the_newest_picture() -> None:
 
 def test_retransmissions_are_counted_across_a_change_of_the_picture() -> None:
     sim = connected()
-    sim.to_board.weather = GONE
+    sim.to_board.weather = ALL_LOST
     for _ in range(20):
         sim.show(DARK)
         sim.run(0.06)
@@ -121,14 +121,14 @@ def test_only_the_newest_of_several_pictures_is_sent() -> None:
         sim.show(levels)
     sim.run(0.1)
     assert [version for _, _, version in sim.shown] == [3]
-    assert seen(sim, FrameAcknowledged) == [FrameAcknowledged(3)]
+    assert events_of(sim, FrameAcknowledged) == [FrameAcknowledged(3)]
 
 
 def test_a_picture_from_before_the_connection_is_shown_after_it() -> None:
     sim = Simulation()
     sim.show(BRIGHT)
     sim.run(0.1)
-    assert seen(sim, FrameAcknowledged) == [FrameAcknowledged(1)]
+    assert events_of(sim, FrameAcknowledged) == [FrameAcknowledged(1)]
 
 
 def test_heartbeats_are_not_starved_by_pictures() -> None:
@@ -174,23 +174,23 @@ def test_a_late_copy_of_an_edge_from_before_a_reset_is_neither_told_nor_acknowle
     sim.run(0.02)
     sim.reset_board()
     sim.run(1.5)
-    told = sim.press(Edge.DOWN)
+    edge_id = sim.press(Edge.DOWN)
     sim.run(0.1)
     late = Packet.carrying(messages.ButtonEdge(1, 1, 0, Edge.DOWN, 0, 0), 1)
     sim.host.receive(CobsCarrier().encode(late), sim.now_s)
     assert sim.host.events() == []
     assert sim.host.tick(sim.now_s) == b""
-    assert [event.edge_id for event in sim.journal.edges] == [EdgeId(1, 1), told]
+    assert [event.edge_id for event in sim.journal.edges] == [EdgeId(1, 1), edge_id]
 
 
 def test_an_edge_tells_its_age() -> None:
     sim = connected()
-    sim.to_host.weather = GONE
+    sim.to_host.weather = ALL_LOST
     sim.press(Edge.DOWN)
     sim.run(2.0)
     sim.to_host.weather = Weather()
     sim.run(2.0)
-    (changed,) = seen(sim, ButtonEdge)
+    (changed,) = events_of(sim, ButtonEdge)
     assert isinstance(changed, ButtonEdge)
     assert 1900 <= changed.age_ms <= 3000
 
@@ -216,7 +216,7 @@ def test_a_reset_of_the_board_is_noticed_and_the_picture_comes_back() -> None:
     sim.reset_board()
     sim.run(1.2)
     assert BoardDisconnected(Reason.BOARD_FORGOT) in sim.host_events
-    again = seen(sim, BoardConnected)[-1]
+    again = events_of(sim, BoardConnected)[-1]
     assert isinstance(again, BoardConnected)
     assert again.new_boot
     assert again.board.boot_id == 2
@@ -245,9 +245,9 @@ def test_lost_edges_are_told_whether_the_queue_was_full_or_the_board_reset() -> 
     for _ in range(EVENT_QUEUE_SIZE + 3):
         sim.press(Edge.DOWN)
     sim.run(0.2)
-    assert seen(sim, PressesLost) == [PressesLost(1, overflow=3, reset=2)]
+    assert events_of(sim, PressesLost) == [PressesLost(1, overflow=3, reset=2)]
     sim.run(3.0)
-    assert len(seen(sim, PressesLost)) == 1
+    assert len(events_of(sim, PressesLost)) == 1
 
 
 def test_edges_lost_while_connected_are_told_with_the_next_heartbeat() -> None:
@@ -256,14 +256,14 @@ def test_edges_lost_while_connected_are_told_with_the_next_heartbeat() -> None:
     for _ in range(EVENT_QUEUE_SIZE + 5):
         sim.press(Edge.DOWN)
     sim.run(1.5)
-    assert seen(sim, PressesLost) == [PressesLost(1, overflow=5, reset=0)]
+    assert events_of(sim, PressesLost) == [PressesLost(1, overflow=5, reset=0)]
 
 
 def test_firmware_of_another_version_is_told_once_and_asked_again_every_5_s() -> None:
     sim = Simulation()
     sim.board = BoardSession(BoardIdentity(1, protocol=(2, 3)))
     sim.run(11.0)
-    assert len(seen(sim, FirmwareIncompatible)) == 1
+    assert len(events_of(sim, FirmwareIncompatible)) == 1
     assert sim.host.counters.hellos == 3
     sim.reset_board()  # flashed
     sim.run(5.0)
@@ -327,7 +327,7 @@ def test_a_pulled_cable_is_told_and_the_session_goes_on_where_it_was() -> None:
     sim.plug()
     sim.run(0.1)
     assert BoardDisconnected(Reason.PORT_LOST) in sim.host_events
-    again = seen(sim, BoardConnected)[-1]
+    again = events_of(sim, BoardConnected)[-1]
     assert isinstance(again, BoardConnected)
     assert not again.new_boot
     assert [version for _, _, version in sim.shown] == [1]

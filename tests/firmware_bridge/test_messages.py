@@ -45,7 +45,7 @@ def values_of(kind: FieldKind) -> st.SearchStrategy[Any]:
             return st.sampled_from(list(kind.enum))
         case PackedLevels():
             levels = st.lists(st.sampled_from([0x00, 0x07, 0x70, 0x77]), min_size=kind.size)
-            return levels.map(lambda found: bytes(found[: kind.size]))
+            return levels.map(lambda levels: bytes(levels[: kind.size]))
         case _:
             raise AssertionError(kind)
 

@@ -92,7 +92,7 @@ def test_presses_during_an_outage_are_told_when_it_ends(line: NoisyLine) -> None
     assert is_back_within_2_s(line, connections=1)
     check(line.outcome)
     assert line.outcome.lost == 0
-    assert len(line.outcome.told) == 8
+    assert len(line.outcome.delivered) == 8
 
 
 @pytest.mark.soak

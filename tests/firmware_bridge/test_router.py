@@ -21,7 +21,7 @@ from firmware_bridge.wire import CobsCarrier, Packet, seal
 HELLO = Packet.carrying(Hello(7, 1, 1), 1)
 BEAT = Packet.carrying(Heartbeat(7), 2)
 NO_ROUTE = [2, "method pd not available"]
-TAKEN = [5, "route already exists: pde"]
+ROUTE_EXISTS = [5, "route already exists: pde"]
 
 
 def calls(data: bytes) -> list[Any]:
@@ -63,7 +63,7 @@ def test_a_route_that_another_host_holds_is_asked_for_until_it_is_ours() -> None
     for _ in range(3):
         register, _ = calls(carrier.encode(BEAT))
         assert register[2] == "$/register"
-        carrier.feed(answer(register, error=TAKEN))
+        carrier.feed(answer(register, error=ROUTE_EXISTS))
     carrier.feed(answer(calls(carrier.encode(BEAT))[0], result=True))
     assert len(calls(carrier.encode(BEAT))) == 1
 

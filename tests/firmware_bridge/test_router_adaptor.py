@@ -31,19 +31,19 @@ class Line:
         flush, register = Stream().feed(self.board.loop(0.0, b""))
         self.flush, self.register = plain(flush), plain(register)
 
-    def said(self, data: bytes) -> list[Any]:
+    def sent(self, data: bytes) -> list[Any]:
         """Give it bytes, and return what it says at once."""
         self.now_s += 0.001
         return [plain(message) for message in Stream().feed(self.board.loop(self.now_s, data))]
 
     def wait(self, seconds: float) -> list[Any]:
-        end_s, said = self.now_s + seconds, []
+        end_s, sent = self.now_s + seconds, []
         while self.now_s < end_s:
-            said += self.said(b"")
-        return said
+            sent += self.sent(b"")
+        return sent
 
     def call(self, packet: Packet, call_id: int = 5) -> list[Any]:
-        return self.said(msgpack.packb([0, call_id, "pd", [seal(packet)]]))
+        return self.sent(msgpack.packb([0, call_id, "pd", [seal(packet)]]))
 
 
 def plain(message: object) -> Any:  # noqa: ANN401 - whatever was decoded
@@ -83,7 +83,7 @@ def test_every_form_of_an_id_is_read(line: Line, call_id: int) -> None:
 def test_a_packet_that_is_damaged_is_answered_with_nil_so_that_nobody_waits(line: Line) -> None:
     sealed = bytearray(seal(HELLO))
     sealed[4] ^= 0x40
-    assert line.said(msgpack.packb([0, 9, "pd", [bytes(sealed)]])) == [[1, 9, None, None]]
+    assert line.sent(msgpack.packb([0, 9, "pd", [bytes(sealed)]])) == [[1, 9, None, None]]
 
 
 def test_an_event_is_a_notice(line: Line) -> None:
@@ -119,7 +119,7 @@ STRANGE = {
 
 @pytest.mark.parametrize("data", STRANGE.values(), ids=STRANGE.keys())
 def test_after_anything_strange_the_next_call_is_answered(line: Line, data: bytes) -> None:
-    line.said(data)
+    line.sent(data)
     line.wait(0.031)
     ((_, _, _, sealed),) = line.call(HELLO)
     assert isinstance(unseal(sealed).message(Direction.TO_HOST), HelloReply)
@@ -127,28 +127,28 @@ def test_after_anything_strange_the_next_call_is_answered(line: Line, data: byte
 
 @pytest.mark.parametrize("name", ["a call of a method that nobody bound", "two parameters"])
 def test_a_call_that_cannot_be_served_is_answered_with_an_error(line: Line, name: str) -> None:
-    ((kind, call_id, error, result),) = line.said(STRANGE[name])
+    ((kind, call_id, error, result),) = line.sent(STRANGE[name])
     assert (kind, call_id, result) == (1, 3, None)
     assert error[0] == (2 if "nobody" in name else 1)
 
 
 @pytest.mark.parametrize("cut", range(1, 16))
 def test_half_a_message_is_forgotten_after_30_ms(line: Line, cut: int) -> None:
-    line.said(msgpack.packb([0, 5, "pd", [seal(BEAT)]])[:cut])
+    line.sent(msgpack.packb([0, 5, "pd", [seal(BEAT)]])[:cut])
     assert line.wait(0.031) == []
     assert len(line.call(HELLO)) == 1
 
 
 def test_half_a_message_is_not_forgotten_sooner(line: Line) -> None:
     data = msgpack.packb([0, 5, "pd", [seal(HELLO)]])
-    line.said(data[:9])
+    line.sent(data[:9])
     line.wait(0.027)
-    assert len(line.said(data[9:])) == 1
+    assert len(line.sent(data[9:])) == 1
 
 
 def test_what_is_wrong_is_counted_once_for_each_stretch(line: Line) -> None:
     line.call(HELLO)
-    line.said(bytes(range(1, 128)))
+    line.sent(bytes(range(1, 128)))
     ((_, _, _, sealed),) = line.call(BEAT)
     reply = unseal(sealed).message(Direction.TO_HOST)
     assert isinstance(reply, HeartbeatReply)
@@ -161,7 +161,7 @@ def test_what_is_wrong_is_counted_once_for_each_stretch(line: Line) -> None:
 def registered_at(line: Line, seconds: float) -> list[float]:
     start_s, times = line.now_s, []
     while line.now_s < start_s + seconds:
-        if any(isinstance(m, list) and is_register(m) for m in line.said(b"")):
+        if any(isinstance(m, list) and is_register(m) for m in line.sent(b"")):
             times.append(round(line.now_s - start_s, 2))
     return times
 
@@ -176,7 +176,7 @@ def test_a_route_is_asked_for_every_second_until_the_router_answers(line: Line) 
 def test_an_answer_of_either_kind_will_do_for_3_s_of_silence(
     line: Line, error: object, result: object
 ) -> None:
-    line.said(msgpack.packb([1, line.register[1], error, result]))
+    line.sent(msgpack.packb([1, line.register[1], error, result]))
     assert registered_at(line, 4.5) == [3.0, 4.0]
 
 
@@ -200,7 +200,7 @@ def test_each_boot_draws_another_number_from_pins_that_tremble(line: Line) -> No
     for _ in range(300):
         line.board.reset(0.0)
         line.now_s = 0.0
-        line.said(b"")
+        line.sent(b"")
         ((_, _, _, sealed),) = line.call(HELLO)
         reply = unseal(sealed).message(Direction.TO_HOST)
         assert isinstance(reply, HelloReply)

@@ -109,9 +109,9 @@ def test_a_router_that_noise_made_deaf_is_told_to_open_the_line_anew(
     line: RoutedLine, data: bytes
 ) -> None:
     line.board.say_to_router(data)
-    heard = len(line.board.router.heard)
+    n_calls = len(line.board.router.calls)
     line.run(0.9)
-    assert not any(who == "serial" for who, _ in line.board.router.heard[heard:])
+    assert not any(who == "serial" for who, _ in line.board.router.calls[n_calls:])
     assert comes_back(line)
     assert line.carrier.router.serial_reopened == 1
     assert line.board.router.is_serial_open
@@ -197,7 +197,7 @@ def test_the_newest_host_gets_the_board_and_then_its_presses(line: RoutedLine) -
 def test_nothing_ever_cancels_a_call(line: RoutedLine) -> None:
     line.board.is_powered = False
     line.run(10.0)
-    assert {method for _, method in line.board.router.heard} <= {
+    assert {method for _, method in line.board.router.calls} <= {
         *("pd", "pde", "$/register", "$/serial/open", "$/serial/close"),
     }
 

@@ -100,20 +100,20 @@ class Peers(RuleBasedStateMachine):
         assert (sim.board.frame.version if sim.board.frame else 0) == newest
 
     @invariant()
-    def an_edge_is_told_once_and_only_if_it_happened(self) -> None:
-        told = [event.edge_id for event in self.sim.journal.edges]
-        assert len(told) == len(set(told)), "an edge was told twice"
-        assert told == sorted(told), "an older edge came after a newer one"
+    def an_edge_is_reported_once_and_only_if_it_happened(self) -> None:
+        reported_ids = [event.edge_id for event in self.sim.journal.edges]
+        assert len(reported_ids) == len(set(reported_ids)), "an edge was reported twice"
+        assert reported_ids == sorted(reported_ids), "an older edge came after a newer one"
         for event in self.sim.journal.edges:
             assert self.sim.pressed[event.edge_id] == (event.button, event.edge)
 
     @invariant()
     def an_acknowledged_edge_is_in_the_journal(self) -> None:
-        told = {event.edge_id for event in self.sim.journal.edges}
-        assert told.issuperset(self.sim.acknowledged)
+        reported_ids = {event.edge_id for event in self.sim.journal.edges}
+        assert reported_ids.issuperset(self.sim.acknowledged)
 
     @invariant()
-    def the_display_never_goes_back_and_never_shows_what_nobody_sent(self) -> None:
+    def the_display_never_goes_back_and_never_shows_what_was_not_sent(self) -> None:
         assert not self.sim.wrong_pictures
         newest: dict[tuple[int, int], int] = {}
         for boot_id, session_id, version in self.sim.shown:

@@ -214,8 +214,8 @@ def test_firmware_of_another_version_is_told_as_such(tty: Path) -> None:
             board_process(tty, "--protocol", "9") as board,
             Link(SerialPort(str(tty))) as link,
         ):
-            told = await wait_for_event(link, FirmwareIncompatible)
-            assert (told.board.protocol_min, told.board.protocol_max) == (9, 9)
+            event = await wait_for_event(link, FirmwareIncompatible)
+            assert (event.board.protocol_min, event.board.protocol_max) == (9, 9)
             await board.wait_for("hello", accepted=False)
             assert not link.is_connected
 
@@ -295,7 +295,7 @@ def test_the_board_runs_its_commands_from_a_file_and_ends_with_it(tmp_path: Path
     script = tmp_path / "commands"
     script.write_text('{"do": "status"}\n{"do": "jump"}\n')
     with script.open() as stdin:
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-m", "firmware_bridge.virtual_board"],
             stdin=stdin,
             capture_output=True,
@@ -303,7 +303,7 @@ def test_the_board_runs_its_commands_from_a_file_and_ends_with_it(tmp_path: Path
             check=True,
             cwd=ROOT,
         )
-    events = [line.split(b'"')[3] for line in done.stdout.splitlines()]
+    events = [line.split(b'"')[3] for line in process.stdout.splitlines()]
     assert events == [b"plugged", b"status", b"error"]
 
 

@@ -15,7 +15,7 @@ from firmware_bridge.session import HostState
 from firmware_bridge.virtual_device import Debouncer, VirtualDevice
 
 
-class Desk:
+class DeviceBench:
     """A virtual device with a host session beside it."""
 
     def __init__(self) -> None:
@@ -46,15 +46,15 @@ class Desk:
     def state(self) -> HostState:
         return self.host.state
 
-    def told(self, event: str) -> list[dict[str, Any]]:
+    def reports_of(self, event: str) -> list[dict[str, Any]]:
         return [report for report in self.reports if report["event"] == event]
 
 
 def test_a_frame_is_reported_row_by_row() -> None:
-    desk = Desk()
-    desk.host.show(bytes([0x70] * 52), brightness=3)
-    desk.run(0.1)
-    (frame,) = desk.told("frame")
+    bench = DeviceBench()
+    bench.host.show(bytes([0x70] * 52), brightness=3)
+    bench.run(0.1)
+    (frame,) = bench.reports_of("frame")
     assert (frame["version"], frame["brightness"]) == (1, 3)
     assert [len(row) for row in frame["levels"]] == [13] * 8
     assert frame["levels"][0][:4] == [7, 0, 7, 0]
@@ -62,71 +62,71 @@ def test_a_frame_is_reported_row_by_row() -> None:
 
 @pytest.mark.parametrize("bounce_ms", [0, 5, 20])
 def test_a_press_becomes_two_edges_however_much_it_bounces(bounce_ms: int) -> None:
-    desk = Desk()
-    desk.do(do="press", button=1, ms=100, bounce_ms=bounce_ms)
-    desk.run(1.0)
-    edges = [(report["button"], report["edge"]) for report in desk.told("edge")]
+    bench = DeviceBench()
+    bench.do(do="press", button=1, ms=100, bounce_ms=bounce_ms)
+    bench.run(1.0)
+    edges = [(report["button"], report["edge"]) for report in bench.reports_of("edge")]
     assert edges == [(1, "down"), (1, "up")]
 
 
 def test_down_and_up_are_edges_of_their_own() -> None:
-    desk = Desk()
-    desk.do(do="down")
-    desk.run(1.0)
-    assert [report["edge"] for report in desk.told("edge")] == ["down"]
-    desk.do(do="up")
-    desk.run(1.0)
-    assert [report["edge"] for report in desk.told("edge")] == ["down", "up"]
+    bench = DeviceBench()
+    bench.do(do="down")
+    bench.run(1.0)
+    assert [report["edge"] for report in bench.reports_of("edge")] == ["down"]
+    bench.do(do="up")
+    bench.run(1.0)
+    assert [report["edge"] for report in bench.reports_of("edge")] == ["down", "up"]
 
 
 def test_a_reset_forgets_all_but_the_number_of_lost_edges() -> None:
-    desk = Desk()
-    desk.host.lost(desk.now_s)
-    desk.do(do="press")
-    desk.run(1.0)
-    desk.do(do="reset")
-    desk.run(0.1)
-    assert desk.told("reset") == [{"event": "reset", "boot_id": 6, "lost_reset": 2}]
-    desk.do(do="status")
-    desk.run(0.1)
-    assert desk.told("status")[0]["queued"] == 0
+    bench = DeviceBench()
+    bench.host.lost(bench.now_s)
+    bench.do(do="press")
+    bench.run(1.0)
+    bench.do(do="reset")
+    bench.run(0.1)
+    assert bench.reports_of("reset") == [{"event": "reset", "boot_id": 6, "lost_reset": 2}]
+    bench.do(do="status")
+    bench.run(0.1)
+    assert bench.reports_of("status")[0]["queued"] == 0
 
 
 def test_silence_makes_the_host_lose_the_board_and_ends_by_itself() -> None:
-    desk = Desk()
-    desk.run(0.1)
-    desk.do(do="silence", ms=4000)
-    desk.run(3.5)
-    assert desk.state() is HostState.GREETING
-    assert desk.told("stale")[0]["levels"] == stale_frame().rows()
-    desk.run(2.0)
-    assert desk.state() is HostState.READY
+    bench = DeviceBench()
+    bench.run(0.1)
+    bench.do(do="silence", ms=4000)
+    bench.run(3.5)
+    assert bench.state() is HostState.GREETING
+    assert bench.reports_of("stale")[0]["levels"] == stale_frame().rows()
+    bench.run(2.0)
+    assert bench.state() is HostState.READY
 
 
 def test_noise_is_survived() -> None:
-    desk = Desk()
-    desk.do(do="noise", rate=0.02, seed=3)
+    bench = DeviceBench()
+    bench.do(do="noise", rate=0.02, seed=3)
     for level in range(1, 8):
-        desk.host.show(bytes([level] * 52))
-        desk.run(1.0)
-    assert desk.told("frame")[-1]["version"] == 7
-    assert desk.host.counters.retransmits > 0
+        bench.host.show(bytes([level] * 52))
+        bench.run(1.0)
+    assert bench.reports_of("frame")[-1]["version"] == 7
+    assert bench.host.counters.retransmits > 0
 
 
 def test_garbage_is_survived() -> None:
-    desk = Desk()
-    desk.do(do="garbage", bytes=4000, seed=3)
-    desk.run(1.5)
-    assert desk.host.state is HostState.READY
-    assert desk.host.carrier.counters.bad_packets > 0
+    bench = DeviceBench()
+    bench.do(do="garbage", bytes=4000, seed=3)
+    bench.run(1.5)
+    assert bench.host.state is HostState.READY
+    assert bench.host.carrier.counters.bad_packets > 0
 
 
 def test_a_cable_comes_back_when_it_was_pulled_for_a_time() -> None:
-    desk = Desk()
-    desk.do(do="unplug", ms=300)
-    assert not desk.device.is_plugged
-    desk.run(0.4)
-    assert desk.device.is_plugged
+    bench = DeviceBench()
+    bench.do(do="unplug", ms=300)
+    assert not bench.device.is_plugged
+    bench.run(0.4)
+    assert bench.device.is_plugged
 
 
 @pytest.mark.parametrize(
@@ -155,11 +155,11 @@ def test_a_command_that_makes_no_sense_is_answered_with_what_is_allowed(
 
 
 def edges_of(debouncer: Debouncer, levels: list[tuple[float, Edge]]) -> list[tuple[float, Edge]]:
-    found = []
+    edges = []
     for at_s, level in levels:
-        found += ticked(debouncer, at_s)
+        edges += ticked(debouncer, at_s)
         debouncer.set_pin(level, at_s)
-    return found + ticked(debouncer, 99.0)
+    return edges + ticked(debouncer, 99.0)
 
 
 def ticked(debouncer: Debouncer, until_s: float) -> list[tuple[float, Edge]]:

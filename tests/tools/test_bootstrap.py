@@ -29,41 +29,42 @@ def bash(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_it_says_how_it_is_used() -> None:
-    done = bash("take_turns() { true; }; main nonsense")
-    assert done.returncode == 1
-    assert done.stderr == "error: usage: tools/bootstrap.sh run|test|soak|bench\n"
+    process = bash("take_turns() { true; }; main nonsense")
+    assert process.returncode == 1
+    assert process.stderr == "error: usage: tools/bootstrap.sh run|test|soak|bench\n"
 
 
 def test_a_user_without_root_is_told_what_to_install_and_the_tests_go_on() -> None:
-    done = bash(DEBIAN + USER + "ensure_test_packages")
-    assert done.returncode == 0
-    assert "sudo apt-get install gcc g++ make gcc-avr avr-libc" in done.stderr
-    assert "will be skipped" in done.stderr
+    process = bash(DEBIAN + USER + "ensure_test_packages")
+    assert process.returncode == 0
+    assert "sudo apt-get install gcc g++ make gcc-avr avr-libc" in process.stderr
+    assert "will be skipped" in process.stderr
 
 
 def test_ci_may_not_go_on_without_them() -> None:
-    done = bash(DEBIAN + USER + "ensure_test_packages", CI="true")
-    assert done.returncode == 1
-    assert "error: CI needs these packages." in done.stderr
+    process = bash(DEBIAN + USER + "ensure_test_packages", CI="true")
+    assert process.returncode == 1
+    assert "error: CI needs these packages." in process.stderr
 
 
 def test_the_long_tests_say_that_they_need_the_fuzzer() -> None:
-    done = bash(DEBIAN + USER + "ensure_fuzzer")
-    assert done.returncode == 1
-    assert "sudo apt-get install clang libclang-rt-dev" in done.stderr
-    assert done.stderr.endswith("error: the long tests need clang and its fuzzer.\n")
+    process = bash(DEBIAN + USER + "ensure_fuzzer")
+    assert process.returncode == 1
+    assert "sudo apt-get install clang libclang-rt-dev" in process.stderr
+    assert process.stderr.endswith("error: the long tests need clang and its fuzzer.\n")
 
 
 def test_another_system_is_told_the_names_that_debian_has() -> None:
-    done = bash(NO_DEBIAN + "ensure_test_packages")
-    assert done.returncode == 0
-    assert "under the names that Debian gives them: gcc g++ make gcc-avr" in done.stderr
+    process = bash(NO_DEBIAN + "ensure_test_packages")
+    assert process.returncode == 0
+    assert "under the names that Debian gives them: gcc g++ make gcc-avr" in process.stderr
 
 
 def test_package_lists_are_fetched_before_a_package_is_installed() -> None:
     fakes = 'env() { shift; "$@"; }; apt-get() { echo "apt-get $*" >>"$LOG"; }; '
-    done = bash("LOG=$(mktemp); " + fakes + DEBIAN + ROOT + 'install_packages one two; cat "$LOG"')
-    assert done.stdout.splitlines() == [
+    script = DEBIAN + ROOT + 'install_packages one two; cat "$LOG"'
+    process = bash("LOG=$(mktemp); " + fakes + script)
+    assert process.stdout.splitlines() == [
         "apt-get update -qq",
         "apt-get install -qq -y --no-install-recommends one two",
     ]
@@ -71,9 +72,9 @@ def test_package_lists_are_fetched_before_a_package_is_installed() -> None:
 
 def test_a_failing_installation_shows_what_apt_said() -> None:
     fakes = 'apt-get() { echo "no route"; return 100; }; '
-    done = bash(fakes + DEBIAN + ROOT + "install_packages one")
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-2:] == ["no route", "apt-get could not install: one "]
+    process = bash(fakes + DEBIAN + ROOT + "install_packages one")
+    assert process.returncode == 1
+    assert process.stderr.splitlines()[-2:] == ["no route", "apt-get could not install: one "]
 
 
 def test_nothing_is_installed_when_all_is_there() -> None:
@@ -82,16 +83,16 @@ def test_nothing_is_installed_when_all_is_there() -> None:
 
 
 def test_without_a_usable_python_the_message_names_what_to_do() -> None:
-    done = bash(NO_DEBIAN + "is_usable_python() { false; }; ensure_python")
-    assert done.returncode == 1
-    assert "No Python 3.11 or newer with venv and pip was found." in done.stderr
-    assert "(Debian: python3-venv), or set PYTHON" in done.stderr
+    process = bash(NO_DEBIAN + "is_usable_python() { false; }; ensure_python")
+    assert process.returncode == 1
+    assert "No Python 3.11 or newer with venv and pip was found." in process.stderr
+    assert "(Debian: python3-venv), or set PYTHON" in process.stderr
 
 
 @pytest.mark.parametrize(("oldest", "usable"), [("3.11", True), ("3.99", False)])
 def test_a_python_that_is_too_old_is_not_used(oldest: str, usable: bool) -> None:
-    done = bash(f"OLDEST_PYTHON={oldest}; is_usable_python {sys.executable}")
-    assert (done.returncode == 0) is usable
+    process = bash(f"OLDEST_PYTHON={oldest}; is_usable_python {sys.executable}")
+    assert (process.returncode == 0) is usable
 
 
 def test_an_installation_is_current_until_its_lock_or_its_folder_changes(tmp_path: Path) -> None:
@@ -106,7 +107,7 @@ def test_an_installation_is_current_until_its_lock_or_its_folder_changes(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("asked", "installed", "kept"),
+    ("requested", "installed", "largest"),
     [
         ("run", [], "run"),
         ("run", ["dev"], "dev"),
@@ -121,8 +122,8 @@ def test_an_installation_is_current_until_its_lock_or_its_folder_changes(tmp_pat
     ],
 )
 def test_a_smaller_set_never_takes_away_a_larger_one(
-    asked: str, installed: list[str], kept: str, tmp_path: Path
+    requested: str, installed: list[str], largest: str, tmp_path: Path
 ) -> None:
     for name in installed:
         (tmp_path / f"stamp-{name}").touch()
-    assert bash(f"VENV={tmp_path}; largest_set {asked}").stdout == f"{kept}\n"
+    assert bash(f"VENV={tmp_path}; largest_set {requested}").stdout == f"{largest}\n"

@@ -33,7 +33,7 @@ def test_a_stale_file_is_named_with_the_head_of_its_diff_and_left_alone(
     (tmp_path / "a.md").write_text("".join(f"old {i}\n" for i in range(100)))
     assert generate.main(["--check"], tmp_path, {"a.md": lambda: "new\n"}) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "--- a.md (found)"
+    assert lines[0] == "--- a.md (on disk)"
     assert lines[-1] == "stale: a.md; run: python tools/generate.py"
     assert len(lines) == generate.DIFF_LINES_SHOWN + 2
     assert (tmp_path / "a.md").read_text().startswith("old 0")
@@ -73,7 +73,7 @@ def test_a_picture_is_written_when_missing_or_different_and_deleted_when_nobody_
 
 
 @pytest.mark.parametrize(
-    ("found", "same"),
+    ("on_disk", "same"),
     [
         (picture(102), True),
         (picture(103), False),
@@ -84,5 +84,5 @@ def test_a_picture_is_written_when_missing_or_different_and_deleted_when_nobody_
     ],
     ids=["rounded", "another", "larger", "empty", "torn", "text"],
 )
-def test_pictures_are_compared_by_what_the_eye_sees(found: bytes, *, same: bool) -> None:
-    assert generate.same_picture(found, picture(100)) is same
+def test_pictures_are_compared_by_what_the_eye_sees(on_disk: bytes, *, same: bool) -> None:
+    assert generate.same_picture(on_disk, picture(100)) is same

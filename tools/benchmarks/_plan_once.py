@@ -27,25 +27,25 @@ def main(context_file: str, depth: str, repeats: str, result_file: str) -> None:
     context = pickle.loads(Path(context_file).read_bytes())  # noqa: S301 - the parent's own file
     config = load_config({"max_plan_depth": int(depth)}, builtin_registries())
 
-    def planned() -> Plan:
+    def plan_once() -> Plan:
         return plan(context, config, Runtime(monotonic=time.perf_counter))
 
-    found = planned()
+    result = plan_once()
     wall_s, cpu_s = [], []
     for _ in range(int(repeats)):
         begin, begin_cpu = time.perf_counter(), time.process_time()
-        planned()
+        plan_once()
         wall_s.append(time.perf_counter() - begin)
         cpu_s.append(time.process_time() - begin_cpu)
-    result = {
+    figures = {
         "wall_s": statistics.median(wall_s),
         "cpu_s": statistics.median(cpu_s),
-        "candidates": found.n_candidates,
-        "sequences": found.n_sequences,
-        "steps": len(found.steps),
-        "gain": found.score.gain if found.score else 0.0,
+        "candidates": result.n_candidates,
+        "sequences": result.n_sequences,
+        "steps": len(result.steps),
+        "gain": result.score.gain if result.score else 0.0,
     }
-    Path(result_file).write_text(json.dumps(result), encoding="utf-8")
+    Path(result_file).write_text(json.dumps(figures), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -28,12 +28,12 @@ def greedy(evaluator: Evaluator, depth: int) -> float:
     legal ones count in the end.
     """
     chosen: tuple[int, ...] = ()
-    best = _judged_sets(evaluator, [chosen], depth)[0][0]
+    best = _rank_sets(evaluator, [chosen], depth)[0][0]
     for _ in range(depth):
         sets = [(*chosen, i) for i in range(evaluator.candidates.n) if i not in chosen]
-        judged = _judged_sets(evaluator, sets, depth)
-        open_sets = [(score, ids) for (_, score), ids in zip(judged, sets, strict=True)]
-        best = min([best, *(legal for legal, _ in judged)])
+        ranks = _rank_sets(evaluator, sets, depth)
+        open_sets = [(score, ids) for (_, score), ids in zip(ranks, sets, strict=True)]
+        best = min([best, *(legal for legal, _ in ranks)])
         score, ids = min(open_sets, default=(np.inf, chosen))
         if not np.isfinite(score):
             break
@@ -41,7 +41,7 @@ def greedy(evaluator: Evaluator, depth: int) -> float:
     return -best[1]
 
 
-def _judged_sets(
+def _rank_sets(
     evaluator: Evaluator, sets: list[tuple[int, ...]], depth: int
 ) -> list[tuple[tuple[float, float], float]]:
     """Return each set's rank (violation, negative score) and its negative score while it grows.
@@ -51,10 +51,10 @@ def _judged_sets(
     if not sets:
         return []
     block = as_block(sets, depth, evaluator.null_id)
-    found = evaluator.check(block)
-    level = np.where(found.legal, np.rint(found.violation / VIOLATION_TOLERANCE), np.inf)
+    check = evaluator.check(block)
+    level = np.where(check.legal, np.rint(check.violation / VIOLATION_TOLERANCE), np.inf)
     score = -evaluator.exact_scores(block)
-    growing = np.where(found.legal | found.repairable, score, np.inf)
+    growing = np.where(check.legal | check.repairable, score, np.inf)
     return [
         ((float(at), float(exact)), float(still))
         for at, exact, still in zip(level, score, growing, strict=True)
@@ -74,17 +74,17 @@ def discrete_allocation(state: PlanningState, depth: int) -> float:
     largest = [int(i) for i in np.argsort(-value, kind="stable")[:depth] if trades[i]]
     actions = [_trade(state, i, float(trades[i])) for i in largest]
     short = state.limits.cash_required - state.limits.cash_free
-    score, legal = _judged(state, actions)
+    score, legal = _score_if_legal(state, actions)
     while actions and not legal:
         buys = [action for action in actions if action.quantity > 0]
         is_short = sum(action.cash_delta for action in actions) < short
         smallest = min((is_short and buys) or actions, key=lambda action: abs(action.value))
         actions.remove(smallest)
-        score, legal = _judged(state, actions)
+        score, legal = _score_if_legal(state, actions)
     return score
 
 
-def _judged(state: PlanningState, actions: list[Action]) -> tuple[float, bool]:
+def _score_if_legal(state: PlanningState, actions: list[Action]) -> tuple[float, bool]:
     conflicts = same_security_conflicts(actions)
     evaluator = Evaluator(state, build_candidates(actions, np.zeros(len(actions)), conflicts))
     block = as_block([tuple(range(len(actions)))], max(len(actions), 1), evaluator.null_id)
@@ -113,8 +113,8 @@ def allocate(
         pandas.Series({i: float(state.portfolio.unit_value[i]) for i in held}),
         total_portfolio_value=invested * state.nav,
     )
-    found, _ = allocation.greedy_portfolio()
+    shares_by_column, _ = allocation.greedy_portfolio()
     shares = np.zeros(optimum.size)
-    for column, quantity in found.items():
+    for column, quantity in shares_by_column.items():
         shares[column] = quantity
     return shares

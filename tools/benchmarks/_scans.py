@@ -101,7 +101,7 @@ def by_c(evaluator: Evaluator, folder: Path) -> Callable[[IdBlock], Floats]:
 
     def scores(block: IdBlock) -> Floats:
         depth, n = block.shape
-        found = np.empty(n, dtype=np.float32)
+        scores_of_block = np.empty(n, dtype=np.float32)
         scan(
             pointer(block.ctypes.data),
             ctypes.c_size_t(depth),
@@ -110,9 +110,9 @@ def by_c(evaluator: Evaluator, folder: Path) -> Callable[[IdBlock], Floats]:
             pointer(pair.ctypes.data),
             ctypes.c_size_t(len(lin)),
             ctypes.c_float(evaluator.bound_before),
-            pointer(found.ctypes.data),
+            pointer(scores_of_block.ctypes.data),
         )
-        return found
+        return scores_of_block
 
     return scores
 
@@ -158,8 +158,8 @@ class FullCvar:
         losses += self.base
         cut = losses.shape[1] - self.n_tail
         losses.partition(cut, axis=1)
-        found: Floats = total - self.eta * losses[:, cut:].mean(axis=1)
-        return found
+        scores_of_block: Floats = total - self.eta * losses[:, cut:].mean(axis=1)
+        return scores_of_block
 
     def top(self, blocks: list[IdBlock]) -> list[tuple[int, ...]]:
         """Return the best legal sets of all blocks, best first."""

@@ -87,8 +87,8 @@ class Appliance:
     async def watched(self) -> None:
         """Press: everything that the daemon says, writes and counts about it."""
         request = await self._pressed(self.recorder)
-        reply = await self.planner.plan(request.trace_id, BUCKET, DEADLINE_S, self._hear)
-        await self._kept(self.recorder, request, reply)
+        reply = await self.planner.plan(request.trace_id, BUCKET, DEADLINE_S, self._publish)
+        await self._store_plan(self.recorder, request, reply)
         shown = FrameShown(version=self.presses, press_to_frame_s=0.1, **names_of(request))
         self.recorder.publish(shown)
 
@@ -96,7 +96,7 @@ class Appliance:
         """Press: only what keeps it from being lost or doubled."""
         request = await self._pressed(self.promises)
         reply = await self.worker.plan(request.trace_id, BUCKET, DEADLINE_S, lambda _event: None)
-        await self._kept(self.promises, request, reply)
+        await self._store_plan(self.promises, request, reply)
 
     async def _pressed(self, recorder: Recorder) -> OpenRequest:
         """Record a press and that it asks for a plan."""
@@ -114,12 +114,12 @@ class Appliance:
         )
         return request
 
-    async def _kept(self, recorder: Recorder, request: OpenRequest, reply: PlanReply) -> None:
+    async def _store_plan(self, recorder: Recorder, request: OpenRequest, reply: PlanReply) -> None:
         """Keep the plan and record that it is kept."""
         file = await asyncio.to_thread(self.store.save, reply.record, reply.created_at)
         await recorder.record(stored_event(request, reply, file))
 
-    def _hear(self, event: dict[str, Any]) -> None:
+    def _publish(self, event: dict[str, Any]) -> None:
         self.recorder.publish_record(event)
 
     async def cost_s(self, press: Callable[[], Awaitable[None]]) -> Cost:

@@ -35,7 +35,7 @@ def name_of(handle: asyncio.Handle) -> str:
     return str(getattr(callback, "__qualname__", callback))
 
 
-class Stethoscope:
+class LoopWatch:
     """Asks to be woken every 2 ms, and notes how much later it was; and times every callback."""
 
     def __init__(self) -> None:
@@ -80,9 +80,9 @@ def watch(report: Path, misdeed: str) -> None:
             super().__init__(home, *args, worker_command=command, **kwargs)
 
         async def run(self) -> None:
-            found = Stethoscope()
-            found.time_calls()
-            listening = asyncio.create_task(found.listen())
+            loop_watch = LoopWatch()
+            loop_watch.time_calls()
+            listening = asyncio.create_task(loop_watch.listen())
             try:
                 await super().run()
             finally:
@@ -90,11 +90,11 @@ def watch(report: Path, misdeed: str) -> None:
                 with suppress(asyncio.CancelledError):
                     await listening
                 figures = {
-                    "late_ms": found.late_s * 1e3,
-                    "late_unqueued_ms": found.late_unqueued_s * 1e3,
-                    "call_cpu_ms": found.call_cpu_s * 1e3,
-                    "call": found.call_name,
-                    "beats": found.beats,
+                    "late_ms": loop_watch.late_s * 1e3,
+                    "late_unqueued_ms": loop_watch.late_unqueued_s * 1e3,
+                    "call_cpu_ms": loop_watch.call_cpu_s * 1e3,
+                    "call": loop_watch.call_name,
+                    "beats": loop_watch.beats,
                 }
                 await asyncio.to_thread(report.write_text, json.dumps(figures), "utf-8")
 

@@ -31,15 +31,15 @@ def run() -> dict[str, object]:
     """
     began_s = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        found = press_often(Path(folder), PRESSES, AVR_COMMAND)
+        result = press_often(Path(folder), PRESSES, AVR_COMMAND)
     return {
-        "presses": found.presses,
-        "plans": found.plans,
-        "broken": found.broken,
-        "daemon_growth_kb_per_100": Endured.growth_kb(found.daemon_mb),
-        "worker_growth_kb_per_100": Endured.growth_kb(found.worker_mb),
-        "daemon_mb": found.daemon_mb,
-        "worker_mb": found.worker_mb,
-        "slowest_s": found.slowest_s,
+        "presses": result.presses,
+        "plans": result.plans,
+        "broken": result.broken,
+        "daemon_growth_kb_per_100": Endured.growth_kb(result.daemon_mb),
+        "worker_growth_kb_per_100": Endured.growth_kb(result.worker_mb),
+        "daemon_mb": result.daemon_mb,
+        "worker_mb": result.worker_mb,
+        "slowest_s": result.slowest_s,
         "elapsed_s": time.monotonic() - began_s,
     }

@@ -129,7 +129,7 @@ def compare_cvar(evaluator: Evaluator, blocks: list[IdBlock]) -> dict[str, float
         {"gemm": lambda: gemm.scores(blocks[0]), "gather": lambda: gather.scores(blocks[0])}, 3
     )
     full = gemm if trial["gemm"] < trial["gather"] else gather
-    if [found.ids for found in lazy.sets] != full.top(blocks):
+    if [ranked_set.ids for ranked_set in lazy.sets] != full.top(blocks):
         raise BenchmarkError("lazy and full CVaR disagree on the top 10")
     seconds = in_turns(
         {"lazy": lambda: ranked(evaluator, blocks), "full": lambda: full.top(blocks)},
@@ -158,13 +158,13 @@ def rank_random(count: int) -> float:
     generator = np.random.default_rng(SEED)
     ranking = Ranking(evaluator, TOP)
     ranking.offer(as_block([()], 1, evaluator.null_id))
-    seconds, left = 0.0, count
-    while left:
-        block = draw(generator, evaluator, REFERENCE[1], min(left, BLOCK_SEQUENCES))
+    seconds, remaining = 0.0, count
+    while remaining:
+        block = draw(generator, evaluator, REFERENCE[1], min(remaining, BLOCK_SEQUENCES))
         begin = time.process_time()
         ranking.offer(block)
         seconds += time.process_time() - begin
-        left -= block.shape[1]
+        remaining -= block.shape[1]
     return seconds
 
 

@@ -31,12 +31,12 @@ def run() -> dict[str, object]:
         Median milliseconds of a commit of 12 KB, both fsyncs of version and HEAD included.
     """
     with tempfile.TemporaryDirectory() as folder:
-        found = sweep(Path(folder) / "sweep", STORAGE, stride=STRIDE)
+        result = sweep(Path(folder) / "sweep", STORAGE, stride=STRIDE)
         return {
-            "points": found.points,
-            "lost_acknowledged": found.lost_acknowledged,
-            "torn": found.torn,
-            "unrecovered": found.unrecovered,
+            "points": result.points,
+            "lost_acknowledged": result.lost_acknowledged,
+            "torn": result.torn,
+            "unrecovered": result.unrecovered,
             "commit_ms": commit_ms(Path(folder) / "speed"),
             "commits": COMMITS,
         }
@@ -45,9 +45,9 @@ def run() -> dict[str, object]:
 def commit_ms(folder: Path) -> float:
     """Return the median time of a commit."""
     history = ConfigHistory(folder)
-    taken = []
+    durations_ms = []
     for number in range(COMMITS):
         begin = time.perf_counter()
         history.commit(TEXT + b"%d" % number, reason="speed")
-        taken.append((time.perf_counter() - begin) * 1e3)
-    return statistics.median(taken)
+        durations_ms.append((time.perf_counter() - begin) * 1e3)
+    return statistics.median(durations_ms)

@@ -190,7 +190,7 @@ def press_times_s(board: Board, presses: int = PRESSES) -> list[float]:
         start_s = board.peer.now_s
         board.peer.pin(0, is_down=number % 2 == 0)
         board.peer.run(0.04)
-        at_s, _, edge = board.peer.heard()[0]
+        at_s, _, edge = board.peer.drain_packets()[0]
         if not isinstance(edge, ButtonEdge):
             raise BenchmarkError(f"{edge} came in the place of a press")
         times.append(at_s - start_s)
@@ -203,7 +203,7 @@ def noisy(built: Built, rate: float) -> dict[str, int]:
     """Calls and presses on a line with damage."""
     calls_ok, wrong_answers = noisy_calls(built, rate)
     outcome = noisy_presses(built, rate)
-    ids = [event.edge_id for event in outcome.told]
+    ids = [event.edge_id for event in outcome.delivered]
     doubled = len(ids) - len(set(ids))
     return {
         "calls": CALLS,

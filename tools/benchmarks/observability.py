@@ -53,11 +53,11 @@ def run() -> dict[str, object]:
     stalls = {misdeed: stall(misdeed) for misdeed in PRESSES}
     return {
         **figures,
-        "max_loop_stall_ms": max(found["late_ms"] for found in stalls.values()),
-        "max_loop_stall_unqueued_ms": max(found["late_unqueued_ms"] for found in stalls.values()),
-        "max_loop_call_cpu_ms": max(found["call_cpu_ms"] for found in stalls.values()),
-        "stall_ms": {misdeed: found["late_ms"] for misdeed, found in stalls.items()},
-        "longest_call": {misdeed: found["call"] for misdeed, found in stalls.items()},
+        "max_loop_stall_ms": max(each["late_ms"] for each in stalls.values()),
+        "max_loop_stall_unqueued_ms": max(each["late_unqueued_ms"] for each in stalls.values()),
+        "max_loop_call_cpu_ms": max(each["call_cpu_ms"] for each in stalls.values()),
+        "stall_ms": {misdeed: each["late_ms"] for misdeed, each in stalls.items()},
+        "longest_call": {misdeed: each["call"] for misdeed, each in stalls.items()},
         "load": os.getloadavg()[0],
     }
 

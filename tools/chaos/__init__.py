@@ -1,10 +1,10 @@
-"""Everything that can go wrong with an appliance, several things at a time, told by a seed.
+"""Fault injection: several faults at a time on a real appliance, chosen by a seed.
 
-story       what happens, from a number
-troubles    each thing that can go wrong: how it begins, how it has to show, how it ends
-stage       the appliance it happens to: real processes on a small disk of their own
-witness     what was said and shown meanwhile
-promises    what must hold whatever happened
-scenario    one story on one stage, told as JSON
-runner      many of them, side by side
+story       the faults and actions of a seed
+troubles    the faults: how each begins, how it must show, how it ends
+stage       the appliance: real processes on a small disk of their own
+witness     the recorded events and pictures
+promises    the invariants that must hold after each story
+scenario    runs one story on one stage, with JSON output
+runner      runs many stories in parallel
 """

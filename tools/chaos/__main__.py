@@ -1,6 +1,6 @@
-"""Play stories: `python -m tools.chaos [SEED ...]`, by default the first twenty; 1 if one failed.
+"""Run stories: `python -m tools.chaos [SEED ...]`, by default the first twenty.
 
-The same seed is the same story; with the diary of what happened when it can be understood.
+The exit code is 1 if one failed. The same seed gives the same story; `--diary` prints its steps.
 """
 
 from __future__ import annotations
@@ -14,11 +14,15 @@ FIRST = range(20)
 
 
 def main() -> int:
-    """Play, and tell each."""
+    """Run the stories and print the result of each."""
     parser = argparse.ArgumentParser(prog="python -m tools.chaos", description=__doc__)
     parser.add_argument("seeds", nargs="*", type=int, metavar="SEED")
     parser.add_argument("--side-by-side", type=int, default=SIDE_BY_SIDE, metavar="N")
-    parser.add_argument("--diary", action="store_true", help="of each, not only of those that fail")
+    parser.add_argument(
+        "--diary",
+        action="store_true",
+        help="print the steps of every story",
+    )
     options = parser.parse_args()
     if options.side_by_side < 1:
         parser.error("--side-by-side: at least 1")

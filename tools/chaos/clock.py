@@ -12,7 +12,7 @@ OFFSET_BYTES: Final = 8
 
 
 class WallClock:
-    """A clock for the processes that are started with `environment`; right until it is set."""
+    """A clock for processes that start with `environment`; right until it is set."""
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "clock"
@@ -28,16 +28,16 @@ class WallClock:
 
     @property
     def environment(self) -> tuple[str, ...]:
-        """Return what `env` is to set for processes that shall live by this clock."""
+        """Return the variables for `env` that give a process this clock."""
         return (f"LD_PRELOAD={self._library}", f"CHAOS_CLOCK={self._file}")
 
     def set(self, offset_s: int) -> None:
-        """Let it be wrong by so much, at once and everywhere."""
+        """Set its offset from the real time, at once in all processes."""
         self.offset_s = offset_s
         # In place: the processes have the file mapped. Eight bytes are read and written as one.
         with self._file.open("r+b" if self._file.exists() else "w+b") as file:
             file.write(offset_s.to_bytes(OFFSET_BYTES, "little", signed=True))
 
     def now(self) -> datetime:
-        """Return the time that it shows."""
+        """Return its time."""
         return datetime.now(UTC) + timedelta(seconds=self.offset_s)

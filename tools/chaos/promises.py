@@ -1,6 +1,6 @@
-"""What must hold for every home, whatever was done to its daemon.
+"""The invariants of a home, whatever happened to its daemon.
 
-No acknowledged press, plan or configuration is lost or doubled, and the journal is whole.
+No acknowledged press, plan or configuration is lost or doubled, and the journal is undamaged.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def journal(root: Path) -> list[JournalRecord]:
-    """Return what stands in the journal of a home."""
+    """Return the records in the journal of a home."""
     records: list[JournalRecord] = []
     read_journal(root / "journal", records.append)
     return records
@@ -37,12 +37,12 @@ def plan_files(root: Path) -> list[Path]:
 
 
 def edge_of(record: JournalRecord) -> EdgeId:
-    """Return which edge a record is about."""
+    """Return the edge of a record."""
     return EdgeId(int(str(record.data["boot_id"])), int(str(record.data["event_id"])))
 
 
 def presses_without_verdict(records: Iterable[JournalRecord]) -> set[EdgeId]:
-    """Return the presses that were acknowledged and that nothing was made of."""
+    """Return the acknowledged presses that have no verdict."""
     records = list(records)
     downs = {
         edge_of(record)
@@ -53,7 +53,7 @@ def presses_without_verdict(records: Iterable[JournalRecord]) -> set[EdgeId]:
 
 
 def broken_promises(root: Path) -> Iterator[str]:
-    """Yield what is wrong with a home whose daemon has settled everything and has ended."""
+    """Yield the violations in a home after its daemon has settled everything and ended."""
     records: list[JournalRecord] = []
     reading = read_journal(root / "journal", records.append)
     flaws = (reading.bytes_cut, reading.lines_damaged, reading.links_broken)
@@ -66,18 +66,20 @@ def broken_promises(root: Path) -> Iterator[str]:
 def _presses(records: list[JournalRecord]) -> Iterator[str]:
     edges = Counter(edge_of(record) for record in records if record.event_type == "ButtonEdge")
     yield from (f"{edge} was journaled {n} times" for edge, n in edges.items() if n > 1)
-    judged = Counter(edge for r in records if r.event_type in VERDICTS for edge in edge_ids(r.data))
-    yield from (f"{edge} was judged {n} times" for edge, n in judged.items() if n > 1)
+    verdicts = Counter(
+        edge for r in records if r.event_type in VERDICTS for edge in edge_ids(r.data)
+    )
+    yield from (f"{edge} was judged {n} times" for edge, n in verdicts.items() if n > 1)
     yield from (f"{edge} has no verdict" for edge in sorted(presses_without_verdict(records)))
 
 
 def _plans(root: Path, records: list[JournalRecord]) -> Iterator[str]:
-    """Each request once, with one answer; each stored plan in one file that is whole."""
-    asked = Counter(r.trace_id for r in records if r.event_type == "PlanRequested")
+    """Check that each request has one answer, and each stored plan one undamaged file."""
+    requested = Counter(r.trace_id for r in records if r.event_type == "PlanRequested")
     answered = Counter(r.trace_id for r in records if r.event_type in ANSWERS)
-    for trace_id in sorted(asked.keys() | answered.keys()):
-        if (asked[trace_id], answered[trace_id]) != (1, 1):
-            yield f"{trace_id}: {asked[trace_id]} requests, {answered[trace_id]} answers"
+    for trace_id in sorted(requested.keys() | answered.keys()):
+        if (requested[trace_id], answered[trace_id]) != (1, 1):
+            yield f"{trace_id}: {requested[trace_id]} requests, {answered[trace_id]} answers"
     stored = [str(r.data["file"]) for r in records if r.event_type == "PlanStored"]
     files = {path.name: path for path in plan_files(root)}
     if sorted(stored) != sorted(files):
@@ -92,28 +94,29 @@ def _plans(root: Path, records: list[JournalRecord]) -> Iterator[str]:
             yield f"{name} is the plan of {trace_id}"
 
 
-def broken_words(root: Path, witness: Witness) -> Iterator[str]:
-    """Yield what board or daemon were told is safe, and is not."""
+def broken_acknowledgements(root: Path, witness: Witness) -> Iterator[str]:
+    """Yield what was acknowledged to board or daemon, but is not stored."""
     records = journal(root)
-    kept = {edge_of(record) for record in records if record.event_type == "ButtonEdge"}
+    journaled_edges = {edge_of(record) for record in records if record.event_type == "ButtonEdge"}
     for boot_id, event_id in witness.acked:
-        if EdgeId(boot_id, event_id) not in kept:
+        if EdgeId(boot_id, event_id) not in journaled_edges:
             yield f"edge {event_id} of boot {boot_id} was acknowledged and is not in the journal"
     journaled = {(r.event_type, r.trace_id) for r in records}
-    for told in witness.heard("PlanRequested", "PlanStored"):
-        if (told["event_type"], told["trace_id"]) not in journaled:
-            yield f"{told['event_type']} of {told['trace_id']} was told and is not in the journal"
+    for event in witness.events_of("PlanRequested", "PlanStored"):
+        if (event["event_type"], event["trace_id"]) not in journaled:
+            name = f"{event['event_type']} of {event['trace_id']}"
+            yield f"{name} was published and is not in the journal"
     yield from _configurations(root, witness)
 
 
 def _configurations(root: Path, witness: Witness) -> Iterator[str]:
-    """Every version that was announced is there, with the text that was announced."""
-    for told in witness.heard("ConfigurationChanged"):
-        history = ConfigHistory(Home(root).config_history_dir(str(told["bucket_id"])))
+    """Check that every announced version exists with its announced text."""
+    for event in witness.events_of("ConfigurationChanged"):
+        history = ConfigHistory(Home(root).config_history_dir(str(event["bucket_id"])))
         versions = {stored.meta.version: stored for stored in history.newest_first()}
-        stored = versions.get(int(told["data"]["version"]))
-        name = f"version {told['data']['version']} of {told['bucket_id']}"
+        stored = versions.get(int(event["data"]["version"]))
+        name = f"version {event['data']['version']} of {event['bucket_id']}"
         if stored is None:
             yield f"{name} was announced and is gone"
-        elif hashlib.sha256(stored.data).hexdigest() != told["data"]["sha256"]:
+        elif hashlib.sha256(stored.data).hexdigest() != event["data"]["sha256"]:
             yield f"{name} has another text than was announced"

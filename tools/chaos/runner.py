@@ -1,4 +1,4 @@
-"""Many stories, side by side, each in a process with a mount namespace of its own."""
+"""Runs many stories in parallel, each in a process with its own mount namespace."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from typing import Final
 from tools.chaos.scenario import Outcome
 
 SIDE_BY_SIDE: Final = 3
-"""Most of a story is waiting: three of them keep two cores busy."""
+"""A story mostly waits, so three of them use two cores."""
 STORY_MAX_S: Final = 600.0
 OWN_MOUNTS: Final = ("unshare", "--user", "--map-root-user", "--mount")
 WORDS_KEPT: Final = 3_000
 
 
 def play_all(seeds: Sequence[int], side_by_side: int = SIDE_BY_SIDE) -> Iterator[Outcome]:
-    """Play a story for each seed; outcomes come in the order of the seeds."""
+    """Run a story for each seed; yield outcomes in the order of the seeds."""
     with ThreadPoolExecutor(side_by_side) as pool:
         yield from pool.map(play_apart, seeds)
 
 
 def play_apart(seed: int) -> Outcome:
-    """Play one story in a process of its own; what ends that process is a violation too."""
+    """Run one story in its own process; a crash of that process is a violation too."""
     with tempfile.TemporaryDirectory(prefix="arduino-trader-chaos-") as folder:
         command = (sys.executable, "-m", "tools.chaos.scenario", str(seed), folder)
         try:
-            done = subprocess.run(
+            process = subprocess.run(
                 (*OWN_MOUNTS, *command),
                 cwd=Path(__file__).parents[2],
                 check=False,
@@ -42,8 +42,8 @@ def play_apart(seed: int) -> Outcome:
             )
         except subprocess.TimeoutExpired:
             return Outcome(seed, [f"the story took longer than {STORY_MAX_S:g} s"])
-    if done.returncode:
+    if process.returncode:
         return Outcome(
-            seed, [f"the story ended with {done.returncode}: {done.stderr[-WORDS_KEPT:]}"]
+            seed, [f"the story ended with {process.returncode}: {process.stderr[-WORDS_KEPT:]}"]
         )
-    return Outcome(**json.loads(done.stdout.splitlines()[-1]))
+    return Outcome(**json.loads(process.stdout.splitlines()[-1]))

@@ -1,7 +1,7 @@
-"""One story on one stage, told as JSON: `python -m tools.chaos.scenario SEED FOLDER`.
+"""Runs one story on one stage: `python -m tools.chaos.scenario SEED FOLDER`; prints JSON.
 
-FOLDER is empty; its `disk` becomes a small file system. The process needs a mount namespace of its
-own, which `runner` gives it.
+FOLDER is empty; its `disk` becomes a small file system. The process needs its own mount namespace,
+which `runner` creates.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Final
 from host.appliance.presses.press_log import ANSWERS
 from host.simulation.appliance import SimulationError
 from tools.chaos.promises import (
+    broken_acknowledgements,
     broken_promises,
-    broken_words,
     journal,
     presses_without_verdict,
 )
@@ -28,26 +28,26 @@ from tools.chaos.story import story_of
 from tools.chaos.troubles import TROUBLES, is_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tools.chaos.story import Scene
     from tools.chaos.troubles import Trouble
 
 DISK_MB: Final = 24
 SEEN_S: Final = 30.0
-"""Within this a trouble has to show."""
+"""Time within which a fault must show."""
 RECOVERED_S: Final = 90.0
-"""Within this everything works again, and nobody did anything."""
+"""Time within which everything must work again, without any action."""
 PRESS_AGAIN_S: Final = 8.0
-"""A person who sees nothing happen presses again."""
+"""Time after which a person who sees no reaction presses again."""
 CALM_S: Final = 0.6
-"""Longer than two presses that are a double one lie apart."""
+"""Longer than the window of a double press."""
 SETTLED_S: Final = 45.0
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a story."""
+    """The result of a story."""
 
     seed: int
     violations: list[str] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Outcome:
 
 
 def play(seed: int, folder: Path) -> Outcome:
-    """Play a story; the disk is mounted."""
+    """Run a story; its disk must be mounted."""
     began_s = time.monotonic()
     outcome = Outcome(seed)
     stage = Stage(folder / "disk", folder, seed)
@@ -72,7 +72,7 @@ def play(seed: int, folder: Path) -> Outcome:
                 outcome.troubles += scene.troubles
                 outcome.recovery_s.append(round(_play_scene(stage, scene), 2))
             _end(stage)
-            outcome.daemons = len(stage.witness.heard("DaemonStarted"))
+            outcome.daemons = len(stage.witness.events_of("DaemonStarted"))
     except SimulationError as error:
         stage.violated(f"the appliance stopped answering: {error}")
     records = journal(stage.home.root)
@@ -83,7 +83,7 @@ def play(seed: int, folder: Path) -> Outcome:
 
 
 def _play_scene(stage: Stage, scene: Scene) -> float:
-    """Let the troubles begin, be seen, and end; return how long the recovery took."""
+    """Begin the faults, check that they show, end them; return the seconds of recovery."""
     troubles = [TROUBLES[name] for name in scene.troubles]
     since_s = stage.appliance.now_s()
     for number, (trouble, pause_s) in enumerate(zip(troubles, scene.pauses_s, strict=False)):
@@ -108,7 +108,7 @@ def _play_scene(stage: Stage, scene: Scene) -> float:
 
 
 def _move_hand(stage: Stage, scene: Scene) -> None:
-    """Do what a person does."""
+    """Do the action of the person in this scene."""
     stage.wait(scene.pauses_s[-1])
     what = scene.hand
     stage.note(f"hand: {what}")
@@ -123,7 +123,7 @@ def _move_hand(stage: Stage, scene: Scene) -> None:
 
 
 def _expect_seen(stage: Stage, trouble: Trouble, around: Sequence[Trouble], since_s: float) -> None:
-    """Wait until a trouble shows in events, in health and on the matrix; else it is a violation."""
+    """Wait until a fault shows in events, in health and on the matrix, or note a violation."""
     cut = any(other.cuts_link for other in around)
     held = cut or any(other.holds_presses for other in around)
     if trouble.needs_plan and held:
@@ -131,33 +131,37 @@ def _expect_seen(stage: Stage, trouble: Trouble, around: Sequence[Trouble], sinc
     witness = stage.witness
     pressed_s = [stage.appliance.now_s()]
 
-    def told() -> bool:
-        return not trouble.told or bool(witness.heard(*trouble.told, since_s=since_s))
+    def is_in_events() -> bool:
+        return not trouble.events or bool(witness.events_of(*trouble.events, since_s=since_s))
 
-    def found() -> bool:
+    def is_in_health() -> bool:
         return not trouble.findings or bool(stage.findings().intersection(trouble.findings))
 
-    def shown() -> bool:
+    def is_on_matrix() -> bool:
         is_hidden = cut and not trouble.cuts_link
         return is_hidden or _is_shown(stage, trouble, since_s)
 
-    for what, is_so in (("in the events", told), ("on the matrix", shown), ("in health", found)):
+    for place, is_there in (
+        ("in the events", is_in_events),
+        ("on the matrix", is_on_matrix),
+        ("in health", is_in_health),
+    ):
 
-        def seen(is_so: object = is_so) -> bool:
+        def holds(is_there: Callable[[], bool] = is_there) -> bool:
             if trouble.needs_plan and stage.appliance.now_s() > pressed_s[0] + PRESS_AGAIN_S:
                 pressed_s[0] = stage.appliance.now_s()
                 stage.note("hand: presses again")
                 stage.appliance.press()
-            return bool(callable(is_so) and is_so())
+            return is_there()
 
-        if not stage.until(seen, SEEN_S, every_s=0.3):
-            stage.violated(f"{trouble.name} did not show {what}: {sorted(stage.findings())}")
+        if not stage.until(holds, SEEN_S, every_s=0.3):
+            stage.violated(f"{trouble.name} did not show {place}: {sorted(stage.findings())}")
         else:
-            stage.note(f"seen: {trouble.name} {what}")
+            stage.note(f"seen: {trouble.name} {place}")
 
 
 def _is_shown(stage: Stage, trouble: Trouble, since_s: float) -> bool:
-    """Tell whether the matrix showed a trouble, or a fault that hides it."""
+    """Return whether the matrix showed a fault, or another one that hides it."""
     looks_like = trouble.looks_like
     if looks_like is None:
         return True
@@ -167,11 +171,11 @@ def _is_shown(stage: Stage, trouble: Trouble, since_s: float) -> bool:
 
 
 def _recover(stage: Stage) -> float:
-    """Wait until a press gives a plan on the matrix again; return how long that took."""
+    """Wait until a press gives a plan on the matrix again; return the seconds."""
     began_s = stage.appliance.now_s()
     is_ready = partial(_is_ready, stage)
     if not stage.until(is_ready, RECOVERED_S, every_s=0.3):
-        obstacles = [f"{found.id}: {found.what}" for found in stage.health().not_ready(None)]
+        obstacles = [f"{finding.id}: {finding.what}" for finding in stage.health().not_ready(None)]
         stage.violated(f"not ready again after {RECOVERED_S:g} s: {obstacles}, {_open(stage)}")
     while stage.appliance.now_s() < began_s + RECOVERED_S:
         stage.wait(CALM_S)
@@ -184,41 +188,41 @@ def _recover(stage: Stage) -> float:
 
 
 def _is_ready(stage: Stage) -> bool:
-    """Tell whether nothing is under way and the health says that a press gives a plan."""
+    """Return whether nothing is open, and health reports that a press would give a plan."""
     return not _open(stage) and not stage.health().not_ready(None)
 
 
 def _open(stage: Stage) -> list[str]:
-    """Return what is not settled: edges on the board, presses and requests without an answer."""
+    """Return all that is open: edges on the board, presses and requests without an answer."""
     records = journal(stage.home.root)
-    asked = {record.trace_id for record in records if record.event_type == "PlanRequested"}
+    requested = {record.trace_id for record in records if record.event_type == "PlanRequested"}
     answered = {record.trace_id for record in records if record.event_type in ANSWERS}
     waiting = [f"edge {event_id}" for _, event_id in sorted(stage.witness.waiting)]
     unjudged = [f"press {edge.event_id}" for edge in sorted(presses_without_verdict(records))]
-    return waiting + unjudged + sorted(asked - answered)
+    return waiting + unjudged + sorted(requested - answered)
 
 
 def _press_gives_plan(stage: Stage) -> bool:
-    """Press; tell whether a plan that succeeded is shown."""
+    """Press; return whether a successful plan is shown."""
     since_s = stage.appliance.now_s()
     stage.note("hand: press, for a plan")
     stage.appliance.press()
 
     def is_shown() -> bool:
-        heard = stage.witness.heard
+        events_of = stage.witness.events_of
         stored = [
-            told["trace_id"]
-            for told in heard("PlanStored", since_s=since_s)
-            if told["data"]["outcome"] == "PLANNED"
+            event["trace_id"]
+            for event in events_of("PlanStored", since_s=since_s)
+            if event["data"]["outcome"] == "PLANNED"
         ]
-        shown = {told["trace_id"] for told in heard("FrameShown", since_s=since_s)}
+        shown = {event["trace_id"] for event in events_of("FrameShown", since_s=since_s)}
         return any(trace_id in shown for trace_id in stored)
 
     return stage.until(is_shown, PRESS_AGAIN_S)
 
 
 def _end(stage: Stage) -> None:
-    """Settle, stop, and see whether everything was kept."""
+    """Wait until all is settled, stop, and check the invariants."""
     if not stage.until(lambda: not _open(stage), SETTLED_S):
         stage.violated(f"never settled: {_open(stage)}")
     file = stage.home.bucket_file(BUCKET)
@@ -228,13 +232,13 @@ def _end(stage: Stage) -> None:
     stage.note("stops")
     code = stage.appliance.stop_daemon()
     if code:
-        stage.violated(f"told to stop, the daemon ended with {code}")
+        stage.violated(f"after a stop, the daemon ended with {code}")
     verified = stage.trader("events", "verify")
     if verified.returncode:
         stage.violated(f"trader events verify: {verified.stdout} {verified.stderr}")
     for broken in (
         *broken_promises(stage.home.root),
-        *broken_words(stage.home.root, stage.witness),
+        *broken_acknowledgements(stage.home.root, stage.witness),
     ):
         stage.violated(broken)
     for stray in stage.strays():
@@ -242,15 +246,15 @@ def _end(stage: Stage) -> None:
 
 
 def _is_in_force(stage: Stage) -> bool:
-    """Tell whether what was edited last is the active version."""
+    """Return whether the last edit is the active version."""
     checked = stage.trader("config", "check", BUCKET)
-    if checked.returncode or not stage.witness.heard("ConfigurationChanged"):
+    if checked.returncode or not stage.witness.events_of("ConfigurationChanged"):
         return False
     return "config_not_picked_up" not in stage.findings()
 
 
 def main() -> None:
-    """Mount the disk and play."""
+    """Mount the disk and run the story."""
     seed, folder = int(sys.argv[1]), Path(sys.argv[2])
     disk = folder / "disk"
     disk.mkdir()
@@ -258,8 +262,8 @@ def main() -> None:
     # A program of the system's; the folder is ours.
     subprocess.run(("mount", "-t", "tmpfs", "-o", size, "none", disk), check=True)
     outcome = play(seed, folder)
-    found = {name: getattr(outcome, name) for name in Outcome.__slots__}
-    sys.stdout.write(json.dumps(found) + "\n")
+    fields = {name: getattr(outcome, name) for name in Outcome.__slots__}
+    sys.stdout.write(json.dumps(fields) + "\n")
 
 
 if __name__ == "__main__":

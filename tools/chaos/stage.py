@@ -1,7 +1,7 @@
-"""An appliance of real processes on a small disk of its own, with somebody who restarts it.
+"""An appliance of real processes on its own small disk.
 
-The part of systemd is played too: a daemon that ended is started again, and one that ended without
-being killed is a broken promise.
+The stage restarts the daemon, as systemd does. A daemon that ends without being killed is a
+violation.
 """
 
 from __future__ import annotations
@@ -51,16 +51,16 @@ BLOCK: Final = b"\0" * 4096
 
 
 class Stage:
-    """An appliance that things happen to; ``with`` starts and ends it.
+    """An appliance for fault injection; ``with`` starts and ends it.
 
     Parameters
     ----------
     disk : Path
-        A file system that may be filled.
+        A file system that may be filled up.
     outside : Path
-        A folder on another one.
+        A folder on another file system.
     seed : int
-        For what the troubles leave to chance.
+        Seed of the faults' random choices.
     """
 
     def __init__(self, disk: Path, outside: Path, seed: int) -> None:
@@ -103,12 +103,12 @@ class Stage:
         self.appliance.close()
 
     def _announced(self) -> set[object]:
-        return {told["bucket_id"] for told in self.witness.heard("ConfigurationChanged")}
+        return {event["bucket_id"] for event in self.witness.events_of("ConfigurationChanged")}
 
     # --- time ------------------------------------------------------------------------------
 
     def note(self, what: str) -> None:
-        """Write something into the diary."""
+        """Add a line to the diary."""
         self.diary.append(f"{time.monotonic() - self._began_s:6.2f} {what}")
 
     def _follow(self, event: SimulatedEvent) -> None:
@@ -118,16 +118,16 @@ class Stage:
             self.note(f"    {event.kind} {event.record['trace_id']} {data}"[:200])
 
     def violated(self, what: str) -> None:
-        """Note a broken promise."""
+        """Note a violation."""
         self.note(f"VIOLATED: {what}")
         self.violations.append(what)
 
     def wait(self, duration_s: float) -> None:
-        """Let time pass, under supervision."""
+        """Wait, and restart the daemon if it ends."""
         self.until(lambda: False, duration_s)
 
     def until(self, what: Callable[[], bool], within_s: float, every_s: float = LOOK_S) -> bool:
-        """Wait until something holds; tell whether it did in time."""
+        """Wait until a condition holds; return whether it did in time."""
         until_s = time.monotonic() + within_s
         while not what():
             left_s = until_s - time.monotonic()
@@ -138,7 +138,7 @@ class Stage:
         return True
 
     def _supervise(self) -> None:
-        """Start a daemon again that ended."""
+        """Restart the daemon if it ended."""
         daemon = self.appliance.daemon
         assert daemon is not None
         if daemon.poll() is None:
@@ -153,14 +153,14 @@ class Stage:
         self.appliance.restart_daemon(self._command)
         self.note("daemon started again")
 
-    # --- what can be done to it ------------------------------------------------------------
+    # --- actions ---------------------------------------------------------------------------
 
     def order(self, misdeed: str) -> None:
-        """Let the planted module do something from now on; "" for nothing."""
+        """Set the misdeed of the planted module from now on; "" for none."""
         self._order.write_text(misdeed, "ascii")
 
     def kill_daemon(self) -> None:
-        """Kill it as a power cut would."""
+        """Kill the daemon, as in a power cut."""
         daemon = self.appliance.daemon
         assert daemon is not None
         if daemon.poll() is None:
@@ -169,12 +169,12 @@ class Stage:
 
     def kill_worker(self) -> None:
         """Kill the planner's process, if there is one."""
-        ready = self.witness.heard("WorkerReady")
+        ready = self.witness.events_of("WorkerReady")
         with suppress(ProcessLookupError, IndexError):
             os.kill(int(ready[-1]["data"]["pid"]), signal.SIGKILL)
 
     def fill_disk(self) -> None:
-        """Leave not a byte on the disk."""
+        """Fill the disk to the last byte."""
         with suppress(OSError), self._ballast.open("ab", buffering=0) as ballast:
             while ballast.write(BLOCK) == len(BLOCK):
                 pass
@@ -183,11 +183,11 @@ class Stage:
                 pass
 
     def free_disk(self) -> None:
-        """Leave room again."""
+        """Free the disk again."""
         self._ballast.unlink(missing_ok=True)
 
     def save_config(self, text: bytes) -> None:
-        """Save a configuration as editors do: in place, or as a new file in the old one's place."""
+        """Save a configuration as editors do: in place, or by rename."""
         file = self.home.bucket_file(BUCKET)
         if self.chance.random() < 0.5:  # noqa: PLR2004 - a coin
             file.write_bytes(text)
@@ -197,7 +197,7 @@ class Stage:
         fresh.replace(file)
 
     def edit(self) -> bytes:
-        """Save a configuration that is right, and other than any before; return it."""
+        """Save a valid configuration that differs from all before; return it."""
         self.edits += 1
         depth = 2 + self.edits % 4
         text = f"# reason: edit {self.edits}\nmax_plan_depth = {depth}\n".encode()
@@ -205,7 +205,7 @@ class Stage:
         return text
 
     def trader(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command of the user's."""
+        """Run a `trader` command."""
         command = (sys.executable, "-P", "-m", "host.cli", "--home", str(self.home.root))
         # Our own program, no shell.
         return subprocess.run(
@@ -216,28 +216,28 @@ class Stage:
             stdin=subprocess.DEVNULL,
         )
 
-    # --- what can be asked of it -----------------------------------------------------------
+    # --- checks ----------------------------------------------------------------------------
 
     @staticmethod
-    def _nobody_keeps_the_clock() -> bool:
+    def _clock_without_time_server() -> bool:
         return False
 
     def health(self) -> HealthReport:
-        """Look at its health, at the time that its clock shows."""
-        host_clock.is_synchronised = self._nobody_keeps_the_clock  # ours may be kept right
+        """Check the health of the home, at the time of its simulated clock."""
+        host_clock.is_synchronised = self._clock_without_time_server
         return check_health(self.home, now=self.clock.now())
 
     def findings(self) -> frozenset[str]:
-        """Return the ids of what its health complains of."""
-        return frozenset(found.id for found in self.health().findings)
+        """Return the ids of the health findings."""
+        return frozenset(finding.id for finding in self.health().findings)
 
     def strays(self) -> list[str]:
-        """Return the processes that live by its clock and are still there."""
+        """Return the processes with the simulated clock that still run."""
         mark = self.clock.environment[1].encode()
-        found = []
+        processes = []
         for folder in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
                 if mark in folder.joinpath("environ").read_bytes().split(b"\0"):
                     words = folder.joinpath("cmdline").read_bytes().replace(b"\0", b" ")
-                    found.append(f"{folder.name} {words.decode(errors='replace').strip()}")
-        return found
+                    processes.append(f"{folder.name} {words.decode(errors='replace').strip()}")
+        return processes

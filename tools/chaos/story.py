@@ -1,4 +1,4 @@
-"""What happens in a scenario, from a number: always the same for the same one."""
+"""The story of a seed: its faults and actions. The same seed gives the same story."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ if TYPE_CHECKING:
 
 SCENES: Final = 2
 TROUBLES_MAX: Final = 3
-"""At a time."""
+"""Faults at the same time."""
 PAUSE_MAX_S: Final = 0.4
 NEVER_TOGETHER: Final = (
-    {"disk", "config"},  # nobody can save a file on a full disk
+    {"disk", "config"},  # no file can be saved on a full disk
 )
 NOTHING_TO_SAVE: Final = frozenset({"disk", "config"})
 HAND: Final = ("press", "press", "press_twice", "hold", "edit", "nothing")
-"""What a person does meanwhile."""
+"""Actions of the person, to choose from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Some troubles at a time, what a person does meanwhile, and in which order they end."""
+    """Faults at the same time, the person's action meanwhile, and the order of their ends."""
 
     troubles: tuple[str, ...]
     hand: str
     hand_after: int
-    """How many of the troubles have begun when the hand moves."""
+    """Number of faults that have begun before the person acts."""
     ending: tuple[str, ...]
     pauses_s: tuple[float, ...]
-    """Before each begins, and before the hand moves."""
+    """Pauses before each fault, and before the person acts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +68,13 @@ def _scene(chance: random.Random) -> Scene:
 
 
 def _chosen(chance: random.Random) -> list[Trouble]:
-    """Choose troubles of different groups that can be at a time."""
+    """Choose faults of different groups that can occur together."""
     groups: dict[str, list[Trouble]] = {}
     for name in sorted(TROUBLES):
         groups.setdefault(TROUBLES[name].group, []).append(TROUBLES[name])
     chosen: list[Trouble] = []
     for group in chance.sample(sorted(groups), len(groups)):
-        taken = {trouble.group for trouble in chosen}
-        if not any(group in pair and taken & pair for pair in NEVER_TOGETHER):
+        chosen_groups = {trouble.group for trouble in chosen}
+        if not any(group in pair and chosen_groups & pair for pair in NEVER_TOGETHER):
             chosen.append(chance.choice(groups[group]))
     return chosen[: chance.randint(1, TROUBLES_MAX)]

@@ -13,7 +13,7 @@ WORKER = str(Path(__file__).with_name("worker.py"))
 
 
 def with_worker(order: str) -> None:
-    """Let the daemon start another planner's process than ours."""
+    """Make the daemon start the chaotic planner's process."""
 
     class WithWorker(daemon_module.Daemon):
         def __init__(self, home: Any, config: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed on

@@ -1,4 +1,4 @@
-"""Each thing that can go wrong: how it begins, how it has to show, how it ends."""
+"""The faults to inject: how each begins, how it must show, how it ends."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ BAD_CONFIGS: Final = (
 
 
 def _nothing(_stage: Stage) -> None:
-    """Leave it."""
+    """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A kind of trouble.
+    """A kind of fault.
 
     Parameters
     ----------
@@ -48,21 +48,21 @@ class Trouble:
         At most one of a group at a time.
     begin, end : callable taking a Stage
     findings : tuple of str
-        One of these stands in the health of the home while it lasts, or an hour after.
-    told : tuple of str
-        One of these events is told.
+        Health must report one of these while the fault lasts, or for an hour after it.
+    events : tuple of str
+        The daemon must publish one of these events.
     looks_like : callable taking a picture, optional
-        Tells whether the matrix shows it.
+        Whether a picture of the matrix shows the fault.
     is_numbered : bool
-        That is the number of a fault: several take turns, and hide all else.
+        The picture is the number of a fault: several take turns, and hide other pictures.
     cuts_link : bool
-        The board cannot be reached meanwhile.
+        The board cannot be reached during the fault.
     holds_presses : bool
-        No press can be acknowledged meanwhile.
+        No press can be acknowledged during the fault.
     needs_plan : bool
-        It happens, and shows, only when something is planned.
+        It occurs only during a plan.
     is_mended_by_hand : bool
-        The appliance has to go on while it lasts.
+        A person ends it; the appliance must go on until then.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Trouble:
     begin: Callable[[Stage], None]
     end: Callable[[Stage], None] = _nothing
     findings: tuple[str, ...] = ()
-    told: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
     looks_like: Callable[[Rows], bool] | None = None
     is_numbered: bool = False
     cuts_link: bool = False
@@ -95,7 +95,7 @@ def _is(frame: Frame) -> Callable[[Rows], bool]:
 
 
 def is_fault(rows: Rows) -> bool:
-    """Tell whether a picture is the number of a fault: it hides everything below."""
+    """Return whether a picture is the number of a fault, which hides other pictures."""
     return rows in FAULTS
 
 
@@ -152,10 +152,10 @@ LEFT_OUT: Final = ("module_left_out", "breaker_open")
 _ALL: Final = (
     Trouble("noise", "link", _noise, _tell("noise", rate=0), findings=("link_unsteady",)),
     Trouble("garbage", "link", _garbage),
-    Trouble("reset", "link", _tell("reset"), told=("BoardConnected",)),
+    Trouble("reset", "link", _tell("reset"), events=("BoardConnected",)),
     Trouble(
         *("unplug", "link", _tell("unplug"), _tell("plug"), ("board_missing",)),
-        told=("PortMissing",),
+        events=("PortMissing",),
         looks_like=_is(stale_frame()),
         cuts_link=True,
     ),
@@ -168,12 +168,12 @@ _ALL: Final = (
     Trouble(
         *("daemon_killed", "process", _kill_daemon),
         findings=("daemon_died", "daemon_restarted"),
-        told=("DaemonStarted",),
+        events=("DaemonStarted",),
     ),
     Trouble(
         *("worker_killed", "process", lambda stage: stage.kill_worker()),
         findings=("worker_restarted",),
-        told=("WorkerEnded",),
+        events=("WorkerEnded",),
     ),
     Trouble(
         *("full", "disk", lambda stage: stage.fill_disk(), lambda stage: stage.free_disk()),
@@ -184,7 +184,7 @@ _ALL: Final = (
     ),
     Trouble(
         *("bad_config", "config", _save_nonsense, _mend_config, ("config_refused",)),
-        told=("ConfigurationRejected",),
+        events=("ConfigurationRejected",),
         looks_like=_is(config_rejected_frame()),
         is_mended_by_hand=True,
     ),

@@ -1,4 +1,4 @@
-"""What board and daemon said and showed, kept for the questions that are asked of it."""
+"""Records the events of the daemon and the reports and pictures of the board."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 Rows = tuple[tuple[int, ...], ...]
 BoardEdge = tuple[int, int]
-"""Boot and number."""
+"""Boot id and event id."""
 
 
 @dataclass(slots=True)
@@ -22,11 +22,11 @@ class Witness:
     Parameters
     ----------
     boot_id : int
-        Of the board's first boot.
+        Id of the board's first boot.
     """
 
     boot_id: int
-    told: list[SimulatedEvent] = field(default_factory=list)
+    daemon_events: list[SimulatedEvent] = field(default_factory=list)
     """Events of the daemon."""
     pictures: list[tuple[float, Rows]] = field(default_factory=list)
     edges: list[BoardEdge] = field(default_factory=list)
@@ -34,9 +34,9 @@ class Witness:
     lost_by_reset: int = 0
 
     def follow(self, event: SimulatedEvent) -> None:
-        """Take an event."""
+        """Record an event."""
         if event.source == "daemon":
-            self.told.append(event)
+            self.daemon_events.append(event)
             return
         record = event.record
         if "levels" in record:
@@ -52,13 +52,13 @@ class Witness:
 
     @property
     def waiting(self) -> set[BoardEdge]:
-        """Edges that still are on the board."""
+        """The edges that wait on the board."""
         return {edge for edge in self.edges if edge[0] == self.boot_id} - set(self.acked)
 
-    def heard(self, *kinds: str, since_s: float = 0.0) -> list[Record]:
-        """Return what the daemon told of these kinds."""
-        return [e.record for e in self.told if e.kind in kinds and e.at_s >= since_s]
+    def events_of(self, *kinds: str, since_s: float = 0.0) -> list[Record]:
+        """Return the daemon's events of these kinds."""
+        return [e.record for e in self.daemon_events if e.kind in kinds and e.at_s >= since_s]
 
     def saw(self, looks_like: Callable[[Rows], bool], since_s: float) -> bool:
-        """Tell whether the matrix showed such a picture."""
+        """Return whether the matrix showed such a picture."""
         return any(looks_like(rows) for at_s, rows in self.pictures if at_s >= since_s)

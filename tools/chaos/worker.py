@@ -94,7 +94,7 @@ DEADLY: Final = frozenset({"hang", "crash", "leave"})
 
 
 class Chaotic(OpportunityCalculator[ModuleParameters]):
-    """A calculator that finds nothing, or commits the misdeed in a file."""
+    """A calculator without opportunities, or with the misdeed named in a file."""
 
     metadata = ModuleMetadata(name=NAME, version="1.0.0", description="Does harm on demand")
     parameters_model = ModuleParameters

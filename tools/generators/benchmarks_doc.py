@@ -144,11 +144,11 @@ def page(results: Results) -> str:
 
 
 def at(result: Results, key: str) -> Any:  # noqa: ANN401 - whatever was stored
-    """The value under a dotted key; None where there is none."""
-    found: Any = result
+    """Return the value under a dotted key, or None."""
+    value: Any = result
     for part in key.split("."):
-        found = found.get(part) if isinstance(found, Mapping) else None
-    return found
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
 
 
 def targets(results: Results) -> str:

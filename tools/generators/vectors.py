@@ -74,20 +74,20 @@ def vectors() -> dict[str, Vector]:
 
 def _good() -> dict[str, Vector]:
     """Return each message with its smallest and its largest values."""
-    found = {}
+    good_vectors = {}
     for spec in MESSAGES:
         fields = fields_of(spec.message).values()
         for size, pick in (("least", _least), ("most", _most)):
             message = spec.message(*(pick(kind) for kind in fields))
             name = f"{spec.name.lower()}_{size}"
-            found[name] = Vector(
+            good_vectors[name] = Vector(
                 f"{spec.name} with the {'smallest' if size == 'least' else 'largest'} values.",
                 _framed(seal(Packet.carrying(message, PACKET_ID))),
                 f"message {spec.name}",
                 spec.direction,
                 message,
             )
-    return found
+    return good_vectors
 
 
 def _bad_packets() -> dict[str, Vector]:

@@ -28,16 +28,16 @@ def test_a_process_that_runs_sees_its_wall_clock_jump_and_its_other_clocks_go_on
     command = ("env", *clock.environment, sys.executable, "-c", SAY)
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as asked:
-        assert asked.stdin is not None
-        assert asked.stdout is not None
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
 
         def answer() -> tuple[datetime, float, float]:
-            assert asked.stdin is not None
-            assert asked.stdout is not None
-            asked.stdin.write("?\n")
-            asked.stdin.flush()
-            now, seconds, monotonic_s = asked.stdout.readline().split()
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write("?\n")
+            process.stdin.flush()
+            now, seconds, monotonic_s = process.stdout.readline().split()
             return datetime.fromisoformat(now), float(seconds), float(monotonic_s)
 
         right, _, before_s = answer()

@@ -17,7 +17,7 @@ from host.home.home import Home
 from host.simulation.appliance import SimulatedEvent
 from host.telemetry.journal.journal import Journal
 from host.telemetry.journal.record import JournalRecord
-from tools.chaos.promises import broken_promises, broken_words
+from tools.chaos.promises import broken_acknowledgements, broken_promises
 from tools.chaos.witness import Witness
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -67,7 +67,7 @@ class Played:
         self.see("daemon", "ConfigurationChanged", **names, data=data)
 
     def broken(self) -> list[str]:
-        return [*broken_promises(self.root), *broken_words(self.root, self.witness)]
+        return [*broken_promises(self.root), *broken_acknowledgements(self.root, self.witness)]
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ SPOILT: dict[str, Callable[[Played], object]] = {
     "edge 9 of boot 7 was acknowledged": lambda played: played.see(
         "board", "edge_acked", event_id=9
     ),
-    "was told and is not in the journal": lambda played: played.see(
+    "was published and is not in the journal": lambda played: played.see(
         "daemon", "PlanStored", event_type="PlanStored", trace_id="b", data={}
     ),
     "version 2 of core was announced and is gone": lambda played: played.announce(2, "x"),
@@ -124,7 +124,7 @@ SPOILT: dict[str, Callable[[Played], object]] = {
 
 
 @pytest.mark.parametrize("says", SPOILT)
-def test_a_promise_that_is_broken_is_told(played: Played, says: str) -> None:
+def test_a_broken_promise_is_reported(played: Played, says: str) -> None:
     SPOILT[says](played)
     assert any(says in what for what in played.broken()), played.broken()
 

@@ -16,9 +16,9 @@ def test_a_seed_is_always_the_same_story_and_another_one_another() -> None:
 
 
 def test_the_two_hundred_stories_of_a_soak_hold_every_trouble_many_times() -> None:
-    told = list(chain.from_iterable(s.troubles for story in STORIES for s in story.scenes))
-    assert set(told) == set(TROUBLES)
-    assert min(told.count(name) for name in TROUBLES) >= 5
+    names = list(chain.from_iterable(s.troubles for story in STORIES for s in story.scenes))
+    assert set(names) == set(TROUBLES)
+    assert min(names.count(name) for name in TROUBLES) >= 5
 
 
 def test_a_scene_has_one_trouble_of_a_kind_and_ends_all_that_it_began() -> None:

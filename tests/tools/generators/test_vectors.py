@@ -48,8 +48,8 @@ def test_our_codec_makes_of_a_vector_what_it_says(path: Path) -> None:
     message = packet.message(direction)
     assert BY_MESSAGE[type(message)].name == what
     assert packet.packet_id == int(vector["packet_id"])
-    found = {name: readable(value) for name, value in asdict(message).items()}
-    assert found == json.loads(vector["fields"])
+    names = {name: readable(value) for name, value in asdict(message).items()}
+    assert names == json.loads(vector["fields"])
     assert receiver.encode(packet) == bytes.fromhex(vector["wire"])
 
 
