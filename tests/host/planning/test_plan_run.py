@@ -233,5 +233,5 @@ def test_a_journal_that_cannot_be_written_is_reported_and_the_plan_is_shown(
     result = trader("plan", "core", "--json", "--home", own_home.root)
     assert result.code == 1
     assert result.json["outcome"] == "PLANNED"
-    assert "events were not kept" in result.err
+    assert "events were not stored" in result.err
     assert os.linesep not in result.err.strip()
