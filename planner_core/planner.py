@@ -20,10 +20,9 @@ from dataclasses import replace
 from planner_core.certificate.certificate import prove
 from planner_core.errors import ContextError
 from planner_core.events import PlanningCompleted, PlanningStarted
-from planner_core.market.accepted_plan import incumbent_ids
 from planner_core.market.costs import BASIS_POINT
-from planner_core.market.hold_reasons import why_hold, why_not_today
-from planner_core.market.state import PlanningState, assess, value
+from planner_core.market.state import PlanningState, assess, value, why_hold, why_not_today
+from planner_core.market.trade_sizing import incumbent_ids
 from planner_core.model.config import PlannerConfig
 from planner_core.model.context import PlanningContext
 from planner_core.model.plan import Certificate, Plan

@@ -1,10 +1,20 @@
-"""Make legal trades of opportunities: whole lots, priced, taxed, within the single-trade limits.
+"""Make the legal trades: whole lots, priced, taxed, within the limits on single trades.
 
 An opportunity names a value; the trade is the nearest legal one. Its quantity is the value over the
 unit value, cut to what the turnover cap leaves, to what is sellable or to what the position cap
 allows, and rounded to lots: down, or up for a mandatory sell. A trade that then breaks a limit on
 single trades is rejected with the reason. Limits on the plan as a whole are checked on sets, by the
 evaluator.
+
+Two kinds of trades are offered beside those of opportunities:
+
+* The rest of the accepted plan. Carrying out the first step of a plan accepts it. Until the plan
+  expires, its remaining steps compete with every other set, and the minimum gain applies only to a
+  change of plan. Otherwise a last small buy, below that gain by itself, would never be advised.
+* Conversions between cash rows, where cash is kept per currency (`multi_currency`). There a foreign
+  trade is paid in its own currency, and money moves between currencies by explicit steps. Each size
+  offered has a use: the cash that a buy needs, the proceeds of a sell, what a row lacks, and what a
+  row can spare. To receive x after a fee f, x / (1 - f) has to be converted.
 """
 
 from __future__ import annotations
@@ -13,15 +23,27 @@ import math
 from collections.abc import Iterable
 from dataclasses import replace
 
-from planner_core.market.costs import realised_gain
+import numpy as np
+
+from planner_core.market.costs import BASIS_POINT, realised_gain
 from planner_core.market.state import PlanningState
-from planner_core.model.plan import Action, Opportunity, Rejection
-from planner_core.model.records import Security, Side
+from planner_core.market.valuation import latest_rate
+from planner_core.model.candidates import Candidates
+from planner_core.model.plan import NO_SECURITY, Action, Opportunity, Rejection
+from planner_core.model.records import Incumbent, Security, Side
 
 FRACTION_STEP = 1e-6
 """The lot of a fractional security, in units."""
 LOT_TOLERANCE = 1e-9
 """Rounding error forgiven in a number of lots."""
+INCUMBENT = "plan.incumbent"
+"""Source of the trades that are left of the accepted plan."""
+CONVERSION = "cash.conversion"
+"""Source of the conversions between cash rows."""
+AMOUNTS_MAX = 24
+"""Sizes offered per direction, the largest first."""
+SMALLEST_OF_MIN_TRADE = 0.1
+"""A conversion below this part of the smallest trade is not offered."""
 
 
 Identity = tuple[int, float, str, str]
@@ -49,17 +71,15 @@ def size_opportunities(
         In order of first appearance; a merged one names all its sources and reasons.
     rejections : list of Rejection
     """
-    actions: dict[Identity, Action] = {}
+    actions: list[Action] = []
     rejections: list[Rejection] = []
     for key, opportunity in opportunities:
         sized = size(opportunity, key, state)
         if isinstance(sized, Rejection):
             rejections.append(sized)
-            continue
-        identity = identity_of(sized)
-        same = actions.get(identity)
-        actions[identity] = sized if same is None else _merge(same, sized)
-    return list(actions.values()), rejections
+        else:
+            actions.append(sized)
+    return merged(actions), rejections
 
 
 def merged(actions: Iterable[Action]) -> list[Action]:
@@ -238,4 +258,121 @@ def _merge(first: Action, other: Action) -> Action:
     reason = first.reason if no_new_source else f"{first.reason}; {other.reason}"
     return replace(
         first, sources=sources, reason=reason, mandatory=first.mandatory or other.mandatory
+    )
+
+
+# -- the rest of the accepted plan ----------------------------------------------------------
+
+
+def incumbent_actions(state: PlanningState) -> list[Action]:
+    """Return the remaining steps as far as they are still legal, at today's prices."""
+    incumbent = _in_force(state)
+    if incumbent is None:
+        return []
+    columns = state.context.security_index()
+    actions = []
+    for step in incumbent.steps:
+        column = columns.get(step.security)
+        if column is None:
+            continue
+        # Sized like any opportunity: units may have been sold since, and a cap may be nearer.
+        reason = f"what is left of the plan you accepted ({incumbent.trace_id[:8]})"
+        unit_value = float(np.nan_to_num(state.portfolio.unit_value[column]))
+        opportunity = Opportunity(column, step.side, step.quantity * unit_value, reason)
+        action = size(opportunity, INCUMBENT, state)
+        if isinstance(action, Action):
+            actions.append(action)
+    return actions
+
+
+def incumbent_ids(state: PlanningState, candidates: Candidates) -> tuple[int, ...] | None:
+    """Return the ids of the remaining steps; None unless all of them are candidates."""
+    incumbent = _in_force(state)
+    if incumbent is None or not incumbent.steps:
+        return None
+    ids = tuple(i for i, action in enumerate(candidates.actions) if INCUMBENT in action.sources)
+    return ids if len(ids) == len(incumbent.steps) else None
+
+
+def _in_force(state: PlanningState) -> Incumbent | None:
+    """Return the accepted plan while it is valid."""
+    incumbent = state.context.incumbent
+    if incumbent is None or state.context.as_of > incumbent.valid_until:
+        return None
+    return incumbent
+
+
+# -- conversions between cash rows ----------------------------------------------------------
+
+
+def conversions(actions: list[Action], state: PlanningState) -> list[Action]:
+    """Return the conversions to offer beside these trades; none with a single cash row.
+
+    Parameters
+    ----------
+    actions : list of Action
+        Legal trades.
+    state : PlanningState
+    """
+    rows = state.limits.cash_rows
+    offered: list[Action] = []
+    for source in rows.currencies:
+        for target in rows.currencies:
+            if source != target:
+                offered.extend(_between(source, target, actions, state))
+    return offered
+
+
+def _between(
+    source: str, target: str, actions: list[Action], state: PlanningState
+) -> Iterable[Action]:
+    """Yield the conversions from one currency to another, the largest first."""
+    rows, nav = state.limits.cash_rows, state.nav
+    source_row, target_row = rows.row(source), rows.row(target)
+    spare = float(rows.free[source_row] - rows.required[source_row])
+    # Negative where the target row has more than it needs: a buy then lacks that much less.
+    lacking = float(rows.required[target_row] - rows.free[target_row])
+    needs = [
+        -a.cash_delta for a in actions if a.quantity > 0 and rows.row(a.currency) == target_row
+    ]
+    proceeds = [
+        a.cash_delta for a in actions if a.quantity < 0 and rows.row(a.currency) == source_row
+    ]
+    values = {need + lacking for need in needs} | {lacking, spare}
+    values |= {sale + spare for sale in proceeds}
+    # The most that a plan could ever bring into the source row.
+    available = spare + sum(sorted(proceeds, reverse=True)[: state.config.max_plan_depth])
+    rate = latest_rate(state.context, source)
+    fee = state.config.costs.fx_bps * BASIS_POINT
+    smallest = SMALLEST_OF_MIN_TRADE * state.limits.min_trade_value
+    # Whole units of the source currency, rounded up: a cent short would leave a row below.
+    amounts = {
+        math.ceil(amount / (1 - fee) / rate)
+        for amount in values
+        if amount == lacking > 0 or smallest < amount / (1 - fee) <= available
+    }
+    for amount in sorted(amounts, reverse=True)[:AMOUNTS_MAX]:
+        if 0 < amount * rate <= nav:
+            yield _conversion(source, target, float(amount), rate, fee, mandatory=lacking > 0)
+
+
+def _conversion(
+    source: str, target: str, amount: float, rate: float, fee: float, *, mandatory: bool
+) -> Action:
+    """Return a conversion: no weight changes, and the fee is its only effect on total cash."""
+    cost = amount * rate * fee
+    return Action(
+        security=NO_SECURITY,
+        quantity=amount,
+        price=1.0,
+        currency=source,
+        fx_rate=rate,
+        value=0.0,
+        cost=cost,
+        tax=0.0,
+        cash_delta=-cost,
+        sources=(CONVERSION,),
+        reason=f"{target} is needed for what follows: convert {amount:,.0f} {source}",
+        mandatory=mandatory,
+        convert_to=target,
     )

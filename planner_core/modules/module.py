@@ -24,7 +24,7 @@ from planner_core.model.module_metadata import (
     parameter,
 )
 from planner_core.model.plan import Opportunity, Skip
-from planner_core.search.space import SearchSpace
+from planner_core.search.ranking import SearchSpace
 
 # The author of a module needs only this file.
 __all__ = [

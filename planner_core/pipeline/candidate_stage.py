@@ -14,10 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner_core.events import CandidatesPrepared
-from planner_core.market.accepted_plan import incumbent_actions
-from planner_core.market.currency_conversion import conversions
 from planner_core.market.state import PlanningState
-from planner_core.market.trade_sizing import merged, size_opportunities
+from planner_core.market.trade_sizing import (
+    conversions,
+    incumbent_actions,
+    merged,
+    size_opportunities,
+)
 from planner_core.model.arrays import FloatArray
 from planner_core.model.candidates import Candidates, build_candidates, same_security_conflicts
 from planner_core.model.plan import Action, Opportunity, Rejection

@@ -33,8 +33,7 @@ from planner_core.modules.module import (
 from planner_core.pipeline.isolation import ModuleRunner
 from planner_core.runtime import Runtime
 from planner_core.search.evaluator import Evaluator, IdBlock, as_block
-from planner_core.search.ranking import RANKED_SETS, Ranking
-from planner_core.search.space import SearchSpace
+from planner_core.search.ranking import RANKED_SETS, Ranking, SearchSpace
 
 
 def search(

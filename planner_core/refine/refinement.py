@@ -19,16 +19,14 @@ from dataclasses import replace
 import numpy as np
 
 from planner_core.events import SearchProgressed
-from planner_core.market.accepted_plan import SOURCE as INCUMBENT
 from planner_core.market.state import PlanningState
-from planner_core.market.trade_sizing import identity_of, merged
+from planner_core.market.trade_sizing import INCUMBENT, identity_of, merged
 from planner_core.model.candidates import Candidates, build_candidates, same_security_conflicts
 from planner_core.model.plan import Action
 from planner_core.model.records import Side
 from planner_core.pipeline.candidate_stage import gains_alone
-from planner_core.refine.legs import Legs, build_legs
 from planner_core.refine.lots import Tuned, resized, tune
-from planner_core.refine.supports import SizedSupport, SupportSearch
+from planner_core.refine.supports import Legs, SizedSupport, SupportSearch, build_legs
 from planner_core.runtime import Runtime
 from planner_core.search.evaluator import Evaluator, as_block
 from planner_core.search.local_search import climb

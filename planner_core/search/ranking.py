@@ -12,12 +12,14 @@ between two sets that violate equally.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from planner_core.market.limits import VIOLATION_TOLERANCE
 from planner_core.model.arrays import FloatArray
+from planner_core.model.candidates import Candidates
 from planner_core.search.evaluator import FLOAT32_MARGIN, Evaluator, IdBlock, as_block, as_set
 
 RANKED_SETS = 64
@@ -170,3 +172,43 @@ class Ranking:
 def _sort_key(ranked: RankedSet) -> tuple[int, float, int, tuple[int, ...]]:
     """Return the fields that sets compare by, as one tuple: faster than the dataclass's order."""
     return ranked.violation_level, ranked.negative_score, ranked.n_steps, ranked.ids
+
+
+@dataclass(frozen=True, eq=False)
+class SearchSpace:
+    """The input of a sequence generator: candidates, the best sets so far, and seeds.
+
+    Parameters
+    ----------
+    candidates : Candidates
+    evaluator : Evaluator
+    ranking : Ranking
+        The best sets so far; a generator may start from them.
+    seeds : tuple of tuple of int
+        Sets that the pattern generators proposed: candidate ids, at most `depth` of them.
+    depth : int
+        Most steps of a sequence.
+    """
+
+    candidates: Candidates
+    evaluator: Evaluator
+    ranking: Ranking
+    seeds: tuple[tuple[int, ...], ...]
+    depth: int
+
+    @property
+    def null_id(self) -> int:
+        """The id of the null candidate."""
+        return self.candidates.null_id
+
+    @cached_property
+    def promising(self) -> tuple[int, ...]:
+        """All candidate ids: those in seeds first, each part by the gain of a candidate alone."""
+        # A pattern's candidate may look poor alone: a sell that funds a good buy is one.
+        seeded = {i for seed in self.seeds for i in seed}
+        return tuple(
+            sorted(
+                range(self.candidates.n),
+                key=lambda i: (i not in seeded, -self.candidates.gain[i], i),
+            )
+        )

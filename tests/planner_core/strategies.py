@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from planner_core.market.accepted_plan import incumbent_actions
 from planner_core.market.state import PlanningState
-from planner_core.market.trade_sizing import merged, size_opportunities
+from planner_core.market.trade_sizing import incumbent_actions, merged, size_opportunities
 from planner_core.model.arrays import FloatArray
 from planner_core.model.candidates import Candidates
 from planner_core.model.config import PlannerConfig

@@ -12,7 +12,7 @@ from planner_core.market.limits import VIOLATION_TOLERANCE
 from planner_core.market.trade_sizing import price_trade
 from planner_core.model.candidates import build_candidates, same_security_conflicts
 from planner_core.model.records import Side
-from planner_core.modules.opportunities.continuous import solve_target_weights
+from planner_core.modules.opportunities.weight_based import solve_target_weights
 from planner_core.search.evaluator import Evaluator, as_block
 from tools.measure import BenchmarkError
 

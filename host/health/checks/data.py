@@ -21,8 +21,7 @@ from host.home.storage.problems import (
     PortfolioFileError,
 )
 from planner_core.errors import ContextError
-from planner_core.market.hold_reasons import why_hold, why_not_today
-from planner_core.market.state import assess, value
+from planner_core.market.state import assess, value, why_hold, why_not_today
 from planner_core.pipeline.report_stage import data_findings
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from planner_core.modules.module import (
     parameter,
 )
 from planner_core.search.evaluator import Evaluator, IdBlock, LimitColumn
-from planner_core.search.space import SearchSpace
+from planner_core.search.ranking import SearchSpace
 
 VIOLATION_PRICE = 1e3
 """Score that a unit of violation costs while a beam grows; the ranking compares them by level."""

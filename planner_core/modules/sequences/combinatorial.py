@@ -23,7 +23,7 @@ from planner_core.modules.module import (
     parameter,
 )
 from planner_core.search.evaluator import BLOCK_SEQUENCES, IdBlock
-from planner_core.search.space import SearchSpace
+from planner_core.search.ranking import SearchSpace
 
 
 class CombinatorialParameters(ModuleParameters):

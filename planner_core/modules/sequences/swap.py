@@ -1,6 +1,6 @@
 """Climb from good sets: exchange one or two candidates, or change several sizes.
 
-The climb itself is `planner_core/searching/local_search.py`; here are its starts. Starting from
+The climb itself is `planner_core/search/local_search.py`; here are its starts. Starting from
 sets that trade something else, rather than from the best few, keeps the climbs apart: the best sets
 are often the same trades in other sizes, which one climb reaches from each other.
 """
@@ -18,7 +18,7 @@ from planner_core.modules.module import (
 )
 from planner_core.search.evaluator import IdBlock, as_block
 from planner_core.search.local_search import PAIR_CANDIDATES, RESIZED_SETS, STEPS_MAX, climb
-from planner_core.search.space import SearchSpace
+from planner_core.search.ranking import SearchSpace
 
 
 class SwapParameters(ModuleParameters):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from planner_core.market.currency_conversion import conversions
+from planner_core.market.trade_sizing import conversions
 from planner_core.model.context import PlanningContext
 from planner_core.model.plan import Outcome, Plan
 from planner_core.model.records import CashBalance, Side

@@ -16,8 +16,7 @@ from planner_core.model.plan import ModuleStatus, StoppedBy
 from planner_core.pipeline.isolation import ModuleRunner
 from planner_core.pipeline.search_stage import propose_seeds, search, search_sequences
 from planner_core.search.evaluator import as_block
-from planner_core.search.ranking import Ranking
-from planner_core.search.space import SearchSpace
+from planner_core.search.ranking import Ranking, SearchSpace
 from tests.builders import (
     FakeClock,
     Recorder,

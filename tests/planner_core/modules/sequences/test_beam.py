@@ -10,8 +10,7 @@ from planner_core.market.state import PlanningState
 from planner_core.model.records import CashBalance
 from planner_core.modules.sequences.beam import Beam, BeamParameters
 from planner_core.search.evaluator import Evaluator, as_block
-from planner_core.search.ranking import RANKED_SETS, Ranking
-from planner_core.search.space import SearchSpace
+from planner_core.search.ranking import RANKED_SETS, Ranking, SearchSpace
 from tests.builders import make_action, make_config, make_context, make_evaluator, make_state
 
 

@@ -22,7 +22,7 @@ from planner_core.modules.sequences.combinatorial import (
     plan_depths,
 )
 from planner_core.search.evaluator import BLOCK_SEQUENCES
-from planner_core.search.space import SearchSpace
+from planner_core.search.ranking import SearchSpace
 
 
 @dataclass

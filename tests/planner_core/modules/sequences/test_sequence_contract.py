@@ -12,8 +12,7 @@ from planner_core.modules.contracts import checked_block
 from planner_core.modules.module import SequenceGenerator
 from planner_core.modules.sequences import BUILTIN_SEQUENCES
 from planner_core.search.evaluator import Evaluator, as_block
-from planner_core.search.ranking import RANKED_SETS, Ranking
-from planner_core.search.space import SearchSpace
+from planner_core.search.ranking import RANKED_SETS, Ranking, SearchSpace
 from tests.planner_core.odd_states import (
     ODD_STATES,
     default_parameters,
