@@ -151,9 +151,12 @@ def build_limits(
 ) -> Limits:
     """Build the limits of a run. Needs a positive NAV."""
     nav = portfolio.nav
+    # required = reserve * NAV + withdrawals due; the amount of a withdrawal is negative.
     withdrawals = -sum(flow.amount for flow in withdrawals_due(context, constraints))
     required = constraints.cash_reserve * nav + withdrawals
+    # free = cash - what pending buys will take
     free = portfolio.cash - portfolio.cash_pending
+    # The stricter of the security's own cap and that of all positions.
     position_cap = np.array(
         [
             min(constraints.position_weight_max, 1.0 if s.cap is None else s.cap)
@@ -186,6 +189,7 @@ def build_limits(
         turnover_left=turnover_left,
         repair_credit=_repair_credit(context, portfolio, violation, constraints, tax_rate),
         deposit_credit=deposit_credit,
+        # A small portfolio could not trade at all if only the configured amount counted.
         min_trade_value=min(constraints.min_trade_value, MIN_TRADE_NAV_FRACTION * nav),
         buy_block=buy_block,
         sell_block=sell_block,
@@ -203,16 +207,20 @@ def _cash_rows(
 ) -> CashRows:
     """Return one row, or a row per currency in use; reserve and withdrawals are in the base."""
     if not constraints.multi_currency:
+        # One row for the total: every trade settles in it, converted.
         return CashRows((context.base_currency,), np.array([free]), np.array([required]))
     foreign = {security.currency for security in context.securities}
     foreign |= {balance.currency for balance in context.cash}
+    # Sorted, because the order of a set is not defined and the rows must be the same in every run.
     currencies = (context.base_currency, *sorted(foreign - {context.base_currency}))
     rows = CashRows(currencies, np.zeros(len(currencies)), np.zeros(len(currencies)))
     for balance in context.cash:
         rate = latest_rate(context, balance.currency)
         rows.free[rows.row(balance.currency)] += (balance.settled + balance.unsettled) * rate
+    # A pending buy is paid from the row of its own currency.
     for currency, reserved in portfolio.pending_by_currency.items():
         rows.free[rows.row(currency)] -= reserved
+    # A foreign row needs no reserve: it may become empty, but not negative.
     rows.required[0] = required
     return rows
 
@@ -233,8 +241,10 @@ def _repair_credit(
     """
     if violation <= 0:
         return 0.0
+    # A unit sold leaves 1 - costs - tax in cash, as if all of it were gain.
     costs = min(constraints.cost_ratio_max, REPAIR_COSTS)
     net = max(1 - costs - tax_rate, NET_PROCEEDS_MIN)
+    # The last sell is at least a lot and at least the smallest trade, so it may sell too much.
     last = min(constraints.min_trade_value, MIN_TRADE_NAV_FRACTION * portfolio.nav)
     for security, sellable, unit in zip(
         context.securities, portfolio.sellable, portfolio.unit_value, strict=True
@@ -262,6 +272,7 @@ def _group_limits(context: PlanningContext, weight: FloatArray) -> GroupLimits:
     return GroupLimits(
         names=tuple(f"{rule.classification} {rule.group}" for rule in capped),
         membership=membership,
+        # w_g = sum of w_i over its members = (C w)_g
         weight=membership @ weight,
         cap=np.array([rule.cap for rule in capped], dtype=np.float64),
     )
@@ -272,6 +283,7 @@ def group_membership(context: PlanningContext, groups: list[tuple[str, str]]) ->
     membership = np.zeros((len(groups), context.n_securities))
     for row, (classification, group) in enumerate(groups):
         for column, security in enumerate(context.securities):
+            # A security without this classification belongs to none of its groups.
             membership[row, column] = security.groups.get(classification) == group
     return membership
 
@@ -283,6 +295,7 @@ def _turnover(
 
     Both are fractions of NAV.
     """
+    # The window is (as_of - days, as_of]: a trade exactly that many days ago is outside.
     since = context.as_of - timedelta(days=constraints.turnover_window_days)
     recent = [trade for trade in context.trades if trade.on > since]
     bought = sum(trade.value for trade in recent if trade.side is Side.BUY)
@@ -299,6 +312,7 @@ def _turnover(
     accepted = context.incumbent
     in_force = accepted is not None and context.as_of <= accepted.valid_until
     repaired = min(accepted.repaired, traded - deployed) if accepted and in_force else 0.0
+    # Of the cap is left: cap - (traded - deployed - repaired) / NAV.
     turnover_left = max(0.0, constraints.turnover_max - (traded - deployed - repaired) / nav)
     return turnover_left, (deposits - deployed) / nav
 
@@ -309,6 +323,8 @@ def _blocks(
     """Return why each security may not be bought, and why not sold."""
     buy: dict[int, str] = {}
     sell: dict[int, str] = {}
+    # A security has one reason per side: a later check replaces an earlier one, but cool-downs,
+    # which end by themselves, come only where nothing else blocks.
     for column, security in enumerate(context.securities):
         if not security.allow_buy:
             buy[column] = "buying is switched off (allow_buy = false)"
@@ -318,10 +334,12 @@ def _blocks(
         if both:
             buy[column] = sell[column] = both
     columns = context.security_index()
+    # A second order beside a pending one could trade twice, or against itself: block both sides.
     for order in context.pending_orders:
         reason = f"a {order.side.value} order for it is pending"
         buy[columns[order.security]] = sell[columns[order.security]] = reason
     for step in context.refused:
+        # The refusal of a security that is no longer in the portfolio has no effect.
         if context.as_of < step.until and step.security in columns:
             blocked = buy if step.side is Side.BUY else sell
             why = f": {step.reason}" if step.reason else ""
@@ -332,6 +350,7 @@ def _blocks(
 
 def _untradable(column: int, history: PriceHistory, constraints: ConstraintsConfig) -> str | None:
     """Return why a security's price allows no trade on either side; None when it does."""
+    # First the reason that the owner can act on: a move that has to be accepted or declared.
     if column in history.quarantined:
         return history.quarantined[column]
     if np.isnan(history.price[column]):
@@ -357,6 +376,7 @@ def _continuation_units(context: PlanningContext) -> dict[tuple[int, Side], floa
     if accepted is None or context.as_of > accepted.valid_until:
         return {}
     columns = context.security_index()
+    # A fill of the same security on the same side counts as the start of the step.
     traded = {(trade.security, trade.side) for trade in context.trades}
     return {
         (columns[step.security], step.side): step.quantity
@@ -374,14 +394,15 @@ def _block_cooldowns(
 ) -> None:
     """Block what the ledger says was traded too recently."""
     continuations = _continuation_units(context)
+    # A cool-down of d days ends on day d: `days < d` blocks.
     for trade in context.trades:
         column = columns.get(trade.security)
         if column is None:
             continue
         days = (context.as_of - trade.on).days
         # The fills of a step must not stop the rest of it.
-        goes_on = (column, trade.side) in continuations
-        if trade.side is Side.BUY and days < constraints.buy_cooldown_days and not goes_on:
+        continues = (column, trade.side) in continuations
+        if trade.side is Side.BUY and days < constraints.buy_cooldown_days and not continues:
             buy.setdefault(
                 column,
                 f"bought {days_ago(days)} (buy_cooldown_days = {constraints.buy_cooldown_days})",
@@ -394,7 +415,7 @@ def _block_cooldowns(
                 f"sold {days_ago(days)}"
                 f" (rebuy_after_sell_days = {constraints.rebuy_after_sell_days})",
             )
-        if trade.side is Side.SELL and days < constraints.sell_cooldown_days and not goes_on:
+        if trade.side is Side.SELL and days < constraints.sell_cooldown_days and not continues:
             sell.setdefault(
                 column,
                 f"sold {days_ago(days)} (sell_cooldown_days = {constraints.sell_cooldown_days})",

@@ -86,12 +86,15 @@ def value_portfolio(
         [sum(lot.quantity for lot in own_lots) for own_lots in lots], dtype=np.float64
     )
     _check_held_have_prices(context, history, quantity)
+    # Base currency per unit = price in trade currency * base units per unit of that currency.
     unit_value = history.price * history.fx_rate
     # NaN only where nothing is held: checked above.
     value = np.where(quantity > 0, quantity * np.nan_to_num(unit_value), 0.0)
     cash, settled = _cash_in_base(context)
     pending = _pending_buys(context, unit_value, history.fx_rate)
+    # NAV = sum of positions + cash; cash of pending buys is still in it.
     nav = float(value.sum()) + cash
+    # Each lot at the exchange rate of its own day: gains of the currency are gains too.
     cost_basis = np.array(
         [sum(lot.quantity * lot.unit_cost * lot.fx_rate for lot in own_lots) for own_lots in lots]
     ).reshape(quantity.shape)
@@ -106,6 +109,7 @@ def value_portfolio(
         fx_rate=history.fx_rate,
         unit_value=unit_value,
         value=value,
+        # Without a positive NAV there are no weights; the plan is then HELD before they are used.
         weight=value / nav if nav > 0 else np.zeros_like(value),
         nav=nav,
         cash=cash,
@@ -155,6 +159,7 @@ def _may_sell(lot: TaxLot, as_of: date, lot_age_min: int) -> bool:
     """Return whether a lot is old enough; one of unknown date is not, it may be young."""
     if lot_age_min == 0:
         return True
+    # On the day it reaches the minimum age a lot may be sold.
     return lot.acquired is not None and as_of - lot.acquired >= timedelta(days=lot_age_min)
 
 
@@ -164,9 +169,11 @@ def _sellable(context: PlanningContext, lots: tuple[tuple[TaxLot, ...], ...]) ->
         [sum(lot.quantity for lot in own_lots) for own_lots in lots], dtype=np.float64
     )
     columns = context.security_index()
+    # A pending sell has promised its units: they cannot be sold a second time.
     for order in context.pending_orders:
         if order.side is Side.SELL:
             sellable[columns[order.security]] -= order.quantity
+    # A pending sell may also promise lots that are too young: never less than 0.
     return np.maximum(sellable, 0.0)
 
 
@@ -175,6 +182,7 @@ def _cash_in_base(context: PlanningContext) -> tuple[float, float]:
     total = settled = 0.0
     for balance in context.cash:
         rate = latest_rate(context, balance.currency)
+        # Unsettled proceeds belong to the owner, but buys in settled-cash mode may not use them.
         settled += balance.settled * rate
         total += (balance.settled + balance.unsettled) * rate
     return total, settled
@@ -213,6 +221,7 @@ def _pending_buys(
                 if order.limit_price is None
                 else order.limit_price * fx_rate[column]
             )
+            # An amount that is not known must not count as 0: cash would be spent twice.
             if np.isnan(price):
                 raise ContextError(
                     f"a buy of {order.security} is pending without a limit price, and"
@@ -227,6 +236,7 @@ def _mean_age(lots: list[TaxLot], as_of: date) -> float:
     """Return the mean age of the units in years; NaN without lots or with an unknown date."""
     if not lots or any(lot.acquired is None for lot in lots):
         return float("nan")
+    # mean age = sum(units * days) / sum(units)
     units = sum(lot.quantity for lot in lots)
     days = sum(lot.quantity * (as_of - lot.acquired).days for lot in lots if lot.acquired)
     return days / units / DAYS_PER_YEAR

@@ -78,7 +78,8 @@ class AveragingDown(OpportunityCalculator[AveragingDownParameters]):
         """Return one buy per position that qualifies."""
         gain, quality = state.portfolio.gain, state.quality
         falling = falling_knives(state.market.momentum, parameters.momentum_quantile)
-        # A comparison with NaN is False: no gain or no quality score does not pass.
+        # -loss_max <= gain <= -loss_min, quality >= quality_min, and no falling knife. A comparison
+        # with NaN is False: a security without gain or quality score does not pass.
         with np.errstate(invalid="ignore"):
             qualifies = (
                 (gain <= -parameters.loss_min)
@@ -90,6 +91,7 @@ class AveragingDown(OpportunityCalculator[AveragingDownParameters]):
             Opportunity(
                 security=int(column),
                 side=Side.BUY,
+                # A fraction of the position as it is worth now, not of what it cost.
                 notional=parameters.buy_fraction * float(state.portfolio.value[column]),
                 reason=f"down {-gain[column]:.0%} on cost with quality {quality[column]:.2f}:"
                 f" add {parameters.buy_fraction:.0%} to the position",
@@ -101,8 +103,10 @@ class AveragingDown(OpportunityCalculator[AveragingDownParameters]):
 def falling_knives(momentum: FloatArray, quantile: float) -> BoolArray:
     """Return which securities are in the worst part by momentum; NaN counts as falling."""
     finite = momentum[~np.isnan(momentum)]
+    # Nothing is known of any momentum: then nothing may be averaged down.
     if not finite.size:
         return np.ones(momentum.shape, dtype=bool)
+    # "<" below the quantile: with equal returns, or a quantile of 0, none of them is falling.
     limit = np.quantile(finite, quantile)
     # The -1 only keeps NaN out of the comparison: NaN is falling by the first test.
     falling: BoolArray = np.isnan(momentum) | (np.nan_to_num(momentum, nan=-1.0) < limit)

@@ -32,6 +32,7 @@ class BandParameters(ModuleParameters):
 
     def half_width(self, target: float) -> float:
         """Return the band's half-width around a target weight."""
+        # min(5 pp, 25 % of target): the relative width counts for targets below 20 %.
         return min(self.band_absolute, self.band_relative * target)
 
 
@@ -71,6 +72,7 @@ def _security_drifts(
             continue
         weight = float(state.portfolio.weight[column])
         half_width = parameters.half_width(security.target)
+        # The gap is positive on the side that `sign` asks for.
         gap = sign * (weight - security.target)
         if gap > half_width + WEIGHT_DUST:
             yield Drift(column, security.id, weight, security.target, gap - half_width, gap)
@@ -88,6 +90,7 @@ def _group_drifts(state: PlanningState, parameters: BandParameters, sign: float)
     )
     for rule, members in zip(rules, membership, strict=True):
         target = rule.target or 0.0
+        # Weight of the group = sum of its members' weights.
         weight = float(members @ state.portfolio.weight)
         half_width = parameters.half_width(target)
         gap = sign * (weight - target)

@@ -67,10 +67,12 @@ class CashRaise(OpportunityCalculator[CashRaiseParameters]):
 def _for_cash(state: PlanningState, parts_max: int) -> Iterator[Opportunity]:
     """Yield sells that raise the missing cash, whole or in equal parts."""
     deficit = state.limits.cash_deficit
+    # Below the tolerance two violations count as equal: there is nothing to repair.
     if deficit <= VIOLATION_TOLERANCE * state.nav:
         return
     shortfall = _shortfall(state, deficit)
     for column in np.flatnonzero(state.portfolio.sellable > 0):
+        # Smaller parts too: no single position may be large enough, or several may cost less tax.
         for parts in range(1, parts_max + 1):
             yield Opportunity(
                 security=int(column),
@@ -134,12 +136,14 @@ def smallest_trade(state: PlanningState, column: int) -> float:
         state.limits.min_trade_value, state.context.securities[column].min_trade_value, 1e-9
     )
     for _ in range(SMALLEST_TRADE_ROUNDS):
+        # margin = ratio - cost(v) / v: at 0 or above, v is worth its costs.
         margin = state.config.constraints.cost_ratio_max - costs.cost(column, value) / value
         if margin >= 0:
             break
         # ratio - variable(v) / v: the part of the value that can carry the fixed cost.
         fixed_ratio = margin + costs.fixed / value
         if fixed_ratio <= 0:
+            # The proportional costs alone exceed the ratio: no value is large enough.
             break
         # A hair more, so that rounding does not leave the ratio exceeded.
         value = costs.fixed / fixed_ratio * (1 + 1e-12)
@@ -148,6 +152,7 @@ def smallest_trade(state: PlanningState, column: int) -> float:
 
 def _for_positions(state: PlanningState) -> Iterator[Opportunity]:
     """Yield a sell of the excess for each position above its cap."""
+    # Excess (w_i - cap_i) * NAV. Costs and tax do not matter here: weights are of the NAV before.
     excess = state.portfolio.weight - state.limits.position_cap
     for column in np.flatnonzero(excess > VIOLATION_TOLERANCE):
         yield Opportunity(
@@ -173,6 +178,7 @@ def _setting_of_cap(state: PlanningState, column: int) -> str:
 def _for_groups(state: PlanningState) -> Iterator[Opportunity]:
     """Yield a sell of the whole excess for each sellable member of a group above its cap."""
     groups = state.limits.groups
+    # Each member alone may bring its group back; the search decides which, and combines them.
     for row in np.flatnonzero(groups.excess > VIOLATION_TOLERANCE):
         for column in np.flatnonzero(groups.membership[row] * state.portfolio.sellable):
             notional = float(groups.excess[row]) * state.nav

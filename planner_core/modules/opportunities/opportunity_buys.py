@@ -57,9 +57,12 @@ class OpportunityBuys(OpportunityCalculator[OpportunityBuysParameters]):
         self, state: PlanningState, parameters: OpportunityBuysParameters
     ) -> Sequence[Opportunity]:
         """Return one buy per ticket size and security that qualifies."""
+        # Without a high or a quality score a security is NaN there, and NaN passes no comparison.
         with np.errstate(invalid="ignore"):
+            # discount = 1 - price / high of the last 252 days, for the reason only
             discount = 1 - state.portfolio.unit_value / state.market.high
-            # As the formula says it: 1 - 90/100 is a hair below 0.10 in binary, 90 <= 0.9 * 100.
+            # Not `discount >= discount_min`: 1 - 90/100 is a hair below 0.10 in binary, but
+            # 90 <= 0.9 * 100 holds exactly.
             low = state.portfolio.unit_value <= (1 - parameters.discount_min) * state.market.high
             qualifies = (state.quality >= parameters.quality_min) & low
         return [

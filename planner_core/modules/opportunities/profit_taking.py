@@ -76,6 +76,7 @@ class ProfitTaking(OpportunityCalculator[ProfitTakingParameters]):
         portfolio = state.portfolio
         for column, security in enumerate(state.context.securities):
             gain = portfolio.gain[column]
+            # No gain without a cost basis: there is nothing to compare with.
             if portfolio.value[column] <= 0 or math.isnan(gain):
                 continue
             years, growth = portfolio.holding_years[column], state.market.cagr[column]
@@ -83,6 +84,7 @@ class ProfitTaking(OpportunityCalculator[ProfitTakingParameters]):
                 why = "a lot's date is unknown" if math.isnan(years) else "under a year of prices"
                 results.append(Skip(column, Side.SELL, f"{security.id}: {why}"))
                 continue
+            # Over a few weeks the growth to expect is far below the noise of prices.
             if years < parameters.years_min:
                 continue
             # What the security's own growth, within [0, growth_max], would have earned meanwhile.

@@ -37,6 +37,7 @@ class RebalanceSells(OpportunityCalculator[BandParameters]):
                 reason=f"{drift.label} is {drift.weight:.1%} of NAV, target {drift.target:.1%}:"
                 f" sell back to {where}",
             )
+            # A group may be above its band with members that are not held: those cannot be sold.
             for drift in overweight(state, parameters)
             if state.portfolio.quantity[drift.column] > 0
             for size, where in ((drift.to_edge, "the band"), (drift.to_target, "the target"))

@@ -56,6 +56,7 @@ class TaxLossHarvest(OpportunityCalculator[TaxLossHarvestParameters]):
     ) -> Sequence[Opportunity | Skip]:
         """Return one sell per security with lots at a loss."""
         results: list[Opportunity | Skip] = []
+        # A buy within the window would make the loss a wash sale, which saves no tax.
         washed = _bought_within(state, parameters.wash_sale_days)
         for column, lots in enumerate(state.portfolio.sellable_lots):
             unit_value = float(state.portfolio.unit_value[column])
@@ -68,6 +69,7 @@ class TaxLossHarvest(OpportunityCalculator[TaxLossHarvestParameters]):
                 why = f"{security}: bought within {parameters.wash_sale_days} days (wash sale)"
                 results.append(Skip(column, Side.SELL, why))
                 continue
+            # loss = sum of quantity * (cost - value) over the lots, in base currency
             loss = sum(lot.quantity * (lot.unit_cost * lot.fx_rate - unit_value) for lot in losing)
             results.append(
                 Opportunity(
@@ -93,11 +95,13 @@ def _first_losing(lots: Sequence[TaxLot], unit_value: float, loss_min: float) ->
 
 def _bought_within(state: PlanningState, days: int) -> set[str]:
     """Return the securities bought within so many days, by ledgers and by dates of lots."""
+    # "on or after", because the last day of the window counts too.
     since = state.context.as_of - timedelta(days=days)
     by_ledger = {
         trade.security
         for trade in (*state.context.trades, *state.context.related_trades)
         if trade.side is Side.BUY and trade.on >= since
     }
+    # Lots have dates of their own: a buy that is not in the ledger counts as well.
     by_lots = {lot.security for lot in state.context.lots if lot.acquired and lot.acquired >= since}
     return by_ledger | by_lots

@@ -83,6 +83,7 @@ class WeightBased(OpportunityCalculator[WeightBasedParameters]):
             Opportunity(
                 security=int(column),
                 side=Side.BUY if gap[column] > 0 else Side.SELL,
+                # fraction * |w_opt - w| * NAV
                 notional=fraction * abs(float(gap[column])) * state.nav,
                 reason=f"the model would hold {optimum[column]:.1%} instead of"
                 f" {state.portfolio.weight[column]:.1%}; this closes {fraction:.0%} of the gap",
@@ -114,11 +115,13 @@ def solve_target_weights(state: PlanningState, iterations: int = 200) -> FloatAr
     """
     start = state.portfolio.weight
     lower, upper = _box(state)
+    # sum(w) <= 1 - required cash / NAV; what cannot be sold stays, even where that is more.
     budget = max(1.0 - state.limits.cash_required / state.nav, float(lower.sum()))
     cost = state.costs.rate + state.objective.weights.turnover_penalty
     quadratic = state.objective.quadratic()
     # Largest second derivative: 2 |M| of the smooth part, c / COST_SMOOTHING of a rounded kink.
     curvature = 2 * float(np.linalg.norm(quadratic, 2)) + float(cost.max()) / COST_SMOOTHING
+    # A step of 1 / L never overshoots a function whose gradient changes by at most L per unit.
     step = 1.0 / curvature
     weight = best = project(start, lower, upper, budget)
     best_score = _score(state, best, cost)
@@ -134,6 +137,7 @@ def solve_target_weights(state: PlanningState, iterations: int = 200) -> FloatAr
         next_momentum = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
         extrapolated = next_weight + (momentum - 1) / next_momentum * (next_weight - weight)
         weight, momentum = next_weight, next_momentum
+        # A subgradient step need not ascend, so the best iterate is kept.
         score = _score(state, weight, cost)
         if score > best_score:
             best, best_score = weight, score
@@ -167,6 +171,7 @@ def _box(state: PlanningState) -> tuple[FloatArray, FloatArray]:
     can_sell = np.array([state.can_sell(c) for c in range(weight.size)], dtype=bool)
     can_buy = np.array([state.can_buy(c) for c in range(weight.size)], dtype=bool)
     sellable = state.portfolio.sellable * np.nan_to_num(state.portfolio.unit_value) / state.nav
+    # Down to what young or promised lots leave, and up to the cap; a blocked side keeps the weight.
     lower = np.maximum(np.where(can_sell, weight - sellable, weight), 0.0)
     # A position that cannot be sold down to its cap stays above it: the box must not be empty.
     upper = np.where(can_buy, np.maximum(state.limits.position_cap, lower), weight)

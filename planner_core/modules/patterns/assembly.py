@@ -28,6 +28,7 @@ def compatible(candidates: Candidates, chosen: Sequence[int], new: int) -> bool:
 
 def spare_cash(candidates: Candidates, chosen: Iterable[int], state: PlanningState) -> float:
     """Return the cash above what is required, after the chosen are traded; base currency."""
+    # free - required + sum of cash deltas; costs and tax are in the deltas.
     cash_change = sum(float(candidates.cash_delta[i]) for i in chosen)
     return state.limits.cash_free - state.limits.cash_required + cash_change
 
@@ -56,7 +57,9 @@ def add_affordable_buys(
     for candidate in buys:
         if len(chosen) >= limit:
             break
+        # Value and costs of the buy, as a positive amount.
         needed = -float(candidates.cash_delta[candidate])
+        # A buy that is too large is skipped, not the end: a smaller one behind it may still fit.
         if needed <= spare and compatible(candidates, chosen, candidate):
             chosen.append(candidate)
             spare -= needed
@@ -86,6 +89,7 @@ def fund_buys(
 
 def distinct(sets: Iterable[Sequence[int]]) -> list[tuple[int, ...]]:
     """Return the non-empty sets, each once, in their order."""
+    # A set has no order of its own: sorted ids make equal sets equal tuples.
     return list(dict.fromkeys(tuple(sorted(chosen)) for chosen in sets if chosen))
 
 

@@ -34,6 +34,7 @@ class AveragingDownPattern(PatternGenerator[PatternParameters]):
         self, candidates: Candidates, state: PlanningState, parameters: PatternParameters
     ) -> Sequence[tuple[int, ...]]:
         """Return the sets, best first."""
+        # Each variant takes another of these buys first; the first one gets the best funding.
         return distinct(
             fund_buys(candidates, order, candidates.sells(), state)
             for order in rotations(candidates.from_source("averaging_down"), parameters.variants)

@@ -35,12 +35,14 @@ class CashGeneration(PatternGenerator[PatternParameters]):
         self, candidates: Candidates, state: PlanningState, parameters: PatternParameters
     ) -> Sequence[tuple[int, ...]]:
         """Return the sets, best first."""
+        # Any violated limit, not only missing cash: mandatory sells repair caps as well.
         if state.limits.violation <= 0:
             return []
         depth = state.config.max_plan_depth
         sells = candidates.sells()
         mandatory = [i for i in sells if candidates.mandatory[i]]
         plans: list[list[int]] = []
+        # At least as many variants as steps: any of the first sells may be the one to begin with.
         for order in rotations(mandatory, max(parameters.variants, depth)):
             chosen: list[int] = []
             # Mandatory sells first; any other sell only where those do not suffice.

@@ -35,6 +35,7 @@ class CostOptimised(PatternGenerator[PatternParameters]):
     ) -> Sequence[tuple[int, ...]]:
         """Return the sets, best first."""
         depth = state.config.max_plan_depth
+        # ratio = gain / (cost + tax); the floor keeps a free trade's ratio finite.
         spent = candidates.cost + candidates.tax
         worth = [i for i in range(candidates.n) if candidates.gain[i] > 0]
         order = sorted(
@@ -43,6 +44,7 @@ class CostOptimised(PatternGenerator[PatternParameters]):
         sells = [i for i in order if not candidates.is_buy[i]]
         buys = [i for i in order if candidates.is_buy[i]]
         plans: list[list[int]] = []
+        # With 0, 1, 2, ... sells: how much cash the buys are worth is left to the search.
         for n_sells in range(min(parameters.variants, depth)):
             chosen = add_sells(candidates, [], sells, n_sells)
             plans.append(add_affordable_buys(candidates, chosen, buys, state, depth))

@@ -35,7 +35,9 @@ class DeepRebalance(PatternGenerator[PatternParameters]):
     ) -> Sequence[tuple[int, ...]]:
         """Return the sets, best first."""
         depth = state.config.max_plan_depth
+        # By value, largest first; ties by id, so that the order is the same in every run.
         by_size = sorted(range(candidates.n), key=lambda i: (-abs(candidates.value[i]), i))
+        # Only trades that improve the score alone: large ones of the others would fill the sets.
         improving = [i for i in by_size if candidates.gain[i] > 0]
         sells = [i for i in improving if not candidates.is_buy[i]]
         buys = [i for i in improving if candidates.is_buy[i]]

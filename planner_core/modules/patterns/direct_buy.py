@@ -35,6 +35,7 @@ class DirectBuy(PatternGenerator[PatternParameters]):
     ) -> Sequence[tuple[int, ...]]:
         """Return the sets, best first."""
         depth = state.config.max_plan_depth
+        # Each variant takes another buy first; what is left of the cash goes to the others.
         return distinct(
             add_affordable_buys(candidates, [], order, state, depth)
             for order in rotations(candidates.buys(), parameters.variants)

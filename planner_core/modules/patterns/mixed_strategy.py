@@ -39,7 +39,9 @@ class MixedStrategy(PatternGenerator[PatternParameters]):
         """Return the sets, best first."""
         depth = state.config.max_plan_depth
         plans: list[list[int]] = []
+        # `or [[]]`: without any buy the sells alone are proposed.
         for buys in rotations(candidates.buys(), parameters.variants) or [[]]:
+            # One step at least is left for a buy.
             for n_sells in range(depth):
                 chosen = add_sells(candidates, [], candidates.sells(), n_sells)
                 plans.append(add_affordable_buys(candidates, chosen, buys, state, depth))

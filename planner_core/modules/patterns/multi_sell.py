@@ -39,4 +39,5 @@ class MultiSell(PatternGenerator[PatternParameters]):
         depth = state.config.max_plan_depth
         starts = rotations(candidates.sells(), parameters.variants)
         series = [add_sells(candidates, [], sells, depth) for sells in starts]
+        # Every beginning of each series: fewer of the same sells may score better.
         return distinct(best[:length] for best in series for length in range(1, len(best) + 1))

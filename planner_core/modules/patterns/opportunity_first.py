@@ -34,6 +34,7 @@ class OpportunityFirst(PatternGenerator[PatternParameters]):
         self, candidates: Candidates, state: PlanningState, parameters: PatternParameters
     ) -> Sequence[tuple[int, ...]]:
         """Return the sets, best first."""
+        # Each variant takes another buy first; the first one gets the best funding.
         return distinct(
             fund_buys(candidates, order, candidates.sells(), state)
             for order in rotations(candidates.buys(), parameters.variants)

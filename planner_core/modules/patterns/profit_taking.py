@@ -38,7 +38,9 @@ class ProfitTakingPattern(PatternGenerator[PatternParameters]):
         depth = state.config.max_plan_depth
         plans: list[list[int]] = []
         for order in rotations(candidates.from_source("profit_taking"), parameters.variants):
+            # At most half of the steps sell, so that the others can reinvest.
             sells = add_sells(candidates, [], order, max(1, depth // 2))
             plans.append(sells)
+            # A copy, because the set without buys is proposed as well.
             plans.append(add_affordable_buys(candidates, [*sells], candidates.buys(), state, depth))
         return distinct(plans)

@@ -39,6 +39,7 @@ class RebalancePattern(PatternGenerator[PatternParameters]):
         buys = candidates.from_source("rebalance_buys")
         plans: list[list[int]] = []
         for order in rotations(candidates.from_source("rebalance_sells"), parameters.variants):
+            # At most half of the steps sell, so that the others can buy what is underweight.
             sells = add_sells(candidates, [], order, max(1, depth // 2))
             plans.append(add_affordable_buys(candidates, sells, buys, state, depth))
         return distinct(plans)

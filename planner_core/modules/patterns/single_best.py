@@ -31,5 +31,6 @@ class SingleBest(PatternGenerator[PatternParameters]):
         self, candidates: Candidates, state: PlanningState, parameters: PatternParameters
     ) -> Sequence[tuple[int, ...]]:
         """Return the sets, best first."""
+        # By gain alone: the best set is never worse than the best single trade.
         every = candidates.by_gain(list(range(candidates.n)))
         return [(candidate,) for candidate in every[: parameters.variants]]
