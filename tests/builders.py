@@ -188,7 +188,7 @@ def column_of(state: PlanningState, security: str) -> int:
 def make_opportunity(
     state: PlanningState, security: str, side: Side, notional: float, **overrides: Any
 ) -> Opportunity:
-    """A wish."""
+    """Make an opportunity that a test wants sized."""
     fields = {"security": column_of(state, security), "side": side, "notional": notional}
     return Opportunity(**{"reason": "the test wants it", **fields, **overrides})
 

@@ -1,4 +1,4 @@
-"""States that every module must survive: an ordinary one, and the odd ones we thought of."""
+"""States that every module must handle: an ordinary one and many unusual ones."""
 
 # ruff: noqa: ANN401 - overrides are of any type
 
@@ -42,7 +42,7 @@ from tests.builders import (
 
 
 def rich_securities() -> tuple[Security, ...]:
-    """Eight securities in two industries, with a target, a quality score and a foreign one."""
+    """Make eight securities in two industries: targets, quality scores, one foreign currency."""
     rows: list[tuple[str, float | None, float | None]] = [
         ("AAA", 0.05, 0.9),
         ("BBB", 0.20, 0.8),
@@ -66,7 +66,7 @@ def rich_securities() -> tuple[Security, ...]:
 
 
 def rich_context(**overrides: Any) -> PlanningContext:
-    """Gains, losses, drift, groups, a foreign name, new names, and cash below the reserve."""
+    """Make a context with gains, losses, drift, groups, and cash below the reserve."""
     lots = (
         make_lot("AAA", 120, unit_cost=40.0),
         make_lot("BBB", 90, unit_cost=115.0),
@@ -145,7 +145,7 @@ ODD_STATES = tuple(_odd_contexts())
 
 @cache
 def odd_state(name: str) -> PlanningState:
-    """One of them, with every module on."""
+    """Return one of the ODD_STATES, with every module enabled."""
     return make_state(_contexts()[name], everything_on())
 
 
@@ -156,21 +156,21 @@ def _contexts() -> Mapping[str, PlanningContext]:
 
 @cache
 def everything_on() -> PlannerConfig:
-    """The defaults, and tax_loss_harvest too."""
+    """Return the default configuration with tax_loss_harvest enabled too."""
     return make_config(opportunity_calculators={"tax_loss_harvest": True}, costs={"tax_rate": 0.2})
 
 
 @cache
 def odd_candidates(name: str) -> Candidates:
-    """Every trade that the calculators come to in an odd state."""
+    """Return the candidates that all calculators give in an odd state."""
     state = odd_state(name)
-    states = [
+    opportunities = [
         (module.key, result)
         for module in _calculators()
         for result in module.calculate(state, default_parameters(module))
         if hasattr(result, "notional")
     ]
-    actions, _ = size_opportunities(states, state)
+    actions, _ = size_opportunities(opportunities, state)
     return make_candidates(state, actions)
 
 
@@ -179,13 +179,13 @@ def _calculators() -> tuple[Any, ...]:
 
 
 def default_parameters(module: AnyModule) -> ModuleParameters:
-    """Parameters for `name = true`."""
+    """Return the parameters of a module that is only switched on: `name = true`."""
     model: type[ModuleParameters] = module.parameters_model
     return model()
 
 
 def fingerprint(state: PlanningState) -> bytes:
-    """Every number that a module can see and must not touch."""
+    """Return all numbers that a module can read but must not change, as bytes."""
     parts = [
         array.tobytes()
         for part in (state.portfolio, state.market, state.history, state.costs, state.objective)
@@ -201,10 +201,10 @@ def _arrays(part: object) -> list[np.ndarray[Any, Any]]:
 
 
 def with_market(state: PlanningState, **fields: Any) -> PlanningState:
-    """The same state with other estimates: exact numbers for a table."""
+    """Return the state with exact estimates, for tables computed by hand."""
     return replace(state, market=replace(state.market, **fields))
 
 
 def with_portfolio(state: PlanningState, **fields: Any) -> PlanningState:
-    """The same state with another portfolio: exact weights for a table."""
+    """Return the state with an exact portfolio, for tables computed by hand."""
     return replace(state, portfolio=replace(state.portfolio, **fields))

@@ -1,11 +1,11 @@
-"""The planner's rules once more: slow, plain, straight from the formula, to hold against the fast.
+"""A slow reference of the planner's rules, to compare the fast planner with.
 
     mu'w - (lambda/2) w'Sw - kappa*HHI - tau*|w-w*|^2 - gamma*sum_g (w_g-w*_g)^2
          - eta*CVaR95 - cost/V0 - tax/V0 - rho*turnover
 
-Python floats and loops only. Trades are carried out one by one, lot by lot, on a book of what is
-held; nothing is collapsed, cached or vectorised, and nothing of the planner but its input types is
-imported. Estimates (mu, S, scenarios) and believed prices are input here.
+It uses Python floats and loops only. Trades are carried out one by one, lot by lot, on a book of
+the holdings. Nothing is collapsed, cached or vectorised. Of the planner only the input types are
+imported. Estimates (mu, S, scenarios) and believed prices are input.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from itertools import combinations
 from planner_core.model.config import PlannerConfig
 from planner_core.model.context import PlanningContext
 from planner_core.model.records import GroupRule, Side, TaxLot
-from tests.planner_core.accepted_rule import goes_on
+from tests.planner_core.accepted_rule import continues_accepted_step
 from tests.planner_core.repair_rule import repair_credit
 
 DUST = 1e-9
@@ -36,12 +36,12 @@ class Market:
     covariance: list[list[float]]
     scenarios: list[list[float]]
     daily_volatility: list[float]
-    correlation_max: float = math.inf  # two buys above it exclude each other
+    correlation_max: float = math.inf  # two buys with a higher correlation exclude each other
 
 
 @dataclass(frozen=True)
-class Wish:
-    """A trade: column, signed quantity, and whether it repairs."""
+class Proposal:
+    """A proposed trade: column, signed quantity, and whether it repairs a limit."""
 
     security: int
     quantity: float
@@ -77,7 +77,7 @@ class Verdict:
 
 
 class Reference:
-    """The rules over one context, configuration and market."""
+    """The rules for one context, configuration and market."""
 
     def __init__(self, context: PlanningContext, config: PlannerConfig, market: Market) -> None:
         self.context = context
@@ -100,61 +100,61 @@ class Reference:
         self.violation_before = self.violation(self.book())
 
     def rate_of(self, currency: str) -> float:
-        """Base units per unit of a currency: the last rate there is."""
+        """Return base units per unit of a currency: the last rate of the series."""
         if currency == self.context.base_currency:
             return 1.0
         rates = [float(rate) for rate in self.context.fx_rates[currency] if not math.isnan(rate)]
         return rates[-1]
 
     def unit(self, column: int) -> float:
-        """Base value of one unit."""
+        """Return the value of one unit in base currency."""
         return self.market.price[column] * self.market.rate[column]
 
-    def value(self, wish: Wish) -> float:
-        return abs(wish.quantity) * self.unit(wish.security)
+    def value(self, proposal: Proposal) -> float:
+        return abs(proposal.quantity) * self.unit(proposal.security)
 
-    def cost(self, wish: Wish) -> float:
-        """Ticket, commission, half the spread, conversion, and square-root impact."""
+    def cost(self, proposal: Proposal) -> float:
+        """Return the ticket, commission, half the spread, conversion, and square-root impact."""
         c = self.config.costs
-        security = self.context.securities[wish.security]
-        value = self.value(wish)
+        security = self.context.securities[proposal.security]
+        value = self.value(proposal)
         spread = c.half_spread_bps if security.half_spread_bps is None else security.half_spread_bps
         at_home = security.currency == self.context.base_currency
         conversion = 0.0 if at_home or self.config.constraints.multi_currency else c.fx_bps
         cost = c.fixed_cost + value * (c.cost_bps + spread + conversion) / 10_000
         if security.adv_value:
-            sigma = self.market.daily_volatility[wish.security]
+            sigma = self.market.daily_volatility[proposal.security]
             cost += value * c.impact_coefficient * sigma * math.sqrt(value / security.adv_value)
         return cost
 
-    def tax(self, wish: Wish) -> float:
-        """Rate times the gain; a loss pays nothing back."""
-        return self.config.costs.tax_rate * max(0.0, self.gain(wish))
+    def tax(self, proposal: Proposal) -> float:
+        """Return the rate times the gain; 0 for a loss."""
+        return self.config.costs.tax_rate * max(0.0, self.gain(proposal))
 
-    def relief(self, wish: Wish) -> float:
-        """Tax that a loss may save elsewhere, where that is to count: in the score, not in cash."""
+    def relief(self, proposal: Proposal) -> float:
+        """Return the tax that a loss saves with `loss_offset`: part of the score, not of cash."""
         costs = self.config.costs
-        return costs.tax_rate * max(0.0, -self.gain(wish)) if costs.loss_offset else 0.0
+        return costs.tax_rate * max(0.0, -self.gain(proposal)) if costs.loss_offset else 0.0
 
-    def gain(self, wish: Wish) -> float:
-        """Gain of the sold lots: highest cost first, or oldest first."""
-        if wish.is_buy:
+    def gain(self, proposal: Proposal) -> float:
+        """Return the gain of the sold lots: highest cost first, or oldest first."""
+        if proposal.is_buy:
             return 0.0
-        lots = [lot for lot in self.lots[wish.security] if self.old_enough(lot)]
+        lots = [lot for lot in self.lots[proposal.security] if self.old_enough(lot)]
         if self.config.costs.tax_lots == "fifo":
             # Of one day's lots the cheaper goes first: tax is then never underestimated.
             lots.sort(key=lambda lot: (lot.acquired or date.min, lot.unit_cost * lot.fx_rate))
         else:
             lots.sort(key=lambda lot: lot.unit_cost * lot.fx_rate, reverse=True)
-        remaining, gain = -wish.quantity, 0.0
+        remaining, gain = -proposal.quantity, 0.0
         for lot in lots:
             quantity = min(remaining, lot.quantity)
-            gain += quantity * self.unit(wish.security) - quantity * lot.unit_cost * lot.fx_rate
+            gain += quantity * self.unit(proposal.security) - quantity * lot.unit_cost * lot.fx_rate
             remaining -= quantity
         return gain
 
     def required(self) -> float:
-        """The reserve, and withdrawals that fall due within the notice."""
+        """Return the reserve plus the withdrawals that are due within the notice."""
         c = self.config.constraints
         last = self.context.as_of + timedelta(days=c.withdrawal_notice_days)
         due = [
@@ -165,7 +165,7 @@ class Reference:
         return c.cash_reserve * self.nav + math.fsum(due)
 
     def promised(self) -> float:
-        """Cash that pending buys will use."""
+        """Return the cash that pending buys will use."""
         total = 0.0
         for order in self.context.pending_orders:
             if order.side is Side.BUY:
@@ -183,7 +183,7 @@ class Reference:
         return lot.acquired is not None and (self.context.as_of - lot.acquired).days >= least
 
     def sellable(self, column: int) -> float:
-        """Units in lots that are old enough, less what pending sells will take."""
+        """Return the units in lots that are old enough, less those of pending sells."""
         units = math.fsum(lot.quantity for lot in self.lots[column] if self.old_enough(lot))
         for order in self.context.pending_orders:
             if order.side is Side.SELL and self.columns[order.security] == column:
@@ -196,7 +196,7 @@ class Reference:
         return general if own is None else min(own, general)
 
     def weight(self, book: Book, column: int) -> float:
-        """Of the NAV before trading, whatever is spent."""
+        """Return the weight of a position, as a fraction of the NAV before trading."""
         return book.quantity[column] * self.unit(column) / self.nav if book.quantity[column] else 0
 
     def group_weight(self, book: Book, rule: GroupRule) -> float:
@@ -207,7 +207,7 @@ class Reference:
         )
 
     def violation(self, book: Book) -> float:
-        """Missing cash, and weight above caps of positions and of groups; fractions of NAV."""
+        """Return missing cash plus weight above caps of positions and groups; fractions of NAV."""
         total = max(0.0, self.required() - (book.cash - self.promised())) / self.nav
         for i in range(self.n):
             total += max(0.0, self.weight(book, i) - self.cap(i))
@@ -216,57 +216,58 @@ class Reference:
                 total += max(0.0, self.group_weight(book, rule) - rule.cap)
         return total
 
-    def blocked(self, wish: Wish) -> str:
-        """Say which rule on dates, switches or orders forbids the trade, if one does."""
-        c, security = self.config.constraints, self.context.securities[wish.security]
-        if not (security.allow_buy if wish.is_buy else security.allow_sell):
+    def blocked(self, proposal: Proposal) -> str:
+        """Return the rule on dates, switches or orders that forbids the trade; empty without."""
+        c, security = self.config.constraints, self.context.securities[proposal.security]
+        if not (security.allow_buy if proposal.is_buy else security.allow_sell):
             return "switched off"
         if any(order.security == security.id for order in self.context.pending_orders):
             return "an order is pending"
         for step in self.context.refused:
-            same = step.security == security.id and (step.side is Side.BUY) == wish.is_buy
+            same = step.security == security.id and (step.side is Side.BUY) == proposal.is_buy
             if same and self.context.as_of < step.until:
                 return "refused"
         for trade in self.context.trades:
             days = (self.context.as_of - trade.on).days
             if trade.security != security.id:
                 continue
-            if wish.is_buy:
+            if proposal.is_buy:
                 window = c.rebuy_after_sell_days + (c.rebuy_after_sell_days > 0)  # the last day too
                 quiet = c.buy_cooldown_days if trade.side is Side.BUY else window
             else:
                 quiet = c.sell_cooldown_days if trade.side is Side.SELL else 0
-            if days < quiet and not goes_on(self.context, wish, trade):
+            if days < quiet and not continues_accepted_step(self.context, proposal, trade):
                 return f"{trade.side.value} {days} days ago"
         return ""
 
-    def trade_complaint(self, wish: Wish) -> str:
-        """Say which limit on a single trade is broken, if one is."""
-        c, security = self.config.constraints, self.context.securities[wish.security]
+    def trade_complaint(self, proposal: Proposal) -> str:
+        """Return the limit on a single trade that is broken; empty without."""
+        c, security = self.config.constraints, self.context.securities[proposal.security]
         step = 1e-6 if security.fractional else security.lot_size
-        steps = abs(wish.quantity) / step
-        value = self.value(wish)
+        steps = abs(proposal.quantity) / step
+        value = self.value(proposal)
         smallest = max(min(c.min_trade_value, 0.01 * self.nav), security.min_trade_value)
-        weight = self.held[wish.security] * self.unit(wish.security) / self.nav
+        weight = self.held[proposal.security] * self.unit(proposal.security) / self.nav
         breaks = {
-            self.blocked(wish): bool(self.blocked(wish)),
+            self.blocked(proposal): bool(self.blocked(proposal)),
             "not whole lots": abs(steps - round(steps)) > 1e-6 * max(1.0, steps),
             "too small": value < smallest * (1 - DUST),
-            "too dear": self.cost(wish) > c.cost_ratio_max * value * (1 + DUST),
+            "too dear": self.cost(proposal) > c.cost_ratio_max * value * (1 + DUST),
         }
-        if wish.is_buy:
+        if proposal.is_buy:
             breaks["above the cap"] = (
-                weight + value / self.nav > self.cap(wish.security) + DUST + step * DUST * weight
+                weight + value / self.nav
+                > self.cap(proposal.security) + DUST + step * DUST * weight
             )
         else:
-            units = self.sellable(wish.security)
-            breaks["oversold"] = -wish.quantity > units * (1 + DUST)
-            breaks["eaten by costs"] = value <= self.cost(wish) + self.tax(wish)
+            units = self.sellable(proposal.security)
+            breaks["oversold"] = -proposal.quantity > units * (1 + DUST)
+            breaks["eaten by costs"] = value <= self.cost(proposal) + self.tax(proposal)
         return next((complaint for complaint, broken in breaks.items() if broken), "")
 
-    def conflict(self, wishes: Sequence[Wish]) -> str:
-        """Say which two trades exclude each other, if any do."""
-        for one, other in combinations(wishes, 2):
+    def conflict(self, proposals: Sequence[Proposal]) -> str:
+        """Return why two of the trades exclude each other; empty if none do."""
+        for one, other in combinations(proposals, 2):
             if one.security == other.security:
                 return "two trades of one security"
             if one.is_buy and other.is_buy:
@@ -277,8 +278,8 @@ class Reference:
                     return "two buys of one bet"
         return ""
 
-    def turnover_complaint(self, wishes: Sequence[Wish]) -> str:
-        """Both sides, with recent fills; repairs and recent deposits are not counted."""
+    def turnover_complaint(self, proposals: Sequence[Proposal]) -> str:
+        """Return a complaint if turnover exceeds its cap; repairs and deposits have credits."""
         c = self.config.constraints
         since = self.context.as_of - timedelta(days=c.turnover_window_days)
         recent = [trade for trade in self.context.trades if trade.on > since]
@@ -291,9 +292,9 @@ class Reference:
         )
         deployed = min(deposits, bought)
         remaining = max(0.0, c.turnover_max * self.nav - (bought + sold - deployed))
-        buys = math.fsum(self.value(wish) for wish in wishes if wish.is_buy)
-        sells = math.fsum(self.value(wish) for wish in wishes if not wish.is_buy)
-        repairs = math.fsum(self.value(wish) for wish in wishes if wish.mandatory)
+        buys = math.fsum(self.value(proposal) for proposal in proposals if proposal.is_buy)
+        sells = math.fsum(self.value(proposal) for proposal in proposals if not proposal.is_buy)
+        repairs = math.fsum(self.value(proposal) for proposal in proposals if proposal.mandatory)
         charged = buys + sells - min(repairs, repair_credit(self))
         charged -= min(buys, deposits - deployed)
         return "turnover" if charged > remaining + DUST * self.nav else ""
@@ -301,31 +302,31 @@ class Reference:
     def book(self) -> Book:
         return Book(quantity=list(self.held), cash=self.cash)
 
-    def carry_out(self, book: Book, wish: Wish) -> None:
-        """Change what is held by one trade; costs and tax leave cash."""
-        cost, tax, value = self.cost(wish), self.tax(wish), self.value(wish)
-        book.quantity[wish.security] += wish.quantity
-        book.cash += (-value if wish.is_buy else value) - cost - tax
+    def carry_out(self, book: Book, proposal: Proposal) -> None:
+        """Change the book by one trade; costs and tax leave cash."""
+        cost, tax, value = self.cost(proposal), self.tax(proposal), self.value(proposal)
+        book.quantity[proposal.security] += proposal.quantity
+        book.cash += (-value if proposal.is_buy else value) - cost - tax
         book.cost += cost
         book.tax += tax
-        book.relief += self.relief(wish)
+        book.relief += self.relief(proposal)
         book.spent += cost + tax
         book.turnover += value
 
-    def judge(self, wishes: Sequence[Wish]) -> Verdict:
-        """Carry out a set, sells first, looking at every limit after every step."""
-        complaint = self.conflict(wishes) or self.turnover_complaint(wishes)
+    def judge(self, proposals: Sequence[Proposal]) -> Verdict:
+        """Carry out a set, sells first, and check every limit after every step."""
+        complaint = self.conflict(proposals) or self.turnover_complaint(proposals)
         book, start = self.book(), self.book()
         cash_after: list[float] = []
         settled = math.fsum(b.settled * self.rate_of(b.currency) for b in self.context.cash)
         budget = settled - self.promised() - self.required()
-        for wish in sorted(wishes, key=lambda wish: wish.is_buy):
-            self.carry_out(book, wish)
+        for proposal in sorted(proposals, key=lambda proposal: proposal.is_buy):
+            self.carry_out(book, proposal)
             cash_after.append(book.cash)
-            if wish.is_buy and book.cash - self.promised() < self.required() - DUST * self.nav:
+            if proposal.is_buy and book.cash - self.promised() < self.required() - DUST * self.nav:
                 complaint = complaint or "cash"
-            if wish.is_buy and self.config.constraints.settled_cash_only:
-                budget -= self.value(wish) + self.cost(wish)
+            if proposal.is_buy and self.config.constraints.settled_cash_only:
+                budget -= self.value(proposal) + self.cost(proposal)
                 if budget < -DUST * self.nav:
                     complaint = complaint or "settled cash"
             for rule in self.context.group_rules:
@@ -338,7 +339,7 @@ class Reference:
     # -- the objective -----------------------------------------------------------------------
 
     def terms(self, book: Book) -> dict[str, float]:
-        """Every term as its contribution; their sum is the score."""
+        """Return the contribution of every term; their sum is the score."""
         c, m, n = self.config.objective, self.market, range(self.n)
         w = [self.weight(book, i) for i in n]
         drift = 0.0
@@ -366,7 +367,7 @@ class Reference:
         return math.fsum(self.terms(book).values())
 
     def cvar95(self, weight: Sequence[float]) -> float:
-        """Mean of the worst twentieth of the 21-day losses, the last one in part."""
+        """Return the mean of the worst twentieth of the 21-day losses, the last one in part."""
         if not self.market.scenarios:
             return 0.0
         losses = [
@@ -381,7 +382,7 @@ class Reference:
         return total / (len(losses) / 20)
 
     def best_sets(
-        self, candidates: Sequence[Wish], depth: int
+        self, candidates: Sequence[Proposal], depth: int
     ) -> list[tuple[tuple[int, ...], Verdict]]:
         """Return every legal set, best first: least violation, then the highest score."""
         ranked = []

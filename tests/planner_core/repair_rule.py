@@ -1,4 +1,4 @@
-"""How much turnover a repair may take, written straight from the rule."""
+"""The rule on how much turnover a repair may take."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SMALLEST_OF_NAV = 0.01
 
 
 def repair_credit(reference: Reference) -> float:
-    """Cost of a repair: the violation, costs and tax on it, and the last lot or trade."""
+    """Return the value of a repair: the violation, its costs and tax, and the last lot or trade."""
     if reference.violation_before <= 0:
         return 0.0
     c = reference.config.constraints

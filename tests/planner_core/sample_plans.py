@@ -38,31 +38,31 @@ EAGER: dict[str, Any] = {
 }
 """Nothing scores but the distance to targets: the best size is the one nearest to them."""
 
-Wish = tuple[str, Side, float]
+OpportunityRow = tuple[str, Side, float]
 """Security, side, notional in base currency."""
 
 
-def plan_of_wishes(
+def plan_of_opportunities(
     context: PlanningContext,
-    wishes: Sequence[Wish],
+    opportunities: Sequence[OpportunityRow],
     *,
     mandatory: bool = False,
     filters: dict[str, Any] | None = None,
     **overrides: Any,  # noqa: ANN401 - the keys of a TOML document
 ) -> Plan:
-    """Plan with a calculator that finds exactly the wishes; sections are merged over EAGER."""
+    """Plan with a calculator that returns these opportunities; sections are merged over EAGER."""
 
     def calculate(state: PlanningState) -> list[Opportunity]:
         columns = state.context.security_index()
         return [
-            Opportunity(columns[name], side, notional, "the test wishes it", mandatory)
-            for name, side, notional in wishes
+            Opportunity(columns[name], side, notional, "the test wants it", mandatory)
+            for name, side, notional in opportunities
         ]
 
-    runtime = make_runtime(stub_calculator(calculate, "wishes"))
+    runtime = make_runtime(stub_calculator(calculate, "opportunities"))
     document: dict[str, Any] = only(
         runtime.registries,
-        opportunity_calculators={"wishes": True},
+        opportunity_calculators={"opportunities": True},
         pattern_generators={"single_best": True},
         sequence_generators={"combinatorial": True},
         filters=filters or {},

@@ -1,4 +1,4 @@
-"""Whole portfolios for hypothesis: everything an owner may have, in every combination."""
+"""Hypothesis strategies for whole portfolios, with all that an owner may have."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from planner_core.pipeline.opportunity_stage import find_opportunities
 from planner_core.search.evaluator import Evaluator
 from tests.builders import AS_OF, days_ago, make_config, make_runtime, make_state, price_paths
 from tests.builders import weekdays as market_days
-from tests.planner_core.reference import Market, Reference, Wish
+from tests.planner_core.reference import Market, Proposal, Reference
 
 RATES = {"USD": 0.9, "GBP": 1.2}
 """EUR per unit on the last day."""
@@ -54,7 +54,7 @@ class Portfolio:
 
 @st.composite
 def securities(draw: st.DrawFn, n: int) -> tuple[Security, ...]:
-    """Securities with targets that sum to at most 1, some without an opinion."""
+    """Draw securities with targets that sum to at most 1; some have no target."""
     shares = draw(st.lists(st.none() | st.integers(0, 6), min_size=n, max_size=n))
     total = max(10, sum(share or 0 for share in shares))
     return tuple(
@@ -80,7 +80,7 @@ def securities(draw: st.DrawFn, n: int) -> tuple[Security, ...]:
 
 @st.composite
 def tax_lots(draw: st.DrawFn, security: Security, price: float) -> list[TaxLot]:
-    """Nothing, or up to three lots of any age at a gain or a loss."""
+    """Draw no lots, or up to three of any age, at a gain or a loss."""
     rate = RATES.get(security.currency, 1.0)
     lots = []
     for _ in range(draw(st.sampled_from([1, 0, 1, 2, 3]))):
@@ -101,7 +101,7 @@ def tax_lots(draw: st.DrawFn, security: Security, price: float) -> list[TaxLot]:
 
 @st.composite
 def cash_accounts(draw: st.DrawFn, holdings: float) -> tuple[CashBalance, ...]:
-    """Cash from well below zero to far above, in one or two currencies, part of it unsettled."""
+    """Draw cash from well below zero to far above, in one or two currencies, part unsettled."""
     share = draw(st.sampled_from([0.1, -0.2, -0.02, 0.004, 0.02, 0.3, 0.5, 1.0]))
     amount = max(share * holdings, -0.5 * holdings) if holdings else 30_000.0
     unsettled = draw(st.sampled_from([0.0, 0.0, 0.3, 1.0])) * amount
@@ -113,7 +113,7 @@ def cash_accounts(draw: st.DrawFn, holdings: float) -> tuple[CashBalance, ...]:
 
 @st.composite
 def ledgers(draw: st.DrawFn, names: list[str], prices: list[float]) -> tuple[Trade, ...]:
-    """A few fills, some recent enough to matter."""
+    """Draw a few fills, some recent enough for cool-downs and turnover."""
     fills = []
     for _ in range(draw(st.integers(0, 3))):
         i = draw(st.integers(0, len(names) - 1))
@@ -131,7 +131,7 @@ def ledgers(draw: st.DrawFn, names: list[str], prices: list[float]) -> tuple[Tra
 
 @st.composite
 def contexts(draw: st.DrawFn, max_securities: int = 8) -> PlanningContext:
-    """A snapshot that is consistent, whatever else it is."""
+    """Draw a consistent snapshot."""
     n = draw(st.sampled_from([size for size in (4, 1, 2, 6, 8) if size <= max_securities]))
     members = draw(securities(n))
     last = draw(st.lists(st.sampled_from([0.8, 9.5, 47.0, 310.0]), min_size=n, max_size=n))
@@ -162,14 +162,14 @@ def contexts(draw: st.DrawFn, max_securities: int = 8) -> PlanningContext:
 
 
 def rates(n_days: int, seed: int) -> dict[str, FloatArray]:
-    """Currency series that end at RATES."""
+    """Return currency series that end at RATES."""
     paths = price_paths(n_days, list(RATES.values()), seed=seed + 1, drift=0.0, volatility=0.004)
     return {name: paths[:, i].copy() for i, name in enumerate(RATES)}
 
 
 @st.composite
 def cash_flows(draw: st.DrawFn, holdings: float) -> tuple[CashFlow, ...]:
-    """A deposit some days ago, a withdrawal some days ahead, or neither."""
+    """Draw a deposit some days ago, a withdrawal some days ahead, both or neither."""
     scale = holdings or 30_000.0
     flows = []
     if draw(st.integers(0, 3)) == 0:
@@ -182,7 +182,7 @@ def cash_flows(draw: st.DrawFn, holdings: float) -> tuple[CashFlow, ...]:
 
 @st.composite
 def pending_orders(draw: st.DrawFn, names: list[str]) -> tuple[PendingOrder, ...]:
-    """Rarely one or two orders that are with the broker."""
+    """Draw no pending orders, rarely one or two."""
     return tuple(
         PendingOrder(
             security=draw(st.sampled_from(names)),
@@ -196,7 +196,7 @@ def pending_orders(draw: st.DrawFn, names: list[str]) -> tuple[PendingOrder, ...
 
 @st.composite
 def refusals(draw: st.DrawFn, names: list[str]) -> tuple[RefusedStep, ...]:
-    """Rarely a trade that the owner does not want, until today or later."""
+    """Draw no refused step, rarely one that ends today or tomorrow."""
     return tuple(
         RefusedStep(
             security=draw(st.sampled_from(names)),
@@ -209,7 +209,7 @@ def refusals(draw: st.DrawFn, names: list[str]) -> tuple[RefusedStep, ...]:
 
 @st.composite
 def incumbents(draw: st.DrawFn, names: list[str], prices: list[float]) -> Incumbent | None:
-    """Rarely what is left of an accepted plan; much may have changed since it was made."""
+    """Draw no accepted plan, or now and then one whose steps may not fit any more."""
     if draw(st.integers(0, 3)) != 3:
         return None
     chosen = draw(st.lists(st.integers(0, len(names) - 1), min_size=1, max_size=3, unique=True))
@@ -231,7 +231,7 @@ def incumbents(draw: st.DrawFn, names: list[str], prices: list[float]) -> Incumb
 
 @st.composite
 def group_rules(draw: st.DrawFn) -> tuple[GroupRule, ...]:
-    """Targets and caps of some industries."""
+    """Draw targets and caps of some industries."""
     return tuple(
         GroupRule(
             "industry",
@@ -246,7 +246,7 @@ def group_rules(draw: st.DrawFn) -> tuple[GroupRule, ...]:
 
 @st.composite
 def configs(draw: st.DrawFn, *, multi_currency: bool = False) -> PlannerConfig:
-    """Every switch that changes what is legal or how it scores."""
+    """Draw a configuration: all settings that change what is legal or how it scores."""
     windows_min, windows_max = draw(st.sampled_from([(40, 50), (40, 113), (200, 200)]))
     document: dict[str, Any] = {
         "max_plan_depth": draw(st.integers(1, 5)),
@@ -280,18 +280,18 @@ def configs(draw: st.DrawFn, *, multi_currency: bool = False) -> PlannerConfig:
 def portfolios(
     draw: st.DrawFn, max_securities: int = 8, *, multi_currency: bool = False
 ) -> Portfolio:
-    """A context and a configuration."""
+    """Draw a context and a configuration."""
     return Portfolio(draw(contexts(max_securities)), draw(configs(multi_currency=multi_currency)))
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A portfolio worked up to the point where sets are searched, with its reference."""
+    """A portfolio just before the search, with its reference."""
 
     state: PlanningState
     evaluator: Evaluator
     reference: Reference
-    wishes: tuple[Wish, ...]
+    proposals: tuple[Proposal, ...]
 
     @property
     def candidates(self) -> Candidates:
@@ -313,12 +313,12 @@ def prepare(portfolio: Portfolio, at_most: int | None = None) -> Prepared:
         state=state,
         evaluator=Evaluator(state, candidates),
         reference=reference_of(state),
-        wishes=tuple(map(wish_of, candidates.actions)),
+        proposals=tuple(map(proposal_of, candidates.actions)),
     )
 
 
 def reference_of(state: PlanningState) -> Reference:
-    """The slow rules over what the state estimated."""
+    """Return the slow reference, with the estimates of the state."""
     filters = state.config.enabled(ModuleKind.FILTER)
     limit = getattr(filters.get("correlation_aware"), "correlation_max", float("inf"))
     market = Market(
@@ -333,6 +333,6 @@ def reference_of(state: PlanningState) -> Reference:
     return Reference(state.context, state.config, market)
 
 
-def wish_of(action: Action) -> Wish:
-    """The bare trade of an action."""
-    return Wish(action.security, action.quantity, action.mandatory)
+def proposal_of(action: Action) -> Proposal:
+    """Return an action as a proposal of the reference."""
+    return Proposal(action.security, action.quantity, action.mandatory)

@@ -18,8 +18,8 @@ from planner_core.model.plan import Alternative, Outcome, Plan, Step
 from planner_core.model.records import Side, Trade
 from planner_core.planner import plan
 from tests.builders import days_ago, make_config, make_context, make_securities, make_state
-from tests.planner_core.reference import DUST, Reference, Wish
-from tests.planner_core.strategies import Portfolio, portfolios, reference_of, wish_of
+from tests.planner_core.reference import DUST, Proposal, Reference
+from tests.planner_core.strategies import Portfolio, portfolios, proposal_of, reference_of
 
 T = TypeVar("T")
 
@@ -35,14 +35,14 @@ class Planned:
     state: PlanningState
     reference: Reference
 
-    def wish(self, step: Step) -> Wish:
+    def proposal(self, step: Step) -> Proposal:
         sign = 1 if step.side is Side.BUY else -1
         mandatory = CASH_RAISE in step.sources
-        return Wish(self.reference.columns[step.security], sign * step.quantity, mandatory)
+        return Proposal(self.reference.columns[step.security], sign * step.quantity, mandatory)
 
     @property
-    def wishes(self) -> list[Wish]:
-        return [self.wish(step) for step in self.plan.steps]
+    def proposals(self) -> list[Proposal]:
+        return [self.proposal(step) for step in self.plan.steps]
 
 
 def planned(portfolio: Portfolio) -> Planned:
@@ -55,12 +55,12 @@ def near(nav: float) -> float:
 
 
 def check_every_step_is_legal(case: Planned) -> None:
-    for wish in case.wishes:
-        assert not case.reference.trade_complaint(wish)
+    for proposal in case.proposals:
+        assert not case.reference.trade_complaint(proposal)
 
 
 def check_the_set_is_legal(case: Planned) -> None:
-    verdict = case.reference.judge(case.wishes)
+    verdict = case.reference.judge(case.proposals)
     assert not verdict.complaint
     assert verdict.violation <= case.reference.violation_before + DUST
     assert verdict.violation == pytest.approx(case.plan.violation_after, abs=2 * DUST)
@@ -74,7 +74,7 @@ def check_no_step_overdraws_or_worsens_a_limit(case: Planned) -> None:
     required, dust = reference.required(), DUST * reference.nav
     for step in case.plan.steps:
         before, violation = book.cash - reference.promised(), reference.violation(book)
-        reference.carry_out(book, case.wish(step))
+        reference.carry_out(book, case.proposal(step))
         after = book.cash - reference.promised()
         assert after >= min(before, required) - dust
         assert reference.violation(book) <= violation + DUST or step.side is Side.BUY
@@ -109,10 +109,10 @@ def check_money_only_leaves_as_costs_and_tax(case: Planned) -> None:
         max(0.0, reference.cash - cash), abs=near(state.nav)
     )
     for step in result.steps:
-        wish = case.wish(step)
-        assert step.cost == pytest.approx(reference.cost(wish), abs=near(reference.nav))
-        assert step.tax == pytest.approx(reference.tax(wish), abs=near(reference.nav))
-        assert step.value == pytest.approx(reference.value(wish), abs=near(reference.nav))
+        proposal = case.proposal(step)
+        assert step.cost == pytest.approx(reference.cost(proposal), abs=near(reference.nav))
+        assert step.tax == pytest.approx(reference.tax(proposal), abs=near(reference.nav))
+        assert step.value == pytest.approx(reference.value(proposal), abs=near(reference.nav))
 
 
 def check_sells_come_first(case: Planned) -> None:
@@ -122,7 +122,7 @@ def check_sells_come_first(case: Planned) -> None:
 
 def check_scores_are_those_of_the_formula(case: Planned) -> None:
     assert case.plan.score is not None
-    verdict = case.reference.judge(case.wishes)
+    verdict = case.reference.judge(case.proposals)
     terms = case.reference.terms(verdict.book)
     for name, change in case.plan.score.terms.items():
         assert change.after == pytest.approx(terms[name], abs=1e-9)
@@ -138,12 +138,14 @@ def check_alternatives(case: Planned) -> None:
 
 
 def check_alternative(case: Planned, alternative: Alternative, before: float) -> None:
-    wishes = [wish_of(action) for action in alternative.actions]
-    verdict = case.reference.judge(wishes)
+    proposals = [proposal_of(action) for action in alternative.actions]
+    verdict = case.reference.judge(proposals)
     assert not verdict.complaint
     assert alternative.gain == pytest.approx(verdict.score - before, abs=1e-9)
     assert alternative.violation == pytest.approx(verdict.violation, abs=2 * DUST)
-    assert [wish.is_buy for wish in wishes] == sorted(wish.is_buy for wish in wishes)
+    assert [proposal.is_buy for proposal in proposals] == sorted(
+        proposal.is_buy for proposal in proposals
+    )
 
 
 def check_a_change_is_worth_it(case: Planned) -> None:

@@ -10,7 +10,7 @@ from planner_core.model.plan import Outcome, Plan
 from planner_core.model.records import Side
 from planner_core.planner import plan
 from tests.builders import make_state
-from tests.planner_core.reference import Reference, Wish
+from tests.planner_core.reference import Proposal, Reference
 from tests.planner_core.strategies import Portfolio, portfolios, reference_of
 
 
@@ -66,9 +66,9 @@ def check_trades(result: Plan, reference: Reference, state: PlanningState) -> No
             book.cash -= step.cost
         else:
             sign = 1 if step.side is Side.BUY else -1
-            wish = Wish(reference.columns[step.security], sign * step.quantity)
-            assert not reference.trade_complaint(wish)
-            reference.carry_out(book, wish)
+            proposal = Proposal(reference.columns[step.security], sign * step.quantity)
+            assert not reference.trade_complaint(proposal)
+            reference.carry_out(book, proposal)
     assert result.score is not None
     assert result.score.after == pytest.approx(reference.score(book), abs=1e-9)
     spent = book.cost + book.tax

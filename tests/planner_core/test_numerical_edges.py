@@ -30,7 +30,7 @@ from tests.builders import (
     price_paths,
     stub_calculator,
 )
-from tests.planner_core.sample_plans import BUY, EAGER, SELL, plan_of_wishes
+from tests.planner_core.sample_plans import BUY, EAGER, SELL, plan_of_opportunities
 
 
 def numbers(thing: object, path: str = "plan") -> Iterator[tuple[str, float]]:
@@ -227,7 +227,7 @@ def test_fractional_shares_sell_to_the_last_millionth() -> None:
     securities = make_securities(2, target=0.0, fractional=True)
     lots = (make_lot("AAA", 33.333333), make_lot("BBB", 1e-7))
     context = make_context(securities=securities, lots=lots)
-    result = sound(plan_of_wishes(context, [("AAA", SELL, 1e6), ("BBB", SELL, 1e6)]))
+    result = sound(plan_of_opportunities(context, [("AAA", SELL, 1e6), ("BBB", SELL, 1e6)]))
     (step,) = result.steps
     assert step.quantity == pytest.approx(33.333333, abs=1e-9)
     assert step.quantity <= 33.333333
@@ -237,7 +237,7 @@ def test_fractional_shares_sell_to_the_last_millionth() -> None:
 def test_a_holding_that_is_no_whole_number_of_lots_keeps_the_rest() -> None:
     securities = make_securities(1, target=0.0, lot_size=10.0)
     context = make_context(securities=securities, lots=(make_lot("AAA", 105.5),))
-    (step,) = sound(plan_of_wishes(context, [("AAA", SELL, 1e6)])).steps
+    (step,) = sound(plan_of_opportunities(context, [("AAA", SELL, 1e6)])).steps
     assert step.quantity == 100.0
 
 
@@ -270,10 +270,11 @@ def test_calculators_that_find_nothing_leave_every_other_module_working() -> Non
     assert result.n_candidates == 0
 
 
-def test_the_same_wish_many_times_is_one_candidate() -> None:
+def test_the_same_opportunity_many_times_is_one_candidate() -> None:
     context = make_context(securities=make_securities(4, target=0.1))
-    once = plan_of_wishes(context, [("AAA", SELL, 5_000.0)])
-    often = sound(plan_of_wishes(context, [("AAA", SELL, 5_000.0 + i / 1e3) for i in range(50)]))
+    once = plan_of_opportunities(context, [("AAA", SELL, 5_000.0)])
+    nearly_equal = [("AAA", SELL, 5_000.0 + i / 1e3) for i in range(50)]
+    often = sound(plan_of_opportunities(context, nearly_equal))
     assert once == often
 
 
@@ -311,7 +312,7 @@ def test_the_bound_on_candidates_never_crowds_out_a_repair() -> None:
 
 def test_a_plugin_that_finds_thousands_does_not_exhaust_memory() -> None:
     def calculate(_state: PlanningState) -> list[Opportunity]:
-        return [Opportunity(i % 4, Side.SELL, 400.0 + i * 0.4, f"wish {i}") for i in range(20_000)]
+        return [Opportunity(i % 4, Side.SELL, 400.0 + i * 0.4, f"sell {i}") for i in range(20_000)]
 
     runtime = make_runtime(stub_calculator(calculate))
     securities = make_securities(4, target=0.1, fractional=True)
@@ -326,13 +327,13 @@ def test_a_plugin_that_finds_thousands_does_not_exhaust_memory() -> None:
 
 def test_a_deep_plan_over_few_candidates() -> None:
     context = make_context(securities=make_securities(3, target=0.1))
-    result = sound(plan_of_wishes(context, [("AAA", SELL, 1_000.0)], max_plan_depth=10))
+    result = sound(plan_of_opportunities(context, [("AAA", SELL, 1_000.0)], max_plan_depth=10))
     assert len(result.steps) == 1
 
 
 def test_buys_and_sells_of_the_same_security_never_meet_in_a_plan() -> None:
     context = make_context(securities=make_securities(1, target=0.8))
-    result = sound(plan_of_wishes(context, [("AAA", SELL, 2_000.0), ("AAA", BUY, 2_000.0)]))
+    result = sound(plan_of_opportunities(context, [("AAA", SELL, 2_000.0), ("AAA", BUY, 2_000.0)]))
     assert len(result.steps) == 1
 
 

@@ -30,7 +30,7 @@ from tests.builders import (
 from tests.planner_core.sample_plans import (
     SELL,
     drifted_context,
-    plan_of_wishes,
+    plan_of_opportunities,
     run_with,
     status_of,
 )
@@ -63,7 +63,7 @@ def test_a_drifted_portfolio_gets_a_plan_with_steps_on_both_sides() -> None:
 
 def test_when_nothing_is_worth_it_there_is_nothing_to_do() -> None:
     context = make_context(securities=make_securities(4, target=0.2))
-    result = plan_of_wishes(context, [("AAA", SELL, 1_000.0)])
+    result = plan_of_opportunities(context, [("AAA", SELL, 1_000.0)])
     assert result.outcome is Outcome.NOTHING_TO_DO
     assert result.reason == "doing nothing scores best"
     assert not result.steps
@@ -128,7 +128,7 @@ def test_missing_cash_that_nothing_may_be_sold_for_is_held() -> None:
 @pytest.mark.parametrize("nudge", [-1e-9, 0.0, 1e-9])
 def test_binary_dust_in_cash_is_not_missing_cash(nudge: float) -> None:
     enough = 0.005 * 40_000 / 0.995
-    result = plan_of_wishes(make_context(cash=enough + nudge), [])
+    result = plan_of_opportunities(make_context(cash=enough + nudge), [])
     assert result.outcome is Outcome.NOTHING_TO_DO
     calculators = only(opportunity_calculators={"cash_raise": True})
     assert run_with(context=make_context(cash=enough + nudge), **calculators).n_candidates == 0

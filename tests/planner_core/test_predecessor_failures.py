@@ -22,8 +22,8 @@ from tests.builders import (
     make_state,
     price_paths,
 )
-from tests.planner_core.reference import Wish
-from tests.planner_core.sample_plans import BUY, EAGER, SELL, plan_of_wishes
+from tests.planner_core.reference import Proposal
+from tests.planner_core.sample_plans import BUY, EAGER, SELL, plan_of_opportunities
 from tests.planner_core.strategies import Portfolio, prepare, reference_of
 
 COSTS = {"fixed_cost": 2.0, "cost_bps": 20.0, "half_spread_bps": 5.0, "fx_bps": 10.0}
@@ -38,7 +38,7 @@ def test_a_local_price_is_not_taken_for_base_currency() -> None:
         lots=(make_lot("JPN", 100.0, unit_cost=12_000.0, fx_rate=0.007),),
     )
     # 100 units at 15,000 JPY are 9,000 EUR, beside 10,000 EUR of cash.
-    result = plan_of_wishes(context, [("JPN", SELL, 5_000.0)], costs=COSTS)
+    result = plan_of_opportunities(context, [("JPN", SELL, 5_000.0)], costs=COSTS)
     assert result.nav == pytest.approx(19_000.0)
     (step,) = result.steps
     assert (step.price, step.currency, step.fx_rate) == (15_000.0, "JPY", 0.006)
@@ -86,7 +86,7 @@ def test_a_security_without_a_price_that_is_not_held_is_only_left_out() -> None:
     prices[:, 1] = np.nan
     lots = tuple(make_lot(name) for name in ("AAA", "CCC", "DDD"))
     context = make_context(prices=prices, lots=lots)
-    result = plan_of_wishes(context, [("BBB", BUY, 2_000.0), ("AAA", SELL, 2_000.0)])
+    result = plan_of_opportunities(context, [("BBB", BUY, 2_000.0), ("AAA", SELL, 2_000.0)])
     assert result.outcome is not Outcome.HELD
     assert ("BBB", "it has no price") in {(r.security, r.reason) for r in result.rejected}
     assert result.nav == pytest.approx(40_000.0)
@@ -95,7 +95,7 @@ def test_a_security_without_a_price_that_is_not_held_is_only_left_out() -> None:
 def test_the_lot_size_reaches_every_step() -> None:
     securities = make_securities(2, target=0.1, lot_size=30.0)
     context = make_context(securities=securities, cash=0.0)
-    result = plan_of_wishes(context, [("AAA", SELL, 7_000.0), ("BBB", SELL, 5_950.0)])
+    result = plan_of_opportunities(context, [("AAA", SELL, 7_000.0), ("BBB", SELL, 5_950.0)])
     assert {s.security: s.quantity for s in result.steps} == {"AAA": 90.0, "BBB": 90.0}
     everything = plan(context, make_config(constraints={"turnover_max": 10.0}))
     assert everything.steps
@@ -106,8 +106,8 @@ def test_a_buy_never_comes_before_the_sell_that_pays_for_it() -> None:
     securities = (make_security("AAA", target=0.5), make_security("BBB", target=0.45))
     lots = (make_lot("AAA", 20.0), make_lot("BBB", 80.0))
     context = make_context(securities=securities, lots=lots, cash=100.0)
-    wishes = [("AAA", BUY, 3_000.0), ("BBB", SELL, 3_200.0)]
-    result = plan_of_wishes(context, wishes)
+    opportunities = [("AAA", BUY, 3_000.0), ("BBB", SELL, 3_200.0)]
+    result = plan_of_opportunities(context, opportunities)
     assert [step.side for step in result.steps] == [Side.SELL, Side.BUY]
     assert all(step.cash_after >= 0.005 * 10_100 for step in result.steps)
 
@@ -115,8 +115,10 @@ def test_a_buy_never_comes_before_the_sell_that_pays_for_it() -> None:
 def test_the_reserve_is_never_spent() -> None:
     securities = (make_security("AAA", target=1.0),)
     context = make_context(securities=securities, lots=())
-    wishes = [("AAA", BUY, n * 100.0) for n in range(80, 101)]
-    result = plan_of_wishes(context, wishes, constraints={"cash_reserve": 0.1}, costs=COSTS)
+    opportunities = [("AAA", BUY, n * 100.0) for n in range(80, 101)]
+    result = plan_of_opportunities(
+        context, opportunities, constraints={"cash_reserve": 0.1}, costs=COSTS
+    )
     # Without the reserve 99 units would do; with it 8,900 + costs of 24.25 is the most.
     assert [step.quantity for step in result.steps] == [89.0]
     assert result.cash_after is not None
@@ -148,7 +150,7 @@ def test_the_holding_period_counts_per_lot_and_not_from_the_first_buy() -> None:
         make_lot("BBB", 100.0),
     )
     context = make_context(securities=make_securities(2, target=0.0), lots=lots)
-    result = plan_of_wishes(context, [("AAA", SELL, 10_000.0), ("BBB", SELL, 10_000.0)])
+    result = plan_of_opportunities(context, [("AAA", SELL, 10_000.0), ("BBB", SELL, 10_000.0)])
     assert {s.security: s.quantity for s in result.steps} == {"AAA": 40.0, "BBB": 100.0}
 
 
@@ -166,7 +168,7 @@ def test_without_a_ledger_nothing_is_traded_because_cooldowns_could_not_be_kept(
 
 def test_an_empty_ledger_means_never_traded() -> None:
     context = make_context(securities=make_securities(4, target=0.05), trades=())
-    result = plan_of_wishes(context, [("AAA", SELL, 5_000.0)])
+    result = plan_of_opportunities(context, [("AAA", SELL, 5_000.0)])
     assert [step.security for step in result.steps] == ["AAA"]
 
 
@@ -175,11 +177,11 @@ def test_an_empty_ledger_means_never_traded() -> None:
 def test_no_second_order_while_one_is_pending(pending: Side, side: Side) -> None:
     target = 0.4 if side is Side.BUY else 0.0
     context = make_context(securities=make_securities(2, target=target))
-    wishes = [("AAA", side, 2_000.0), ("BBB", side, 2_000.0)]
-    both = plan_of_wishes(context, wishes)
+    opportunities = [("AAA", side, 2_000.0), ("BBB", side, 2_000.0)]
+    both = plan_of_opportunities(context, opportunities)
     assert sorted(step.security for step in both.steps) == ["AAA", "BBB"]
     waiting = replace(context, pending_orders=(PendingOrder("AAA", pending, 5.0),))
-    result = plan_of_wishes(waiting, wishes)
+    result = plan_of_opportunities(waiting, opportunities)
     assert [step.security for step in result.steps] == ["BBB"]
     assert f"a {pending.value} order for it is pending" in {r.reason for r in result.rejected}
 
@@ -187,9 +189,9 @@ def test_no_second_order_while_one_is_pending(pending: Side, side: Side) -> None
 def test_what_a_pending_buy_will_take_is_not_spent_again() -> None:
     context = make_context(securities=make_securities(2, target=0.5), lots=())
     order = PendingOrder("AAA", Side.BUY, 60.0)
-    wishes = [("BBB", BUY, 5_000.0)]
-    assert plan_of_wishes(context, wishes).steps
-    assert not plan_of_wishes(replace(context, pending_orders=(order,)), wishes).steps
+    opportunities = [("BBB", BUY, 5_000.0)]
+    assert plan_of_opportunities(context, opportunities).steps
+    assert not plan_of_opportunities(replace(context, pending_orders=(order,)), opportunities).steps
 
 
 def test_a_young_security_does_not_shorten_the_history_of_the_others() -> None:
@@ -218,10 +220,10 @@ def test_calendars_without_a_day_in_common_do_not_stop_the_planner() -> None:
 def test_limits_are_checked_before_scoring_so_the_best_legal_plan_is_found() -> None:
     securities = tuple(make_security(n, target=t) for n, t in (("AAA", 0.05), ("BBB", 0.35)))
     context = make_context(securities=securities, last_prices=[100.0, 100.0])
-    wishes = [("AAA", SELL, n * 100.0) for n in (10, 20, 40, 80)]
-    wishes += [("BBB", BUY, n * 100.0) for n in (10, 20, 40)]
-    free = plan_of_wishes(context, wishes)
-    capped = plan_of_wishes(context, wishes, constraints={"turnover_max": 0.12})
+    opportunities = [("AAA", SELL, n * 100.0) for n in (10, 20, 40, 80)]
+    opportunities += [("BBB", BUY, n * 100.0) for n in (10, 20, 40)]
+    free = plan_of_opportunities(context, opportunities)
+    capped = plan_of_opportunities(context, opportunities, constraints={"turnover_max": 0.12})
     # 12 % of 30,000: the best of all is far beyond it, but what fits is still done.
     assert sum(step.value for step in free.steps) > 3_600
     assert 3_000 < sum(step.value for step in capped.steps) <= 3_600
@@ -230,8 +232,8 @@ def test_limits_are_checked_before_scoring_so_the_best_legal_plan_is_found() -> 
     config = make_config(**{**EAGER, "constraints": limits})
     reference = reference_of(make_state(context, config))
     options = [
-        Wish(0 if name == "AAA" else 1, (-1 if side is SELL else 1) * notional / 100)
-        for name, side, notional in wishes
+        Proposal(0 if name == "AAA" else 1, (-1 if side is SELL else 1) * notional / 100)
+        for name, side, notional in opportunities
     ]
     best = reference.best_sets(options, 5)[0][1]
     assert capped.score is not None
@@ -240,7 +242,7 @@ def test_limits_are_checked_before_scoring_so_the_best_legal_plan_is_found() -> 
 
 def test_no_more_is_sold_or_credited_than_is_held() -> None:
     context = make_context(securities=make_securities(2, target=0.0))
-    result = plan_of_wishes(context, [("AAA", SELL, 25_000.0)], costs={"fixed_cost": 2.0})
+    result = plan_of_opportunities(context, [("AAA", SELL, 25_000.0)], costs={"fixed_cost": 2.0})
     (step,) = result.steps
     assert step.quantity == 100.0
     assert step.value == pytest.approx(10_000.0)
@@ -251,7 +253,7 @@ def test_no_more_is_sold_or_credited_than_is_held() -> None:
 def test_costs_and_tax_leave_cash_and_nav() -> None:
     context = make_context(securities=make_securities(2, target=0.0))
     costs = {**COSTS, "tax_rate": 0.25}
-    result = plan_of_wishes(context, [("AAA", SELL, 5_000.0)], costs=costs)
+    result = plan_of_opportunities(context, [("AAA", SELL, 5_000.0)], costs=costs)
     (step,) = result.steps
     assert step.cost == pytest.approx(2 + 0.0025 * step.value)
     assert step.tax == pytest.approx(0.25 * 20 * step.quantity)
@@ -265,17 +267,21 @@ def test_costs_and_tax_leave_cash_and_nav() -> None:
 def test_a_buy_that_cannot_be_paid_is_neither_a_step_nor_in_the_score() -> None:
     securities = make_securities(3, target=0.33, lot_size=33.0)
     context = make_context(securities=securities, lots=())
-    result = plan_of_wishes(context, [(s.id, BUY, 3_300.0 + i) for i, s in enumerate(securities)])
+    result = plan_of_opportunities(
+        context, [(s.id, BUY, 3_300.0 + i) for i, s in enumerate(securities)]
+    )
     assert len(result.steps) == 3
     short = replace(context, cash=(CashBalance("EUR", 7_000.0),))
-    result = plan_of_wishes(short, [(s.id, BUY, 3_300.0 + i) for i, s in enumerate(securities)])
+    result = plan_of_opportunities(
+        short, [(s.id, BUY, 3_300.0 + i) for i, s in enumerate(securities)]
+    )
     assert len(result.steps) == 2
     assert result.cash_after is not None
     assert result.cash_after >= 0.005 * 7_000
     config = make_config(**EAGER)
     reference = reference_of(make_state(short, config))
     verdict = reference.judge(
-        [Wish(reference.columns[s.security], s.quantity) for s in result.steps]
+        [Proposal(reference.columns[s.security], s.quantity) for s in result.steps]
     )
     assert result.score is not None
     assert result.score.after == pytest.approx(verdict.score, abs=1e-12)
@@ -289,4 +295,4 @@ def test_names_that_are_not_held_can_be_bought() -> None:
     result = plan(context, make_config(constraints={"turnover_max": 1.0}))
     assert ("NEW", Side.BUY) in {(step.security, step.side) for step in result.steps}
     prepared = prepare(Portfolio(context, make_config()))
-    assert any(wish.security == 1 and wish.is_buy for wish in prepared.wishes)
+    assert any(proposal.security == 1 and proposal.is_buy for proposal in prepared.proposals)

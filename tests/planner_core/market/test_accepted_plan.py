@@ -36,7 +36,13 @@ from tests.builders import (
     make_security,
     make_state,
 )
-from tests.planner_core.sample_plans import BUY, COSTLESS, SELL, Wish, plan_of_wishes
+from tests.planner_core.sample_plans import (
+    BUY,
+    COSTLESS,
+    SELL,
+    OpportunityRow,
+    plan_of_opportunities,
+)
 
 MIN_GAIN = {"min_gain_bps": 5.0}
 LASTS_UNTIL = AS_OF + timedelta(days=3)
@@ -55,15 +61,15 @@ def accepted(
 
 
 def planned(
-    *wishes: Wish,
+    *opportunities: OpportunityRow,
     incumbent: Incumbent | None = None,
     constraints: dict[str, float] | None = None,
     **fields: Any,
 ) -> Plan:
     fields = {"securities": wanting(AAA=0.23), **fields}
-    return plan_of_wishes(
+    return plan_of_opportunities(
         make_context(incumbent=incumbent, **fields),
-        wishes,
+        opportunities,
         constraints={**MIN_GAIN, **(constraints or {})},
     )
 
@@ -91,21 +97,23 @@ def test_it_is_dropped_once_the_plan_is_dismissed_or_has_expired(
 ) -> None:
     assert planned(incumbent=incumbent).outcome is Outcome.NOTHING_TO_DO
     result = planned(("AAA", BUY, 800.0), incumbent=incumbent)
-    assert result.outcome is Outcome.NOTHING_TO_DO, "nor does the same wish of another module"
+    assert result.outcome is Outcome.NOTHING_TO_DO, (
+        "the same trade from another module does not gain enough either"
+    )
 
 
 def test_another_plan_wins_only_if_it_beats_the_accepted_one_by_the_minimum_gain() -> None:
-    wishes = (("AAA", BUY, 1_500.0), ("BBB", BUY, 2_000.0))
+    opportunities = (("AAA", BUY, 1_500.0), ("BBB", BUY, 2_000.0))
     fields: dict[str, Any] = {"securities": wanting(AAA=0.23, BBB=0.24)}
-    best = planned(*wishes, constraints={"min_gain_bps": 0.0}, **fields)
+    best = planned(*opportunities, constraints={"min_gain_bps": 0.0}, **fields)
     assert trades_of(best) == [("buy", "BBB", 20.0), ("buy", "AAA", 15.0)]
     assert best.score is not None
     better_by = best.score.gain * 1e4 - 2.112
     for factor, expected in ((0.99, trades_of(best)), (1.01, [("buy", "AAA", 8.0)])):
         limit = {"min_gain_bps": better_by * factor}
-        result = planned(*wishes, incumbent=accepted(), constraints=limit, **fields)
+        result = planned(*opportunities, incumbent=accepted(), constraints=limit, **fields)
         assert trades_of(result) == expected
-        alone = planned(*wishes, constraints=limit, **fields)
+        alone = planned(*opportunities, constraints=limit, **fields)
         assert trades_of(alone) == trades_of(best), "against doing nothing it is good enough"
 
 
@@ -176,9 +184,9 @@ def test_refused_steps_never_come_back_before_their_day_and_do_from_then_on(
     days: int, side: Side
 ) -> None:
     refused = RefusedStep("AAA", side, AS_OF + timedelta(days=days), "no more of these")
-    wishes = (("AAA", BUY, 2_000.0), ("BBB", SELL, 2_000.0), ("AAA", SELL, 2_000.0))
+    opportunities = (("AAA", BUY, 2_000.0), ("BBB", SELL, 2_000.0), ("AAA", SELL, 2_000.0))
     result = planned(
-        *wishes, securities=wanting(AAA=0.3 if side is BUY else 0.1), refused=(refused,)
+        *opportunities, securities=wanting(AAA=0.3 if side is BUY else 0.1), refused=(refused,)
     )
     comes = any(step.security == "AAA" and step.side is side for step in result.steps)
     assert comes is (days <= 0)
@@ -232,7 +240,7 @@ def test_a_plan_with_loss_offset_ends_with_the_same_cash_and_nav(unit_cost: floa
     lots = (make_lot("AAA", 100, unit_cost=unit_cost), make_lot("BBB"))
     context = make_context(securities=wanting(AAA=0.0), lots=lots)
     one, other = (
-        plan_of_wishes(
+        plan_of_opportunities(
             context, [("AAA", SELL, 10_000.0)], costs={"tax_rate": 0.1, "loss_offset": offset}
         )
         for offset in (False, True)

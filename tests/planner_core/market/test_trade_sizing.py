@@ -1,4 +1,4 @@
-"""From wishes to legal trades: lots, caps, the smallest trade, the cost ratio, merging."""
+"""From opportunities to legal trades: lots, caps, the smallest trade, the cost ratio, merging."""
 
 # ruff: noqa: ANN401 - overrides are of any type
 
@@ -44,8 +44,8 @@ def state_of(config: dict[str, Any] | None = None, **fields: Any) -> PlanningSta
 def sized(
     state: PlanningState, side: Side, notional: float, security: str = "AAA", **fields: Any
 ) -> Action:
-    wish = make_opportunity(state, security, side, notional, **fields)
-    action = size(wish, CALCULATOR, state)
+    opportunity = make_opportunity(state, security, side, notional, **fields)
+    action = size(opportunity, CALCULATOR, state)
     assert isinstance(action, Action), action
     return action
 
@@ -53,8 +53,8 @@ def sized(
 def refused(
     state: PlanningState, side: Side, notional: float, security: str = "AAA", **fields: Any
 ) -> str:
-    wish = make_opportunity(state, security, side, notional, **fields)
-    rejection = size(wish, CALCULATOR, state)
+    opportunity = make_opportunity(state, security, side, notional, **fields)
+    rejection = size(opportunity, CALCULATOR, state)
     assert isinstance(rejection, Rejection), rejection
     assert (rejection.security, rejection.side, rejection.value) == (security, side, notional)
     assert rejection.sources == (CALCULATOR,)
@@ -88,7 +88,7 @@ def test_a_foreign_trade_is_priced_in_its_own_currency_and_valued_in_base() -> N
     ("lot_size", "notional", "quantity"),
     [(1.0, 999.0, 9), (5.0, 999.0, 5), (10.0, 1_999.0, 10), (0.5, 999.0, 9.5), (1.0, 1_000.0, 10)],
 )
-def test_a_wish_is_rounded_down_to_whole_lots(
+def test_an_opportunity_is_rounded_down_to_whole_lots(
     lot_size: float, notional: float, quantity: float
 ) -> None:
     state = state_of(securities=make_securities(4, lot_size=lot_size))
@@ -220,7 +220,7 @@ def test_a_short_history_does_not_forbid_a_sell() -> None:
     assert sized(state_of(n_days=100), Side.SELL, 1_000.0).quantity == -10
 
 
-def test_wishes_that_come_to_the_same_trade_are_merged() -> None:
+def test_opportunities_that_come_to_the_same_trade_are_merged() -> None:
     state = state_of()
     quantities = [
         ("k.one", make_opportunity(state, "AAA", Side.SELL, 1_050.0, reason="first")),
@@ -268,8 +268,10 @@ def test_a_sized_trade_is_whole_held_within_its_cap_and_consistent(
     notional: float, side: Side, mandatory: bool
 ) -> None:
     state = HYPOTHESIS_STATE
-    wish = make_opportunity(state, "AAA", side, notional, mandatory=mandatory and side is Side.SELL)
-    action = size(wish, CALCULATOR, state)
+    opportunity = make_opportunity(
+        state, "AAA", side, notional, mandatory=mandatory and side is Side.SELL
+    )
+    action = size(opportunity, CALCULATOR, state)
     if isinstance(action, Rejection):
         assert action.reason
         return

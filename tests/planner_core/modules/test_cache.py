@@ -20,7 +20,7 @@ from tests.builders import FakeClock, Recorder, make_config, make_runtime, stub_
 from tests.planner_core.sample_plans import drifted_context, run_with, status_of
 from tests.planner_core.strategies import Portfolio, portfolios
 
-WISH = Opportunity(0, Side.SELL, 1_000.0, "a wish")
+OPPORTUNITY = Opportunity(0, Side.SELL, 1_000.0, "a reason")
 
 
 class Counting:
@@ -34,7 +34,7 @@ class Counting:
         self.calls += 1
         if self.is_broken:
             raise RuntimeError("out of order")
-        return [WISH]
+        return [OPPORTUNITY]
 
 
 def planned(
@@ -130,7 +130,7 @@ def test_a_result_that_came_too_late_is_not_kept() -> None:
 
     def dawdle(_state: PlanningState) -> list[Opportunity]:
         clock.advance(2.0)
-        return [WISH]
+        return [OPPORTUNITY]
 
     module, fields = stub_calculator(dawdle), {"monotonic": clock, "module_budget_s": 1.0}
     for _ in range(2):
@@ -142,9 +142,9 @@ def test_a_result_that_came_too_late_is_not_kept() -> None:
 def test_results_are_forgotten_after_their_time() -> None:
     clock = FakeClock()
     cache = CalculationCache(clock)
-    cache.put("a", (WISH,))
+    cache.put("a", (OPPORTUNITY,))
     clock.advance(TTL_S - 1)
-    assert cache.get("a") == (WISH,)
+    assert cache.get("a") == (OPPORTUNITY,)
     clock.advance(1)
     assert cache.get("a") is None
     assert len(cache) == 0
@@ -156,11 +156,11 @@ def test_the_least_recently_used_go_when_there_is_no_room(monkeypatch: pytest.Mo
     monkeypatch.setattr(cache_module, "RESULTS_MAX", 6)
     cache = CalculationCache(FakeClock())
     for name in "abc":
-        cache.put(name, (WISH,))
+        cache.put(name, (OPPORTUNITY,))
     cache.get("a")
-    cache.put("d", (WISH,))
+    cache.put("d", (OPPORTUNITY,))
     assert [cache.get(name) is not None for name in "abcd"] == [True, False, True, True]
-    cache.put("e", (WISH,) * 5)
+    cache.put("e", (OPPORTUNITY,) * 5)
     assert [cache.get(name) is not None for name in "acde"] == [False, False, True, True]
-    cache.put("f", (WISH,) * 7)
+    cache.put("f", (OPPORTUNITY,) * 7)
     assert len(cache) == 0, "what does not fit at all is not kept"

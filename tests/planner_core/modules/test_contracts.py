@@ -42,7 +42,7 @@ def state() -> PlanningState:
     return make_state(make_context(n_days=30))
 
 
-def wish(**fields: Any) -> Opportunity:
+def opportunity(**fields: Any) -> Opportunity:
     values: dict[str, Any] = {"security": 0, "side": Side.BUY, "notional": 1.0, "reason": "so"}
     return Opportunity(**{**values, **fields})
 
@@ -54,20 +54,20 @@ def wish(**fields: Any) -> Opportunity:
         (iter([GOOD]), "needs a sequence"),
         ({0: GOOD}, "needs a sequence"),
         (["buy AAA"], "returned a str among the results"),
-        ([wish(security=4)], "column 4"),
-        ([wish(security=-1)], "column -1"),
-        ([wish(security=1.0)], "column 1.0"),
-        ([wish(security=True)], "column True"),
-        ([wish(security="AAA")], "column 'AAA'"),
-        ([wish(side="buy")], "found 'buy'"),
-        ([wish(side=None)], "found None"),
-        ([wish(notional=0.0)], "positive"),
-        ([wish(notional=-5.0)], "positive"),
-        ([wish(notional=float("nan"))], "positive"),
-        ([wish(notional=float("inf"))], "positive"),
-        ([wish(reason="")], "reason"),
-        ([wish(reason=None)], "reason"),
-        ([wish(mandatory=True)], "only a sell can be mandatory"),
+        ([opportunity(security=4)], "column 4"),
+        ([opportunity(security=-1)], "column -1"),
+        ([opportunity(security=1.0)], "column 1.0"),
+        ([opportunity(security=True)], "column True"),
+        ([opportunity(security="AAA")], "column 'AAA'"),
+        ([opportunity(side="buy")], "found 'buy'"),
+        ([opportunity(side=None)], "found None"),
+        ([opportunity(notional=0.0)], "positive"),
+        ([opportunity(notional=-5.0)], "positive"),
+        ([opportunity(notional=float("nan"))], "positive"),
+        ([opportunity(notional=float("inf"))], "positive"),
+        ([opportunity(reason="")], "reason"),
+        ([opportunity(reason=None)], "reason"),
+        ([opportunity(mandatory=True)], "only a sell can be mandatory"),
         ([Skip(9, Side.BUY, "why")], "column 9"),
         ([GOOD, Skip(0, Side.BUY, "")], "reason"),
     ],
@@ -84,13 +84,13 @@ def test_results_that_no_calculator_may_return(
 def test_results_that_a_calculator_may_return(state: PlanningState) -> None:
     good = [
         GOOD,
-        wish(security=np.int64(3)),
-        wish(notional=np.float64(2.0)),
+        opportunity(security=np.int64(3)),
+        opportunity(notional=np.float64(2.0)),
         Skip(0, Side.SELL, "x"),
     ]
     assert checked_opportunities("k", good, state) == tuple(good)
     assert checked_opportunities("k", (), state) == ()
-    sell = wish(side=Side.SELL, mandatory=True)
+    sell = opportunity(side=Side.SELL, mandatory=True)
     assert checked_opportunities("k", [sell], state) == (sell,)
 
 
@@ -242,7 +242,7 @@ def test_whatever_a_module_of_any_kind_returns_the_plan_is_made_without_it(junk:
 
 
 def test_a_column_that_is_no_whole_number_does_not_reach_the_sizing() -> None:
-    runtime = make_runtime(stub_calculator(lambda _: [wish(security=1.5)]))
+    runtime = make_runtime(stub_calculator(lambda _: [opportunity(security=1.5)]))
     result = plan(make_context(n_days=300), make_config(runtime.registries), runtime)
     (attempt,) = [a for a in result.modules if a.key == "opportunity_calculators.stub"]
     assert attempt.status is ModuleStatus.FAILED

@@ -38,8 +38,8 @@ def fails_later(_space: object) -> Iterator[Any]:
     raise RuntimeError("out of order")
 
 
-def wish(state: PlanningState, **changes: Any) -> list[Any]:  # noqa: ANN401 - an Opportunity's fields
-    fields = {"security": 0, "side": Side.SELL, "notional": 1_000.0, "reason": "a wish"}
+def opportunities(state: PlanningState, **changes: Any) -> list[Any]:  # noqa: ANN401 - an Opportunity's fields
+    fields = {"security": 0, "side": Side.SELL, "notional": 1_000.0, "reason": "a broken reason"}
     assert state.nav
     return [Opportunity(**{**fields, **changes})]
 
@@ -49,7 +49,7 @@ class Endless(Sequence[Any]):
 
     def __init__(self, answer: Any) -> None:  # noqa: ANN401 - whatever a module is given
         is_state = isinstance(answer, PlanningState)
-        self.item = wish(answer)[0] if is_state else (0,)
+        self.item = opportunities(answer)[0] if is_state else (0,)
 
     def __len__(self) -> int:
         return 1
@@ -61,21 +61,21 @@ class Endless(Sequence[Any]):
 BROKEN_CALCULATORS: dict[str, Callable[[PlanningState], Any]] = {
     "raises": fails,
     "not a sequence": lambda _: 7,
-    "a generator": lambda state: iter(wish(state)),
-    "a NaN notional": lambda state: wish(state, notional=float("nan")),
-    "an infinite notional": lambda state: wish(state, notional=float("inf")),
-    "a negative notional": lambda state: wish(state, notional=-1.0),
-    "a notional of text": lambda state: wish(state, notional="much"),
-    "a column too far": lambda state: wish(state, security=2),
-    "a column below zero": lambda state: wish(state, security=-1),
-    "half a column": lambda state: wish(state, security=0.5),
-    "a side of text": lambda state: wish(state, side="buy"),
+    "a generator": lambda state: iter(opportunities(state)),
+    "a NaN notional": lambda state: opportunities(state, notional=float("nan")),
+    "an infinite notional": lambda state: opportunities(state, notional=float("inf")),
+    "a negative notional": lambda state: opportunities(state, notional=-1.0),
+    "a notional of text": lambda state: opportunities(state, notional="much"),
+    "a column too far": lambda state: opportunities(state, security=2),
+    "a column below zero": lambda state: opportunities(state, security=-1),
+    "half a column": lambda state: opportunities(state, security=0.5),
+    "a side of text": lambda state: opportunities(state, side="buy"),
     "something else": lambda _: ["sell everything"],
     "text": lambda _: "sell everything",
-    "one too many": lambda state: wish(state) * 20_001,
-    "a million": lambda state: wish(state) * 1_000_000,
+    "one too many": lambda state: opportunities(state) * 20_001,
+    "a million": lambda state: opportunities(state) * 1_000_000,
     "more than it says": Endless,
-    "a reason of a megabyte": lambda state: wish(state, reason="because " * 131_072),
+    "a reason of a megabyte": lambda state: opportunities(state, reason="because " * 131_072),
     "exits": lambda _: sys.exit(0),
 }
 BROKEN_PATTERNS: dict[str, Callable[[Any], Any]] = {
@@ -190,7 +190,7 @@ def test_a_module_over_its_time_budget_is_dropped_and_named() -> None:
 
     def dawdles(state: PlanningState) -> list[Any]:
         clock.advance(2.5)
-        return wish(state)
+        return opportunities(state)
 
     recorder = Recorder()
     runtime_fields = {"monotonic": clock, "module_budget_s": 1.0}
@@ -200,7 +200,7 @@ def test_a_module_over_its_time_budget_is_dropped_and_named() -> None:
     assert attempt.elapsed_s == 2.5
     (overrun,) = recorder.of("ModuleOverran")
     assert (overrun["elapsed_s"], overrun["budget_s"]) == (2.5, 1.0)
-    assert not any("a wish" in step.reason for step in result.steps)
+    assert not any("a broken reason" in step.reason for step in result.steps)
     assert result.outcome is Outcome.PLANNED
 
 
@@ -270,8 +270,8 @@ def test_a_generator_that_never_ends_is_ended(
     assert result.steps == healthy.steps
 
 
-def test_an_absurd_wish_makes_no_absurd_plan() -> None:
-    result = run_with(stub_calculator(lambda state: wish(state, notional=1e308)))
+def test_an_absurd_notional_makes_no_absurd_plan() -> None:
+    result = run_with(stub_calculator(lambda state: opportunities(state, notional=1e308)))
     assert result.outcome is Outcome.PLANNED
     assert result.score is not None
     assert np.isfinite([result.score.gain, result.nav_after or np.nan]).all()

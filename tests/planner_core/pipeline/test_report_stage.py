@@ -48,7 +48,7 @@ from tests.builders import (
     make_security,
     make_state,
 )
-from tests.planner_core.sample_plans import BUY, SELL, plan_of_wishes, run_with
+from tests.planner_core.sample_plans import BUY, SELL, plan_of_opportunities, run_with
 
 ROOMY = {"turnover_max": 10.0, "position_weight_max": 1.0}
 
@@ -123,7 +123,7 @@ def test_cash_runs_through_the_steps() -> None:
 def test_a_foreign_step_shows_its_own_price_and_base_money() -> None:
     securities = (make_security("USA", currency="USD", target=0.0),)
     context = make_context(securities=securities, fx_rates={"USD": constant_rate(0.9)})
-    (step,) = plan_of_wishes(context, [("USA", SELL, 4_500.0)]).steps
+    (step,) = plan_of_opportunities(context, [("USA", SELL, 4_500.0)]).steps
     assert (step.price, step.currency, step.fx_rate) == (100.0, "USD", 0.9)
     assert step.value == pytest.approx(step.quantity * 90.0)
 
@@ -147,12 +147,12 @@ def test_market_days_are_weekdays(day: date, days: int, expected: date) -> None:
 
 def test_cash_required_is_what_the_plan_takes_out_of_cash() -> None:
     context = make_context(securities=make_securities(2, target=0.5))
-    buying = plan_of_wishes(context, [("AAA", BUY, 2_000.0)])
+    buying = plan_of_opportunities(context, [("AAA", BUY, 2_000.0)])
     assert buying.cash_before is not None
     assert buying.cash_after is not None
     assert buying.cash_required == pytest.approx(buying.cash_before - buying.cash_after)
     assert buying.cash_required > 0
-    selling = plan_of_wishes(
+    selling = plan_of_opportunities(
         replace(context, securities=make_securities(2, target=0.0)), [("AAA", SELL, 2_000.0)]
     )
     assert selling.steps

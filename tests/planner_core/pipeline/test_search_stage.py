@@ -82,7 +82,7 @@ def check_best_of_all(portfolio: Portfolio) -> None:
     runtime = make_runtime()
     state = prepared.state
     ranking, stopped_by = search(state, prepared.evaluator, ModuleRunner(runtime))
-    expected = prepared.reference.best_sets(prepared.wishes, state.config.max_plan_depth)
+    expected = prepared.reference.best_sets(prepared.proposals, state.config.max_plan_depth)
     _, best = expected[0]
     assert stopped_by is StoppedBy.COMPLETE
     assert ranking.best.violation == pytest.approx(best.violation, abs=2 * DUST)

@@ -29,7 +29,7 @@ from tests.builders import (
     make_security,
     make_state,
 )
-from tests.planner_core.sample_plans import BUY, SELL, plan_of_wishes
+from tests.planner_core.sample_plans import BUY, SELL, plan_of_opportunities
 
 TARGETS = {"AAA": 0.05, "BBB": 0.3, "CCC": 0.25, "DDD": 0.1, "EEE": 0.2}
 
@@ -110,7 +110,7 @@ def test_it_is_never_worse_and_old_candidates_keep_their_ids(
 def repaired(
     quantity_of_another: float | None = None, reason: str = "too much of it"
 ) -> tuple[Ranking, Action]:
-    """Cash is missing and the turnover used up: AAA repairs; the same sell is wished for too."""
+    """Cash is missing and the turnover used up: AAA repairs; another calculator offers it too."""
     state = state_of(cash=-2_500.0, turnover_max=0.0)
     repair = make_action(state, "AAA", -40.0, mandatory=True)
     actions = [replace(repair, reason="cash is short")]
@@ -141,11 +141,13 @@ def test_an_accepted_step_in_another_size_is_not_called_what_is_left() -> None:
     incumbent = Incumbent("0123456789abcdef", AS_OF, (IncumbentStep("AAA", SELL, 30.0),))
     securities = (make_security("AAA", target=0.1), make_security("BBB", target=0.5))
     context = make_context(securities=securities, incumbent=incumbent)
-    result = plan_of_wishes(context, [("BBB", BUY, 1_000.0)])
+    result = plan_of_opportunities(context, [("BBB", BUY, 1_000.0)])
     sold = next(step for step in result.steps if step.security == "AAA")
     assert sold.quantity != 30.0
     assert sold.reason == "what is left of the plan you accepted (01234567), in another size"
-    (step,) = plan_of_wishes(context, [], max_plan_depth=1, constraints={"min_gain_bps": 999}).steps
+    (step,) = plan_of_opportunities(
+        context, [], max_plan_depth=1, constraints={"min_gain_bps": 999}
+    ).steps
     assert step.quantity == 30.0
     assert step.reason == "what is left of the plan you accepted (01234567)"
 

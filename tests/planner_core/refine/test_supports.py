@@ -118,7 +118,7 @@ def test_no_time_leaves_the_start_and_a_cancel_ends_the_climb() -> None:
         search.climb((1,), cancelled)
 
 
-WISHES = (("AAA", -20.0), ("BBB", -15.0), ("CCC", 12.0), ("DDD", 30.0))
+TRADES = (("AAA", -20.0), ("BBB", -15.0), ("CCC", 12.0), ("DDD", 30.0))
 
 
 def state_of(
@@ -152,7 +152,7 @@ def state_of(
 def legs_in(state: PlanningState, *, mandatory: bool = False) -> Legs:
     actions = [
         make_action(state, name, quantity, mandatory=mandatory and quantity < 0)
-        for name, quantity in WISHES
+        for name, quantity in TRADES
     ]
     return build_legs(make_candidates(state, actions), state)
 
@@ -176,7 +176,7 @@ def test_trades_are_worth_the_same_as_legs_and_as_candidates(
     legs = legs_in(state)
     traded = [i for i, quantity in enumerate(quantities) if quantity]
     actions = [
-        make_action(state, WISHES[i][0], np.sign(WISHES[i][1]) * quantities[i]) for i in traded
+        make_action(state, TRADES[i][0], np.sign(TRADES[i][1]) * quantities[i]) for i in traded
     ]
     evaluator = make_evaluator(state, actions)
     block = as_block([tuple(range(len(actions)))], max(1, len(actions)), evaluator.null_id)
@@ -200,8 +200,8 @@ def test_the_rows_say_of_each_limit_how_far_it_is_kept(
     state = state_of(cash=cash, constraints=limits)
     legs = legs_in(state, mandatory=mandatory)
     traded = [
-        make_action(state, name, np.sign(wish) * quantity, mandatory=mandatory and wish < 0)
-        for (name, wish), quantity in zip(WISHES, quantities, strict=True)
+        make_action(state, name, np.sign(trade) * quantity, mandatory=mandatory and trade < 0)
+        for (name, trade), quantity in zip(TRADES, quantities, strict=True)
         if quantity
     ]
     size = sizes(legs, state, list(map(float, quantities)))[0]

@@ -51,7 +51,7 @@ def random_sets(
 
 
 def verdict_of(prepared: Prepared, ids: tuple[int, ...]) -> Verdict:
-    return prepared.reference.judge([prepared.wishes[i] for i in ids])
+    return prepared.reference.judge([prepared.proposals[i] for i in ids])
 
 
 def check_sets(portfolio: Portfolio, seed: int, n_sets: int) -> None:
@@ -66,7 +66,7 @@ def check_sets(portfolio: Portfolio, seed: int, n_sets: int) -> None:
     for place, ids in enumerate(sets):
         verdict = verdict_of(prepared, ids)
         assert bool(features.legal[place]) is (not verdict.complaint), (ids, verdict.complaint)
-        if not prepared.reference.conflict([prepared.wishes[i] for i in ids]):
+        if not prepared.reference.conflict([prepared.proposals[i] for i in ids]):
             assert features.violation[place] == pytest.approx(verdict.violation, abs=DUST)
         assert exact[place] == pytest.approx(verdict.score, rel=1e-9, abs=1e-9)
         assert upper[place] >= exact[place] - FLOAT32_MARGIN * largest
@@ -114,9 +114,9 @@ def test_every_set_scores_and_judges_as_the_slow_reference_does_for_long(
 def test_every_candidate_is_a_legal_trade_by_itself(portfolio: Portfolio) -> None:
     assume(make_state_or_none(portfolio) is not None)
     prepared = prepare(portfolio)
-    for action, wish in zip(prepared.candidates.actions, prepared.wishes, strict=True):
-        assert not prepared.reference.trade_complaint(wish)
-        cost, tax = prepared.reference.cost(wish), prepared.reference.tax(wish)
+    for action, proposal in zip(prepared.candidates.actions, prepared.proposals, strict=True):
+        assert not prepared.reference.trade_complaint(proposal)
+        cost, tax = prepared.reference.cost(proposal), prepared.reference.tax(proposal)
         assert action.cost == pytest.approx(cost, rel=1e-9)
         assert action.tax == pytest.approx(tax, rel=1e-9, abs=1e-9)
         assert action.value + action.cash_delta == pytest.approx(-(cost + tax), abs=1e-6)

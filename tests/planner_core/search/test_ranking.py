@@ -44,7 +44,7 @@ def check_against_brute_force(portfolio: Portfolio, seed: int) -> None:
     sets = every_set(prepared.candidates.n, depth)
     shuffled = [sets[i] for i in np.random.default_rng(seed).permutation(len(sets))]
     best = ranked(prepared.evaluator, shuffled, depth, TOP).sets
-    expected = prepared.reference.best_sets(prepared.wishes, depth)
+    expected = prepared.reference.best_sets(prepared.proposals, depth)
     assert len(best) == min(TOP, len(expected))
     for place, (ranked_set, (ids, verdict)) in enumerate(zip(best, expected, strict=False)):
         assert ranked_set.violation == pytest.approx(verdict.violation, abs=2 * DUST)
