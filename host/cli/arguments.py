@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from host.cli.value_parsers import (
@@ -455,7 +454,7 @@ def service(parser: argparse.ArgumentParser) -> None:
         action.add_argument(
             "--for", dest="login", metavar="NAME", help="the user that the service runs as"
         )
-        action.add_argument("--root", type=Path, metavar="DIR", help="write below DIR, not /")
+        action.add_argument("--root", metavar="DIR", help="write below DIR, not /")
 
 
 CONFIGURE: Final[Mapping[str, Callable[[argparse.ArgumentParser], None]]] = {

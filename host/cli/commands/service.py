@@ -114,8 +114,8 @@ def _units(options: argparse.Namespace) -> tuple[Login, tuple[UnitFile, ...]]:
     if options.root is None:  # another root has other users
         home_of(user)
     if options.user:
-        return login, user_units(login, options.root or Path.home())
-    return login, system_units(login, options.root or Path("/"))
+        return login, user_units(login, Path(options.root or Path.home()))
+    return login, system_units(login, Path(options.root or "/"))
 
 
 def _instance(login: Login) -> str:
