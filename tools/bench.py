@@ -50,7 +50,7 @@ def measure(name: str) -> dict[str, object]:
 
 
 def summary(name: str) -> str:
-    """First line of a benchmark's docstring."""
+    """Return the first line of a benchmark's docstring."""
     return (inspect.getdoc(load(name)) or "").partition("\n")[0]
 
 
@@ -63,7 +63,7 @@ def save(result: Mapping[str, object], file: Path) -> None:
 
 
 def rounded(value: object) -> object:
-    """The value with floats to six digits: more would only make differences."""
+    """Return the value with floats of six digits: more digits are noise in a diff."""
     if isinstance(value, Mapping):
         return {key: rounded(inner) for key, inner in value.items()}
     return float(f"{value:.6g}") if isinstance(value, float) else value

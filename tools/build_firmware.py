@@ -1,4 +1,4 @@
-"""Compile the firmware, and what executes it on a PC.
+"""Compile the firmware, and the programs that run it on a PC.
 
 python tools/build_firmware.py            build into .build/firmware/ and report sizes
 python tools/build_firmware.py --images   then also renew firmware_bridge/firmware/images/
@@ -77,7 +77,7 @@ class BuildError(Exception):
 
 @dataclass(frozen=True)
 class Report:
-    """What the Yun's firmware needs."""
+    """Flash, RAM and stack of the Yun's firmware."""
 
     flash_bytes: int
     static_ram_bytes: int
@@ -135,7 +135,7 @@ class Built:
 
     @property
     def report(self) -> Report:
-        """What it needs."""
+        """Its flash, RAM and stack."""
         return Report(**json.loads((self.folder / "report.json").read_text(encoding="utf-8")))
 
 

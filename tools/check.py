@@ -32,7 +32,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a stage."""
+    """The result of a stage."""
 
     stage: Stage
     exit_code: int

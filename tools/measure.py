@@ -23,7 +23,7 @@ KIB_PER_MIB = 1024
 
 
 class BenchmarkError(Exception):
-    """What was to be measured did not run."""
+    """A measured program failed."""
 
 
 @dataclass(frozen=True)

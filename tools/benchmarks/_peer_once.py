@@ -133,7 +133,7 @@ def cvxportfolio(modules: dict[str, Any], task: Any) -> Trades:  # noqa: ANN401
 
 
 def changed(task: Any, shares: list[float]) -> Trades:  # noqa: ANN401
-    """What takes the holdings to these shares."""
+    """Return the trades from the holdings to these shares."""
     pairs = zip(task["names"], shares, task["shares"], strict=True)
     return {name: new - old for name, new, old in pairs if new != old}
 

@@ -39,7 +39,7 @@ MISDEEDS: dict[str, Callable[[], None]] = {"plan": nothing, "hang": hang, "die":
 
 
 class Planted(OpportunityCalculator[ModuleParameters]):
-    """A calculator that finds nothing, after doing what it is told."""
+    """A calculator without opportunities that first commits a misdeed."""
 
     metadata = ModuleMetadata(name="planted", version="1.0.0", description="For a benchmark")
     parameters_model = ModuleParameters

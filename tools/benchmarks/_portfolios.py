@@ -46,7 +46,7 @@ def config_with(depth: int, *, turnover_capped: bool = True) -> PlannerConfig:
 
 
 def state_of(context: PlanningContext, config: PlannerConfig) -> PlanningState:
-    """What the planner knows before it looks for opportunities."""
+    """Return the planner's state before it calculates opportunities."""
     history, portfolio = value(context, config)
     return assess(context, config, history, portfolio)
 

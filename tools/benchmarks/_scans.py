@@ -69,7 +69,7 @@ def by_formula(evaluator: Evaluator) -> Scan:
 
 
 def by_pairs_in_python(evaluator: Evaluator) -> Scan:
-    """The pair tables in pure Python: what the collapse alone is worth."""
+    """Pair tables in pure Python: the gain of the tables alone."""
     lin, pair = evaluator.bound_lin.tolist(), evaluator.tables.pair.tolist()
     before = evaluator.bound_before
 

@@ -26,7 +26,7 @@ GAP_CLOSED = 1e-7
 
 @dataclass(frozen=True)
 class ScipAnswer:
-    """What SCIP found; `closed`: it also proved it. `score` is our exact score of its set.
+    """SCIP's solution; `closed`: it is proven optimal. `score` is our exact score of its set.
 
     `elapsed_s` are processor seconds: SCIP works on one thread, and so do we.
     """

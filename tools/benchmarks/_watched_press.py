@@ -1,4 +1,4 @@
-"""What a press costs two processes, the planner's and the daemon's, watched and not.
+"""The cost of a press in the processes of planner and daemon, with and without events and logs.
 
 Everything is what the daemon itself is made of: the planner's process and the pipe to it, event
 bus, log, journal with its chain of hashes, breakers and metrics on disk. Only board and screen are
@@ -59,7 +59,7 @@ class Cost:
 
     @property
     def both_s(self) -> float:
-        """What the whole appliance took."""
+        """Processor time of the whole appliance."""
         return self.planner_s + self.daemon_s
 
 

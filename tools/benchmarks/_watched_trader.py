@@ -1,4 +1,4 @@
-"""`trader` with a stethoscope: how late its loop is, while planted modules do harm.
+"""`trader` with a monitor of its loop: its delays while planted modules do harm.
 
 Called as `_watched_trader.py REPORT MISDEED trader-arguments`; REPORT is where the figures go.
 """
@@ -36,7 +36,7 @@ def name_of(handle: asyncio.Handle) -> str:
 
 
 class LoopWatch:
-    """Asks to be woken every 2 ms, and notes how much later it was; and times every callback."""
+    """Measures how late the loop wakes it, every 2 ms, and the time of every callback."""
 
     def __init__(self) -> None:
         self.call_cpu_s = 0.0

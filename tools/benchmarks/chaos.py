@@ -1,4 +1,4 @@
-"""Several troubles at a time, at random: which promises break, and how soon all works again."""
+"""Several random faults at a time: violated promises, and the time of recovery."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A thousand presses on the Yun's firmware, executed, and one daemon: what is lost, what grows."""
+"""A thousand presses on the Yun's firmware and one daemon: losses, and growth of memory."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ class Board:
 
 
 def is_edge(packet: Packet) -> bool:
-    """Whether this is a button event, which has packet ids of its own."""
+    """Return whether this is a button event, which has its own packet ids."""
     return isinstance(answer_in(packet), ButtonEdge)
 
 

@@ -1,4 +1,4 @@
-"""What watching costs, and whether the daemon stays awake while its planner does not."""
+"""The cost of events and logs, and the delays of the daemon while its planner hangs or dies."""
 
 from __future__ import annotations
 

@@ -63,29 +63,31 @@ TARGETS = (
 HEAD = """\
 # Benchmarks
 
-Measured, not estimated: `make bench` runs them all, `tools/bench.py NAME --save` one of them, and
-this page is written from what that stored in `benchmarks.json`. Seconds depend on the machine;
-ratios were taken within one run and travel better. Nothing here was measured on a board.
+All figures are measured. `make bench` runs all benchmarks, and `tools/bench.py NAME --save` runs
+one and stores it in `benchmarks.json`, from which this page is generated. Seconds depend on the
+machine. Ratios were measured within one run, and depend on it less. Nothing here was measured on
+a board.
 
 """
 
 EVALUATOR = """\
 ## Scoring sequences
 
-Sequences of K candidate trades are scored on tables of pairs, so that a sequence costs the same
-however many securities there are. *Plain Python* is the formula a sequence at a time, without
-CVaR95; *C* is a plain loop over the same tables, compiled with `cc -O3`. With CVaR95 over 500
-windows, *full* computes it for every sequence, in numpy; *lazy* only where a bound lets a set into
-the top 10, and finds the same ten. The portfolios are synthetic, with the covariance of real ones.
+Sequences of K candidate trades are scored with tables of pairs, so the cost of a sequence does
+not depend on the number of securities. *Plain Python* is the formula, one sequence at a time,
+without CVaR95. *C* is a plain loop over the same tables, compiled with `cc -O3`. With CVaR95 over
+500 windows, *full* computes it for every sequence, in numpy. *Lazy* computes it only if a bound
+admits a set to the top 10, and finds the same ten. The portfolios are synthetic, with the
+covariance of real ones.
 
 """
 
 SEARCH = """\
 ## Finding the best set
 
-{instances} portfolios made of the demo's real prices at dates from 2016 to 2022, {low} to {high}
-candidate trades each. Shares are of the gain of the best set there is, proven by our certificate,
-over doing nothing; sizes are not yet tuned lot by lot here (a plan's are). SCIP solves the same
+{instances} portfolios from the demo's real prices at dates from 2016 to 2022, with {low} to
+{high} candidate trades each. Shares are of the gain over doing nothing of the best set, which our
+certificate proves. Unlike in a plan, sizes are not tuned lot by lot here. SCIP solves the same
 problem as a mixed-integer program and stops after {limit5:g} s at depth 5, {limit10:g} s at depth
 10. *Rounding* takes our own continuous optimum, rounds it with PyPortfolioOpt's
 `DiscreteAllocation`, and keeps as many of the largest trades as depth and limits allow.
@@ -95,40 +97,39 @@ problem as a mixed-integer program and stops after {limit5:g} s at depth 5, {lim
 PLAN = """\
 ## A whole plan
 
-Seconds of the planner alone, imported and warm (on a busy machine more than those of the
-processor), and the peak memory of its process. 20 securities
-are the demo's; the larger portfolios are **synthetic**, simulated from its real returns.
+Seconds of the planner alone, imported and warm, and the peak memory of its process. On a busy
+machine the seconds are more than those of the processor. The 20 securities are the demo's; the
+larger portfolios are **synthetic**, simulated from its real returns.
 
 """
 
 PEERS = """\
 ## Beside other libraries
 
-skfolio, PyPortfolioOpt and cvxportfolio choose *weights* and do that with far more models than we
-have; whoever wants weights should use them. This is about the other task: from prices and holdings
-to a short list of whole-share trades. Each says as much of it as it can, in the way its
-documentation leads to, in a fresh process on the demo's portfolio; so the results differ, and
-only the effort is compared.
+skfolio, PyPortfolioOpt and cvxportfolio choose *weights*, with far more models than we have. Use
+them if you want weights. This compares another task: from prices and holdings to a short list of
+whole-share trades. Each library does as much of it as it can, as its documentation suggests, in a
+new process on the demo's portfolio. The results differ, so only the effort is compared.
 
 """
 
 LINK = """\
 ## The link
 
-The Yun's firmware, executed by simavr, on a line of 250,000 baud; times are those of the simulated
-clock. A call is a heartbeat or a frame, repeated up to eight times; damaged are bytes on their way
-in both directions. A press that was lost to a full queue is counted, and told.
+The Yun's firmware in simavr, on a line of 250,000 baud; times are those of the simulated clock. A
+call is a heartbeat or a frame, repeated up to eight times. Bytes are damaged in both directions.
+A press that is lost to a full queue is counted and reported.
 
 """
 
 
 def benchmarks_markdown(saved: Path = SAVED) -> str:
-    """The page."""
+    """Return the page."""
     return page(json.loads(saved.read_text(encoding="utf-8")))
 
 
 def page(results: Results) -> str:
-    """The page of these results; what was not measured is left out."""
+    """Return the page of these results; benchmarks without a result are left out."""
     parts = [HEAD, targets(results)]
     for name, write in (
         ("evaluator", evaluator),
@@ -152,7 +153,7 @@ def at(result: Results, key: str) -> Any:  # noqa: ANN401 - whatever was stored
 
 
 def targets(results: Results) -> str:
-    """Every promise beside what was measured."""
+    """Return the table of targets and measured values."""
     rows = []
     for target in TARGETS:
         value = at(results, f"{target.benchmark}.{target.key}")
@@ -251,7 +252,7 @@ def search(result: Results) -> str:
         + markdown_table(head, rows)
         + f"\nOf {both['instances']} problems the certificate closed {both['certificate_closed']}"
         f" and SCIP {both['scip_closed']}; on {both['agree']} of the {both['closed']} that both"
-        f" closed they agree to 1e-6. Bounds below what SCIP found: {both['false_bounds']}. SCIP"
+        f" closed they agree to 1e-6. Bounds below SCIP's result: {both['false_bounds']}. SCIP"
         f" took {number(both['time_ratio'])} times as long (median).\n"
     )
 

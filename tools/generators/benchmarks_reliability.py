@@ -12,8 +12,8 @@ Result = Mapping[str, Any]
 HEAD = """\
 ## The appliance
 
-The demo's home with the real planner, on this computer: what is watched, what goes wrong on
-purpose, and a thousand presses ([reliability.md](reliability.md) says how).
+The demo's home with the real planner, on this computer: the cost of events and logs, injected
+faults, and a thousand presses ([reliability.md](reliability.md) describes the method).
 
 """
 
@@ -25,46 +25,45 @@ def appliance(results: Mapping[str, Result]) -> str:
 
 
 def pressed(result: Result) -> str:
-    """From a press to its plan, and what waiting costs."""
+    """Return the times of a press, and the cost of an idle appliance."""
     return (
         f"From a press to its plan on the matrix: {number(result['press_to_frame_ms'])} ms (median;"
-        " the press takes 100 ms of it, the wait for a second one 300 ms, during which the plan is"
-        f" made already). Waiting takes {result['idle_cpu_fraction']:.2%} of a processor; daemon"
-        f" and planner hold {number(result['daemon_rss_mb'])} and {number(result['worker_rss_mb'])}"
-        " MiB.\n"
+        " the press takes 100 ms of it, the wait for a second one 300 ms, during which the plan"
+        f" already runs). An idle appliance takes {result['idle_cpu_fraction']:.2%} of a processor;"
+        f" daemon and planner hold {number(result['daemon_rss_mb'])} and"
+        f" {number(result['worker_rss_mb'])} MiB.\n"
     )
 
 
 def watched(result: Result) -> str:
-    """What events, log, journal and metrics cost, and how awake the daemon stays."""
+    """Return the cost of events, log, journal and metrics, and the delays of the daemon."""
     late = ", ".join(f"{number(ms)} ms ({what})" for what, ms in result["stall_ms"].items())
     return (
-        f"Being watched makes a plan of {number(result['plan_cpu_ms'])} ms take"
+        f"Events and logs make a plan of {number(result['plan_cpu_ms'])} ms take"
         f" {number(result['overhead_ratio'], 4)} times the processor time in its own process. With"
-        " what the daemon then does (bus, log, journal, metrics) it adds"
+        " the daemon's part (bus, log, journal, metrics) they add"
         f" {number(result['overhead_cpu_ms'])} ms to a press of"
         f" {number(result['press_cpu_ms'])} ms: {number(result['overhead_ratio_press'], 4)} times."
-        " The daemon's loop"
-        f" was late by at most, while its planner planned, hung and died: {late}; of that at most"
-        f" {number(result['max_loop_stall_unqueued_ms'])} ms while the machine had a processor for"
-        " it.\n"
+        " Largest delays"
+        f" of the daemon's loop while its planner planned, hung and died: {late}; of these at most"
+        f" {number(result['max_loop_stall_unqueued_ms'])} ms while a processor was free.\n"
     )
 
 
 def troubled(result: Result) -> str:
-    """What broke, and how soon all worked again."""
+    """Return the violations, and the time of recovery."""
     return (
-        f"In {result['scenarios']} stories of several troubles at a time, with"
-        f" {sum(result['troubles'].values())} troubles, {result['presses']} presses that were"
+        f"In {result['scenarios']} stories with several faults at a time, with"
+        f" {sum(result['troubles'].values())} faults, {result['presses']} presses that were"
         f" acknowledged and {result['daemons']} starts of the daemon, {result['violations']}"
-        " promises broke. From the end of the troubles to a new plan on the matrix:"
+        " promises broke. From the end of the faults to a new plan on the matrix:"
         f" {number(result['recovery_s_median'], 2)} s (median), at most"
         f" {number(result['recovery_s_max'], 2)} s.\n"
     )
 
 
 def endured(result: Result) -> str:
-    """What a thousand presses lost, and what grew."""
+    """Return the losses of a thousand presses, and the growth of memory."""
     rows = [
         (name, *(number(size) for size in result[f"{name}_mb"][::3]))
         for name in ("daemon", "worker")
@@ -81,12 +80,12 @@ def endured(result: Result) -> str:
 
 
 def stored(result: Result) -> str:
-    """What faults cost configurations."""
+    """Return the effect of injected faults on configurations."""
     return (
         f"Of {result['points']} faults injected into the storing of configurations, one system call"
         f" at a time, {result['lost_acknowledged']} lost a version that was acknowledged,"
-        f" {result['torn']} left a torn one, {result['unrecovered']} needed a human. A commit takes"
-        f" {number(result['commit_ms'], 2)} ms with both its fsyncs.\n"
+        f" {result['torn']} left a torn one, {result['unrecovered']} needed manual repair. A commit"
+        f" takes {number(result['commit_ms'], 2)} ms with both its fsyncs.\n"
     )
 
 

@@ -33,28 +33,28 @@ BUCKET_HEAD = """\
 #:schema ../schema/bucket.json
 # {title}
 #
-# Every setting stands here with its default, behind a `#`. To change one, delete that `#` and edit
-# the value; what stays behind a `#` follows the defaults of the version that is installed.
-# Check your work with: trader config check {bucket}
+# Every setting is listed with its default, behind a `#`. To change one, delete that `#` and edit
+# the value. Settings that stay behind a `#` follow the defaults of the installed version.
+# Check your changes with: trader config check {bucket}
 """
 DEVICE_HEAD = """\
 #:schema schema/device.json
-# The board: link, display, buttons, limits. Every setting stands here with its default, behind a
-# `#`; to change one, delete that `#` and edit the value.
+# The board: link, display, buttons, limits. Every setting is listed with its default, behind a `#`.
+# To change one, delete that `#` and edit the value.
 """
 MODULES_HEAD = """\
 # NAME = true (on, as below), false (off), or { key = value } (on, with other parameters).
 """
 SECTION_TEXTS = {
-    "objective": "What a good portfolio is: weights of the objective, per year.",
+    "objective": "Weights of the objective, per year: what makes a good portfolio.",
     "estimation": "How expected returns and risk are estimated from daily closes.",
-    "costs": "What a trade costs.",
+    "costs": "Costs of a trade.",
     "constraints": "Hard limits; no module switches them off.",
-    "search": "How hard to look.",
+    "search": "Effort of the search.",
     "opportunity_calculators": "Reasons to trade.",
     "pattern_generators": "Trades that make sense together; where the search begins.",
     "sequence_generators": "How sets of trades are found.",
-    "filters": "What is left out of consideration.",
+    "filters": "Trades to leave out.",
 }
 
 SATELLITE_SETTINGS: Mapping[str, Any] = {

@@ -24,24 +24,25 @@ Generated from `messages.py`; do not edit. Versions {oldest} to {newest}.
 A **Packet** is `type u8 | packet_id u8 | body | CRC16`, the body at most {body_max} bytes. The CRC
 is CRC-16/GENIBUS (polynomial 0x1021, start 0xFFFF, complemented; `123456789` gives `D64E`), high
 byte first. On a raw line a packet is COBS-encoded and ends with `00`; empty stretches between
-zeros mean nothing, and a sender may put a zero in front to end whatever garbage is under way.
+zeros are ignored, and a sender may send a zero first to end earlier garbage.
 
 The body is one msgpack array with exactly the fields of its message, each value in its shortest
 form, and nothing after it. HELLO and HELLO_REPLY never change.
 
-A request is answered with its own packet id, a repeated one again. Per direction one request is
-outstanding. The host sends a request again after {retransmit_ms} ms, {retransmits} times, and then
-HELLO every {hello_ms} ms. The board sends the oldest button event again every {edge_ms} ms until
-it is acknowledged; the host acknowledges when it stands in its journal. Heartbeats come every
-{heartbeat_ms} ms; the board shows that it is alone after {stale_ms} ms without a packet of its
-session and sends nothing unasked before HELLO and after {silent_ms} ms.
+The answer to a request has the packet id of the request; a repeated request is answered again. In
+each direction one request is outstanding. The host sends a request again after {retransmit_ms}
+ms, {retransmits} times, and then HELLO every {hello_ms} ms. The board sends the oldest button
+event again every {edge_ms} ms until it is acknowledged; the host acknowledges it once it is in
+its journal. Heartbeats come every {heartbeat_ms} ms. After {stale_ms} ms without a packet of its
+session, the board shows that it has no host. Before HELLO, and after {silent_ms} ms without a
+packet, it sends no button events.
 
 Through arduino-router the same packets travel without COBS, each as the one `bin` of a
 MessagePack-RPC call: `[0, id, "{call}", [packet]]`, answered with `[1, id, nil, packet]`, or with
 nil for a packet that has no answer or was damaged. Button events are notices
-`[2, "{events}", [packet]]`. Both ends register their method with `$/register`: the board again
+`[2, "{events}", [packet]]`. Both ends register their method with `$/register`. The board repeats it
 after {stale_ms} ms in which no packet but HELLO came, the host with every packet until the router
-agrees. `$/cancelRequest` is never sent. After {deaf} HELLOs without any answer the host lets the
+agrees. `$/cancelRequest` is never sent. After {stuck} HELLOs without any answer, the host makes the
 router close and open the serial line.
 """
 
@@ -62,7 +63,7 @@ def protocol_markdown() -> str:
         silent_ms=_ms(timing.silent_s),
         call=CALL.decode(),
         events=EVENTS.decode(),
-        deaf=STUCK_HELLOS,
+        stuck=STUCK_HELLOS,
     )
     return head + "".join(_section(spec) for spec in MESSAGES)
 

@@ -91,7 +91,7 @@ def test_the_section_about_the_appliance_tells_what_broke_and_what_grew() -> Non
         }
     )
     for words in (
-        "with 5 troubles, 99 presses",
+        "with 5 faults, 99 presses",
         "31 starts of the daemon, 3 promises broke",
         "1.3 s (median), at most 9 s",
         "1,000 presses on the Yun's firmware and one daemon gave 999 plans; lost or doubled: 1.",
