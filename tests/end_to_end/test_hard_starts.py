@@ -46,7 +46,7 @@ def test_without_a_home_it_waits_says_so_and_serves_the_one_that_comes(tmp_path:
     with WaitingSimulation(home) as appliance:
         wait_for_fault(appliance, Fault.HOME_MISSING)
         waiting = appliance.wait_for("daemon", "WaitingForHome")
-        assert "no trader home findings here" in waiting.record["data"]["problem"]
+        assert "no trader home found here" in waiting.record["data"]["problem"]
         assert ids(health(home)) >= {"home_missing"}
         appliance.press()
         small_home(home)
