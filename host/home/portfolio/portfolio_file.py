@@ -19,7 +19,7 @@ from host import limits
 from host.clock import utc_now
 from host.home.storage.model_problems import model_problems
 from host.home.storage.problems import ConfigFileError, PortfolioFileError
-from host.home.storage.toml_file import TomlDocument, locate_problems, parse_toml, read_toml
+from host.home.storage.toml_file import TomlDocument, locate_problems, read_toml
 from planner_core.errors import ConfigProblem
 
 if TYPE_CHECKING:
@@ -206,20 +206,6 @@ def read_portfolio(
     """
     try:
         document = read_toml(path, limits.PORTFOLIO_BYTES_MAX)
-    except ConfigFileError as error:
-        raise PortfolioFileError(error.problems) from None
-    return check_portfolio(document, as_of, now)
-
-
-def parse_portfolio(
-    text: str,
-    source: str,
-    as_of: datetime.date | None = None,
-    now: Callable[[], datetime.datetime] = utc_now,
-) -> PortfolioFile:
-    """Read a portfolio from a text; see `read_portfolio`."""
-    try:
-        document = parse_toml(text, source, limits.PORTFOLIO_BYTES_MAX)
     except ConfigFileError as error:
         raise PortfolioFileError(error.problems) from None
     return check_portfolio(document, as_of, now)

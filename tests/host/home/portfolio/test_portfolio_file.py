@@ -1,4 +1,4 @@
-"""A portfolio file: everything wrong with it is said at once, at its place."""
+"""A portfolio file: all problems are reported at once, each with its place."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host import limits
-from host.home.portfolio.portfolio_file import PortfolioFile, parse_portfolio, read_portfolio
-from host.home.storage.problems import PortfolioFileError
+from host.home.portfolio.portfolio_file import PortfolioFile, check_portfolio, read_portfolio
+from host.home.storage.problems import ConfigFileError, PortfolioFileError
+from host.home.storage.toml_file import parse_toml
 from tests.host.small_home import PORTFOLIO
 
 BASE = 'base_currency = "USD"\n'
@@ -26,7 +27,11 @@ def clock() -> datetime:
 
 
 def read(text: str, as_of: date | None = None) -> PortfolioFile:
-    return parse_portfolio(text, "core.toml", as_of, clock)
+    try:
+        document = parse_toml(text, "core.toml", limits.PORTFOLIO_BYTES_MAX)
+    except ConfigFileError as error:
+        raise PortfolioFileError(error.problems) from None
+    return check_portfolio(document, as_of, clock)
 
 
 def refusal_of(text: str, as_of: date | None = None) -> tuple[str, ...]:
