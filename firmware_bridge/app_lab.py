@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 
 FIRMWARE: Final = Path(__file__).parent / "firmware"
-APP_NAME: Final = "arduino-trader-board"
 
 
 def app_files(folder: Path) -> dict[Path, Path]:

@@ -68,14 +68,6 @@ SOCKET: Final = Bitmap.from_art(
     "..#.",
     "###.",
 )
-HEART: Final = Bitmap.from_art(
-    ".##.##.",
-    "#######",
-    "#######",
-    ".#####.",
-    "..###..",
-    "...#...",
-)
 HEART_SMALL: Final = Bitmap.from_art(
     ".#.#.",
     "#####",

@@ -170,11 +170,6 @@ class Link:
         self._has_events.set()
 
     @property
-    def is_connected(self) -> bool:
-        """True while a session with the board is open."""
-        return self.session.state is HostState.READY
-
-    @property
     def board(self) -> HelloReply | None:
         """The board's last HELLO_REPLY; it stays while the board is away."""
         return self.session.board

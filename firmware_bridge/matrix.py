@@ -32,8 +32,8 @@ class Frame:
 
     Examples
     --------
-    >>> Frame.blank().with_pixel(2, 1, 7).level(2, 1)
-    7
+    >>> Frame.blank().level(2, 1)
+    0
     """
 
     levels: bytes
@@ -76,12 +76,6 @@ class Frame:
     def rows(self) -> list[list[int]]:
         """Return 8 rows of 13 levels."""
         return [list(self.levels[y * COLUMNS : (y + 1) * COLUMNS]) for y in range(ROWS)]
-
-    def with_pixel(self, x: int, y: int, level: int) -> Frame:
-        """Return this frame with one pixel changed."""
-        changed = bytearray(self.levels)
-        changed[y * COLUMNS + x] = level
-        return Frame(bytes(changed))
 
     def dimmed(self, numerator: int, denominator: int) -> Frame:
         """Return this frame with every level scaled; a lit pixel stays lit."""
@@ -130,11 +124,6 @@ class Font:
         """Return the number of columns of a text."""
         return sum(self.glyph(character).width + 1 for character in text) - 1 if text else 0
 
-    def scroll_steps(self, text: str, columns: int = COLUMNS) -> int:
-        """Return the steps of one round of `Canvas.scrolling_text`; 1 for a text that fits."""
-        width = self.width(text)
-        return 1 if width <= columns else SCROLL_HOLD + width + SCROLL_GAP
-
 
 class Canvas:
     """Draws a frame, starting from a dark one or from another frame."""
@@ -175,23 +164,6 @@ class Canvas:
     def centred_text(self, y: int, text: str, font: Font, level: int = LEVEL_MAX) -> None:
         """Write a text in the middle of the row."""
         self.text((COLUMNS - font.width(text)) // 2, y, text, font, level)
-
-    def scrolling_text(
-        self,
-        y: int,
-        text: str,
-        font: Font,
-        step: int,
-        level: int = LEVEL_MAX,
-    ) -> None:
-        """Write a text that moves one column to the left per step, unless it fits."""
-        steps = font.scroll_steps(text)
-        if steps == 1:
-            self.centred_text(y, text, font, level)
-            return
-        moved = max(step % steps - SCROLL_HOLD, 0)
-        self.text(-moved, y, text, font, level)
-        self.text(font.width(text) + SCROLL_GAP - moved, y, text, font, level)
 
     def progress(self, y: int, fraction: float, level: int = LEVEL_MAX) -> None:
         """Fill a row from the left, 0 to 1; the level of its last pixel shows parts of a pixel."""

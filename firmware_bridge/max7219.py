@@ -44,16 +44,6 @@ class Max7219Chain:
             registers[self._shifted[at] & 0x0F] = self._shifted[at + 1]
 
     @property
-    def is_set_up(self) -> bool:
-        """True if both drivers show raw rows, all eight of them, and not their test picture."""
-        return all(
-            not registers[_DECODE]
-            and not registers[_TEST] & 1
-            and registers[_SCAN_LIMIT] == ROWS - 1
-            for registers in self._registers
-        )
-
-    @property
     def brightness(self) -> int:
         """0 for dark, to 15."""
         left = self._registers[0]

@@ -35,8 +35,6 @@ ROUTER_SERIAL: Final = "/dev/ttyHS1"  # what arduino-router.service opens on an 
 REQUEST: Final = 0
 ANSWER: Final = 1
 NOTICE: Final = 2
-REQUEST_ARITY: Final = 4
-NOTICE_ARITY: Final = 3
 NOT_AVAILABLE: Final = 2  # the router's error code for a method without a route
 
 # If noise damages a length, the router waits for the end of a message that never ends. It then

@@ -188,36 +188,3 @@ class RouterPort:
 def port_at(path: str, *, baud: int = BAUD) -> Port:
     """Return the port at a path: a socket (``.sock``) of the router, or a serial device."""
     return RouterPort(path) if path.endswith(SOCKET_SUFFIX) else SerialPort(path, baud=baud)
-
-
-class MemoryPort:
-    """A port without a device: each opening makes a new far end in ``peer``."""
-
-    def __init__(self, name: str = "memory") -> None:
-        self.name = name
-        self.peer: Transport | None = None
-        self.is_present = True
-
-    def open(self) -> Transport:
-        """Open it, or raise LinkError while it is not present."""
-        if not self.is_present:
-            raise LinkError(f"cannot open {self.name}", port=self.name, code="port")
-        self.hang_up()
-        ours, self.peer = memory_pair(self.name)
-        return ours
-
-    def carrier(self) -> Carrier:
-        """Return COBS, as on a serial line."""
-        return CobsCarrier()
-
-    def hang_up(self) -> None:
-        """Close the far end, like a board that is unplugged; harmless when repeated."""
-        if self.peer is not None:
-            self.peer.close()
-            self.peer = None
-
-
-def memory_pair(name: str = "memory") -> tuple[Transport, Transport]:
-    """Return the two ends of a line inside this process."""
-    ours, theirs = socket.socketpair()
-    return SocketTransport(name, ours), SocketTransport(f"{name} (far end)", theirs)

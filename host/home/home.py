@@ -81,11 +81,6 @@ class Home:
         return self.root / "presets"
 
     @property
-    def plugins_dir(self) -> Path:
-        """The user's own modules."""
-        return self.root / "plugins"
-
-    @property
     def journal_dir(self) -> Path:
         """The audit trail."""
         return self.root / "journal"
@@ -123,10 +118,6 @@ class Home:
     def config_history_dir(self, bucket_id: str) -> Path:
         """Return the folder of the versions of a bucket's configuration."""
         return self.root / "history" / "config" / check_bucket_id(bucket_id)
-
-    def portfolio_history_dir(self, bucket_id: str) -> Path:
-        """Return the folder of the versions of a bucket's portfolio."""
-        return self.root / "history" / "portfolio" / check_bucket_id(bucket_id)
 
     def bucket_ids(self) -> tuple[str, ...]:
         """Return the buckets that have a portfolio, sorted; none when they cannot be listed."""

@@ -47,7 +47,6 @@ class Subscription:
     queue_max: int
     wants_type: Callable[[type[Event], str], bool] = every_type
     queue: deque[Event] = field(default_factory=deque)
-    delivered: int = 0
     failures: int = 0
     dropped: int = 0
     dropped_unreported: int = 0
@@ -180,7 +179,6 @@ class EventBus:
             result = subscription.handler(event)
             if inspect.isawaitable(result):
                 await result
-            subscription.delivered += 1
         except Exception as error:  # noqa: BLE001 - an error of one subscriber stays its own
             self._count_failure(subscription, error)
         finally:

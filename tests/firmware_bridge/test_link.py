@@ -22,9 +22,10 @@ from firmware_bridge.link import EVENTS_MAX, RETRY_MAX_S, UNSENT_MAX, Link
 from firmware_bridge.matrix import Frame
 from firmware_bridge.messages import Edge, Hello
 from firmware_bridge.session import HostState
-from firmware_bridge.transport import MemoryPort, Transport, memory_pair
+from firmware_bridge.transport import Transport
 from firmware_bridge.wire import CobsCarrier, Packet
 from tests.firmware_bridge.board_process import until, wait_for_event
+from tests.firmware_bridge.memory_port import MemoryPort, memory_pair
 
 
 class BoardOnPort:
@@ -89,7 +90,7 @@ def test_a_link_connects_shows_and_confirms_over_a_port_in_memory() -> None:
             assert len(board.session.edges) == 1
             link.confirm(down.edge_id)
             await until(lambda: not board.session.edges)
-            assert link.is_connected
+            assert link.session.state is HostState.READY
             assert link.statistics.rtt_max_ms > 0
             board.hang_up()
 
@@ -211,7 +212,7 @@ def test_a_link_that_was_replaced_says_so_gives_its_port_back_and_returns_much_l
             board = await replaced(link, port)
             old_id = link.session.session_id
             await until(lambda: not board.is_plugged)  # its line was closed
-            assert not link.is_connected
+            assert link.session.state is not HostState.READY
             await wait_for_event(link, PortOpened)
             again = BoardOnPort(port, board.session)
             await wait_for_event(link, BoardConnected)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from firmware_bridge.errors import MessageError
 from firmware_bridge.fonts import LARGE, SMALL
 from firmware_bridge.matrix import Bitmap, Canvas, Font, Frame
-from firmware_bridge.messages import COLUMNS, ROWS
+from firmware_bridge.messages import COLUMNS
+from tests.firmware_bridge.pixels import lit
 
 frames = st.lists(st.integers(0, 7), min_size=104, max_size=104).map(lambda v: Frame(bytes(v)))
 FONTS = pytest.mark.parametrize("font", [SMALL, LARGE], ids=["small", "large"])
@@ -28,7 +29,7 @@ def test_a_frame_survives_packing_and_listing(frame: Frame) -> None:
 
 
 def test_two_levels_share_a_byte_and_the_first_is_high() -> None:
-    frame = Frame.blank().with_pixel(0, 0, 7).with_pixel(1, 0, 2).with_pixel(12, 7, 5)
+    frame = lit((0, 0, 7), (1, 0, 2), (12, 7, 5))
     assert frame.packed()[0] == 0x72
     assert frame.packed()[-1] == 0x05
     assert frame.level(12, 7) == 5
@@ -64,7 +65,7 @@ def test_what_is_drawn_outside_is_cut_off(x: int, y: int, text: str) -> None:
 
 
 def test_a_canvas_can_start_from_a_frame_and_leaves_it_as_it_was() -> None:
-    frame = Frame.blank().with_pixel(3, 3, 4)
+    frame = lit((3, 3, 4))
     canvas = Canvas(frame)
     canvas.pixel(0, 0)
     assert frame.level(0, 0) == 0
@@ -113,53 +114,6 @@ def test_text_is_drawn_where_it_was_told_to_be() -> None:
         ".444.4.4.....",
         ".............",
     ]
-
-
-def test_a_text_that_fits_stands_in_the_middle() -> None:
-    canvas = Canvas()
-    canvas.scrolling_text(0, "HI", SMALL, step=5)
-    assert picture(canvas)[2] == "...777.777..."[:3] + "777..7......."[:10]
-    assert SMALL.scroll_steps("HI") == 1
-
-
-def test_a_text_that_does_not_fit_rests_then_passes_and_begins_again() -> None:
-    text = "ARDUINO"
-    steps = SMALL.scroll_steps(text)
-
-    def at(step: int) -> list[str]:
-        canvas = Canvas()
-        canvas.scrolling_text(1, text, SMALL, step)
-        return picture(canvas)
-
-    assert at(0) == at(8) != at(9)
-    assert [row[1:] for row in at(8)] == [row[:-1] for row in at(9)]
-    assert at(steps) == at(0)
-    assert len({tuple(at(step)) for step in range(8, steps)}) == steps - 8
-
-
-@pytest.mark.parametrize(
-    ("fraction", "row"),
-    [
-        (0.0, "1111111111111"),
-        (-1.0, "1111111111111"),
-        (0.5, "7777774111111"),
-        (1.0, "7777777777777"),
-        (7.0, "7777777777777"),
-        (float(1 / 13), "7111111111111"),
-    ],
-)
-def test_progress_fills_a_row_finer_than_a_pixel(fraction: float, row: str) -> None:
-    canvas = Canvas()
-    canvas.progress(ROWS - 1, fraction)
-    assert picture(canvas)[-1] == row
-
-
-@given(st.floats(0, 1), st.floats(0, 1))
-def test_more_progress_never_looks_like_less(a: float, b: float) -> None:
-    low, high = Canvas(), Canvas()
-    low.progress(0, min(a, b))
-    high.progress(0, max(a, b))
-    assert sum(low.frame().levels) <= sum(high.frame().levels)
 
 
 def test_a_bar_grows_upwards_and_its_top_is_a_fraction() -> None:

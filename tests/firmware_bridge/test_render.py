@@ -9,6 +9,7 @@ import numpy as np
 
 from firmware_bridge.matrix import Frame
 from firmware_bridge.render import encode_png, to_ansi, to_png, to_text
+from tests.firmware_bridge.pixels import lit
 from tests.firmware_bridge.sample_frames import numbered_frame
 
 
@@ -48,7 +49,7 @@ def test_a_png_can_be_read_back_pixel_by_pixel() -> None:
 
 
 def test_a_picture_is_brightest_where_the_led_is_lit() -> None:
-    pixels = pixels_of(to_png(Frame.blank().with_pixel(2, 1, 7))).astype(int).sum(axis=2)
+    pixels = pixels_of(to_png(lit((2, 1, 7)))).astype(int).sum(axis=2)
     y, x = np.unravel_index(int(pixels.argmax()), pixels.shape)
     assert (int(x) - 18) // 28 == 2
     assert (int(y) - 18) // 28 == 1

@@ -24,8 +24,9 @@ from firmware_bridge.events import (
     Reason,
 )
 from firmware_bridge.link import Link
-from firmware_bridge.matrix import Canvas, Frame
+from firmware_bridge.matrix import Canvas
 from firmware_bridge.messages import Board, Edge
+from firmware_bridge.session import HostState
 from firmware_bridge.transport import SerialPort
 from tests.firmware_bridge.board_process import (
     PATIENCE_S,
@@ -35,9 +36,10 @@ from tests.firmware_bridge.board_process import (
     until,
     wait_for_event,
 )
+from tests.firmware_bridge.pixels import lit
 from tests.firmware_bridge.sample_frames import numbered_frame
 
-CORNER = Frame.blank().with_pixel(12, 7, 5)
+CORNER = lit((12, 7, 5))
 
 
 @pytest.fixture
@@ -217,7 +219,7 @@ def test_firmware_of_another_version_is_told_as_such(tty: Path) -> None:
             event = await wait_for_event(link, FirmwareIncompatible)
             assert (event.board.protocol_min, event.board.protocol_max) == (9, 9)
             await board.wait_for("hello", accepted=False)
-            assert not link.is_connected
+            assert link.session.state is not HostState.READY
 
     asyncio.run(run())
 

@@ -15,7 +15,7 @@ from firmware_bridge.events import EdgeId
 from host.appliance.presses.press_log import ANSWERS, VERDICTS, edge_ids
 from host.home.config.history import ConfigHistory
 from host.home.home import Home
-from host.telemetry.journal.reader import read_journal
+from host.telemetry.journal.reader import Reading, open_journal, read_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,10 +24,16 @@ if TYPE_CHECKING:
     from tools.chaos.witness import Witness
 
 
+def read_records(root: Path, records: list[JournalRecord]) -> Reading:
+    """Add the records of a home's journal to a list; return what was read."""
+    with open_journal(root / "journal") as files:
+        return read_files(files, lambda line: records.append(line.record))
+
+
 def journal(root: Path) -> list[JournalRecord]:
     """Return the records in the journal of a home."""
     records: list[JournalRecord] = []
-    read_journal(root / "journal", records.append)
+    read_records(root, records)
     return records
 
 
@@ -55,7 +61,7 @@ def presses_without_verdict(records: Iterable[JournalRecord]) -> set[EdgeId]:
 def broken_promises(root: Path) -> Iterator[str]:
     """Yield the violations in a home after its daemon has settled everything and ended."""
     records: list[JournalRecord] = []
-    reading = read_journal(root / "journal", records.append)
+    reading = read_records(root, records)
     flaws = (reading.bytes_cut, reading.lines_damaged, reading.links_broken)
     if any(flaws):
         yield f"the journal is damaged: bytes cut, lines damaged, links broken {flaws}"

@@ -31,7 +31,6 @@ class Witness:
     pictures: list[tuple[float, Rows]] = field(default_factory=list)
     edges: list[BoardEdge] = field(default_factory=list)
     acked: list[BoardEdge] = field(default_factory=list)
-    lost_by_reset: int = 0
 
     def follow(self, event: SimulatedEvent) -> None:
         """Record an event."""
@@ -44,7 +43,6 @@ class Witness:
             self.pictures.append((event.at_s, rows))
         if event.kind == "reset":
             self.boot_id = int(record["boot_id"])
-            self.lost_by_reset = int(record["lost_reset"])
         elif event.kind == "edge":
             self.edges.append((self.boot_id, int(record["event_id"])))
         elif event.kind == "edge_acked":

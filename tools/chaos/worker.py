@@ -89,8 +89,6 @@ MISDEEDS: Final[dict[str, Callable[[], Any]]] = {
     "eat": eat,
     "fork": fork,
 }
-DEADLY: Final = frozenset({"hang", "crash", "leave"})
-"""These end the process."""
 
 
 class Chaotic(OpportunityCalculator[ModuleParameters]):

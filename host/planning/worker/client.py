@@ -134,11 +134,6 @@ class WorkerClient:
         """The id of the process, while there is one."""
         return None if self._process is None else self._process.pid
 
-    @property
-    def is_busy(self) -> bool:
-        """True while the process works on a plan."""
-        return self._is_ready.is_set() and self._request is not None
-
     async def plan(
         self,
         trace_id: str,

@@ -184,18 +184,6 @@ def _shared_lock(folder: Path) -> Iterator[None]:
         yield
 
 
-def read_journal(folder: Path, on_record: Callable[[JournalRecord], None]) -> Reading:
-    """Call `on_record` with every record that can be read, oldest first.
-
-    Raises
-    ------
-    StorageError
-        When a file exists and cannot be read.
-    """
-    with open_journal(folder) as files:
-        return read_files(files, lambda line: on_record(line.record))
-
-
 def read_files(files: Iterable[JournalFile], on_line: Callable[[JournalLine], None]) -> Reading:
     """Read consecutive files of the journal, and check the chain."""
     reading = Reading()

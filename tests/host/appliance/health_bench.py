@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from firmware_bridge.link import LinkStatistics
-from firmware_bridge.transport import MemoryPort
 from host.appliance.health_monitor import HealthMonitor, LinkMonitor
 from host.appliance.screen import Screen
 from host.appliance.sd_notify import SILENT
@@ -18,6 +17,7 @@ from host.display.faults import Fault
 from host.health.monitor_state import MonitorState, read_monitor_state
 from host.home.home import Home
 from host.home.plan_store import PlanStore
+from tests.firmware_bridge.memory_port import MemoryPort
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DAY_S = 86_400.0

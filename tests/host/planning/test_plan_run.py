@@ -19,7 +19,6 @@ from host.home.storage.problems import PortfolioFileError
 from host.home.storage.toml_file import ConfigFileError
 from host.planning.plan_run import PlannedRun, RunOptions, make_plan
 from host.telemetry.events import new_trace_id
-from host.telemetry.journal.reader import read_journal
 from host.telemetry.journal.record import JournalRecord
 from planner_core.errors import ContextError
 from planner_core.events import Event, PlanningCompleted, PlanningStarted
@@ -29,6 +28,7 @@ from planner_core.model.plan import Outcome, Plan
 from planner_core.model.records import Side
 from planner_core.runtime import Runtime
 from tests.host.conftest import Trader
+from tests.host.journals import read_journal
 from tests.host.sample_plans import TRACE_ID, planned
 from tests.host.small_home import small_home
 

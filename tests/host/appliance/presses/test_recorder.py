@@ -24,9 +24,9 @@ from host.telemetry.events import (
     event_of,
 )
 from host.telemetry.journal.journal import Journal, JournalLimits
-from host.telemetry.journal.reader import read_journal
 from host.telemetry.journal.record import JournalRecord
 from planner_core.events import BestSequenceUpdated, Event, StageCompleted
+from tests.host.journals import read_journal
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 

@@ -90,6 +90,10 @@ CANNOT_START = PREAMBLE + "sys.exit(5)\n"
 Use = Callable[[WorkerClient], Awaitable[Any]]
 
 
+def is_busy(client: WorkerClient) -> bool:
+    return client._is_ready.is_set() and client._request is not None
+
+
 def with_worker(
     script: str, use: Use, *arguments: str, callbacks: WorkerCallbacks | None = None
 ) -> Any:
@@ -184,7 +188,7 @@ def test_only_the_cause_of_an_end_from_outside_is_uncertain(
     async def use(client: WorkerClient) -> bool:
         request = asyncio.ensure_future(client.plan("hang", "core", deadline_s, ignore))
         if is_killed:
-            await until(lambda: client.is_busy)
+            await until(lambda: is_busy(client))
             assert client.pid is not None
             os.kill(client.pid, signal.SIGKILL)
         with pytest.raises(PlanFailedError) as caught:
@@ -212,7 +216,7 @@ def test_a_cancel_that_is_ignored_is_enforced(monkeypatch: pytest.MonkeyPatch) -
 
     async def use(client: WorkerClient) -> str:
         request = asyncio.ensure_future(failure(client, "hang"))
-        await until(lambda: client.is_busy)
+        await until(lambda: is_busy(client))
         client.cancel("another")
         client.cancel("hang")
         return await request
@@ -269,7 +273,7 @@ def test_a_program_that_does_not_exist_fails_the_plan() -> None:
 def test_stopping_kills_a_process_that_is_busy() -> None:
     async def use(client: WorkerClient) -> int:
         request = asyncio.ensure_future(client.plan("hang", "core", 600, ignore))
-        await until(lambda: client.is_busy)
+        await until(lambda: is_busy(client))
         request.cancel()
         assert client.pid is not None
         return client.pid

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -51,10 +50,6 @@ class Bench:
 
     def data_of(self, event_type: str) -> list[Any]:
         return [event["data"] for event in self.events if event["event_type"] == event_type]
-
-    def on_disk(self, name: str) -> dict[str, Any]:
-        state: dict[str, Any] = json.loads((self.home.state_dir / name).read_text("utf-8"))
-        return state
 
 
 def with_planted(
