@@ -1,18 +1,12 @@
-"""Journals written and read at once, in the calling thread."""
+"""The records of a whole journal, as tests look at them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
-from host.telemetry.journal.journal import Journal
 from host.telemetry.journal.reader import Reading, open_journal, read_files
 from host.telemetry.journal.record import JournalRecord
-
-
-def append_now(journal: Journal, record: JournalRecord, durable: bool) -> None:
-    """Add a record without the journal's own thread."""
-    journal._append((record,), durable)
 
 
 def read_journal(folder: Path, on_record: Callable[[JournalRecord], None]) -> Reading:

@@ -16,9 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from host.telemetry.journal.journal import Journal, JournalLimits
-from host.telemetry.journal.reader import HEAD_NAME, read_journal
+from host.telemetry.journal.reader import HEAD_NAME
 from host.telemetry.journal.record import JournalRecord
 from host.telemetry.journal.verifier import verify_journal
+from tests.host.journals import read_journal
 
 SYSCALLS = (
     "fsync", "write", "rename", "unlink", "openat", "pwrite64", "close", "ftruncate", "truncate",

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from host.telemetry.journal.reader import HEAD_NAME, read_journal
+from host.telemetry.journal.reader import HEAD_NAME
 from host.telemetry.journal.record import JournalRecord
 from host.telemetry.journal.verifier import verify_journal
+from tests.host.journals import read_journal
 
 WRITER = """
 import sys

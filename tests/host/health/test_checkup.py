@@ -24,7 +24,6 @@ from host.home.plan_store import PlanStore
 from host.home.storage.instance_lock import InstanceLock
 from host.telemetry.journal.journal import Journal
 from host.telemetry.journal.record import JournalRecord
-from tests.host.journals import append_now
 
 NOW = datetime.now(UTC)
 HOUR = timedelta(hours=1)
@@ -48,7 +47,7 @@ def journal(home: Home, at: datetime = NOW - HOUR) -> Path:
     journal_writer = Journal(home.journal_dir)
     journal_writer.open(lambda _record: None)
     for name in ("One", "Two", "Three"):
-        append_now(journal_writer, JournalRecord(name, at), durable=False)
+        journal_writer.append_now(JournalRecord(name, at), durable=False)
     journal_writer.close()
     return journal_writer.path
 

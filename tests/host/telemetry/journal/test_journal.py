@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from host.errors import StorageError
 from host.telemetry.journal.journal import Journal
-from host.telemetry.journal.reader import Reading, read_journal
+from host.telemetry.journal.reader import Reading
 from host.telemetry.journal.record import NO_HASH, JournalRecord, line_hash
+from tests.host.journals import read_journal
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 

@@ -13,9 +13,10 @@ import pytest
 from host.errors import StorageError
 from host.limits import JOURNAL_CORRUPT_KEPT_MAX
 from host.telemetry.journal.journal import Journal, JournalLimits
-from host.telemetry.journal.reader import HEAD_NAME, finished_files, read_journal
+from host.telemetry.journal.reader import HEAD_NAME, finished_files
 from host.telemetry.journal.record import JournalRecord
 from host.telemetry.journal.verifier import Verification, verify_journal
+from tests.host.journals import read_journal
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
