@@ -62,18 +62,17 @@ def late(self, data, *, durable):
 Journal._write = late
 """,
     "removed before it is recorded": """
-victims = Journal._victims
+files_to_remove = Journal._files_to_remove
 def naive(self):
-    paths = victims(self)
-    for path in paths:
+    for path in files_to_remove(self):
         path.unlink()
-    self._owed = [owed for owed in self._owed if owed.event_type != 'JournalPruned']
+    self._pending = [event for event in self._pending if event.event_type != 'JournalPruned']
     return []
-Journal._victims = naive
+Journal._files_to_remove = naive
 """,
     "a failed write stays": """
 import os
-Journal._take_back = lambda self: None
+Journal._cut_failed_append = lambda self: None
 def naive(self, data, *, durable):
     os.write(self._descriptor, data)
     os.fsync(self._descriptor)
