@@ -95,7 +95,7 @@ class BreakerStore:
             return False
         unsaved = self._unsaved_keys()
         for key in {*self._saved, *on_disk} - set(unsaved):
-            self.breakers.put(on_disk.get(key, Breaker(key)))
+            self.breakers.store(on_disk.get(key, Breaker(key)))
         self._saved = on_disk
         self._signature = signature
         return True

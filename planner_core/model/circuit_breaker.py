@@ -165,7 +165,7 @@ class Breakers:
         """Return a module's breaker."""
         return self._breakers.get(key) or Breaker(key)
 
-    def put(self, breaker: Breaker) -> None:
+    def store(self, breaker: Breaker) -> None:
         """Replace a module's breaker."""
         if breaker.is_pristine:
             self._breakers.pop(breaker.key, None)
@@ -197,7 +197,7 @@ class Breakers:
         if state is None:
             return None
         after = self._after(before, state, signal, reason[:REASON_LENGTH_MAX])
-        self.put(after)
+        self.store(after)
         return None if after.state is before.state else Transition(before, after)
 
     def _after(self, before: Breaker, state: BreakerState, signal: Signal, reason: str) -> Breaker:

@@ -56,7 +56,7 @@ class CalculationCache:
         self._entries.move_to_end(key)
         return entry[1]
 
-    def put(self, key: Hashable, results: Results) -> None:
+    def store(self, key: Hashable, results: Results) -> None:
         """Add results; drop the least recently used ones if there is no room."""
         self._drop(key)
         self._entries[key] = (self._monotonic() + TTL_S, results)
@@ -112,10 +112,10 @@ class RunCache:
         """Return the module's results for the same inputs; None if there are none."""
         return None if self._cache is None else self._cache.get(self._key(module, parameters))
 
-    def put(self, module: AnyModule, parameters: ModuleParameters, results: Results) -> None:
+    def store(self, module: AnyModule, parameters: ModuleParameters, results: Results) -> None:
         """Add the module's results."""
         if self._cache is not None:
-            self._cache.put(self._key(module, parameters), results)
+            self._cache.store(self._key(module, parameters), results)
 
     def discard(self, module: AnyModule) -> None:
         """Drop all results of a module that failed."""

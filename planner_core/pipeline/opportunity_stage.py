@@ -62,7 +62,7 @@ def _calculate(
         return cached
     results = module.calculate(state, parameters)
     checked = checked_opportunities(module.key, results, state)
-    cache.put(module, parameters, checked)
+    cache.store(module, parameters, checked)
     return checked
 
 

@@ -1,4 +1,4 @@
-"""What the benchmarks compare computes the same, and what they compare on is what they say."""
+"""The contenders of a benchmark compute the same, on the inputs that it names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is locked, and what a wheel carries."""
+"""The locked requirements, and the contents of a wheel."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def test_every_locked_package_has_a_hash_and_no_lock_names_an_index(name: str) -
 def test_every_dependency_is_locked() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    wanted = {
+    requirements_of = {
         "run": project["dependencies"],
         "dev": [line for name in extras.keys() - {"soak", "bench"} for line in extras[name]],
         "soak": extras["soak"],
         "bench": extras["bench"],
     }
-    for lock, requirements in wanted.items():
+    for lock, requirements in requirements_of.items():
         locked = {pin["name"] for pin in PIN.finditer(lock_text(lock))}
         names = {re.split(r"[<>=~!\[; ]", line)[0].lower() for line in requirements}
         assert names <= locked, f"not in {lock}.lock: run make lock"

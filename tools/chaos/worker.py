@@ -110,15 +110,15 @@ class Chaotic(OpportunityCalculator[ModuleParameters]):
 
 def disable_cache() -> None:
     """Make every plan call the module: an earlier result must not hide what it does now."""
-    put = RunCache.put
+    store = RunCache.store
 
-    def put_of_others(
+    def store_of_others(
         cache: RunCache, module: AnyModule, parameters: ModuleParameters, results: Results
     ) -> None:
         if not isinstance(module, Chaotic):
-            put(cache, module, parameters, results)
+            store(cache, module, parameters, results)
 
-    RunCache.put = put_of_others  # type: ignore[assignment,method-assign] # wrapped from outside
+    RunCache.store = store_of_others  # type: ignore[assignment,method-assign] # wrapped from outside
 
 
 if __name__ == "__main__":

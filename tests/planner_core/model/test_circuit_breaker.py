@@ -129,7 +129,7 @@ def test_what_is_switched_off_by_hand_stays_off_until_it_is_reset() -> None:
 def test_what_the_table_does_not_name_changes_nothing(state: BreakerState, signal: Signal) -> None:
     breakers = breakers_at(FakeClock())
     breaker = Breaker(KEY, state, failures=1, openings=1, retry_s=10.0, since=NOW, reason="why")
-    breakers.put(breaker)
+    breakers.store(breaker)
     transition = breakers.signal(KEY, signal)
     expected = TRANSITIONS.get((state, signal), state)
     assert breakers.of(KEY).state is expected

@@ -142,7 +142,7 @@ def test_a_result_that_came_too_late_is_not_kept() -> None:
 def test_results_are_forgotten_after_their_time() -> None:
     clock = FakeClock()
     cache = CalculationCache(clock)
-    cache.put("a", (OPPORTUNITY,))
+    cache.store("a", (OPPORTUNITY,))
     clock.advance(TTL_S - 1)
     assert cache.get("a") == (OPPORTUNITY,)
     clock.advance(1)
@@ -156,11 +156,11 @@ def test_the_least_recently_used_go_when_there_is_no_room(monkeypatch: pytest.Mo
     monkeypatch.setattr(cache_module, "RESULTS_MAX", 6)
     cache = CalculationCache(FakeClock())
     for name in "abc":
-        cache.put(name, (OPPORTUNITY,))
+        cache.store(name, (OPPORTUNITY,))
     cache.get("a")
-    cache.put("d", (OPPORTUNITY,))
+    cache.store("d", (OPPORTUNITY,))
     assert [cache.get(name) is not None for name in "abcd"] == [True, False, True, True]
-    cache.put("e", (OPPORTUNITY,) * 5)
+    cache.store("e", (OPPORTUNITY,) * 5)
     assert [cache.get(name) is not None for name in "acde"] == [False, False, True, True]
-    cache.put("f", (OPPORTUNITY,) * 7)
+    cache.store("f", (OPPORTUNITY,) * 7)
     assert len(cache) == 0, "what does not fit at all is not kept"
