@@ -1,6 +1,6 @@
-"""The host's errors, under one root, each with a stable `code`; exit codes and lines made of them.
+"""The host's errors, under one root, each with a stable `code`; their exit codes and lines.
 
-Those that refuse a file and name the places are in `home/storage/problems.py`.
+Errors that refuse a file, with the places in it, are in `home/storage/problems.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
 USAGE_ERRORS = frozenset({"config_file", "config", "portfolio_file", "home", "usage"})
-"""Codes of errors that the user corrects in what they typed or wrote: exit code 2."""
+"""Codes of errors in a command line or a file of the user: exit code 2."""
 
 
 class HostError(Exception):
@@ -36,45 +36,45 @@ class HostError(Exception):
 
 
 class StorageError(HostError):
-    """The disk did not do what was asked: full, read-only, in the way, failing."""
+    """The disk is full, read-only or failing, or a path is blocked."""
 
     code = "storage"
 
 
 class HomeError(HostError):
-    """There is no home there, or no such bucket in it: the command was given a wrong name."""
+    """The home or the bucket does not exist."""
 
     code = "home"
 
 
 class HistoryError(HostError):
-    """There is no such version, or none that can be read."""
+    """A version does not exist, or cannot be read."""
 
     code = "history"
 
 
 class LostUpdateError(HostError):
-    """Somebody else changed the configuration meanwhile; writing would undo that unseen."""
+    """The configuration was changed by someone else; writing would undo that unnoticed."""
 
     code = "lost_update"
 
 
 class BackupError(HostError):
-    """A backup cannot be made, or the file that is to be restored is none, damaged or hostile."""
+    """A backup cannot be made, or the file to restore is not one, damaged or hostile."""
 
     code = "backup"
 
 
 class UsageError(HostError):
-    """The command line asks for something that is not there."""
+    """The command line names something that does not exist."""
 
     code = "usage"
 
 
 def expected_errors() -> tuple[type[HostError], type[PlannerError]]:
-    """Return the roots of all errors that are answered with a line.
+    """Return the roots of all errors that are printed as a line.
 
-    Asked for only once something was raised: a command that works need not wait for the import.
+    The import is inside, because only a command that fails needs it.
     """
     from planner_core.errors import PlannerError
 
@@ -82,7 +82,7 @@ def expected_errors() -> tuple[type[HostError], type[PlannerError]]:
 
 
 def exit_code_of(error: HostError | PlannerError) -> int:
-    """Return 2 for what the user corrects in a command line or a file of settings, else 1."""
+    """Return 2 for an error in a command line or a file of settings, else 1."""
     return EXIT_USAGE if error.code in USAGE_ERRORS else EXIT_FAILED
 
 
@@ -93,10 +93,10 @@ def error_lines(error: HostError | PlannerError) -> list[str]:
     return str(error).splitlines() or [type(error).__name__]
 
 
-def did_you_mean(name: str, known: Sequence[str], otherwise: str) -> str:
-    """Return a hint at the nearest known name, whatever its case, or else what is given."""
-    import difflib
+def did_you_mean(name: str, candidates: Sequence[str], otherwise: str) -> str:
+    """Return a hint at the nearest candidate, whatever its case, or else `otherwise`."""
+    import difflib  # slow to import, and only needed for a wrong name
 
-    by_lower = {candidate.lower(): candidate for candidate in known}
+    by_lower = {candidate.lower(): candidate for candidate in candidates}
     close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
     return f"did you mean `{by_lower[close[0]]}`?" if close else otherwise

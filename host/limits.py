@@ -1,7 +1,7 @@
-"""Every limit on what comes from outside, in one place.
+"""Every limit on data from outside, in one place.
 
-A board has little memory and no one beside it: a file that is larger than any sensible one is
-refused before it is read, with a line that says so.
+A board has little memory and is unattended, so a file that is larger than any sensible one is
+refused before it is read.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ GROUPS_MAX = 500
 TEXT_LENGTH_MAX = 200
 QUANTITY_MAX = 1e12
 MONEY_MAX = 1e15
-"""Beyond these a figure is a typing error, and sums of squares would lose digits."""
+"""A larger figure is a typing error, and sums of squares would lose digits."""
 
 # --- market/*.csv and portfolios/<bucket>.trades.csv --------------------------------------------
 
@@ -64,7 +64,7 @@ PLAN_STEPS_MAX = 100
 PLAN_VALID_DAYS_MAX = 31
 """No plan is valid for longer, so no older fill can have accepted one."""
 
-# --- what is told -------------------------------------------------------------------------------
+# --- messages -----------------------------------------------------------------------------------
 
 PROBLEMS_SHOWN_MAX = 50
 """Of one file; the rest is counted."""

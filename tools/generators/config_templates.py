@@ -78,7 +78,7 @@ README_HEAD = """\
 The home of arduino-trader
 ==========================
 
-Everything in here is yours to edit, over SSH or in any editor. Nothing is sent anywhere and no
+All these files are yours to edit, over SSH or in any editor. Nothing is sent anywhere and no
 order is placed: `trader plan BUCKET` reads these files and says what to do.
 
 Edit next, in this order:
@@ -86,15 +86,15 @@ Edit next, in this order:
   1. portfolios/core.toml         what you own and want: one [securities.ID] table per security
   2. market/prices.csv            a column per security, a row per day, oldest first
   3. market/fx.csv                only if a security or an account is in another currency
-  4. portfolios/core.trades.csv   your buys and sells: cool-downs and turnover are counted from it
-  5. buckets/core.toml            how the planner works; every default stands there, explained
-  6. trader plan core             each mistake is named by file, line and column
+  4. portfolios/core.trades.csv   your buys and sells; cool-downs and turnover depend on it
+  5. buckets/core.toml            how the planner works, with every default explained
+  6. trader plan core             errors are shown with file, line and column
 
 A new bucket is a new portfolios/NAME.toml with its NAME.trades.csv and buckets/NAME.toml. Buckets
 share the market data, but neither cash nor limits.
 
 Splits go to market/corporate_actions.csv unless your prices are adjusted already. A price that
-moved too far to be believed blocks its security until you list it under accepted_prices.
+moved implausibly far blocks its security until you list it under accepted_prices.
 In a demo home, PROVENANCE.md says where the data comes from; delete that file with the demo data.
 
 

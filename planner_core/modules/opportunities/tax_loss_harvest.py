@@ -28,7 +28,7 @@ class TaxLossHarvestParameters(ModuleParameters):
         unit="days",
         ge=0,
         le=365,
-        description="no harvest up to and including so many days after a buy of the security",
+        description="no harvest for so many days after a buy of it, the last day included",
     )
 
 
