@@ -165,7 +165,7 @@ class BoardSession:
 
     @property
     def is_stale(self) -> bool:
-        """Whether the display draws its own "no host" pattern."""
+        """True if the display draws its own "no host" pattern."""
         return self.state is not BoardState.FRESH or self.frame is None
 
     def receive(self, data: bytes, now_s: float) -> None:

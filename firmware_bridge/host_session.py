@@ -113,7 +113,7 @@ class _Display:
 
 
 class Arrival(Enum):
-    """What to do with an edge that arrived."""
+    """The host's decision about an edge that arrived."""
 
     NEW = auto()
     """Report it to the application."""

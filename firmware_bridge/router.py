@@ -60,7 +60,7 @@ class RouterCounters:
     """Other errors, of the router or of a board without this method."""
     strays: int = 0
     serial_reopened: int = 0
-    """How often the router was told to open a stuck serial line again."""
+    """Number of times that the router reopened a stuck serial line on our request."""
 
 
 class RouterCarrier:

@@ -1,4 +1,4 @@
-"""What both ends of the link share: the intervals of the protocol, and the two state tables.
+"""The parts that both ends of the link share: the protocol's intervals and the state tables.
 
 Theory of operation. The host sends a request and the board answers it, one request at a time::
 

@@ -209,7 +209,7 @@ def picture_lines(png: bytes) -> tuple[bytes, bytes]:
 
 
 def write_pictures(root: Path, painters: Mapping[str, Painter]) -> list[str]:
-    """Draw what is stale, and delete what nobody draws."""
+    """Draw stale pictures, and delete those that no code draws."""
     names = list(stale_pictures(root, painters))
     for name in names:
         path = root / name

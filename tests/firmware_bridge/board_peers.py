@@ -28,7 +28,7 @@ STARTING_S = 0.05  # an Arduino's start, the bootloader aside
 
 @dataclass(frozen=True)
 class Shown:
-    """What a display shows."""
+    """The picture of a display."""
 
     frame: Frame
     brightness: int

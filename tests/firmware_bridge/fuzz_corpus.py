@@ -1,4 +1,4 @@
-"""What libFuzzer found: inputs that reach code which no shorter one reaches, one per line in hex.
+"""libFuzzer's inputs: each reaches code that no shorter one reaches, one per line in hex.
 
     python -m tests.firmware_bridge.fuzz_corpus TARGET SECONDS
 

@@ -32,7 +32,7 @@ HELD_BACK_S = 0.15  # at most: longer than the wait for an answer, so that late 
 
 @dataclass
 class Outcome:
-    """What became of the presses."""
+    """The result of the presses."""
 
     pressed: list[tuple[float, Edge]] = field(default_factory=list)
     delivered: list[ButtonEdge] = field(default_factory=list)
@@ -145,7 +145,7 @@ class NoisyLine:
 
     @property
     def is_shown(self) -> bool:
-        """Whether the board shows exactly the newest picture."""
+        """Return whether the board shows exactly the newest picture."""
         return self._peer.shown().frame == self._peer.as_shown(self.picture)
 
     def show(self, level: int) -> None:
@@ -196,5 +196,5 @@ def check(outcome: Outcome) -> None:
 
 
 def is_it(event: ButtonEdge, at_s: float, edge: Edge) -> bool:
-    """Whether this edge of the pin is what an event tells, by the clock of the board."""
+    """Return whether an event reports this edge of the pin, by the clock of the board."""
     return event.edge is edge and -0.01 <= event.t_ms / 1000 - at_s <= 0.02

@@ -29,7 +29,7 @@ class RoutedLine(NoisyLine):
 
     @property
     def is_ready(self) -> bool:
-        """Whether the board shows the host's newest picture, and the host knows that it does."""
+        """True if the board shows the newest picture, and the host has its acknowledgement."""
         shown = self.board.shown().frame
         is_settled = self._host.state is HostState.READY and not self._host._display.is_due
         return is_settled and shown == self.picture

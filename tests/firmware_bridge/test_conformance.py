@@ -1,4 +1,4 @@
-"""What every board must do for its hosts and its display, whatever it is made of."""
+"""Conformance of every kind of board: hosts and display."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every board must do with buttons, bad bytes and resets, whatever it is made of."""
+"""Conformance of every kind of board: buttons, bad bytes and resets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the firmware may need, and what its sources may use."""
+"""Limits of the firmware's memory and of its sources."""
 
 from __future__ import annotations
 

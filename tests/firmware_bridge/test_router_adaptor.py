@@ -237,5 +237,5 @@ def test_the_span_of_a_value_is_what_msgpack_makes_it(
 
 
 def has_foreign_form(data: bytes) -> bool:
-    """Whether this uses a form of msgpack that RPC has no use for: negative int8, str16."""
+    """Return whether this has a msgpack type that RPC does not use, such as int8 or str16."""
     return any(head in data for head in (0xD0, 0xDA, 0xC5, 0xDC))

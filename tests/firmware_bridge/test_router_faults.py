@@ -1,4 +1,4 @@
-"""Whatever the router does, the link comes back by itself, and no press is lost uncounted."""
+"""After any fault of the router the link recovers, and no press is lost without being counted."""
 
 from __future__ import annotations
 

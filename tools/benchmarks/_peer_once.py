@@ -147,7 +147,7 @@ WAYS: dict[str, Callable[[dict[str, Any], Any], Trades]] = {
 
 
 def main(library: str, task_file: str, result_file: str) -> None:
-    """Import, then find trades, once: nobody plans twice in a row."""
+    """Import, then calculate trades once, as a user would."""
     warnings.simplefilter("ignore")
     begin = time.perf_counter()
     modules = load(library)

@@ -27,7 +27,7 @@ def queued_s() -> float:
 
 def name_of(handle: asyncio.Handle) -> str:
     """Return what a callback is: a task's name and coroutine, or a function's name."""
-    callback = handle._callback  # type: ignore[attr-defined]  # noqa: SLF001 - it tells nobody else
+    callback = handle._callback  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public way
     owner = getattr(callback, "__self__", None)
     if isinstance(owner, asyncio.Task):
         coroutine = getattr(owner.get_coro(), "__qualname__", "")

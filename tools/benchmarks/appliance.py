@@ -83,7 +83,7 @@ def press_often(appliance: Simulation) -> tuple[list[float], list[float]]:
 
 
 def idle_cpu_fraction(appliance: Simulation, pid: int) -> float:
-    """CPU seconds per second of a process while nobody presses."""
+    """Return the CPU seconds per second of an idle process."""
     before_s = cpu_s(pid)
     appliance.pump_for(IDLE_S)
     return (cpu_s(pid) - before_s) / IDLE_S

@@ -17,7 +17,7 @@ def run() -> dict[str, object]:
 
     Each has two scenes of one to three troubles at a time: a noisy, cut or silent link, a board
     that restarts, a daemon or planner that is killed, a full disk, a clock that is set, edits good
-    and bad, a module that fails in one of ten ways; somebody presses or edits meanwhile.
+    and bad, a module that fails in one of ten ways; with presses and edits meanwhile.
 
     scenarios, violations
         Stories, and broken promises: a press, plan or configuration that had been acknowledged and

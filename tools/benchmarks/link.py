@@ -60,7 +60,7 @@ def run() -> dict[str, object]:
     noise_P
         The same line damaged in P of its bytes, both ways: of 400 calls those that were answered in
         nine tries, the answers that were not what was asked, and the presses of 200 that were
-        neither told nor counted as lost, told twice, or lost to a full queue and counted.
+        neither reported nor counted as lost, reported twice, or lost to a full queue and counted.
     lost_presses, duplicated_presses
         Over all levels of noise.
     """
@@ -242,7 +242,7 @@ def noisy_calls(built: Built, rate: float) -> tuple[int, int]:
 
 
 def noisy_presses(built: Built, rate: float) -> Outcome:
-    """Presses of a hurried human, each of them told or counted in the end."""
+    """Press fast, until each press is reported or counted as lost."""
     with closing(AvrPeer(built.simulator, built.yun_elf)) as peer:
         line = NoisyLine(peer, rate, seed=round(rate * 1e4) + 9, pause_s=PAUSE_S[rate])
         line.run(2.0)

@@ -1,7 +1,7 @@
 /*
  * A wall clock that can be set for a few processes: LD_PRELOAD this, and name a file of eight bytes
  * in CHAOS_CLOCK. It holds seconds that are added to the time of day. Clocks that only run on
- * (monotonic, boot time) stay as they are, as they do when somebody sets a computer's clock.
+ * (monotonic, boot time) stay as they are, as when a person sets a computer's clock.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
