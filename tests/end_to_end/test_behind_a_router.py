@@ -110,7 +110,7 @@ def test_no_command_takes_the_board_from_a_daemon_behind_a_router(
                 subprocess.run, command, capture_output=True, text=True, timeout=60, check=False
             )
             assert completed.returncode == 1
-            assert f"served by process {lines.process.pid}" in completed.stderr
+            assert f"in use by process {lines.process.pid}" in completed.stderr
             await press(router)
             await lines.wait_for("PlanStored")
 
