@@ -57,6 +57,8 @@ STAGES = (
     Stage("types", tool("mypy")),
     Stage("contracts", tool("lint-imports", "--no-logo")),
     Stage("house", script("house.py")),
+    # Twice: what only tests and tools use is dead in the product.
+    Stage("dead code", script("dead_code.py")),
     Stage("generated", script("generate.py", "--check"), fix=script("generate.py")),
     # A file stays on one worker, so that what its tests share is set up once.
     Stage("tests", tool("pytest", "-n", "2", "--dist", "loadfile")),
