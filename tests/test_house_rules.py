@@ -142,6 +142,25 @@ def test_the_planner_may_not_import_more_than_numpy_and_pydantic(statement: str)
     assert broken("host/a.py", f"{statement}\n") == []
 
 
+def test_suppress_may_cover_one_simple_statement() -> None:
+    head = "with contextlib.suppress(OSError):\n"
+    assert broken("host/a.py", f"{head}    close()\n") == []
+    wide = ["`suppress` covers one call; use try/except for more"]
+    assert broken("host/a.py", f"{head}    close()\n    close()\n") == wide
+    assert broken("host/a.py", f"{head}    for x in y:\n        close()\n") == wide
+
+
+def test_a_folder_of_tests_without_a_folder_of_the_product_is_named(tmp_path: Path) -> None:
+    (tmp_path / "host" / "home").mkdir(parents=True)
+    names = (
+        "tests/host/home/test_a.py",
+        "tests/host/attic/test_a.py",
+        "tests/end_to_end/test_a.py",
+    )
+    files = [(name, "") for name in names]
+    assert house.unmirrored_tests(tmp_path, files) == ["tests/host/attic"]
+
+
 def test_violations_name_file_and_line(tmp_path: Path) -> None:
     (tmp_path / "host").mkdir()
     (tmp_path / "host" / "utils.py").write_text("x = 1\n")

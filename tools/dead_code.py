@@ -2,9 +2,8 @@
 
 python tools/dead_code.py
 
-What only a test calls is dead in the product: it goes to the tests, or away. vulture looks for names
-that are defined and never used; what is used in a way it cannot see stands in `ALLOWED`, with the
-reason.
+Code that only a test calls is dead in the product: it goes to the tests, or away. vulture looks for
+names that are defined and never used. `ALLOWED` lists uses that it cannot see, with the reason.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ EXCLUDED: Final = ("*/firmware/uno_q/*",)  # runs in App Lab's Python, not in ou
 CONFIDENCE_MIN: Final = 60
 """Percent; vulture's figure for a name that it sees nowhere else."""
 
-DECORATORS: Final = ("@model_validator", "@field_validator", "@pytest.fixture", "@rule", "@initialize",
-                     "@invariant", "@precondition")  # fmt: skip
+DECORATORS: Final = ("@model_validator", "@field_validator", "@pytest.fixture", "@rule",
+                     "@initialize", "@invariant", "@precondition")  # fmt: skip
 """pydantic, pytest and hypothesis call what they decorate."""
 
 FIELDS_READ_BY_NAME: Final = ("host/telemetry/events/", "planner_core/events.py")

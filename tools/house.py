@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import ast
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,6 +37,13 @@ MAY_CATCH_EVERYTHING = frozenset(
     }
 )
 EVERYTHING = frozenset({"Exception", "BaseException"})
+
+COMPOUND = (ast.For, ast.AsyncFor, ast.While, ast.If, ast.With, ast.AsyncWith, ast.Try, ast.Match)
+
+# Folders of tests that mirror no folder of the product.
+TESTS_OF_SEVERAL = frozenset(
+    {"tests/host/crash"}  # kills, faults and power cuts, for all that writes files
+)
 
 # The planner is lean: what it may import besides the standard library and itself.
 PLANNER_MAY_IMPORT = frozenset({"numpy", "pydantic", "pydantic_core", "planner_core"})
@@ -79,6 +86,21 @@ def catches_everything(caught: ast.expr | None) -> bool:
     return any(isinstance(type_, ast.Name) and type_.id in EVERYTHING for type_ in types)
 
 
+def wide_suppressions(tree: ast.Module) -> Iterator[Finding]:
+    """Yield each `suppress` that covers more than one simple statement, and so hides more."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.With) or not any(map(is_suppress, node.items)):
+            continue
+        if len(node.body) > 1 or isinstance(node.body[0], COMPOUND):
+            yield node.lineno, "`suppress` covers one call; use try/except for more"
+
+
+def is_suppress(item: ast.withitem) -> bool:
+    """Tell whether a context manager is `contextlib.suppress`."""
+    call = item.context_expr
+    return isinstance(call, ast.Call) and ast.unparse(call.func).endswith("suppress")
+
+
 def foreign_imports(tree: ast.Module) -> Iterator[Finding]:
     """Packages that the planner does without."""
     for node in ast.walk(tree):
@@ -102,6 +124,7 @@ def findings(name: str, text: str) -> Iterator[Finding]:
     yield from long_functions(tree)
     yield from vague_names(name, tree)
     yield from questions(tree)
+    yield from wide_suppressions(tree)
     if name not in MAY_CATCH_EVERYTHING:
         yield from broad_excepts(tree)
     if path.parts[0] == "planner_core":
@@ -121,7 +144,21 @@ def violations(root: Path) -> list[str]:
     return [
         *(f"{name}:{line}: {what}" for name, text in files for line, what in findings(name, text)),
         *(f"{name}:1: no product module imports it" for name in orphans(files)),
+        *(f"{folder}: tests mirror the tree" for folder in unmirrored_tests(root, files)),
     ]
+
+
+def unmirrored_tests(root: Path, files: Iterable[tuple[str, str]]) -> list[str]:
+    """Return the folders of tests for which the product has no folder."""
+    folders = {Path(name).parent for name, _ in files if Path(name).name.startswith("test_")}
+    return sorted(
+        folder.as_posix()
+        for folder in folders
+        if len(folder.parts) > 1
+        and folder.parts[1] in FOLDERS
+        and folder.as_posix() not in TESTS_OF_SEVERAL
+        and not (root / Path(*folder.parts[1:])).is_dir()
+    )
 
 
 def main(arguments: Sequence[str] = ()) -> int:

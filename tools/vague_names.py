@@ -29,9 +29,9 @@ Finding = tuple[int, str]
 def vague_names(name: str, tree: ast.Module) -> Iterator[Finding]:
     """Yield each vague name that a file defines: variables, parameters, attributes, functions."""
     for node in ast.walk(tree):
-        for defined in _defined(node):
-            if defined.strip("_").lower() in VAGUE and (name, defined) not in EXCEPTIONS:
-                yield _line(node), f"`{defined}` does not say what it is: use the thing's own name"
+        defined = _defined(node)
+        if defined.strip("_").lower() in VAGUE and (name, defined) not in EXCEPTIONS:
+            yield _line(node), f"`{defined}` does not say what it is: use the thing's own name"
 
 
 def questions(tree: ast.Module) -> Iterator[Finding]:
@@ -43,24 +43,24 @@ def questions(tree: ast.Module) -> Iterator[Finding]:
                 yield _line(node), f"a docstring begins with a verb or a noun, not `{words[0]}`"
 
 
-def _defined(node: ast.AST) -> tuple[str, ...]:
+def _defined(node: ast.AST) -> str:
+    """Return the name that a node defines, or an empty text."""
     match node:
-        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-            return (node.name,)
-        case ast.arg():
-            return (node.arg,)
-        case ast.Name(ctx=ast.Store()):
-            return (node.id,)
-        case ast.Attribute(ctx=ast.Store()):
-            return (node.attr,)
-        case ast.alias(asname=str() as name):
-            return (name,)
-        case ast.MatchAs(name=str() as name) | ast.MatchStar(name=str() as name):
-            return (name,)
-        case ast.ExceptHandler(name=str() as name):
-            return (name,)
+        case (
+            ast.FunctionDef(name=str() as name)
+            | ast.AsyncFunctionDef(name=str() as name)
+            | ast.ClassDef(name=str() as name)
+            | ast.arg(arg=str() as name)
+            | ast.Name(id=str() as name, ctx=ast.Store())
+            | ast.Attribute(attr=str() as name, ctx=ast.Store())
+            | ast.alias(asname=str() as name)
+            | ast.MatchAs(name=str() as name)
+            | ast.MatchStar(name=str() as name)
+            | ast.ExceptHandler(name=str() as name)
+        ):
+            return name
         case _:
-            return ()
+            return ""
 
 
 def _line(node: ast.AST) -> int:
