@@ -21,8 +21,6 @@ LEVEL_MAX: Final = LEVELS - 1
 PIXELS: Final = ROWS * COLUMNS
 NIBBLE: Final = 4
 TRACK_LEVEL: Final = 1  # level of the part of a progress row that is not reached yet
-SCROLL_HOLD: Final = 8  # steps that a text stands still before it scrolls, to read its start
-SCROLL_GAP: Final = 5  # dark columns between the end of a text and its next start
 UNKNOWN: Final = "?"
 
 

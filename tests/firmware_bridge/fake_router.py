@@ -43,7 +43,6 @@ class FakeRouter:
         self.is_up = True
         self.is_serial_open = True
         self.board = Connection("serial")
-        self.passed_over = 0
         self.closings: list[str] = []
         self.calls: list[tuple[str, str]] = []
         self._reorder_s = reorder_s
@@ -81,8 +80,6 @@ class FakeRouter:
         for value in values:
             if isinstance(value, list):
                 self._later(connection, value)
-            else:
-                self.passed_over += 1
 
     def fetch(self, connection: Connection) -> bytes:
         """Return the bytes for a client since the last call."""
@@ -161,7 +158,7 @@ class FakeRouter:
                 if provider is not None:
                     self._send(provider, [NOTICE, Text(method), parameters])
             case _:
-                self.passed_over += 1
+                pass
 
     def _call(
         self, connection: Connection, call_id: int, method: str, parameters: list[object]

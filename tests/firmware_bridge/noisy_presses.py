@@ -38,7 +38,6 @@ class Outcome:
     delivered: list[ButtonEdge] = field(default_factory=list)
     lost: int = 0
     connections: int = 0
-    frames_shown: int = 0
     wrong_pictures: list[Frame] = field(default_factory=list)
 
 
@@ -171,7 +170,6 @@ class NoisyLine:
                 case BoardConnected():
                     self.outcome.connections += 1
                 case FrameAcknowledged():
-                    self.outcome.frames_shown += 1
                     shown = self._peer.shown().frame
                     if shown not in self._pictures:
                         self.outcome.wrong_pictures.append(shown)

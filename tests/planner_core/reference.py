@@ -72,7 +72,6 @@ class Verdict:
     complaint: str
     violation: float
     score: float
-    cash_after_each: tuple[float, ...]
     book: Book
 
 
@@ -317,12 +316,10 @@ class Reference:
         """Carry out a set, sells first, and check every limit after every step."""
         complaint = self.conflict(proposals) or self.turnover_complaint(proposals)
         book, start = self.book(), self.book()
-        cash_after: list[float] = []
         settled = math.fsum(b.settled * self.rate_of(b.currency) for b in self.context.cash)
         budget = settled - self.promised() - self.required()
         for proposal in sorted(proposals, key=lambda proposal: proposal.is_buy):
             self.carry_out(book, proposal)
-            cash_after.append(book.cash)
             if proposal.is_buy and book.cash - self.promised() < self.required() - DUST * self.nav:
                 complaint = complaint or "cash"
             if proposal.is_buy and self.config.constraints.settled_cash_only:
@@ -334,7 +331,7 @@ class Reference:
                     rule.cap, self.group_weight(start, rule)
                 ):
                     complaint = complaint or "group cap"
-        return Verdict(complaint, self.violation(book), self.score(book), tuple(cash_after), book)
+        return Verdict(complaint, self.violation(book), self.score(book), book)
 
     # -- the objective -----------------------------------------------------------------------
 

@@ -13,7 +13,9 @@ from tools import dead_code
 def root(tmp_path: Path) -> Path:
     files = {
         "host/a.py": "def used(): pass\ndef only_tested(): pass\ndef unused(): pass\nused()\n",
-        "host/telemetry/events/b.py": "class Pressed:\n    button: int\nPressed()\n",
+        "host/cli/arguments.py": "set_defaults(run='plan.run')\n",
+        "host/cli/commands/plan.py": "def run(): pass\n",
+        "host/telemetry/events.py": "class Pressed:\n    button: int\nPressed()\n",
         "tests/test_a.py": "from host.a import only_tested\nonly_tested()\n",
         "tools/c.py": "def nothing_calls_it(): pass\n",
     }
