@@ -94,8 +94,8 @@ def test_every_contract_has_planted_breaches() -> None:
 def test_a_contract_is_kept_and_names_every_import_that_breaks_it(
     contract: str, copy: Path
 ) -> None:
-    kept = lint_imports(copy, contract)
-    assert kept.returncode == 0, kept.stdout
+    clean = lint_imports(copy, contract)
+    assert clean.returncode == 0, clean.stdout
     for module, imported in BREACHES[contract]:
         plant(copy, module, imported)
     broken = lint_imports(copy, contract)
@@ -109,8 +109,8 @@ def test_a_contract_is_kept_and_names_every_import_that_breaks_it(
 
 
 def test_a_circle_of_two_files_is_named_wherever_it_is(copy: Path) -> None:
-    kept = lint_imports(copy, "no-circles")
-    assert kept.returncode == 0, kept.stdout
+    clean = lint_imports(copy, "no-circles")
+    assert clean.returncode == 0, clean.stdout
     rooms = [".".join(f.parent.relative_to(copy).parts) for f in copy.rglob("__init__.py")]
     for name in rooms:
         plant(copy, f"{name}.hen", f"{name}.egg")

@@ -38,7 +38,7 @@ MAY_CATCH_EVERYTHING = frozenset(
 )
 EVERYTHING = frozenset({"Exception", "BaseException"})
 
-COMPOUND = (ast.For, ast.AsyncFor, ast.While, ast.If, ast.With, ast.AsyncWith, ast.Try, ast.Match)
+COMPOUND = (ast.For, ast.AsyncFor, ast.While, ast.If, ast.Try, ast.Match)
 
 # Folders of tests that mirror no folder of the product.
 TESTS_OF_SEVERAL = frozenset(
@@ -79,7 +79,7 @@ def broad_excepts(tree: ast.Module) -> Iterator[Finding]:
 
 
 def catches_everything(caught: ast.expr | None) -> bool:
-    """Whether a handler of this type catches any exception."""
+    """Tell if a handler of this type catches any exception."""
     if caught is None:
         return True
     types = caught.elts if isinstance(caught, ast.Tuple) else [caught]
@@ -91,12 +91,15 @@ def wide_suppressions(tree: ast.Module) -> Iterator[Finding]:
     for node in ast.walk(tree):
         if not isinstance(node, ast.With) or not any(map(is_suppress, node.items)):
             continue
-        if len(node.body) > 1 or isinstance(node.body[0], COMPOUND):
+        body = node.body
+        while len(body) == 1 and isinstance(body[0], ast.With | ast.AsyncWith):
+            body = body[0].body  # a timeout or an open file around the one call
+        if len(body) > 1 or isinstance(body[0], COMPOUND):
             yield node.lineno, "`suppress` covers one call; use try/except for more"
 
 
 def is_suppress(item: ast.withitem) -> bool:
-    """Tell whether a context manager is `contextlib.suppress`."""
+    """Tell if a context manager is `contextlib.suppress`."""
     call = item.context_expr
     return isinstance(call, ast.Call) and ast.unparse(call.func).endswith("suppress")
 
@@ -116,7 +119,7 @@ def foreign_imports(tree: ast.Module) -> Iterator[Finding]:
 
 
 def findings(name: str, text: str) -> Iterator[Finding]:
-    """What is wrong with one file, given its path below the root and its text."""
+    """Yield every broken rule of one file, given its path below the root and its text."""
     path = Path(name)
     if EMPTY_NAMES & {path.stem, *path.parent.parts}:
         yield 1, "a name that says what is inside, please"

@@ -54,7 +54,7 @@ class ReportedLine(NamedTuple):
 
 
 class Report:
-    """What a tracer wrote: the functions that one process entered, and when."""
+    """The file of a tracer: the functions that one process entered, and when."""
 
     def __init__(self, path: Path) -> None:
         self._entries: list[tuple[str, str, list[int]]] = json.loads(path.read_text("utf-8"))

@@ -21,7 +21,7 @@ N_PRESSES: Final = 4
 
 
 class Trip(NamedTuple):
-    """What one process entered on a trip.
+    """The files that one process entered on a trip.
 
     Parameters
     ----------

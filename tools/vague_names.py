@@ -14,13 +14,18 @@ from typing import Final
 VAGUE: Final = frozenset(
     {
         "asked", "begun", "brought", "come", "done", "found", "given", "gone", "got", "heard",
-        "judged", "kept", "known", "left", "looked", "made", "meant", "put", "said", "seen",
+        "judged", "kept", "known", "left", "looked", "made", "meant", "said", "seen",
         "spared", "taken", "told", "wanted", "wished",
     }
 )  # fmt: skip
 QUESTION_WORDS: Final = frozenset({"what", "who", "whom", "whose", "whether"})
 
-EXCEPTIONS: Final[Mapping[tuple[str, str], str]] = {}
+EXCEPTIONS: Final[Mapping[tuple[str, str], str]] = {
+    ("firmware_bridge/max7219.py", "left"): "the left half of the matrix",
+    ("firmware_bridge/render.py", "left"): "a coordinate",
+    ("host/display/animation.py", "left"): "a coordinate",
+    ("host/presentation/plan_plot.py", "left"): "a coordinate",
+}
 """(path, name) -> why this name is the right one."""
 
 Finding = tuple[int, str]

@@ -201,8 +201,8 @@ class HealthMonitor:
             self._restore(self._read_previous())
         now = self._clock.now()
         self._saved_s = float("-inf")  # a monitor that goes on after a failure has not ended
+        state = replace(self._state, stopped_at=now, saved_at=now)
         with suppress(StorageError):
-            state = replace(self._state, stopped_at=now, saved_at=now)
             write_monitor_state(self._home.state_dir, state)
 
     async def tick(self) -> None:
@@ -358,11 +358,13 @@ class HealthMonitor:
         for bucket_id in self._home.bucket_ids():
             folder = self._home.plans_dir(bucket_id)
             signature, success = self._last_successes.get(bucket_id, (-1, None))
-            with suppress(OSError, StorageError):  # then the last known success counts
+            try:
                 current = folder.stat().st_mtime_ns if folder.is_dir() else 0
                 if signature != current:
                     success = self._plans.last_success(bucket_id)
                     self._last_successes[bucket_id] = (current, success)
+            except (OSError, StorageError):
+                pass  # then the last known success counts
             successes[bucket_id] = success
         return successes
 

@@ -97,12 +97,12 @@ class _Speculation:
 
     @property
     def is_running(self) -> bool:
-        """Whether the planner works on it."""
+        """True while the planner works on it."""
         return self.outcome is not None and not self.outcome.done()
 
     @property
     def has_failed(self) -> bool:
-        """Whether it failed before it was requested: then it is tried again."""
+        """True if it failed before it was requested; then it is tried again."""
         task = self.outcome
         return task is not None and task.done() and isinstance(task.result(), PlanFailedError)
 

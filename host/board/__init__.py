@@ -1,1 +1,1 @@
-"""What the commands `trader board ...` do: reach a board, try it, trace it, flash it."""
+"""Boards at the end of a line: reach one, test it, trace its packets, flash it."""

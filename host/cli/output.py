@@ -24,7 +24,7 @@ class Output:
 
     @property
     def is_terminal(self) -> bool:
-        """Whether standard output is a terminal, not a program or a file."""
+        """True if standard output is a terminal, not a program or a file."""
         return self.stdout.isatty()
 
     def line(self, text: str = "") -> None:

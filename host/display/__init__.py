@@ -1,1 +1,1 @@
-"""What the LED matrix shows, and the legend that explains it."""
+"""The pictures of the LED matrix, by the state of the appliance."""

@@ -103,12 +103,12 @@ class DisplayState:
 
     @property
     def has_trouble(self) -> bool:
-        """Whether there is a fault or a refused configuration."""
+        """True while there is a fault or a refused configuration."""
         return bool(self.faults) or self.config_rejected is not None
 
     @property
     def is_answering(self) -> bool:
-        """Whether the last answer is newer than any trouble: the newest comes first."""
+        """True if the last answer is newer than any trouble; the newest comes first."""
         since_s = self.fault_added_s if self.faults else -math.inf
         if self.config_rejected is not None:
             since_s = max(since_s, self.config_rejected_since_s)
@@ -116,7 +116,7 @@ class DisplayState:
 
     @property
     def has_mark(self) -> bool:
-        """Whether a small exclamation mark is shown at the right edge."""
+        """True while a small exclamation mark is shown at the right edge."""
         return self.is_degraded or self.has_trouble
 
     def with_link(self, *, is_linked: bool) -> DisplayState:

@@ -18,7 +18,7 @@ CHECK_EVERY_S = 60
 
 
 class Light(StrEnum):
-    """Whether the matrix is bright, dimmed or dark; a dark one may still show faults."""
+    """The light of the matrix: bright, dimmed or dark; a dark one may still show faults."""
 
     FULL = "full"
     DIM = "dim"

@@ -362,7 +362,7 @@ class Simulation:
 
     @property
     def is_running(self) -> bool:
-        """Whether board and daemon are both running."""
+        """True while board and daemon are both running."""
         return len(self._lines) == 2  # noqa: PLR2004 - these two
 
     def follow(self, follower: Callable[[SimulatedEvent], None]) -> None:

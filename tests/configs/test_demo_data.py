@@ -134,14 +134,14 @@ def test_every_default_calculator_sees_an_opportunity_in_core(core: PlanningCont
     state = assess(core, config, history, portfolio)
     calculators = builtin_registries().opportunity_calculators
     for name, parameters in config.enabled(ModuleKind.OPPORTUNITY).items():
-        found = calculators[name].calculate(state, parameters)
-        assert any(isinstance(item, Opportunity) for item in found), name
+        results = calculators[name].calculate(state, parameters)
+        assert any(isinstance(item, Opportunity) for item in results), name
 
 
 @pytest.mark.parametrize("bucket", BUCKETS)
 def test_the_demo_plan_sells_and_buys(home: Home, bucket: str) -> None:
     config = load_config_file(home.bucket_file(bucket)).config
-    made = plan(take_snapshot(home, bucket), config, Runtime())
-    assert made.outcome is Outcome.PLANNED
-    assert {step.side for step in made.steps} == {Side.BUY, Side.SELL}
-    assert made.violation_after <= made.violation_before
+    result = plan(take_snapshot(home, bucket), config, Runtime())
+    assert result.outcome is Outcome.PLANNED
+    assert {step.side for step in result.steps} == {Side.BUY, Side.SELL}
+    assert result.violation_after <= result.violation_before

@@ -1,4 +1,4 @@
-"""What editors say of the files that we ship: each names its schema, and linters find mistakes."""
+"""Editors and the shipped files: each file names its schema, and linters see mistakes."""
 
 from __future__ import annotations
 
@@ -57,9 +57,10 @@ def lint(linter: str, file: Path) -> subprocess.CompletedProcess[str]:
 def schema_named_in(file: Path) -> dict[str, Any]:
     first, _, _ = file.read_text(encoding="utf-8").partition("\n")
     assert first.startswith("#:schema "), file
-    found = json.loads((file.parent / first.removeprefix("#:schema ")).read_text(encoding="utf-8"))
-    assert isinstance(found, dict)
-    return found
+    path = file.parent / first.removeprefix("#:schema ")
+    schema = json.loads(path.read_text(encoding="utf-8"))
+    assert isinstance(schema, dict)
+    return schema
 
 
 def as_json(value: object) -> object:
@@ -83,8 +84,8 @@ def test_every_shipped_file_names_a_schema_that_it_fits(root: Path) -> None:
 @pytest.mark.parametrize("linter", LINTERS)
 def test_the_linters_of_editors_find_nothing_in_a_shipped_file(root: Path, linter: str) -> None:
     for file in sorted(root.rglob("*.toml")):
-        done = lint(linter, file)
-        assert done.returncode == 0, done.stdout + done.stderr
+        linted = lint(linter, file)
+        assert linted.returncode == 0, linted.stdout + linted.stderr
 
 
 @pytest.mark.parametrize("linter", LINTERS)

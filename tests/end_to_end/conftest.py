@@ -1,4 +1,4 @@
-"""What executes the firmware: built once, for all tests that need it."""
+"""The simulator that executes the firmware: built once, for all tests that need it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a press does in the whole appliance, with plans that take as long as the test needs."""
+"""A press in the whole appliance, with plans that take as long as the test needs."""
 
 from __future__ import annotations
 

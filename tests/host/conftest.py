@@ -1,4 +1,4 @@
-"""What the tests of the host share: homes, and the command `trader` within this process."""
+"""Fixtures of the host's tests: homes, and the command `trader` within this process."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from host.home.home import Home, create_home
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What a command printed, and its exit code."""
+class CommandResult:
+    """The output of a command, and its exit code."""
 
     code: int
     out: str
@@ -29,7 +29,7 @@ class Said:
         return json.loads(self.out)
 
 
-Trader: TypeAlias = Callable[..., Said]
+Trader: TypeAlias = Callable[..., CommandResult]
 
 
 @pytest.fixture(autouse=True)
@@ -39,9 +39,9 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
 
 
-def need(found: object, what: str) -> None:
+def need(tool: object, what: str) -> None:
     """Skip a test that lacks something of the machine; in CI, fail it."""
-    if not found:
+    if not tool:
         stop = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
         stop(f"no {what}")
 
@@ -68,11 +68,11 @@ def own_home(tmp_path: Path, demo_home: Home) -> Home:
 def trader(capsys: pytest.CaptureFixture[str]) -> Trader:
     """The command; it returns what was said, and the exit code."""
 
-    def run(*arguments: object) -> Said:
+    def run(*arguments: object) -> CommandResult:
         try:
             code = main([str(argument) for argument in arguments])
         except SystemExit as stopped:
             code = int(str(stopped.code))
-        return Said(code, *capsys.readouterr())
+        return CommandResult(code, *capsys.readouterr())
 
     return run

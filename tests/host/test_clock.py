@@ -1,4 +1,4 @@
-"""Whether the time of day is believed."""
+"""The time of day, and when it is not believed."""
 
 from __future__ import annotations
 

@@ -175,12 +175,13 @@ class Stage:
 
     def fill_disk(self) -> None:
         """Fill the disk to the last byte."""
-        with suppress(OSError), self._ballast.open("ab", buffering=0) as ballast:
-            while ballast.write(BLOCK) == len(BLOCK):
-                pass
-        with suppress(OSError), self._ballast.open("ab", buffering=0) as ballast:
-            while ballast.write(b"\0"):
-                pass
+        for block in (BLOCK, b"\0"):
+            try:
+                with self._ballast.open("ab", buffering=0) as ballast:
+                    while ballast.write(block) == len(block):
+                        pass
+            except OSError:
+                pass  # full, which is the aim
 
     def free_disk(self) -> None:
         """Free the disk again."""
@@ -236,8 +237,10 @@ class Stage:
         mark = self.clock.environment[1].encode()
         processes = []
         for folder in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError):
+            try:
                 if mark in folder.joinpath("environ").read_bytes().split(b"\0"):
                     words = folder.joinpath("cmdline").read_bytes().replace(b"\0", b" ")
                     processes.append(f"{folder.name} {words.decode(errors='replace').strip()}")
+            except OSError:
+                pass  # it has ended meanwhile
         return processes

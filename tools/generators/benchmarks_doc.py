@@ -19,7 +19,7 @@ Results = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Target:
-    """What was promised of one measured key; `at_least` False: at most."""
+    """The target of one measured key; `at_least` False: at most."""
 
     benchmark: str
     key: str

@@ -168,9 +168,11 @@ def _put_in_place(staging: Path, root: Path, now: datetime) -> Path | None:
         sync_folder(root.parent)
     except OSError as error:
         if aside is not None and not root.exists():
-            with suppress(OSError):
+            try:
                 aside.rename(root)
                 aside = None
+            except OSError:
+                pass  # the message names the folder
         where = f"; the previous home is in {aside}" if aside else ""
         raise storage_error(root, f"cannot be moved{where}", error) from error
     return aside

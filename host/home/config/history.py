@@ -311,11 +311,13 @@ class ConfigHistory:
 
     def _remove_old(self) -> None:
         """Remove all but the newest; ignore errors, as the version is committed already."""
-        with suppress(OSError, StorageError):
+        try:
             old = [self._path(number) for number in self._numbers()[: -self._versions_max]]
             corrupt = sorted(p for p in self.folder.iterdir() if CORRUPT_NAME.fullmatch(p.name))
             for path in (*old, *corrupt[:-CORRUPT_FILES_MAX]):
                 path.unlink()
+        except (OSError, StorageError):
+            pass  # the next commit tries again
 
 
 def clean_reason(reason: str) -> str:

@@ -183,13 +183,22 @@ def sync_folders_above(folder: Path, count: int) -> None:
 def sweep_temporaries(folder: Path) -> int:
     """Remove the temporary files of interrupted writes from a folder; return their number."""
     removed = 0
-    with suppress(OSError), _locked(folder):
-        for entry in folder.iterdir():
-            if TEMPORARY_NAME.fullmatch(entry.name):
-                with suppress(OSError):
-                    entry.unlink()
-                    removed += 1
+    try:
+        with _locked(folder):
+            for entry in folder.iterdir():
+                if TEMPORARY_NAME.fullmatch(entry.name):
+                    removed += _unlink_if_possible(entry)
+    except OSError:
+        pass  # left-overs cost space only; the next sweep tries again
     return removed
+
+
+def _unlink_if_possible(path: Path) -> bool:
+    try:
+        path.unlink()
+    except OSError:
+        return False
+    return True
 
 
 def sweep_tree(root: Path) -> int:

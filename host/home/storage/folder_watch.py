@@ -62,11 +62,12 @@ class FolderWatch:
                 return
 
     async def _changed_within(self, wait_s: float) -> bool:
-        with suppress(TimeoutError):
+        try:
             async with asyncio.timeout(wait_s):
                 await self._changed.wait()
-            return True
-        return False
+        except TimeoutError:
+            return False
+        return True
 
     def _on_readable(self) -> None:
         with suppress(BlockingIOError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
@@ -56,9 +55,11 @@ class InstanceLock:
                 f"{self.path.parent.parent}: another trader serves this home (process {holder};"
                 f" stop it with `kill {holder}`, or use another --home)"
             )
-        with suppress(OSError):  # a full disk: the lock works, only the process id is missing
+        try:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        except OSError:
+            pass  # a full disk: the lock works, only the process id is missing
         self._descriptor = descriptor
         return self
 

@@ -116,9 +116,11 @@ class ChildProcesses:
 
 def reap_children() -> None:
     """Remove children that have ended from the process table."""
-    with suppress(ChildProcessError):
+    try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
+    except ChildProcessError:
+        pass  # there are no children
 
 
 def child_pids() -> set[int]:

@@ -15,7 +15,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -135,11 +135,13 @@ def read_head(path: Path) -> Head | None:
 def finished_files(folder: Path) -> list[Path]:
     """Return the files that are not written any more, oldest first."""
     numbered = []
-    with suppress(FileNotFoundError, NotADirectoryError):
+    try:
         for path in folder.iterdir():
             match = FINISHED.fullmatch(path.name)
             if match:
                 numbered.append((int(match[1]), int(match[2] or 0), path))
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # a home without a journal
     return [path for _, _, path in sorted(numbered)]
 
 

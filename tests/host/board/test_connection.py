@@ -1,4 +1,4 @@
-"""What is in the way at a port is named, with what to do about it."""
+"""An obstacle at a port is named, with what to do about it."""
 
 from __future__ import annotations
 

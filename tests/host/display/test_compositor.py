@@ -1,4 +1,4 @@
-"""What the matrix shows when, and for how long."""
+"""The picture of each state, and for how long it is shown."""
 
 from __future__ import annotations
 

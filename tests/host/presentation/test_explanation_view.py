@@ -1,4 +1,4 @@
-"""What an explanation looks like in a terminal, and as data."""
+"""An explanation in a terminal, and as data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a plan looks like in a terminal, at several widths, with and without colour."""
+"""A plan in a terminal, at several widths, with and without colour."""
 
 from __future__ import annotations
 

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -183,10 +182,12 @@ def test_a_plan_without_a_plot_does_not_import_matplotlib(demo_home: Home) -> No
 
 
 def received(terminal: int) -> Iterator[str]:
-    """What a terminal got, until whoever wrote to it has closed it."""
-    with suppress(OSError):
+    """Yield the output on a terminal until its writer closes it."""
+    try:
         while text := os.read(terminal, 65_536):
             yield text.decode()
+    except OSError:
+        pass  # closed
 
 
 def test_progress_is_shown_on_a_terminal_and_gone_afterwards(
