@@ -43,7 +43,7 @@ def test_the_log_tells_who_when_why_and_show_gives_the_text(trader: Trader, own_
     shown = trader("config", "show", CORE, 2, "--home", own_home.root).out
     assert shown == own_home.bucket_file(CORE).read_text()
     missing = trader("config", "show", CORE, 7, "--home", own_home.root)
-    assert (missing.code, missing.err) == (1, "core: no version 7 (there are 1 to 2)\n")
+    assert (missing.code, missing.err) == (1, "core: no version 7 (versions 1 to 2 exist)\n")
 
 
 def test_a_plan_carries_the_version_of_its_configuration(trader: Trader, own_home: Home) -> None:
