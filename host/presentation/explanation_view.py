@@ -179,7 +179,7 @@ def _limits(limits: Sequence[LimitUse], width: int) -> Table:
         Column("used", [Text(_amount(use.used, use), style) for use, style in shown]),
         Column("of", [Text(_amount(use.limit, use), style) for use, style in shown]),
         Column("", [_limit_bar(use) for use in ordered], "left", drop=1),
-        Column("", ["holds it back" if use.binds else "" for use in ordered], "left", drop=2),
+        Column("", ["at its limit" if use.binds else "" for use in ordered], "left", drop=2),
     ]
     return table_of(columns, width, title="Limits")
 
@@ -230,7 +230,7 @@ def _gain_change(answer: WhatIf) -> Text:
     if answer.same_steps:
         return Text("the same", "dim")
     if answer.gain_change is None:
-        return Text("another", "yellow")
+        return Text("not comparable", "yellow")
     change = basis_points(answer.gain_change)
     return Text(f"{change} bp", "green" if answer.gain_change > 0 else "red")
 

@@ -13,7 +13,7 @@ from planner_core.model.records import Finding, Severity, Side
 
 ADVICE_NOTE = "This is advice; no order is sent."
 DEMO_NOTE = (
-    "Demo data: 20 survivors of the US market, picked with hindsight; their past flatters any plan."
+    "Demo data: 20 survivors of the US market, chosen with hindsight, so any plan looks too good."
 )
 NAMED_STEPS_MAX = 6
 NAMED_SECURITIES_MAX = 5

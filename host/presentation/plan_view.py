@@ -215,7 +215,7 @@ def _findings(plan: Plan) -> Table | None:
     findings = [finding for finding in plan.findings if finding.message != in_headline]
     if not findings:
         return None
-    table = _listing("To know")
+    table = _listing("Notes")
     table.add_column(no_wrap=True)
     table.add_column(ratio=1, overflow="fold")
     for group in group_findings(findings):
@@ -322,9 +322,9 @@ def _figures(plan: Plan) -> Iterator[tuple[str, float | None, float | None, str]
     yield f"cash, {plan.currency}", plan.cash_before, plan.cash_after, "money"
     for name, label, kind in (
         ("expected_return", "expected return a year", "percent"),
-        ("volatility", "swings a year (volatility)", "percent"),
+        ("volatility", "volatility a year", "percent"),
         ("cvar95_21d", "loss in a bad month", "percent"),
-        ("effective_n", "spread, as equal holdings", "count"),
+        ("effective_n", "diversification (equal holdings)", "count"),
         ("largest_weight", "largest weight", "percent"),
     ):
         yield label, plan.metrics_before.get(name), plan.metrics_after.get(name), kind

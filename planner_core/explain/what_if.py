@@ -364,7 +364,7 @@ def _preference_questions(state: PlanningState) -> Iterator[Question]:
     objective, costs = state.config.objective, state.config.costs
     shrinkage = state.config.estimation.mean_shrinkage
     if shrinkage < 1:
-        text = "past returns said nothing about which security does better"
+        text = "past returns were not used to rank securities"
         yield _question(state, "estimation", "mean_shrinkage", 1.0, text, comparable=False)
     if objective.risk_aversion > 0:
         for factor, text in (

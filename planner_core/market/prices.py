@@ -18,6 +18,7 @@ Source: J. P. Morgan, "RiskMetrics - Technical Document", 4th ed. (1996), for th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 
@@ -204,7 +205,8 @@ def _resolve_moves(
                     "price_spike",
                     Severity.WARNING,
                     f"{security}: {day} moved {change:+.0%} and came back; that close is not used",
-                    f"correct market/prices.csv, or run: trader data accept {security} {day}",
+                    "correct market/prices.csv; if the price is right,"
+                    f" {_accept(context, security, day)}",
                     security,
                 )
             )
@@ -218,8 +220,8 @@ def _resolve_moves(
                     "price_jump",
                     Severity.ERROR,
                     f"{quarantined[column]}; it is not traded",
-                    f"if it was a split, declare it in market/corporate_actions.csv; if the price"
-                    f" is right, run: trader data accept {security} {day}",
+                    "if it was a split, declare it in market/corporate_actions.csv; if the price"
+                    f" is right, {_accept(context, security, day)}",
                     security,
                 )
             )
@@ -231,11 +233,19 @@ def _resolve_moves(
                     Severity.WARNING,
                     f"{security} moved {change:+.1%} on {day}, more than its volatility explains;"
                     f" not accepted for {GUARD_DAYS} market days, so it counts as real",
-                    f"if it was a split, declare it in market/corporate_actions.csv; if the price"
-                    f" is right, run: trader data accept {security} {day}",
+                    "if it was a split, declare it in market/corporate_actions.csv; if the price"
+                    f" is right, {_accept(context, security, day)}",
                     security,
                 )
             )
+
+
+def _accept(context: PlanningContext, security: str, day: date) -> str:
+    """Return how to accept a move of a price, in words."""
+    return (
+        f'write [[accepted_prices]] with security = "{security}" and date = {day}'
+        f" into portfolios/{context.bucket_id}.toml"
+    )
 
 
 def _previous_close(prices: FloatArray, row: int) -> float:

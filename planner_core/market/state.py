@@ -79,11 +79,13 @@ def value(context: PlanningContext, config: PlannerConfig) -> tuple[PriceHistory
 def why_hold(context: PlanningContext, portfolio: Portfolio) -> str | None:
     """Return why no plan can be made at all, before any market is looked at."""
     if context.ledger_status is not LedgerStatus.VALID:
-        return (
-            f"the trade ledger is {context.ledger_status.value}: no plan until"
-            f" portfolios/{context.bucket_id}.trades.csv is fixed (only a header if you never"
-            " traded)"
+        path = f"portfolios/{context.bucket_id}.trades.csv"
+        remedy = (
+            f"create {path}; only the header line if you never traded"
+            if context.ledger_status is LedgerStatus.MISSING
+            else f"fix {path}"
         )
+        return f"the trade ledger is {context.ledger_status.value}: {remedy}"
     if not context.securities:
         return f"no securities: add some to portfolios/{context.bucket_id}.toml"
     if portfolio.nav <= 0:
@@ -95,7 +97,7 @@ def why_hold(context: PlanningContext, portfolio: Portfolio) -> str | None:
     if held > LEVERAGE_MAX * portfolio.nav:
         return (
             f"debt leaves {portfolio.nav:,.2f} {context.base_currency} of holdings worth"
-            f" {held:,.2f}: too little to judge a weight by; pay money in"
+            f" {held:,.2f}: too little to compute weights; deposit money"
         )
     return None
 

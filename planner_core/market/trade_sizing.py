@@ -224,14 +224,18 @@ def single_trade_complaint(action: Action, state: PlanningState) -> str | None:
     security = state.context.securities[action.security]
     smallest = max(limits.min_trade_value, security.min_trade_value)
     if gross < smallest:
-        return f"a trade of {gross:,.0f} is below the smallest of {smallest:,.0f}"
+        currency = state.context.base_currency
+        return (
+            f"{gross:,.0f} {currency} is below the smallest trade,"
+            f" {smallest:,.0f} {currency} (min_trade_value)"
+        )
     if action.cost > state.config.constraints.cost_ratio_max * gross:
         return (
             f"it costs {action.cost / gross:.2%} of its value"
             f" (at most {state.config.constraints.cost_ratio_max:.2%})"
         )
     if action.side is Side.SELL:
-        return None if action.cash_delta > 0 else "costs and tax eat its proceeds"
+        return None if action.cash_delta > 0 else "costs and tax exceed the proceeds"
     # No buy may add to a group above its cap, whatever else the plan sells.
     groups = limits.groups
     for row in range(len(groups.names)):
@@ -372,7 +376,7 @@ def _conversion(
         tax=0.0,
         cash_delta=-cost,
         sources=(CONVERSION,),
-        reason=f"{target} is needed for what follows: convert {amount:,.0f} {source}",
+        reason=f"the next steps need {target}: convert {amount:,.0f} {source}",
         mandatory=mandatory,
         convert_to=target,
     )

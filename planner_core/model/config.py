@@ -116,7 +116,7 @@ class CostsConfig(ConfigSection):
     )
     loss_offset: bool = parameter(
         False,
-        unit="switch",
+        unit="true or false",
         description="count the tax that a realised loss may save, in the score; never as cash",
     )
     tax_lots: Literal["hifo", "fifo"] = parameter(
@@ -135,10 +135,10 @@ class ConstraintsConfig(ConfigSection):
         unit="base currency",
         ge=0,
         le=1e9,
-        description="smallest trade, or 1 % of NAV if that is lower",
+        description="minimum trade, or 1 % of NAV if that is lower",
     )
     cost_ratio_max: float = parameter(
-        0.01, unit="fraction of value", gt=0, le=1, description="largest cost of a trade"
+        0.01, unit="fraction of value", gt=0, le=1, description="maximum cost of a trade"
     )
     cash_reserve: float = parameter(
         0.005, unit="fraction of NAV", ge=0, le=1, description="cash that must remain after buys"
@@ -157,7 +157,7 @@ class ConstraintsConfig(ConfigSection):
         unit="days",
         ge=0,
         le=3650,
-        description="no buy for so many days after a sell, the last day included; 0: no limit",
+        description="no buy for this many days after a sell, the last day included; 0: no limit",
     )
     turnover_max: float = parameter(
         0.20, unit="fraction of NAV", ge=0, le=10, description="both sides, within the window"
@@ -170,7 +170,7 @@ class ConstraintsConfig(ConfigSection):
         description="fills within these days count as turnover",
     )
     min_gain_bps: float = parameter(
-        5.0, unit="bp of NAV", ge=0, le=1000, description="smallest gain that is worth a trade"
+        5.0, unit="bp of NAV", ge=0, le=1000, description="minimum gain that is worth a trade"
     )
     price_age_days_max: int = parameter(
         5, unit="market days", ge=0, le=60, description="older prices block trades"
@@ -183,11 +183,13 @@ class ConstraintsConfig(ConfigSection):
         description="a larger move is ignored until it is accepted",
     )
     settled_cash_only: bool = parameter(
-        False, unit="switch", description="buys use settled cash only, not this plan's proceeds"
+        False,
+        unit="true or false",
+        description="buys use settled cash only, not this plan's proceeds",
     )
     multi_currency: bool = parameter(
         False,
-        unit="switch",
+        unit="true or false",
         description="cash per currency: conversions are steps of the plan, never implicit",
     )
     settlement_days: int = parameter(
@@ -210,7 +212,7 @@ class SearchConfig(ConfigSection):
         unit="candidates",
         ge=1,
         le=2048,
-        description="most candidates: the best per security",
+        description="maximum candidates: the best per security",
     )
     alternatives: int = parameter(
         3, unit="sequences", ge=0, le=20, description="other sequences reported beside the best"
@@ -224,7 +226,7 @@ class PlannerConfig(ConfigSection):
     """
 
     max_plan_depth: int = Field(
-        5, ge=1, le=10, description="most steps in a plan", json_schema_extra={"unit": "steps"}
+        5, ge=1, le=10, description="maximum steps in a plan", json_schema_extra={"unit": "steps"}
     )
     objective: ObjectiveConfig = Field(default_factory=ObjectiveConfig)
     estimation: EstimationConfig = Field(default_factory=EstimationConfig)

@@ -253,9 +253,10 @@ class ModuleRunner:
             self.runtime.publish(ModuleFailed, **call, error=message)
 
 
-def whole_minutes(seconds: float) -> int:
-    """Return the minutes to wait, rounded up and at least 1."""
-    return max(1, math.ceil(seconds / 60))
+def minutes_left(seconds: float) -> str:
+    """Return a time to wait as "5 more minutes", rounded up and at least 1."""
+    minutes = max(1, math.ceil(seconds / 60))
+    return "1 more minute" if minutes == 1 else f"{minutes} more minutes"
 
 
 def skip_reason(key: str, runtime: Runtime) -> str:
@@ -263,10 +264,10 @@ def skip_reason(key: str, runtime: Runtime) -> str:
     assert runtime.breakers is not None
     breaker = runtime.breakers.of(key)
     if breaker.state is BreakerState.DISABLED:
-        return f"switched off by hand (trader breakers reset {key})"
+        return f"switched off by hand (`trader breakers reset {key}` switches it on)"
     wait_s = runtime.breakers.wait_s(key) or 0.0
-    failure = f"after: {breaker.reason}" if breaker.reason else "after failures"
-    return f"left alone for {whole_minutes(wait_s)} more min, {failure} (trader breakers)"
+    failure = f": {breaker.reason}" if breaker.reason else " after failures"
+    return f"skipped for {minutes_left(wait_s)}{failure} (see `trader breakers`)"
 
 
 def _one_line(error: BaseException) -> str:

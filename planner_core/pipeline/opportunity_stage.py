@@ -16,7 +16,7 @@ from planner_core.model.plan import ModuleStatus, Opportunity, Skip
 from planner_core.modules.cache import RunCache
 from planner_core.modules.contracts import checked_opportunities
 from planner_core.modules.module import ModuleKind, ModuleParameters, OpportunityCalculator
-from planner_core.pipeline.isolation import ModuleRunner, whole_minutes
+from planner_core.pipeline.isolation import ModuleRunner, minutes_left
 from planner_core.runtime import Runtime
 
 
@@ -87,10 +87,10 @@ def why_no_calculator_ran(config: PlannerConfig, runner: ModuleRunner) -> str | 
     if not names_by_wait:
         return "every opportunity calculator failed; the events say how"
     waiting = "; ".join(f"{', '.join(names)} {wait}" for wait, names in names_by_wait.items())
-    also = f"; failed just now: {', '.join(failed)}" if failed else ""
+    also = f" or failed just now ({', '.join(failed)})" if failed else ""
     return (
-        f"no opportunity calculator may run: breakers leave out {waiting}{also}"
-        " (`trader breakers` says why, `trader breakers reset all` lets them try at once)"
+        f"all opportunity calculators are switched off{also}: {waiting};"
+        " `trader breakers reset all` switches them on"
     )
 
 
@@ -99,4 +99,4 @@ def _wait_text(key: str, runtime: Runtime) -> str:
     if key in runtime.excluded_modules or runtime.breakers is None:
         return "for this plan"
     wait_s = runtime.breakers.wait_s(key)
-    return "until they are reset" if wait_s is None else f"for {whole_minutes(wait_s)} more min"
+    return "until they are reset" if wait_s is None else f"for {minutes_left(wait_s)}"

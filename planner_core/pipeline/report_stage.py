@@ -249,7 +249,7 @@ def _outcome(state: PlanningState, chosen: RankedSet) -> tuple[Outcome, str]:
         return (
             Outcome.HELD,
             f"{deficit:,.2f} {currency} of cash is missing and nothing may be sold to raise it;"
-            " see the rejected trades for what stands in the way",
+            " see 'Not taken' for the reasons",
         )
     return Outcome.NOTHING_TO_DO, "doing nothing scores best"
 
@@ -309,7 +309,7 @@ def _findings(state: PlanningState, chosen: RankedSet) -> tuple[Finding, ...]:
                 "limit_violated",
                 Severity.WARNING,
                 f"limits stay violated by {chosen.violation:.2%} of NAV in all",
-                "see the rejected trades for what stands in the way",
+                "see 'Not taken' for the reasons",
             )
         )
     return tuple(findings)
@@ -338,7 +338,8 @@ def _unknown_lot_findings(state: PlanningState) -> list[Finding]:
         Finding(
             "lot_date_unknown",
             Severity.INFO,
-            f"{security}: a lot has no date; it is not sold while lots must have an age",
+            f"{security}: a lot has no date, so its age is unknown; it is not sold"
+            f" (lot_age_min = {state.config.constraints.lot_age_min})",
             "write the lot's date into the portfolio",
             security,
         )

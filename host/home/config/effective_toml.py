@@ -70,7 +70,9 @@ def _setting(section: BaseModel, name: str) -> str:
     field = type(section).model_fields[name]
     value = getattr(section, name)
     extra = field.json_schema_extra
-    notes = [str(extra["unit"])] if isinstance(extra, dict) and extra.get("unit") else []
+    unit = extra.get("unit") if isinstance(extra, dict) else None
+    # "1" marks a number without a unit.
+    notes = [str(unit)] if unit and unit != "1" else []
     if value != field.default:
         notes.append(f"default {_toml(field.default)}")
     comment = f"  # {'; '.join(notes)}" if notes else ""

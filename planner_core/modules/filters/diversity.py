@@ -11,7 +11,7 @@ class DiversityParameters(ModuleParameters):
     """The overlap of sets that still count as different."""
 
     overlap_max: float = parameter(
-        0.5, unit="Jaccard index", ge=0, le=1, description="most overlap with any reported set"
+        0.5, unit="Jaccard index", ge=0, le=1, description="maximum overlap with any reported set"
     )
 
 

@@ -1,4 +1,4 @@
-"""Buy only what the owner's own rules admit."""
+"""Buy only what your own rules allow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class EligibilityParameters(ModuleParameters):
     """The rules that a buy must satisfy."""
 
     quality_min: float = parameter(
-        0.0, unit="score 0-1", ge=0, le=1, description="least quality of a buy, where it is known"
+        0.0, unit="score 0-1", ge=0, le=1, description="minimum quality of a buy, where it is known"
     )
     price_min: float = parameter(
         0.0, unit="base currency per unit", ge=0, le=1e9, description="no buy of anything cheaper"
@@ -37,7 +37,7 @@ class Eligibility(Filter[EligibilityParameters]):
     metadata = ModuleMetadata(
         name="eligibility",
         version="1.0.0",
-        description="Buy only what the owner's own rules admit",
+        description="Buy only what your own rules allow",
         tags=("buy",),
     )
     parameters_model = EligibilityParameters

@@ -30,7 +30,7 @@ class RecentlyTraded(Filter[RecentlyTradedParameters]):
     metadata = ModuleMetadata(
         name="recently_traded",
         version="1.0.0",
-        description="Leave alone what was traded a moment ago, in either direction",
+        description="Skip securities traded in the last days",
         tags=("cooldown",),
     )
     parameters_model = RecentlyTradedParameters

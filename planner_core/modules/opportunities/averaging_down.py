@@ -29,13 +29,17 @@ class AveragingDownParameters(ModuleParameters):
     """The band of losses, the gate, and the size."""
 
     loss_min: float = parameter(
-        0.08, unit="fraction of cost", ge=0, lt=1, description="smallest loss to act on"
+        0.08, unit="fraction of cost", ge=0, lt=1, description="minimum loss to act on"
     )
     loss_max: float = parameter(
         0.25, unit="fraction of cost", gt=0, le=1, description="a larger loss is left alone"
     )
     quality_min: float = parameter(
-        0.6, unit="score 0-1", ge=0, le=1, description="least quality; none given does not pass"
+        0.6,
+        unit="score 0-1",
+        ge=0,
+        le=1,
+        description="minimum quality; a security without one is not bought",
     )
     momentum_quantile: float = parameter(
         0.10,

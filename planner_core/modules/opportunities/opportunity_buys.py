@@ -23,10 +23,14 @@ class OpportunityBuysParameters(ModuleParameters):
     """The gate, and the ticket sizes."""
 
     quality_min: float = parameter(
-        0.7, unit="score 0-1", ge=0, le=1, description="least quality; none given does not pass"
+        0.7,
+        unit="score 0-1",
+        ge=0,
+        le=1,
+        description="minimum quality; a security without one is not bought",
     )
     discount_min: float = parameter(
-        0.10, unit="fraction", ge=0, lt=1, description="least distance below the 252-day high"
+        0.10, unit="fraction", ge=0, lt=1, description="minimum distance below the 252-day high"
     )
     tickets: tuple[Annotated[float, Field(gt=0, le=1)], ...] = parameter(
         (0.02, 0.04, 0.08),

@@ -20,7 +20,7 @@ from planner_core.modules.module import (
 
 
 class ProfitTakingParameters(ModuleParameters):
-    """Two steps: from a first windfall sell a little, from a second sell more."""
+    """Two levels of windfall: sell a little from the first, more from the second."""
 
     windfall_min: float = parameter(
         0.25, unit="fraction of cost", gt=0, le=10, description="windfall from which to sell"
@@ -51,13 +51,12 @@ class ProfitTakingParameters(ModuleParameters):
 class ProfitTaking(OpportunityCalculator[ProfitTakingParameters]):
     """Sell where `windfall = gain - ((1 + max(CAGR, 0))^years - 1)` is large.
 
-    `gain` is the unrealised gain over cost, `years` the mean age of the units held, `CAGR` the
-    security's own growth over the price history, capped by `growth_max`: what it was expected to
-    earn is no windfall. A position with a lot of unknown date is skipped.
+    `gain` is the unrealised gain over cost. `years` is the mean age of the units held. `CAGR` is
+    the security's yearly growth over the price history, at most `growth_max`. Only a gain beyond
+    that growth is a windfall. A position with a lot of unknown date is skipped.
 
-    Source: our own rule; that winners are sold at all has to be weighed against selling them too
-    early (H. Shefrin, M. Statman, Journal of Finance 40 (1985), 777-790), hence the growth that
-    is allowed for.
+    Source: our own rule. Investors tend to sell winners too early (H. Shefrin, M. Statman, Journal
+    of Finance 40 (1985), 777-790); so normal growth is not a reason to sell.
     """
 
     metadata = ModuleMetadata(

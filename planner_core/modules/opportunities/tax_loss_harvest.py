@@ -18,17 +18,17 @@ from planner_core.modules.module import (
 
 
 class TaxLossHarvestParameters(ModuleParameters):
-    """The smallest loss, and the wash-sale window."""
+    """The minimum loss, and the wash-sale window."""
 
     loss_min: float = parameter(
-        0.05, unit="fraction of cost", gt=0, lt=1, description="least loss of the lots sold"
+        0.05, unit="fraction of cost", gt=0, lt=1, description="minimum loss of the lots sold"
     )
     wash_sale_days: int = parameter(
         30,
         unit="days",
         ge=0,
         le=365,
-        description="no harvest for so many days after a buy of it, the last day included",
+        description="no harvest for this many days after a buy of it, the last day included",
     )
 
 
@@ -94,7 +94,7 @@ def _first_losing(lots: Sequence[TaxLot], unit_value: float, loss_min: float) ->
 
 
 def _bought_within(state: PlanningState, days: int) -> set[str]:
-    """Return the securities bought within so many days, by ledgers and by dates of lots."""
+    """Return the securities bought within this many days, by ledgers and by dates of lots."""
     # "on or after", because the last day of the window counts too.
     since = state.context.as_of - timedelta(days=days)
     by_ledger = {

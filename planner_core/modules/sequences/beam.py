@@ -57,16 +57,16 @@ class BeamParameters(ModuleParameters):
         unit="fraction",
         min_length=1,
         max_length=8,
-        description="prices of cash, one beam each: 0 is what the median sell costs, 1 what the"
-        " median buy earns",
+        description="advanced: weight of cash in the search, one beam per value; 0 is what the"
+        " median sell costs, 1 what the median buy earns",
     )
     turnover_prices: tuple[Annotated[float, Field(ge=0, le=1)], ...] = parameter(
         (0.0, 0.35),
         unit="fraction",
         min_length=1,
         max_length=8,
-        description="prices of turnover for each price of cash: at 1 the median sell and buy gain"
-        " nothing together",
+        description="advanced: weight of turnover in the search, one beam per value and weight of"
+        " cash; at 1 the median sell and buy gain nothing together",
     )
 
 

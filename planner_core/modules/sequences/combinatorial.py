@@ -30,7 +30,7 @@ class CombinatorialParameters(ModuleParameters):
     """The budget."""
 
     sets_max: int = parameter(
-        200_000, unit="sets", ge=1, le=5_000_000, description="most sets to enumerate"
+        200_000, unit="sets", ge=1, le=5_000_000, description="maximum sets to enumerate"
     )
 
 

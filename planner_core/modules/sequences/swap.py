@@ -28,7 +28,7 @@ class SwapParameters(ModuleParameters):
         6, unit="sets", ge=1, le=64, description="best sets so far that are climbed from"
     )
     steps_max: int = parameter(
-        STEPS_MAX, unit="steps", ge=1, le=1000, description="most improvements per start"
+        STEPS_MAX, unit="steps", ge=1, le=1000, description="maximum improvements per start"
     )
     pair_candidates: int = parameter(
         PAIR_CANDIDATES,
@@ -42,7 +42,7 @@ class SwapParameters(ModuleParameters):
         unit="sets",
         ge=0,
         le=1_000_000,
-        description="most sets tried in which several trades change their size at once",
+        description="maximum sets tried in which several trades change their size at once",
     )
 
 

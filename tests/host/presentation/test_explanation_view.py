@@ -54,9 +54,9 @@ def test_everything_is_shown_at_every_width(width: int) -> None:
         "Without it the plan gains 11 bp instead of 100", "Worth it down to 82.50 USD",
         "The other steps cannot be done without it", "1 bp is 0.01% of NAV a year, 5.00 USD",
         "closer to", "without", "Weights, % of NAV", "trading allowed now 20.0% 20.0%",
-        "holds it back", "Buy 5 KO: it gains 90 bp, 10 bp less than this plan.",
+        "at its limit", "Buy 5 KO: it gains 90 bp, 10 bp less than this plan.",
         "If 30% could be traded instead of 20%, the plan would also buy KO and GE, but not sell"
-        " XOM, and gain 10 bp more.", "+10 bp", "another", "the same",
+        " XOM, and gain 10 bp more.", "+10 bp", "not comparable", "the same",
         "constraints.turnover_max 0.2 → 0.3",
     ):  # fmt: skip
         assert part in text, part

@@ -35,7 +35,7 @@ def test_all_that_matters_is_there_at_every_width(width: int) -> None:
         "core", "as of 2022-12-28", "valid until 2023-01-04",
         "Sell 10 XOM, then buy 10 SHEL.L.",
         "80.00 GBP", "2,996", "30 Dec", "12.0 → 10.0%", "weight_based, plugin",
-        "swings a year (volatility)", "spread, as equal holdings", "largest weight", "+1.00",
+        "volatility a year", "diversification (equal holdings)", "largest weight", "+1.00",
         "expected return",
         "GE, KO", "→ add closes", "filters.mine", "ZeroDivisionError",
         "2 ×", "Prices until 2022-12-28", "no order is sent", "survivors",

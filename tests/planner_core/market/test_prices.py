@@ -199,7 +199,10 @@ def test_a_spike_on_the_last_day_is_not_believed_and_values_at_the_lower_price(
     assert not history.observed[-1, 0]
     (finding,) = history.findings
     assert (finding.id, finding.severity.value) == ("price_jump", "error")
-    assert "trader data accept AAA 2024-06-28" in finding.action
+    assert finding.action.endswith(
+        'if the price is right, write [[accepted_prices]] with security = "AAA" and'
+        " date = 2024-06-28 into portfolios/core.toml"
+    )
 
 
 def test_an_unbelieved_fall_lowers_the_value_also_when_the_last_day_has_no_close() -> None:
@@ -256,7 +259,7 @@ def test_a_jump_that_counts_without_being_accepted_is_a_finding(
     assert ids(history.findings) == finding_ids
     for finding in history.findings:
         assert "moved -50" in finding.message or "moved -49" in finding.message
-        assert "trader data accept AAA" in finding.action
+        assert '[[accepted_prices]] with security = "AAA"' in finding.action
 
 
 def test_an_accepted_jump_is_believed_and_only_that_one() -> None:

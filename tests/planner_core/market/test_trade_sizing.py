@@ -132,7 +132,7 @@ def test_a_buy_stops_at_its_cap() -> None:
 @pytest.mark.parametrize(
     ("fields", "side", "notional", "reason"),
     [
-        ({}, Side.BUY, 399.0, "a trade of 300 is below the smallest of 400"),
+        ({}, Side.BUY, 399.0, "300 EUR is below the smallest trade, 400 EUR (min_trade_value)"),
         ({}, Side.BUY, 99.0, "it is less than one lot"),
         ({"lots": ()}, Side.SELL, 1_000.0, "it is not held"),
         (
@@ -145,7 +145,7 @@ def test_a_buy_stops_at_its_cap() -> None:
             {"securities": make_securities(4, min_trade_value=2_000.0)},
             Side.BUY,
             1_900.0,
-            "a trade of 1,900 is below the smallest of 2,000",
+            "1,900 EUR is below the smallest trade, 2,000 EUR (min_trade_value)",
         ),
         (
             {"securities": make_securities(4, half_spread_bps=80.0)},
@@ -198,7 +198,7 @@ def test_a_sell_must_leave_something_after_costs_and_tax() -> None:
         "constraints": {"cost_ratio_max": 1.0, "turnover_max": 10.0},
     }
     state = state_of(config, lots=(make_lot("AAA", unit_cost=0.0),))
-    assert refused(state, Side.SELL, 1_000.0) == "costs and tax eat its proceeds"
+    assert refused(state, Side.SELL, 1_000.0) == "costs and tax exceed the proceeds"
     assert sized(state, Side.SELL, 9_000.0).cash_delta > 0
 
 

@@ -198,7 +198,7 @@ def test_a_plan_held_by_breakers_says_which_and_when_they_try_again() -> None:
     held = plan(make_context(n_days=300), make_config(runtime.registries, **sections), runtime)
     assert (held.outcome.value, held.reason) == (
         "HELD",
-        "no opportunity calculator may run: breakers leave out early for 1 more min;"
-        " late, too_late for 5 more min; by_hand until they are reset; failed just now: broken"
-        " (`trader breakers` says why, `trader breakers reset all` lets them try at once)",
+        "all opportunity calculators are switched off or failed just now (broken): early for 1 more"
+        " minute; late, too_late for 5 more minutes; by_hand until they are reset;"
+        " `trader breakers reset all` switches them on",
     )
