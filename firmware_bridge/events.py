@@ -1,7 +1,7 @@
 """Events of the link, as typed values: a session returns them to its caller.
 
 An event that the host journals has the name of the journal's event. The two are forms of one
-happening: this one holds what came over the wire, the other holds what a file can hold.
+event: this one holds what came over the wire, the other holds what a file can hold.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Reason(Enum):
 
     PORT_LOST = "port lost"
     NO_ANSWER = "no answer"
-    BOARD_FORGOT = "board restarted or forgot the session"
+    BOARD_FORGOT = "board restarted or lost the session"
     REPLACED = "another host took the board"
 
 

@@ -120,7 +120,7 @@ HOST_TRANSITIONS: Final[Mapping[HostState, Mapping[HostInput, HostState]]] = {
         _I.REPLACED: _S.REPLACED,
         _I.PORT_LOST: _S.CLOSED,
     },
-    # No way back to GREETING: two running hosts would replace each other for ever.
+    # No way back to GREETING: two running hosts would replace each other forever.
     _S.REPLACED: {_I.NEW_SESSION_ID: _S.CLOSED},
 }
 

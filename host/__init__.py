@@ -1,1 +1,1 @@
-"""Composes planner and link: files, commands, the daemon and the API."""
+"""The host: everything that is neither planner nor link."""

@@ -65,7 +65,7 @@ SYSTEM_CLOCK: Final = Clock()
 
 
 def is_synchronised() -> bool:
-    """Tell whether the kernel reports that a time server keeps the clock.
+    """Return whether the kernel reports that a time server keeps the clock.
 
     Then the clock is right, and times on disk that lie ahead of it were wrong.
     """

@@ -19,13 +19,13 @@ FORBIDDEN = {name: contract.get("forbidden_modules", []) for name, contract in C
 
 
 def inside(container: str, name: str) -> str:
-    """A module to plant an import in: the file itself, or a new one in the room."""
+    """A module to plant an import in: the file itself, or a new one in the folder."""
     is_room = (ROOT / container.replace(".", "/") / name).is_dir()
     return f"{container}.{name}.planted" if is_room else f"{container}.{name}"
 
 
 def forbidden_steps(contract: str) -> list[tuple[str, str]]:
-    """One floor up, and across each floor."""
+    """One layer up, and across each layer."""
     (container,) = CONTRACTS[contract]["containers"]
     floors = [floor.split(" | ") for floor in CONTRACTS[contract]["layers"]]
     up = [step for over, under in pairwise(floors) for step in product(under, over)]

@@ -1,4 +1,4 @@
-"""Runs benchmarks, one file each in tools/benchmarks.
+"""Run benchmarks, one file each in tools/benchmarks.
 
 python tools/bench.py NAME [--json]    a table, or one JSON object
 python tools/bench.py --all [--json]   every benchmark, one after the other

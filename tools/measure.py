@@ -1,4 +1,4 @@
-"""Measures child processes and calls, and describes the machine."""
+"""Measure child processes and calls, and describe the machine."""
 
 from __future__ import annotations
 

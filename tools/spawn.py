@@ -1,4 +1,4 @@
-"""Runs a command and prints its exit code, seconds and peak memory in KiB.
+"""Run a command and print its exit code, seconds and peak memory in KiB.
 
 Linux hands a parent's peak memory on to its child through fork and exec: a benchmark that has
 loaded numpy would see numpy in every child. So this launcher stands between, and imports nothing:

@@ -1,4 +1,4 @@
-"""Counts through how many of our files a press, a config edit and a plan run.
+"""Count through how many of our files a press, a config edit and a plan run.
 
 python tools/house.py trips [--root DIR] [--json]
 

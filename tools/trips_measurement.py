@@ -1,4 +1,4 @@
-"""Takes the trips that `trips` counts, and finds out which files each of them enters."""
+"""Take the trips that `trips` counts, and find out which files each of them enters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs a command of ours and writes down which functions it enters, in which files, and when.
+"""Run a command of ours and write down which functions it enters, in which files, and when.
 
 python tools/trips_tracer.py REPORT ROOT MODULE:FUNCTION [ARGUMENT ...]
 

@@ -1,4 +1,4 @@
-"""Puts the daemon together: opens every part, with the other parts that it needs."""
+"""Assembly of the daemon: open every part, with the other parts that it needs."""
 
 from __future__ import annotations
 

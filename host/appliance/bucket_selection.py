@@ -1,4 +1,4 @@
-"""Shows the selected bucket on the screen, and writes its name to `state/selected_bucket`.
+"""Show the selected bucket on the screen, and write its name to `state/selected_bucket`.
 
 The journal says which bucket is selected. The file is for other programs, and for a start without a
 journal.
@@ -53,7 +53,7 @@ class BucketSelection:
         self._wake.set()
 
     async def serve(self) -> None:
-        """Show each bucket that is selected, for ever."""
+        """Show each bucket that is selected, forever."""
         while True:
             await self._wake.wait()
             self._wake.clear()

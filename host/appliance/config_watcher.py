@@ -1,4 +1,4 @@
-"""Commits edited configurations, or rejects them, while the daemon runs.
+"""Commit edited configurations, or reject them, while the daemon runs.
 
 A start first repairs the history that a crash left. A change of `buckets/` that has been quiet for
 2 s is checked and committed by a process of its own (`trader config commit`). So the daemon needs
@@ -50,7 +50,7 @@ PLACE = re.compile(r"([^/:]+\.toml:\d+):\d+: ")
 
 
 class ConfigWatcher:
-    """Commits the edits of a home.
+    """Watcher that commits the edits of a home.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ class ConfigWatcher:
             self._recorder.publish(HalfFilesRemoved(count=n_removed))
 
     async def serve(self) -> None:
-        """Check now and after every change, for ever."""
+        """Check now and after every change, forever."""
         with FolderWatch(self._home.buckets_dir) as watch:
             while True:
                 await self.check()

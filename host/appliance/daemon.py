@@ -140,7 +140,7 @@ class Daemon:
     async def _recover(self) -> None:
         """Settle what the journal holds open, and go on where the last daemon stopped.
 
-        It takes as long as the disk takes, a full one for ever; the display works meanwhile.
+        Waits while the disk is full; the display works meanwhile.
         """
         parts = self._parts
         reading, recorder = parts.journal_reading, parts.recorder

@@ -1,4 +1,4 @@
-"""Monitors the daemon itself: its loop, clock, disk, line, worker and plans.
+"""Monitor of the daemon itself: its loop, clock, disk, line, worker and plans.
 
     every 2 s     check them; show and clear the faults about them
     every 15 s    write the sign of life for `trader health --live`
@@ -169,7 +169,7 @@ class HealthMonitor:
         )
 
     async def serve(self) -> None:
-        """Monitor the daemon for ever; at the end, record that it ended in order."""
+        """Monitor the daemon forever; at the end, record that it ended in order."""
         if not self._has_restored:  # reading waits for a disk, and the screen belongs to the loop
             self._restore(await asyncio.to_thread(self._read_previous))
         liveness_s = float("-inf")

@@ -1,4 +1,4 @@
-"""Dims the matrix for the night: compares the time of day with the night at every whole minute.
+"""Dim the matrix for the night: compare the time of day with the night at every whole minute.
 
 The clock of a board may be set while the daemon runs, for example by a time server. A timer for the
 evening would not notice that.
@@ -36,7 +36,7 @@ class NightDimmer:
         self._now = now
 
     async def serve(self) -> None:
-        """Update the lighting for ever."""
+        """Update the lighting forever."""
         while True:  # noqa: ASYNC110 - time passes; there is no event to wait for
             await asyncio.sleep(self.update())
 

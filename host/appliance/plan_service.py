@@ -1,4 +1,4 @@
-"""Answers requests for plans: from a request in the journal to its answer there, and the screen.
+"""Answer requests for plans: from a request in the journal to its answer there, and the screen.
 
     journal -> worker -> plan store -> journal -> screen
 
@@ -269,7 +269,7 @@ class PlanService:
             self._screen.update(state.without_planning())
 
     async def serve(self) -> None:
-        """Answer requests for ever."""
+        """Answer requests forever."""
         while True:
             requests = self._press_log.open_requests
             if not requests:

@@ -1,4 +1,4 @@
-"""Keeps the board's display up to date: draws the newest state when it changes, and then sleeps.
+"""Keep the board's display up to date: draw the newest state when it changes, and then sleep.
 
 `host.display.compositor` decides what to draw, and the link when it is sent and acknowledged. This
 is the timer between them, and the record of which frame answers which press.

@@ -1,4 +1,4 @@
-"""Reports the daemon's state to the service manager, by the datagrams of sd_notify(3).
+"""Report the daemon's state to the service manager, by the datagrams of sd_notify(3).
 
 Without systemd nothing is sent. The watchdog is fed from the loop and never from a thread, so that
 a loop that hangs is noticed. Sending never waits and never fails the daemon.

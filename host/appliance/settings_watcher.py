@@ -1,4 +1,4 @@
-"""Applies a change of the log levels in `device.toml` while the daemon runs.
+"""Apply a change of the log levels in `device.toml` while the daemon runs.
 
 The file is read when it was saved and has been quiet for a moment. An invalid file changes nothing
 and is reported; everything else in it waits for the next start. A file that cannot be read is
@@ -57,7 +57,7 @@ class SettingsWatcher:
         self.quiet_s = QUIET_S
 
     async def serve(self) -> None:
-        """Check now and after every change, for ever."""
+        """Check now and after every change, forever."""
         with FolderWatch(self._home.root) as watch:
             while True:
                 await self.check()

@@ -1,4 +1,4 @@
-"""Serves a home, and waits for one that is missing or cannot be written: a board has no operator.
+"""Serve a home, and wait for one that is missing or cannot be written: a board has no operator.
 
 Meanwhile the board shows the fault, the service manager learns that the start is over and what is
 missing, and a signal ends the wait. Presses stay in the board's queue until they can be recorded.

@@ -44,7 +44,7 @@ __all__ = [
 AWAKE_S: Final = 60.0
 """How long a press lights a matrix that is dark for the night."""
 ANSWER_S: Final = 20.0
-"""How long the answer to a press hides a fault or a refused configuration."""
+"""How long the answer to a press hides a fault or a rejected configuration."""
 PAGE_RETURN_S: Final = 90.0
 """How long a step's page is shown before the summary returns."""
 MARK_COLUMNS: Final = 2
@@ -92,7 +92,7 @@ class DisplayState:
     fault_added_s: float = 0.0
     """When one was added last. A fault that ended is no reason to hide an answer."""
     config_rejected: str | None = None
-    """The place of a refused configuration, such as "core.toml:12"; it scrolls."""
+    """The place of a rejected configuration, such as "core.toml:12"; it scrolls."""
     config_rejected_since_s: float = 0.0
     is_degraded: bool = False
     preview: ReleasePreview | None = None
@@ -103,7 +103,7 @@ class DisplayState:
 
     @property
     def has_trouble(self) -> bool:
-        """True while there is a fault or a refused configuration."""
+        """True while there is a fault or a rejected configuration."""
         return bool(self.faults) or self.config_rejected is not None
 
     @property
@@ -185,7 +185,7 @@ class DisplayState:
         return replace(self, faults=ordered, faults_since_s=now_s, fault_added_s=added_s)
 
     def with_config_rejected(self, place: str | None, now_s: float) -> DisplayState:
-        """Show the place of a refused configuration; None: no configuration is refused."""
+        """Show the place of a rejected configuration; None: no configuration is rejected."""
         if place == self.config_rejected:
             return self
         return replace(self, config_rejected=place, config_rejected_since_s=now_s)

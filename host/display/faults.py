@@ -28,7 +28,7 @@ class Fault(IntEnum):
 
     @property
     def finding_id(self) -> str:
-        """Id of the health finding that is the same happening."""
+        """Id of the health finding for the same condition."""
         return self.name.lower()
 
     @property

@@ -249,14 +249,14 @@ def fault_screen(faults: tuple[Fault, ...]) -> Animation:
 
 
 def config_rejected_screen(place: str) -> Animation:
-    """Return the sign of a refused configuration, then its place."""
+    """Return the sign of a rejected configuration, then its place."""
     sign = still(config_rejected_frame(), SIGN_MS)
     line = ScrollingText(labels.shortened(place, labels.REASON_LENGTH_MAX).upper(), SMALL, 1)
     return Animation((sign, *line.shots(Frame.blank(), SIGN_MS)), ROUNDS, sign)
 
 
 def planning_screen(fraction: float | None) -> Animation:
-    """Return a sand clock over a row that fills, or that sweeps while progress is unknown."""
+    """Return an hourglass over a row that fills, or that sweeps while progress is unknown."""
     if fraction is not None:
         share = min(max(fraction, 0.0), 1.0)
         return Animation((Shot(lambda step: planning_frame(share, step), SAND_MS, SAND_STEPS),))
@@ -375,7 +375,7 @@ def with_degraded_mark(frame: Frame) -> Frame:
 
 
 def planning_frame(fraction: float, step: int) -> Frame:
-    """Return a sand clock over a row of progress; ``step`` only moves the sand."""
+    """Return an hourglass over a row of progress; ``step`` only moves the sand."""
     canvas = Canvas()
     canvas.bitmap(HOURGLASS_X, 0, HOURGLASS)
     fallen = step % (len(SAND_TOP) + 1)

@@ -1,7 +1,7 @@
-"""The catalogue of happenings: each has one name, as finding, journal event, link event and fault.
+"""The catalogue of conditions: each has one name, as finding, journal event, link event and fault.
 
 A row is a kind of health finding: its id for programs, how bad it is, what it means, what to do.
-The other forms of the same happening derive from the row:
+The other forms of the same condition derive from the row:
 
     journal event   `event`: a type of the journal (`docs/events.md`)
     link event      the class of `firmware_bridge.events` with the name of the journal event
@@ -150,7 +150,7 @@ CATALOGUE: Final[Mapping[str, FindingKind]] = {
         DATA,
         ERROR,
         "No plan can be made from the portfolio, the market data or the ledger as they are.",
-        "Fix the line; `trader plan {bucket}` lists everything that is wrong.",
+        "Fix the reported problem; `trader plan {bucket}` lists everything that is wrong.",
         Blocks.PLAN,
         failures=("context", "home", "ledger", "market_data", "portfolio_file"),
     ),
@@ -226,7 +226,7 @@ CATALOGUE: Final[Mapping[str, FindingKind]] = {
     "daemon_silent": FindingKind(
         DAEMON,
         ERROR,
-        "The daemon holds the home and does not respond.",
+        "The daemon has locked the home but does not respond.",
         "Restart it; under systemd the watchdog restarts it.",
         Blocks.PRESS,
     ),
@@ -234,7 +234,7 @@ CATALOGUE: Final[Mapping[str, FindingKind]] = {
         DAEMON,
         INFO,
         "The daemon ended without a shutdown and was started again.",
-        "Nothing, if somebody ended it or the power was cut; else `journalctl -u"
+        "Nothing if you stopped it or the power failed. Otherwise `journalctl -u"
         " 'arduino-trader@*'` and the crash report show why.",
         event="DaemonStarted",
     ),
@@ -242,7 +242,7 @@ CATALOGUE: Final[Mapping[str, FindingKind]] = {
         DAEMON,
         INFO,
         "The planner's process ended and was started again.",
-        "Nothing; if it returns, `trader events tail --type WorkerEnded` shows how it ended.",
+        "Nothing; if it happens again, `trader events tail --type WorkerEnded` shows how it ended.",
         event="WorkerEnded",
     ),
     "worker_died": FindingKind(
@@ -256,7 +256,7 @@ CATALOGUE: Final[Mapping[str, FindingKind]] = {
         DAEMON,
         WARNING,
         "The planner's process does not run.",
-        "Wait a minute; if it stays, the daemon's log shows why it does not start.",
+        "Wait a minute; if it continues, the daemon's log shows why it does not start.",
         Blocks.PRESS,
     ),
     "plan_overran": FindingKind(
@@ -287,7 +287,7 @@ CATALOGUE: Final[Mapping[str, FindingKind]] = {
         BOARD,
         INFO,
         "The link to the board broke, or packets were damaged; they were sent again.",
-        "Nothing; if it returns, look at the cable and try another one (`trader board test`).",
+        "Nothing; if it happens again, check the cable and try another one (`trader board test`).",
     ),
     "firmware_incompatible": FindingKind(
         BOARD,
@@ -315,7 +315,7 @@ CATALOGUE: Final[Mapping[str, FindingKind]] = {
         CLOCK,
         WARNING,
         "The clock was set by more than a minute while the daemon ran.",
-        "Nothing, if it is right now; press again if a press expired because of it.",
+        "Nothing if the clock is correct. Press again if a press expired because of it.",
         event="ClockJumped",
     ),
     # --- records -------------------------------------------------------------------------------
@@ -336,8 +336,8 @@ CATALOGUE: Final[Mapping[str, FindingKind]] = {
     "state_unreadable": FindingKind(
         RECORDS,
         INFO,
-        "The daemon's health state cannot be read; it is written anew.",
-        "Nothing; the times since when a finding holds begin again.",
+        "The daemon's health state cannot be read; it will be rewritten.",
+        "Nothing; the start times of findings are lost.",
     ),
     "check_failed": FindingKind(
         RECORDS,

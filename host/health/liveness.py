@@ -65,7 +65,7 @@ def read_liveness(state_dir: Path) -> Liveness | None:
 
 
 def is_locked(state_dir: Path) -> bool:
-    """Tell whether a daemon holds the home, without writing and without keeping one out.
+    """Return whether a daemon holds the home, without writing and without keeping one out.
 
     This takes the lock, shared, and gives it back at once. A daemon that starts in that moment
     tries again (see `InstanceLock`).

@@ -113,7 +113,7 @@ class EventBus:
             subscription.task.cancel()
 
     def wants(self, event_type: type[Event], bucket_id: str) -> bool:
-        """Tell whether any subscriber wants a type of event of a bucket."""
+        """Return whether any subscriber wants a type of event of a bucket."""
         return any(each.wants_type(event_type, bucket_id) for each in self._subscriptions)
 
     def publish(self, event: EventT) -> EventT:

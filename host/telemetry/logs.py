@@ -80,12 +80,12 @@ Formatter = Callable[[logging.LogRecord], str]
 
 
 def is_logged(event: Event) -> bool:
-    """Tell whether the log takes an event; most events of a plan are at level debug."""
+    """Return whether the log takes an event; most events of a plan are at level debug."""
     return is_logged_type(type(event), event.bucket_id)
 
 
 def is_logged_type(event_type: type[Event], bucket_id: str) -> bool:
-    """Tell whether the log takes a type of event of a bucket."""
+    """Return whether the log takes a type of event of a bucket."""
     return _logger_of(bucket_id).isEnabledFor(_level_of(event_type))
 
 

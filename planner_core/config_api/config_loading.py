@@ -1,4 +1,4 @@
-"""Turns parsed TOML into a `PlannerConfig`, or raises one error that lists every problem.
+"""Turn parsed TOML into a `PlannerConfig`, or raise one error that lists every problem.
 
 Module sections are checked against the parameter models of the registered modules. So a plugin's
 parameters are checked like ours.

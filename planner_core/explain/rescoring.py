@@ -1,4 +1,4 @@
-"""Evaluates a plan's trades again: all of them or some, under today's or other settings."""
+"""Evaluate a plan's trades again: all of them or some, under today's or other settings."""
 
 from __future__ import annotations
 

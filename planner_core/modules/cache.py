@@ -1,4 +1,4 @@
-"""Caches results of calculators for the next plan of exactly the same inputs.
+"""Cache of results of calculators for the next plan of exactly the same inputs.
 
 A calculator is a pure function of the snapshot, the configuration and its parameters. So the key is
 the digest of the first two, the parameters, and the module object itself: another version, or a

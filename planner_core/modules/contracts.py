@@ -1,4 +1,4 @@
-"""Checks what modules return, on every call, so that a broken plugin cannot spoil a plan.
+"""Checks of what modules return, on every call, so that a broken plugin cannot spoil a plan.
 
 Each check returns the result, or raises ModuleContractError with what is wrong.
 """

@@ -1,4 +1,4 @@
-"""Registers modules, looks them up, and checks what they need of each other."""
+"""Register modules, look them up, and check what they need of each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs a module so that its failure costs only its own contribution.
+"""Run a module so that its failure costs only its own contribution.
 
 A module may raise, overrun its budget, break its contract or call `sys.exit()`. For `ModuleRunner`
 each of these is a call without a result. It asks the module's circuit breaker first, times the

@@ -189,7 +189,7 @@ def _turns(conversions: Sequence[Action]) -> dict[str, int]:
     """Return the turn of the conversions out of each currency.
 
     The turn of a currency is the longest chain of conversions that leads into it. A circle would
-    lengthen the chain for ever, so no turn exceeds the number of conversions.
+    lengthen the chain forever, so no turn exceeds the number of conversions.
     """
     turn = {action.currency: 0 for action in conversions}
     for _ in conversions:

@@ -28,7 +28,7 @@ def yun(home: Path, plan_s: float = 0.0) -> Simulation:
 
 
 def shows_its_plan(answer: Answer) -> bool:
-    """Tell whether the LEDs are those of the plan's first page."""
+    """Return whether the LEDs are those of the plan's first page."""
     page = result_screen(answer.plan, 0).frame(0.0)
     return Frame.from_rows(answer.frame) == lit(page)
 

@@ -128,7 +128,7 @@ class FakeRouter:
 
     def _reopen_serial(self) -> None:
         self._forget_routes(self.board)
-        self.board.pending.clear()  # whoever called waits for ever
+        self.board.pending.clear()  # whoever called waits forever
         self.board.outgoing.clear()
         self.board.stream = Stream()
         self.board.is_open = True

@@ -154,7 +154,7 @@ class NoisyLine:
         self._pictures.add(self._peer.as_shown(self.picture))
 
     def settle(self) -> bool:
-        """Wait for the newest picture; tell whether the board shows exactly that."""
+        """Wait for the newest picture; return whether the board shows exactly that."""
         for _ in range(60):
             self.run(0.5)
             if self.is_shown:

@@ -64,7 +64,7 @@ def line(request: pytest.FixtureRequest, built: Built) -> Iterator[NoisyLine]:
 
 
 def is_back_within_2_s(line: NoisyLine, *, connections: int) -> bool:
-    """Show something new; tell whether it is there in time, after so many new sessions."""
+    """Show something new; return whether it is there in time, after so many new sessions."""
     before = line.outcome.connections
     line.show(7)
     line.run(RECOVERY_S - RETRY_MAX_S)  # a port that came back is found after 0.8 s at the latest

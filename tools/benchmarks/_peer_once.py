@@ -1,4 +1,4 @@
-"""Goes from prices and holdings to whole-share trades with one library, in a process of its own.
+"""Go from prices and holdings to whole-share trades with one library, in a process of its own.
 
 python -m tools.benchmarks._peer_once LIBRARY CONTEXT RESULT
 

@@ -1,4 +1,4 @@
-"""Plans one stored context and writes how long that took: the process whose memory is measured.
+"""Plan one stored context and write how long that took: the process whose memory is measured.
 
 python -m tools.benchmarks._plan_once CONTEXT DEPTH REPEATS RESULT
 """

@@ -59,7 +59,7 @@ class LoopWatch:
         asyncio.Handle._run = timed  # type: ignore[assignment,method-assign]  # noqa: SLF001 - as above
 
     async def listen(self) -> None:
-        """Listen for ever."""
+        """Listen forever."""
         loop = asyncio.get_running_loop()
         while True:
             began_s, queued_before_s = loop.time(), queued_s()

@@ -83,7 +83,7 @@ ABILITIES: dict[str, tuple[str, str, str, str]] = {
         "yes, factor models",
     ),
     "model selection, back-test of a strategy": (
-        "walk-forward of plans",
+        "no",
         "yes, on scikit-learn",
         "no",
         "yes",

@@ -1,4 +1,4 @@
-"""Runs many stories in parallel, each in a process with its own mount namespace."""
+"""Run many stories in parallel, each in a process with its own mount namespace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs one story on one stage: `python -m tools.chaos.scenario SEED FOLDER`; prints JSON.
+"""Run one story on one stage: `python -m tools.chaos.scenario SEED FOLDER`; print JSON.
 
 FOLDER is empty; its `disk` becomes a small file system. The process needs its own mount namespace,
 which `runner` creates.

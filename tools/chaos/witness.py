@@ -1,4 +1,4 @@
-"""Records the events of the daemon and the reports and pictures of the board."""
+"""Record the events of the daemon and the reports and pictures of the board."""
 
 from __future__ import annotations
 

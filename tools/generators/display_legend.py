@@ -56,14 +56,14 @@ def _preview_section() -> LegendSection:
 
     return LegendSection(
         "While the button is down",
-        "The action of letting go now; the lowest row fills until holding on changes it."
-        " At 5 s the action is done at once, and the picture shows which it was.",
+        "What releasing the button will do. After 5 s the action runs, and the picture shows it."
+        " The lowest row fills until the action changes.",
         (
             LegendEntry(
                 "preview_bucket",
                 "Next bucket",
-                "Letting go selects the named bucket.",
-                "Let go, or hold on for the next offer.",
+                "Releasing the button selects the named bucket.",
+                "Let go, or keep holding for the next action.",
                 at(Intent.NEXT_BUCKET, "satellite_a", 0.0, 1.05, 1.7, 2.33, 2.97, 3.45),
             ),
             LegendEntry(
@@ -76,7 +76,7 @@ def _preview_section() -> LegendSection:
             LegendEntry(
                 "preview_acknowledge",
                 "Acknowledge",
-                "The fault or the refused configuration was acknowledged and is hidden.",
+                "The fault or the rejected configuration was acknowledged and is hidden.",
                 "Let go.",
                 frames_at(DisplayState(preview=ReleasePreview(Intent.ACKNOWLEDGE, 0.0)), 0.0),
             ),
@@ -115,7 +115,7 @@ def _trouble_section() -> LegendSection:
             ),
             LegendEntry(
                 "config_rejected",
-                "Configuration refused",
+                "Configuration rejected",
                 "A page and a cross, then the place: an edited file has an error. The"
                 " version before it stays in force.",
                 "Run `trader config check`: it shows file, line and the allowed values.",
@@ -133,7 +133,7 @@ def _planning_section() -> LegendSection:
             LegendEntry(
                 "planning",
                 "Planning",
-                "A sand clock; the lowest row fills with the progress of the plan.",
+                "An hourglass; the lowest row fills with the progress of the plan.",
                 "Wait a moment; hold the button for 5 s to cancel.",
                 tuple(
                     frame_at(DisplayState(planning=Planning(0.0, fraction)), at_s)

@@ -19,8 +19,10 @@ from host.limits import JOURNAL_BYTES_MAX, JOURNAL_FILE_BYTES_MAX, JOURNAL_FILE_
 from host.telemetry.events import (
     ENVELOPE,
     EVENT_TYPES,
+    FLAPPING_PER_HOUR,
     HOST_EVENTS,
     PLANNER_EVENTS,
+    HostEvent,
     PressTraceEvent,
 )
 
@@ -70,8 +72,9 @@ The time of each module and each stage of a plan is not in the journal. It would
 plan writes, on flash memory that wears. It is counted (`trader metrics`), drawn on demand (`trader
 plan --profile`), and logged at level `debug`.
 
-An event that comes too often, as with a loose cable, is kept up to a number per hour; the rest is
-counted (`EventsDropped`). Presses, plans and configurations are always kept.
+The journal limits events that come too often. It keeps {FLAPPING_PER_HOUR} an hour of each type
+that a loose cable repeats, and {HostEvent.per_hour_max:,} of each other type. The rest is counted
+(`EventsDropped`). Presses, plans and configurations are always kept.
 
 ## Subscribers
 

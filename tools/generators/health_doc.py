@@ -19,7 +19,7 @@ without a daemon, and it never writes. This page is generated from `host/health/
     trader health                 everything
     trader health core            one bucket, and the appliance
     trader health --json          one object, for programs
-    trader health --live          does a daemon's loop turn? Reads two small files
+    trader health --live          is the daemon's loop running? Reads two small files
     trader health --ready         would a press give a plan? With the reasons if not
 
 **Exit codes**: 0 healthy (live, ready); 1 degraded or failed (not live, not ready); 2 a wrong
@@ -62,7 +62,7 @@ module or check), `what`, `action`, `since`, `fixable`, `fix` (a command that fi
 further input), `blocks` (`nothing`; `press`: the button gives no plan; `plan`: no plan can be made
 at all) and `fault` (the number on the matrix, see [display.md](display.md)).
 
-One happening has one name. `event` is the type of the journal's event that records a finding
+One condition has one name. `event` is the type of the journal's event that records a finding
 ([events.md](events.md)).
 """
 

@@ -1,4 +1,4 @@
-"""Handles button edges: from an edge on the link to a verdict in the journal and its effect.
+"""Handle button edges: from an edge on the link to a verdict in the journal and its effect.
 
     journal the edge -> confirm it to the board -> gesture -> decision -> journal the verdict
     -> effect
@@ -304,13 +304,13 @@ class PressHandler:
         for edge in self._press_log.open_edges:
             ago_s = (now - edge.journaled_at).total_seconds()
             if ago_s < 0 or (now - edge.at) > self._longest_gesture():
-                await self._give_up_edges((edge,), PressExpired, "the daemon was away")
+                await self._give_up_edges((edge,), PressExpired, "the daemon was not running")
             else:
                 await self._feed(edge.to_link_event(), now_s - ago_s)
         await self._drop_leftovers()
 
     async def tick(self) -> None:
-        """Act on what the time has decided."""
+        """Handle gestures that a timeout completed."""
         await self._act(self.gestures.tick(self._screen.now_s()))
         await self._drop_leftovers()
 
@@ -320,7 +320,7 @@ class PressHandler:
         await self._give_up_edges(self._press_log.open_edges, PressDropped, why)
 
     async def on_connected(self, boot_id: int) -> None:
-        """Let silence count again; give up a press from before a restart of the board."""
+        """Resume gesture timeouts; give up a press from before a restart of the board."""
         self.gestures.link_connected(self._screen.now_s())
         if any(edge.edge_id.boot_id != boot_id for edge in self._press_log.open_edges):
             await self.give_up_presses("the board restarted")

@@ -1,4 +1,4 @@
-"""Records events, in one order for all: journal, then press log, then bus.
+"""Record events, in one order for all: journal, then press log, then bus.
 
     record    something that others build on: on disk when it returns
     publish   something worth knowing: on the bus now, and in the journal soon

@@ -219,7 +219,7 @@ def _verification_lines(verification: Verification) -> list[str]:
     if not verification.records and verification.is_sound:
         return ["the journal is empty"]
     files = "1 file" if verification.files == 1 else f"{verification.files} files"
-    state = "sound" if verification.is_sound else "DAMAGED"
+    state = "intact" if verification.is_sound else "DAMAGED"
     numbers = f"{verification.first} to {verification.last}"
     lines = [f"{state}: {verification.records} records, {numbers}, in {files}"]
     if verification.pruned_through:

@@ -43,7 +43,9 @@ if TYPE_CHECKING:
 UNCOMMITTED = 0
 REASON = re.compile(r"#\s*reason:\s*(.+)", re.IGNORECASE)
 REASON_LINES = 10
+"""A reason belongs at the top of a file; a comment further down is about a setting."""
 VERSIONS_TRIED = 20
+"""Older ones are rarely wanted, and each costs a read and a check before every plan."""
 FIRST = "first version"
 EDITED = "edited on disk"
 
@@ -125,12 +127,14 @@ def load_uncommitted(
 
 
 def load_active(home: Home, bucket_id: str, registries: Registries | None = None) -> LoadedConfig:
-    """Load the newest version that can be loaded; the file, if there is no version.
+    """Load the newest version that is still valid; the file, if there is none.
+
+    Only the newest 20 versions (`VERSIONS_TRIED`) are tried.
 
     Raises
     ------
     ConfigFileError
-        With the problems of the file, when no version can be loaded either.
+        With the problems of the file, when none of these versions can be loaded either.
     """
     path = home.bucket_file(bucket_id)
     for tried, stored in enumerate(open_history(home, bucket_id).newest_first()):

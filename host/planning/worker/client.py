@@ -216,7 +216,7 @@ class WorkerClient:
         try:
             await asyncio.wait((ready, request.reply), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            ready.cancel()  # also when this request is cancelled: it would wait for ever
+            ready.cancel()  # also when this request is cancelled: it would wait forever
         if request.reply.done():
             await request.reply  # raises: cancelled, or the process died while it started
 
@@ -251,7 +251,7 @@ class WorkerClient:
     # --- supervision -----------------------------------------------------------------------
 
     async def _supervise(self) -> None:
-        """Keep a process running, for ever."""
+        """Keep a process running, forever."""
         while True:
             why = await self._run_once()
             self._callbacks.on_end(why)

@@ -132,7 +132,7 @@ class ResponsePipe:
         self._is_closed = False
 
     def serve(self) -> None:
-        """Send delayed lines, for ever, in a thread of its own."""
+        """Send delayed lines, forever, in a thread of its own."""
         while True:
             self._has_delayed.wait()
             time.sleep(SEND_DELAY_S)

@@ -37,7 +37,7 @@ class RecordFilter:
     since: datetime | None = None
 
     def __call__(self, record: JournalRecord) -> bool:
-        """Tell whether a record is chosen."""
+        """Return whether a record is chosen."""
         return (
             (not self.buckets or record.bucket_id in self.buckets)
             and (not self.types or record.event_type in self.types)

@@ -247,7 +247,7 @@ class Journal:
             self._add_continuation()
 
     def _is_unchanged(self) -> bool:
-        """Tell whether the file is as the last append left it."""
+        """Return whether the file is as the last append left it."""
         try:
             status = self.path.stat()
         except FileNotFoundError:
@@ -278,10 +278,10 @@ class Journal:
         lost = head.count - self._tail.count
         if lost > 0:
             count = self._tail.count
-            why = f"record {head.count} had been safe on disk; the last one there is {count}"
+            why = f"record {head.count} was on disk before; the last record now is {count}"
             self._add_repair(JournalRepaired(records_lost=lost, why=why))
         elif lost == 0 and head.last_hash != self._tail.last_hash:
-            why = f"record {head.count} is not the one that had been safe on disk"
+            why = f"record {head.count} is not the one that was on disk before"
             self._add_repair(JournalRepaired(records_lost=1, why=why))
 
     def _add_repair(self, event: JournalRepaired) -> None:
@@ -370,7 +370,7 @@ class Journal:
 
 
 def has_state(record: JournalRecord) -> bool:
-    """Tell whether reading may begin with this record."""
+    """Return whether reading may begin with this record."""
     return record.event_type == CONTINUED and isinstance(record.data.get("state"), dict)
 
 

@@ -199,7 +199,7 @@ USERINFO: Final = re.compile(
 
 
 def is_secret_key(key: str) -> bool:
-    """Tell whether the value of a key is a secret, by the words in the key."""
+    """Return whether the value of a key is a secret, by the words in the key."""
     return _is_secret_cached(key) if len(key) <= CACHED_KEY_LENGTH_MAX else _is_secret(key)
 
 

@@ -191,7 +191,7 @@ def _read_hashes(files: Sequence[JournalFile], notes: _Notes) -> Reading | None:
 
 
 def _follows(reading: Reading, entry: ChainEntry) -> bool:
-    """Tell whether an entry continues the chain; the first one may have any number."""
+    """Return whether an entry continues the chain; the first one may have any number."""
     if reading.first is None:
         reading.first, reading.count = entry, entry.n - 1
         return True

@@ -214,7 +214,7 @@ def test_trouble_that_ends_takes_no_answer_away_while_other_trouble_stays() -> N
     assert shown(another, NOW_S + 4) is Layer.FAULT
 
 
-def test_nobody_is_shown_a_sand_clock_while_nothing_can_be_kept() -> None:
+def test_no_hourglass_is_shown_while_nothing_can_be_kept() -> None:
     state = DisplayState().with_planning(NOW_S).with_faults((Fault.CANNOT_WRITE,), NOW_S)
     assert shown(state) is Layer.FAULT
     assert shown(state.with_faults((Fault.CLOCK_IN_PAST,), NOW_S)) is Layer.PLANNING
@@ -236,7 +236,7 @@ def test_the_same_faults_again_do_not_start_the_picture_again() -> None:
     assert shown(state.with_faults((), NOW_S + 6)) is Layer.IDLE
 
 
-def test_the_same_refused_configuration_again_does_not_start_the_picture_again() -> None:
+def test_the_same_rejected_configuration_again_does_not_start_the_picture_again() -> None:
     state = DisplayState().with_config_rejected("core.toml:3", NOW_S)
     assert state.with_config_rejected("core.toml:3", NOW_S + 5) is state
     assert state.with_config_rejected(None, NOW_S + 5).config_rejected is None

@@ -187,7 +187,7 @@ def test_a_refused_configuration_is_a_page_and_a_cross() -> None:
     ]
 
 
-def test_planning_is_a_sand_clock_over_a_row_that_fills() -> None:
+def test_planning_is_an_hourglass_over_a_row_that_fills() -> None:
     assert art(frame_at(DisplayState(planning=Planning(0.0, 0.5)), 0.0)) == [
         "....#####....",
         "....#333#....",

@@ -1,4 +1,4 @@
-"""The catalogue: one name for each happening, as finding, event, link event and fault."""
+"""The catalogue: one name for each condition, as finding, event, link event and fault."""
 
 from __future__ import annotations
 

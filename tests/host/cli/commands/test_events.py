@@ -123,7 +123,7 @@ def test_a_sound_journal_is_verified(trader: Trader, home: Home) -> None:
     assert result.code == 0
     assert result.json["sound"] is True
     assert (result.json["records"], result.json["head"]["n"]) == (11, 11)
-    assert "sound: 11 records, 1 to 11" in trader("events", "verify", "--home", home.root).out
+    assert "intact: 11 records, 1 to 11" in trader("events", "verify", "--home", home.root).out
 
 
 def test_damage_is_told_with_its_place_and_the_rest_is_shown(trader: Trader, home: Home) -> None:

@@ -28,7 +28,7 @@ HOSTILE: dict[str, bytes] = {
     "spaces": b" " * 60_000 + b"a",
     "line feeds": b"\n" * 60_000,
     "comments": b"#" * 60_000,
-    "tickets for ever": b"[opportunity_calculators]\nopportunity_buys = { tickets = ["
+    "tickets forever": b"[opportunity_calculators]\nopportunity_buys = { tickets = ["
     + b"0.1," * 12_000 + b"] }",
     # control characters, encodings
     "escape sequences": b"max_plan_depth = 3 # \x1b[2J\x1b]0;owned\x07\n",
