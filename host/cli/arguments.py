@@ -8,6 +8,7 @@ here that a command needs to run, so that `--help` and a wrong command line answ
 from __future__ import annotations
 
 import argparse
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -40,14 +41,14 @@ def init(parser: argparse.ArgumentParser) -> None:
     Existing files are not changed, so it can be run again.
     """
     parser.add_argument(
-        "--demo", action="store_true", help="with real daily prices and two example portfolios"
+        "--demo", action="store_true", help="add real daily prices and two example portfolios"
     )
     _add_json(parser)
     parser.set_defaults(run="init.run")
 
 
 def demo(parser: argparse.ArgumentParser) -> None:
-    """See it work without a board: the matrix is drawn here, and keys are its button.
+    """Run a demo without a board: the matrix is drawn here, and keys are its button.
 
     Without --home it uses a temporary demo home, so your own home is not touched. Space presses the
     button, q quits. With --once, or without a terminal, the button is pressed once and the result
@@ -152,16 +153,16 @@ def refuse(parser: argparse.ArgumentParser) -> None:
     """
     _add_bucket(parser)
     parser.add_argument("security", metavar="SECURITY", nargs="?", help="its id in the portfolio")
-    parser.add_argument("--side", choices=("buy", "sell"), help="only this side")
+    parser.add_argument("--side", choices=("buy", "sell"), help="refuse only this side")
     parser.add_argument(
         "--days",
         metavar="N",
         type=parse_refused_days,
         default=REFUSED_DAYS,
-        help=f"for how long, from the portfolio's day on (default: {REFUSED_DAYS})",
+        help=f"days from the portfolio's day on (default: {REFUSED_DAYS})",
     )
     parser.add_argument(
-        "--reason", metavar="TEXT", type=parse_reason, default="", help="why; it is shown later"
+        "--reason", metavar="TEXT", type=parse_reason, default="", help="reason; it is shown later"
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--undo", action="store_true", help="take a refusal back")
@@ -188,7 +189,7 @@ def dry_run(parser: argparse.ArgumentParser) -> None:
     0: valid. 1: valid, but the data are not enough for a plan. 2: not valid.
     """
     _add_bucket(parser)
-    parser.add_argument("file", metavar="FILE", nargs="?", help="a TOML to try in its place")
+    parser.add_argument("file", metavar="FILE", nargs="?", help="a TOML file to try instead")
     _add_json(parser)
     parser.set_defaults(run="dry_run.run")
 
@@ -197,44 +198,54 @@ def config(parser: argparse.ArgumentParser) -> None:
     """Check, show and edit the configurations of buckets, and their versions."""
     actions = _actions(parser)
     check = _action(
-        actions, "check", "config.check", "list everything that is wrong, with its place"
+        actions,
+        "check",
+        "config.check",
+        "list the errors in buckets/*.toml; `trader health` checks portfolios, prices and"
+        " device.toml",
     )
     _add_bucket(check, optional=True)
-    show = _action(
-        actions, "show", "config.show", "every setting in force, with its unit; or a version"
-    )
+    show = _action(actions, "show", "config.show", "show every setting in force, or a version")
     _add_bucket(show)
-    show.add_argument("number", metavar="N", nargs="?", type=int, help="the text of a version")
-    log = _action(actions, "log", "config.show_log", "who changed what, when and why")
+    show.add_argument(
+        "number", metavar="N", nargs="?", type=int, help="show this version's text instead"
+    )
+    log = _action(actions, "log", "config.show_log", "show the history of versions")
     _add_bucket(log)
     commit = _action(
         actions, "commit", "config.commit_file", "check the edited file and make it a version"
     )
     _add_bucket(commit)
-    commit.add_argument("--reason", help="why (default: `# reason:` in its first lines)")
+    commit.add_argument(
+        "--reason", help="reason for the change (default: `# reason:` in its first lines)"
+    )
     diff = _action(
-        actions, "diff", "config.show_diff", "what differs between versions, or file and version"
+        actions, "diff", "config.show_diff", "compare two versions, or the file with a version"
     )
     _add_bucket(diff)
     for name in ("a", "b"):
         text = "a version, or `file` (default: the active version against the file)"
         diff.add_argument(name, metavar=name.upper(), nargs="?", help=text)
-    diff.add_argument("--plan", action="store_true", help="also today's plan with each")
+    diff.add_argument(
+        "--plan", action="store_true", help="also show today's plan under each version"
+    )
     rollback = _action(
         actions, "rollback", "config.roll_back", "make an old version the newest one"
     )
     _add_bucket(rollback)
     rollback.add_argument("number", metavar="N", type=int, help="the version to return to")
-    edit = _action(actions, "edit", "config.edit", "edit in $EDITOR, see what changes, save")
+    edit = _action(actions, "edit", "config.edit", "edit in $EDITOR, show what changes, save")
     _add_bucket(edit)
     for action in (rollback, edit):
-        action.add_argument("--reason", help="why; asked for otherwise")
+        action.add_argument("--reason", help="reason for the change (asked for if missing)")
         action.add_argument("--yes", action="store_true", help="do not ask")
     verify = _action(
         actions, "verify", "config.verify", "check every version's hash, set damage aside"
     )
     _add_bucket(verify, optional=True)
-    schema = actions.add_parser("schema", help="the JSON Schema of a kind of file, for editors")
+    schema = actions.add_parser(
+        "schema", help="print the JSON Schema of a kind of file, for editors"
+    )
     schema.add_argument(
         "kind",
         metavar="KIND",
@@ -247,11 +258,11 @@ def config(parser: argparse.ArgumentParser) -> None:
 
 
 def preset(parser: argparse.ArgumentParser) -> None:
-    """Presets: named configurations, shipped and your own, to apply, save and share."""
+    """List, apply, save and share presets: named configurations, shipped and your own."""
     actions = _actions(parser)
-    listing = _action(actions, "list", "preset.show_list", "the available presets")
-    listing.add_argument("--tag", help="only those with this tag")
-    show = _action(actions, "show", "preset.show", "a preset and its configuration")
+    listing = _action(actions, "list", "preset.show_list", "list the available presets")
+    listing.add_argument("--tag", help="only presets with this tag")
+    show = _action(actions, "show", "preset.show", "show a preset and its configuration")
     save = _action(actions, "save", "preset.save", "save a bucket's configuration as a preset")
     _add_bucket(save)
     apply = _action(actions, "apply", "preset.apply", "make a preset the configuration of a bucket")
@@ -263,21 +274,22 @@ def preset(parser: argparse.ArgumentParser) -> None:
     for action in (show, save, apply, export, rate):
         action.add_argument("id", metavar="ID", help="such as low-turnover")
     _add_bucket(apply)
-    for action in (import_, export):
-        action.add_argument("file", metavar="FILE")
-    rate.add_argument("rating", metavar="1-5", type=int)
-    for key in ("name", "description", "author"):
-        save.add_argument(f"--{key}")
-    save.add_argument("--tag", action="append", default=[])
+    import_.add_argument("file", metavar="FILE", help="a file written by `trader preset export`")
+    export.add_argument("file", metavar="FILE", help="the new file")
+    rate.add_argument("rating", metavar="1-5", type=int, help="your rating; 5 is best")
+    save.add_argument("--name", help="name in the list (default: ID)")
+    save.add_argument("--description", help="what it is for, in one line")
+    save.add_argument("--author", help='who made it (default: "me")')
+    save.add_argument("--tag", action="append", default=[], help="a tag to filter by; repeatable")
     apply.add_argument("--yes", action="store_true", help="do not ask")
-    apply.add_argument("--reason", help="why; asked for otherwise")
+    apply.add_argument("--reason", help="reason for the change (asked for if missing)")
 
 
 def backup(parser: argparse.ArgumentParser) -> None:
-    """The whole home as one file, and back again. Secrets are left out unless you ask for them.
+    """Save the home as one file, or restore it. Secrets are left out unless you ask for them.
 
-    It can be made while the appliance runs. A restore checks everything before it changes the home,
-    and moves the old one aside.
+    A backup can be made while the appliance runs. A restore checks everything before it changes the
+    home, and moves the old one aside.
     """
     actions = _actions(parser)
     create = actions.add_parser("create", help="save the home as one file")
@@ -306,13 +318,13 @@ def backup(parser: argparse.ArgumentParser) -> None:
 def modules(parser: argparse.ArgumentParser) -> None:
     """List the modules of the planner, or show what one does and takes."""
     actions = _actions(parser)
-    _action(actions, "list", "modules.show_list", "every module, by kind")
-    show = _action(actions, "show", "modules.show", "what a module does, and its parameters")
+    _action(actions, "list", "modules.show_list", "list every module, by kind")
+    show = _action(actions, "show", "modules.show", "show what a module does, and its parameters")
     show.add_argument("name", metavar="NAME", help="as in the TOML, or with its kind: kind.name")
 
 
 def events(parser: argparse.ArgumentParser) -> None:
-    """The journal of this home: everything that daemon and commands did.
+    """Show the journal of this home: everything that daemon and commands did.
 
     tail shows the last events, and with --follow also new ones. verify checks that nothing was
     edited, lost or left out. export writes them to a file, as JSON lines or as a table.
@@ -321,7 +333,7 @@ def events(parser: argparse.ArgumentParser) -> None:
     wrong.
     """
     actions = _actions(parser)
-    tail = actions.add_parser("tail", help="the last events, and new ones")
+    tail = actions.add_parser("tail", help="show the last events, and new ones")
     _add_event_filters(tail)
     tail.add_argument(
         "-n",
@@ -338,14 +350,14 @@ def events(parser: argparse.ArgumentParser) -> None:
     export.add_argument("file", metavar="FILE", help="a new file, or - for standard output")
     _add_event_filters(export)
     export.add_argument(
-        "--format", choices=("jsonl", "csv"), help="default: as FILE ends, or jsonl"
+        "--format", choices=("jsonl", "csv"), help="default: by FILE's ending, else jsonl"
     )
     export.add_argument("--force", action="store_true", help="replace an existing FILE")
     export.set_defaults(run="events.export")
 
 
 def metrics(parser: argparse.ArgumentParser) -> None:
-    """The cost of plans: time per module and stage, sequences, memory, link; over all plans.
+    """Show the time and memory of plans: per module and stage, with sequences and link.
 
     Counted by the daemon and by `trader plan` in state/metrics.json. docs/metrics.md explains each
     figure. `trader plan BUCKET --profile` shows where the time of one plan goes.
@@ -360,7 +372,7 @@ def metrics(parser: argparse.ArgumentParser) -> None:
 
 
 def breakers(parser: argparse.ArgumentParser) -> None:
-    """The modules that are left out for now: since when, why, and when they are tried again.
+    """Show the modules that are left out for now, since when and why, and when they are retried.
 
     A module that fails in three plans in a row, or crashes the planner's process once, is left out
     for 5 minutes. Then one plan tries it. Each failed trial doubles the wait, up to an hour.
@@ -368,7 +380,7 @@ def breakers(parser: argparse.ArgumentParser) -> None:
     """
     _add_json(parser)
     parser.set_defaults(run="breakers.show_list")
-    actions = parser.add_subparsers(metavar="ACTION")
+    actions = parser.add_subparsers(metavar="[ACTION]")
     reset = actions.add_parser("reset", help="use a module again at once")
     reset.add_argument("key", metavar="KEY", help="a module, as the list shows it; or `all`")
     reset.set_defaults(run="breakers.reset")
@@ -384,11 +396,14 @@ def board(parser: argparse.ArgumentParser) -> None:
     """
     actions = _actions(parser)
     info = _action(
-        actions, "info", "board.show_info", "kind, firmware, display, quality of the link"
+        actions, "info", "board.show_info", "show kind, firmware, display and quality of the link"
     )
     _add_port(info)
     test = _action(
-        actions, "test", "board_self_test.run", "a guided self-test: matrix, LEDs, buttons, link"
+        actions,
+        "test",
+        "board_self_test.run",
+        "run a guided self-test: matrix, LEDs, buttons, link",
     )
     _add_port(test)
     test.add_argument(
@@ -398,16 +413,16 @@ def board(parser: argparse.ArgumentParser) -> None:
         "--buttons",
         type=number_parser(0, BUTTONS_MAX),
         metavar="N",
-        help="how many (default: 2 on a Yun or Uno Q; none with --unattended)",
+        help="number of buttons to test (default: 2 on a Yun or Uno Q; none with --unattended)",
     )
     test.add_argument(
         "--timeout",
         type=parse_duration,
         default=BOARD_TIMEOUT_S,
         metavar="S",
-        help=f"for each answer and each press (default: {BOARD_TIMEOUT_S:g})",
+        help=f"seconds to wait for each answer and press (default: {BOARD_TIMEOUT_S:g})",
     )
-    monitor = actions.add_parser("monitor", help="every packet, in both directions")
+    monitor = actions.add_parser("monitor", help="show every packet, in both directions")
     _add_port(monitor)
     monitor.add_argument("--json", action="store_true", help="print one JSON object per line")
     monitor.add_argument("--seconds", type=parse_duration, metavar="S", help="end after this time")
@@ -422,10 +437,14 @@ def board(parser: argparse.ArgumentParser) -> None:
         actions, "flash", "board_flash.run", "install the firmware that came with this version"
     )
     flash.add_argument(
-        "--board", choices=("yun", "uno-q"), help="default: by link.carrier, device.toml"
+        "--board",
+        choices=("yun", "uno-q"),
+        help="the kind of board (default: by link.carrier in device.toml)",
     )
     flash.add_argument("--port", metavar="PATH", help="the Yun on USB (default: the only one)")
-    flash.add_argument("--image", metavar="FILE", help="another Intel HEX file than ours")
+    flash.add_argument(
+        "--image", metavar="FILE", help="flash this Intel HEX file instead of the shipped one"
+    )
     flash.add_argument("--app", metavar="DIR", help="Uno Q: write the app to this new folder")
     flash.add_argument("--dry-run", action="store_true", help="show what would be done")
     flash.add_argument("--yes", action="store_true", help="do not ask before writing")
@@ -440,21 +459,25 @@ def service(parser: argparse.ArgumentParser) -> None:
     """
     actions = _actions(parser)
     install = actions.add_parser(
-        "install", help="write the unit files", description=service.__doc__
+        "install", help="write the unit files", description=inspect.cleandoc(service.__doc__ or "")
     )
     install.add_argument("--dry-run", action="store_true", help="print, write nothing")
     install.set_defaults(run="service.install")
     status = actions.add_parser(
-        "status", help="are they installed, and is it running?", description=service.__doc__
+        "status",
+        help="show whether it is installed and running",
+        description=inspect.cleandoc(service.__doc__ or ""),
     )
     _add_json(status)
     status.set_defaults(run="service.show_status")
     for action in (install, status):
-        action.add_argument("--user", action="store_true", help="a service of yours, without root")
+        action.add_argument(
+            "--user", action="store_true", help="install a user service; needs no root"
+        )
         action.add_argument(
             "--for", dest="login", metavar="NAME", help="the user that the service runs as"
         )
-        action.add_argument("--root", metavar="DIR", help="write below DIR, not /")
+        action.add_argument("--root", metavar="DIR", help="write under DIR instead of /")
 
 
 CONFIGURE: Final[Mapping[str, Callable[[argparse.ArgumentParser], None]]] = {
@@ -498,22 +521,36 @@ def _add_port(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port",
         metavar="PATH",
-        help="serial device, or a router's .sock (default: link, device.toml)",
+        help="serial device, or a router's .sock (default: link.port in device.toml)",
     )
 
 
 def _add_event_filters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--bucket", metavar="BUCKET", action="append", default=[], help="of this bucket; repeatable"
+        "--bucket",
+        metavar="BUCKET",
+        action="append",
+        default=[],
+        help="only events of this bucket; repeatable",
     )
     parser.add_argument(
-        "--type", metavar="TYPE", action="append", default=[], help="such as PlanStored; repeatable"
+        "--type",
+        metavar="TYPE",
+        action="append",
+        default=[],
+        help="only events of this type, such as PlanStored; repeatable",
     )
     parser.add_argument(
-        "--trace", metavar="ID", type=parse_trace_id, help="of this press; a prefix is enough"
+        "--trace",
+        metavar="ID",
+        type=parse_trace_id,
+        help="only events of this press; a prefix is enough",
     )
     parser.add_argument(
-        "--since", metavar="WHEN", type=parse_since, help="2h, 7d, or a time like 2026-11-22T18:00"
+        "--since",
+        metavar="WHEN",
+        type=parse_since,
+        help="only events after 2h or 7d ago, or a time like 2026-11-22T18:00",
     )
 
 

@@ -40,7 +40,7 @@ EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
         ("trader dry-run core new.toml", "another one in its place"),
     ),
     "config": (
-        ("trader config check", "everything that is wrong, with file and line"),
+        ("trader config check", "errors in buckets/*.toml, with their lines"),
         ("trader config edit core", "edit, see what changes, save"),
         ("trader config log core", "who changed what, when and why"),
         ("trader config rollback core 3", "back to version 3"),
@@ -83,7 +83,7 @@ EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
         ("trader board flash --dry-run", "show what would be done"),
     ),
     "service": (
-        ("trader service install --user", "a service of yours, without root"),
+        ("trader service install --user", "a user service; needs no root"),
         ("trader service install --dry-run", "show the files, write nothing"),
         ("trader service status --user", "its state"),
     ),

@@ -53,7 +53,7 @@ def parse_plot_path(text: str) -> Path:
 
     path = Path(text).expanduser()
     if path.suffix.lower() not in (".png", ".svg"):
-        message = f"{text[-60:]!r}: a plot is a .png or an .svg file"
+        message = f"{text[-60:]!r}: must end in .png or .svg"
         raise argparse.ArgumentTypeError(message)
     return path
 
@@ -65,7 +65,7 @@ def parse_refused_days(text: str) -> int:
         or not text.isdigit()
         or not 1 <= int(text[:9]) <= limits.REFUSED_DAYS_MAX
     ):
-        message = f"{text[:40]!r} is not a number of days (1 to {limits.REFUSED_DAYS_MAX})"
+        message = f"{text[:40]!r}: must be 1 to {limits.REFUSED_DAYS_MAX}"
         raise argparse.ArgumentTypeError(message)
     return int(text)
 

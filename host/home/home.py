@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -22,6 +22,10 @@ DEMO_MARK = "PROVENANCE.md"
 DEFAULT_BUCKET = "core"
 PACKED_SUFFIX = ".gz"
 SCHEMA_FOLDER = "schema/"
+HOME_MARKS = frozenset({"buckets", "portfolios", "device.toml"})
+"""A folder with one of these is a home."""
+DAEMON_FOLDERS = frozenset({"history", "journal", "log", "plans", "state"})
+"""The daemon can make these before there is a home, with `trader run --wait`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +234,8 @@ def create_home(root: Path, *, demo: bool) -> CreatedHome:
     Raises
     ------
     HomeError
-        The home has portfolios of its own: demo data is not mixed into it.
+        The home has portfolios of its own: demo data is not mixed into it. Or the folder holds
+        other files and is not a home.
     StorageError
         A folder or file could not be written.
     """
@@ -240,10 +245,12 @@ def create_home(root: Path, *, demo: bool) -> CreatedHome:
             f"{root}: this home has portfolios of its own ({', '.join(home.bucket_ids())}); demo"
             " data is not mixed into it (choose another one with --home)"
         )
+    files = tuple(_shipped_files(demo=demo))
+    _require_own_folder(root, {name.partition("/")[0] for name, _ in files})
     make_folder(root)
     written: list[Path] = []
     existing: list[Path] = []
-    for name, data in _shipped_files(demo=demo):
+    for name, data in files:
         path = root / name
         is_new = write_new(path, data)
         if not is_new and name.startswith(SCHEMA_FOLDER):
@@ -251,6 +258,21 @@ def create_home(root: Path, *, demo: bool) -> CreatedHome:
             is_new = _replace_if_changed(path, data)
         (written if is_new else existing).append(path)
     return CreatedHome(home, tuple(written), tuple(existing))
+
+
+def _require_own_folder(root: Path, shipped: Set[str]) -> None:
+    """Refuse a folder that is neither missing, nor empty, nor a home, such as /etc.
+
+    A home may be incomplete: after an interrupted `trader init`, or when the daemon came first.
+    """
+    try:
+        names = {path.name for path in root.iterdir()}
+    except OSError:
+        return  # missing, or an error that writing reports
+    if not names & HOME_MARKS and names - shipped - DAEMON_FOLDERS:
+        raise HomeError(
+            f"{root}: is not empty and not a trader home (choose a new folder with --home)"
+        )
 
 
 def _replace_if_changed(path: Path, data: bytes) -> bool:

@@ -25,6 +25,8 @@ PLAIN_WORDS = {
 }
 """Messages for owners of a TOML file, instead of pydantic's for programmers."""
 
+BOUND_ERRORS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
+
 
 def load_config(document: Mapping[str, object], registries: Registries) -> PlannerConfig:
     """Validate a parsed document.
@@ -150,22 +152,19 @@ def problems_of(
                 )
             )
         else:
-            problems.append(
-                ConfigProblem(
-                    (*prefix, *location),
-                    _plain_message(detail),
-                    detail["input"],
-                    _bounds(field_info),
-                )
-            )
+            allowed = _bounds(field_info)
+            message = _plain_message(detail, has_bounds=allowed is not None)
+            problems.append(ConfigProblem((*prefix, *location), message, detail["input"], allowed))
     return problems
 
 
-def _plain_message(detail: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+def _plain_message(detail: Any, *, has_bounds: bool) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
     if detail["type"] == "value_error":
         # Raised by one of our validators: its message is complete.
         return str(detail["ctx"]["error"])
     message = PLAIN_WORDS.get(detail["type"], str(detail["msg"]))
+    if has_bounds and detail["type"] in BOUND_ERRORS:
+        message = "is out of bounds"  # the bounds follow as "allowed"
     value = detail["input"]
     shown = f"{value!r}" if isinstance(value, str | int | float | bool) else type(value).__name__
     return f"{message[:1].lower()}{message[1:]}, found {shown:.80}"

@@ -200,8 +200,9 @@ def show_diff(options: argparse.Namespace, output: Output) -> int:
         record = {"bucket_id": options.bucket, "old": names[0], "new": names[1]}
         output.json({**record, "unified": unified, **diff.to_record(), "plans": plans})
         return EXIT_DONE
-    show_texts(old_text, new_text, names, output)
-    show_meaning(diff, output)
+    if old_text == new_text:
+        output.line("nothing changed")
+    show_change((old_text, new_text), names, diff, output)
     if plans is not None:
         show_plans(plans, output)
     return EXIT_DONE
@@ -214,13 +215,17 @@ def roll_back(options: argparse.Namespace, output: Output) -> int:
     base = read_edit_base(home, options.bucket)
     stored = open_history(home, options.bucket).read(options.number)
     otherwise = f"rollback to {options.number}"
-    return propose(home, base, stored.text, otherwise, options, output)
+    exit_code = propose(home, base, stored.text, otherwise, options, output)
+    if exit_code != EXIT_DONE:
+        output.error(f"{options.bucket}: not saved")
+    return exit_code
 
 
 def edit(options: argparse.Namespace, output: Output) -> int:
     """Edit a copy, show what changes, and save it."""
     home = open_bucket(options.home, options.bucket)
 
+    require_answers(yes=options.yes)  # before the user has typed anything
     base = read_edit_base(home, options.bucket)
     draft = Path(tempfile.mkdtemp(prefix="trader-")) / f"{options.bucket}.toml"
     draft.write_text(base.text, encoding="utf-8")
@@ -228,7 +233,10 @@ def edit(options: argparse.Namespace, output: Output) -> int:
     try:
         code = subprocess.call([*shlex.split(editor), str(draft)])  # noqa: S603 - the user's editor
     except (OSError, ValueError) as error:
-        raise UsageError(f"{editor!r:.80} cannot be run: {error} (set EDITOR)") from None
+        shutil.rmtree(draft.parent, ignore_errors=True)  # nothing was edited
+        why = (getattr(error, "strerror", None) or str(error)).lower()
+        why = "no such file" if isinstance(error, FileNotFoundError) else why
+        raise UsageError(f"cannot run the editor {editor!r:.80}: {why} (set EDITOR)") from None
     if code:
         raise UsageError(f"not saved: the editor ended with {code} (your text is in {draft})")
     try:
@@ -239,21 +247,24 @@ def edit(options: argparse.Namespace, output: Output) -> int:
             f"not saved: the edited file cannot be read: {draft}: {why} (run the command again, and"
             " save the text under that name)"
         ) from None
-    exit_code = EXIT_FAILED
+    is_reported = False  # an interruption with Ctrl-C is not
     try:
         exit_code = propose(home, base, text, "edited", options, output)
-    except LostUpdateError:
-        output.error(
-            f"{options.bucket} was changed by someone else while you edited it: run `trader config"
-            f" edit {options.bucket}` again and copy your changes from the file below"
-        )
-        raise
+        is_reported = True
+    except LostUpdateError as error:
+        is_reported = True
+        raise LostUpdateError(f"not saved: {error}; your text is in {draft}") from None
+    except ConfigFileError as error:
+        output.errors(error.lines)
+        return EXIT_USAGE
     finally:
-        if exit_code != EXIT_DONE:  # refused, declined, or interrupted with Ctrl-C
+        if not is_reported:
             output.error(f"not saved; your text is in {draft}")
     if exit_code == EXIT_DONE:
         # Editors leave backup and swap files there. The text is saved, so errors are ignored.
         shutil.rmtree(draft.parent, ignore_errors=True)
+    else:
+        output.error(f"{options.bucket}: not saved; your text is in {draft}")
     return exit_code
 
 
@@ -279,6 +290,11 @@ def propose(
         With bucket, reason, yes and json.
     output : Output
 
+    Returns
+    -------
+    int
+        EXIT_FAILED when the user declined, which the caller reports.
+
     Raises
     ------
     LostUpdateError
@@ -293,9 +309,7 @@ def propose(
     except ConfigFileError:
         diff = None  # neither a version nor the file: there is nothing to compare with
     if not options.json:
-        show_texts(base.text, text, (f"{options.bucket}.toml", "new"), output)
-        if diff is not None:
-            show_meaning(diff, output)
+        show_change((base.text, text), (f"{options.bucket}.toml", "new"), diff, output)
     if text == base.text:
         output.error(f"{options.bucket}: nothing changed")
         if options.json:
@@ -304,7 +318,6 @@ def propose(
             )
         return EXIT_DONE
     if not ask_to_save(output, yes=options.yes):
-        output.error(f"{options.bucket}: not saved")
         return EXIT_FAILED
     reason = ask_reason(options.reason, otherwise)
     meta = replace_config(home, options.bucket, text, reason=reason, base=base)
@@ -378,6 +391,18 @@ def _side(home: Home, bucket_id: str, name: str) -> tuple[str, LoadedConfig]:
 COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
+def show_change(
+    texts: tuple[str, str], names: tuple[str, str], diff: ConfigDiff | None, output: Output
+) -> None:
+    """Print what changes in the text, and what that means; nothing for equal texts."""
+    old, new = texts
+    if old == new:
+        return
+    show_texts(old, new, names, output)
+    if diff is not None:
+        show_meaning(diff, output)
+
+
 def show_texts(old: str, new: str, names: tuple[str, str], output: Output) -> None:
     """Print the unified difference, coloured on a terminal."""
     from rich.text import Text  # slow to import: `config check` needs neither
@@ -424,19 +449,18 @@ def show_plans(plans: dict[str, Any], output: Output) -> None:
 
 
 def ask_to_save(output: Output, *, yes: bool) -> bool:
-    """Ask whether to save the change; without a terminal `--yes` is required.
-
-    Raises
-    ------
-    UsageError
-        When standard input is not a terminal.
-    """
+    """Ask whether to save the change; without a terminal `--yes` is required."""
+    require_answers(yes=yes)
     if yes:
         return True
-    if not sys.stdin.isatty():
-        raise UsageError("not saved: cannot ask without a terminal (add --yes)")
     output.flush()
     return input("save this? [y/N] ").strip().lower() in {"y", "yes"}
+
+
+def require_answers(*, yes: bool) -> None:
+    """Raise UsageError when a question is needed and standard input is not a terminal."""
+    if not yes and not sys.stdin.isatty():
+        raise UsageError("not saved: cannot ask without a terminal (add --yes)")
 
 
 def ask_reason(option: str | None, otherwise: str) -> str:

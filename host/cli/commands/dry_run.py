@@ -28,12 +28,12 @@ def run(options: argparse.Namespace, output: Output) -> int:
     """Check, load, count."""
     sys.dont_write_bytecode = True
     from host.home.config.load import load_config_file
-    from host.home.storage.toml_file import ConfigFileError
+    from host.home.storage.toml_file import HOME_ADVICE, PATH_ADVICE, ConfigFileError
 
     home = open_bucket(options.home, options.bucket)
     path = Path(options.file) if options.file else home.bucket_file(options.bucket)
     try:
-        loaded = load_config_file(path)
+        loaded = load_config_file(path, advice=PATH_ADVICE if options.file else HOME_ADVICE)
     except ConfigFileError as error:
         lines = list(error.lines)
         record = report(options.bucket, path, errors=lines)

@@ -12,7 +12,7 @@ from host.errors import EXIT_DONE
 from host.home.config.load import load_uncommitted, read_edit_base
 from host.home.config.presets import PresetError, PresetLibrary, preset_text
 from host.home.storage.atomic_file import write_new
-from host.home.storage.toml_file import read_toml
+from host.home.storage.toml_file import PATH_ADVICE, read_toml
 
 if TYPE_CHECKING:
     from host.cli.output import Output
@@ -67,7 +67,9 @@ def apply(options: argparse.Namespace, output: Output) -> int:
     preset = library.get(options.id)
     base = read_edit_base(home, options.bucket)
     code = propose(home, base, preset.config_text, f"preset {preset.id}", options, output)
-    if code == EXIT_DONE and read_edit_base(home, options.bucket).version != base.version:
+    if code != EXIT_DONE:
+        output.error(f"{options.bucket}: not saved")
+    elif read_edit_base(home, options.bucket).version != base.version:
         library.note_applied(preset.id)
     return code
 
@@ -76,7 +78,7 @@ def import_file(options: argparse.Namespace, output: Output) -> int:
     """Check a file and add it."""
     home = open_home(options.home)
     home.require_home()
-    text = read_toml(Path(options.file)).text
+    text = read_toml(Path(options.file), advice=PATH_ADVICE).text
     preset = PresetLibrary(home).add(text, options.file)
     return _print_result(options, output, f"{preset.id}: imported", preset.to_record())
 

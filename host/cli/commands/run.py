@@ -49,7 +49,7 @@ def device_config(home: Home, output: Output) -> tuple[DeviceConfig, str | None]
         output.errors(error.lines)
         is_unreadable = isinstance(error, ConfigFileUnreadableError)
         what = "could not be read" if is_unreadable else "was refused"
-        output.error(f"{home.device_file} {what}: going on with the defaults")
+        output.error(f"{home.device_file} {what}: using the defaults")
         line = error.problems[0].line
         return DeviceConfig(), home.device_file.name + ("" if line is None else f":{line}")
 

@@ -70,7 +70,7 @@ def show_status(options: argparse.Namespace, output: Output) -> int:
             output.line(f"{key:<12} {value}")
         if not properties:
             output.line(
-                "systemd     was not asked" if options.root else "systemd     is not running"
+                "systemd     was not queried" if options.root else "systemd     is not running"
             )
         if not is_installed:
             output.line("-> trader service install" + (" --user" if options.user else ""))
@@ -93,15 +93,15 @@ def _too_much_memory(home: Path, unit: str) -> str | None:
     need_mb = limits.plan_memory_mb + MEMORY_BESIDE_MB
     machine_mb = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 1024**2
     allowed = re.search(r"^MemoryHigh=(\d+)M$", unit, re.MULTILINE)
-    limits_mb = {"this machine has": machine_mb}
+    limits_mb = {"of this machine": machine_mb}
     if allowed is not None:
-        limits_mb["the unit allows"] = int(allowed[1])
+        limits_mb["that the unit allows"] = int(allowed[1])
     source, limit_mb = min(limits_mb.items(), key=lambda limit: limit[1])
     if need_mb <= limit_mb:
         return None
     return (
-        f"plan_memory_mb = {limits.plan_memory_mb} and {MEMORY_BESIDE_MB} MB beside it"
-        f" are more than the {limit_mb} MB that {source}"
+        f"plan_memory_mb ({limits.plan_memory_mb}) plus {MEMORY_BESIDE_MB} MB for daemon and"
+        f" planner exceed the {limit_mb} MB {source}"
     )
 
 

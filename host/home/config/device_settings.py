@@ -109,17 +109,18 @@ class NightLight(StrEnum):
 class DisplayTable(DeviceTable):
     """The brightness of the matrix by day and by night."""
 
-    brightness: int = Field(15, ge=0, le=15, description="by day; 0 is dark")
+    brightness: int = Field(15, ge=0, le=15, description="brightness by day; 0 is dark")
     night: NightLight = Field(
         NightLight.FULL,
         strict=False,
-        description="in the hours below; off: a press lights it a minute",
+        description="brightness mode at night; with off, a press lights it for a minute",
     )
     night_from: TimeOfDay = Field("22:00", description="when the night begins")
-    night_to: TimeOfDay = Field("07:00", description="when it ends; the same time: all day")
-    night_brightness: int = Field(2, ge=0, le=15, description="when the night is dim")
+    night_to: TimeOfDay = Field("07:00", description="when the night ends; the same time: all day")
+    night_brightness: int = Field(2, ge=0, le=15, description="brightness when night is dim")
     time_zone: TimeZone = Field(
-        "", description='of these hours, such as "Europe/Berlin"; "": as this computer is set'
+        "",
+        description='time zone of these hours, such as "Europe/Berlin"; "": that of this computer',
     )
 
 
@@ -147,8 +148,10 @@ class ButtonsTable(DeviceTable):
         ButtonCommand.CANCEL, strict=False, description="held for long"
     )
     double_window_ms: int = Field(300, ge=0, le=2_000, description="0: no double presses")
-    hold_ms: int = Field(1_500, ge=300, le=10_000, description="down for so long is a hold")
-    long_hold_ms: int = Field(5_000, ge=1_000, le=30_000, description="down for so long acts")
+    hold_ms: int = Field(1_500, ge=300, le=10_000, description="a press of this length is a hold")
+    long_hold_ms: int = Field(
+        5_000, ge=1_000, le=30_000, description="after this time the long hold acts at once"
+    )
 
     @model_validator(mode="after")
     def _times_grow(self) -> Self:

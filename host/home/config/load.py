@@ -27,7 +27,13 @@ from typing import TYPE_CHECKING
 from host.errors import LostUpdateError, StorageError
 from host.home.config.history import ConfigHistory
 from host.home.storage.atomic_file import open_file, storage_error, write_atomic
-from host.home.storage.toml_file import ConfigFileError, locate_problems, parse_toml, read_toml
+from host.home.storage.toml_file import (
+    HOME_ADVICE,
+    ConfigFileError,
+    locate_problems,
+    parse_toml,
+    read_toml,
+)
 from host.limits import TOML_BYTES_MAX
 from planner_core.errors import ConfigError
 
@@ -102,15 +108,17 @@ def check_document(document: TomlDocument, registries: Registries | None = None)
         raise ConfigFileError(locate_problems(document, error.problems)) from None
 
 
-def load_config_file(path: Path, registries: Registries | None = None) -> LoadedConfig:
-    """Read and check a file; its version is 0.
+def load_config_file(
+    path: Path, registries: Registries | None = None, *, advice: str = HOME_ADVICE
+) -> LoadedConfig:
+    """Read and check a file; its version is 0. `advice` is for a file that is missing.
 
     Raises
     ------
     ConfigFileError
         With all problems of the file, each with its place.
     """
-    document = read_toml(path)
+    document = read_toml(path, advice=advice)
     config = check_document(document, registries)
     return LoadedConfig(config, document.sha256, UNCOMMITTED, path)
 

@@ -135,7 +135,7 @@ class PresetLibrary:
     def rate(self, preset_id: str, rating: int) -> None:
         """Save a rating of 1 to 5; raise StorageError when the file cannot be read or written."""
         if rating not in RATINGS:
-            raise PresetError(f"{rating} is not a rating (1 to 5)")
+            raise PresetError(f"a rating is 1 to 5, not {rating}")
         self.get(preset_id)
         figures = self._figures_to_change()
         figures.setdefault(preset_id, {})["rating"] = rating

@@ -144,7 +144,8 @@ class PortfolioTables(PortfolioTable):
     as_of: datetime.date | None = Field(None, description="plan as of this day; none: today")
     timezone: Text = Field("UTC", description="time zone of `today`, such as Europe/Berlin")
     tax_entity: Annotated[str, Field(pattern=f"^{limits.GROUP_NAME.pattern}$")] | None = Field(
-        None, description='whose taxes, such as "me": buckets of one share wash-sale windows'
+        None,
+        description="name of the tax payer; buckets with the same name share wash-sale windows",
     )
     securities: dict[str, SecurityTable] = Field(
         default_factory=dict, max_length=limits.SECURITIES_MAX, description="by id"
@@ -162,7 +163,9 @@ class PortfolioTables(PortfolioTable):
         default_factory=dict, max_length=limits.GROUPS_MAX, description="classification, group"
     )
     accepted_prices: list[AcceptedPriceTable] = Field(
-        default_factory=list, max_length=limits.ACCEPTED_PRICES_MAX, description="believed moves"
+        default_factory=list,
+        max_length=limits.ACCEPTED_PRICES_MAX,
+        description="price moves that you have checked",
     )
 
 

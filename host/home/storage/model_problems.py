@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from host.limits import CURRENCY
 from planner_core.errors import ConfigProblem
 
 SHOWN_LENGTH_MAX = 60
@@ -36,6 +37,9 @@ WORDS = {
     "string_too_long": "is too long",
     "finite_number": "is not a finite number",
 }
+
+PATTERNS = {CURRENCY.pattern: "must be three capital letters, such as USD"}
+"""Patterns in words."""
 
 Part = str | int
 
@@ -94,7 +98,8 @@ def _message(detail: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
         text = repr(value) if isinstance(value, str | bool | int | float) else str(value)
     message = WORDS.get(kind) or str(detail["msg"])
     if kind == "string_pattern_mismatch":
-        message = f"must look like {detail['ctx']['pattern'].strip('^$')}"
+        pattern = detail["ctx"]["pattern"].strip("^$")
+        message = PATTERNS.get(pattern) or f"must look like {pattern}"
     return f"{message[:1].lower()}{message[1:]}, found {text:.{SHOWN_LENGTH_MAX}}"
 
 

@@ -58,6 +58,10 @@ TomlPath = tuple[str | int, ...]
 BYTE_ORDER_MARK = "\ufeff"
 INTEGER_MAX = 2**63 - 1
 
+HOME_ADVICE = "`trader init` writes one"
+PATH_ADVICE = "check the path"
+"""Advice on a missing file: of the home, and of a command line."""
+
 # Tokens of the scan. Possessive quantifiers keep it linear: nothing is tried twice.
 BLANKS = re.compile(r"[ \t]*+")
 GAP = re.compile(r"(?:[ \t\n]++|#[^\n]*+)*+")
@@ -190,9 +194,14 @@ class TomlDocument:
         return self._spans.get(nearest, TextRange(0, 1))
 
 
-def read_toml(path: Path, max_bytes: int = TOML_BYTES_MAX) -> TomlDocument:
-    """Read a TOML file; raise ConfigFileError with all its problems."""
-    return parse_bytes(read_bytes(path, max_bytes), str(path), max_bytes)
+def read_toml(
+    path: Path, max_bytes: int = TOML_BYTES_MAX, *, advice: str = HOME_ADVICE
+) -> TomlDocument:
+    """Read a TOML file; raise ConfigFileError with all its problems.
+
+    `advice` is for a file that is missing.
+    """
+    return parse_bytes(read_bytes(path, max_bytes, advice=advice), str(path), max_bytes)
 
 
 def parse_toml(text: str, source: str, max_bytes: int = TOML_BYTES_MAX) -> TomlDocument:
@@ -224,7 +233,7 @@ def locate_problems(
     return tuple(sorted(located, key=lambda p: (p.line or 0, p.column or 0, p.message)))
 
 
-def read_bytes(path: Path, max_bytes: int) -> bytes:
+def read_bytes(path: Path, max_bytes: int, *, advice: str = HOME_ADVICE) -> bytes:
     """Read a file, one byte more than allowed at most.
 
     Raises
@@ -240,7 +249,7 @@ def read_bytes(path: Path, max_bytes: int) -> bytes:
     except NotRegularFileError:
         raise _refused(path, "is not a regular file (put a TOML file there)") from None
     except FileNotFoundError:
-        raise _refused(path, "there is no such file (`trader init` writes one)") from None
+        raise _refused(path, f"there is no such file ({advice})") from None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         message = f"cannot be read: {reason} (check the path, its owner and permissions)"

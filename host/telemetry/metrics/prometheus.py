@@ -53,7 +53,7 @@ class Family:
 
 
 COUNTERS: Final[Mapping[str, tuple[str, str, str]]] = {
-    "sequences_": ("sequences_total", "fate", "Sets of trades, by their fate."),
+    "sequences_": ("sequences_total", "fate", "Sets of trades, by result."),
     "plans.": ("plans_total", "outcome", "Plans, by outcome."),
     "plans_failed.": ("plans_failed_total", "failure", "Requests without a plan, by failure."),
     "plans_repeated": ("plans_repeated_total", "", "Plans made again without a bad module."),
@@ -62,7 +62,7 @@ COUNTERS: Final[Mapping[str, tuple[str, str, str]]] = {
     "module_skips.": ("module_skips_total", "module", "Plans that a module was left out of."),
     "breaker_changes.": ("breaker_changes_total", "after", "Circuit breakers, by new state."),
     "cache_": ("cache_lookups_total", "result", "Calculations looked up in the cache."),
-    "opportunities": ("opportunities_total", "", "Wishes of the opportunity calculators."),
+    "opportunities": ("opportunities_total", "", "Opportunities of the calculators."),
     "candidates": ("candidates_total", "", "Legal trades that were searched over."),
 }
 """Counters of a bucket by the prefix of their names: metric, label for the rest, help text."""
@@ -104,11 +104,13 @@ def _counters(buckets: Mapping[str, BucketMetrics]) -> Iterable[Family]:
 
 def _device(stored: StoredMetrics) -> Iterable[Family]:
     for name, n in sorted(stored.metrics.counters.items()):
-        family = Family(f"{_name(name)}_total", "counter", "Of the device, since counting began.")
+        family = Family(
+            f"{_name(name)}_total", "counter", "Device counters since the first record."
+        )
         family.add({}, n)
         yield family
     for name, value in sorted(stored.metrics.gauges.items()):
-        family = Family(_name(name), "gauge", "Of the device, as of its last plan.")
+        family = Family(_name(name), "gauge", "Device gauges at the last plan.")
         family.add({}, value)
         yield family
 

@@ -113,8 +113,7 @@ def test_anything_else_is_neither(value: object) -> None:
     [
         (
             {"max_plan_depth": 11},
-            "max_plan_depth: input should be less than or equal to 10, found 11"
-            " (allowed: >= 1 and <= 10, steps)",
+            "max_plan_depth: is out of bounds, found 11 (allowed: >= 1 and <= 10, steps)",
         ),
         ({"max_plan_depth": 0}, "found 0 (allowed: >= 1 and <= 10, steps)"),
         ({"max_plan_depth": True}, "input should be a valid integer, found True"),

@@ -45,3 +45,24 @@ def test_demo_data_is_not_mixed_into_somebody_s_own_home(trader: Trader, tmp_pat
     result = trader("init", "--demo", "--home", home)
     assert result.code == 2
     assert "not mixed into it" in result.err
+
+
+@pytest.mark.parametrize("option", [(), ("--demo",)])
+def test_init_refuses_a_folder_that_holds_something_else(
+    trader: Trader, tmp_path: Path, option: tuple[str, ...]
+) -> None:
+    (tmp_path / "passwd").write_text("root\n")
+    result = trader("init", *option, "--home", tmp_path)
+    assert (result.code, result.err.count("\n")) == (2, 1)
+    assert "is not empty and not a trader home" in result.err
+    assert [path.name for path in tmp_path.iterdir()] == ["passwd"]
+
+
+@pytest.mark.parametrize("name", ["buckets/", "portfolios/", "device.toml", "log/", "README.txt"])
+def test_init_completes_an_interrupted_home_or_one_that_a_daemon_began(
+    trader: Trader, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+    path.mkdir() if name.endswith("/") else path.write_text("")
+    assert trader("init", "--home", tmp_path).code == 0
+    assert (tmp_path / "portfolios" / "core.toml").exists()

@@ -124,9 +124,9 @@ def test_a_held_plan_has_nothing_to_explain_and_nothing_to_draw(
         (["core", "--prove", "nan"], "must be more than 0 and at most 3600 s"),
         (["core", "--prove", "inf"], "must be more than 0 and at most 3600 s"),
         (["--prove", "core"], "'core' is not a number of seconds (BUCKET goes before --prove)"),
-        (["core", "--plot", "plan.pdf"], "'plan.pdf': a plot is a .png or an .svg file"),
-        (["core", "--plot", "plan"], "a plot is a .png or an .svg file"),
-        (["core", "--plot", ".png"], "a plot is a .png or an .svg file"),
+        (["core", "--plot", "plan.pdf"], "'plan.pdf': must end in .png or .svg"),
+        (["core", "--plot", "plan"], "must end in .png or .svg"),
+        (["core", "--plot", ".png"], "must end in .png or .svg"),
     ],
 )
 def test_a_wrong_option_is_answered_with_one_line_and_exit_code_2(

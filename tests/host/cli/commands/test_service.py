@@ -102,6 +102,6 @@ def test_status_tells_when_planning_may_take_more_than_the_unit_allows(
     status = ("--home", str(home), "service", "status", "--for", "pi", "--root", str(tmp_path))
     assert "plan_memory_mb" not in trader(*status).out, "the default fits"
     (home / "device.toml").write_text("[limits]\nplan_memory_mb = 300\n", encoding="utf-8")
-    assert "plan_memory_mb = 300 and 110 MB beside it are more" in trader(*status).out
+    assert "plan_memory_mb (300) plus 110 MB for daemon and planner exceed" in trader(*status).out
     message = trader(*status, "--json").json
     assert message["memory_problem"].endswith("384 MB that the unit allows")

@@ -79,7 +79,10 @@ def test_an_unknown_time_zone_is_named(zone: str) -> None:
         (BASE + SECURITY + "quality = nan\n", "securities.A.quality: nan is not a finite number"),
         (BASE + SECURITY + "lot_size = 0\n", "securities.A.lot_size: is out of bounds, found 0"),
         (BASE + "[securities.A]\n", "core.toml:2:13: securities.A.currency: is missing"),
-        (BASE + '[securities.A]\ncurrency = "usd"\n', "must look like [A-Z]{3}, found 'usd'"),
+        (
+            BASE + '[securities.A]\ncurrency = "usd"\n',
+            "must be three capital letters, such as USD, found 'usd'",
+        ),
         (BASE + '[securities."A B"]\ncurrency = "USD"\n', "is not a security id"),
         (BASE + '[securities.BRK.B]\ncurrency = "USD"\n', 'quotes: [securities."BRK.B"]'),
         (BASE + "[cash]\nUS = { settled = 1 }\n", "cash.US: is not a currency"),
