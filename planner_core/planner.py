@@ -21,14 +21,20 @@ from planner_core.certificate.certificate import prove
 from planner_core.errors import ContextError
 from planner_core.events import PlanningCompleted, PlanningStarted
 from planner_core.market.costs import BASIS_POINT
-from planner_core.market.state import PlanningState, assess, value, why_hold, why_not_today
+from planner_core.market.state import (
+    PlanningState,
+    assess,
+    find_day_reason,
+    find_hold_reason,
+    value,
+)
 from planner_core.market.trade_sizing import incumbent_ids
 from planner_core.model.config import PlannerConfig
 from planner_core.model.context import PlanningContext
 from planner_core.model.plan import Certificate, Plan
 from planner_core.pipeline.candidate_stage import pick_alternatives, prepare_candidates
 from planner_core.pipeline.isolation import ModuleRunner
-from planner_core.pipeline.opportunity_stage import find_opportunities, why_no_calculator_ran
+from planner_core.pipeline.opportunity_stage import find_calculator_problem, find_opportunities
 from planner_core.pipeline.report_stage import SearchResult, held_plan, report_plan
 from planner_core.pipeline.search_stage import search
 from planner_core.refine.refinement import refine
@@ -92,7 +98,7 @@ def _run_stages(context: PlanningContext, config: PlannerConfig, runner: ModuleR
     # Reasons to hold come before any estimate: without prices or NAV no weight means anything.
     with runtime.stage("value"):
         history, portfolio = value(context, config)
-    reason = why_hold(context, portfolio) or why_not_today(context, config, history)
+    reason = find_hold_reason(context, portfolio) or find_day_reason(context, config, history)
     if reason:
         return held_plan(context, runner, reason, portfolio, history.findings)
 
@@ -101,7 +107,7 @@ def _run_stages(context: PlanningContext, config: PlannerConfig, runner: ModuleR
 
     with runtime.stage("opportunities"):
         opportunities, skips = find_opportunities(state, runner)
-    reason = why_no_calculator_ran(config, runner)
+    reason = find_calculator_problem(config, runner)
     if reason:
         return held_plan(context, runner, reason, portfolio, history.findings)
 
@@ -114,7 +120,7 @@ def _run_stages(context: PlanningContext, config: PlannerConfig, runner: ModuleR
     with runtime.stage("refinement"):
         evaluator, ranking = refine(ranking, state, runtime)
 
-    certificate = certify(ranking, state, runtime)
+    certificate = prove_best_set(ranking, state, runtime)
 
     # A proof that was cut short still has a plan to report.
     with runtime.stage("report", cancellable=certificate is None):
@@ -126,7 +132,7 @@ def _run_stages(context: PlanningContext, config: PlannerConfig, runner: ModuleR
         return report_plan(state, runner, result, rejections, skips)
 
 
-def certify(ranking: Ranking, state: PlanningState, runtime: Runtime) -> Certificate | None:
+def prove_best_set(ranking: Ranking, state: PlanningState, runtime: Runtime) -> Certificate | None:
     """Prove how good the best set is, if the caller wants it; the proof may find a better set.
 
     Cancelling ends the proof, not the plan: every bound on the way is a true one.

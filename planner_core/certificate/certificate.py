@@ -140,7 +140,7 @@ def _keep(
         if bound <= score + EXACT_TOLERANCE:
             progress.closed_bound = max(progress.closed_bound, bound)
         else:
-            heapq.heappush(heap, (-bound, next(order), boxes.take(np.array([row]))))
+            heapq.heappush(heap, (-bound, next(order), boxes.select(np.array([row]))))
 
 
 def _pop_batch(heap: list[tuple[float, int, Boxes]], score: float) -> Boxes | None:
@@ -151,13 +151,13 @@ def _pop_batch(heap: list[tuple[float, int, Boxes]], score: float) -> Boxes | No
         if -heap[0][0] <= score + EXACT_TOLERANCE:
             break
         batch.append(heapq.heappop(heap)[2])
-    return Boxes.joined(batch) if batch else None
+    return Boxes.concatenate(batch) if batch else None
 
 
 def _parted_by_size(relaxation: Relaxation, boxes: Boxes) -> tuple[Boxes, Boxes]:
     """Return the boxes small enough to be scored set by set, and the others."""
     few = number_of_sets(relaxation, boxes) <= SETS_SCORED_MAX
-    return boxes.take(few), boxes.take(~few)
+    return boxes.select(few), boxes.select(~few)
 
 
 def number_of_sets(relaxation: Relaxation, boxes: Boxes) -> FloatArray:
@@ -202,8 +202,8 @@ def _score_all(relaxation: Relaxation, boxes: Boxes, ranking: Ranking, progress:
 
 def _offer_choices(relaxation: Relaxation, boxes: Boxes, ranking: Ranking) -> None:
     """Offer the maximisers of the bounds: they are sets too, sometimes better than the best."""
-    group = np.arange(relaxation.options.security.size)
-    ids = relaxation.options.candidate[group, boxes.choice]
+    row = np.arange(relaxation.options.security.size)
+    ids = relaxation.options.candidate[row, boxes.choice]
     # The relaxation ignores conflicts and relaxes limits: `offer` drops what is not legal.
     null = ranking.evaluator.null_id
     sets = {tuple(sorted(int(i) for i in row if i not in (null, PADDING))) for row in ids}
@@ -224,29 +224,29 @@ def _split(relaxation: Relaxation, boxes: Boxes) -> Boxes:
     change = options.change[np.arange(options.security.size), boxes.choice]
     spread = np.abs(change - boxes.linearization_point) * (boxes.high > boxes.low)
     tie_break = (boxes.high - boxes.low) * RANGE_WEIGHT
-    group = np.where(conflicted >= 0, conflicted, (spread + tie_break).argmax(axis=1))
+    security = np.where(conflicted >= 0, conflicted, (spread + tie_break).argmax(axis=1))
     rows = np.arange(len(boxes))
-    cut = _cut_place(relaxation, boxes, group, conflicted)
+    cut = _cut_place(relaxation, boxes, security, conflicted)
     # The lower child keeps the places up to the cut, the upper child those behind it.
     lower_high, upper_low = boxes.high.copy(), boxes.low.copy()
-    lower_high[rows, group] = cut
-    upper_low[rows, group] = cut + 1
+    lower_high[rows, security] = cut
+    upper_low[rows, security] = cut + 1
     lower, upper = replace(boxes, high=lower_high), replace(boxes, low=upper_low)
-    return _propagated(relaxation, Boxes.joined([lower, upper]))
+    return _propagated(relaxation, Boxes.concatenate([lower, upper]))
 
 
 def _cut_place(
-    relaxation: Relaxation, boxes: Boxes, group: IntBlock, conflicted: IntBlock
+    relaxation: Relaxation, boxes: Boxes, security: IntBlock, conflicted: IntBlock
 ) -> IntBlock:
     """Return the last place that the lower child keeps; (B,).
 
     A box first decides whether to trade a security at all, and on which side; then how much.
     """
     options, rows = relaxation.options, np.arange(len(boxes))
-    low, high = boxes.low[rows, group], boxes.high[rows, group]
-    point, stay = boxes.linearization_point[rows, group], options.stay[group]
+    low, high = boxes.low[rows, security], boxes.high[rows, security]
+    point, stay = boxes.linearization_point[rows, security], options.stay[security]
     # How much: between the options on both sides of the linearization point.
-    by_size = (options.change[group] <= point[:, None]).sum(axis=1) - 1
+    by_size = (options.change[security] <= point[:, None]).sum(axis=1) - 1
     # Whether: buys apart from the rest where y buys, sells apart from the rest where it does not.
     by_trade = np.where((point > 0) | (conflicted >= 0), stay, stay - 1)
     undecided = (low <= stay) & (stay <= high) & (by_trade >= low) & (by_trade < high)
@@ -280,4 +280,4 @@ def _propagated(relaxation: Relaxation, boxes: Boxes) -> Boxes:
     possible = (boxes.low <= high).all(axis=1)
     # More securities that must trade than the depth allows: no set is left.
     possible &= must_trade.sum(axis=1) <= relaxation.depth
-    return replace(boxes, high=high).take(possible)
+    return replace(boxes, high=high).select(possible)

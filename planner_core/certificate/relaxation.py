@@ -56,31 +56,42 @@ ROUND_STEPS = 10
 ROUNDS_MIN = 6
 STALLED = 0.01
 """A round that closes less than this part of the gap is a box's last one."""
+STEP_GROWTH = 1.1
+"""Factor of the step scale after a step that lowered the bound."""
+STEP_SHRINKAGE = 0.7
+"""Factor after one that did not; 1.1 * 0.7 < 1, so steps that help every other time get shorter."""
+COLD_SHARE = 2.0
+"""Share COLD_SHARE / (k + COLD_SHARE) of step k: 2 / (k + 2), as usual for Frank-Wolfe.
+
+The first share is 1: the start y = 0 has no information to preserve.
+"""
+WARM_SHIFT = 3.0
+"""Share 1 / (k + WARM_SHIFT) of step k from a good start: never more than a third."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Options:
-    """The options of G securities, sorted by weight change and padded to P places each.
+    """The options of S securities, sorted by weight change and padded to P places each.
 
     Parameters
     ----------
-    security : ndarray of shape (G,)
+    security : ndarray of shape (S,)
         Columns of the securities that can trade; negative for a pair of currencies.
-    candidate : ndarray of shape (G, P), int
+    candidate : ndarray of shape (S, P), int
         Candidate id; the null id for staying; PADDING for a place that is not in use.
-    stay : ndarray of shape (G,), int
+    stay : ndarray of shape (S,), int
         The place of not trading.
-    count : ndarray of shape (G,), int
+    count : ndarray of shape (S,), int
         Number of places in use.
-    change : ndarray of shape (G, P)
+    change : ndarray of shape (S, P)
         Weight change d.
-    trading : ndarray of shape (G, P)
+    trading : ndarray of shape (S, P)
         Costs, tax and turnover penalty, fractions of V0.
-    rows : ndarray of shape (n_rows, G, P)
+    rows : ndarray of shape (n_rows, S, P)
         A of the limits.
     rhs : ndarray of shape (n_rows,)
         b of the limits.
-    buys_conflict : ndarray of shape (G, G), bool
+    buys_conflict : ndarray of shape (S, S), bool
         Securities that must not both be bought.
     """
 
@@ -101,14 +112,14 @@ class Boxes:
 
     Parameters
     ----------
-    low, high : ndarray of shape (B, G), int
+    low, high : ndarray of shape (B, S), int
         First and last place that each security may choose.
-    linearization_point : ndarray of shape (B, G)
+    linearization_point : ndarray of shape (B, S)
         y.
     multiplier : ndarray of shape (B, n_rows)
         u.
     bound : ndarray of shape (B,)
-    choice : ndarray of shape (B, G), int
+    choice : ndarray of shape (B, S), int
         The places that the maximiser of the bound chooses.
     """
 
@@ -119,11 +130,11 @@ class Boxes:
     bound: FloatArray
     choice: IntBlock
 
-    def take(self, which: NDArray[np.intp] | BoolArray) -> Boxes:
+    def select(self, which: NDArray[np.intp] | BoolArray) -> Boxes:
         """Return some of the boxes."""
         return Boxes(*(getattr(self, field.name)[which] for field in fields(self)))
 
-    def replaced(self, which: NDArray[np.intp], part: Boxes) -> Boxes:
+    def with_part(self, which: NDArray[np.intp], part: Boxes) -> Boxes:
         """Return these boxes with some of them replaced."""
         columns = []
         for field in fields(self):
@@ -133,7 +144,7 @@ class Boxes:
         return Boxes(*columns)
 
     @staticmethod
-    def joined(parts: Sequence[Boxes]) -> Boxes:
+    def concatenate(parts: Sequence[Boxes]) -> Boxes:
         """Return several batches as one."""
         return Boxes(
             *(
@@ -156,32 +167,33 @@ class Relaxation:
         objective = evaluator.state.objective
         security = self.options.security
         # A conversion (a negative number) changes no weight: it has no part in the risk.
-        moves = security >= 0
-        quadratic = objective.quadratic()[np.ix_(security, security)] * np.outer(moves, moves)
+        has_weight = security >= 0
+        in_risk = np.outer(has_weight, has_weight)
+        quadratic = objective.quadratic()[np.ix_(security, security)] * in_risk
         # M = Lambda + R: `diagonal` stays exact in the bound, only `coupling` is linearised.
         self.diagonal = np.zeros(security.size)
-        self.diagonal[moves] = _diagonal_part(quadratic[np.ix_(moves, moves)])
+        self.diagonal[has_weight] = _diagonal_part(quadratic[np.ix_(has_weight, has_weight)])
         self.coupling = quadratic - np.diag(self.diagonal)
         # a: the gradient at the weights before trading, where d = 0.
-        self.slope = objective.gradient(evaluator.state.portfolio.weight)[security]
-        self.tail = objective.scenarios[:, security]
-        self.tail_before = -(objective.scenarios @ evaluator.state.portfolio.weight)
+        self.gradient = objective.gradient(evaluator.state.portfolio.weight)[security]
+        self.scenario_returns = objective.scenarios[:, security]
+        self.loss_before = -(objective.scenarios @ evaluator.state.portfolio.weight)
         # At least one window, so that the shapes are right while the term is off.
-        self.tail_weights = tail_weights(max(1, len(self.tail)))
-        self.eta = objective.weights.tail_risk_penalty if len(self.tail) else 0.0
+        self.tail_weights = tail_weights(max(1, len(self.scenario_returns)))
+        self.eta = objective.weights.tail_risk_penalty if len(self.scenario_returns) else 0.0
         self._places = np.arange(self.options.change.shape[1])
 
     def root(self) -> Boxes:
         """Return the one box that holds every set."""
-        n_groups, n_rows = self.options.security.size, self.options.rhs.size
+        n_securities, n_rows = self.options.security.size, self.options.rhs.size
         # y = 0 and u = 0: the tangent at doing nothing, and limits that cost nothing.
         return Boxes(
-            low=np.zeros((1, n_groups), dtype=np.int64),
+            low=np.zeros((1, n_securities), dtype=np.int64),
             high=(self.options.count - 1)[None, :].copy(),
-            linearization_point=np.zeros((1, n_groups)),
+            linearization_point=np.zeros((1, n_securities)),
             multiplier=np.zeros((1, n_rows)),
             bound=np.full(1, np.inf),
-            choice=np.broadcast_to(self.options.stay, (1, n_groups)).copy(),
+            choice=np.broadcast_to(self.options.stay, (1, n_securities)).copy(),
         )
 
     def tighten(self, boxes: Boxes, target: float, rounds: int, *, warm: bool = True) -> Boxes:
@@ -205,9 +217,9 @@ class Relaxation:
             # Only boxes that are still open take part: the arrays shrink from round to round.
             before = best.bound[active]
             part, point, multiplier, step_scale = self._round(
-                best.take(active), point, multiplier, step_scale, target, turn, warm=warm
+                best.select(active), point, multiplier, step_scale, target, turn, warm=warm
             )
-            best = best.replaced(active, part)
+            best = best.with_part(active, part)
             gap = part.bound - target
             # The first rounds of a box find its multipliers: they may lower nothing yet.
             improving = (before - part.bound > STALLED * gap) | (turn < ROUNDS_MIN)
@@ -231,7 +243,7 @@ class Relaxation:
     ) -> tuple[Boxes, FloatArray, FloatArray, FloatArray]:
         """Take ROUND_STEPS steps with one CVaR95 tangent; return the best boxes and the last step.
 
-        `point` (B, G), `multiplier` (B, n_rows) and `step_scale` (B, 1) go on from round to round,
+        `point` (B, S), `multiplier` (B, n_rows) and `step_scale` (B, 1) go on from round to round,
         also where they made a bound no better: the way to a lower bound is not monotonic.
         """
         # q is chosen at the current y, where CVaR95's tangent is exact; it stays valid everywhere.
@@ -249,9 +261,9 @@ class Relaxation:
                 choice=np.where(column, choice, best.choice),
             )
             # Longer steps while they help, shorter ones after an overshoot.
-            step_scale = np.where(column, step_scale * 1.1, step_scale * 0.7)
+            step_scale = step_scale * np.where(column, STEP_GROWTH, STEP_SHRINKAGE)
             # Frank-Wolfe step toward the maximiser: y <- (1 - share) y + share d.
-            share = 1.0 / (step + 3.0) if warm else 2.0 / (step + 2.0)
+            share = 1.0 / (step + WARM_SHIFT) if warm else COLD_SHARE / (step + COLD_SHARE)
             point = point + share * (change - point)
             # A x - b at the maximiser is a subgradient of the dual function, negated.
             excess = self._usage(choice) - self.options.rhs
@@ -270,30 +282,30 @@ class Relaxation:
         multiplier: FloatArray,
         tangent: tuple[FloatArray, FloatArray],
     ) -> tuple[FloatArray, IntBlock, FloatArray]:
-        """Return bound (B,), the maximiser's places (B, G) and its weight changes (B, G)."""
+        """Return bound (B,), the maximiser's places (B, S) and its weight changes (B, S)."""
         options = self.options
         coupled = point @ self.coupling
         # y'Ry - eta q'loss(0) + u'b
         constant = (point * coupled).sum(axis=1) + multiplier @ options.rhs + tangent[0]
         # (a - 2Ry + eta q'r) d - Lambda d^2 - trading - u'A, for every option of every security
-        slope = self.slope - 2 * coupled + tangent[1]
-        value = slope[:, :, None] * options.change
+        gradient = self.gradient - 2 * coupled + tangent[1]
+        value = gradient[:, :, None] * options.change
         value -= self.diagonal[:, None] * options.change**2 + options.trading
         value -= np.tensordot(multiplier, options.rows, axes=(1, 0))
         inside = (self._places >= boxes.low[:, :, None]) & (self._places <= boxes.high[:, :, None])
         # Padding lies behind every `high`, so that it is forbidden with the rest.
         value = np.where(inside, value, FORBIDDEN)
-        group = np.arange(options.security.size)
+        row = np.arange(options.security.size)
         may_stay = (boxes.low <= options.stay) & (options.stay <= boxes.high)
         # Staying is worth 0. Without it, `choice` is the best trade, and the depth decides below.
-        value[:, group, options.stay] = FORBIDDEN
+        value[:, row, options.stay] = FORBIDDEN
         choice = value.argmax(axis=2)
         gain = np.take_along_axis(value, choice[:, :, None], axis=2)[:, :, 0]
         # The separable problem with at most `depth` trades: take the largest gains.
         trades = self._trades(gain, may_stay)
         total = np.where(trades, gain, 0.0).sum(axis=1)
         choice = np.where(trades, choice, options.stay)
-        change = options.change[group, choice]
+        change = options.change[row, choice]
         # s0 is without CVaR95: the tangent's constant has that of doing nothing.
         before = self.evaluator.tables.score_before
         return before + constant + total, choice, change
@@ -311,10 +323,10 @@ class Relaxation:
         return trades
 
     def _tail_tangent(self, point: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return constant (B,) and slope (B, G) of a bound from above on `-eta * CVaR95`."""
+        """Return constant (B,) and gradient (B, S) of a bound from above on `-eta * CVaR95`."""
         if not self.eta:
             return np.zeros(len(point)), np.zeros(point.shape)
-        losses = self.tail_before[None, :] - point @ self.tail.T
+        losses = self.loss_before[None, :] - point @ self.scenario_returns.T
         n = self.tail_weights.size
         # The n worst windows, then in order: the last one has a fractional weight.
         worst = np.argpartition(-losses, n - 1, axis=1)[:, :n]
@@ -323,17 +335,18 @@ class Relaxation:
         weights = np.zeros_like(losses)
         np.put_along_axis(weights, worst, self.tail_weights[None, :], axis=1)
         # -eta q'(loss(0) - r d)
-        return -self.eta * (weights @ self.tail_before), self.eta * (weights @ self.tail)
+        constant = -self.eta * (weights @ self.loss_before)
+        return constant, self.eta * (weights @ self.scenario_returns)
 
     def _usage(self, choice: IntBlock) -> FloatArray:
         """Return A x of the choices; (B, n_rows)."""
-        group = np.arange(self.options.security.size)
-        usage: FloatArray = self.options.rows[:, group, choice].sum(axis=2).T
+        row = np.arange(self.options.security.size)
+        usage: FloatArray = self.options.rows[:, row, choice].sum(axis=2).T
         return usage
 
 
 def _diagonal_part(quadratic: FloatArray) -> FloatArray:
-    """Return as much of a diagonal as leaves the rest positive semi-definite; (G,).
+    """Return as much of a diagonal as leaves the rest positive semi-definite; (S,).
 
     With D the diagonal of M and l the least eigenvalue of D^-1/2 M D^-1/2, M - l D is positive
     semi-definite. The more goes into the diagonal, the less is linearised.
@@ -381,10 +394,10 @@ def build_options(evaluator: Evaluator, violation: float) -> tuple[bool, Options
             ids = [i for i in ids if relief[i] >= relief_max[column] - VIOLATION_TOLERANCE]
         # By change, so that a range of places is a range of sizes; ties by id.
         options.append(sorted(ids, key=lambda i: (evaluator.tables.weight_change[i], i)))
-    return proven, _arranged(evaluator, security, options, 0.0 if proven else violation)
+    return proven, _pad_options(evaluator, security, options, 0.0 if proven else violation)
 
 
-def _arranged(
+def _pad_options(
     evaluator: Evaluator, security: IntBlock, options: list[list[int]], allowance: float
 ) -> Options:
     """Return the options (candidate ids of each security) as padded arrays."""
@@ -461,16 +474,16 @@ def _limit_rows(evaluator: Evaluator, allowance: float) -> tuple[FloatArray, Flo
 
 
 def _buys_conflict(evaluator: Evaluator, security: IntBlock) -> BoolArray:
-    """Return the securities any two buys of which exclude each other; (G, G)."""
+    """Return the securities any two buys of which exclude each other; (S, S)."""
     # Other conflicts are left out: to ignore one only loosens the bound.
     candidates = evaluator.candidates
     conflict = np.zeros((security.size, security.size), dtype=bool)
     buys = [np.flatnonzero(candidates.is_buy & (candidates.security == c)) for c in security]
-    for g, buys_of_g in enumerate(buys):
-        for h, buys_of_h in enumerate(buys[:g]):
-            if buys_of_g.size and buys_of_h.size:
+    for i, buys_of_i in enumerate(buys):
+        for j, buys_of_j in enumerate(buys[:i]):
+            if buys_of_i.size and buys_of_j.size:
                 # Only if every size excludes every size: the rows must hold for all sets.
-                conflict[g, h] = conflict[h, g] = bool(
-                    candidates.conflicts[np.ix_(buys_of_g, buys_of_h)].all()
+                conflict[i, j] = conflict[j, i] = bool(
+                    candidates.conflicts[np.ix_(buys_of_i, buys_of_j)].all()
                 )
     return conflict

@@ -58,7 +58,7 @@ class Rescoring:
         """Evaluate the trades at these places, done together."""
         ids = tuple(places)
         block = as_block([ids], max(1, len(ids)), self._evaluator.null_id)
-        check = self._evaluator.check(block)
+        check = self._evaluator.check_block(block)
         nav = self.state.nav
         chosen = [self.actions[i] for i in ids]
         after = self.state.objective.terms(

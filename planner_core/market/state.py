@@ -76,7 +76,7 @@ def value(context: PlanningContext, config: PlannerConfig) -> tuple[PriceHistory
     return history, value_portfolio(context, history, config.constraints)
 
 
-def why_hold(context: PlanningContext, portfolio: Portfolio) -> str | None:
+def find_hold_reason(context: PlanningContext, portfolio: Portfolio) -> str | None:
     """Return why no plan can be made at all, before any market is looked at."""
     if context.ledger_status is not LedgerStatus.VALID:
         path = f"portfolios/{context.bucket_id}.trades.csv"
@@ -102,7 +102,7 @@ def why_hold(context: PlanningContext, portfolio: Portfolio) -> str | None:
     return None
 
 
-def why_not_today(
+def find_day_reason(
     context: PlanningContext, config: PlannerConfig, history: PriceHistory
 ) -> str | None:
     """Return why nothing at all can be traded today: prices that are all too old, or missing."""

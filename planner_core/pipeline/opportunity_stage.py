@@ -66,7 +66,7 @@ def _calculate(
     return checked
 
 
-def why_no_calculator_ran(config: PlannerConfig, runner: ModuleRunner) -> str | None:
+def find_calculator_problem(config: PlannerConfig, runner: ModuleRunner) -> str | None:
     """Return why not one enabled calculator gave a result; None if one did, or none is enabled.
 
     Calculators appear by their short names, because they are all of one kind. Those that wait for

@@ -29,11 +29,13 @@ import numpy as np
 from planner_core.model.arrays import BoolArray, FloatArray
 
 ITERATIONS_MAX = 25
+"""Batches of the demo need 5 to 10; the rest is reserve."""
 COMPLEMENTARITY = 1e-10
 """Mean product of slack and dual at which a program counts as solved."""
 FEASIBILITY = 1e-8
 """Largest primal residual of a solved program."""
 DUAL_START = 1e-2
+"""Of the order of the gradient (score per weight): limits and objective count alike at first."""
 DUAL_MAX = 1e8
 """The dual grows without bound when no point is feasible: such a program is given up."""
 SLACK_MIN = 1e-3
@@ -43,6 +45,7 @@ FRACTION_TO_BOUNDARY = 0.99
 RIDGE = 1e-10
 """A singular matrix gets this part of its largest entry on its diagonal."""
 TINY = 1e-30
+"""Keeps the ridge above 0 for a matrix of zeros."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,8 +119,8 @@ def solve(programs: Programs) -> Solutions:
         )
         # mu = s'z / (2 n + m), the distance from complementarity
         mu = (slacks * dual).mean(axis=1)
-        # Every step scales both residuals by 1 - length. Only the primal one is tested: what is
-        # left of the dual one costs a little score, never a limit.
+        # Every step scales both residuals by 1 - step_length. Only the primal one is tested: what
+        # is left of the dual one costs a little score, never a limit.
         solved = (mu < COMPLEMENTARITY) & (np.abs(primal_residual).max(axis=1) < FEASIBILITY)
         # A program is left as it is once it is solved, or once its duals diverge.
         active = ~solved & (dual.max(axis=1) < DUAL_MAX)
@@ -127,23 +130,24 @@ def solve(programs: Programs) -> Solutions:
         # One inverse serves both directions.
         # Predictor (affine scaling): aim at s_i z_i = 0.
         complementarity = slacks * dual
-        step = _newton_direction(
+        direction = _newton_direction(
             programs, inverse, dual_residual, primal_residual, complementarity, slacks, dual
         )
-        length = _step_length(slacks, dual, step)
-        mu_affine = ((slacks + length * step.slacks) * (dual + length * step.dual)).mean(axis=1)
+        step_length = _step_length(slacks, dual, direction)
+        slacks_affine = slacks + step_length * direction.slacks
+        mu_affine = (slacks_affine * (dual + step_length * direction.dual)).mean(axis=1)
         # Centring: sigma = (mu_affine / mu)^3, small where the predictor got far.
-        target = (np.maximum(mu_affine, 0.0) / mu) ** 3 * mu
+        sigma_mu = (np.maximum(mu_affine, 0.0) / mu) ** 3 * mu
         # Corrector: aim at sigma mu, and add the second-order term ds_i dz_i of the predictor.
-        complementarity = complementarity + step.slacks * step.dual - target[:, None]
-        step = _newton_direction(
+        complementarity = complementarity + direction.slacks * direction.dual - sigma_mu[:, None]
+        direction = _newton_direction(
             programs, inverse, dual_residual, primal_residual, complementarity, slacks, dual
         )
-        # Solved and hopeless programs stay where they are: their length is 0.
-        length = FRACTION_TO_BOUNDARY * _step_length(slacks, dual, step) * active[:, None]
-        primal = primal + length * step.primal
-        slacks = slacks + length * step.slacks
-        dual = dual + length * step.dual
+        # Solved and hopeless programs stay where they are: their step is 0.
+        step_length = FRACTION_TO_BOUNDARY * _step_length(slacks, dual, direction) * active[:, None]
+        primal = primal + step_length * direction.primal
+        slacks = slacks + step_length * direction.slacks
+        dual = dual + step_length * direction.dual
     return Solutions(primal, dual[:, 2 * n :], solved)
 
 
@@ -222,11 +226,11 @@ def _newton_direction(
     return _Direction(primal_step, slack_step, dual_step)
 
 
-def _step_length(slacks: FloatArray, dual: FloatArray, step: _Direction) -> FloatArray:
+def _step_length(slacks: FloatArray, dual: FloatArray, direction: _Direction) -> FloatArray:
     """Return the longest step, at most 1, that keeps slacks and duals at 0 or above; (B, 1).
 
     `s + a ds >= 0` holds up to `a = 1 / max(-ds / s)`, and so for the dual. Both share one length.
     """
-    shrink = np.maximum(-step.slacks / slacks, -step.dual / dual).max(axis=1, keepdims=True)
-    length: FloatArray = 1.0 / np.maximum(shrink, 1.0)
-    return length
+    shrinkage = np.maximum(-direction.slacks / slacks, -direction.dual / dual)
+    step_length: FloatArray = 1.0 / np.maximum(shrinkage.max(axis=1, keepdims=True), 1.0)
+    return step_length

@@ -90,7 +90,7 @@ def _climb_from(
 ) -> Tuned:
     """Climb from one rounding, with a new menu around each place where a climb ends."""
     # The rank of the start, by exact score: every step is compared with it.
-    (rank,) = menu.judge([current])
+    (rank,) = menu.rank([current])
     for _ in range(CLIMBS_MAX):
         current, rank = menu.climb(current, rank, must_stop)
         # At the centre of its menu a set has all near sizes around it: nothing is left to try.
@@ -155,18 +155,18 @@ class _Menu:
         )
         self.evaluator = Evaluator(state, candidates)
 
-    def judge(self, sets: Sequence[Sequence[int] | IntArray]) -> list[Rank]:
+    def rank(self, sets: Sequence[Sequence[int] | IntArray]) -> list[Rank]:
         """Return the rank of each set, smaller is better; ILLEGAL for those that are not legal."""
         if not sets:
             return []
         # All sets have one option per trade: no padding is needed.
         block = np.array(sets, dtype=np.int16).T
-        judgement = self.evaluator.check(block)
-        levels = np.rint(judgement.violation / VIOLATION_TOLERANCE).astype(np.int64)
+        check = self.evaluator.check_block(block)
+        levels = np.rint(check.violation / VIOLATION_TOLERANCE).astype(np.int64)
         scores = self.evaluator.exact_scores(block)
         return [
             (int(level), -round(float(score), SCORE_DIGITS)) if legal else ILLEGAL
-            for legal, level, score in zip(judgement.legal, levels, scores, strict=True)
+            for legal, level, score in zip(check.legal, levels, scores, strict=True)
         ]
 
     def roundings(self) -> list[IntArray]:
@@ -186,7 +186,7 @@ class _Menu:
         }
         # The order of a set is not defined: sorted, so that ties are decided the same every time.
         ordered = sorted(sets)
-        ranked = sorted(zip(self.judge(ordered), ordered, strict=True))
+        ranked = sorted(zip(self.rank(ordered), ordered, strict=True))
         legal = [chosen for rank, chosen in ranked if rank != ILLEGAL]
         return [np.array(chosen, dtype=np.int64) for chosen in legal[:ROUNDINGS]]
 
@@ -209,7 +209,7 @@ class _Menu:
             # Best improvement: all promising changes are scored exactly, and the best one is made.
             changed = [] if must_stop() else self._promising(current, rank)
             best, chosen = min(
-                zip(self.judge(changed), changed, strict=True),
+                zip(self.rank(changed), changed, strict=True),
                 key=lambda pair: pair[0],
                 default=(ILLEGAL, current),
             )
@@ -230,10 +230,10 @@ class _Menu:
         # Sums over sets change by the new option less the old one of the same trade.
         change = usage[: len(self.actions)] - usage[current[self.trade]]
         total = usage[current].sum(axis=0)
-        judgement = self.evaluator.judge(total + change[first] + change[second])
+        check = self.evaluator.check_totals(total + change[first] + change[second])
         # Conflicts need no check: a set has one option per trade, and the trades do not conflict.
-        level = np.rint(judgement.violation / VIOLATION_TOLERANCE)
-        keep = np.flatnonzero(judgement.legal & (level <= rank[0]))
+        level = np.rint(check.violation / VIOLATION_TOLERANCE)
+        keep = np.flatnonzero(check.legal & (level <= rank[0]))
         keep = keep[np.lexsort((-gain[keep], level[keep]))][:EXACT_MAX]
         sets = np.tile(current, (keep.size, 1))
         rows = np.arange(keep.size)
@@ -249,8 +249,8 @@ class _Menu:
         """
         k, tables = len(self.actions), self.evaluator.tables
         # CVaR95 by its subgradient at the current set, where the bound is exact.
-        _, per_action = self.evaluator.tail_cut([int(i) for i in current])
-        lin, pair = (tables.lin + per_action)[:k], tables.pair[:k, :k]
+        _, per_candidate = self.evaluator.tail_tangent([int(i) for i in current])
+        lin, pair = (tables.lin + per_candidate)[:k], tables.pair[:k, :k]
         # The current option of each option's own trade: a and b of the formula at the top.
         old = current[self.trade]
         # An option beside the others' current ones: lin + sum of pairs, its own trade left out.

@@ -85,9 +85,9 @@ class Legs:
         Cost of a trade of any size.
     quadratic : ndarray of shape (L, L)
         M of the objective, signed by the sides.
-    tail : ndarray of shape (n_windows, L)
+    loss_of_leg : ndarray of shape (n_windows, L)
         Loss that a unit of size adds in each 21-day window; empty: the term is off.
-    tail_before : ndarray of shape (n_windows,)
+    loss_before : ndarray of shape (n_windows,)
         Loss without trading.
     rows, entry : ndarray of shape (n_rows, L)
         A: what a unit of size uses of each limit. And what trading at all uses of it.
@@ -108,8 +108,8 @@ class Legs:
     impact: FloatArray
     fixed: float
     quadratic: FloatArray
-    tail: FloatArray
-    tail_before: FloatArray
+    loss_of_leg: FloatArray
+    loss_before: FloatArray
     rows: FloatArray
     entry: FloatArray
     rhs: FloatArray
@@ -126,13 +126,13 @@ class Legs:
         # d/dx of c x^1.5
         slope = self.slope - 1.5 * self.impact * np.sqrt(size)
         if self.tail_penalty:
-            losses = self.tail_before + size @ self.tail.T
+            losses = self.loss_before + size @ self.loss_of_leg.T
             weights = tail_weights(losses.shape[1])
             # Subgradient of CVaR95: the weighted mean of the worst windows' loss per unit.
             worst = np.argsort(-losses, axis=1, kind="stable")[:, : weights.size]
             window_weight = np.zeros_like(losses)
             np.put_along_axis(window_weight, worst, weights[None, :], axis=1)
-            slope = slope - self.tail_penalty * (window_weight @ self.tail)
+            slope = slope - self.tail_penalty * (window_weight @ self.loss_of_leg)
         return slope
 
     def gain(self, size: FloatArray) -> FloatArray:
@@ -144,8 +144,8 @@ class Legs:
         gain -= self.fixed * (size > 0).sum(axis=1)
         # CVaR95 exactly, over the windows; that of doing nothing is part of the score before.
         if self.tail_penalty:
-            losses = self.tail_before[:, None] + self.tail @ size.T
-            gain -= self.tail_penalty * (cvar(losses) - cvar(self.tail_before))
+            losses = self.loss_before[:, None] + self.loss_of_leg @ size.T
+            gain -= self.tail_penalty * (cvar(losses) - cvar(self.loss_before))
         return gain
 
 
@@ -185,8 +185,8 @@ def build_legs(candidates: Candidates, state: PlanningState) -> Legs:
         fixed=state.costs.fixed / nav,
         # d = sign * x, so d'Md = x'(M * sign sign')x.
         quadratic=objective.quadratic()[np.ix_(column, column)] * np.outer(sign, sign),
-        tail=-scenarios[:, column] * sign,
-        tail_before=-(scenarios @ weight),
+        loss_of_leg=-scenarios[:, column] * sign,
+        loss_before=-(scenarios @ weight),
         rows=rows,
         entry=entry,
         rhs=rhs,

@@ -46,10 +46,10 @@ BLOCK_SEQUENCES = 8192
 """Sequences scanned at a time: the gathered pairs then stay in the cache."""
 FLOAT32_MARGIN = 2e-6
 """Added to float32 bounds before they are compared with exact scores."""
-FOLDED_CANDIDATES = 512
-"""Up to so many candidates, a table of its own for each block length is small: 1 MB each."""
-FEW_SEQUENCES = 256
-"""Blocks up to this length are judged whole: to thin them out first takes longer than it saves."""
+FOLD_CANDIDATES_MAX = 512
+"""Up to this many candidates, a table of its own for each block length is small: 1 MB each."""
+UNFILTERED_SEQUENCES_MAX = 256
+"""Blocks up to this length are checked whole: filtering them first costs more than it saves."""
 LIMIT_TOLERANCE = 1e-9
 """Rounding error forgiven when a limit is checked, as a fraction of NAV."""
 
@@ -119,8 +119,8 @@ def build_pair_tables(state: PlanningState, candidates: Candidates) -> PairTable
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judgement:
-    """The verdict of the limits on sets; arrays of any common shape, one entry per set.
+class LimitCheck:
+    """The result of the limits for sets; arrays of any common shape, one entry per set.
 
     Parameters
     ----------
@@ -147,17 +147,17 @@ class Evaluator:
         # Loss of the portfolio before trading in each 21-day window.
         self._loss_before = -(state.objective.scenarios @ state.portfolio.weight)
         # One tangent of CVaR95, at doing nothing, serves the whole scan.
-        constant, per_action = self.tail_cut(())
+        constant, per_candidate = self.tail_tangent(())
         # bound(set) = bound_before + sum_k bound_lin[k] + sum_{k<l} pair[k, l] >= score(set)
         self.bound_before = self.tables.score_before + constant
-        self.bound_lin = self.tables.lin + per_action
+        self.bound_lin = self.tables.lin + per_candidate
         self._lin32 = self.bound_lin.astype(np.float32)
         # Tables are flat: one index per gather instead of two.
         # The null candidate conflicts with nothing: one more row and column of False.
         self._conflict = np.pad(candidates.conflicts, (0, 1)).ravel()
         self.limit_usage = self._limit_usage()
         """Amount that each candidate adds to each limited sum, of NAV; (K + 1, n_columns)."""
-        # The right-hand sides, computed once: `judge` runs thousands of times.
+        # The right-hand sides, computed once: `check_totals` runs thousands of times.
         limits = state.limits
         self._shortfall = (limits.cash_rows.required - limits.cash_rows.free) / state.nav
         # A limit that is violated before trading may stay so, but no set may make it worse.
@@ -188,7 +188,7 @@ class Evaluator:
         gathered = np.empty_like(scores)
         # With the linear part folded into the pairs, a set of n costs n(n-1)/2 gathers, not n more.
         # The block length of the full depth is worth a large table; other lengths come rarely.
-        folded = len(ids) > 1 and self.null_id < FOLDED_CANDIDATES
+        folded = len(ids) > 1 and self.null_id < FOLD_CANDIDATES_MAX
         folded |= len(ids) == self.state.config.max_plan_depth > 1
         for row in () if folded else indices:
             scores += np.take(self._lin32, row, out=gathered, mode="clip")
@@ -206,24 +206,24 @@ class Evaluator:
             conflicts |= np.take(self._conflict, entries, out=gathered, mode="clip")
         return conflicts
 
-    def check(self, ids: IdBlock) -> Judgement:
-        """Judge the sequences of a block by every limit, conflicts included."""
+    def check_block(self, ids: IdBlock) -> LimitCheck:
+        """Check the sequences of a block against every limit, conflicts included."""
         # Row by row of the block: sums over a set without a (depth, n, n_columns) array.
         total = self.limit_usage[ids[0]]
         for row in ids[1:]:
             total += self.limit_usage[row]
-        judgement = self.judge(total)
+        check = self.check_totals(total)
         free = ~self.conflicting(ids)
-        return Judgement(judgement.legal & free, judgement.repairable & free, judgement.violation)
+        return LimitCheck(check.legal & free, check.repairable & free, check.violation)
 
-    def legal_sets(self, ids: IdBlock) -> tuple[NDArray[np.intp], FloatArray]:
+    def filter_legal(self, ids: IdBlock) -> tuple[NDArray[np.intp], FloatArray]:
         """Return the places of the legal sequences of a block, and the violation of each.
 
-        The same verdict as `check`, with the cheap tests first: each one thins the block out for
-        the next.
+        The same result as `check_block`, with the cheap tests first: each one shortens the block
+        for the next.
         """
         places = np.arange(ids.shape[1])
-        if places.size > FEW_SEQUENCES:
+        if places.size > UNFILTERED_SEQUENCES_MAX:
             # Most sets with a high score lack the cash: one sum per ceiling drops them.
             for column, ceiling in self.ceilings:
                 usage = column.take(ids[0])
@@ -237,11 +237,11 @@ class Evaluator:
         total = self.limit_usage.take(ids[0], axis=0)
         for row in ids[1:]:
             total += self.limit_usage.take(row, axis=0)
-        judgement = self.judge(total)
-        return places[judgement.legal], judgement.violation[judgement.legal]
+        check = self.check_totals(total)
+        return places[check.legal], check.violation[check.legal]
 
-    def judge(self, total: FloatArray) -> Judgement:
-        """Judge sums of `limit_usage` over sets, shape (..., n_columns).
+    def check_totals(self, total: FloatArray) -> LimitCheck:
+        """Check sums of `limit_usage` over sets, shape (..., n_columns).
 
         The steps run sells first, then conversions, then buys. Cash and groups are therefore at
         their worst before the first step or after the last: one check at the end covers every step.
@@ -272,7 +272,7 @@ class Evaluator:
         violation = np.maximum(shortfall, 0.0).sum(axis=-1)
         violation += self._position_excess - total[..., LimitColumn.RELIEF]
         violation += np.maximum(groups - limits.groups.cap, 0.0).sum(axis=-1)
-        return Judgement(
+        return LimitCheck(
             legal=budgets_kept & balances_kept,
             repairable=budgets_kept & ~balances_kept,
             # Rounding can take a repaired violation a hair below 0.
@@ -299,7 +299,7 @@ class Evaluator:
             scores -= self.state.objective.weights.tail_risk_penalty * cvar(losses.T)
         return scores
 
-    def tail_cut(self, chosen: Sequence[int]) -> tuple[float, FloatArray]:
+    def tail_tangent(self, chosen: Sequence[int]) -> tuple[float, FloatArray]:
         """Return a tangent of the CVaR term at a set: a bound from above on `-eta * CVaR95`.
 
         CVaR95 is the largest mean of the losses over all window weights q with q <= 1/(0.05 n). The
@@ -308,8 +308,8 @@ class Evaluator:
         Returns
         -------
         constant : float
-        per_action : ndarray of shape (K + 1,)
-            For every set, `-eta * CVaR95(set) <= constant + sum(per_action[set])`, with equality
+        per_candidate : ndarray of shape (K + 1,)
+            For every set, `-eta * CVaR95(set) <= constant + sum(per_candidate[set])`, with equality
             at `chosen`.
         """
         if not self._loss_before.size:
@@ -320,8 +320,8 @@ class Evaluator:
         # q: the tail weights on the windows that are worst at `chosen`, 0 on the others.
         worst = np.argsort(-losses, kind="stable")[: weights.size]
         constant = -eta * float(weights @ self._loss_before[worst])
-        per_action: FloatArray = -eta * (self._loss_of_candidate[:, worst] @ weights)
-        return constant, per_action
+        per_candidate: FloatArray = -eta * (self._loss_of_candidate[:, worst] @ weights)
+        return constant, per_candidate
 
     def weights_after(self, chosen: Sequence[int]) -> FloatArray:
         """Return the weights (of V0) after the chosen candidates are traded; (n_securities,)."""
@@ -364,7 +364,8 @@ class Evaluator:
         Cash taken from each row, and turnover. They are necessary, not sufficient, and cheap.
         """
         limits = self.state.limits
-        # From `judge`: shortfall - cash <= shortfall_max  <=>  -cash <= shortfall_max - shortfall.
+        # From `check_totals`:
+        # shortfall - cash <= shortfall_max  <=>  -cash <= shortfall_max - shortfall
         cash_taken = np.ascontiguousarray(-self.limit_usage[:, self.cash_columns].T)
         cash_max = zip(cash_taken, self._shortfall_max - self._shortfall, strict=True)
         # min(x, credit) <= credit: no set is charged less than its turnover less both credits.

@@ -111,8 +111,8 @@ class Neighbourhood:
         self.depth = depth
         self.k = evaluator.candidates.n
         # The tangent of CVaR95 at the current set is exact there, and close for its neighbours.
-        constant, per_action = evaluator.tail_cut(current)
-        self.lin = evaluator.tables.lin + per_action
+        constant, per_candidate = evaluator.tail_tangent(current)
+        self.lin = evaluator.tables.lin + per_candidate
         # bound(set) = before + sum_k lin[k] + sum_{k<l} pair[k, l]
         self.before = evaluator.tables.score_before + constant
         # `climb` passes on what the last step computed; only a start is scored here.
@@ -123,10 +123,10 @@ class Neighbourhood:
     def _exact(self, sets: Sequence[tuple[int, ...]]) -> list[tuple[float, int]]:
         """Return exact score and violation level of sets; level -1 for those that are not legal."""
         block = as_block(sets, self.depth, self.evaluator.null_id)
-        judgement = self.evaluator.check(block)
-        levels = np.rint(judgement.violation / VIOLATION_TOLERANCE).astype(np.int64)
+        check = self.evaluator.check_block(block)
+        levels = np.rint(check.violation / VIOLATION_TOLERANCE).astype(np.int64)
         # No level is negative, so that -1 marks what may not be compared at all.
-        levels[~judgement.legal] = -1
+        levels[~check.legal] = -1
         scores = self.evaluator.exact_scores(block)
         return [(float(s), int(level)) for s, level in zip(scores, levels, strict=True)]
 
@@ -267,10 +267,10 @@ class Neighbourhood:
             usage = rests.usage[rest[part]]
             for row in added:
                 usage += self.evaluator.limit_usage[row[part]]
-            judgement = self.evaluator.judge(usage)
-            level = np.rint(judgement.violation / VIOLATION_TOLERANCE)
+            check = self.evaluator.check_totals(usage)
+            level = np.rint(check.violation / VIOLATION_TOLERANCE)
             # Conflicts need no check here: gain and pair are -inf where candidates exclude.
-            improving = judgement.legal & (
+            improving = check.legal & (
                 (level < self.level) | ((level == self.level) & (bound[part] > self.score))
             )
             chosen = np.flatnonzero(improving)

@@ -98,11 +98,11 @@ class Ranking:
     def rank(self, ids: tuple[int, ...]) -> RankedSet | None:
         """Return a set with its rank, whether it is kept or not; None when it is not legal."""
         block = as_block([ids], max(1, len(ids)), self.evaluator.null_id)
-        judgement = self.evaluator.check(block)
-        if not judgement.legal[0]:
+        check = self.evaluator.check_block(block)
+        if not check.legal[0]:
             return None
         # Level and rounding as in `offer`: the result compares with the sets that are kept.
-        level = int(np.rint(judgement.violation[0] / VIOLATION_TOLERANCE))
+        level = int(np.rint(check.violation[0] / VIOLATION_TOLERANCE))
         score = float(self.evaluator.exact_scores(block)[0])
         return RankedSet(level, -round(score, SCORE_DIGITS), len(ids), tuple(sorted(ids)))
 
@@ -118,7 +118,7 @@ class Ranking:
             self.n_pruned += ids.shape[1] - columns.size
             ids, upper = np.ascontiguousarray(ids[:, columns]), upper[columns]
         # 2. By the limits.
-        legal, violation = self.evaluator.legal_sets(ids)
+        legal, violation = self.evaluator.filter_legal(ids)
         self.n_legal += legal.size
         level = np.rint(violation / VIOLATION_TOLERANCE).astype(np.int64)
         # 3. Exactly, in the order of rank: by level, then by bound (`lexsort` sorts by its last key

@@ -51,7 +51,7 @@ def _rank_sets(
     if not sets:
         return []
     block = as_block(sets, depth, evaluator.null_id)
-    check = evaluator.check(block)
+    check = evaluator.check_block(block)
     level = np.where(check.legal, np.rint(check.violation / VIOLATION_TOLERANCE), np.inf)
     score = -evaluator.exact_scores(block)
     growing = np.where(check.legal | check.repairable, score, np.inf)
@@ -88,7 +88,7 @@ def _score_if_legal(state: PlanningState, actions: list[Action]) -> tuple[float,
     conflicts = same_security_conflicts(actions)
     evaluator = Evaluator(state, build_candidates(actions, np.zeros(len(actions)), conflicts))
     block = as_block([tuple(range(len(actions)))], max(len(actions), 1), evaluator.null_id)
-    return float(evaluator.exact_scores(block)[0]), bool(evaluator.check(block).legal[0])
+    return float(evaluator.exact_scores(block)[0]), bool(evaluator.check_block(block).legal[0])
 
 
 def _trade(state: PlanningState, column: int, quantity: float) -> Action:

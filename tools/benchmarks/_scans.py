@@ -176,7 +176,7 @@ class FullCvar:
         return sorted(best, key=lambda ids: (-best[ids], len(ids), ids))[:TOP]
 
     def _admit(self, block: IdBlock, best: dict[tuple[int, ...], float]) -> None:
-        legal = self.evaluator.check(block).legal
+        legal = self.evaluator.check_block(block).legal
         exact: FloatArray = self.evaluator.exact_scores(block)
         for column in np.flatnonzero(legal):
             best[as_set(block[:, column], self.evaluator.null_id)] = float(exact[column])

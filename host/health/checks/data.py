@@ -21,7 +21,7 @@ from host.home.storage.problems import (
     PortfolioFileError,
 )
 from planner_core.errors import ContextError
-from planner_core.market.state import assess, value, why_hold, why_not_today
+from planner_core.market.state import assess, find_day_reason, find_hold_reason, value
 from planner_core.pipeline.report_stage import data_findings
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def check_data(probe: HealthProbe, bucket_id: str) -> Findings:
     obstacle: str | None
     try:
         history, portfolio = value(context, config)
-        obstacle = why_hold(context, portfolio) or why_not_today(context, config, history)
+        obstacle = find_hold_reason(context, portfolio) or find_day_reason(context, config, history)
         findings = (*findings, *history.findings)
         if obstacle is None:
             findings = data_findings(assess(context, config, history, portfolio))

@@ -171,15 +171,15 @@ def _grow(
     for depth in range(space.depth):
         # Entry (w, x) of the tables below is set w with candidate x added.
         score = level.score[:, None] + level.growth
-        # Limit by limit in memory: `judge` takes one limit of all sets at a time.
+        # Limit by limit in memory: `check_totals` takes one limit of all sets at a time.
         usage = level.usage.T[:, :, None] + by_limit[:, None, :]
-        judgement = evaluator.judge(np.moveaxis(usage, 0, -1))
+        check = evaluator.check_totals(np.moveaxis(usage, 0, -1))
         free = ~level.blocked
-        penalised = score - VIOLATION_PRICE * judgement.violation
+        penalised = score - VIOLATION_PRICE * check.violation
         visited: set[bytes] = set()
         legal = _distinct(
             level,
-            _best(penalised, judgement.legal & free, OFFERED_PER_WIDTH * width),
+            _best(penalised, check.legal & free, OFFERED_PER_WIDTH * width),
             depth,
             visited,
         )
@@ -188,7 +188,7 @@ def _grow(
         # Illegal sets that one more sell could repair have places of their own: beside legal ones
         # they would win by spending cash that is not there yet.
         repairable = _distinct(
-            level, _best(score, judgement.repairable & free, 2 * repairable_places), depth, visited
+            level, _best(score, check.repairable & free, 2 * repairable_places), depth, visited
         )
         survivors = np.concatenate([legal[:width], repairable[:repairable_places]])
         if not survivors.size:

@@ -35,7 +35,7 @@ def enumerated(evaluator: Evaluator, depth: int) -> tuple[int, float]:
     k = evaluator.candidates.n
     sets = [ids for n in range(min(depth, k) + 1) for ids in combinations(range(k), n)]
     block = as_block(sets, depth, evaluator.null_id)
-    check = evaluator.check(block)
+    check = evaluator.check_block(block)
     level = np.rint(check.violation / VIOLATION_TOLERANCE)
     least = level[check.legal].min()
     scores = evaluator.exact_scores(block)

@@ -118,7 +118,7 @@ def test_each_generator_alone_finds_nearly_the_best(generator: str) -> None:
     ranking, _ = search(state, evaluator, ModuleRunner(runtime))
     every = [ids for n in range(4) for ids in combinations(range(len(actions)), n)]
     block = as_block(every, 3, evaluator.null_id)
-    legal = evaluator.check(block).legal
+    legal = evaluator.check_block(block).legal
     best = evaluator.exact_scores(block)[legal].max()
     nothing = evaluator.score_before
     assert ranking.best.score - nothing >= 0.98 * (best - nothing)

@@ -54,7 +54,7 @@ def state_of(seed: int = 1, cash: float = 900.0, **overrides: Any) -> PlanningSt
 def rank_of(actions: tuple[Action, ...], state: PlanningState) -> Rank | None:
     evaluator = make_evaluator(state, actions)
     block = as_block([tuple(range(len(actions)))], len(actions), evaluator.null_id)
-    check = evaluator.check(block)
+    check = evaluator.check_block(block)
     if not check.legal[0]:
         return None
     return round(check.violation[0] * 1e9), -float(evaluator.exact_scores(block)[0])
@@ -79,7 +79,7 @@ def best_of_all(actions: tuple[Action, ...], state: PlanningState) -> Rank:
         list(product(*(range(a, b) for a, b in pairwise(starts)))),
         dtype=np.int16,
     ).T
-    check = evaluator.check(sets)
+    check = evaluator.check_block(sets)
     scores = np.where(check.legal & (check.violation < 1e-9), evaluator.exact_scores(sets), -9.0)
     return 0, -float(scores.max())
 

@@ -12,11 +12,11 @@ from planner_core.market.state import PlanningState, value
 from planner_core.model.plan import Action
 from planner_core.model.records import CashBalance, GroupRule
 from planner_core.search.evaluator import (
-    FEW_SEQUENCES,
     FLOAT32_MARGIN,
+    UNFILTERED_SEQUENCES_MAX,
     Evaluator,
     IdBlock,
-    Judgement,
+    LimitCheck,
     as_block,
     as_set,
 )
@@ -60,7 +60,7 @@ def check_sets(portfolio: Portfolio, seed: int, n_sets: int) -> None:
     evaluator, depth = prepared.evaluator, portfolio.config.max_plan_depth
     sets = random_sets(evaluator.candidates.security, depth, seed, n_sets)
     block = as_block(sets, depth, evaluator.null_id)
-    features, exact = evaluator.check(block), evaluator.exact_scores(block)
+    features, exact = evaluator.check_block(block), evaluator.exact_scores(block)
     upper = evaluator.upper_scores(block)
     largest = max(1.0, float(np.abs(evaluator.tables.lin).max()))
     for place, ids in enumerate(sets):
@@ -75,10 +75,10 @@ def check_sets(portfolio: Portfolio, seed: int, n_sets: int) -> None:
 
 def check_legal_sets(evaluator: Evaluator, block: IdBlock) -> None:
     """Checking limit by limit gives the same legal sets as checking all at once."""
-    many = np.tile(block, (1, 1 + FEW_SEQUENCES // block.shape[1]))
+    many = np.tile(block, (1, 1 + UNFILTERED_SEQUENCES_MAX // block.shape[1]))
     for sets in (block, many):
-        expected = evaluator.check(sets)
-        places, violation = evaluator.legal_sets(sets)
+        expected = evaluator.check_block(sets)
+        places, violation = evaluator.filter_legal(sets)
         assert places.tolist() == np.flatnonzero(expected.legal).tolist()
         assert (violation == expected.violation[places]).all()
 
@@ -130,8 +130,8 @@ def bare_state(cash: float = 10_000.0) -> PlanningState:
     return make_state(make_context(cash=cash), make_config(constraints=FREE))
 
 
-def one(evaluator: Evaluator, *ids: int) -> Judgement:
-    return evaluator.check(as_block([ids], max(len(ids), 1), evaluator.null_id))
+def one(evaluator: Evaluator, *ids: int) -> LimitCheck:
+    return evaluator.check_block(as_block([ids], max(len(ids), 1), evaluator.null_id))
 
 
 def test_an_action_changes_the_weight_of_its_own_security_only() -> None:
@@ -240,12 +240,12 @@ def test_the_bound_from_a_cut_touches_the_score_where_it_was_taken() -> None:
     evaluator = make_evaluator(state, actions)
     sets = [(), (0,), (1, 2), (0, 1, 2, 3)]
     for cut_at in sets:
-        constant, per_action = evaluator.tail_cut(cut_at)
+        constant, per_candidate = evaluator.tail_tangent(cut_at)
         for ids in sets:
             block = as_block([ids], 4, evaluator.null_id)
             smooth = evaluator.tables.score_before + evaluator.tables.lin[block].sum()
             smooth += sum(evaluator.tables.pair[i, j] for i in ids for j in ids if i < j)
-            bound = smooth + constant + per_action[block].sum()
+            bound = smooth + constant + per_candidate[block].sum()
             assert bound >= evaluator.exact_scores(block)[0] - 1e-12
             if ids == cut_at:
                 assert bound == pytest.approx(evaluator.exact_scores(block)[0], abs=1e-12)

@@ -52,7 +52,7 @@ def by_brute_force(hood: Neighbourhood, sets: Iterator[tuple[int, ...]]) -> list
     evaluator, tables = hood.evaluator, hood.evaluator.tables
     expected = []
     for ids in sets:
-        check = evaluator.check(as_block([ids], DEPTH, evaluator.null_id))
+        check = evaluator.check_block(as_block([ids], DEPTH, evaluator.null_id))
         bound = hood.before + hood.lin[list(ids)].sum()
         bound += sum(tables.pair[i, j] for i, j in combinations(ids, 2))
         level = int(np.rint(check.violation[0] / VIOLATION_TOLERANCE))
@@ -69,7 +69,7 @@ def test_neighbours_are_the_best_of_brute_force_each_once(
 ) -> None:
     evaluator = around(cash)
     n = evaluator.candidates.n
-    check = evaluator.check(as_block([start], DEPTH, evaluator.null_id))
+    check = evaluator.check_block(as_block([start], DEPTH, evaluator.null_id))
     if not check.legal[0]:
         start = ()
     hood = Neighbourhood(evaluator, start, DEPTH)
@@ -172,7 +172,7 @@ def test_a_climb_ends_where_no_combination_of_sizes_is_better() -> None:
     best = evaluator.exact_scores(np.array(last, dtype=np.int16)[:, None])[0]
     for ids in sets_of(evaluator, last, 10_000):
         block = np.array(ids, dtype=np.int16)[:, None]
-        legal = bool(evaluator.check(block).legal[0])
+        legal = bool(evaluator.check_block(block).legal[0])
         assert not legal or evaluator.exact_scores(block)[0] <= best + 1e-12
 
 
@@ -184,7 +184,7 @@ def test_the_best_sizes_are_those_of_brute_force() -> None:
             continue  # two trades of one security
         sets = [chosen, *sets_of(evaluator, chosen, 10_000)]
         block = np.array(sets, dtype=np.int16).T
-        legal = evaluator.check(block).legal
+        legal = evaluator.check_block(block).legal
         if not legal[0]:
             continue
         scores = np.where(legal, evaluator.exact_scores(block), -np.inf)

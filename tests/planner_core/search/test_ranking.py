@@ -89,7 +89,7 @@ def test_bounds_skip_exact_scores_and_change_nothing() -> None:
     block = as_block(sets, 4, evaluator.null_id)
     lazy = Ranking(evaluator, TOP)
     lazy.offer(block)
-    legal = evaluator.check(block).legal
+    legal = evaluator.check_block(block).legal
     scores = evaluator.exact_scores(block)[legal]
     best = sorted(scores, reverse=True)[:TOP]
     assert [s.score for s in lazy.sets] == pytest.approx(best, abs=1e-12)
@@ -174,7 +174,7 @@ def test_an_offer_says_whether_there_is_a_new_best() -> None:
     best = max(
         (s for s in every_set(evaluator.candidates.n, 2)),
         key=lambda ids: (
-            bool(evaluator.check(as_block([ids], 2, evaluator.null_id)).legal[0]),
+            bool(evaluator.check_block(as_block([ids], 2, evaluator.null_id)).legal[0]),
             float(evaluator.exact_scores(as_block([ids], 2, evaluator.null_id))[0]),
         ),
     )
@@ -207,7 +207,7 @@ def test_a_bucket_deep_in_debt_is_ranked_as_exactly_as_any_other(leverage: float
     sets = every_set(evaluator.candidates.n, 3)
     best = ranked(evaluator, sets, 3, TOP).sets
     block = as_block(sets, 3, evaluator.null_id)
-    check, scores = evaluator.check(block), evaluator.exact_scores(block)
+    check, scores = evaluator.check_block(block), evaluator.exact_scores(block)
     order = sorted(
         (round(float(check.violation[i]) / DUST), -float(scores[i]))
         for i in range(len(sets))
