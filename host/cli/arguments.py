@@ -8,10 +8,10 @@ here that a command needs to run, so that `--help` and a wrong command line answ
 from __future__ import annotations
 
 import argparse
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from host.cli.parser import plain_docstring
 from host.cli.value_parsers import (
     number_parser,
     parse_date,
@@ -459,14 +459,14 @@ def service(parser: argparse.ArgumentParser) -> None:
     """
     actions = _actions(parser)
     install = actions.add_parser(
-        "install", help="write the unit files", description=inspect.cleandoc(service.__doc__ or "")
+        "install", help="write the unit files", description=plain_docstring(service.__doc__)
     )
     install.add_argument("--dry-run", action="store_true", help="print, write nothing")
     install.set_defaults(run="service.install")
     status = actions.add_parser(
         "status",
         help="show whether it is installed and running",
-        description=inspect.cleandoc(service.__doc__ or ""),
+        description=plain_docstring(service.__doc__),
     )
     _add_json(status)
     status.set_defaults(run="service.show_status")

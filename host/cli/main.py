@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
 from host.cli.output import Output
-from host.cli.parser import LineParser
+from host.cli.parser import LineParser, plain_docstring
 from host.errors import (
     EXIT_DONE,
     EXIT_FAILED,
@@ -145,7 +145,9 @@ def _run(arguments: list[str], output: Output) -> int:
 
         command = find_command(options.command)
         configure = command_arguments.CONFIGURE[command.name]
-        own = LineParser(prog=f"trader {command.name}", description=_description(configure.__doc__))
+        own = LineParser(
+            prog=f"trader {command.name}", description=plain_docstring(configure.__doc__)
+        )
         configure(own)
         own.parse_args(rest, namespace=options)
         module, _, function = options.run.partition(".")
@@ -156,11 +158,6 @@ def _run(arguments: list[str], output: Output) -> int:
     except expected_errors() as error:
         output.errors(error_lines(error))
         return exit_code_of(error)
-
-
-def _description(docstring: str | None) -> str:
-    """Return a docstring without its indent; `inspect` would be slow to import."""
-    return "\n".join(line.removeprefix("    ") for line in (docstring or "").splitlines()).strip()
 
 
 def find_command(name: str) -> Command:

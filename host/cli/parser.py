@@ -12,6 +12,11 @@ from host.cli.output import Output
 from host.errors import EXIT_USAGE
 
 
+def plain_docstring(docstring: str | None) -> str:
+    """Return a docstring without its indent; `inspect` would be slow to import."""
+    return "\n".join(line.removeprefix("    ") for line in (docstring or "").splitlines()).strip()
+
+
 # argparse accepts another class for `add_subparsers`. That class has no public name (SLF001), and
 # its type parameter exists only for type checkers.
 class Actions(argparse._SubParsersAction):  # type: ignore[type-arg]  # noqa: SLF001

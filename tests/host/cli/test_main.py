@@ -276,6 +276,8 @@ def test_the_help_of_an_action_says_what_it_does_and_has_its_own_examples(trader
     assert "Look for edits, gaps and a lost end." in result
     assert "  trader events verify  # was anything edited or lost?" in result
     assert "events tail" not in result
+    indented = "\n    `install` writes the unit files"
+    assert indented not in trader("service", "status", "--help").out
 
 
 def test_an_unknown_bucket_is_answered_with_the_nearest_and_with_all(
