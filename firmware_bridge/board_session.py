@@ -196,7 +196,7 @@ class BoardSession:
         deadline_s = self._last_packet_s + quiet_s
         return min(deadline_s, self._edge_due_s) if self._may_send_edge() else deadline_s
 
-    def events(self) -> list[BoardEvent]:
+    def take_events(self) -> list[BoardEvent]:
         """Return what happened since the last call."""
         events, self._events = self._events, []
         return events

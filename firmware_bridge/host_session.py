@@ -217,8 +217,8 @@ class HostSession:
         self._inbox = EdgeInbox(last_edge)
         self._edge_packet_id = 0
         self._loss_counter = LossCounter()
-        self._greet_s = 0.0
-        self._heartbeat_s = 0.0
+        self._next_hello_s = 0.0
+        self._next_heartbeat_s = 0.0
         self._now_s = 0.0
         self._handlers: dict[type[Message], Callable[[int, Message], None]] = {
             HelloReply: self._on_hello_reply,
@@ -235,13 +235,13 @@ class HostSession:
         """State of the session."""
         return self._machine.state
 
-    def opened(self, now_s: float) -> None:
+    def on_port_opened(self, now_s: float) -> None:
         """Begin to send HELLO: the port is open."""
         self._now_s = now_s
         self.carrier.reset()
         self._advance(HostInput.PORT_OPENED)
 
-    def lost(self, now_s: float) -> None:
+    def on_port_lost(self, now_s: float) -> None:
         """Stop sending: the port is gone."""
         self._now_s = now_s
         self._outbox.clear()
@@ -269,7 +269,10 @@ class HostSession:
         self._now_s = now_s
         if self.state is HostState.READY:
             self._tick_ready()
-        if self.state in {HostState.GREETING, HostState.INCOMPATIBLE} and now_s >= self._greet_s:
+        if (
+            self.state in {HostState.GREETING, HostState.INCOMPATIBLE}
+            and now_s >= self._next_hello_s
+        ):
             self._greet()
         data = self.carrier.drain_control() + bytes(self._outbox)
         self._outbox.clear()
@@ -282,12 +285,12 @@ class HostSession:
         if self._outbox:
             return self._now_s
         if self.state is not HostState.READY:
-            return self._greet_s
+            return self._next_hello_s
         if self._request is not None:
             return self._request.deadline_s
-        return self._now_s if self._display.is_due else self._heartbeat_s
+        return self._now_s if self._display.is_due else self._next_heartbeat_s
 
-    def events(self) -> list[LinkEvent]:
+    def take_events(self) -> list[LinkEvent]:
         """Return what happened since the last call."""
         events, self._events = self._events, []
         return events
@@ -319,8 +322,8 @@ class HostSession:
 
     def _start_due_request(self) -> None:
         # The heartbeat goes first: frequent redraws must not delay it until the board turns stale.
-        if self._now_s >= self._heartbeat_s:
-            self._heartbeat_s = self._now_s + self._timing.heartbeat_s
+        if self._now_s >= self._next_heartbeat_s:
+            self._next_heartbeat_s = self._now_s + self._timing.heartbeat_s
             self._start(Heartbeat(self.session_id), self._timing.retransmit_s)
         elif self._display.is_due:
             self._start(self._newest_frame(), self._timing.retransmit_s)
@@ -345,7 +348,7 @@ class HostSession:
     def _greet(self) -> None:
         incompatible = self.state is HostState.INCOMPATIBLE
         wait_s = self._timing.incompatible_hello_s if incompatible else self._timing.hello_s
-        self._greet_s = self._now_s + wait_s
+        self._next_hello_s = self._now_s + wait_s
         self.counters.hellos += 1
         if self._request is None:
             self._start(Hello(self.session_id, PROTOCOL_MIN, PROTOCOL_MAX), wait_s)
@@ -405,7 +408,7 @@ class HostSession:
         self._display.shown = reply.shown_version
         # The board is ahead of us only if two hosts drew the same session id: continue from there.
         self._display.version = max(self._display.version, reply.shown_version)
-        self._heartbeat_s = self._now_s + self._timing.heartbeat_s
+        self._next_heartbeat_s = self._now_s + self._timing.heartbeat_s
         self._advance(HostInput.HELLO_ACCEPTED)
         self._events.append(BoardConnected(reply, new_boot))
         self._report_lost(reply.boot_id, reply.lost_overflow, reply.lost_reset)
@@ -472,9 +475,9 @@ class HostSession:
         if before is after:
             return
         self._request = None
-        self._greet_s = self._now_s
+        self._next_hello_s = self._now_s
         if after is HostState.INCOMPATIBLE:
-            self._greet_s += self._timing.incompatible_hello_s
+            self._next_hello_s += self._timing.incompatible_hello_s
         if before is HostState.READY:
             self._events.append(BoardDisconnected(DISCONNECT_REASONS[trigger]))
         elif after is HostState.REPLACED:

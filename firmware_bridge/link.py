@@ -219,7 +219,7 @@ class Link:
         self._openings += 1
         self._loop.add_reader(self._transport.fileno(), self._on_readable)
         self._publish(PortOpened(self.port.name))
-        self.session.opened(self._loop.time())
+        self.session.on_port_opened(self._loop.time())
         self._pump()
 
     def _on_readable(self) -> None:
@@ -307,7 +307,7 @@ class Link:
         self._unsent.clear()
         with contextlib.suppress(OSError):  # closing a vanished tty may fail
             transport.close()
-        self.session.lost(self._loop.time())
+        self.session.on_port_lost(self._loop.time())
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
@@ -317,7 +317,7 @@ class Link:
     # --- events ----------------------------------------------------------------------------
 
     def _publish_session_events(self) -> None:
-        for event in self.session.events():
+        for event in self.session.take_events():
             if isinstance(event, BoardConnected):
                 # Not when the port opens: a port that opens and fails at once needs the long wait.
                 self._retry_s = RETRY_MIN_S

@@ -17,9 +17,9 @@ a duplicate costs an answer. Neither changes what the board shows or which press
 
 The two ends are `host_session.HostSession` and `board_session.BoardSession`. Both are sans-IO:
 ``receive(data, now_s)`` takes bytes, ``tick(now_s)`` returns the bytes to send, ``next_deadline()``
-says when to call `tick` again, and ``events()`` returns what happened. Times are seconds of any
-monotonic clock. Nothing that the peer sends raises an exception here. Only a mistake of our own
-side does.
+says when to call `tick` again, and ``take_events()`` returns what happened. Times are seconds of
+any monotonic clock. Nothing that the peer sends raises an exception here. Only a mistake of our
+own side does.
 """
 
 from __future__ import annotations

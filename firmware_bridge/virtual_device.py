@@ -294,7 +294,7 @@ class VirtualDevice:
             self._report("edge", event_id=event_id, button=button, edge=edge.name.lower())
 
     def _collect(self) -> None:
-        for event in self._session.events():
+        for event in self._session.take_events():
             self._reports.append(_report_of(event))
 
     def _report(self, event: str, **details: object) -> None:

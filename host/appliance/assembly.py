@@ -205,8 +205,8 @@ def worker_callbacks(
 
     def on_stderr_line(line: str) -> None:
         request = running()  # it may have caused the line
-        names = (request.trace_id, request.bucket_id) if request else ("", "")
-        publish(WorkerSaid(trace_id=names[0], bucket_id=names[1], line=line))
+        trace_id, bucket_id = (request.trace_id, request.bucket_id) if request else ("", "")
+        publish(WorkerSaid(trace_id=trace_id, bucket_id=bucket_id, line=line))
 
     return WorkerCallbacks(
         on_ready=lambda pid: publish(WorkerReady(pid=pid)),

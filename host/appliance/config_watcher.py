@@ -15,6 +15,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from host.backoff import backoff_s
 from host.errors import EXIT_DONE, EXIT_USAGE, HostError, StorageError
 from host.home.config.history import ConfigHistory
 from host.home.storage.atomic_file import file_signature, sweep_tree
@@ -38,14 +39,19 @@ if TYPE_CHECKING:
     from host.home.home import Home
 
 QUIET_S: Final = 2.0
+"""Editors and file transfers write in several steps, which follow within this time."""
 RETRY_MIN_S: Final = 2.0
-"""The first retry after a problem that may pass; each wait is twice as long as the one before."""
+"""The first retry after a transient problem; each wait is twice as long as the one before."""
 RETRY_MAX_S: Final = 60.0
+"""Soon enough for a disk with space again, and too rare to load a small board."""
 COMMIT_MAX_S: Final = 60.0
+"""A board needs some seconds to import numpy and check a file; longer is a hang."""
 LINES_MAX: Final = 20
-VERSIONS_ANNOUNCED_MAX: Final = 20
-"""After a long absence of the daemon only the last ones are announced; the history has all."""
+"""A rejected file is one record of the journal; `trader config check` lists all its errors."""
+VERSIONS_RECORDED_MAX: Final = 20
+"""After a long absence of the daemon only the newest are recorded; the history has all."""
 PROBLEM_CHARACTERS_MAX: Final = 500
+"""Enough for a path and its error."""
 PLACE = re.compile(r"([^/:]+\.toml:\d+):\d+: ")
 
 
@@ -72,7 +78,7 @@ class ConfigWatcher:
         """Of the files that were committed or rejected, by bucket."""
         self._rejected_places: dict[str, str] = {}
         self._problems: dict[str, str] = {}
-        """Problems that may pass, by bucket: the file is read again."""
+        """Transient problems, by bucket: the file is read again."""
         self._retries = 0
         self.quiet_s = QUIET_S
 
@@ -106,11 +112,11 @@ class ConfigWatcher:
         """Check now and after every change, forever."""
         with FolderWatch(self._home.buckets_dir) as watch:
             while True:
-                await self.check()
+                await self.commit_changes()
                 await watch.change(self.quiet_s, self.retry_s())
 
     def retry_s(self) -> float | None:
-        """Return when to check again without a change; None when no problem may pass.
+        """Return when to check again without a change; None without transient problems.
 
         A disk does not report that it has room again.
         """
@@ -118,9 +124,9 @@ class ConfigWatcher:
             self._retries = 0
             return None
         self._retries += 1
-        return min(RETRY_MIN_S * 2.0 ** min(self._retries - 1, 10), RETRY_MAX_S)
+        return backoff_s(self._retries, RETRY_MIN_S, RETRY_MAX_S)
 
-    async def check(self) -> None:
+    async def commit_changes(self) -> None:
         """Commit every file that has changed since its last check."""
         bucket_ids = self._home.bucket_ids()
         self._problems = {name: text for name, text in self._problems.items() if name in bucket_ids}
@@ -139,7 +145,7 @@ class ConfigWatcher:
                 self._signatures[bucket_id] = current  # only now: a failed check is repeated
 
     async def _commit_edit(self, bucket_id: str) -> str | None:
-        """Commit a file and announce its version; return a problem that may pass by itself."""
+        """Commit a file and record its version; return a transient problem."""
         path = self._home.bucket_file(bucket_id)
         try:
             await asyncio.to_thread(read_bytes, path, TOML_BYTES_MAX)
@@ -148,22 +154,24 @@ class ConfigWatcher:
             return str(error)
         except ConfigFileError:
             pass  # missing, or not a file: `trader config commit` reports it
-        code, answer, complaints = await self._run_commit(bucket_id)
+        code, answer, stderr_lines = await self._run_commit(bucket_id)
         if code == EXIT_DONE:
             self._rejected_places.pop(bucket_id, None)
             try:
-                await self._announce(bucket_id, int(json.loads(answer)["config_version"]))
+                await self._record_new_versions(
+                    bucket_id, int(json.loads(answer)["config_version"])
+                )
             except (HostError, ValueError, KeyError, TypeError) as error:
-                return f"its version could not be announced: {error!r}"
+                return f"its version could not be recorded: {error!r}"
             return None
         if code == EXIT_USAGE:
-            lines = tuple(complaints[:LINES_MAX])
+            lines = tuple(stderr_lines[:LINES_MAX])
             await self._recorder.record(ConfigurationRejected(bucket_id=bucket_id, problems=lines))
             place = PLACE.search("\n".join(lines))
             self._rejected_places[bucket_id] = place[1] if place else f"{bucket_id}.toml"
             return None
         # A full disk, or another edit just now.
-        return " ".join(complaints).strip() or f"`trader config commit` ended with {code}"
+        return " ".join(stderr_lines).strip() or f"`trader config commit` ended with {code}"
 
     def _show_rejected(self) -> None:
         place = next(iter(self._rejected_places.values()), self._device_rejected)
@@ -171,7 +179,7 @@ class ConfigWatcher:
         self._screen.update(state)
 
     def _note_problem(self, bucket_id: str, problem: str | None) -> None:
-        """Remember a problem that may pass, and report it when it is new."""
+        """Remember a transient problem, and report it when it is new."""
         before = self._problems.pop(bucket_id, None)
         if problem is None:
             return
@@ -179,7 +187,7 @@ class ConfigWatcher:
         if problem != before:
             self._recorder.publish(ConfigurationNotKept(bucket_id=bucket_id, problem=problem))
 
-    async def _announce(self, bucket_id: str, version: int) -> None:
+    async def _record_new_versions(self, bucket_id: str, version: int) -> None:
         """Record every version that is not in the journal yet, also those of commands."""
         recorded_version = self._recorder.press_log.config_versions.get(bucket_id, 0)
         if recorded_version == version:
@@ -202,13 +210,13 @@ class ConfigWatcher:
         """Return the versions after one, oldest first; after none, only the active version."""
         newer: list[ConfigVersion] = []
         for stored in ConfigHistory(self._home.config_history_dir(bucket_id)).newest_first():
-            if stored.meta.version <= version or len(newer) >= VERSIONS_ANNOUNCED_MAX:
+            if stored.meta.version <= version or len(newer) >= VERSIONS_RECORDED_MAX:
                 break
             newer.append(stored.meta)
         return newer[::-1] if version else newer[:1]
 
     async def _run_commit(self, bucket_id: str) -> tuple[int, str, list[str]]:
-        """Run `trader config commit`; return its exit code, answer and complaints."""
+        """Run `trader config commit`; return its exit code, answer and lines of stderr."""
         arguments = ("--home", str(self._home.root), "config", "commit", bucket_id, "--json")
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -219,7 +227,7 @@ class ConfigWatcher:
         )
         try:
             async with asyncio.timeout(COMMIT_MAX_S):
-                answer, complaints = await process.communicate()
+                answer, stderr = await process.communicate()
         except TimeoutError:
             return -1, "", [f"took longer than {COMMIT_MAX_S:.0f} s"]
         finally:
@@ -231,5 +239,5 @@ class ConfigWatcher:
         return (
             code,
             answer.decode("utf-8", "replace"),
-            complaints.decode(errors="replace").split("\n"),
+            stderr.decode(errors="replace").split("\n"),
         )

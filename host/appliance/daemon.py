@@ -123,11 +123,16 @@ class Daemon:
                 config_rejected=self._config_rejected,
                 worker_command=self._worker_command,
             )
-            loops = (
-                *(self._read_link, self._handle_events, self._serve_plans, self._serve_configs),
-                *(parts.selection.serve, parts.settings.serve),
-                *(parts.night_dimmer.serve, parts.health.serve),
-            )
+            loops = [
+                self._read_link,
+                self._handle_events,
+                self._serve_plans,
+                self._serve_configs,
+                parts.selection.serve,
+                parts.settings.serve,
+                parts.night_dimmer.serve,
+                parts.health.serve,
+            ]
             tasks = [asyncio.create_task(self._run_forever(loop)) for loop in loops]
             try:
                 await self._stop.wait()

@@ -48,16 +48,21 @@ if TYPE_CHECKING:
     from host.telemetry.events import HostEvent
 
 TICK_S: Final = 2.0
+"""A fault is on the matrix within this time."""
 SAVE_S: Final = 600.0
 """An unchanged state is written again after this time, so that its age has a meaning."""
 FIRST_CHECK_S: Final = 60.0
+"""The start comes first: link, journal and the planner's process are ready by then."""
 CHECK_EVERY_S: Final = 3600.0
+"""`since` is exact to an hour; a check is a process of its own, too costly for every minute."""
 CHECK_MAX_S: Final = 60.0
+"""A board needs some seconds; a check that takes longer hangs, as on a broken disk."""
 JUMP_S: Final = 60.0
 """A smaller change of the clock is not reported."""
 REMIND_S: Final = 86_400.0
 """An acknowledged fault about late plans is shown again after this time."""
 NICE: Final = 10
+"""A check must not delay a plan or the display."""
 LASTING_FAULTS: Final = frozenset(
     {
         Fault.WORKER_DIED,
@@ -70,7 +75,9 @@ LASTING_FAULTS: Final = frozenset(
 """Faults that stay, over a restart too, until a plan clears them or a person acknowledges them."""
 
 WINDOW_S: Final = 60.0
+"""About a hundred packets, enough for a share of them."""
 DAMAGED_MIN: Final = 3
+"""One or two damaged packets, as when a plug is moved, are no trend."""
 DAMAGED_SHARE: Final = 0.02
 """A good line damages less than one packet in a million; one in fifty is a problem."""
 
@@ -224,7 +231,7 @@ class HealthMonitor:
         summary = f"serving {state.bucket_id or 'no bucket'}, {link}"
         troubles = [f"fault {fault.value} {SCROLL_TEXTS[fault]}" for fault in display.faults]
         if display.config_rejected is not None:
-            troubles.append(f"refused {display.config_rejected}")
+            troubles.append(f"rejected {display.config_rejected}")
         if not display.is_linked:
             troubles.append("no board")
         return f"degraded ({'; '.join(troubles)}): {summary}" if troubles else summary

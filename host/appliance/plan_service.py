@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from host.appliance.presses.press_log import Leftover, OpenRequest, judge_leftover
+from host.appliance.presses.press_log import OpenRequest, RecoveryAction, decide_recovery
 from host.display.compositor import Fault
 from host.errors import StorageError
 from host.health.catalogue import fault_of_failure
@@ -69,6 +69,7 @@ LEFT_OUT_STATUSES: Final = frozenset({"failed", "timed_out", "skipped_open"})
 """A module with one of these was not part of the plan."""
 LINES_MAX: Final = 20
 LINE_CHARACTERS_MAX: Final = 500
+"""A failed plan is one record of the journal: 20 lines of 500 characters say what is wrong."""
 SPECULATION_AGE_MAX_S: Final = 3.0
 """An older speculative plan is not taken: its data may have changed since."""
 
@@ -107,19 +108,19 @@ class _Speculation:
         return task is not None and task.done() and isinstance(task.result(), PlanFailedError)
 
 
-class SpeculativePlan:
-    """Holds at most one speculative plan, for the request that it was begun for.
+class SpeculativePlanner:
+    """Planner of at most one speculative plan, for the request that it was begun for.
 
     Parameters
     ----------
-    worker : PlanSupervisor
+    supervisor : PlanSupervisor
         It makes one plan at a time. All requests must go through `plan`.
     deadline_s : float
         For each plan.
     """
 
-    def __init__(self, worker: PlanSupervisor, deadline_s: float) -> None:
-        self._worker = worker
+    def __init__(self, supervisor: PlanSupervisor, deadline_s: float) -> None:
+        self._supervisor = supervisor
         self._deadline_s = deadline_s
         self._speculation: _Speculation | None = None
         self._is_planning = False
@@ -142,7 +143,7 @@ class SpeculativePlan:
         speculation = self._speculation
         if speculation is not None and not speculation.is_confirmed:
             speculation.is_discarded = True  # for good, even if its press is a request after all
-            self._worker.cancel(speculation.trace_id)
+            self._supervisor.cancel(speculation.trace_id)
 
     async def plan(self, request: OpenRequest, on_event: OnEvent) -> PlanReply:
         """Return the plan of a request: the speculative one if it was begun for it, else a new one.
@@ -159,7 +160,7 @@ class SpeculativePlan:
                 return await self._adopt(speculation, on_event)
             if speculation is not None:
                 await self._stop(speculation)
-            return await self._worker.plan(
+            return await self._supervisor.plan(
                 request.trace_id, request.bucket_id, self._deadline_s, on_event
             )
         finally:
@@ -167,7 +168,7 @@ class SpeculativePlan:
 
     async def _run(self, speculation: _Speculation) -> PlanReply | PlanFailedError:
         try:
-            return await self._worker.plan(
+            return await self._supervisor.plan(
                 speculation.trace_id, speculation.bucket_id, self._deadline_s, speculation.on_event
             )
         except PlanFailedError as error:
@@ -196,7 +197,7 @@ class SpeculativePlan:
     async def _stop(self, speculation: _Speculation) -> None:
         """End a plan, so that the planner is free."""
         assert speculation.outcome is not None
-        self._worker.cancel(speculation.trace_id)
+        self._supervisor.cancel(speculation.trace_id)
         await speculation.outcome
 
 
@@ -207,7 +208,7 @@ class PlanService:
     ----------
     recorder : Recorder
     screen : Screen
-    worker : PlanSupervisor
+    supervisor : PlanSupervisor
     store : PlanStore
     deadline_s : float
         For each plan.
@@ -217,16 +218,16 @@ class PlanService:
         self,
         recorder: Recorder,
         screen: Screen,
-        worker: PlanSupervisor,
+        supervisor: PlanSupervisor,
         store: PlanStore,
         deadline_s: float,
     ) -> None:
         self._recorder = recorder
         self._press_log = recorder.press_log
         self._screen = screen
-        self._worker = worker
+        self._supervisor = supervisor
         self._store = store
-        self.speculative = SpeculativePlan(worker, deadline_s)
+        self.speculative = SpeculativePlanner(supervisor, deadline_s)
         self._wake = asyncio.Event()
         self._pressed_s: dict[str, float] = {}
         self.running: OpenRequest | None = None
@@ -238,16 +239,16 @@ class PlanService:
             by_trace = {file.trace_id: file for file in files}
             has_plan = request.trace_id in by_trace
             now = self._recorder.now()
-            verdict = judge_leftover(request, now, age_max_s, has_plan=has_plan)
-            names = names_of(request)
-            if verdict is Leftover.STORED:
+            action = decide_recovery(request, now, age_max_s, has_plan=has_plan)
+            scope = scope_of(request)
+            if action is RecoveryAction.STORED:
                 file = by_trace[request.trace_id].path.name
-                await self._recorder.record(PlanStored(**names, file=file, recovered=True))
-            elif verdict is Leftover.CANCEL:
-                await self._recorder.record(PlanCancelled(**names, recovered=True))
-            elif verdict is Leftover.EXPIRE:
+                await self._recorder.record(PlanStored(**scope, file=file, recovered=True))
+            elif action is RecoveryAction.CANCEL:
+                await self._recorder.record(PlanCancelled(**scope, recovered=True))
+            elif action is RecoveryAction.EXPIRE:
                 pressed_at = request.pressed_at.isoformat()
-                await self._recorder.record(PlanExpired(**names, pressed_at=pressed_at))
+                await self._recorder.record(PlanExpired(**scope, pressed_at=pressed_at))
 
     def request(self, trace_id: str, pressed_s: float) -> None:
         """Begin a plan; its request must be in the journal."""
@@ -257,7 +258,7 @@ class PlanService:
 
     def cancel(self, trace_id: str) -> None:
         """Stop a plan; the cancellation must be in the journal."""
-        self._worker.cancel(trace_id)
+        self._supervisor.cancel(trace_id)
         self._wake.set()
 
     def show_progress(self) -> None:
@@ -325,13 +326,13 @@ class PlanService:
     async def _record_failure(
         self, request: OpenRequest, failure: str, lines: tuple[str, ...]
     ) -> None:
-        names = names_of(request)
+        scope = scope_of(request)
         self._pressed_s.pop(request.trace_id, None)
         if failure == worker_errors.CANCELLED:
-            await self._recorder.record(PlanCancelled(**names))
+            await self._recorder.record(PlanCancelled(**scope))
             return
         clipped = tuple(line[:LINE_CHARACTERS_MAX] for line in lines[:LINES_MAX])
-        await self._recorder.record(PlanFailed(**names, code=failure, lines=clipped))
+        await self._recorder.record(PlanFailed(**scope, code=failure, lines=clipped))
         self._screen.add_fault(fault_of_failure(failure))
 
     def _show(self, request: OpenRequest, record: PlanRecord) -> None:
@@ -355,7 +356,7 @@ class PlanService:
             self._screen.update(self._screen.state.with_planning(self._screen.now_s(), fraction))
 
 
-def names_of(request: OpenRequest) -> EventScope:
+def scope_of(request: OpenRequest) -> EventScope:
     """Return the trace and the bucket of a request, for its events."""
     return {"trace_id": request.trace_id, "bucket_id": request.bucket_id}
 
@@ -363,7 +364,7 @@ def names_of(request: OpenRequest) -> EventScope:
 def stored_event(request: OpenRequest, reply: PlanReply, file: PlanFile) -> PlanStored:
     """Return the answer to a request whose plan is on disk."""
     return PlanStored(
-        **names_of(request),
+        **scope_of(request),
         file=file.path.name,
         elapsed_s=round(reply.elapsed_s, 4),
         **plan_summary(reply.record),

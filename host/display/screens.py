@@ -33,14 +33,18 @@ if TYPE_CHECKING:
 # --- a result: the summary first, then one page per step -----------------------------------------
 
 COUNT_MS: Final = 4000
+"""The number of steps is the first answer to a press: time to look up from the button."""
 GAIN_MS: Final = 3000
+"""Time to read one number."""
 STEP_SIGN_MS: Final = 1600
+"""Time to see an arrow; its text follows and says more."""
 ROUNDS: Final = 3
 """How often a text is shown before it rests."""
 
 DIM: Final = 2
 """For details that may be missing where LEDs are only on or off."""
 MID: Final = 4
+"""The lowest level that a Yun lights: for details that must not be missing."""
 
 ARROWS_WIDTH: Final = 7
 HEAD_ROWS: Final = 2
@@ -48,6 +52,7 @@ HEAD_ROWS: Final = 2
 PLUS_LENGTH: Final = 3
 """An arrow of this length would look like a plus sign."""
 COUNT_MAX: Final = 99
+"""The matrix has room for two digits."""
 TEN: Final = Bitmap.from_art("#.###", "#.#.#", "#.#.#", "#.#.#", "#.#.#", "#.#.#", "#.###")
 NO_ENTRY: Final = Bitmap.from_art(
     "..####..",
@@ -202,17 +207,28 @@ def _shown_steps(record: PlanRecord) -> tuple[StepLabel, ...]:
 # --- status: faults, progress, names, previews, the heartbeat ------------------------------------
 
 SIGN_MS: Final = 2500
+"""A sign with a number, or a word that scrolls next: time to recognize it."""
 NAME_MS: Final = 3000
+"""Time to read the first letters, before the name scrolls and after it."""
 NAME_ROUNDS: Final = 2
+"""A second chance to read a long name; then the result is shown."""
 SAND_MS: Final = 400
+"""Slow enough for single grains, and quick enough to look alive."""
 SAND_STEPS: Final = 5
+"""One for each of the four grains, and one with none fallen."""
 SWEEP_MS: Final = 200
+"""The point crosses 13 columns and comes back in about 5 s."""
 BREATH_MS: Final = 1000
+"""Slow: nothing is to be done, and each step is a frame on the link."""
 BREATH_STEPS: Final = 10
+"""One for each of BREATH_LEVELS."""
 
 NAME_STEP_MS: Final = 80
+"""For one column: a name of ten letters passes before holding on changes the action."""
 NAME_REST_STEPS: Final = 5
+"""The first letters rest for 0.4 s, to be read before they move."""
 NAME_X: Final = 5
+"""Right of the chevron, which is 3 columns wide."""
 
 CHEVRON: Final = Bitmap.from_art("#..", ".#.", "..#", ".#.", "#..")
 STOP: Final = Bitmap.from_art(*["######"] * 6)

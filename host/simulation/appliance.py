@@ -256,8 +256,8 @@ class Simulation:
 
     # --- the button ------------------------------------------------------------------------
 
-    def tell_board(self, do: str, **details: object) -> None:
-        """Send the board a command, such as ``tell_board("reset")``."""
+    def command_board(self, do: str, **details: object) -> None:
+        """Send the board a command, such as ``command_board("reset")``."""
         assert self.board is not None
         assert self.board.stdin is not None
         line = json.dumps({"do": do, **details}) + "\n"
@@ -270,7 +270,7 @@ class Simulation:
     def press(self, ms: int = SHORT_MS) -> None:
         """Press the button for this time; return at once."""
         self._pressed_s = time.monotonic()
-        self.tell_board("press", ms=ms)
+        self.command_board("press", ms=ms)
 
     def press_twice(self) -> None:
         """Press the button twice, quickly."""

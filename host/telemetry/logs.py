@@ -292,15 +292,15 @@ class LogFile:
     ----------
     folder : Path
         Made when it is missing.
-    bytes_in_all : int
+    total_bytes : int
         Size limit of all its files together.
     """
 
-    def __init__(self, folder: Path, bytes_in_all: int) -> None:
-        assert bytes_in_all >= FILES
+    def __init__(self, folder: Path, total_bytes: int) -> None:
+        assert total_bytes >= FILES
         self.path = folder / LOG_NAME
         self.n_lost = 0
-        self._file_bytes = bytes_in_all // FILES
+        self._file_bytes = total_bytes // FILES
         self._descriptor: int | None = None
         self._inode = 0
         self._paused_until_s = 0.0

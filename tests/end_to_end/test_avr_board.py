@@ -50,7 +50,7 @@ def test_a_press_on_the_pin_shows_the_plan_on_the_led_drivers(tmp_path: Path) ->
 def test_a_press_while_the_tty_is_gone_is_answered_when_it_is_there_again(tmp_path: Path) -> None:
     home = small_home(tmp_path)
     with yun(home) as appliance:
-        appliance.tell_board("unplug", ms=BUSY_MS)
+        appliance.command_board("unplug", ms=BUSY_MS)
         appliance.wait_for("daemon", "PortMissing")
         appliance.press()
         appliance.wait_for("daemon", "BoardConnected")
@@ -68,7 +68,7 @@ def test_a_tty_that_vanishes_while_planning_costs_neither_the_plan_nor_its_pictu
     with yun(home, plan_s=1.0) as appliance:
         appliance.press()
         appliance.wait_for("daemon", "PlanRequested")
-        appliance.tell_board("unplug", ms=BUSY_MS)
+        appliance.command_board("unplug", ms=BUSY_MS)
         appliance.wait_for("daemon", "PortMissing")
         assert shows_its_plan(appliance.wait_for_answer())
         appliance.stop_daemon()
@@ -81,7 +81,7 @@ def test_a_reset_of_the_mcu_in_the_middle_of_planning_loses_nothing(tmp_path: Pa
     with yun(home, plan_s=1.0) as appliance:
         appliance.press()
         appliance.wait_for("daemon", "PlanRequested")
-        appliance.tell_board("reset")
+        appliance.command_board("reset")
         appliance.wait_for("daemon", "BoardConnected")
         first = appliance.wait_for_answer()
         assert shows_its_plan(first)
@@ -97,14 +97,14 @@ def test_a_reset_of_the_mcu_in_the_middle_of_planning_loses_nothing(tmp_path: Pa
 def test_presses_that_a_reset_took_are_counted_by_the_firmware_and_shown(tmp_path: Path) -> None:
     home = small_home(tmp_path)
     with yun(home) as appliance:
-        appliance.tell_board("unplug")
+        appliance.command_board("unplug")
         appliance.wait_for("daemon", "PortMissing")
         appliance.press()
         wait_until(lambda: appliance.leds.get("event", False), appliance)
         appliance.pump_for(0.5)
-        appliance.tell_board("reset")
+        appliance.command_board("reset")
         appliance.wait_for("board", "reset")
-        appliance.tell_board("plug")
+        appliance.command_board("plug")
         lost = appliance.wait_for("daemon", "PressesLost")
         assert lost.record["data"]["edges_lost"] == 2
         appliance.stop_daemon()
@@ -116,11 +116,11 @@ def test_noise_on_the_line_costs_time_and_no_press(tmp_path: Path) -> None:
     home = small_home(tmp_path)
     presses = 5
     with yun(home) as appliance:
-        appliance.tell_board("noise", rate=0.005, seed=7)
+        appliance.command_board("noise", rate=0.005, seed=7)
         for _ in range(presses):
             appliance.press()
             appliance.wait_for("daemon", "PlanStored")
-        appliance.tell_board("noise", rate=0)
+        appliance.command_board("noise", rate=0)
         appliance.press()
         assert shows_its_plan(appliance.wait_for_answer())
         appliance.stop_daemon()

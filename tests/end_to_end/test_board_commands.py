@@ -74,7 +74,7 @@ class Finger:
         self.messages.append(text)
         name = text.partition(":")[0]
         if "press and release" in text and name in self._presses:
-            self._bench.tell_board("press", button=self._presses[name], ms=100)
+            self._bench.command_board("press", button=self._presses[name], ms=100)
 
     async def ask(self, question: str) -> bool | None:
         self.questions.append(question)
@@ -142,7 +142,7 @@ def test_a_board_that_hangs_in_the_middle_fails_and_the_self_test_ends(
     finger = Finger(bench, {}, answers=True)
 
     async def hang(question: str) -> bool:
-        bench.tell_board("silence")
+        bench.command_board("silence")
         finger.questions.append(question)
         return True
 
@@ -257,11 +257,11 @@ def test_the_monitor_takes_presses_and_counts_damage(
             kinds.append(json.loads(line).get("kind", ""))
 
     wait_for("FRAME_ACK")
-    bench.tell_board("press")
+    bench.command_board("press")
     wait_for("BUTTON_EDGE")
     wait_for("EDGE_ACK")
     bench.wait_for("board", "edge_acked")
-    bench.tell_board("garbage", bytes=200)
+    bench.command_board("garbage", bytes=200)
     wait_for("(damaged)")
     process.terminate()
     process.stdout.close()

@@ -44,7 +44,7 @@ def test_a_press_during_a_plan_joins_it_with_one_answer_and_one_trace_id(tmp_pat
 def test_a_press_that_arrives_late_is_recorded_and_not_executed(tmp_path: Path) -> None:
     home = small_home(tmp_path, "[limits]\npress_age_s = 1\n")
     with quick(home) as appliance:
-        appliance.tell_board("unplug", ms=2000)
+        appliance.command_board("unplug", ms=2000)
         appliance.wait_for("daemon", "PortMissing")
         appliance.press()
         appliance.wait_for("daemon", "PressExpired")
@@ -61,10 +61,10 @@ def test_a_press_whose_release_waits_on_the_board_is_a_press_and_not_a_hold(
 ) -> None:
     home = small_home(tmp_path, QUICK_HOLDS)
     with quick(home) as appliance:
-        appliance.tell_board("down")
+        appliance.command_board("down")
         appliance.wait_for("board", "edge_acked")
-        appliance.tell_board("unplug", ms=1800)
-        appliance.tell_board("up")
+        appliance.command_board("unplug", ms=1800)
+        appliance.command_board("up")
         appliance.wait_for("daemon", "PlanStored")
         appliance.stop_daemon()
     assert_promises(home)
@@ -119,7 +119,7 @@ def test_a_port_may_be_missing_at_the_start_vanish_and_come_back(tmp_path: Path)
         appliance.wait_for("daemon", "PortMissing")
         appliance.start_board()
         appliance.wait_for("daemon", "BoardConnected")
-        appliance.tell_board("unplug", ms=500)
+        appliance.command_board("unplug", ms=500)
         appliance.wait_for("daemon", "PortMissing")
         appliance.wait_for("daemon", "BoardConnected")
         appliance.press()
@@ -133,10 +133,10 @@ def test_a_port_may_be_missing_at_the_start_vanish_and_come_back(tmp_path: Path)
 def test_garbage_and_a_reset_of_the_board_cost_no_press(tmp_path: Path) -> None:
     home = small_home(tmp_path)
     with quick(home) as appliance:
-        appliance.tell_board("garbage", bytes=400)
+        appliance.command_board("garbage", bytes=400)
         appliance.press()
         first = appliance.wait_for_answer()
-        appliance.tell_board("reset")
+        appliance.command_board("reset")
         appliance.wait_for("daemon", "BoardConnected")
         appliance.press()
         second = appliance.wait_for_answer()
@@ -149,11 +149,11 @@ def test_garbage_and_a_reset_of_the_board_cost_no_press(tmp_path: Path) -> None:
 def test_a_reset_while_the_button_is_down_gives_the_press_up_and_says_so(tmp_path: Path) -> None:
     home = small_home(tmp_path)
     with quick(home) as appliance:
-        appliance.tell_board("down")
+        appliance.command_board("down")
         appliance.wait_for("board", "edge_acked")
-        appliance.tell_board("reset")
+        appliance.command_board("reset")
         appliance.wait_for("daemon", "PressDropped")
-        appliance.tell_board("up")
+        appliance.command_board("up")
         appliance.press()
         appliance.wait_for_answer()
         appliance.stop_daemon()
@@ -286,7 +286,7 @@ def test_a_second_button_does_not_take_the_plan_of_the_first(tmp_path: Path) -> 
     with quick(home, plan_s=0.3) as appliance:
         appliance.press()
         appliance.pump_for(0.2)
-        appliance.tell_board("press", button=1, ms=100)
+        appliance.command_board("press", button=1, ms=100)
         first = appliance.wait_for("daemon", "PlanRequested")
         stored = appliance.wait_for("daemon", "PlanStored")
         appliance.wait_for("daemon", "FrameShown")

@@ -79,7 +79,7 @@ class NoisyLine:
         self._to_board, self._to_host = BadLine(rate, seed), BadLine(rate, seed + 1)
         self._random = Random(seed)  # noqa: S311 - repeatable, not secret
         self._host = HostSession(seed + 1, carrier=carrier)
-        self._host.opened(peer.now_s)
+        self._host.on_port_opened(peer.now_s)
         self._pause_s = pause_s  # at most, between two edges
         self.picture = Frame.blank()
         self._pictures = {peer.as_shown(stale_frame())}
@@ -129,7 +129,7 @@ class NoisyLine:
 
     def unplug(self, seconds: float, *, n_presses: int = 0) -> None:
         """Let the port vanish and come back; what either end says meanwhile reaches nobody."""
-        self._host.lost(self._peer.now_s)
+        self._host.on_port_lost(self._peer.now_s)
         for number in range(2 * n_presses):
             edge = Edge.UP if number % 2 else Edge.DOWN
             self.outcome.pressed.append((self._peer.now_s, edge))
@@ -140,7 +140,7 @@ class NoisyLine:
         # Our link tries the port every 0.8 s: this is when it finds it latest.
         self._peer.run(RETRY_MAX_S)
         self._peer.fetch()
-        self._host.opened(self._peer.now_s)
+        self._host.on_port_opened(self._peer.now_s)
 
     @property
     def is_shown(self) -> bool:
@@ -162,7 +162,7 @@ class NoisyLine:
         return False
 
     def _note(self) -> None:
-        for event in self._host.events():
+        for event in self._host.take_events():
             match event:
                 case ButtonEdge():
                     self.outcome.delivered.append(event)

@@ -46,13 +46,13 @@ class RoutedLine(NoisyLine):
         """Let the router go down: the host's socket is closed."""
         self.board.router.stop()
         self.board.socket = None
-        self._host.lost(self.board.now_s)
+        self._host.on_port_lost(self.board.now_s)
 
     def start_router(self) -> None:
         """Let it come back: our link connects again within 0.8 s, here at once."""
         self.board.router.start()
         self.board.socket = self.board.router.connect()
-        self._host.opened(self.board.now_s)
+        self._host.on_port_opened(self.board.now_s)
 
     def replace_host(self) -> tuple[HostSession, Connection]:
         """Start another host beside this one, which is returned with its socket."""
@@ -61,7 +61,7 @@ class RoutedLine(NoisyLine):
         self.carrier = RouterCarrier()
         self._host = HostSession(older.session_id + 1, carrier=self.carrier)
         self.board.socket = self.board.router.connect()
-        self._host.opened(self.board.now_s)
+        self._host.on_port_opened(self.board.now_s)
         return older, older_socket
 
     def garble(self, seconds: float) -> None:

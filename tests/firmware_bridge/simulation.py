@@ -132,7 +132,7 @@ class Simulation:
         self.board_events: list[BoardEvent] = []
         self.packets = 0
         self._owner = 0  # the session whose pictures are shown
-        self.host.opened(self.now_s)
+        self.host.on_port_opened(self.now_s)
 
     # --- what a test does ------------------------------------------------------------------
 
@@ -169,12 +169,12 @@ class Simulation:
     def unplug(self) -> None:
         self.to_board.drop_all()
         self.to_host.drop_all()
-        self.host.lost(self.now_s)
+        self.host.on_port_lost(self.now_s)
         self.host_window.restart()
 
     def plug(self) -> None:
         self.to_host.tap.reset()
-        self.host.opened(self.now_s)
+        self.host.on_port_opened(self.now_s)
 
     def weather(self, weather: Weather) -> None:
         self.to_board.weather = self.to_host.weather = weather
@@ -258,7 +258,7 @@ class Simulation:
                 self.host.confirm(edge_id)
 
     def _note_host_events(self) -> None:
-        for event in self.host.events():
+        for event in self.host.take_events():
             self.host_events.append(event)
             if isinstance(event, ButtonEdge):
                 self.journal.edges.append(event)
@@ -266,7 +266,7 @@ class Simulation:
                 self.journal.unconfirmed.append((due_s, event.edge_id))
 
     def _note_board_events(self) -> None:
-        for event in self.board.events():
+        for event in self.board.take_events():
             self.board_events.append(event)
             match event:
                 case EdgeAcknowledged():

@@ -75,13 +75,13 @@ class Bench:
         return packets
 
     def events(self, *kinds: type[BoardEvent]) -> list[BoardEvent]:
-        return [event for event in self.board.events() if isinstance(event, kinds)]
+        return [event for event in self.board.take_events() if isinstance(event, kinds)]
 
 
 def greeted(session_id: int = A) -> Bench:
     bench = Bench()
     bench.ask(Hello(session_id, 1, 1))
-    bench.board.events()
+    bench.board.take_events()
     return bench
 
 
@@ -125,7 +125,7 @@ def test_a_duplicate_is_answered_again_and_does_nothing_twice(message: Message) 
     bench = greeted()
     first = bench.ask(message)
     assert len(first) == 1
-    bench.board.events()
+    bench.board.take_events()
     assert bench.ask(message) == first
     assert bench.events(FrameDisplayed, StaleDisplayed) == []
 
@@ -189,7 +189,7 @@ def test_hello_opens_a_session_only_if_a_version_is_shared(
 def test_the_display_is_stale_after_3_s_and_comes_back_with_the_next_packet() -> None:
     bench = greeted()
     bench.ask(ShowFrame(A, 1, 15, BRIGHT))
-    bench.board.events()
+    bench.board.take_events()
     bench.wait(2.99)
     assert bench.events(StaleDisplayed) == []
     bench.wait(0.02)

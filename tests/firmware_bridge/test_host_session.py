@@ -81,7 +81,7 @@ def test_nothing_is_sent_before_the_port_is_open() -> None:
 
 def test_hello_is_sent_every_500_ms_until_it_is_answered() -> None:
     session = HostSession(7)
-    session.opened(10.0)
+    session.on_port_opened(10.0)
     sent = sending(session, 1.7, 10.0)
     assert sent == [(at_ms, Hello(7, 1, 1)) for at_ms in (0, 500, 1000, 1500)]
 
@@ -94,7 +94,7 @@ def test_an_unanswered_request_is_sent_nine_times_and_then_hello_begins() -> Non
     frame = ShowFrame(1, 1, 15, BRIGHT)
     assert sent[:9] == [(100 * number, frame) for number in range(9)]
     assert sent[9:] == [(900, Hello(1, 1, 1)), (1400, Hello(1, 1, 1))]
-    assert BoardDisconnected(Reason.NO_ANSWER) in sim.host.events()
+    assert BoardDisconnected(Reason.NO_ANSWER) in sim.host.take_events()
 
 
 def test_a_retransmission_carries_the_newest_picture() -> None:
@@ -178,7 +178,7 @@ def test_a_late_copy_of_an_edge_from_before_a_reset_is_neither_told_nor_acknowle
     sim.run(0.1)
     late = Packet.carrying(messages.ButtonEdge(1, 1, 0, Edge.DOWN, 0, 0), 1)
     sim.host.receive(CobsCarrier().encode(late), sim.now_s)
-    assert sim.host.events() == []
+    assert sim.host.take_events() == []
     assert sim.host.tick(sim.now_s) == b""
     assert [event.edge_id for event in sim.journal.edges] == [EdgeId(1, 1), edge_id]
 
@@ -273,7 +273,7 @@ def test_firmware_of_another_version_is_told_once_and_asked_again_every_5_s() ->
 def test_the_newest_of_two_hosts_owns_the_board_and_the_older_one_stops() -> None:
     sim = connected()
     other = HostSession(99)
-    other.opened(sim.now_s)
+    other.on_port_opened(sim.now_s)
     sim.board.receive(other.tick(sim.now_s), sim.now_s)
     other.receive(sim.board.tick(sim.now_s), sim.now_s)
     assert other.state is HostState.READY
@@ -281,8 +281,8 @@ def test_the_newest_of_two_hosts_owns_the_board_and_the_older_one_stops() -> Non
     assert sim.host.state is HostState.REPLACED
     assert BoardDisconnected(Reason.REPLACED) in sim.host_events
     assert sim.host.next_deadline() is None
-    sim.host.lost(sim.now_s)
-    sim.host.opened(sim.now_s)
+    sim.host.on_port_lost(sim.now_s)
+    sim.host.on_port_opened(sim.now_s)
     assert sim.host.tick(sim.now_s) == b""
 
 
@@ -302,7 +302,7 @@ def test_a_refused_body_is_told_and_the_request_goes_on() -> None:
     (packet,) = CobsCarrier().feed(sim.host.tick(sim.now_s))
     refusal = Packet.carrying(ErrorReply(ErrorCode.BODY, 0), packet.packet_id)
     sim.host.receive(CobsCarrier().encode(refusal), sim.now_s)
-    assert BoardRefused(ErrorCode.BODY) in sim.host.events()
+    assert BoardRefused(ErrorCode.BODY) in sim.host.take_events()
     assert sending(sim.host, 0.15, sim.now_s)[-1][0] == 100
 
 

@@ -22,7 +22,7 @@ class DeviceBench:
         self.now_s = 10.0
         self.device = VirtualDevice(5, self.now_s)
         self.host = HostSession(7)
-        self.host.opened(self.now_s)
+        self.host.on_port_opened(self.now_s)
         self.reports: list[dict[str, Any]] = []
 
     def do(self, **command: object) -> None:
@@ -81,7 +81,7 @@ def test_down_and_up_are_edges_of_their_own() -> None:
 
 def test_a_reset_forgets_all_but_the_number_of_lost_edges() -> None:
     bench = DeviceBench()
-    bench.host.lost(bench.now_s)
+    bench.host.on_port_lost(bench.now_s)
     bench.do(do="press")
     bench.run(1.0)
     bench.do(do="reset")

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from host.appliance.plan_service import names_of, stored_event
+from host.appliance.plan_service import scope_of, stored_event
 from host.appliance.presses.press_log import OpenRequest, PressLog
 from host.appliance.presses.recorder import Recorder
 from host.home.plan_store import PlanStore
@@ -89,7 +89,7 @@ class Appliance:
         request = await self._pressed(self.recorder)
         reply = await self.planner.plan(request.trace_id, BUCKET, DEADLINE_S, self._publish)
         await self._store_plan(self.recorder, request, reply)
-        shown = FrameShown(version=self.presses, press_to_frame_s=0.1, **names_of(request))
+        shown = FrameShown(version=self.presses, press_to_frame_s=0.1, **scope_of(request))
         self.recorder.publish(shown)
 
     async def silent(self) -> None:
@@ -110,7 +110,7 @@ class Appliance:
             )
             await recorder.record(replace(moved, trace_id=request.trace_id))
         await recorder.record(
-            PlanRequested(**names_of(request), edges=edges, gesture="short", age_s=0.1)
+            PlanRequested(**scope_of(request), edges=edges, gesture="short", age_s=0.1)
         )
         return request
 

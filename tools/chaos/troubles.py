@@ -108,17 +108,17 @@ def _is_degraded(rows: Rows) -> bool:
 
 
 def _tell(do: str, **details: object) -> Callable[[Stage], None]:
-    return lambda stage: stage.appliance.tell_board(do, **details)
+    return lambda stage: stage.appliance.command_board(do, **details)
 
 
 def _noise(stage: Stage) -> None:
     seed = stage.chance.randrange(1 << 30)
-    stage.appliance.tell_board("noise", rate=NOISE, seed=seed)
+    stage.appliance.command_board("noise", rate=NOISE, seed=seed)
 
 
 def _garbage(stage: Stage) -> None:
     seed, size = stage.chance.randrange(1 << 30), stage.chance.choice((64, 1024, 4096))
-    stage.appliance.tell_board("garbage", bytes=size, seed=seed)
+    stage.appliance.command_board("garbage", bytes=size, seed=seed)
 
 
 def _kill_daemon(stage: Stage) -> None:

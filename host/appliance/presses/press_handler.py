@@ -165,13 +165,13 @@ class Controls:
             return Expire(age_s)
         match self._commands[kind]:
             case ButtonCommand.PLAN:
-                return _plan(situation)
+                return _decide_plan(situation)
             case ButtonCommand.NEXT_PAGE:
                 return TurnPage()
             case ButtonCommand.NEXT_BUCKET:
                 return next_bucket(situation) or Ignore("there is no other bucket")
             case ButtonCommand.CANCEL:
-                return _cancel(situation)
+                return _decide_cancel(situation)
             case ButtonCommand.NOTHING:
                 return Ignore("the gesture is set to do nothing")
 
@@ -185,7 +185,7 @@ def next_bucket(situation: Situation) -> SelectBucket | None:
     return None if name == situation.bucket_id else SelectBucket(name)
 
 
-def _plan(situation: Situation) -> Decision:
+def _decide_plan(situation: Situation) -> Decision:
     bucket_id = situation.bucket_id
     if bucket_id is None:
         return Ignore("the home has no bucket")
@@ -193,7 +193,7 @@ def _plan(situation: Situation) -> Decision:
     return StartPlan(bucket_id) if trace_id is None else JoinPlan(bucket_id, trace_id)
 
 
-def _cancel(situation: Situation) -> Decision:
+def _decide_cancel(situation: Situation) -> Decision:
     for trace_id in situation.plans.values():
         return CancelPlan(trace_id)
     if situation.has_faults:
@@ -296,7 +296,7 @@ class PressHandler:
         self._effects.confirm_edge(edge.edge_id)
         self._screen.update(self._screen.state.with_touch(arrived_s))
         await self._feed(edge, arrived_s)
-        await self._drop_leftovers()
+        await self._drop_unmatched_edges()
 
     async def replay(self) -> None:
         """Feed the edges to the gestures that a crash left without a verdict."""
@@ -307,16 +307,16 @@ class PressHandler:
                 await self._give_up_edges((edge,), PressExpired, "the daemon was not running")
             else:
                 await self._feed(edge.to_link_event(), now_s - ago_s)
-        await self._drop_leftovers()
+        await self._drop_unmatched_edges()
 
     async def tick(self) -> None:
         """Handle gestures that a timeout completed."""
-        await self._act(self.gestures.tick(self._screen.now_s()))
-        await self._drop_leftovers()
+        await self._handle_updates(self.gestures.tick(self._screen.now_s()))
+        await self._drop_unmatched_edges()
 
     async def give_up_presses(self, why: str) -> None:
         """Give up presses that will never be complete."""
-        await self._act(self.gestures.end_presses(self._screen.now_s()))
+        await self._handle_updates(self.gestures.end_presses(self._screen.now_s()))
         await self._give_up_edges(self._press_log.open_edges, PressDropped, why)
 
     async def on_connected(self, boot_id: int) -> None:
@@ -344,7 +344,7 @@ class PressHandler:
         updates = self.gestures.feed(edge, arrived_s)
         if edge.edge is Edge.UP:
             self._screen.update(self._screen.state.with_preview(None))
-        await self._act(updates)
+        await self._handle_updates(updates)
         if edge.edge is Edge.DOWN:
             self._effects.discard_speculation()  # two presses are never a request for a plan
         elif self.gestures.awaits_second_press:
@@ -361,14 +361,14 @@ class PressHandler:
         if isinstance(decision, StartPlan):
             self._effects.speculate(trace_id, decision.bucket_id)
 
-    async def _act(self, updates: list[GestureUpdate]) -> None:
+    async def _handle_updates(self, updates: list[GestureUpdate]) -> None:
         for update in updates:
             if isinstance(update, PendingGesture):
                 self._show_preview(update)
             else:
-                await self._judge(update)
+                await self._handle_gesture(update)
 
-    async def _drop_leftovers(self) -> None:
+    async def _drop_unmatched_edges(self) -> None:
         """Give every edge its verdict, once no press is under way."""
         if self.gestures.is_idle:
             self.gestures.forget_times()
@@ -392,7 +392,7 @@ class PressHandler:
         has_faults = bool(self._screen.state.faults)
         return Situation(self._press_log.selected_bucket, self._bucket_ids, plans, has_faults)
 
-    async def _judge(self, gesture: Gesture) -> None:
+    async def _handle_gesture(self, gesture: Gesture) -> None:
         """Decide about a gesture, record the verdict, and execute it."""
         await self.read_bucket_ids()
         trace_id = self._press_log.edge(gesture.edges[0]).trace_id
@@ -407,7 +407,7 @@ class PressHandler:
     async def _execute(self, decision: Decision, press: Press, bucket_id: str) -> None:
         record, fields, trace_id = self._recorder.record, press.fields(), press.trace_id
         screen, effects = self._screen, self._effects
-        names: EventScope = {"trace_id": trace_id, "bucket_id": bucket_id}
+        scope: EventScope = {"trace_id": trace_id, "bucket_id": bucket_id}
         match decision:
             case StartPlan(target_id):
                 pressed_s = screen.now_s() - press.age_s
@@ -415,26 +415,26 @@ class PressHandler:
                 effects.request_plan(trace_id, pressed_s)
             case JoinPlan(target_id):
                 # Under the trace id of the plan: one answer, one id.
-                names = {"trace_id": decision.trace_id, "bucket_id": target_id}
-                await record(PressJoined(**names, press_trace_id=trace_id, **fields))
+                scope = {"trace_id": decision.trace_id, "bucket_id": target_id}
+                await record(PressJoined(**scope, press_trace_id=trace_id, **fields))
             case SelectBucket(target_id):
                 await record(BucketSelected(trace_id=trace_id, bucket_id=target_id, **fields))
                 effects.show_selected_bucket()
             case TurnPage():
-                await record(PageTurned(**names, **fields))
+                await record(PageTurned(**scope, **fields))
                 screen.update(screen.state.with_next_page(screen.now_s()))
             case CancelPlan(plan_trace_id):
-                await record(CancelRequested(**names, cancels=plan_trace_id, **fields))
+                await record(CancelRequested(**scope, cancels=plan_trace_id, **fields))
                 effects.cancel_plan(plan_trace_id)
             case AcknowledgeFaults():
                 faults = screen.state.faults
                 fault_names = tuple(fault.record_name for fault in faults)
-                await record(FaultAcknowledged(**names, faults=fault_names, **fields))
+                await record(FaultAcknowledged(**scope, faults=fault_names, **fields))
                 screen.clear_faults(*faults)
             case Expire():
-                await record(PressExpired(**names, **fields))
+                await record(PressExpired(**scope, **fields))
             case Ignore(why):
-                await record(PressIgnored(**names, why=why, **fields))
+                await record(PressIgnored(**scope, why=why, **fields))
             case _:
                 assert_never(decision)
 

@@ -291,8 +291,8 @@ class PressLog:
         return None
 
 
-class Leftover(StrEnum):
-    """The ways to settle a request that has no answer at a start."""
+class RecoveryAction(StrEnum):
+    """Action for a request that has no answer at a start."""
 
     CANCEL = "cancel"
     STORED = "stored"
@@ -300,14 +300,14 @@ class Leftover(StrEnum):
     EXPIRE = "expire"
 
 
-def judge_leftover(
+def decide_recovery(
     request: OpenRequest,
     now: datetime,
     age_max_s: float,
     *,
     has_plan: bool,
-) -> Leftover:
-    """Return how to settle a request that a crash left open.
+) -> RecoveryAction:
+    """Return the action for a request that a crash left open.
 
     Parameters
     ----------
@@ -318,12 +318,12 @@ def judge_leftover(
         Whether its plan is on disk.
     """
     if has_plan:
-        return Leftover.STORED
+        return RecoveryAction.STORED
     if request.is_cancelled:
-        return Leftover.CANCEL
+        return RecoveryAction.CANCEL
     if is_fresh(request.pressed_at, now, age_max_s):
-        return Leftover.RUN
-    return Leftover.EXPIRE
+        return RecoveryAction.RUN
+    return RecoveryAction.EXPIRE
 
 
 def is_fresh(at: datetime, now: datetime, age_max_s: float) -> bool:

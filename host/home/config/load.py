@@ -51,7 +51,7 @@ REASON = re.compile(r"#\s*reason:\s*(.+)", re.IGNORECASE)
 REASON_LINES = 10
 """A reason belongs at the top of a file; a comment further down is about a setting."""
 VERSIONS_TRIED = 20
-"""Older ones are rarely wanted, and each costs a read and a check before every plan."""
+"""Each invalid one costs a read and a check before every plan."""
 FIRST = "first version"
 EDITED = "edited on disk"
 

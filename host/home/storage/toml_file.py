@@ -106,7 +106,7 @@ class Positions:
     twice as (path, first offset, second offset).
     """
 
-    spans: dict[TomlPath, TextRange] = field(default_factory=dict)
+    text_ranges: dict[TomlPath, TextRange] = field(default_factory=dict)
     excess: tuple[int, str] | None = None
     repeated: tuple[TomlPath, int, int] | None = None
 
@@ -157,14 +157,18 @@ class TomlDocument:
     """
 
     def __init__(
-        self, text: _Text, mapping: dict[str, Any], spans: Mapping[TomlPath, TextRange], data: bytes
+        self,
+        text: _Text,
+        mapping: dict[str, Any],
+        text_ranges: Mapping[TomlPath, TextRange],
+        data: bytes,
     ) -> None:
         self.mapping = mapping
         self.source = text.source
         self.data = data
         self.sha256 = hashlib.sha256(data).hexdigest()
         self._text = text
-        self._spans = spans
+        self._text_ranges = text_ranges
 
     @property
     def text(self) -> str:
@@ -176,7 +180,7 @@ class TomlDocument:
 
         For an element of an array it is where its value begins, or its `[[header]]`.
         """
-        return self._text.place(self._span(path).begin)
+        return self._text.place(self._text_range(path).begin)
 
     def line(self, number: int) -> str:
         """Return a line of the text, counted from 1."""
@@ -184,14 +188,14 @@ class TomlDocument:
 
     def problem(self, path: Sequence[str | int], message: str) -> FileProblem:
         """Describe a problem with the entry at `path`."""
-        span = self._span(path)
-        return self._text.problem(span.begin, message, span.end)
+        text_range = self._text_range(path)
+        return self._text.problem(text_range.begin, message, text_range.end)
 
-    def _span(self, path: Sequence[str | int]) -> TextRange:
+    def _text_range(self, path: Sequence[str | int]) -> TextRange:
         nearest: TomlPath = tuple(path)
-        while nearest and nearest not in self._spans:
+        while nearest and nearest not in self._text_ranges:
             nearest = nearest[:-1]
-        return self._spans.get(nearest, TextRange(0, 1))
+        return self._text_ranges.get(nearest, TextRange(0, 1))
 
 
 def read_toml(
@@ -218,7 +222,7 @@ def parse_bytes(data: bytes, source: str, max_bytes: int = TOML_BYTES_MAX) -> To
         offset, what = positions.excess
         raise ConfigFileError([text.problem(offset, f"{what} (no setting needs that)")])
     mapping = _parse(text, positions)
-    document = TomlDocument(text, mapping, positions.spans, data)
+    document = TomlDocument(text, mapping, positions.text_ranges, data)
     unusable = [document.problem(path, what) for path, what in _unusable_numbers(mapping)]
     if unusable:
         raise ConfigFileError(unusable)
@@ -455,13 +459,13 @@ class _Scanner:
         self.at += 2
         parts = self._scan_key()
         self._expect_text("]]")
-        span = TextRange(parts[-1][1], self.at)
+        text_range = TextRange(parts[-1][1], self.at)
         parent = self._enter((), parts[:-1], self.at)
         path = (*parent, parts[-1][0])
         index = self._array_lengths.get(path, 0)
         self._array_lengths[path] = index + 1
-        self.positions.spans.setdefault(path, span)
-        self.positions.spans[(*path, index)] = span
+        self.positions.text_ranges.setdefault(path, text_range)
+        self.positions.text_ranges[(*path, index)] = text_range
         return (*path, index)
 
     def _scan_entry(self, header: TomlPath, nesting: int) -> None:
@@ -535,7 +539,7 @@ class _Scanner:
             begin = self.at
             element = (*path, index)
             self._scan_value(element, nesting)
-            self.positions.spans[element] = TextRange(begin, self.at)
+            self.positions.text_ranges[element] = TextRange(begin, self.at)
             index += 1
             self._scan_comma("]")
         self.at += 1
@@ -560,19 +564,19 @@ class _Scanner:
         path = start
         for name, begin in parts:
             path = (*path, name)
-            self.positions.spans.setdefault(path, TextRange(begin, end))
+            self.positions.text_ranges.setdefault(path, TextRange(begin, end))
             if path in self._array_lengths:
                 path = (*path, self._array_lengths[path] - 1)
         return path
 
-    def _define(self, path: TomlPath, span: TextRange) -> None:
-        """Record an entry or a table's own header; it replaces a span that `_enter` recorded."""
+    def _define(self, path: TomlPath, text_range: TextRange) -> None:
+        """Record an entry or a table's own header; it replaces the one of `_enter`."""
         if path in self._explicit:
             if self.positions.repeated is None:
-                self.positions.repeated = (path, self._explicit[path], span.begin)
+                self.positions.repeated = (path, self._explicit[path], text_range.begin)
             return
-        self._explicit[path] = span.begin
-        self.positions.spans[path] = span
+        self._explicit[path] = text_range.begin
+        self.positions.text_ranges[path] = text_range
 
     def _skip(self, pattern: re.Pattern[str]) -> None:
         match = pattern.match(self.text, self.at)

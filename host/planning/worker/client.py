@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from host.backoff import backoff_s
 from host.limits import PLAN_MEMORY_MB, WORKER_LINE_BYTES_MAX
 from host.planning.worker.current_module import MODULE_END_EVENTS, CurrentModule
 from host.planning.worker.errors import CANCELLED, DIED, OVERRAN, PlanFailedError
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     from host.home.home import Home
 
 BACKOFF_MIN_S: Final = 0.5
+"""Wait before the second restart in a row; the first is at once."""
 BACKOFF_MAX_S: Final = 30.0
+"""A press waits no longer than this for a process that can start again."""
 START_MAX_S: Final = 60.0
 """Importing numpy takes a board a few seconds; a process that needs longer hangs."""
 CANCEL_GRACE_S: Final = 1.0
@@ -44,6 +47,7 @@ REAP_MAX_S: Final = 10.0
 LAST_OUTPUT_S: Final = 0.2
 """Time to read what a process wrote before it died; it is in the pipes already."""
 STDERR_CHUNK: Final = 4096
+"""One page; a longer line is passed on in pieces."""
 
 INVALID_MESSAGE: Final = (
     ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError
@@ -258,8 +262,7 @@ class WorkerClient:
             self.restarts += 1
             self._failures += 1
             if self._failures > 1:  # the first time at once: a press may be waiting
-                backoff_s = BACKOFF_MIN_S * 2 ** min(self._failures - 2, 10)
-                await asyncio.sleep(min(backoff_s, BACKOFF_MAX_S))
+                await asyncio.sleep(backoff_s(self._failures - 1, BACKOFF_MIN_S, BACKOFF_MAX_S))
 
     async def _run_once(self) -> str:
         """Run one process to its end and return how it ended."""

@@ -84,7 +84,7 @@ class JournalLimits:
 
     file_bytes: int = JOURNAL_FILE_BYTES_MAX
     file_days: int = JOURNAL_FILE_DAYS_MAX
-    bytes_in_all: int = JOURNAL_BYTES_MAX
+    total_bytes: int = JOURNAL_BYTES_MAX
 
 
 class Journal:
@@ -336,7 +336,7 @@ class Journal:
         """Return the oldest files while all are too large; their removal will be recorded."""
         finished = finished_files(self.folder)
         sizes = [path.stat().st_size for path in finished]
-        excess = sum(sizes) + self._limits.file_bytes - self._limits.bytes_in_all
+        excess = sum(sizes) + self._limits.file_bytes - self._limits.total_bytes
         outdated: list[Path] = []
         # The last file stays, because it holds the hash that the chain goes on from.
         while excess > 0 and len(outdated) < len(finished) - 1:

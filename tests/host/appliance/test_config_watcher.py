@@ -31,7 +31,7 @@ Use = Callable[[ConfigWatcher, list[Event]], Awaitable[None]]
 
 
 async def check_once(watcher: ConfigWatcher, _events: list[Event]) -> None:
-    await watcher.check()
+    await watcher.commit_changes()
 
 
 async def recover(watcher: ConfigWatcher, _events: list[Event]) -> None:
@@ -173,7 +173,7 @@ def test_the_waits_between_two_tries_grow_up_to_a_minute(tmp_path: Path) -> None
     events_of(small_home(tmp_path), use)
 
 
-def test_a_version_that_could_not_be_announced_is_announced_later(
+def test_a_version_that_could_not_be_recorded_is_recorded_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = small_home(tmp_path)
@@ -190,11 +190,11 @@ def test_a_version_that_could_not_be_announced_is_announced_later(
 
     async def look_often(watcher: ConfigWatcher, _events: list[Event]) -> None:
         for _ in range(2):
-            await watcher.check()
+            await watcher.commit_changes()
             assert watcher.retry_s() is not None
-        await watcher.check()
+        await watcher.commit_changes()
         assert watcher.retry_s() is None
-        await watcher.check()
+        await watcher.commit_changes()
 
     first, second, last = events_of(home, look_often)
     assert isinstance(first, ConfigurationNotKept)
@@ -221,8 +221,8 @@ def test_an_answer_that_makes_no_sense_is_reported_and_asked_for_again(
     monkeypatch.setattr(ConfigWatcher, "_run_commit", answer_once)
 
     async def look_twice(watcher: ConfigWatcher, _events: list[Event]) -> None:
-        await watcher.check()
-        await watcher.check()
+        await watcher.commit_changes()
+        await watcher.commit_changes()
 
     events = events_of(home, look_twice)
     assert [type(event) for event in events] == [ConfigurationNotKept, ConfigurationChanged]
@@ -233,20 +233,20 @@ def test_what_fails_unexpectedly_is_looked_at_again(
 ) -> None:
     home = small_home(tmp_path)
     save(home, "max_plan_depth = 4\n")
-    announce = ConfigWatcher._announce
+    record_new_versions = ConfigWatcher._record_new_versions
     errors = [RuntimeError("unexpected")]
 
     async def fail_once(watcher: ConfigWatcher, bucket_id: str, version: int) -> None:
         if errors:
             raise errors.pop()
-        await announce(watcher, bucket_id, version)
+        await record_new_versions(watcher, bucket_id, version)
 
-    monkeypatch.setattr(ConfigWatcher, "_announce", fail_once)
+    monkeypatch.setattr(ConfigWatcher, "_record_new_versions", fail_once)
 
     async def look_again(watcher: ConfigWatcher, _events: list[Event]) -> None:
         with pytest.raises(RuntimeError):
-            await watcher.check()
-        await watcher.check()
+            await watcher.commit_changes()
+        await watcher.commit_changes()
 
     assert [type(event) for event in events_of(home, look_again)] == [ConfigurationChanged]
 
@@ -261,12 +261,12 @@ def test_a_file_that_cannot_be_read_is_not_rejected_but_read_again(tmp_path: Pat
     target.write_text("max_plan_depth = 4\n", encoding="utf-8")
 
     async def use(watcher: ConfigWatcher, _events: list[Event]) -> None:
-        await watcher.check()
+        await watcher.commit_changes()
         shown.append(watcher._screen.state.config_rejected)
         assert watcher.retry_s() is not None
         path.unlink()
         path.symlink_to(target)
-        await watcher.check()
+        await watcher.commit_changes()
         shown.append(watcher._screen.state.config_rejected)
         assert watcher.retry_s() is None
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from host.appliance import plan_service
-from host.appliance.plan_service import SpeculativePlan
+from host.appliance.plan_service import SpeculativePlanner
 from host.appliance.presses.press_log import OpenRequest
 from host.planning.worker.client import PlanReply
 from host.planning.worker.errors import CANCELLED, PlanFailedError
@@ -65,11 +65,11 @@ def request(trace_id: str, bucket_id: str = "core") -> OpenRequest:
     return OpenRequest(trace_id, bucket_id, NOW)
 
 
-def play(scenario: Callable[[Planner, SpeculativePlan], Awaitable[None]]) -> Planner:
+def play(scenario: Callable[[Planner, SpeculativePlanner], Awaitable[None]]) -> Planner:
     planner = Planner()
 
     async def run() -> None:
-        await scenario(planner, SpeculativePlan(planner, 30.0))  # type: ignore[arg-type]  # stands in
+        await scenario(planner, SpeculativePlanner(planner, 30.0))  # type: ignore[arg-type]  # stands in
 
     asyncio.run(run())
     return planner
@@ -86,7 +86,7 @@ def nothing(_event: dict[str, Any]) -> None:
 
 
 def test_a_speculative_plan_becomes_the_plan_of_its_press_with_all_its_events() -> None:
-    async def scenario(planner: Planner, speculative: SpeculativePlan) -> None:
+    async def scenario(planner: Planner, speculative: SpeculativePlanner) -> None:
         events: list[dict[str, Any]] = []
         speculative.begin("a", "core")
         await turn()
@@ -105,7 +105,7 @@ def test_a_speculative_plan_becomes_the_plan_of_its_press_with_all_its_events() 
 
 
 def test_a_finished_speculative_plan_is_used_as_it_is() -> None:
-    async def scenario(planner: Planner, speculative: SpeculativePlan) -> None:
+    async def scenario(planner: Planner, speculative: SpeculativePlanner) -> None:
         speculative.begin("a", "core")
         await turn()
         reply = planner.finish()
@@ -124,7 +124,7 @@ def test_a_finished_speculative_plan_is_used_as_it_is() -> None:
 def test_a_speculative_plan_for_anything_else_is_stopped_first(
     confirmed_id: str, other_request: OpenRequest
 ) -> None:
-    async def scenario(planner: Planner, speculative: SpeculativePlan) -> None:
+    async def scenario(planner: Planner, speculative: SpeculativePlanner) -> None:
         speculative.begin("a", "core")
         await turn()
         speculative.confirm(confirmed_id)
@@ -139,7 +139,7 @@ def test_a_speculative_plan_for_anything_else_is_stopped_first(
 
 
 def test_a_discarded_plan_is_not_used_even_if_its_press_is_a_request_after_all() -> None:
-    async def scenario(planner: Planner, speculative: SpeculativePlan) -> None:
+    async def scenario(planner: Planner, speculative: SpeculativePlanner) -> None:
         speculative.begin("a", "core")
         await turn()
         planner.is_slow_to_end = True
@@ -156,7 +156,7 @@ def test_a_discarded_plan_is_not_used_even_if_its_press_is_a_request_after_all()
 
 
 def test_a_confirmed_plan_is_not_discarded_by_a_later_press() -> None:
-    async def scenario(planner: Planner, speculative: SpeculativePlan) -> None:
+    async def scenario(planner: Planner, speculative: SpeculativePlanner) -> None:
         speculative.begin("a", "core")
         await turn()
         speculative.confirm("a")
@@ -171,7 +171,7 @@ def test_a_confirmed_plan_is_not_discarded_by_a_later_press() -> None:
 
 
 def test_a_speculative_plan_that_failed_before_its_request_is_tried_again() -> None:
-    async def scenario(planner: Planner, speculative: SpeculativePlan) -> None:
+    async def scenario(planner: Planner, speculative: SpeculativePlanner) -> None:
         speculative.begin("a", "core")
         await turn()
         planner.fail("worker_died")
@@ -186,7 +186,7 @@ def test_a_speculative_plan_that_failed_before_its_request_is_tried_again() -> N
 
 
 def test_a_plan_that_fails_after_its_request_has_failed() -> None:
-    async def scenario(planner: Planner, speculative: SpeculativePlan) -> None:
+    async def scenario(planner: Planner, speculative: SpeculativePlanner) -> None:
         speculative.begin("a", "core")
         await turn()
         speculative.confirm("a")
@@ -202,7 +202,7 @@ def test_a_plan_that_fails_after_its_request_has_failed() -> None:
 def test_an_old_speculative_plan_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan_service, "SPECULATION_AGE_MAX_S", -1.0)
 
-    async def scenario(planner: Planner, speculative: SpeculativePlan) -> None:
+    async def scenario(planner: Planner, speculative: SpeculativePlanner) -> None:
         speculative.begin("a", "core")
         await turn()
         planner.finish()
@@ -217,7 +217,7 @@ def test_an_old_speculative_plan_is_not_used(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_no_speculative_plan_begins_while_the_planner_is_at_work() -> None:
-    async def scenario(planner: Planner, speculative: SpeculativePlan) -> None:
+    async def scenario(planner: Planner, speculative: SpeculativePlanner) -> None:
         plan = asyncio.create_task(speculative.plan(request("a"), nothing))
         await turn()
         speculative.begin("b", "core")

@@ -28,7 +28,7 @@ SYSCALLS = (
 FAULTS = ("signal=SIGKILL", "error=EIO", "error=ENOSPC", "error=EINTR")
 APPENDS = 14
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-LIMITS = JournalLimits(file_bytes=900, bytes_in_all=4_200)
+LIMITS = JournalLimits(file_bytes=900, total_bytes=4_200)
 
 WRITER = """
 import sys

@@ -23,7 +23,7 @@ from pathlib import Path
 from host.telemetry.journal.journal import Journal, JournalLimits
 from host.telemetry.journal.record import JournalRecord
 home, name = Path(sys.argv[1]), sys.argv[2]
-limits = JournalLimits(file_bytes=4_000, bytes_in_all=10**9)
+limits = JournalLimits(file_bytes=4_000, total_bytes=10**9)
 journal = Journal(home / 'journal', home / 'state' / 'journal.head', limits=limits)
 for number in range(100_000):
     record = JournalRecord('Counted', datetime.now(UTC), name, '', {'number': number})

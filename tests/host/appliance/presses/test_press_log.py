@@ -14,14 +14,14 @@ from firmware_bridge.events import ButtonEdge, EdgeId
 from firmware_bridge.messages import Edge
 from host.appliance.presses.press_log import (
     ANSWERS,
-    Leftover,
     OpenRequest,
     PressEvent,
     PressLog,
+    RecoveryAction,
+    decide_recovery,
     edge_event,
     edges_field,
     is_fresh,
-    judge_leftover,
 )
 from host.telemetry.events import HOST_EVENTS, stamped
 from host.telemetry.journal.record import JournalRecord
@@ -131,21 +131,21 @@ def test_lost_edges_are_recorded_once_across_restarts() -> None:
 @pytest.mark.parametrize(
     ("age_s", "cancelled", "has_plan", "expected"),
     [
-        (3.0, False, False, Leftover.RUN),
-        (10.0, False, False, Leftover.RUN),
-        (10.1, False, False, Leftover.EXPIRE),
-        (-0.1, False, False, Leftover.EXPIRE),
-        (3.0, True, False, Leftover.CANCEL),
-        (3.0, False, True, Leftover.STORED),
-        (99.0, False, True, Leftover.STORED),
-        (3.0, True, True, Leftover.STORED),
+        (3.0, False, False, RecoveryAction.RUN),
+        (10.0, False, False, RecoveryAction.RUN),
+        (10.1, False, False, RecoveryAction.EXPIRE),
+        (-0.1, False, False, RecoveryAction.EXPIRE),
+        (3.0, True, False, RecoveryAction.CANCEL),
+        (3.0, False, True, RecoveryAction.STORED),
+        (99.0, False, True, RecoveryAction.STORED),
+        (3.0, True, True, RecoveryAction.STORED),
     ],
 )
 def test_what_a_start_does_with_a_request_without_an_answer(
-    age_s: float, cancelled: bool, has_plan: bool, expected: Leftover
+    age_s: float, cancelled: bool, has_plan: bool, expected: RecoveryAction
 ) -> None:
     request = OpenRequest("t1", "core", NOON - timedelta(seconds=age_s), is_cancelled=cancelled)
-    assert judge_leftover(request, NOON, 10.0, has_plan=has_plan) is expected
+    assert decide_recovery(request, NOON, 10.0, has_plan=has_plan) is expected
 
 
 def test_a_press_from_the_future_is_not_fresh() -> None:

@@ -70,9 +70,9 @@ def assert_every_leaf_has_its_span(text: str, expected: dict[str, Any]) -> None:
     assert document.mapping == expected
     for path, value in leaves(expected):
         begin = offset_of(document, path)
-        span = document._spans[path]
-        assert begin == span.begin
-        entry = text[span.begin : span.end]
+        text_range = document._text_ranges[path]
+        assert begin == text_range.begin
+        entry = text[text_range.begin : text_range.end]
         if isinstance(path[-1], str):
             assert entry.startswith(key_text(path[-1]))
             assert tomli.loads(entry) == {path[-1]: value}
@@ -174,7 +174,7 @@ def test_the_scan_goes_at_least_as_far_as_the_parser(text: str) -> None:
     except (ValueError, RecursionError):
         return
     if positions.excess is None:
-        assert {path for path, _ in leaves(mapping) if path} <= set(positions.spans)
+        assert {path for path, _ in leaves(mapping) if path} <= set(positions.text_ranges)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def numbers(records: list[JournalRecord]) -> list[object]:
     return [r.data["number"] for r in records]
 
 
-SMALL = JournalLimits(file_bytes=900, bytes_in_all=4_000)
+SMALL = JournalLimits(file_bytes=900, total_bytes=4_000)
 
 
 Clock = Callable[[], datetime]

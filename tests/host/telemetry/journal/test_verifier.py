@@ -19,7 +19,7 @@ from host.telemetry.journal.verifier import verify_journal
 from tests.host.telemetry.journal.test_journal_files import verified
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-LIMITS = JournalLimits(file_bytes=1_500, bytes_in_all=6_000)
+LIMITS = JournalLimits(file_bytes=1_500, total_bytes=6_000)
 
 
 def filled(home: Path, count: int) -> None:
