@@ -34,7 +34,7 @@ from host.health.monitor_state import (
 )
 from host.health.preallocated_file import preallocate
 from host.home.plan_store import PlanStore, overdue_since
-from host.home.storage.atomic_file import why_not_writable
+from host.home.storage.atomic_file import find_write_problem
 from host.telemetry.events import ClockJumped, FaultShown, StateNotKept
 from host.telemetry.metrics.metrics import peak_memory_bytes
 
@@ -328,7 +328,7 @@ class HealthMonitor:
 
     def _refuses_writes(self) -> bool:
         try:
-            return why_not_writable(self._home.root) is not None
+            return find_write_problem(self._home.root) is not None
         except OSError:
             return True
 

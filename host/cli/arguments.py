@@ -430,7 +430,7 @@ def board(parser: argparse.ArgumentParser) -> None:
         "--count",
         type=number_parser(1, PACKETS_MAX),
         metavar="N",
-        help="end after so many packets",
+        help="end after this many packets",
     )
     monitor.set_defaults(run="board_monitor.run")
     flash = _action(

@@ -20,7 +20,7 @@ from planner_core.events import Event
 
 QUEUE_MAX: Final = 1_000
 BATCH: Final = 64
-"""After so many events a subscriber lets others have a turn."""
+"""After this many events a subscriber lets others have a turn."""
 FLUSH_S: Final = 1.0
 
 Handler = Callable[[Event], Awaitable[None] | None]

@@ -35,7 +35,7 @@ ROOT_ROUNDS = 40
 """The root starts without multipliers, and all boxes inherit the ones it ends with."""
 BOX_ROUNDS = 10
 SETS_SCORED_MAX = 3000
-"""A box with at most so many sets is scored rather than split."""
+"""A box with at most this many sets is scored rather than split."""
 RANGE_WEIGHT = 1e-9
 """Breaks ties in the choice of a security to split: the one with the most options."""
 

@@ -40,7 +40,7 @@ class DryRun:
     estimated_sequences : int
         Sets of candidates in the search.
     is_exact : bool
-        True if all were counted; else there are at least so many.
+        True if all were counted; if not, the count is a lower bound.
     estimated_s : float
         Seconds of a plan on this machine.
     warnings, errors : tuple of str
@@ -125,7 +125,7 @@ def _warnings(result: Plan, estimated_s: float, *, is_exact: bool) -> list[str]:
     warnings += [f.message for f in result.findings if f.severity is not Severity.ERROR]
     warnings += [f"{a.key}: {a.status.value}: {a.message}" for a in result.modules if a.message]
     if not is_exact:
-        warnings.append("the count stopped at its deadline: there are at least so many sequences")
+        warnings.append("the count stopped at its deadline: it is a lower bound")
     if estimated_s > SECONDS_LONG:
         warnings.append(
             f"a plan takes about {estimated_s:.0f} s here: lower max_plan_depth or sets_max"

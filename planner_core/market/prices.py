@@ -34,15 +34,15 @@ GUARD_DAYS = 20
 LAPSE_FINDING_DAYS = 40
 """Market days for which a finding reports a jump that counts as real without acceptance."""
 REVERSAL_DAYS = 5
-"""A jump that is undone within so many days was a bad print."""
+"""A jump that is undone within this many days was a bad print."""
 REVERSAL_FRACTION = 0.25
 """A jump counts as undone when less than this part of it is left."""
 GAP_DAYS_MAX = 5
-"""A gap without closes allows a larger move, up to so many days."""
+"""A gap without closes allows a larger move, up to this many days."""
 MAD_TO_SIGMA = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
 WINSOR_SIGMAS = 10
-"""Returns beyond so many typical deviations count as that many."""
+"""Returns beyond this many typical deviations are cut to it."""
 EWMA_DAYS = 100
 """Length of the exponential weights: 0.94**100 = 0.2 % is left out."""
 EWMA_DECAY = 0.94

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from host.home.storage.atomic_file import MEBIBYTE, NOT_PERMITTED, why_not_writable
+from host.home.storage.atomic_file import MEBIBYTE, NOT_PERMITTED, find_write_problem
 from host.limits import (
     DISK_FREE_LOW_BYTES,
     HEALTH_ENTRIES_MAX,
@@ -68,7 +68,7 @@ def check_disk(probe: HealthProbe) -> Findings:
     root = probe.home.root
     if not root.is_dir():
         return
-    why = why_not_writable(root)
+    why = find_write_problem(root)
     if why is not None:
         finding = probe.finding("cannot_write", f"{root}: {why}")
         yield replace(finding, action=AS_THE_OWNER) if why == NOT_PERMITTED else finding

@@ -53,7 +53,7 @@ ADVICE = {
 }
 
 
-def why_not_writable(folder: Path) -> str | None:
+def find_write_problem(folder: Path) -> str | None:
     """Return why nothing can be written below a folder, without trying to; None: it can.
 
     Raises

@@ -48,7 +48,7 @@ class CashRaise(OpportunityCalculator[CashRaiseParameters]):
     metadata = ModuleMetadata(
         name="cash_raise",
         version="1.0.0",
-        description="Sell what missing cash, a due withdrawal or an exceeded cap demands",
+        description="Sell to raise missing cash, pay a due withdrawal or reduce an exceeded cap",
         tags=("sell", "mandatory"),
     )
     parameters_model = CashRaiseParameters

@@ -1,4 +1,4 @@
-"""Buy what stands below its target's band."""
+"""Buy securities below their target's band."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class RebalanceBuys(OpportunityCalculator[BandParameters]):
     metadata = ModuleMetadata(
         name="rebalance_buys",
         version="1.0.0",
-        description="Buy what stands below its target's band",
+        description="Buy securities below their target's band",
         tags=("buy", "rebalance"),
     )
     parameters_model = BandParameters

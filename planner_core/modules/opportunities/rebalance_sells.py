@@ -1,4 +1,4 @@
-"""Sell what stands above its target's band."""
+"""Sell securities above their target's band."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class RebalanceSells(OpportunityCalculator[BandParameters]):
     metadata = ModuleMetadata(
         name="rebalance_sells",
         version="1.0.0",
-        description="Sell what stands above its target's band",
+        description="Sell securities above their target's band",
         tags=("sell", "rebalance"),
     )
     parameters_model = BandParameters

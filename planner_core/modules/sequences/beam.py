@@ -34,7 +34,7 @@ from planner_core.search.ranking import SearchSpace
 VIOLATION_PRICE = 1e3
 """Score that a unit of violation costs while a beam grows; the ranking compares them by level."""
 BLOCK_SETS = 256
-"""Levels are joined to blocks of at least so many sets: most of a narrow beam in one."""
+"""Levels are joined to blocks of at least this many sets: most of a narrow beam in one."""
 OFFERED_PER_WIDTH = 4
 """Legal sets offered to the ranking per place in the beam, at each depth."""
 

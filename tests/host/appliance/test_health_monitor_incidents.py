@@ -117,12 +117,12 @@ def test_a_disk_that_is_full_shows_before_a_press_and_until_it_has_room(
     async def scene(bench: Bench) -> None:
         assert await bench.after(1) == ()
         for trouble in (lambda _root: "0.0 MB and 9 files are free", fail):
-            monkeypatch.setattr(health_monitor, "why_not_writable", trouble)
+            monkeypatch.setattr(health_monitor, "find_write_problem", trouble)
             assert await bench.after(1) == (Fault.CANNOT_WRITE,)
             bench.screen.clear_faults(Fault.CANNOT_WRITE)
             assert await bench.after(1) == (), "seen, and acknowledged"
             bench.screen.add_fault(Fault.CANNOT_WRITE)
-            monkeypatch.setattr(health_monitor, "why_not_writable", lambda _root: None)
+            monkeypatch.setattr(health_monitor, "find_write_problem", lambda _root: None)
             assert await bench.after(1) == ()
 
     act(scene)
