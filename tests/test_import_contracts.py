@@ -27,9 +27,9 @@ def inside(container: str, name: str) -> str:
 def forbidden_steps(contract: str) -> list[tuple[str, str]]:
     """One layer up, and across each layer."""
     (container,) = CONTRACTS[contract]["containers"]
-    floors = [floor.split(" | ") for floor in CONTRACTS[contract]["layers"]]
-    up = [step for over, under in pairwise(floors) for step in product(under, over)]
-    across = [step for floor in floors for step in permutations(floor, 2)]
+    layers = [layer.split(" | ") for layer in CONTRACTS[contract]["layers"]]
+    up = [step for over, under in pairwise(layers) for step in product(under, over)]
+    across = [step for layer in layers for step in permutations(layer, 2)]
     return [(inside(container, a), f"{container}.{b}") for a, b in up + across]
 
 
@@ -110,13 +110,13 @@ def test_a_contract_is_kept_and_names_every_import_that_breaks_it(
 def test_a_circle_of_two_files_is_named_wherever_it_is(copy: Path) -> None:
     clean = lint_imports(copy, "no-circles")
     assert clean.returncode == 0, clean.stdout
-    rooms = [".".join(f.parent.relative_to(copy).parts) for f in copy.rglob("__init__.py")]
-    for name in rooms:
+    folders = [".".join(f.parent.relative_to(copy).parts) for f in copy.rglob("__init__.py")]
+    for name in folders:
         plant(copy, f"{name}.hen", f"{name}.egg")
         plant(copy, f"{name}.egg", f"{name}.hen")
     broken = lint_imports(copy, "no-circles")
     assert broken.returncode == 1, broken.stdout + broken.stderr
-    unseen = [name for name in rooms if f"No cycles are allowed in {name}." not in broken.stdout]
+    unseen = [name for name in folders if f"No cycles are allowed in {name}." not in broken.stdout]
     assert unseen == [], broken.stdout
 
 
