@@ -264,12 +264,13 @@ def _require_own_folder(root: Path, shipped: Set[str]) -> None:
     """Refuse a folder that is neither missing, nor empty, nor a home, such as /etc.
 
     A home may be incomplete: after an interrupted `trader init`, or when the daemon came first.
+    Hidden files and the `lost+found` of a new disk do not count.
     """
     try:
-        names = {path.name for path in root.iterdir()}
+        names = {path.name for path in root.iterdir() if not path.name.startswith(".")}
     except OSError:
         return  # missing, or an error that writing reports
-    if not names & HOME_MARKS and names - shipped - DAEMON_FOLDERS:
+    if not names & HOME_MARKS and names - shipped - DAEMON_FOLDERS - {"lost+found"}:
         raise HomeError(
             f"{root}: is not empty and not a trader home (choose a new folder with --home)"
         )

@@ -226,8 +226,8 @@ def single_trade_complaint(action: Action, state: PlanningState) -> str | None:
     if gross < smallest:
         currency = state.context.base_currency
         return (
-            f"{gross:,.0f} {currency} is below the smallest trade,"
-            f" {smallest:,.0f} {currency} (min_trade_value)"
+            f"below the smallest trade of {smallest:,.0f} {currency} (min_trade_value):"
+            f" {gross:,.0f} {currency}"
         )
     if action.cost > state.config.constraints.cost_ratio_max * gross:
         return (

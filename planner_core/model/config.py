@@ -205,7 +205,7 @@ class ConstraintsConfig(ConfigSection):
 
 
 class SearchConfig(ConfigSection):
-    """Size of the search."""
+    """Effort of the search."""
 
     candidates_max: int = parameter(
         2048,

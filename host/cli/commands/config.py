@@ -224,8 +224,6 @@ def roll_back(options: argparse.Namespace, output: Output) -> int:
 def edit(options: argparse.Namespace, output: Output) -> int:
     """Edit a copy, show what changes, and save it."""
     home = open_bucket(options.home, options.bucket)
-
-    require_answers(yes=options.yes)  # before the user has typed anything
     base = read_edit_base(home, options.bucket)
     draft = Path(tempfile.mkdtemp(prefix="trader-")) / f"{options.bucket}.toml"
     draft.write_text(base.text, encoding="utf-8")
@@ -247,19 +245,19 @@ def edit(options: argparse.Namespace, output: Output) -> int:
             f"not saved: the edited file cannot be read: {draft}: {why} (run the command again, and"
             " save the text under that name)"
         ) from None
-    is_reported = False  # an interruption with Ctrl-C is not
     try:
         exit_code = propose(home, base, text, "edited", options, output)
-        is_reported = True
     except LostUpdateError as error:
-        is_reported = True
         raise LostUpdateError(f"not saved: {error}; your text is in {draft}") from None
+    except UsageError as error:
+        raise UsageError(f"{error}; your text is in {draft}") from None
     except ConfigFileError as error:
         output.errors(error.lines)
+        output.error(f"not saved; your text is in {draft}")
         return EXIT_USAGE
-    finally:
-        if not is_reported:
-            output.error(f"not saved; your text is in {draft}")
+    except BaseException:
+        output.error(f"\nnot saved; your text is in {draft}")  # Ctrl-C: after the question's line
+        raise
     if exit_code == EXIT_DONE:
         # Editors leave backup and swap files there. The text is saved, so errors are ignored.
         shutil.rmtree(draft.parent, ignore_errors=True)
@@ -450,17 +448,12 @@ def show_plans(plans: dict[str, Any], output: Output) -> None:
 
 def ask_to_save(output: Output, *, yes: bool) -> bool:
     """Ask whether to save the change; without a terminal `--yes` is required."""
-    require_answers(yes=yes)
     if yes:
         return True
+    if not sys.stdin.isatty():
+        raise UsageError("not saved: cannot ask without a terminal (add --yes)")
     output.flush()
     return input("save this? [y/N] ").strip().lower() in {"y", "yes"}
-
-
-def require_answers(*, yes: bool) -> None:
-    """Raise UsageError when a question is needed and standard input is not a terminal."""
-    if not yes and not sys.stdin.isatty():
-        raise UsageError("not saved: cannot ask without a terminal (add --yes)")
 
 
 def ask_reason(option: str | None, otherwise: str) -> str:

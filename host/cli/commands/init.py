@@ -28,7 +28,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
         )
         return EXIT_DONE
     n_written, n_kept = len(created.written), len(created.existing)
-    unchanged = f", {n_kept} existing files not changed" if n_kept else ""
+    unchanged = f", {n_kept} existing not changed" if n_kept else ""
     output.line(f"{home.root}: {n_written} files written{unchanged}.")
     option = home_option(options.home)
     if options.demo:

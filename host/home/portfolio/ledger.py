@@ -94,7 +94,7 @@ def read_ledger(
 
 
 def _findings_of(error: LedgerError) -> tuple[Finding, ...]:
-    action = "fix the line; no plan until fixed"
+    action = "fix the line; no plan is made until then"
     return tuple(Finding("ledger_invalid", Severity.ERROR, line, action) for line in error.lines)
 
 

@@ -132,7 +132,7 @@ def test_a_buy_stops_at_its_cap() -> None:
 @pytest.mark.parametrize(
     ("fields", "side", "notional", "reason"),
     [
-        ({}, Side.BUY, 399.0, "300 EUR is below the smallest trade, 400 EUR (min_trade_value)"),
+        ({}, Side.BUY, 399.0, "below the smallest trade of 400 EUR (min_trade_value): 300 EUR"),
         ({}, Side.BUY, 99.0, "it is less than one lot"),
         ({"lots": ()}, Side.SELL, 1_000.0, "it is not held"),
         (
@@ -145,7 +145,7 @@ def test_a_buy_stops_at_its_cap() -> None:
             {"securities": make_securities(4, min_trade_value=2_000.0)},
             Side.BUY,
             1_900.0,
-            "1,900 EUR is below the smallest trade, 2,000 EUR (min_trade_value)",
+            "below the smallest trade of 2,000 EUR (min_trade_value): 1,900 EUR",
         ),
         (
             {"securities": make_securities(4, half_spread_bps=80.0)},

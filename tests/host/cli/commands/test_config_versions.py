@@ -120,8 +120,19 @@ def test_a_bad_edit_is_not_saved_and_the_text_is_kept(
     missing = trader("config", "edit", CORE, "--yes", "--home", own_home.root)
     assert f"cannot run the editor '{tmp_path}/none': no such file (set EDITOR)" in missing.err
     assert set(tmp_path.glob("trader-*")) == drafts
+
+
+def test_an_edit_without_a_terminal_shows_the_change_and_keeps_the_text(
+    trader: Trader, own_home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trader("config", "commit", CORE, "--home", own_home.root)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    use_editor(monkeypatch, tmp_path, "sed -i 's/^#*max_plan_depth.*/max_plan_depth = 2/' \"$1\"")
     unattended = trader("config", "edit", CORE, "--home", own_home.root)
     assert (unattended.code, unattended.err.count("not saved")) == (2, 1)
+    assert "+max_plan_depth = 2" in unattended.out
+    (draft,) = tmp_path.rglob("trader-*/core.toml")
+    assert str(draft) in unattended.err
 
 
 def use_editor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str) -> Path:

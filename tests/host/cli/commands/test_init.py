@@ -15,7 +15,7 @@ def test_init_writes_a_home_once_and_leaves_it_alone_then(trader: Trader, tmp_pa
     assert first.code == 0
     assert "portfolios/core.toml" in first.json["written"]
     second = trader("init", "--home", home)
-    assert (second.code, "existing files not changed" in second.out) == (0, True)
+    assert (second.code, "existing not changed" in second.out) == (0, True)
     assert f"trader plan core --home '{home}'" in second.out
 
 
@@ -45,6 +45,15 @@ def test_demo_data_is_not_mixed_into_somebody_s_own_home(trader: Trader, tmp_pat
     result = trader("init", "--demo", "--home", home)
     assert result.code == 2
     assert "not mixed into it" in result.err
+
+
+def test_a_new_disk_and_hidden_files_are_as_good_as_an_empty_folder(
+    trader: Trader, tmp_path: Path
+) -> None:
+    (tmp_path / "lost+found").mkdir()
+    (tmp_path / ".DS_Store").touch()
+    assert trader("init", "--home", tmp_path).code == 0
+    assert (tmp_path / "portfolios" / "core.toml").exists()
 
 
 @pytest.mark.parametrize("option", [(), ("--demo",)])
