@@ -20,6 +20,7 @@ from host.errors import (
     EXIT_USAGE,
     HistoryError,
     HomeError,
+    HostError,
     LostUpdateError,
     UsageError,
 )
@@ -255,8 +256,8 @@ def edit(options: argparse.Namespace, output: Output) -> int:
         output.errors(error.lines)
         output.error(f"not saved; your text is in {draft}")
         return EXIT_USAGE
-    except BaseException:
-        output.error(f"\nnot saved; your text is in {draft}")  # Ctrl-C: after the question's line
+    except (HostError, KeyboardInterrupt):
+        output.error(f"\nnot saved; your text is in {draft}")  # on a line after the question
         raise
     if exit_code == EXIT_DONE:
         # Editors leave backup and swap files there. The text is saved, so errors are ignored.
