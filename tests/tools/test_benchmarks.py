@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from planner_core.search.evaluator import Evaluator, as_block
 from planner_core.search.ranking import Ranking
 from tools.benchmarks import evaluator as benchmark
+from tools.benchmarks import plan as plan_benchmark
 from tools.benchmarks._portfolios import (
     config_with,
     contexts_at_other_dates,
@@ -91,3 +93,7 @@ def test_what_is_compared_takes_turns() -> None:
     seconds = in_turns({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 2)
     assert calls == ["a", "b"] * 3
     assert set(seconds) == {"a", "b"}
+
+
+def test_the_benchmark_of_plans_reaches_the_command() -> None:
+    assert json.loads(plan_benchmark.planned(["modules", "list", "--json"]))

@@ -101,7 +101,7 @@ def exponents(sizes: dict[tuple[int, int], dict[str, float]]) -> dict[str, float
 
 def planned(arguments: list[str]) -> str:
     """Run the command in this process and return what it printed."""
-    cli = importlib.import_module("host.cli")
+    cli = importlib.import_module("host.cli.main")
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
         exit_code = cli.main(arguments)
