@@ -147,7 +147,7 @@ def _pop_batch(heap: list[tuple[float, int, Boxes]], score: float) -> Boxes | No
     """Take the boxes with the largest bounds; None when no box can hold a better set."""
     batch: list[Boxes] = []
     while heap and len(batch) < BATCH:
-        # The best score has risen since these boxes were kept: the rest of the heap is closed.
+        # The best score has risen since these boxes were pushed: the rest of the heap is closed.
         if -heap[0][0] <= score + EXACT_TOLERANCE:
             break
         batch.append(heapq.heappop(heap)[2])
