@@ -28,6 +28,8 @@ from host.cli.value_parsers import (
 PROVE_S: Final = 10.0
 REFUSED_DAYS: Final = 30
 EVENTS_SHOWN: Final = 20
+DAYS_SHOWN: Final = 20
+DAYS_SHOWN_MAX: Final = 30_000
 BUTTONS_MAX: Final = 8
 PACKETS_MAX: Final = 1_000_000
 BOARD_TIMEOUT_S: Final = 60.0
@@ -180,6 +182,40 @@ def dismiss(parser: argparse.ArgumentParser) -> None:
     _add_bucket(parser)
     _add_json(parser)
     parser.set_defaults(run="dismiss.run")
+
+
+def data(parser: argparse.ArgumentParser) -> None:
+    """Accept a move of a price or a rate, and show what a plan uses of a series.
+
+    A move that is larger than the volatility explains is not believed until you accept it. If it
+    was a split, write it into market/corporate_actions.csv instead.
+
+    accept holds for every bucket. It adds a line to market/accepted_moves.csv, which is its own
+    history. docs/data.md explains the rules.
+    """
+    actions = _actions(parser)
+    accept = _action(actions, "accept", "data.accept", "accept a move as real, for every bucket")
+    show = _action(
+        actions, "show", "data.show", "show the values of a series, their flags and what is used"
+    )
+    for action in (accept, show):
+        action.add_argument(
+            "name", metavar="SECURITY|CURRENCY", help="a security's id, or a foreign currency"
+        )
+        action.add_argument(
+            "--bucket", metavar="BUCKET", help="look it up in this bucket (default: in all)"
+        )
+    accept.add_argument(
+        "date", metavar="DATE", type=parse_date, help="the day of the close after the move"
+    )
+    accept.add_argument("--undo", action="store_true", help="take an acceptance back")
+    show.add_argument(
+        "--days",
+        metavar="N",
+        type=number_parser(1, DAYS_SHOWN_MAX),
+        default=DAYS_SHOWN,
+        help=f"how many days (default: {DAYS_SHOWN})",
+    )
 
 
 def dry_run(parser: argparse.ArgumentParser) -> None:
@@ -488,6 +524,7 @@ CONFIGURE: Final[Mapping[str, Callable[[argparse.ArgumentParser], None]]] = {
     "health": health,
     "refuse": refuse,
     "dismiss": dismiss,
+    "data": data,
     "dry-run": dry_run,
     "config": config,
     "preset": preset,

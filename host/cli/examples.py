@@ -35,6 +35,12 @@ EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
         ("trader refuse core XOM --undo", "allow it again"),
     ),
     "dismiss": (("trader dismiss core", "plan from scratch again"),),
+    "data": (
+        ("trader data show XOM", "the last closes, and what a plan uses of them"),
+        ("trader data show EUR --days 60", "the rates of a currency"),
+        ("trader data accept XOM 2022-12-23", "the move of that day was real"),
+        ("trader data accept XOM 2022-12-23 --undo", "take that back"),
+    ),
     "dry-run": (
         ("trader dry-run core", "the bucket's own configuration"),
         ("trader dry-run core new.toml", "another one in its place"),

@@ -50,6 +50,7 @@ COMMANDS = (
     Command("health", "check the appliance, and say how to fix it"),
     Command("refuse", "plan without a trade you do not want"),
     Command("dismiss", "give up the plan you began to carry out"),
+    Command("data", "accept a move of a price, show what is used"),
     Command("dry-run", "try a configuration without saving it"),
     Command("config", "check, show, edit, compare and roll back"),
     Command("preset", "list, apply, save and share named configurations"),

@@ -80,6 +80,11 @@ class Home:
         return self.market_dir / "corporate_actions.csv"
 
     @property
+    def accepted_moves_file(self) -> Path:
+        """Moves of prices and rates that the owner confirmed; written by `trader data accept`."""
+        return self.market_dir / "accepted_moves.csv"
+
+    @property
     def presets_dir(self) -> Path:
         """Named configurations."""
         return self.root / "presets"

@@ -141,6 +141,11 @@ def guard_prices(
     return believed, quarantined, findings
 
 
+def suspicious_rows(values: FloatArray, sigmas: float) -> IntArray:
+    """Return the rows of one series, shape (n_days,), that moved beyond the limit."""
+    return _suspicious_moves(values[:, None], sigmas).get(0, np.empty(0, dtype=np.int64))
+
+
 def _suspicious_moves(prices: FloatArray, sigmas: float) -> dict[int, IntArray]:
     """Return column -> rows whose move from the previous close is beyond the limit."""
     moves: dict[int, IntArray] = {}

@@ -59,8 +59,8 @@ class PlanningContext:
         Fills in other buckets of the same taxpayer: they start wash-sale windows here too.
     refused : tuple of RefusedStep
     incumbent : Incumbent, optional
-    accepted_prices : frozenset of (security id, date)
-        Price moves that the owner accepted.
+    accepted_prices : frozenset of (security id or currency, date)
+        Moves of prices and rates that the owner accepted.
     findings : tuple of Finding
         Findings of the files' readers, for the plan.
 

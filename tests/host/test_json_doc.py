@@ -12,7 +12,14 @@ from tests.host.conftest import Trader
 
 DOC = Path(__file__).resolve().parents[2] / "docs" / "json.md"
 ROWS = dict(re.findall(r"^\| `trader ([^`]+)` \| (.+) \|$", DOC.read_text("utf-8"), re.MULTILINE))
-ELSEWHERE = ("plan BUCKET", "demo --once", "board info", "board test", "board flash")
+ELSEWHERE = (
+    "plan BUCKET",
+    "demo --once",
+    "board info",
+    "data accept WMT DATE",
+    "board test",
+    "board flash",
+)
 """A page of its own, or a board that is needed; those are tested there."""
 OPTIONS = {
     "refuse BUCKET": "--list",

@@ -94,7 +94,7 @@ A new bucket is a new portfolios/NAME.toml with its NAME.trades.csv and buckets/
 share the market data, but neither cash nor limits.
 
 Splits go to market/corporate_actions.csv unless your prices are adjusted already. A price that
-moved implausibly far blocks its security until you list it under accepted_prices.
+moved implausibly far blocks its security until you say that it was real: trader data accept.
 In a demo home, PROVENANCE.md says where the data comes from; delete that file with the demo data.
 
 

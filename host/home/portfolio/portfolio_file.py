@@ -130,7 +130,7 @@ class GroupTable(PortfolioTable):
 
 
 class AcceptedPriceTable(PortfolioTable):
-    """A price move that the owner confirmed."""
+    """A price move that the owner confirmed, for this bucket; `trader data accept`: for all."""
 
     security: Text = Field(description="its id")
     date: datetime.date = Field(description="the day of the close")

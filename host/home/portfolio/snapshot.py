@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from host.clock import utc_now
+from host.home.portfolio.accepted_moves import AcceptedMoves, read_accepted_moves
 from host.home.portfolio.advice import read_advice_state
 from host.home.portfolio.ledger import read_ledger, read_related_trades
 from host.home.portfolio.market_data import (
@@ -94,6 +95,7 @@ def take_snapshot(
     )
     related = read_related_trades(home, bucket_id, portfolio, reader.rate_of_security)
     advice = read_advice_state(home, bucket_id, portfolio.as_of, ledger.trades)
+    accepted = read_accepted_moves(home.accepted_moves_file)
     findings = [
         *prices.findings,
         *(rates.findings if rates is not None else ()),
@@ -102,6 +104,7 @@ def take_snapshot(
         *ledger.findings,
         *related.findings,
         *advice.findings,
+        *accepted.findings,
     ]
     return PlanningContext(
         bucket_id=bucket_id,
@@ -130,9 +133,7 @@ def take_snapshot(
         related_trades=related.trades,
         refused=advice.refused,
         incumbent=advice.incumbent,
-        accepted_prices=frozenset(
-            (table.security, table.date) for table in portfolio.tables.accepted_prices
-        ),
+        accepted_prices=_accepted_prices(portfolio, accepted),
         findings=tuple(findings),
     )
 
@@ -245,9 +246,7 @@ class _Reader:
 def _read_rates(home: Home, portfolio: PortfolioFile) -> DailyTable | None:
     """Read the rates that are needed; a portfolio in one currency needs no file."""
     base = portfolio.tables.base_currency
-    in_use = {table.currency for table in portfolio.tables.securities.values()}
-    in_use |= set(portfolio.tables.cash)
-    foreign = sorted(in_use - {base})
+    foreign = currencies_in_use(portfolio)
     if not foreign:
         return None
     rates = read_rates(home.fx_file, (*foreign, base), portfolio.as_of)
@@ -300,6 +299,22 @@ def _aligned_rates(
         for currency in rates.columns
         if currency != base
     }
+
+
+def _accepted_prices(
+    portfolio: PortfolioFile, accepted: AcceptedMoves
+) -> frozenset[tuple[str, datetime.date]]:
+    """Return the moves accepted in the portfolio and for all buckets, of names in use here."""
+    tables = portfolio.tables
+    names = {*tables.securities, *currencies_in_use(portfolio)}
+    own = {(table.security, table.date) for table in tables.accepted_prices}
+    return frozenset(own | {move for move in accepted.moves if move[0] in names})
+
+
+def currencies_in_use(portfolio: PortfolioFile) -> tuple[str, ...]:
+    """Return the foreign currencies of securities and accounts, sorted."""
+    in_use = {table.currency for table in portfolio.tables.securities.values()}
+    return tuple(sorted((in_use | set(portfolio.tables.cash)) - {portfolio.tables.base_currency}))
 
 
 def _pending_orders(portfolio: PortfolioFile) -> tuple[PendingOrder, ...]:
