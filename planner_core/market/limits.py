@@ -25,7 +25,7 @@ import numpy as np
 
 from planner_core.market.prices import PriceHistory
 from planner_core.market.valuation import Portfolio, latest_rate
-from planner_core.model.arrays import FloatArray
+from planner_core.model.arrays import BoolArray, FloatArray, IntArray
 from planner_core.model.config import ConstraintsConfig
 from planner_core.model.context import PlanningContext
 from planner_core.model.records import CashFlow, Side
@@ -47,7 +47,8 @@ class GroupLimits:
     Parameters
     ----------
     names : tuple of str
-    membership : ndarray of shape (n_groups, n_securities), 0 or 1
+    membership : ndarray of shape (n_groups, n_securities), fractions
+        Part of each security that lies in the group: 0 or 1, or between for a fund that splits.
     weight, cap : ndarray of shape (n_groups,)
     """
 
@@ -187,7 +188,9 @@ def build_limits(
         position_cap=position_cap,
         groups=groups,
         turnover_left=turnover_left,
-        repair_credit=_repair_credit(context, portfolio, violation, constraints, tax_rate),
+        repair_credit=_repair_credit(
+            context, portfolio, violation + _dilution(groups, portfolio), constraints, tax_rate
+        ),
         deposit_credit=deposit_credit,
         # A small portfolio could not trade at all if only the configured amount counted.
         min_trade_value=min(constraints.min_trade_value, MIN_TRADE_NAV_FRACTION * nav),
@@ -228,18 +231,19 @@ def _cash_rows(
 def _repair_credit(
     context: PlanningContext,
     portfolio: Portfolio,
-    violation: float,
+    to_sell: float,
     constraints: ConstraintsConfig,
     tax_rate: float,
 ) -> float:
     """Return the turnover that repairing a violation can take, as a fraction of NAV.
 
-        violation / (1 - costs - tax) + the largest lot or smallest trade / NAV
+        to_sell / (1 - costs - tax) + the largest lot or smallest trade / NAV
 
-    More than the violation itself: only net proceeds repair, and the last lot may overshoot. With
-    the bare violation as credit, a used-up turnover cap would leave an account below zero.
+    More than `to_sell` itself, the violation with its dilution: only net proceeds repair, and the
+    last lot may overshoot. With the bare violation as credit, a used-up turnover cap would leave an
+    account below zero.
     """
-    if violation <= 0:
+    if to_sell <= 0:
         return 0.0
     # A unit sold leaves 1 - costs - tax in cash, as if all of it were gain.
     costs = min(constraints.cost_ratio_max, REPAIR_COSTS)
@@ -252,7 +256,25 @@ def _repair_credit(
         if sellable > 0:
             lot = 0.0 if security.fractional else security.lot_size
             last = max(last, security.min_trade_value, lot * float(unit))
-    return violation / net + last / portfolio.nav
+    return to_sell / net + last / portfolio.nav
+
+
+def _dilution(groups: GroupLimits, portfolio: Portfolio) -> float:
+    """Return the weight to sell beyond the groups' excess, because members lie in them in part.
+
+    Selling x of a fund takes only share * x from its group. The largest shares are sold first.
+    """
+    extra = 0.0
+    sellable = portfolio.sellable * np.nan_to_num(portfolio.unit_value) / portfolio.nav
+    for row in np.flatnonzero(groups.excess > 0):
+        share, left = groups.membership[row], float(groups.excess[row])
+        for column in np.argsort(-share, kind="stable"):
+            if left <= 0 or share[column] <= 0:
+                break
+            sold = min(float(sellable[column]), left / float(share[column]))
+            extra += sold * (1 - float(share[column]))
+            left -= sold * float(share[column])
+    return extra
 
 
 def withdrawals_due(context: PlanningContext, constraints: ConstraintsConfig) -> list[CashFlow]:
@@ -279,13 +301,42 @@ def _group_limits(context: PlanningContext, weight: FloatArray) -> GroupLimits:
 
 
 def group_membership(context: PlanningContext, groups: list[tuple[str, str]]) -> FloatArray:
-    """Return 1 where a security belongs to a (classification, group); (n_groups, n_securities)."""
+    """Return the part of each security in each (classification, group).
+
+    Returns
+    -------
+    ndarray of shape (n_groups, n_securities), fractions
+        1 for a whole security; what a fund holds may lie in several groups (look-through).
+    """
     membership = np.zeros((len(groups), context.n_securities))
     for row, (classification, group) in enumerate(groups):
         for column, security in enumerate(context.securities):
             # A security without this classification belongs to none of its groups.
-            membership[row, column] = security.groups.get(classification) == group
+            membership[row, column] = security.group_shares(classification).get(group, 0.0)
     return membership
+
+
+def group_levers(share: FloatArray, level: float, usable: BoolArray) -> IntArray:
+    """Return the securities to bring a group toward `level` with, by column.
+
+    Parameters
+    ----------
+    share : ndarray of shape (n_securities,)
+        Part of each security in the group: a row of `group_membership`.
+    level : float, weight
+        Cap or target of the group.
+    usable : ndarray of shape (n_securities,), bool
+
+    Notes
+    -----
+    A fund with less of the group than `level` is not why the group weighs more, and buying it does
+    not bring the group to its target. So those with more are named, and all members only where no
+    usable one has more.
+    """
+    members = (share > 0) & usable
+    # Weights sum to 1 at most, so without debt a group above `level` has a member with more of it.
+    decisive = members & (share > level)
+    return np.flatnonzero(decisive if decisive.any() else members)
 
 
 def _turnover(

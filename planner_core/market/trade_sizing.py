@@ -236,10 +236,12 @@ def single_trade_complaint(action: Action, state: PlanningState) -> str | None:
         )
     if action.side is Side.SELL:
         return None if action.cash_delta > 0 else "costs and tax exceed the proceeds"
-    # No buy may add to a group above its cap, whatever else the plan sells.
+    # No buy may add to a group above its cap, whatever else the plan sells. A fund with less of the
+    # group than the cap allows may be bought, as far as the plan's sells lower the group.
     groups = limits.groups
     for row in range(len(groups.names)):
-        if groups.membership[row, action.security] and groups.excess[row] > 0:
+        share = groups.membership[row, action.security]
+        if (share == 1 or share > groups.cap[row]) and groups.excess[row] > 0:
             return f"{groups.names[row]} is above its cap of {groups.cap[row]:.0%}"
     return None
 

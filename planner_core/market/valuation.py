@@ -206,6 +206,24 @@ def latest_rate(context: PlanningContext, currency: str) -> float:
     return float(rates[-1])
 
 
+def cash_yield(context: PlanningContext) -> float:
+    """Return the interest that the bucket's cash earns, per year, weighted by balance.
+
+    Without money in any account it is that of the account in base currency; 0 without one.
+    """
+    worth = np.array(
+        [
+            max(balance.settled + balance.unsettled, 0.0) * latest_rate(context, balance.currency)
+            for balance in context.cash
+        ]
+    )
+    yields = np.array([balance.annual_yield for balance in context.cash])
+    if worth.sum() > 0:
+        return float(worth @ yields / worth.sum())
+    own = [b.annual_yield for b in context.cash if b.currency == context.base_currency]
+    return own[0] if own else 0.0
+
+
 def _pending_buys(
     context: PlanningContext, unit_value: FloatArray, fx_rate: FloatArray
 ) -> dict[str, float]:

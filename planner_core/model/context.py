@@ -207,6 +207,14 @@ def _check_securities(context: PlanningContext) -> None:
             security.quality is None or 0 <= security.quality <= 1,
             f"{security.id}: quality must lie in [0, 1]",
         )
+        for classification in security.groups:
+            shares = security.group_shares(classification).values()
+            _refuse_unless(
+                all(0 <= share <= 1 for share in shares)
+                and sum(shares) <= 1 + WEIGHT_SUM_TOLERANCE,
+                f"{security.id}: the shares of {classification} must lie in [0, 1] and sum to at"
+                " most 1",
+            )
         _refuse_unless(
             security.currency == context.base_currency or security.currency in context.fx_rates,
             f"{security.id}: no fx rate for {security.currency} (base {context.base_currency});"
@@ -241,6 +249,10 @@ def _check_money(context: PlanningContext) -> None:
         _refuse_unless(
             np.isfinite(balance.settled) and np.isfinite(balance.unsettled),
             f"cash: {balance.currency} is not a finite number",
+        )
+        _refuse_unless(
+            -1 < balance.annual_yield < 1,
+            f"cash: the yield of {balance.currency} must lie between -1 and 1, per year",
         )
     for flow in context.cash_flows:
         _refuse_unless(

@@ -44,6 +44,19 @@ class Finding:
     security: str | None = None
 
 
+class SecurityKind(StrEnum):
+    """The kind of thing that a security is."""
+
+    SHARE = "share"
+    FUND = "fund"
+    BOND = "bond"
+    COMMODITY = "commodity"
+    CRYPTO = "crypto"
+    """Has closes on all seven days of the week."""
+    CASH = "cash"
+    """Cash-like, such as a money market fund: invested money with the risk of its own closes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Security:
     """Something that can be held.
@@ -62,8 +75,10 @@ class Security:
         The broker's own minimum for this security, on top of the configured one.
     fractional : bool
         Quantities may be any multiple of 1e-6 units.
-    groups : mapping of str to str
-        Classification -> group, such as `{"industry": "energy"}`.
+    groups : mapping of str to str, or to a mapping of str to float
+        Classification -> group, such as `{"industry": "energy"}`. What a fund holds may lie in
+        several: `{"region": {"us": 0.62, "eu": 0.18}}`. The shares sum to at most 1, and the rest
+        belongs to no group.
     allow_buy, allow_sell : bool
         Neither: never touch.
     quality : float in [0, 1], optional
@@ -76,6 +91,9 @@ class Security:
         None: no opinion. 0: should be sold.
     cap : float, weight, optional
         Upper bound for this security, below the configured one.
+    kind : SecurityKind
+    diversified : bool
+        It holds many others itself, so it is no concentration of risk.
     """
 
     id: str
@@ -84,7 +102,7 @@ class Security:
     lot_size: float = 1.0
     min_trade_value: float = 0.0
     fractional: bool = False
-    groups: Mapping[str, str] = field(default_factory=dict)
+    groups: Mapping[str, str | Mapping[str, float]] = field(default_factory=dict)
     allow_buy: bool = True
     allow_sell: bool = True
     quality: float | None = None
@@ -92,6 +110,13 @@ class Security:
     adv_value: float | None = None
     target: float | None = None
     cap: float | None = None
+    kind: SecurityKind = SecurityKind.SHARE
+    diversified: bool = False
+
+    def group_shares(self, classification: str) -> Mapping[str, float]:
+        """Return the fraction of the security in each group of a classification."""
+        groups = self.groups.get(classification, {})
+        return {groups: 1.0} if isinstance(groups, str) else groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +146,15 @@ class TaxLot:
 
 @dataclass(frozen=True, slots=True)
 class CashBalance:
-    """An account in one currency; either part may be negative."""
+    """An account in one currency; either part may be negative.
+
+    `annual_yield` is the interest that the account pays, per year: 0.02 is 2 %.
+    """
 
     currency: str
     settled: float
     unsettled: float = 0.0
+    annual_yield: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

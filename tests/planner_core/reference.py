@@ -199,11 +199,14 @@ class Reference:
         return book.quantity[column] * self.unit(column) / self.nav if book.quantity[column] else 0
 
     def group_weight(self, book: Book, rule: GroupRule) -> float:
-        return math.fsum(
-            self.weight(book, i)
-            for i, security in enumerate(self.context.securities)
-            if security.groups.get(rule.classification) == rule.group
-        )
+        return math.fsum(self.weight(book, i) * self.group_share(i, rule) for i in range(self.n))
+
+    def group_share(self, column: int, rule: GroupRule) -> float:
+        """Return the part of a security that lies in a group."""
+        groups = self.context.securities[column].groups.get(rule.classification, {})
+        if isinstance(groups, str):
+            return 1.0 if groups == rule.group else 0.0
+        return groups.get(rule.group, 0.0)
 
     def violation(self, book: Book) -> float:
         """Return missing cash plus weight above caps of positions and groups; fractions of NAV."""

@@ -24,4 +24,25 @@ def repair_credit(reference: Reference) -> float:
         if reference.sellable(i) > 0:
             lot = 0.0 if security.fractional else security.lot_size * reference.unit(i)
             last = max(last, security.min_trade_value, lot)
-    return reference.violation_before * reference.nav / net + last
+    to_sell = reference.violation_before * reference.nav + dilution(reference)
+    return to_sell / net + last
+
+
+def dilution(reference: Reference) -> float:
+    """Return the value to sell beyond the excess of groups, as members may lie in them in part."""
+    total = 0.0
+    for rule in reference.context.group_rules:
+        if rule.cap is None:
+            continue
+        left = (reference.group_weight(reference.book(), rule) - rule.cap) * reference.nav
+        members = [
+            (reference.group_share(i, rule), reference.sellable(i) * reference.unit(i))
+            for i in range(reference.n)
+            if reference.sellable(i) > 0
+        ]
+        for share, worth in sorted(members, reverse=True):
+            if left > 0 and share > 0:
+                sold = min(worth, left / share)
+                total += sold * (1 - share)
+                left -= sold * share
+    return total

@@ -52,6 +52,12 @@ class Portfolio:
     config: PlannerConfig
 
 
+def group_of(place: int) -> st.SearchStrategy[str | dict[str, float]]:
+    """Draw a security's industry: mostly one, or the parts of a fund that need not sum to 1."""
+    own, other = INDUSTRIES[place % 3], INDUSTRIES[(place + 1) % 3]
+    return st.sampled_from([own, own, {own: 0.7, other: 0.2}, {own: 0.03}])
+
+
 @st.composite
 def securities(draw: st.DrawFn, n: int) -> tuple[Security, ...]:
     """Draw securities with targets that sum to at most 1; some have no target."""
@@ -65,7 +71,7 @@ def securities(draw: st.DrawFn, n: int) -> tuple[Security, ...]:
             lot_size=draw(st.sampled_from([1.0, 1.0, 5.0, 100.0])),
             min_trade_value=draw(st.sampled_from([0.0, 0.0, 1_000.0])),
             fractional=draw(st.sampled_from([False, False, True])),
-            groups={} if draw(st.integers(0, 4)) == 0 else {"industry": INDUSTRIES[i % 3]},
+            groups={} if draw(st.integers(0, 4)) == 0 else {"industry": draw(group_of(i))},
             allow_buy=draw(st.integers(0, 11)) != 7,
             allow_sell=draw(st.integers(0, 11)) != 7,
             quality=draw(st.sampled_from([None, 0.65, 0.9, 0.9])),

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeGuard
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from host import limits
 from host.clock import utc_now
@@ -35,6 +36,41 @@ Quantity = Annotated[float, Field(gt=0, le=limits.QUANTITY_MAX)]
 Price = Annotated[float, Field(gt=0, le=limits.PRICE_MAX)]
 Money = Annotated[float, Field(ge=-limits.MONEY_MAX, le=limits.MONEY_MAX)]
 Currency = Annotated[str, Field(pattern=f"^{limits.CURRENCY.pattern}$")]
+
+
+Kind = Literal["share", "fund", "bond", "commodity", "crypto", "cash"]
+
+
+def _shares_of(group: object) -> object:
+    """Return the shares of a classification; a single group is the whole of the security."""
+    if isinstance(group, str):
+        return {group: 1.0}
+    if not isinstance(group, Mapping):
+        message = 'is neither a group such as "us" nor parts such as { us = 0.62, eu = 0.18 }'
+        raise PydanticCustomError("group_type", message)
+    return group
+
+
+GroupShares = Annotated[
+    dict[str, Annotated[float, Field(gt=0, le=1)]],
+    BeforeValidator(_shares_of),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {
+                    "type": "object",
+                    "additionalProperties": {
+                        "type": "number",
+                        "exclusiveMinimum": 0,
+                        "maximum": 1,
+                    },
+                },
+            ]
+        }
+    ),
+]
+"""Group -> part of the security in it; the file may name one group instead."""
 
 
 class PortfolioTable(BaseModel):
@@ -69,8 +105,13 @@ class SecurityTable(PortfolioTable):
         0.0, description="the broker's own minimum, base currency"
     )
     fractional: bool = Field(False, description="parts of a unit can be traded")
-    groups: dict[str, str] = Field(
-        default_factory=dict, description='classification = "group", such as industry = "energy"'
+    kind: Kind = Field("share", description="kind of security")
+    diversified: bool | None = Field(
+        None, description="holds many others, so it is no concentration; none: true for a fund"
+    )
+    groups: dict[str, GroupShares] = Field(
+        default_factory=dict,
+        description='classification = "group", or parts of a fund: { us = 0.62, eu = 0.18 }',
     )
     target: Weight | None = Field(None, description="target weight; none: no opinion; 0: sell")
     cap: Annotated[float, Field(gt=0, le=1)] | None = Field(
@@ -102,6 +143,9 @@ class CashTable(PortfolioTable):
 
     settled: Money = Field(0.0, description="available now")
     unsettled: Money = Field(0.0, description="from trades that are not settled yet")
+    cash_yield: Annotated[float, Field(ge=-0.1, le=0.5)] = Field(
+        0.0, description="interest that the account pays, per year; 0.02 is 2 %"
+    )
 
 
 class CashFlowTable(PortfolioTable):
@@ -290,16 +334,26 @@ def _name_problems(mapping: Mapping[str, Any]) -> Iterator[ConfigProblem]:
             if isinstance(value, Mapping) and key not in SecurityTable.model_fields:
                 message = f'an id with a dot needs quotes: [securities."{security}.{key}"]'
                 yield ConfigProblem(("securities", security, key), message, key)
-        groups = table.get("groups")
-        for classification, group in groups.items() if isinstance(groups, Mapping) else ():
-            for name in (classification, group):
-                if isinstance(name, str) and not limits.GROUP_NAME.fullmatch(name):
-                    path = ("securities", security, "groups", classification)
-                    yield ConfigProblem(path, f"{name!r:.80} is not a group name", name)
+        yield from _group_problems(security, table.get("groups"))
     for account, _table in _tables_at(mapping, "cash"):
         if not limits.CURRENCY.fullmatch(account):
             message = "is not a currency (three capitals such as USD)"
             yield ConfigProblem(("cash", account), message, account)
+
+
+def _group_problems(security: str, groups: object) -> Iterator[ConfigProblem]:
+    """Yield group names that are none, and parts of a fund that are more than the whole."""
+    if isinstance(groups, Mapping):
+        for classification, group in groups.items():
+            path = ("securities", security, "groups", classification)
+            for name in (classification, *_group_names(group)):
+                if not limits.GROUP_NAME.fullmatch(name):
+                    yield ConfigProblem(path, f"{name!r:.80} is not a group name", name)
+            parts = group.values() if isinstance(group, Mapping) else ()
+            total = sum(part for part in parts if _is_number(part))
+            if total > 1 + WEIGHT_SUM_TOLERANCE:
+                message = f"the parts sum to {total:.4g}, above 1 (0.62 is 62 %)"
+                yield ConfigProblem(path, message, total)
 
 
 def _currency_problems(mapping: Mapping[str, Any]) -> Iterator[ConfigProblem]:
@@ -370,8 +424,7 @@ def _reference_problems(mapping: Mapping[str, Any]) -> Iterator[ConfigProblem]:
     for table in securities.values():
         groups = table.get("groups")
         for classification, group in groups.items() if isinstance(groups, Mapping) else ():
-            if isinstance(group, str):
-                used.setdefault(classification, set()).add(group)
+            used.setdefault(classification, set()).update(_group_names(group))
     for classification, groups in _tables_at(mapping, "groups"):
         names = used.get(classification, set())
         for group in groups:
@@ -380,6 +433,13 @@ def _reference_problems(mapping: Mapping[str, Any]) -> Iterator[ConfigProblem]:
                 message = f"no security has {classification} = {group!r}"
                 path = ("groups", classification, group)
                 yield ConfigProblem(path, message, group, None, close)
+
+
+def _group_names(group: object) -> tuple[str, ...]:
+    """Return the groups that a security names in one classification."""
+    if isinstance(group, str):
+        return (group,)
+    return tuple(group) if isinstance(group, Mapping) else ()
 
 
 def _closest(name: str, names: Mapping[str, Any] | set[str]) -> str | None:

@@ -30,6 +30,7 @@ from planner_core.model.records import (
     GroupRule,
     PendingOrder,
     Security,
+    SecurityKind,
     Severity,
     Side,
     TaxLot,
@@ -116,7 +117,7 @@ def take_snapshot(
         fx_rates=_aligned_rates(rates, prices, portfolio.tables.base_currency),
         lots=lots,
         cash=tuple(
-            CashBalance(currency, table.settled, table.unsettled)
+            CashBalance(currency, table.settled, table.unsettled, table.cash_yield)
             for currency, table in portfolio.tables.cash.items()
         ),
         cash_flows=tuple(
@@ -155,6 +156,8 @@ def security_of(security_id: str, table: SecurityTable) -> Security:
         adv_value=table.adv_value,
         target=table.target,
         cap=table.cap,
+        kind=SecurityKind(table.kind),
+        diversified=table.kind == "fund" if table.diversified is None else table.diversified,
     )
 
 

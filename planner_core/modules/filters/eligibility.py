@@ -22,7 +22,10 @@ class EligibilityParameters(ModuleParameters):
         (), unit="security ids", max_length=2000, description="never buy these"
     )
     excluded_groups: tuple[str, ...] = parameter(
-        (), unit="group names", max_length=200, description="never buy a member of these"
+        (),
+        unit="group names",
+        max_length=200,
+        description="never buy a member of these, nor a fund with a part in them",
     )
 
 
@@ -61,8 +64,11 @@ def _objection(state: PlanningState, column: int, parameters: EligibilityParamet
     quality = state.quality[column]
     if security.id in parameters.excluded:
         return "it is excluded"
-    if set(security.groups.values()) & set(parameters.excluded_groups):
-        return "its group is excluded"
+    for classification in security.groups:
+        for group, share in security.group_shares(classification).items():
+            if share > 0 and group in parameters.excluded_groups:
+                part = "its group" if share == 1 else f"{share:.0%} of it is in {group}, which"
+                return f"{part} is excluded"
     if not math.isnan(quality) and quality < parameters.quality_min:
         return f"its quality {quality:.2f} is below {parameters.quality_min:.2f}"
     if state.portfolio.unit_value[column] < parameters.price_min:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planner_core.market.limits import group_membership
+from planner_core.market.limits import group_levers, group_membership
 from planner_core.market.state import PlanningState
 from planner_core.modules.module import ModuleParameters, parameter
 
@@ -96,14 +96,17 @@ def _group_drifts(state: PlanningState, parameters: BandParameters, sign: float)
         gap = sign * (weight - target)
         if gap <= half_width + WEIGHT_DUST:
             continue
-        for column in np.flatnonzero(members):
+        usable = state.portfolio.weight > 0 if sign > 0 else np.ones(members.shape, dtype=bool)
+        for column in group_levers(members, target, usable):
             # A member can be sold no further than to nothing; buys are capped when sized.
             weight_max = float(state.portfolio.weight[column]) if sign > 0 else np.inf
+            # Trading x of a fund moves its group by share * x.
+            share = float(members[column])
             yield Drift(
                 int(column),
                 f"{rule.classification} {rule.group}",
                 weight,
                 target,
-                min(gap - half_width, weight_max),
-                min(gap, weight_max),
+                min((gap - half_width) / share, weight_max),
+                min(gap / share, weight_max),
             )

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from planner_core.market.limits import VIOLATION_TOLERANCE, withdrawals_due
+from planner_core.market.limits import VIOLATION_TOLERANCE, group_levers, withdrawals_due
 from planner_core.market.state import PlanningState
 from planner_core.market.trade_sizing import lot_step, price_trade, round_down, round_up
 from planner_core.model.plan import Opportunity
@@ -176,12 +176,15 @@ def _setting_of_cap(state: PlanningState, column: int) -> str:
 
 
 def _for_groups(state: PlanningState) -> Iterator[Opportunity]:
-    """Yield a sell of the whole excess for each sellable member of a group above its cap."""
+    """Yield a sell of the whole excess for each sellable lever of a group above its cap."""
     groups = state.limits.groups
+    sellable = state.portfolio.sellable > 0
     # Each member alone may bring its group back; the search decides which, and combines them.
     for row in np.flatnonzero(groups.excess > VIOLATION_TOLERANCE):
-        for column in np.flatnonzero(groups.membership[row] * state.portfolio.sellable):
-            notional = float(groups.excess[row]) * state.nav
+        share = groups.membership[row]
+        for column in group_levers(share, float(groups.cap[row]), sellable):
+            # Selling x of a fund takes share * x from the group.
+            notional = float(groups.excess[row] / share[column]) * state.nav
             yield Opportunity(
                 security=int(column),
                 side=Side.SELL,

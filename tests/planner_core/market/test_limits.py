@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from planner_core.market.limits import Limits
+from planner_core.market.limits import Limits, group_levers, group_membership
 from planner_core.model.records import (
     CashBalance,
     CashFlow,
@@ -113,6 +115,81 @@ def test_the_violation_adds_up_cash_positions_and_groups() -> None:
     assert limits.violation < limits.repair_credit < 1.1 * limits.violation + 0.05
     assert limits.groups.names == ("industry energy",)
     assert limits.groups.excess.tolist() == pytest.approx([0.1])
+
+
+SPLIT_FUND = make_security("AAA", groups={"region": {"us": 0.6, "eu": 0.2}})
+
+
+def test_a_fund_counts_in_a_group_with_its_part() -> None:
+    securities = (SPLIT_FUND, make_security("BBB", groups={"region": "us"}), make_security("CCC"))
+    groups = (("region", "us"), ("region", "eu"), ("region", "asia"), ("industry", "us"))
+    membership = group_membership(make_context(securities=securities), list(groups))
+    assert membership.tolist() == [[0.6, 1, 0], [0.2, 0, 0], [0, 0, 0], [0, 0, 0]]
+
+
+@given(
+    st.floats(0, 1),
+    st.floats(0, 1),
+    st.lists(st.floats(0.01, 0.3), min_size=2, max_size=2),
+)
+def test_a_fund_weighs_in_its_groups_as_its_parts_held_apart(
+    split: float, cap: float, weight: list[float]
+) -> None:
+    """A fund of 100 units counts like two securities with its parts of the units."""
+    fund = make_security("AAA", groups={"region": {"us": split, "eu": 1 - split}})
+    other = make_security("BBB", groups={"region": "us"})
+    whole = limits_of(
+        securities=(fund, other),
+        lots=(make_lot("AAA", 1_000 * weight[0]), make_lot("BBB", 1_000 * weight[1])),
+        group_rules=(GroupRule("region", "us", cap=cap), GroupRule("region", "eu", cap=cap)),
+    )
+    us, eu = (make_security(name, groups={"region": name}) for name in ("us", "eu"))
+    parts = [make_lot("BBB", 1_000 * weight[1])]
+    for name, share in (("us", split), ("eu", 1 - split)):
+        if share * weight[0] > 1e-9:
+            parts.append(make_lot(name, 1_000 * weight[0] * share))
+    apart = limits_of(
+        securities=(us, eu, other),
+        lots=tuple(parts),
+        group_rules=(GroupRule("region", "us", cap=cap), GroupRule("region", "eu", cap=cap)),
+    )
+    np.testing.assert_allclose(whole.groups.weight, apart.groups.weight, atol=1e-9)
+
+
+def test_a_repair_may_sell_more_of_a_fund_than_the_groups_excess() -> None:
+    lots = (make_lot("AAA", 200), make_lot("BBB", 100))
+    rules = (GroupRule("region", "us", cap=0.2),)
+    credit = {}
+    for share in (0.5, 1.0):
+        fund = make_security("AAA", groups={"region": {"us": share}})
+        limits = limits_of(
+            {"position_weight_max": 1.0},
+            securities=(fund, make_security("BBB")),
+            lots=lots,
+            group_rules=rules,
+        )
+        credit[share] = (limits.repair_credit, float(limits.groups.excess[0]))
+    # Half a fund of weight 0.5 is 0.05 above the cap: 0.1 of the fund must go.
+    assert credit[0.5][1] == pytest.approx(0.05)
+    assert credit[0.5][0] > 0.1
+    assert credit[1.0][1] == pytest.approx(0.3)
+    assert 0.3 < credit[1.0][0] < 0.4
+
+
+@pytest.mark.parametrize(
+    ("share", "level", "usable", "levers"),
+    [
+        ([1.0, 0.03, 0.0], 0.1, [True, True, True], [0]),
+        ([0.62, 0.7, 0.1], 0.6, [True, True, True], [0, 1]),
+        ([0.62, 0.7, 0.1], 0.6, [False, False, True], [2]),
+        ([0.5, 0.5, 0.0], 0.5, [True, True, True], [0, 1]),
+        ([0.0, 0.0, 0.0], 0.5, [True, True, True], []),
+    ],
+)
+def test_a_group_is_moved_by_members_with_more_of_it_than_its_level(
+    share: list[float], level: float, usable: list[bool], levers: list[int]
+) -> None:
+    assert group_levers(np.array(share), level, np.array(usable)).tolist() == levers
 
 
 # -- the smallest trade -------------------------------------------------------------------------

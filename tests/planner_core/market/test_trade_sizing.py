@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -186,6 +187,19 @@ def test_what_is_refused_says_why(
     fields: dict[str, Any], side: Side, notional: float, reason: str
 ) -> None:
     assert refused(state_of(**fields), side, notional) == reason
+
+
+def test_a_fund_with_less_of_a_full_group_than_its_cap_may_be_bought() -> None:
+    fund = make_security("AAA", groups={"industry": {"energy": 0.03}})
+    full = make_securities(4, groups={"industry": "energy"})[1:]
+    fields: dict[str, Any] = {
+        "securities": (fund, *full),
+        "group_rules": (GroupRule("industry", "energy", cap=0.1),),
+    }
+    assert sized(state_of(**fields), Side.BUY, 1_000.0).quantity == 10
+    much = replace(fund, groups={"industry": {"energy": 0.11}})
+    reason = refused(state_of(**{**fields, "securities": (much, *full)}), Side.BUY, 1_000.0)
+    assert reason == "industry energy is above its cap of 10%"
 
 
 def test_exactly_the_smallest_trade_is_legal() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from planner_core.errors import ContextError
 from planner_core.market.state import value
-from planner_core.market.valuation import Portfolio, latest_rate
+from planner_core.market.valuation import Portfolio, cash_yield, latest_rate
 from planner_core.model.records import CashBalance, PendingOrder, Side
 from tests.builders import (
     constant_rate,
@@ -171,3 +171,22 @@ def test_without_anything_of_value_weights_are_zero() -> None:
     portfolio = portfolio_of(lots=(make_lot("AAA", 1),), cash=-100.0)
     assert portfolio.nav <= 0
     assert portfolio.weight.tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("cash", "expected"),
+    [
+        ((), 0.0),
+        ((CashBalance("EUR", 100.0),), 0.0),
+        ((CashBalance("EUR", 0.0, 0.0, 0.02),), 0.02),
+        # 900 at 2 % and 1,000 USD at 0.9 and 4 %: weights are equal in EUR.
+        ((CashBalance("EUR", 800.0, 100.0, 0.02), CashBalance("USD", 1_000.0, 0.0, 0.04)), 0.03),
+        # A debt earns nothing.
+        ((CashBalance("EUR", 900.0, 0.0, 0.02), CashBalance("USD", -500.0, 0.0, 0.04)), 0.02),
+    ],
+)
+def test_the_yield_of_the_cash_is_weighted_by_balances(
+    cash: tuple[CashBalance, ...], expected: float
+) -> None:
+    context = make_context(securities=TWO, fx_rates=RATES, cash=cash)
+    assert cash_yield(context) == pytest.approx(expected)

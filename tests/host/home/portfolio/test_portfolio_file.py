@@ -171,6 +171,36 @@ def test_a_name_that_nothing_has_gets_a_suggestion() -> None:
     assert "there is no [securities.APPL] - did you mean `AAPL`?" in lines[1]
 
 
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ("{ us = 0.62, eu = 0.48 }", "region: the parts sum to 1.1, above 1 (0.62 is 62 %)"),
+        ("{ us = 62 }", "us: is out of bounds, found 62"),
+        ("{ us = 0 }", "us: is out of bounds, found 0"),
+        ('{ us = "0.5" }', "us: is not a number"),
+        ("{ '{}' = 0.5 }", "region: '{}' is not a group name"),
+        ("5", 'region: is neither a group such as "us" nor parts such as { us = 0.62, eu = 0.18 }'),
+    ],
+)
+def test_parts_of_a_fund_that_cannot_be_are_refused(parts: str, message: str) -> None:
+    lines = refusal_of(BASE + SECURITY + f"groups.region = {parts}\n")
+    assert any(message in line for line in lines), lines
+
+
+def test_a_group_of_which_a_fund_has_a_part_is_one_that_can_be_named() -> None:
+    text = BASE + SECURITY + "groups.region = { usa = 0.62, eu = 0.18 }\n"
+    portfolio = read(text + "[groups.region]\nusa = { cap = 0.5 }\n")
+    assert portfolio.tables.securities["A"].groups == {"region": {"usa": 0.62, "eu": 0.18}}
+    (line,) = refusal_of(text + "[groups.region]\nusb = { cap = 0.5 }\n")
+    assert "did you mean `usa`?" in line
+
+
+def test_an_unknown_kind_is_refused_with_the_kinds() -> None:
+    (line,) = refusal_of(BASE + SECURITY + 'kind = "stock"\n')
+    assert "kind: is not one of the allowed words, found 'stock'" in line
+    assert "share, fund, bond, commodity, crypto, cash" in line
+
+
 def test_very_many_mistakes_are_cut_short() -> None:
     text = BASE + "".join(f"x{number} = 1\n" for number in range(200))
     assert len(refusal_of(text)) == limits.PROBLEMS_SHOWN_MAX
@@ -222,7 +252,9 @@ PATHS: tuple[tuple[str | int, ...], ...] = (
     ("securities", "AAA"),
     ("securities", "AAA", "currency"),
     ("securities", "AAA", "price_unit"),
+    ("securities", "AAA", "kind"),
     ("securities", "AAA", "groups"),
+    ("securities", "AAA", "groups", "industry"),
     ("securities", "AAA", "target"),
     ("securities", "AAA", "lots"),
     ("securities", "AAA", "lots", 0, "date"),

@@ -12,7 +12,7 @@ from host.errors import HomeError
 from host.home.home import Home
 from host.home.portfolio.snapshot import take_snapshot
 from host.home.storage.problems import MarketDataError, PortfolioFileError
-from planner_core.model.records import CashFlow, LedgerStatus, PendingOrder, Side
+from planner_core.model.records import CashFlow, LedgerStatus, PendingOrder, SecurityKind, Side
 from tests.host.small_home import FX, PORTFOLIO, PRICES, small_home
 
 
@@ -26,7 +26,7 @@ def test_a_home_becomes_a_context(tmp_path: Path) -> None:
     context = take_snapshot(small_home(tmp_path), "core")
     assert context.as_of == date(2024, 1, 5)
     assert [security.id for security in context.securities] == ["AAA", "BBB"]
-    assert context.securities[0].groups == {"industry": "tools"}
+    assert context.securities[0].group_shares("industry") == {"tools": 1.0}
     np.testing.assert_array_equal(context.prices[-1], [103.0, 51.5])
     np.testing.assert_array_equal(context.fx_rates["EUR"], [1.10, 1.11, 1.12, 1.13])
     assert context.ledger_status is LedgerStatus.VALID
@@ -191,3 +191,28 @@ def test_only_the_rows_of_the_planners_history_are_read(tmp_path: Path) -> None:
 def test_an_unknown_bucket_is_refused_with_the_buckets_that_exist(tmp_path: Path) -> None:
     with pytest.raises(HomeError, match=r"there is no bucket 'cor' \(buckets: core;"):
         take_snapshot(small_home(tmp_path), "cor")
+
+
+@pytest.mark.parametrize(
+    ("lines", "kind", "diversified"),
+    [
+        ("", SecurityKind.SHARE, False),
+        ('kind = "fund"', SecurityKind.FUND, True),
+        ('kind = "fund"\ndiversified = false', SecurityKind.FUND, False),
+        ('kind = "share"\ndiversified = true', SecurityKind.SHARE, True),
+        ('kind = "crypto"', SecurityKind.CRYPTO, False),
+    ],
+)
+def test_only_a_fund_is_diversified_unless_the_file_says_so(
+    tmp_path: Path, lines: str, kind: SecurityKind, diversified: bool
+) -> None:
+    portfolio = PORTFOLIO + f'[securities.CCC]\ncurrency = "USD"\n{lines}\n'
+    security = take_snapshot(small_home(tmp_path, portfolio=portfolio), "core").securities[2]
+    assert (security.kind, security.diversified) == (kind, diversified)
+
+
+def test_an_account_pays_interest(tmp_path: Path) -> None:
+    paid = PORTFOLIO.replace("settled = ", "cash_yield = 0.02, settled = ", 1)
+    assert paid != PORTFOLIO
+    (account, *_) = take_snapshot(small_home(tmp_path, portfolio=paid), "core").cash
+    assert account.annual_yield == 0.02

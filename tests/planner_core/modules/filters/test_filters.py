@@ -256,3 +256,12 @@ def test_a_filter_without_an_opinion_leaves_the_alternatives_in_rank_order() -> 
     gains = [alternative.gain for alternative in result.alternatives]
     assert len(gains) == 2
     assert gains == sorted(gains, reverse=True)
+
+
+def test_a_fund_with_a_part_in_an_excluded_group_is_not_bought() -> None:
+    fund = make_security("AAA", groups={"industry": {"arms": 0.02, "health": 0.5}})
+    state = make_state(make_context(securities=(fund, make_security("BBB"))))
+    candidates = candidates_of(state, ("AAA", 5.0), ("BBB", 5.0))
+    parameters = EligibilityParameters(excluded_groups=("arms",))
+    rejected = Eligibility().reject(candidates, state, parameters)
+    assert rejected == {0: "2% of it is in arms, which is excluded"}

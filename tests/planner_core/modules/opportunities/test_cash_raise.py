@@ -239,3 +239,20 @@ def test_a_reason_names_the_withdrawals_that_are_due(
 ) -> None:
     state = make_state(make_context(cash=-12_060.0, cash_flows=flows))
     assert for_cash(state, parts_max=1)[0].reason == reason
+
+
+def test_a_fund_is_sold_until_its_part_has_left_the_group() -> None:
+    fund = make_security("AAA", groups={"region": {"us": 0.5, "eu": 0.5}})
+    world = make_security("BBB", groups={"region": {"us": 0.1}})
+    state = make_state(
+        make_context(
+            securities=(fund, world),
+            lots=(make_lot("AAA", 200), make_lot("BBB", 100)),
+            group_rules=(GroupRule("region", "us", cap=0.2),),
+        ),
+        make_config(constraints={"position_weight_max": 1.0}),
+    )
+    # us weighs 0.5 x 0.5 + 0.25 x 0.1 = 0.275; with 40,000 in all, 3,000 has to leave it.
+    (sell,) = judge(state)
+    assert sell.security == 0
+    assert sell.notional == pytest.approx(0.075 / 0.5 * 40_000)

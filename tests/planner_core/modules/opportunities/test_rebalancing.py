@@ -114,3 +114,22 @@ def test_the_widths_are_parameters() -> None:
     assert [s.notional for s in RebalanceSells().calculate(state, narrow)] == pytest.approx(
         [4_000.0, 5_000.0]
     )
+
+
+@pytest.mark.parametrize(("held", "calculator"), [(0.9, sells), (0.3, buys)])
+def test_a_fund_is_traded_until_its_part_brings_the_group_to_its_target(
+    held: float, calculator: Any
+) -> None:
+    fund = make_security("AAA", groups={"region": {"us": 0.5}})
+    little = make_security("BBB", groups={"region": {"us": 0.02}})
+    rules = (GroupRule("region", "us", target=0.3),)
+    context = make_context(securities=(fund, little), group_rules=rules)
+    weight = np.array([held, 0.05])
+    state = with_portfolio(
+        make_state(context), weight=weight, value=weight * 1e5, quantity=weight * 1e3, nav=1e5
+    )
+    gap = abs(0.5 * held + 0.02 * 0.05 - 0.3)
+    offers = calculator(state)
+    # A fund with less of the group than the target cannot bring the group there.
+    assert {offer.security for offer in offers} == {0}
+    assert max(offer.notional for offer in offers) == pytest.approx(gap / 0.5 * 1e5)
