@@ -267,13 +267,13 @@ def _dilution(groups: GroupLimits, portfolio: Portfolio) -> float:
     extra = 0.0
     sellable = portfolio.sellable * np.nan_to_num(portfolio.unit_value) / portfolio.nav
     for row in np.flatnonzero(groups.excess > 0):
-        share, left = groups.membership[row], float(groups.excess[row])
+        share, excess = groups.membership[row], float(groups.excess[row])
         for column in np.argsort(-share, kind="stable"):
-            if left <= 0 or share[column] <= 0:
+            if excess <= 0 or share[column] <= 0:
                 break
-            sold = min(float(sellable[column]), left / float(share[column]))
+            sold = min(float(sellable[column]), excess / float(share[column]))
             extra += sold * (1 - float(share[column]))
-            left -= sold * float(share[column])
+            excess -= sold * float(share[column])
     return extra
 
 

@@ -34,15 +34,15 @@ def dilution(reference: Reference) -> float:
     for rule in reference.context.group_rules:
         if rule.cap is None:
             continue
-        left = (reference.group_weight(reference.book(), rule) - rule.cap) * reference.nav
+        excess = (reference.group_weight(reference.book(), rule) - rule.cap) * reference.nav
         members = [
             (reference.group_share(i, rule), reference.sellable(i) * reference.unit(i))
             for i in range(reference.n)
             if reference.sellable(i) > 0
         ]
         for share, worth in sorted(members, reverse=True):
-            if left > 0 and share > 0:
-                sold = min(worth, left / share)
+            if excess > 0 and share > 0:
+                sold = min(worth, excess / share)
                 total += sold * (1 - share)
-                left -= sold * share
+                excess -= sold * share
     return total
