@@ -48,11 +48,14 @@ ACTIONS_BYTES_MAX = 1024 * 1024
 LEDGER_BYTES_MAX = 16 * 1024 * 1024
 TABLE_ROWS_MAX = 30_000
 """A century of market days."""
+LONG_ROWS_MAX = 500_000
+"""Of a table with a row per day and name: 30 securities for 60 years."""
 LEDGER_ROWS_MAX = 200_000
 COLUMNS_MAX = SECURITIES_MAX + 1
 CELL_LENGTH_MAX = 64
 SPLIT_RATIO_MAX = 1_000.0
-PRICE_MAX = 1e9
+PRICE_MAX = 1e12
+"""The dearest share in the smallest unit of money, an A share of Berkshire in dong, is 2e10."""
 
 # --- state/advice/<bucket>.json ------------------------------------------------------------------
 

@@ -2,34 +2,38 @@
 
 A cell that is not a price is a finding and counts as missing: the planner blocks what depends on
 it. A fault that makes the whole table doubtful is a `MarketDataError`, and the plan is held: dates
-that are repeated or out of order, rows of another length, an unknown header. Columns that the
-bucket does not use are not read, nor are rows before the planner's history.
+that are repeated or out of order, rows of another length, numbers with two meanings. Columns that
+the bucket does not use are not read, whatever they are called, nor are rows before the planner's
+history. Other layouts, separators and dates are read where their meaning is clear; a finding says
+how.
 """
 
 from __future__ import annotations
 
 import bisect
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
-from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from host import limits
+from host.home.portfolio.market_layouts import Closes, DailyGrid, Request, arrange
 from host.home.storage.atomic_file import may_exist
 from host.home.storage.csv_table import (
     CsvTable,
     ProblemList,
-    cells_of,
+    cell_text,
     check_cell_counts,
-    parse_date,
     parse_number,
     quoted,
+    read_dates,
+    read_decimal_mark,
     read_table,
     require_columns,
 )
+from host.home.storage.locale_values import DecimalMark, number_advice, split_amount
 from host.home.storage.problems import MarketDataError
 from planner_core.model.records import Finding, Severity
 
@@ -39,8 +43,17 @@ if TYPE_CHECKING:
     from host.home.storage.problems import FileProblem
     from planner_core.model.arrays import DateArray, FloatArray
 
+FINDING_LENGTH_MAX = 600
 RATE_AGE_DAYS_MAX = 7
 """A purchase uses the exchange rate of its day, or of the last market day before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellFaults:
+    """The cells of a column that are not prices: the first of them, and their number."""
+
+    first: FileProblem
+    count: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +71,14 @@ class DailyTable:
     values : ndarray of shape (n_days, n_columns)
         Positive and finite; NaN where there was no usable value.
     findings : tuple of Finding
+    other_columns : tuple of str
+        Names in the file that were not requested.
+    faults : mapping of str to CellFaults
+        Of the columns with cells that are not prices.
+    signs : mapping of str to tuple of str
+        The currency signs and codes in the cells of a column.
+    closes : {"price", "total_return"}, optional
+        What the file says about its closes; None: nothing.
     """
 
     source: str
@@ -65,6 +86,10 @@ class DailyTable:
     dates: DateArray
     values: FloatArray
     findings: tuple[Finding, ...] = ()
+    other_columns: tuple[str, ...] = ()
+    faults: Mapping[str, CellFaults] = field(default_factory=dict)
+    signs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    closes: Closes | None = None
 
     def series(self, column: str) -> FloatArray:
         """Return one column, shape (n_days,)."""
@@ -89,7 +114,12 @@ class DailyTable:
 
 
 def read_prices(
-    path: Path, securities: Sequence[str], as_of: date, rows_max: int | None = None
+    path: Path,
+    securities: Sequence[str],
+    as_of: date,
+    rows_max: int | None = None,
+    only_security: str | None = None,
+    closes: Closes | None = None,
 ) -> DailyTable:
     """Read the closes of some securities.
 
@@ -101,173 +131,190 @@ def read_prices(
     as_of : date
         Later rows are not used, with a finding.
     rows_max : int, optional
-        Only the last rows are turned into numbers; the dates of all are checked.
+        Only the last days are turned into numbers; the dates of all are checked.
+    only_security : str, optional
+        The security of a file that does not say which one it is of.
+    closes : {"price", "total_return"}, optional
+        Which closes to take from a file that has both; None: the price.
 
     Raises
     ------
     MarketDataError
         When the table as a whole is unusable.
     """
-    table = read_table(path, limits.PRICES_BYTES_MAX, limits.TABLE_ROWS_MAX, MarketDataError)
-    _check_names(table, limits.SECURITY_ID.fullmatch, "a security", "letters, digits and . _ -")
-    return _read_daily(table, "price", securities, as_of, rows_max)
+    table = read_table(path, limits.PRICES_BYTES_MAX, limits.LONG_ROWS_MAX, MarketDataError)
+    request = Request(securities, "security", only_security, closes)
+    return _read_daily(table, "price", request, as_of, rows_max)
 
 
 def read_rates(path: Path, currencies: Sequence[str], as_of: date) -> DailyTable:
     """Read exchange rates, base units per 1 unit of the currency; see `read_prices`."""
-    table = read_table(path, limits.FX_BYTES_MAX, limits.TABLE_ROWS_MAX, MarketDataError)
-    _check_names(table, limits.CURRENCY.fullmatch, "a currency", "three capitals such as EUR")
-    return _read_daily(table, "fx", currencies, as_of, None)
-
-
-def _check_names(table: CsvTable, matches: object, what: str, allowed: str) -> None:
-    problems = ProblemList(table.source)
-    if table.header[0].lower() != "date":
-        message = f"the first column is {quoted(table.header[0])} (it must be `date`)"
-        problems.add(table.header_problem(0, message))
-    assert callable(matches)
-    for column, name in enumerate(table.header[1:], 1):
-        if not matches(name):
-            message = f"unknown header {quoted(name)} is not {what} (allowed: {allowed})"
-            problems.add(table.header_problem(column, message))
-    problems.refuse_if_any(MarketDataError)
+    table = read_table(path, limits.FX_BYTES_MAX, limits.LONG_ROWS_MAX, MarketDataError)
+    return _read_daily(table, "fx", Request(currencies, "currency"), as_of, None)
 
 
 def _read_daily(
-    table: CsvTable, kind: str, requested: Sequence[str], as_of: date, rows_max: int | None
+    table: CsvTable, kind: str, request: Request, as_of: date, rows_max: int | None
 ) -> DailyTable:
-    problems = ProblemList(table.source)
-    check_cell_counts(table, problems)
-    days = _read_days(table, problems)
-    problems.refuse_if_any(MarketDataError)
-    end = bisect.bisect_right(days, as_of.isoformat())
-    findings = list(_shape_findings(table, kind, days, end, as_of))
+    grid = arrange(table, request)
+    days = grid.days
+    end = bisect.bisect_right(days, as_of)
+    findings = list(_shape_findings(grid, kind, end, as_of))
     begin = 0 if rows_max is None else max(0, end - rows_max)
-    at = {name: column for column, name in enumerate(table.header)}
-    columns = tuple(name for name in requested if name in at)
-    places = [at[name] for name in columns]
-    values = _read_values(table, begin, end, places)
-    findings.extend(_reread_suspects(table, kind, begin, values, places))
+    columns = tuple(name for name in request.names if name in grid.column_of)
+    cells = _Cells(grid, columns, begin, end)
+    values = cells.read()
+    findings.extend(cells.findings(kind))
+    notes = (*grid.notes, *cells.notes())
+    if notes:
+        message = f"{table.source}: read with {'; '.join(notes)}"
+        findings.append(
+            Finding(f"{kind}_layout", Severity.INFO, f"{message:.{FINDING_LENGTH_MAX}}")
+        )
     dates: DateArray = np.array(days[begin:end], dtype="datetime64[D]")
-    return DailyTable(table.source, columns, dates, values, tuple(findings))
+    return DailyTable(
+        table.source,
+        columns,
+        dates,
+        values,
+        tuple(findings),
+        grid.other_names,
+        cells.faults,
+        {name: tuple(signs) for name, signs in cells.signs.items()},
+        grid.closes,
+    )
 
 
-def _read_days(table: CsvTable, problems: ProblemList) -> list[str]:
-    """Return the date of every row; each must be later than the one before."""
-    days = [line.split(",", 1)[0].strip().strip('"') for line in table.rows]
-    if not days:
-        message = "there are no rows below the header (add closes, oldest first)"
-        problems.add(table.header_problem(0, message))
-        return days
-    for row, day in enumerate(days):
-        if parse_date(day) is None:
-            problems.add(table.problem(row, 0, f"{quoted(day)} is not a date (write YYYY-MM-DD)"))
-    if problems.count:
-        return days
-    wrong = [row for row in range(1, len(days)) if days[row] <= days[row - 1]]
-    if len(wrong) == len(days) - 1 > 1 and len(set(days)) == len(days):
-        message = f"the rows are newest first, {days[0]} down to {days[-1]} (reverse their order)"
-        problems.add(table.problem(0, 0, message))
-        return days
-    first_line = {day: table.line_numbers[row] for row, day in reversed(list(enumerate(days)))}
-    for row in wrong:
-        day = days[row]
-        if first_line[day] != table.line_numbers[row]:
-            message = f"{day} is also in line {first_line[day]} (keep one row per day)"
-        else:
-            message = f"{day} comes after {days[row - 1]} (sort the rows, oldest first)"
-        problems.add(table.problem(row, 0, message))
-    return days
-
-
-def _shape_findings(
-    table: CsvTable, kind: str, days: list[str], end: int, as_of: date
-) -> list[Finding]:
-    findings = []
+def _shape_findings(grid: DailyGrid, kind: str, end: int, as_of: date) -> Iterator[Finding]:
+    table, days = grid.table, grid.days
     if end == 0:
         message = f"the first row is of {days[0]}, after as_of {as_of} (add earlier closes)"
         raise MarketDataError([table.problem(0, 0, message)])
     if end < len(days):
-        findings.append(
-            Finding(
-                f"{kind}_rows_after_as_of",
-                Severity.INFO,
-                f"{table.source}: {len(days) - end} rows after {as_of} are not used",
-            )
-        )
+        message = f"{table.source}: {len(days) - end} rows after {as_of} are not used"
+        yield Finding(f"{kind}_rows_after_as_of", Severity.INFO, message)
     if not table.is_terminated:
-        findings.append(
-            Finding(
-                f"{kind}_file_unterminated",
-                Severity.WARNING,
-                f"{table.source}:{table.line_numbers[-1]}: the last line has no line end; the"
-                " file may have been cut off",
-                "check the last row, and end it with a line break",
-            )
+        yield Finding(
+            f"{kind}_file_unterminated",
+            Severity.WARNING,
+            f"{table.source}:{max(table.line_numbers)}: the last line has no line end; the"
+            " file may have been cut off",
+            "check the last row, and end it with a line break",
         )
-    return findings
 
 
-def _read_values(table: CsvTable, begin: int, end: int, places: list[int]) -> FloatArray:
-    """Turn cells into numbers, fast where a row is plain; NaN where a cell is not a number.
+class _Cells:
+    """The cells of a grid as numbers: NaN where a cell is not a price."""
 
-    `_reread_suspects` checks the cells that look odd.
-    """
-    if not places:
-        return np.empty((end - begin, 0))
-    rows = table.rows[begin:end]
-    if len(places) == 1:
-        place = places[0]
-        return np.array([[_number_or_nan(line.split(",")[place])] for line in rows])
-    take = itemgetter(*places)
-    numbers: list[Sequence[float]] = []
-    for line in rows:
-        cells = take(line.split(","))
-        try:
-            numbers.append(list(map(float, cells)))
-        except ValueError:
-            numbers.append([_number_or_nan(cell) for cell in cells])
-    return np.array(numbers, dtype=np.float64).reshape(len(rows), len(places))
+    def __init__(self, grid: DailyGrid, columns: tuple[str, ...], begin: int, end: int) -> None:
+        self._grid = grid
+        self._columns = columns
+        self._days = range(begin, end)
+        names = list(grid.column_of)
+        self._picks = [(names.index(name), grid.column_of[name]) for name in columns]
+        self._mark: DecimalMark = "."
+        self._problems: list[tuple[FileProblem, str]] = []
+        self.faults: dict[str, CellFaults] = {}
+        self.signs: dict[str, dict[str, None]] = {}
 
+    def read(self) -> FloatArray:
+        """Return the values, shape (n_days, n_columns)."""
+        if not self._columns:
+            return np.empty((len(self._days), 0))
+        problems = ProblemList(self._grid.table.source)
+        self._mark = read_decimal_mark(self._grid.table, self._marked_cells(), problems)
+        problems.refuse_if_any(MarketDataError)
+        fast = _float_or_nan if self._mark == "." else _never
+        values = np.array(
+            [[fast(cell) for cell in self._texts(day)] for day in self._days], dtype=np.float64
+        )
+        self._reread_suspects(values)
+        return values
 
-def _number_or_nan(cell: str) -> float:
-    number = parse_number(cell.strip().strip('"'))
-    return float("nan") if number is None else number
+    def _texts(self, day: int) -> list[str]:
+        """Return the cells of a day as they are written; empty where there is none."""
+        table, row_of = self._grid.table, self._grid.row_of
+        if row_of is None:
+            cells = table.raw_cells(day)
+            return [cells[place] for _, place in self._picks]
+        rows = row_of[day]
+        return [
+            "" if rows[index] < 0 else table.raw_cells(rows[index])[place]
+            for index, place in self._picks
+        ]
 
+    def _marked_cells(self) -> Iterator[tuple[int, int, str]]:
+        """Yield place and text of every cell."""
+        for day in self._days:
+            for name, cell in zip(self._columns, self._texts(day), strict=True):
+                place = self._grid.place(day, name)
+                if place is not None:
+                    yield (*place, cell_text(cell))
 
-def _reread_suspects(
-    table: CsvTable, kind: str, begin: int, values: FloatArray, places: list[int]
-) -> list[Finding]:
-    """Read every implausible cell again; set the unusable ones to NaN, in place."""
-    with np.errstate(invalid="ignore"):
-        suspect = ~((values > 0) & (values <= limits.PRICE_MAX))
-    for row in _rows_with_lenient_numbers(table, begin, begin + len(values)):
-        suspect[row - begin] = True
-    problems: list[tuple[FileProblem, str]] = []
-    for offset, index in np.argwhere(suspect):
-        row, place = begin + int(offset), places[index]
-        cell = table.rows[row].split(",")[place].strip().strip('"')
-        number = parse_number(cell)
+    def _reread_suspects(self, values: FloatArray) -> None:
+        """Read every implausible cell again; set the unusable ones to NaN, in place."""
+        with np.errstate(invalid="ignore"):
+            suspect = ~((values > 0) & (values <= limits.PRICE_MAX))
+        lines = self._grid.table.rows
+        for offset, day in enumerate(self._days):
+            # `float` reads 1_000 and digits of other scripts, which are no numbers here.
+            if self._grid.row_of is not None or "_" in lines[day] or not lines[day].isascii():
+                suspect[offset] = True
+            if suspect[offset].any():
+                cells = self._texts(day)
+                for index in np.flatnonzero(suspect[offset]):
+                    values[offset, index] = self._careful(day, self._columns[index], cells[index])
+
+    def _careful(self, day: int, name: str, raw: str) -> float:
+        """Return a cell's number, or NaN with its problem."""
+        text = cell_text(raw)
+        if not text:
+            return float("nan")
+        number = parse_number(text) if self._mark == "." else None
+        amount = split_amount(text)
+        if number is None and amount is not None:
+            number = amount.value(self._mark)
         if number is not None and 0 < number <= limits.PRICE_MAX:
-            values[offset, index] = number
-            continue
-        values[offset, index] = np.nan
-        if cell:
-            message = _cell_message(table.header[place], cell, number)
-            problems.append((table.problem(row, place, message), table.header[place]))
-    return _cell_findings(table, kind, problems)
+            if amount is not None and amount.sign:
+                self.signs.setdefault(name, {})[amount.sign] = None
+            return number
+        place = self._grid.place(day, name)
+        assert place is not None, "a cell that does not exist is empty"
+        problem = self._grid.table.problem(*place, _cell_message(name, text, number, self._mark))
+        self._problems.append((problem, name))
+        faults = self.faults.get(name, CellFaults(problem, 0))
+        self.faults[name] = CellFaults(faults.first, faults.count + 1)
+        return float("nan")
+
+    def findings(self, kind: str) -> Iterator[Finding]:
+        """Yield a finding per unusable cell."""
+        yield from _cell_findings(self._grid.table, kind, self._problems)
+
+    def notes(self) -> tuple[str, ...]:
+        """Return how the numbers were read, where that is not our way."""
+        signs = sorted({sign for signs in self.signs.values() for sign in signs})
+        return (
+            *(["decimal commas"] if self._mark == "," else []),
+            *([f"the signs {' '.join(signs)} at numbers"] if signs else []),
+        )
 
 
-def _rows_with_lenient_numbers(table: CsvTable, begin: int, end: int) -> list[int]:
-    """Return rows that `float` may have read too leniently: 1_000, digits of other scripts."""
-    return [
-        row for row in range(begin, end) if "_" in table.rows[row] or not table.rows[row].isascii()
-    ]
+def _float_or_nan(cell: str) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        return float("nan")
 
 
-def _cell_message(column: str, cell: str, number: float | None) -> str:
+def _never(_cell: str) -> float:
+    """Return NaN: no cell is read fast where 1.234 has another meaning than for `float`."""
+    return float("nan")
+
+
+def _cell_message(column: str, cell: str, number: float | None, mark: DecimalMark) -> str:
     if number is None:
-        what = "is not a number"
+        advice = number_advice(cell) if mark == "." else "numbers here have a decimal comma"
+        what = f"is not a number ({advice})" if advice else "is not a number"
     elif number == 0:
         what = "is zero"
     elif number < 0:
@@ -279,23 +326,15 @@ def _cell_message(column: str, cell: str, number: float | None) -> str:
 
 def _cell_findings(
     table: CsvTable, kind: str, problems: list[tuple[FileProblem, str]]
-) -> list[Finding]:
+) -> Iterator[Finding]:
     action = f"fix the cell in {table.source}, or leave it empty"
-    findings = [
-        Finding(
-            f"{kind}_invalid",
-            Severity.WARNING,
-            str(problem),
-            action,
-            column if kind == "price" else None,
-        )
-        for problem, column in problems[: limits.FINDINGS_PER_FILE_MAX]
-    ]
-    hidden = len(problems) - len(findings)
-    if hidden:
+    for problem, column in problems[: limits.FINDINGS_PER_FILE_MAX]:
+        security = column if kind == "price" else None
+        yield Finding(f"{kind}_invalid", Severity.WARNING, str(problem), action, security)
+    hidden = len(problems) - limits.FINDINGS_PER_FILE_MAX
+    if hidden > 0:
         message = f"{table.source}: and {hidden} more unusable cells"
-        findings.append(Finding(f"{kind}_invalid", Severity.WARNING, message, action))
-    return findings
+        yield Finding(f"{kind}_invalid", Severity.WARNING, message, action)
 
 
 # --- splits --------------------------------------------------------------------------------
@@ -328,8 +367,9 @@ def read_splits(path: Path, as_of: date) -> tuple[Split, ...]:
     problems.refuse_if_any(MarketDataError)
     splits = []
     first_lines: dict[tuple[str, date], int] = {}
-    for row, line in enumerate(table.rows):
-        split = _read_split(table, row, line, problems)
+    days, _ = read_dates(table, table.header.index("date"), problems)
+    for row, on in enumerate(days):
+        split = _read_split(table, row, on, problems)
         if split is None:
             continue
         first = first_lines.setdefault((split.security, split.on), split.line)
@@ -383,16 +423,12 @@ def _move_at(closes: FloatArray, row: int) -> float | None:
     return float(after[0] / before[-1]) if before.size and after.size else None
 
 
-def _read_split(table: CsvTable, row: int, line: str, problems: ProblemList) -> Split | None:
-    cells = dict(zip(table.header, cells_of(line), strict=True))
+def _read_split(table: CsvTable, row: int, on: date | None, problems: ProblemList) -> Split | None:
+    cells = dict(zip(table.header, table.cells(row), strict=True))
     at = {name: column for column, name in enumerate(table.header)}
-    on = parse_date(cells["date"])
     new, _, old = cells["ratio"].partition(":")
     parts = parse_number(new), parse_number(old or "1")
     ratio = parts[0] / parts[1] if parts[0] and parts[1] else 0.0
-    if on is None:
-        message = f"{quoted(cells['date'])} is not a date (write YYYY-MM-DD)"
-        problems.add(table.problem(row, at["date"], message))
     if not limits.SECURITY_ID.fullmatch(cells["security"]):
         message = f"{quoted(cells['security'])} is not a security id"
         problems.add(table.problem(row, at["security"], message))

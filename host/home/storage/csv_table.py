@@ -1,19 +1,29 @@
 """CSV tables that a person edits: limits first, then cells with their line and column.
 
-The dialect is plain: UTF-8, a header line, commas, `#` comment lines, points in numbers. Quotes,
-byte order marks and carriage returns, as spreadsheets add them, are accepted.
+The dialect is plain: UTF-8, a header line, commas, `#` comment lines, points in numbers. What
+spreadsheets write is read as well: semicolons or tabs between cells, quotes, byte order marks,
+carriage returns, a first line `sep=;`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from host.home.storage.atomic_file import NotRegularFileError, open_file
+from host.home.storage.locale_values import (
+    Amount,
+    DecimalMark,
+    date_column,
+    date_readings,
+    decimal_mark,
+    number_advice,
+    split_amount,
+)
 from host.home.storage.problems import FileProblem
 from host.limits import CELL_LENGTH_MAX, COLUMNS_MAX, PROBLEMS_SHOWN_MAX
 
@@ -21,6 +31,11 @@ if TYPE_CHECKING:
     from host.home.storage.problems import FileRefusedError
 
 NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+DELIMITERS = ",;\t"
+DELIMITER_LINE = re.compile(r"sep=([,;\t])\s*", re.IGNORECASE)
+"""The first line with which a spreadsheet says what separates its cells."""
+QUOTED_CELL = re.compile(r'\s*+"(?:[^"]|"")*+"\s*+')
+QUOTED_TEXT = re.compile(r'"[^"]*+"')
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 ISO_DATE_LENGTH = 10
 
@@ -44,6 +59,8 @@ class CsvTable:
         Of each row, from 1.
     is_terminated : bool
         Whether the last line has a line end; without one the file may have been cut off.
+    delimiter : str
+        The character between cells.
     """
 
     source: str
@@ -53,15 +70,24 @@ class CsvTable:
     rows: list[str]
     line_numbers: list[int]
     is_terminated: bool = True
+    delimiter: str = ","
+
+    def cells(self, row: int) -> list[str]:
+        """Return the cells of a row without surrounding blanks and quotes."""
+        return cells_of(self.rows[row], self.delimiter)
+
+    def raw_cells(self, row: int) -> list[str]:
+        """Return the cells of a row as they are written."""
+        return split_cells(self.rows[row], self.delimiter)
 
     def problem(self, row: int, column: int, message: str) -> FileProblem:
         """Return a problem with a cell; row and column count from 0."""
-        place = cell_column(self.rows[row], column)
+        place = cell_column(self.rows[row], column, self.delimiter)
         return FileProblem(self.source, self.line_numbers[row], place, message)
 
     def header_problem(self, column: int, message: str) -> FileProblem:
         """Return a problem with the name of a column, counted from 0."""
-        place = cell_column(self.header_text, column)
+        place = cell_column(self.header_text, column, self.delimiter)
         return FileProblem(self.source, self.header_line, place, message)
 
 
@@ -120,11 +146,15 @@ def parse_table(data: bytes, source: str, rows_max: int, error: type[FileRefused
     lines = text.split("\n")
     is_terminated = lines[-1] == ""
     header_line, rows, numbers = 0, [], []
-    header = ""
+    header, delimiter = "", ""
     for number, line in enumerate(lines, 1):
         if not line or line[0] == "#" or line.isspace():
             continue
         if not header_line:
+            declared = DELIMITER_LINE.fullmatch(line)
+            if declared and not delimiter:
+                delimiter = declared[1]
+                continue
             header_line, header = number, line
             continue
         rows.append(line)
@@ -135,21 +165,53 @@ def parse_table(data: bytes, source: str, rows_max: int, error: type[FileRefused
     if len(rows) > rows_max:
         message = f"more than {rows_max:,} rows (keep the newest ones)"
         raise error([FileProblem(source, numbers[rows_max], 1, message)])
-    table = CsvTable(
-        source, tuple(cells_of(header)), header, header_line, rows, numbers, is_terminated
-    )
-    _check_header(table, error)
+    delimiter = delimiter or _delimiter_of(header)
+    names = tuple(cells_of(header, delimiter))
+    table = CsvTable(source, names, header, header_line, rows, numbers, is_terminated, delimiter)
+    if len(names) > COLUMNS_MAX:
+        message = f"{len(names):,} columns, at most {COLUMNS_MAX:,} (split the file)"
+        raise error([table.header_problem(COLUMNS_MAX, message)])
     return table
 
 
-def cells_of(line: str) -> list[str]:
+def _delimiter_of(header: str) -> str:
+    """Return what separates the names of a header: what stands there most often, else a comma."""
+    outside = QUOTED_TEXT.sub("", header)
+    return max(DELIMITERS, key=outside.count)
+
+
+def cells_of(line: str, delimiter: str = ",") -> list[str]:
     """Return the cells of a line without surrounding blanks and quotes."""
-    return [cell.strip().strip('"') for cell in line.split(",")]
+    return [cell_text(cell) for cell in split_cells(line, delimiter)]
 
 
-def cell_column(line: str, index: int) -> int:
+def cell_text(cell: str) -> str:
+    """Return the content of a cell, without surrounding blanks and quotes."""
+    return cell.strip().strip('"').strip()
+
+
+def split_cells(line: str, delimiter: str) -> list[str]:
+    """Return the cells of a line as they are written; a delimiter inside quotes is part of one."""
+    if '"' not in line:
+        return line.split(delimiter)
+    cells = []
+    begin = 0
+    while True:
+        match = QUOTED_CELL.match(line, begin)
+        end = match.end() if match else begin
+        if match is None or line[end : end + 1] not in ("", delimiter):
+            # Not a quoted cell, or one with text behind its quotes: it ends at the next delimiter.
+            end = line.find(delimiter, begin)
+            end = len(line) if end < 0 else end
+        cells.append(line[begin:end])
+        if end >= len(line):
+            return cells
+        begin = end + 1
+
+
+def cell_column(line: str, index: int, delimiter: str = ",") -> int:
     """Return the column of the text, from 1, at which a cell's content begins."""
-    cells = line.split(",")
+    cells = split_cells(line, delimiter)
     begin = sum(len(cell) + 1 for cell in cells[:index])
     cell = cells[index] if index < len(cells) else ""
     return min(begin + len(cell) - len(cell.lstrip()), len(line)) + 1
@@ -173,6 +235,15 @@ def parse_number(text: str) -> float | None:
     return value if abs(value) != float("inf") else None
 
 
+def read_number(text: str, mark: DecimalMark) -> float | None:
+    """Return a number with this decimal mark, also with thousands separators; None for others."""
+    number = parse_number(text) if mark == "." else None
+    if number is not None:
+        return number
+    amount = split_amount(text)
+    return amount.value(mark) if amount is not None and not amount.sign else None
+
+
 def quoted(text: str) -> str:
     """Return a cell in quotes for a message, cut to a bounded length."""
     return repr(text if len(text) <= CELL_LENGTH_MAX else text[: CELL_LENGTH_MAX - 3] + "...")
@@ -180,19 +251,107 @@ def quoted(text: str) -> str:
 
 def check_cell_counts(table: CsvTable, problems: ProblemList) -> None:
     """Report every row whose number of cells differs from the header's."""
-    commas = len(table.header) - 1
+    delimiter, needed = table.delimiter, len(table.header)
     for row, line in enumerate(table.rows):
-        if line.count(",") == commas:
+        n_cells = len(split_cells(line, delimiter)) if '"' in line else line.count(delimiter) + 1
+        if n_cells == needed:
             continue
-        n_cells = line.count(",") + 1
-        what = f"{n_cells} cells where the header has {commas + 1}"
-        if row == len(table.rows) - 1 and not table.is_terminated:
-            advice = "the file ends here without a line end: restore the file, or delete the row"
-        elif ";" in line:
-            advice = "separate cells by commas, and use a point in numbers"
-        else:
-            advice = "for an unknown value leave a cell empty, with both commas"
-        problems.add(table.problem(row, min(n_cells, commas + 1) - 1, f"{what} ({advice})"))
+        what = f"{n_cells} cells where the header has {needed}"
+        advice = _count_advice(table, row, n_cells)
+        problems.add(table.problem(row, min(n_cells, needed) - 1, f"{what} ({advice})"))
+
+
+def _count_advice(table: CsvTable, row: int, n_cells: int) -> str:
+    needed, line = len(table.header), table.rows[row]
+    if row == len(table.rows) - 1 and not table.is_terminated:
+        return "the file ends here without a line end: restore the file, or delete the row"
+    if table.delimiter == "," and ";" in line:
+        return "separate all cells of the file by the same character"
+    if table.delimiter == "," and n_cells == 2 * needed - 1:
+        # Every number fell into two cells: a decimal comma.
+        first = ".".join(cells_of(line)[1:3])
+        return f"write numbers with a point, as {first[:CELL_LENGTH_MAX]}"
+    if n_cells > needed:
+        return "delete what is too much; a number with a comma in it needs quotes"
+    return "for an unknown value leave a cell empty, with both commas"
+
+
+def read_dates(table: CsvTable, place: int, problems: ProblemList) -> tuple[list[date | None], str]:
+    """Read a column of dates, which may be written as 05.06.2019 and in other ways.
+
+    Returns
+    -------
+    days : list of date or None
+        Per row; None, and a problem, where there is no date or one with two meanings.
+    note : str
+        An example of a date that is not written as 2019-06-05; else empty.
+    """
+    texts = _column_texts(table, place)
+    distinct = list(dict.fromkeys(texts))
+    plain = [parse_date(text) for text in distinct]
+    readings = date_column(distinct) if None in plain else plain
+    if readings is None:
+        row = next(row for row, text in enumerate(texts) if len(date_readings(text)) > 1)
+        first, second = date_readings(texts[row])
+        message = (
+            f"{quoted(texts[row])} can be {first} or {second}, and no other row decides"
+            " (write all dates as YYYY-MM-DD)"
+        )
+        problems.add(table.problem(row, place, message))
+        return [None] * len(texts), ""
+    day_of = dict(zip(distinct, readings, strict=True))
+    for row, text in enumerate(texts):
+        if day_of[text] is None:
+            message = f"{quoted(text)} is not a date (write YYYY-MM-DD)"
+            problems.add(table.problem(row, place, message))
+    odd = next((text for text, day in zip(distinct, plain, strict=True) if day is None), None)
+    note = "" if odd is None else f"dates such as {odd} for {day_of[odd]}"
+    return [day_of[text] for text in texts], note
+
+
+def _column_texts(table: CsvTable, place: int) -> list[str]:
+    delimiter = table.delimiter
+    return [
+        cell_text(
+            # Of most tables it is the first cell, and nothing behind it needs splitting.
+            line.split(delimiter, 1)[0]
+            if place == 0 and '"' not in line
+            else split_cells(line, delimiter)[place]
+        )
+        for line in table.rows
+    ]
+
+
+def read_decimal_mark(
+    table: CsvTable, cells: Iterable[tuple[int, int, str]], problems: ProblemList
+) -> DecimalMark:
+    """Return the decimal mark of numbers; a problem where they have two meanings.
+
+    Parameters
+    ----------
+    table : CsvTable
+    cells : iterable of (row, column, text)
+        The numbers, as many as there are.
+    problems : ProblemList
+    """
+    if table.delimiter == "," and not any('"' in line for line in table.rows):
+        # No comma can be inside a cell, and a point is what we ask for.
+        return "."
+    places: dict[str, tuple[int, int]] = {}
+    for row, column, text in cells:
+        places.setdefault(text, (row, column))
+    mark = decimal_mark(places, table.delimiter)
+    if not isinstance(mark, Amount):
+        return mark
+    text, place = next(
+        (text, place) for text, place in places.items() if split_amount(text) == mark
+    )
+    message = (
+        f"{quoted(text)} has two meanings: {number_advice(text)}"
+        " (in the whole file no thousands separators, and a point for decimals)"
+    )
+    problems.add(table.problem(*place, message))
+    return "."
 
 
 def require_columns(
@@ -200,6 +359,8 @@ def require_columns(
 ) -> None:
     """Check the header of a table with fixed columns, in any order."""
     problems = ProblemList(table.source)
+    _check_names(table, problems)
+    problems.refuse_if_any(error)
     allowed = ", ".join([*needed, *(f"[{name}]" for name in optional)])
     for column, name in enumerate(table.header):
         if name not in needed and name not in optional:
@@ -262,14 +423,8 @@ def _decode(data: bytes, source: str, error: type[FileRefusedError]) -> str:
     return text
 
 
-def _check_header(table: CsvTable, error: type[FileRefusedError]) -> None:
-    problems = ProblemList(table.source)
-    if len(table.header) > COLUMNS_MAX:
-        message = f"{len(table.header):,} columns, at most {COLUMNS_MAX:,} (split the file)"
-        raise error([table.header_problem(COLUMNS_MAX, message)])
-    if len(table.header) == 1 and re.search(r"[;\t]", table.header[0]):
-        message = "only one column (separate cells by commas, not by semicolons or tabs)"
-        raise error([table.header_problem(0, message)])
+def _check_names(table: CsvTable, problems: ProblemList) -> None:
+    """Report columns without a name, with a long one, or with the name of another one."""
     first_at: dict[str, int] = {}
     for column, name in enumerate(table.header):
         if len(name) > CELL_LENGTH_MAX:
@@ -282,4 +437,3 @@ def _check_header(table: CsvTable, error: type[FileRefusedError]) -> None:
             message = f"the column {quoted(name)} is there twice (keep one of them)"
             problems.add(table.header_problem(column, message))
         first_at.setdefault(name, column)
-    problems.refuse_if_any(error)
