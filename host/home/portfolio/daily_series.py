@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from host.errors import UsageError, did_you_mean
-from host.home.portfolio.market_data import adjust_for_splits, read_prices, read_rates, read_splits
+from host.home.portfolio.market_data import adjust_for_splits, read_splits
 from host.home.portfolio.portfolio_file import read_portfolio
+from host.home.portfolio.portfolio_prices import (
+    missing_column,
+    read_portfolio_prices,
+    read_portfolio_rates,
+)
 from host.home.portfolio.snapshot import currencies_in_use, take_snapshot
 from host.home.storage.problems import PortfolioFileError
 from planner_core.market.prices import (
@@ -134,19 +139,19 @@ def _read_series(
     tables = portfolio.tables
     if name in tables.securities:
         security = tables.securities[name]
-        prices = read_prices(home.prices_file, (name,), portfolio.as_of)
+        prices = read_portfolio_prices(home, portfolio, (name,))
         adjusted, _ = adjust_for_splits(
             prices, read_splits(home.corporate_actions_file, portfolio.as_of)
         )
         unit = security.price_unit or security.currency
         if not prices.columns:
-            raise UsageError(f"{prices.source} has no column {name} (add it, with closes)")
+            raise UsageError(f"{missing_column(prices, name)} (add it, with closes)")
         written = prices.series(name)
         return DailySeries(name, bucket_id, False, unit, prices.dates, written, adjusted[:, 0])
     if name in currencies_in_use(portfolio):
-        rates = read_rates(home.fx_file, (name,), portfolio.as_of)
+        rates = read_portfolio_rates(home, portfolio, (name,))
         if not rates.columns:
-            raise UsageError(f"{rates.source} has no column {name} (add it, with rates)")
+            raise UsageError(f"{missing_column(rates, name)} (add it, with rates)")
         values = rates.series(name)
         unit = f"{tables.base_currency} per {name}"
         return DailySeries(name, bucket_id, True, unit, rates.dates, values, values)

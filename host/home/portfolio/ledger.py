@@ -12,23 +12,25 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from host import limits
+from host.home.portfolio.market_layouts import matches
 from host.home.portfolio.portfolio_file import PortfolioFile, read_portfolio
 from host.home.storage.atomic_file import may_exist
 from host.home.storage.csv_table import (
     CsvTable,
     ProblemList,
-    cells_of,
     check_cell_counts,
-    parse_date,
-    parse_number,
     quoted,
+    read_dates,
+    read_decimal_mark,
+    read_number,
     read_table,
     require_columns,
 )
+from host.home.storage.locale_values import number_advice
 from host.home.storage.problems import LedgerError, PortfolioFileError
 from planner_core.model.records import Finding, LedgerStatus, Severity, Side, Trade
 
@@ -36,9 +38,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from host.home.home import Home
+    from host.home.storage.locale_values import DecimalMark
 
 NEEDED = ("date", "security", "side", "quantity", "price")
 OPTIONAL = ("fx_rate",)
+NUMBERS = ("quantity", "price", "fx_rate")
+SIDES = {
+    **dict.fromkeys(("buy", "b", "bought", "bot", "purchase", "kauf"), "buy"),
+    **dict.fromkeys(("sell", "s", "sold", "sld", "sale", "verkauf"), "sell"),
+}
+"""Sides as brokers write them, in small letters."""
 
 RateOn = Callable[[str, datetime.date], float | None]
 """Base units per 1 unit of a security's trade currency on a day; None where unknown."""
@@ -101,14 +110,25 @@ def _findings_of(error: LedgerError) -> tuple[Finding, ...]:
 def _read_trades(
     table: CsvTable, price_divisors: Mapping[str, float], rate_on: RateOn
 ) -> list[Trade]:
+    table = replace(table, header=tuple(name.lower() for name in table.header))
     require_columns(table, NEEDED, OPTIONAL, LedgerError)
     problems = ProblemList(table.source)
     check_cell_counts(table, problems)
     problems.refuse_if_any(LedgerError)
+    cells = [table.cells(row) for row in range(len(table.rows))]
+    at = table.header.index
+    names = matches(tuple(price_divisors), [row[at("security")] for row in cells])
+    own_names = {written: name for name, written in names.items()}
+    days, _ = read_dates(table, at("date"), problems)
+    places = [at(name) for name in NUMBERS if name in table.header]
+    numbers = ((row, place, cells[row][place]) for row in range(len(cells)) for place in places)
+    mark = read_decimal_mark(table, numbers, problems)
     trades = []
-    for row, line in enumerate(table.rows):
-        reader = _RowReader(table, row, cells_of(line), problems)
-        trade = _read_trade(reader, price_divisors, rate_on)
+    for row, on in enumerate(days):
+        reader = _RowReader(table, row, cells[row], problems, mark)
+        written = reader.text("security")
+        security = own_names.get(written, written)
+        trade = _read_trade(reader, on, security, price_divisors, rate_on)
         if trade is not None:
             trades.append(trade)
     problems.refuse_if_any(LedgerError)
@@ -118,7 +138,15 @@ def _read_trades(
 class _RowReader:
     """One row; its cells are read by name, and their problems are collected."""
 
-    def __init__(self, table: CsvTable, row: int, cells: list[str], problems: ProblemList) -> None:
+    def __init__(
+        self,
+        table: CsvTable,
+        row: int,
+        cells: list[str],
+        problems: ProblemList,
+        mark: DecimalMark,
+    ) -> None:
+        self._mark: DecimalMark = mark
         self._table = table
         self._row = row
         self._cells = cells
@@ -138,20 +166,25 @@ class _RowReader:
     def positive(self, name: str, limit: float) -> float | None:
         """Return a positive number, reporting anything else."""
         text = self.text(name)
-        number = parse_number(text)
+        number = read_number(text, self._mark)
         if number is None or not 0 < number <= limit:
-            self.refuse(name, f"{name}: {quoted(text)} is not a number above 0 and up to {limit:g}")
+            advice = number_advice(text) if number is None else ""
+            hint = f" ({advice})" if advice else ""
+            what = f"is not a number above 0 and up to {limit:g}{hint}"
+            self.refuse(name, f"{name}: {quoted(text)} {what}")
             return None
         return number
 
 
 def _read_trade(
-    reader: _RowReader, price_divisors: Mapping[str, float], rate_on: RateOn
+    reader: _RowReader,
+    on: datetime.date | None,
+    security: str,
+    price_divisors: Mapping[str, float],
+    rate_on: RateOn,
 ) -> Trade | None:
-    on, security = parse_date(reader.text("date")), reader.text("security")
-    side = reader.text("side").lower()
-    if on is None:
-        reader.refuse("date", f"{quoted(reader.text('date'))} is not a date (write YYYY-MM-DD)")
+    """Return the trade of a row; None, with its problems, where it has any."""
+    side = SIDES.get(reader.text("side").lower(), "")
     if not limits.SECURITY_ID.fullmatch(security):
         reader.refuse("security", f"{quoted(security)} is not a security id")
     if side not in ("buy", "sell"):

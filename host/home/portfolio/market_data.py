@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from planner_core.model.arrays import DateArray, FloatArray
 
 FINDING_LENGTH_MAX = 600
+WITNESS_ROWS = 5
 RATE_AGE_DAYS_MAX = 7
 """A purchase uses the exchange rate of its day, or of the last market day before it."""
 
@@ -79,6 +80,10 @@ class DailyTable:
         The currency signs and codes in the cells of a column.
     closes : {"price", "total_return"}, optional
         What the file says about its closes; None: nothing.
+    is_long : bool
+        The file has a row per day and name.
+    witnesses : mapping of str to float
+        The last rates of currencies that are not needed.
     """
 
     source: str
@@ -90,6 +95,16 @@ class DailyTable:
     faults: Mapping[str, CellFaults] = field(default_factory=dict)
     signs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     closes: Closes | None = None
+    is_long: bool = False
+    witnesses: Mapping[str, float] = field(default_factory=dict)
+
+    def last_values(self) -> dict[str, float]:
+        """Return the last value of each column that has one."""
+        return {
+            name: float(values[-1])
+            for name in self.columns
+            if len(values := self.series(name)[~np.isnan(self.series(name))])
+        }
 
     def series(self, column: str) -> FloatArray:
         """Return one column, shape (n_days,)."""
@@ -147,10 +162,21 @@ def read_prices(
     return _read_daily(table, "price", request, as_of, rows_max)
 
 
-def read_rates(path: Path, currencies: Sequence[str], as_of: date) -> DailyTable:
-    """Read exchange rates, base units per 1 unit of the currency; see `read_prices`."""
+def read_rates(
+    path: Path, currencies: Sequence[str], as_of: date, witnesses: Sequence[str] = ()
+) -> DailyTable:
+    """Read exchange rates, base units per 1 unit of the currency; see `read_prices`.
+
+    Of `witnesses`, currencies that are not needed, only the last rate is read.
+    """
     table = read_table(path, limits.FX_BYTES_MAX, limits.LONG_ROWS_MAX, MarketDataError)
-    return _read_daily(table, "fx", Request(currencies, "currency"), as_of, None)
+    rates = _read_daily(table, "fx", Request(currencies, "currency"), as_of, None)
+    others = set(rates.other_columns)
+    names = [name for name in witnesses if name in others and table.header.count(name) <= 1]
+    if not names:
+        return rates
+    last = _read_daily(table, "fx", Request(names, "currency"), as_of, WITNESS_ROWS)
+    return replace(rates, witnesses=last.last_values())
 
 
 def _read_daily(
@@ -182,6 +208,7 @@ def _read_daily(
         cells.faults,
         {name: tuple(signs) for name, signs in cells.signs.items()},
         grid.closes,
+        grid.row_of is not None,
     )
 
 

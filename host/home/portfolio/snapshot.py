@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,11 +16,15 @@ from host.home.portfolio.ledger import read_ledger, read_related_trades
 from host.home.portfolio.market_data import (
     DailyTable,
     adjust_for_splits,
-    read_prices,
-    read_rates,
     read_splits,
 )
 from host.home.portfolio.portfolio_file import PortfolioFile, read_portfolio
+from host.home.portfolio.portfolio_prices import (
+    missing_column,
+    pair_column,
+    read_portfolio_prices,
+    read_portfolio_rates,
+)
 from host.home.storage.problems import FileProblem, MarketDataError
 from planner_core.model.context import PlanningContext
 from planner_core.model.records import (
@@ -80,7 +84,7 @@ def take_snapshot(
     portfolio = read_portfolio(home.portfolio_file(bucket_id), as_of, now)
     securities = portfolio.tables.securities
     rows = history_days + ROWS_BEYOND_HISTORY
-    prices = read_prices(home.prices_file, tuple(securities), portfolio.as_of, rows)
+    prices = read_portfolio_prices(home, portfolio, tuple(securities), rows)
     rates = _read_rates(home, portfolio)
     splits = read_splits(home.corporate_actions_file, portfolio.as_of)
     adjusted, split_findings = adjust_for_splits(prices, splits)
@@ -209,30 +213,40 @@ class _Reader:
         for column, (security, table) in enumerate(self.portfolio.tables.securities.items()):
             if not table.lots or not np.all(np.isnan(closes[:, column])):
                 continue
-            if security in prices.columns:
+            faults = prices.faults.get(security)
+            if security not in prices.columns:
+                what = f"{security} is held, but {missing_column(prices, security)}"
+                self._refuse(("securities", security), f"{what} (add it, with closes)")
+            elif faults is not None:
+                # The cause is in the table: show the first cell, not the portfolio's line.
+                message = f"no usable close of {security}, which is held: {faults.first.message}"
+                if faults.count > 1:
+                    message += f", and {faults.count - 1} more cells"
+                self.problems.append(replace(faults.first, message=message))
+            else:
                 what = f"no usable close of {security}, which is held ({prices.source})"
                 self._refuse(("securities", security), f"{what}: add closes up to as_of")
-            else:
-                what = f"{security} is held, but {prices.source} has no column {security}"
-                self._refuse(("securities", security), f"{what} (add it, with closes)")
 
     def _check_currencies(self, home: Home) -> None:
         """Report currencies without a rate: a missing rate is never taken as 1."""
         columns = self.rates.columns if self.rates is not None else ()
+        others = self.rates.other_columns if self.rates is not None else ()
         base = self.portfolio.tables.base_currency
         for security, table in self.portfolio.tables.securities.items():
             if table.currency not in (base, *columns):
+                cure = pair_column(table.currency, base, others)
                 self._refuse(
                     ("securities", security, "currency"),
                     f"{security} is quoted in {table.currency}, but {home.fx_file} has no column"
-                    f" {table.currency} (add it: {base} per 1 {table.currency})",
+                    f" {table.currency} ({cure or f'add it: {base} per 1 {table.currency}'})",
                 )
         for currency in self.portfolio.tables.cash:
             if currency not in (base, *columns):
+                cure = pair_column(currency, base, others)
                 self._refuse(
                     ("cash", currency),
                     f"cash in {currency}, but {home.fx_file} has no column {currency}"
-                    f" (add it: {base} per 1 {currency})",
+                    f" ({cure or f'add it: {base} per 1 {currency}'})",
                 )
 
     def _rate_on(self, currency: str, day: datetime.date) -> float | None:
@@ -252,7 +266,7 @@ def _read_rates(home: Home, portfolio: PortfolioFile) -> DailyTable | None:
     foreign = currencies_in_use(portfolio)
     if not foreign:
         return None
-    rates = read_rates(home.fx_file, (*foreign, base), portfolio.as_of)
+    rates = read_portfolio_rates(home, portfolio, (*foreign, base))
     if base in rates.columns:
         own = rates.series(base)
         if np.nanmax(np.abs(own - 1.0), initial=0.0) > BASE_RATE_TOLERANCE:
@@ -283,7 +297,7 @@ def _missing_columns(portfolio: PortfolioFile, prices: DailyTable) -> list[Findi
         Finding(
             "price_column_missing",
             Severity.WARNING,
-            f"{prices.source} has no column {security}: it is left out",
+            f"{missing_column(prices, security)}: it is left out",
             f"add closes of {security}, or delete {portfolio.place('securities', security)}",
             security,
         )

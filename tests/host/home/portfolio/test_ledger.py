@@ -83,8 +83,8 @@ def test_every_wrong_cell_is_named(tmp_path: Path) -> None:
         ":3:12: 'A B' is not a security id",
         ":3:16: 'hold' is neither buy nor sell",
         ":3:21: quantity: '0' is not a number above 0 and up to 1e+12",
-        ":3:23: price: '-3' is not a number above 0 and up to 1e+09",
-        ":3:26: fx_rate: 'x' is not a number above 0 and up to 1e+09",
+        ":3:23: price: '-3' is not a number above 0 and up to 1e+12",
+        ":3:26: fx_rate: 'x' is not a number above 0 and up to 1e+12",
         ":4:18: quantity: 'nan' is not a number above 0 and up to 1e+12",
     ]
 
@@ -92,6 +92,38 @@ def test_every_wrong_cell_is_named(tmp_path: Path) -> None:
 def test_a_foreign_trade_without_a_known_rate_is_never_taken_as_one_to_one(tmp_path: Path) -> None:
     (line,) = messages_of(ledger_of(tmp_path, HEADER + "2024-01-02,B,buy,5,10,\n"))
     assert line == (":2:23: no exchange rate for B on 2024-01-02 (write it into fx_rate)")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Date,Security,Side,Quantity,Price\n01/02/2024,a,Bought,1500,10.5\n01/15/2024,a,S,2,11\n",
+        "date;security;side;quantity;price\n02.01.2024;A;Kauf;1.500;10,5\n15.01.2024;A;sell;2;11\n",
+        'date,security,side,quantity,price\n2024-01-02,a,b,"1,500",10.5\n20240115,a,SELL,2,11\n',
+    ],
+)
+def test_a_ledger_is_read_as_brokers_and_spreadsheets_write_it(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "core.trades.csv"
+    path.write_text(text)
+    ledger = read_ledger(path, AS_OF, {"A": 1.0}, rate_of_base_currency)
+    assert [(t.on, t.security, t.side, t.quantity, t.price) for t in ledger.trades] == [
+        (date(2024, 1, 2), "A", Side.BUY, 1500, 10.5),
+        (date(2024, 1, 15), "A", Side.SELL, 2, 11),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("01/02/2024,A,buy,5,10,", ":2:1: '01/02/2024' can be 2024-02-01 or 2024-01-02, and no"),
+        ("2024-01-02,A,buy,5,$10,", ":2:20: price: '$10' is not a number above 0 and up to 1e"),
+        ('2024-01-02,A,buy,"1,500",10,', ":2:18: '1,500' has two meanings: write 1500 or 1.5 (in"),
+    ],
+)
+def test_a_cell_with_two_meanings_has_both_in_its_message(
+    tmp_path: Path, row: str, message: str
+) -> None:
+    assert messages_of(ledger_of(tmp_path, f"{HEADER}{row}\n"))[0].startswith(message)
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,10 @@ def test_a_holding_without_a_column_of_prices_holds_the_plan(tmp_path: Path) -> 
 def test_a_holding_without_any_close_holds_the_plan(tmp_path: Path) -> None:
     empty = "date,AAA,BBB\n2024-01-04,102.0,\n2024-01-05,103.0,-1\n"
     (line,) = refusal_of(small_home(tmp_path, prices=empty))
-    assert "no usable close of BBB, which is held (market/prices.csv)" in line
+    assert line == (
+        "market/prices.csv:3:18: no usable close of BBB, which is held: BBB: '-1' is negative;"
+        " it counts as missing"
+    )
 
 
 def test_a_security_that_is_not_held_and_has_no_prices_is_a_finding(tmp_path: Path) -> None:

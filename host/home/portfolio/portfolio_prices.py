@@ -1,0 +1,115 @@
+"""Closes and rates for a portfolio, checked against what it says of currencies and price units."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from host.home.portfolio.currencies import UNITS_PER_EURO, is_inverted, is_witness
+from host.home.portfolio.market_data import DailyTable, read_prices, read_rates
+from host.home.storage.locale_values import units_of_sign
+from host.home.storage.problems import FileProblem, MarketDataError
+
+if TYPE_CHECKING:
+    from host.home.home import Home
+    from host.home.portfolio.portfolio_file import PortfolioFile
+
+SIMILARITY_MIN = 0.6
+"""`AAPL` and `AAPL.US` have 0.73, `EUR` and `EURUSD=X` 0.55."""
+
+
+def read_portfolio_prices(
+    home: Home, portfolio: PortfolioFile, names: Sequence[str], rows_max: int | None = None
+) -> DailyTable:
+    """Read the closes of securities of a portfolio.
+
+    Raises
+    ------
+    MarketDataError
+        The table is unusable, or its currency signs contradict the portfolio.
+    """
+    securities = tuple(portfolio.tables.securities)
+    # Another bucket reads the same file, so one security here is not the only one it can be of.
+    has_one = len(securities) == 1 and len(home.bucket_ids()) == 1
+    prices = read_prices(
+        home.prices_file, names, portfolio.as_of, rows_max, securities[0] if has_one else None
+    )
+    problems = []
+    for name, signs in prices.signs.items():
+        table = portfolio.tables.securities[name]
+        unit = table.price_unit or table.currency
+        for sign in signs:
+            if unit not in units_of_sign(sign):
+                message = (
+                    f"{name} is quoted in {unit}, but its closes in {prices.source} have the sign"
+                    f" {sign} ({_cure(unit, units_of_sign(sign))})"
+                )
+                path = ("securities", name, "price_unit" if table.price_unit else "currency")
+                problems.append(portfolio.document.problem(path, message))
+    if problems:
+        raise MarketDataError(problems)
+    return prices
+
+
+def read_portfolio_rates(
+    home: Home, portfolio: PortfolioFile, currencies: Sequence[str]
+) -> DailyTable:
+    """Read rates in the base currency of a portfolio; see `read_portfolio_prices`."""
+    base = portfolio.tables.base_currency
+    witnesses = [name for name in UNITS_PER_EURO if is_witness(name, base)]
+    rates = read_rates(home.fx_file, currencies, portfolio.as_of, witnesses)
+    _refuse_inverted(rates, base)
+    for name, signs in rates.signs.items():
+        for sign in signs:
+            if base not in units_of_sign(sign):
+                message = (
+                    f"rates of {name} have the sign {sign}, but the base currency is {base}"
+                    f" (write {base} per 1 {name})"
+                )
+                raise MarketDataError([FileProblem(rates.source, None, None, message)])
+    return rates
+
+
+def _refuse_inverted(rates: DailyTable, base: str) -> None:
+    """Refuse a table with a rate that only makes sense upside down: then all of it is."""
+    for name, rate in {**rates.witnesses, **rates.last_values()}.items():
+        if is_inverted(rate, name, base):
+            message = (
+                f"the last rate of {name} is {rate:g}: that is {name} per 1 {base}, as the ECB"
+                f" writes it (write {base} per 1 {name}, that is {1 / rate:.6g}; every column the"
+                " same way)"
+            )
+            raise MarketDataError([FileProblem(rates.source, None, None, message)])
+
+
+def _cure(unit: str, others: Sequence[str]) -> str:
+    if "GBX" in (unit, *others):
+        return 'write price_unit = "GBX" for closes in pence, none for closes in pounds'
+    return f"write closes in {unit}, or the currency of the closes"
+
+
+def similar_name(name: str, names: Iterable[str]) -> str | None:
+    """Return the most similar name, whatever its case; None without a similar one."""
+    folded = {other.casefold(): other for other in names}
+    close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=SIMILARITY_MIN)
+    return folded[close[0]] if close else None
+
+
+def missing_column(table: DailyTable, name: str) -> str:
+    """Return that a table lacks a name, with a similar one that it has."""
+    close = similar_name(name, table.other_columns)
+    hint = f"; did you mean {close!r:.80}, which it has?" if close else ""
+    return f"{table.source} has no {'rows of' if table.is_long else 'column'} {name}{hint}"
+
+
+def pair_column(name: str, base: str, columns: Iterable[str]) -> str | None:
+    """Return what to do with a column named after a pair of currencies, such as EURUSD."""
+    for column in columns:
+        letters = "".join(char for char in column.upper().removesuffix("=X") if char.isalpha())
+        if letters == name + base:
+            # A pair XXXYYY is the price of 1 XXX in YYY.
+            return f"if {column!r:.80} is {base} per 1 {name}, call that column {name}"
+        if letters == base + name:
+            return f"{column!r:.80} is {name} per 1 {base}: write 1 / rate, and call it {name}"
+    return None
