@@ -104,7 +104,7 @@ class DailyGrid:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is to be read from a table.
+    """The names to read from a table, and how.
 
     Parameters
     ----------
@@ -176,11 +176,11 @@ def _date_place(table: CsvTable, header: Sequence[str]) -> int | None:
     return next((at for at in named if date_readings(cells[at])), None)
 
 
-def _close_place(header: Sequence[str], wanted: Closes | None) -> tuple[int, Closes | None] | None:
+def _close_place(header: Sequence[str], preferred: Closes | None) -> tuple[int, Closes | None] | None:
     """Return the column of the closes, and what they are if the header says so."""
     price = next((header.index(name) for name in PRICE_NAMES if name in header), None)
     adjusted = next((header.index(name) for name in ADJUSTED_NAMES if name in header), None)
-    if adjusted is not None and (price is None or wanted == "total_return"):
+    if adjusted is not None and (price is None or preferred == "total_return"):
         return adjusted, "total_return"
     if price is None:
         return None
@@ -193,11 +193,11 @@ def _name_place(table: CsvTable, header: Sequence[str], request: Request) -> int
     places = [header.index(name) for name in NAME_NAMES if name in header]
     if not places:
         return None
-    wanted = {name.casefold() for name in request.names}
+    names = {name.casefold() for name in request.names}
     cells = [table.cells(row) for row in range(min(len(table.rows), NAMES_LOOKED_UP))]
 
     def hits(place: int) -> int:
-        return len(wanted & {row[place].casefold() for row in cells})
+        return len(names & {row[place].casefold() for row in cells})
 
     return max(places, key=hits)
 
@@ -280,7 +280,7 @@ def _arrange_one(
     if request.only_name is None:
         message = (
             f"these are prices of one {request.noun}, but the file does not say which"
-            f" ({_wanted(table, dates_at, place, request)})"
+            f" ({_example_of(table, dates_at, place, request)})"
         )
         raise MarketDataError([table.header_problem(place, message)])
     note = f"{table.header[place]} as the closes of {request.only_name}, the only {request.noun}"
@@ -421,7 +421,7 @@ def _listed(names: Sequence[str]) -> str:
     return f"{shown} and {hidden} more" if hidden > 0 else shown
 
 
-def _wanted(table: CsvTable, dates_at: int, close: int, request: Request) -> str:
+def _example_of(table: CsvTable, dates_at: int, close: int, request: Request) -> str:
     """Return the layout that is wanted, with its first two lines."""
     names = [*request.names[:EXAMPLE_NAMES]]
     cells = table.cells(0)
