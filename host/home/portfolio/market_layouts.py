@@ -176,7 +176,9 @@ def _date_place(table: CsvTable, header: Sequence[str]) -> int | None:
     return next((at for at in named if date_readings(cells[at])), None)
 
 
-def _close_place(header: Sequence[str], preferred: Closes | None) -> tuple[int, Closes | None] | None:
+def _close_place(
+    header: Sequence[str], preferred: Closes | None
+) -> tuple[int, Closes | None] | None:
     """Return the column of the closes, and what they are if the header says so."""
     price = next((header.index(name) for name in PRICE_NAMES if name in header), None)
     adjusted = next((header.index(name) for name in ADJUSTED_NAMES if name in header), None)
