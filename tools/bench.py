@@ -4,6 +4,7 @@ python tools/bench.py NAME [--json]    a table, or one JSON object
 python tools/bench.py --all [--json]   every benchmark, one after the other
 python tools/bench.py NAME --save      and keep the results for docs/benchmarks.md
 python tools/bench.py --list           what there is
+python tools/bench.py NAME --seed N    other draws; NAME --quick: a trial run that measures nothing
 
 Timings say little without the machine they were taken on: it is printed with them. For comparing
 machines use the ratios.
@@ -43,9 +44,9 @@ def load(name: str) -> ModuleType:
     return importlib.import_module(f"tools.benchmarks.{name}")
 
 
-def measure(name: str) -> dict[str, object]:
-    """Run one benchmark: its results, then the machine."""
-    results = load(name).run()
+def measure(name: str, **options: object) -> dict[str, object]:
+    """Run one benchmark with its options: its results, then the machine."""
+    results = load(name).run(**options)
     return {"benchmark": name, **results, "machine": machine()}
 
 
@@ -101,12 +102,34 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="say what there is")
     parser.add_argument("--json", action="store_true", help="one JSON object per benchmark")
     parser.add_argument("--save", action="store_true", help=f"keep it in {SAVED.name} of docs")
+    parser.add_argument("--seed", type=int, help="draw other inputs, where a benchmark draws any")
+    parser.add_argument("--quick", action="store_true", help="a trial run, where there is one")
     options = parser.parse_args(arguments)
     if options.name is not None and options.name not in names():
         parser.error(f"no benchmark {options.name}; there are: {', '.join(names())}")
     if sum((options.name is not None, options.all, options.list)) != 1:
         parser.error("say which: a NAME, --all, or --list")
+    options.of_run = options_of_run(options, parser)
     return options
+
+
+def options_of_run(
+    options: argparse.Namespace, parser: argparse.ArgumentParser
+) -> dict[str, object]:
+    """Return the options for the benchmark itself; one that it does not have ends the program."""
+    of_run: dict[str, object] = {}
+    if options.seed is not None:
+        of_run["seed"] = options.seed
+    if options.quick:
+        of_run["quick"] = True
+    if of_run and options.name is None:
+        parser.error("--seed and --quick need the NAME of a benchmark")
+    if options.save and options.quick:
+        parser.error("--save is for a whole run, not for --quick")
+    for option in of_run:
+        if option not in inspect.signature(load(options.name).run).parameters:
+            parser.error(f"the benchmark {options.name} has no --{option}")
+    return of_run
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -118,7 +141,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     for name in names() if options.all else [options.name]:
         try:
-            result = measure(name)
+            result = measure(name, **options.of_run)
         except BenchmarkError as error:
             print(f"error: {name}: {error}", file=sys.stderr)
             return 1

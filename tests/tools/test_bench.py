@@ -49,7 +49,30 @@ def test_the_list_gives_a_line_for_each(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out == "sample       Sample one.\n"
 
 
-@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["startup", "--list"]])
+def test_options_reach_the_benchmark_that_has_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = ModuleType("sample", "Sample one.")
+    module.run = lambda seed=0, *, quick=False: {"seed": seed, "quick": quick}  # type: ignore[attr-defined]
+    monkeypatch.setattr(bench, "names", lambda: ["sample"])
+    monkeypatch.setattr(bench, "load", lambda _: module)
+    assert bench.main(["sample", "--json", "--seed", "3", "--quick"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["seed"], result["quick"]) == (3, True)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["nonsense"],
+        ["startup", "--list"],
+        ["startup", "--seed", "3"],
+        ["startup", "--quick"],
+        ["--all", "--quick"],
+        ["advice", "--quick", "--save"],
+    ],
+)
 def test_bad_usage_is_told_and_ends_with_2(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

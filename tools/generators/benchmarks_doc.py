@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tools.generators.benchmarks_advice import advice
 from tools.generators.benchmarks_numbers import markdown_table, number
 from tools.generators.benchmarks_reliability import appliance
 
@@ -134,6 +135,7 @@ def page(results: Results) -> str:
     for name, write in (
         ("evaluator", evaluator),
         ("search", search),
+        ("advice", advice),
         ("plan", plan),
         ("vs_peers", peers),
         ("link", link),

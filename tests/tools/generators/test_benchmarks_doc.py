@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tools import bench
+from tools.generators.benchmarks_advice import advice
 from tools.generators.benchmarks_doc import SAVED, TARGETS, at, benchmarks_markdown, page, targets
 from tools.generators.benchmarks_numbers import number
 from tools.generators.benchmarks_reliability import appliance
@@ -101,3 +102,32 @@ def test_the_section_about_the_appliance_tells_what_broke_and_what_grew() -> Non
     ):
         assert words in " ".join(text.split(" ")), words
     assert appliance({}) == ""
+
+
+def test_the_section_on_advice_has_a_line_for_each_panel_and_says_where_nothing_compares() -> None:
+    path = {"te_pct": 1.234, "cost_bp": 12.0, "tax_bp": 3.0, "trades_per_year": 20.4}
+    strategies = ("planner", "bands_25", "monthly", "new_money_only", "buy_and_hold", "old_default")
+    ratios = {"te_vs_rule": 0.9, "cost_vs_rule": 1.1, "te_at_equal_cost": 0.85, "spending": "above"}
+    noise = {
+        f"{kind}_{figure}_{end}": 1.0
+        for kind in ("mean", "path")
+        for figure in ("te", "spent")
+        for end in ("min", "max")
+    }
+    result = {
+        "panels": {
+            "2 names": {"from": "2016-01-04", "ratios": ratios, **dict.fromkeys(strategies, path)}
+        },
+        "months": 36,
+        "start_days": 4,
+        "rule_vs_itself": noise,
+        "on_target_cases": 200,
+        "on_target_trades": 1,
+        "deposit_sells": 2,
+        "deposit_waits": 3,
+        "ms_per_plan": 45.6,
+    }
+    text = advice(result)
+    assert "| 2 names | 2016-01-04 | 1.23 / 15 / 20 |" in text
+    assert "| 0.90, 1.10 | 0.85 (spent more) |" in text
+    assert "Of 200 random portfolios on their targets 1 were told to trade" in text
