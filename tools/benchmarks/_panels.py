@@ -88,13 +88,13 @@ class Panel:
 
     @property
     def small(self) -> bool:
-        """Whether the costs of this panel are judged apart."""
+        """True for a panel whose costs are judged apart."""
         return self.nav <= SMALL_NAV
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a panel of this kind has, before anything is drawn.
+    """Number of names, money and tax of a panel, before anything is drawn.
 
     `spread` is the standard deviation of the log of a target before they are scaled to `invested`;
     0 gives equal targets.

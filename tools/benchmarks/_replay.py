@@ -67,7 +67,7 @@ def smallest_trade(nav: float) -> float:
 
 @dataclass
 class Account:
-    """What a saver holds, and what trading cost so far; one lot is one unit."""
+    """Holdings of a saver, and the cost of trading so far; one lot is one unit."""
 
     panel: Panel
     lots: list[list[TaxLot]]
@@ -146,14 +146,14 @@ class Account:
 
 
 def after_sale(lots: Sequence[TaxLot], units: float) -> list[TaxLot]:
-    """Return what is left of the lots; those of the highest cost are sold first."""
-    left = []
+    """Return what remains of the lots; those of the highest cost are sold first."""
+    unsold: list[TaxLot] = []
     for lot in in_selling_order(lots, COSTS.tax_lots):
         sold = min(units, lot.quantity)
         units -= sold
         if lot.quantity > sold:
-            left.append(replace(lot, quantity=lot.quantity - sold))
-    return left
+            unsold.append(replace(lot, quantity=lot.quantity - sold))
+    return unsold
 
 
 def nearest_units(

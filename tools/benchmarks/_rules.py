@@ -103,19 +103,19 @@ class Bands:
         """Return the month's orders."""
         view = desk(account, row)
         new_money = buys(view, view.spare)
-        left = view.gaps.copy()
+        gaps = view.gaps.copy()
         for order in new_money:
-            left[order.column] -= order.units * view.prices[order.column]
+            gaps[order.column] -= order.units * view.prices[order.column]
         width = np.minimum(
             self.relative * FIVE_OF_TWENTY_FIVE, self.relative * account.panel.targets
         )
-        outside = np.abs(left) > width * view.nav
+        outside = np.abs(gaps) > width * view.nav
         # A name that no legal trade brings nearer stays as it is.
-        outside &= np.abs(lots_to_trade(view, left)) >= view.smallest
+        outside &= np.abs(lots_to_trade(view, gaps)) >= view.smallest
         if not outside.any():
             return new_money
-        too_low = frozenset(int(i) for i in np.flatnonzero(outside & (left > 0)))
-        sales = self._sales(view, outside & (left < 0), too_low)
+        too_low = frozenset(int(i) for i in np.flatnonzero(outside & (gaps > 0)))
+        sales = self._sales(view, outside & (gaps < 0), too_low)
         money = view.spare + sum(proceeds(view, order) for order in sales)
         return [*sales, *buys(view, money, too_low)]
 

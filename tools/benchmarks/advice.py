@@ -1,4 +1,4 @@
-"""What three years of advice cost, and how near they stay to the targets, beside rules of thumb."""
+"""Cost of three years of advice, and its distance to the targets, beside rules of thumb."""
 
 from __future__ import annotations
 
