@@ -44,6 +44,22 @@ class ConfigProblem:
         return line
 
 
+PERCENT_MAX = 100.0
+
+
+def percent_hint(value: object, bound: object) -> str:
+    """Return ` (write 0.2 for 20 %)` for a value above a bound of at most 1; empty for others.
+
+    A fraction that was written in percent is the usual reason for such a value.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return ""
+    if not isinstance(bound, int | float) or not 0 < bound <= 1:
+        return ""
+    is_percent = 1 < value <= PERCENT_MAX
+    return f" (write {value / 100:.12g} for {value:.12g} %)" if is_percent else ""
+
+
 class ConfigError(PlannerError):
     """A configuration was rejected; `problems` holds all of its problems."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from planner_core.errors import ConfigError, ConfigProblem
+from planner_core.errors import ConfigError, ConfigProblem, percent_hint
 from planner_core.model.config import MODULE_SECTIONS, PlannerConfig
 from planner_core.model.module_metadata import ModuleKind, ModuleParameters
 from planner_core.modules.module import AnyModule
@@ -167,7 +167,8 @@ def _plain_message(detail: Any, *, has_bounds: bool) -> str:  # noqa: ANN401 - p
         message = "is out of bounds"  # the bounds follow as "allowed"
     value = detail["input"]
     shown = f"{value!r}" if isinstance(value, str | int | float | bool) else type(value).__name__
-    return f"{message[:1].lower()}{message[1:]}, found {shown:.80}"
+    hint = percent_hint(value, detail.get("ctx", {}).get("le"))
+    return f"{message[:1].lower()}{message[1:]}, found {shown:.80}{hint}"
 
 
 def _field_at(model: type[BaseModel], location: tuple[str | int, ...]) -> tuple[list[str], Any]:

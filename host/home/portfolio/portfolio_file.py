@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from host import limits
 from host.clock import utc_now
-from host.home.storage.model_problems import model_problems
+from host.home.storage.model_problems import currency_advice, model_problems
 from host.home.storage.problems import ConfigFileError, PortfolioFileError
 from host.home.storage.toml_file import TomlDocument, locate_problems, read_toml
 from planner_core.errors import ConfigProblem
@@ -337,7 +337,8 @@ def _name_problems(mapping: Mapping[str, Any]) -> Iterator[ConfigProblem]:
         yield from _group_problems(security, table.get("groups"))
     for account, _table in _tables_at(mapping, "cash"):
         if not limits.CURRENCY.fullmatch(account):
-            message = "is not a currency (three capitals such as USD)"
+            advice = currency_advice(account) or "three capitals such as USD"
+            message = f"is not a currency ({advice})"
             yield ConfigProblem(("cash", account), message, account)
 
 
@@ -383,7 +384,8 @@ def _target_problems(mapping: Mapping[str, Any]) -> Iterator[ConfigProblem]:
         target, cap = table.get("target"), table.get("cap")
         if _is_number(target) and _is_number(cap) and target > cap:
             yield ConfigProblem((*path, "target"), f"{target} is above the cap of {cap}", target)
-        total += target if _is_number(target) else 0.0
+        # A target above 1 has its own message, and the sum would only repeat it.
+        total += target if _is_number(target) and target <= 1 else 0.0
         if total > 1 + WEIGHT_SUM_TOLERANCE and not is_reported:
             is_reported = True
             yield ConfigProblem((*path, "target"), _sum_message(mapping), target)
@@ -443,8 +445,9 @@ def _group_names(group: object) -> tuple[str, ...]:
 
 
 def _closest(name: str, names: Mapping[str, Any] | set[str]) -> str | None:
-    close = difflib.get_close_matches(name, sorted(names), n=1, cutoff=0.6)
-    return close[0] if close else None
+    folded = {other.casefold(): other for other in sorted(names)}
+    close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
+    return folded[close[0]] if close else None
 
 
 def _lot_date_problems(mapping: Mapping[str, Any], as_of: datetime.date) -> Iterator[ConfigProblem]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 import types
 from collections.abc import Mapping
 from enum import Enum
@@ -12,10 +13,12 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from host.home.storage.locale_values import date_advice, number_advice, units_of_sign
 from host.limits import CURRENCY
-from planner_core.errors import ConfigProblem
+from planner_core.errors import ConfigProblem, percent_hint
 
 SHOWN_LENGTH_MAX = 60
+CODES_SHOWN_MAX = 3
 
 WORDS = {
     "date_type": "is not a date (write 2022-12-28, without quotes or time)",
@@ -36,6 +39,29 @@ WORDS = {
     "too_long": "has too many entries",
     "string_too_long": "is too long",
     "finite_number": "is not a finite number",
+}
+
+MINOR_UNIT_WORDS = {
+    **dict.fromkeys(("gbx", "gbp pence", "pence", "penny", "p", "gbpence"), ("GBP", "GBX")),
+    **dict.fromkeys(("ila", "agorot", "agora"), ("ILS", "ILA")),
+    **dict.fromkeys(("zac", "cents zar"), ("ZAR", "ZAC")),
+}
+"""Words for price units, in small letters: the currency and the price unit of each."""
+MINOR_UNIT_CODES = {"GBp": "gbx", "ILa": "ila", "ZAc": "zac"}
+"""Codes of Bloomberg and Yahoo, where the last letter alone says that it is a hundredth."""
+CURRENCY_WORDS = {
+    **dict.fromkeys(("euro", "euros", "eu"), "EUR"),
+    **dict.fromkeys(("dollar", "dollars", "us", "us dollar"), "USD"),
+    **dict.fromkeys(("pound", "pounds", "sterling", "pfund"), "GBP"),
+    **dict.fromkeys(("franc", "francs", "franken", "sfr"), "CHF"),
+    **dict.fromkeys(("yen", "jpn"), "JPY"),
+    **dict.fromkeys(("rmb", "yuan", "cnh"), "CNY"),
+    "won": "KRW",
+}
+
+SWITCHES = {
+    **dict.fromkeys(("true", "yes", "on", "1"), "true"),
+    **dict.fromkeys(("false", "no", "off", "0"), "false"),
 }
 
 PATTERNS = {CURRENCY.pattern: "must be three capital letters, such as USD"}
@@ -96,11 +122,68 @@ def _message(detail: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
         text = "a table" if isinstance(value, Mapping) else f"a list of {len(value)}"
     else:
         text = repr(value) if isinstance(value, str | bool | int | float) else str(value)
+    text = f"{text:.{SHOWN_LENGTH_MAX}}"
     message = WORDS.get(kind) or str(detail["msg"])
     if kind == "string_pattern_mismatch":
         pattern = detail["ctx"]["pattern"].strip("^$")
         message = PATTERNS.get(pattern) or f"must look like {pattern}"
-    return f"{message[:1].lower()}{message[1:]}, found {text:.{SHOWN_LENGTH_MAX}}"
+    advice = _guess(kind, value, detail.get("ctx", {}))
+    if advice:
+        # A guess at what is meant is better advice than the general one.
+        message = message.split(" (")[0]
+        text += f" ({advice})"
+    return f"{message[:1].lower()}{message[1:]}, found {text}"
+
+
+def _guess(kind: str, value: object, context: Mapping[str, Any]) -> str:
+    """Return what was probably meant, as `write 0.2 for 20 %`; empty without a guess."""
+    if kind == "less_than_equal":
+        return percent_hint(value, context.get("le")).strip(" ()")
+    advice = ""
+    if kind in ("date_type", "date_from_datetime_inexact"):
+        advice = date_advice(str(value))
+    elif isinstance(value, str):
+        advice = _guess_text(kind, value, context)
+    in_quotes = isinstance(value, str) and kind in ("date_type", "float_type", "bool_type")
+    return f"{advice}, without quotes" if advice and in_quotes else advice
+
+
+def _guess_text(kind: str, text: str, context: Mapping[str, Any]) -> str:
+    """Return what was probably meant by a text."""
+    if kind == "literal_error":
+        return _guess_choice(text, str(context.get("expected", "")))
+    if kind == "string_pattern_mismatch" and context["pattern"].strip("^$") == CURRENCY.pattern:
+        return currency_advice(text)
+    if kind == "bool_type":
+        switch = SWITCHES.get(text.strip().lower())
+        return f"write {switch}" if switch else ""
+    return number_advice(text) if kind == "float_type" else ""
+
+
+def _guess_choice(value: str, choices: str) -> str:
+    """Return the choice that a word means; `choices` is pydantic's list of them."""
+    unit = _minor_unit(value)
+    for choice in re.findall(r"'([^']*)'", choices):
+        if choice.lower() == value.strip().lower() or (unit and choice == unit[1]):
+            return f'write "{choice}"'
+    return ""
+
+
+def currency_advice(text: str) -> str:
+    """Return how to write a currency that is not written as three capitals; empty if unclear."""
+    text = text.strip()
+    unit = _minor_unit(text)
+    if unit:
+        return f'write currency = "{unit[0]}", and price_unit = "{unit[1]}" for prices in {unit[1]}'
+    code = CURRENCY_WORDS.get(text.lower(), text.upper())
+    codes = (code,) if CURRENCY.fullmatch(code) else units_of_sign(text)
+    choices = " or ".join(f'"{code}"' for code in codes[:CODES_SHOWN_MAX])
+    return f"write {choices}" if choices else ""
+
+
+def _minor_unit(text: str) -> tuple[str, str] | None:
+    """Return currency and price unit of a word for a hundredth of a currency."""
+    return MINOR_UNIT_WORDS.get(MINOR_UNIT_CODES.get(text, text.lower()))
 
 
 def _at(

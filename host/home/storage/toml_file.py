@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 import tomli
 
 from host.home.storage.atomic_file import NotRegularFileError, open_file
+from host.home.storage.locale_values import date_advice, number_advice
 from host.home.storage.problems import (
     ConfigFileError,
     ConfigFileUnreadableError,
@@ -74,16 +75,16 @@ LITERAL_BLOCK = re.compile(r"'''(?:[^']|'(?!''))*+'{3,5}")
 TOKEN = re.compile(r"[^,\]}#\n]*+")
 
 # Common slips, which the advice recognizes.
+SLIP_SEARCHED = 2_000
+"""Of a line: what follows is not searched for a slip."""
+QUOTED = re.compile(r"\"[^\"]*+\"|'[^']*+'")
+ENTRY = re.compile(r"[\w\"'.-]+\s*=\s*(?P<value>[^=]*?)(?=\s*(?:,\s*[\w\"'.-]+\s*=|[\]}]|\Z))")
 QUOTES = "\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
 
 NAME_CLASH = ("overwrite", "twice", "Duplicate", "mutate", "redefine")
 ESCAPE = ("Unescaped", "hex value", "Escaped character")
 
 SWITCHES = re.compile(r"(true|false|yes|no|on|off)\b", re.IGNORECASE)
-DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+\s*(?:#.*)?$")
-PERCENT = re.compile(r"[+-]?[\d.]+\s*%")
-BARE_FRACTION = re.compile(r"[+-]?(?:\.\d+|\d+\.(?!\d))")
-LEADING_ZERO = re.compile(r"[+-]?0\d+")
 WORD = re.compile(r"[A-Za-z_][\w./-]*")
 HEADER = re.compile(r"\s*\[\[?[\w.\"' -]+\]")
 HEADER_ADVICE = "a table's header must be alone on its line, like [costs]"
@@ -336,7 +337,14 @@ def _syntax_problem(text: _Text, positions: Positions, error: tomli.TOMLDecodeEr
             offset, f"{what}, and the file ends here (close what is open, or restore a torn file)"
         )
     line_number, column = text.place(offset)
-    advice = _advice_for(error.msg, text.line(line_number), column)
+    content = text.line(line_number)
+    slip = _value_slip(content, column)
+    if slip is not None:
+        begin, value, advice = slip
+        begin_offset = offset - column + 1 + begin
+        message = f"{value!r:.60} is not a value ({advice})"
+        return text.problem(begin_offset, message, begin_offset + len(value))
+    advice = _advice_for(error.msg, content, column)
     return text.problem(offset, f"{what} ({advice})")
 
 
@@ -359,6 +367,35 @@ def _unusable_numbers(
 
 
 # --- advice on syntax errors ---------------------------------------------------------------
+
+
+def _value_slip(line: str, column: int) -> tuple[int, str, str] | None:
+    """Return begin, text and advice of the value that the parser stumbled over, up to `column`.
+
+    It is a number or a date in another notation, such as 60,25 or 05.06.2019. The parser stops in
+    the middle of these, or after them, and its message does not name them.
+    """
+    # Text in quotes is no slip; a comment holds no value.
+    blanked = QUOTED.sub(lambda match: '"' + "x" * (len(match[0]) - 2) + '"', line[:SLIP_SEARCHED])
+    blanked = blanked.split("#", 1)[0]
+    for match in ENTRY.finditer(blanked):
+        value = match["value"].rstrip()
+        if match.start("value") > column:
+            return None
+        if value[:1] in ("", '"', "[", "{") or _is_value(value):
+            continue
+        advice = date_advice(value) or number_advice(value)
+        if advice:
+            return match.start("value"), value, advice
+    return None
+
+
+def _is_value(text: str) -> bool:
+    try:
+        tomli.loads(f"x = {text}")
+    except ValueError:
+        return False
+    return True
 
 
 def _is_name_clash(message: str) -> bool:
@@ -396,11 +433,7 @@ def _advice_for_value(value: str, at_value: bool) -> str:
     if not at_value:
         return 'put quotes around a key that is not just letters, digits, "_" and "-"'
     for pattern, advice in (
-        (DECIMAL_COMMA, "decimals are written with a point: 0.5"),
-        (PERCENT, "write a fraction instead of percent: 20 % is 0.2"),
         (SWITCHES, "a switch is `true` or `false`, in small letters"),
-        (BARE_FRACTION, "write a digit on both sides of the point: 0.5"),
-        (LEADING_ZERO, "a number must not start with an extra 0"),
         (WORD, "put quotes around text"),
     ):
         if pattern.match(value):

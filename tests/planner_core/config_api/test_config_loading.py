@@ -115,6 +115,11 @@ def test_anything_else_is_neither(value: object) -> None:
             {"max_plan_depth": 11},
             "max_plan_depth: is out of bounds, found 11 (allowed: >= 1 and <= 10, steps)",
         ),
+        (
+            {"constraints": {"position_weight_max": 25}},
+            "found 25 (write 0.25 for 25 %) (allowed: > 0 and <= 1, weight)",
+        ),
+        ({"costs": {"tax_rate": 26.375}}, "found 26.375 (write 0.26375 for 26.375 %) (allowed"),
         ({"max_plan_depth": 0}, "found 0 (allowed: >= 1 and <= 10, steps)"),
         ({"max_plan_depth": True}, "input should be a valid integer, found True"),
         ({"max_plan_depth": "5"}, "input should be a valid integer, found '5'"),
