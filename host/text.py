@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from planner_core.model.currencies import minor_digits
+
 QUANTITY_EPSILON = 1e-9
 """Closer to a whole number than any tradable fraction."""
 
@@ -17,6 +19,11 @@ def money(value: float, decimals: int = 0) -> str:
     """Format an amount with thousands apart; never minus zero."""
     text = f"{value:,.{decimals}f}"
     return text.removeprefix("-") if not text.strip("-0.,") else text
+
+
+def exact_money(value: float, currency: str) -> str:
+    """Format an amount with all decimals that its currency has: 2, for yen none."""
+    return money(value, minor_digits(currency))
 
 
 def percent(value: float, decimals: int = 2, *, signed: bool = False) -> str:

@@ -18,6 +18,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
 
 from host.clock import SYSTEM_CLOCK, Clock
+from host.home.config.currency_defaults import in_base_currency
 from host.home.config.load import LoadedConfig, try_commit_edit
 from host.home.portfolio.portfolio_file import read_portfolio
 from host.home.portfolio.snapshot import take_snapshot
@@ -178,6 +179,7 @@ def make_plan(home: Home, bucket_id: str, options: RunOptions | None = None) -> 
             history_days=config.config.estimation.history_days,
             now=clock.now,
         )
+        config = replace(config, config=in_base_currency(config.config, context.base_currency))
         plan = _run_planner(context, config.config, options, trace_id)
     except (MarketDataError, LedgerError, ContextError) as error:
         day = read_portfolio(home.portfolio_file(bucket_id), options.as_of, clock.now).as_of

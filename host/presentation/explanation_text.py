@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from host.text import exact_money
 from planner_core.market.costs import BASIS_POINT
 from planner_core.model.plan import Outcome, Plan, Step
 from planner_core.model.records import Side
@@ -175,7 +176,7 @@ def runner_up_sentence(
     if plan.steps:
         less = basis_points(plan.score.gain - runner_up.gain, signed=False)
         return f"{trades}: it gains {gain} bp, {less} bp less than this plan."
-    expenses = f"{costs:,.2f} {plan.currency} of costs"
+    expenses = f"{exact_money(costs, plan.currency)} {plan.currency} of costs"
     if runner_up.gain > 0:
         least = basis_points(min_gain, signed=False)
         return (

@@ -23,7 +23,7 @@ from host.presentation.explanation_text import (
     what_if_answer,
 )
 from host.presentation.plan_text import short_module_name
-from host.text import money, percent, printable, quantity
+from host.text import exact_money, money, percent, printable, quantity
 from planner_core.market.costs import BASIS_POINT
 from planner_core.model.records import Side
 
@@ -116,7 +116,7 @@ def _basis_point(plan: Plan) -> str:
     if plan.nav is None:
         return ""
     value = plan.nav * BASIS_POINT
-    amount = money(value, 0 if value >= CENTS_BELOW else 2)
+    amount = money(value) if value >= CENTS_BELOW else exact_money(value, plan.currency)
     return f"   1 bp is 0.01% of NAV a year, {amount} {printable(plan.currency)}"
 
 

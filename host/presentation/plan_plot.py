@@ -21,7 +21,7 @@ from host.errors import HostError, StorageError
 from host.home.storage.atomic_file import write_atomic
 from host.presentation.explanation_text import by_theme
 from host.presentation.plan_text import ADVICE_NOTE, DEMO_NOTE, headline
-from host.text import money, percent, printable
+from host.text import exact_money, money, percent, printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -190,7 +190,7 @@ def _head(figure: Figure, plan: Plan, title: Sequence[str], height: float) -> No
         subtitle += (
             f"   ·   {percent(abs(plan.score.gain))} of NAV a year {better} by return, risk and"
             f" targets together ({money(abs(plan.score.gain) * plan.nav)} {plan.currency}),"
-            f" after {money(expenses, 2)} {plan.currency} of costs"
+            f" after {exact_money(expenses, plan.currency)} {plan.currency} of costs"
         )
     below = top - (0.3 * len(title) + 0.02) / height
     figure.text(left, below, subtitle, size=9.5, color=GREY, va="top")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from host.text import money, percent, quantity
+from host.text import exact_money, money, percent, quantity
 from planner_core.model.plan import Certificate, Outcome, Plan, Rejection, Step
 from planner_core.model.records import Finding, Severity, Side
 
@@ -87,9 +87,9 @@ def gain_and_costs(plan: Plan) -> str:
     sentences = []
     costs = sum(step.cost for step in plan.steps)
     tax = sum(step.tax for step in plan.steps)
-    expenses = f"{money(costs, 2)} {plan.currency} of costs"
+    expenses = f"{exact_money(costs, plan.currency)} {plan.currency} of costs"
     if tax > 0:
-        expenses += f" and {money(tax, 2)} {plan.currency} of tax"
+        expenses += f" and {exact_money(tax, plan.currency)} {plan.currency} of tax"
     gain = plan.score.gain
     if plan.violation_before > plan.violation_after:
         sentences.append(

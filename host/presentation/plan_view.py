@@ -29,7 +29,8 @@ from host.presentation.plan_text import (
     name_list,
     short_module_name,
 )
-from host.text import money, percent, printable, quantity
+from host.text import exact_money, money, percent, printable, quantity
+from planner_core.model.currencies import minor_digits
 from planner_core.model.plan import ModuleStatus, Outcome, Plan, Step
 from planner_core.model.records import Severity
 
@@ -147,6 +148,10 @@ def _title(plan: Plan, notes: ViewNotes) -> Group:
     return Group(*lines)
 
 
+CENTS = 2
+"""Decimals of a close that is no whole number."""
+
+
 def _steps_table(
     steps: Sequence[Step], base_currency: str, width: int, *, with_reasons: bool
 ) -> Table:
@@ -154,7 +159,14 @@ def _steps_table(
     foreign = any(step.currency != base_currency for step in steps)
 
     def price(step: Step) -> str:
-        return f"{step.price:,.2f}" + (f" {step.currency}" if foreign else "")
+        # A close in yen may have decimals all the same.
+        decimals = minor_digits(step.currency)
+        if step.price != round(step.price):
+            decimals = max(decimals, CENTS)
+        return money(step.price, decimals) + (f" {step.currency}" if foreign else "")
+
+    def expenses(step: Step) -> str:
+        return exact_money(step.cost + step.tax, base_currency)
 
     columns = [
         Column("#", [str(number) for number in range(1, len(steps) + 1)], style="dim"),
@@ -163,7 +175,7 @@ def _steps_table(
         Column("quantity", [quantity(abs(step.quantity)) for step in steps]),
         Column("price", [price(step) for step in steps], drop=4),
         Column(f"value {base_currency}", [money(abs(step.value)) for step in steps]),
-        Column("cost+tax", [money(step.cost + step.tax, 2) for step in steps], drop=2),
+        Column("cost+tax", [expenses(step) for step in steps], drop=2),
         Column("cash after", [money(step.cash_after) for step in steps], drop=3),
         Column("settles", [f"{step.settles_on:%d %b}".lstrip("0") for step in steps], drop=1),
     ]

@@ -89,7 +89,11 @@ class CostsConfig(ConfigSection):
     """Costs of a trade; they leave cash."""
 
     fixed_cost: float = parameter(
-        2.0, unit="base currency per trade", ge=0, le=1000, description="the broker's ticket fee"
+        2.0,
+        unit="base currency per trade",
+        ge=0,
+        le=1e7,
+        description="the broker's ticket fee; this default is for the euro, see config show",
     )
     cost_bps: float = parameter(
         20.0, unit="bp of value", ge=0, le=1000, description="proportional commission"
@@ -134,8 +138,8 @@ class ConstraintsConfig(ConfigSection):
         400.0,
         unit="base currency",
         ge=0,
-        le=1e9,
-        description="minimum trade, or 1 % of NAV if that is lower",
+        le=1e12,
+        description="minimum trade, or 1 % of NAV if that is lower; this default is for the euro",
     )
     cost_ratio_max: float = parameter(
         0.01, unit="fraction of value", gt=0, le=1, description="maximum cost of a trade"

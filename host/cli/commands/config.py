@@ -24,6 +24,7 @@ from host.errors import (
     LostUpdateError,
     UsageError,
 )
+from host.home.config.currency_defaults import base_currency_of
 from host.home.config.effective_toml import effective_mapping, effective_toml
 from host.home.config.history import ConfigVersion
 from host.home.config.load import (
@@ -77,18 +78,19 @@ def show(options: argparse.Namespace, output: Output) -> int:
         return show_version(options, output)
     home = open_bucket(options.home, options.bucket)
     loaded = load_uncommitted(home, options.bucket)
+    currency = base_currency_of(home, options.bucket)
     if options.json:
         output.json(
             {
                 "bucket_id": options.bucket,
                 **_identity(loaded),
-                "config": effective_mapping(loaded.config),
+                "config": effective_mapping(loaded.config, currency),
             }
         )
     else:
         output.line(f"# {loaded.path}, version {loaded.version}, sha256 {loaded.sha256}")
         output.line("# Every setting in force; a module that is false is off.\n")
-        output.line(effective_toml(loaded.config).rstrip("\n"))
+        output.line(effective_toml(loaded.config, currency).rstrip("\n"))
     return EXIT_DONE
 
 

@@ -69,6 +69,7 @@ def report(bucket_id: str, path: Path, **fields: object) -> dict[str, object]:
 
 def _try_plan(home: Home, options: argparse.Namespace, config: PlannerConfig) -> dict[str, object]:
     """Plan in memory, without any output."""
+    from host.home.config.currency_defaults import in_base_currency
     from host.home.portfolio.snapshot import take_snapshot
     from host.home.storage.problems import LedgerError, MarketDataError
     from planner_core.errors import ContextError
@@ -80,7 +81,7 @@ def _try_plan(home: Home, options: argparse.Namespace, config: PlannerConfig) ->
     try:
         days = config.estimation.history_days
         context = take_snapshot(home, options.bucket, history_days=days)
-        trial = dry_run(context, config, runtime)
+        trial = dry_run(context, in_base_currency(config, context.base_currency), runtime)
     except (MarketDataError, LedgerError, ContextError) as error:
         modules = describe_modules(config, builtin_registries())
         return {"modules_loaded": modules, "errors": str(error).splitlines()}

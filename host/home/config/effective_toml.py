@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from host.home.config.currency_defaults import in_base_currency, scaled_defaults
 from planner_core.model.module_metadata import ModuleKind
 
 if TYPE_CHECKING:
@@ -13,16 +14,23 @@ if TYPE_CHECKING:
     from planner_core.model.config import PlannerConfig
 
 
-def effective_toml(config: PlannerConfig) -> str:
+def effective_toml(config: PlannerConfig, currency: str | None = None) -> str:
     """Return every setting with its value and unit; a changed one has its default beside it.
 
-    The text is a valid configuration, equal to the one it came from.
+    The text is a valid configuration, equal to the one it came from. With a base currency, defaults
+    in money have its size.
     """
-    return "\n".join(_lines(config)) + "\n"
+    scaled = {} if currency is None else scaled_defaults(config, currency)
+    if currency is not None:
+        config = in_base_currency(config, currency)
+    notes = dict.fromkeys(scaled, f"the default in {currency}")
+    return "\n".join(_lines(config, notes)) + "\n"
 
 
-def effective_mapping(config: PlannerConfig) -> dict[str, object]:
-    """Return every setting as plain data; a module that is off is False."""
+def effective_mapping(config: PlannerConfig, currency: str | None = None) -> dict[str, object]:
+    """Return every setting as plain data, as `effective_toml`; a module that is off is False."""
+    if currency is not None:
+        config = in_base_currency(config, currency)
     mapping: dict[str, object] = {}
     for name in type(config).model_fields:
         value = getattr(config, name)
@@ -43,7 +51,7 @@ def _is_model(value: object) -> bool:
     return hasattr(value, "model_dump")
 
 
-def _lines(config: PlannerConfig) -> Iterator[str]:
+def _lines(config: PlannerConfig, notes: Mapping[tuple[str, str], str]) -> Iterator[str]:
     fields = type(config).model_fields
     for name in fields:
         if not _is_table(config, name):
@@ -59,21 +67,23 @@ def _lines(config: PlannerConfig) -> Iterator[str]:
                 yield _module(module, parameters)
         else:
             for key in type(section).model_fields:
-                yield _setting(section, key)
+                yield _setting(section, key, notes.get((name, key)))
 
 
 def _is_table(config: PlannerConfig, name: str) -> bool:
     return name in _SECTIONS_OF_MODULES or _is_model(getattr(config, name))
 
 
-def _setting(section: BaseModel, name: str) -> str:
+def _setting(section: BaseModel, name: str, note: str | None = None) -> str:
     field = type(section).model_fields[name]
     value = getattr(section, name)
     extra = field.json_schema_extra
     unit = extra.get("unit") if isinstance(extra, dict) else None
     # "1" marks a number without a unit.
     notes = [str(unit)] if unit and unit != "1" else []
-    if value != field.default:
+    if note is not None:
+        notes.append(note)
+    elif value != field.default:
         notes.append(f"default {_toml(field.default)}")
     comment = f"  # {'; '.join(notes)}" if notes else ""
     return f"{name} = {_toml(value)}{comment}"

@@ -6,10 +6,10 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from host.home.portfolio.currencies import UNITS_PER_EURO, is_inverted, is_witness
 from host.home.portfolio.market_data import DailyTable, read_prices, read_rates
 from host.home.storage.locale_values import units_of_sign
 from host.home.storage.problems import FileProblem, MarketDataError
+from planner_core.model.currencies import UNITS_PER_EURO, is_inverted, is_witness
 
 if TYPE_CHECKING:
     from host.home.home import Home

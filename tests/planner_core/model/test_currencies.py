@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.home.portfolio.currencies import (
+from planner_core.model.currencies import (
     UNITS_PER_EURO,
     currency_scale,
     is_inverted,
