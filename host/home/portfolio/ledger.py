@@ -11,7 +11,7 @@ here and bought again there.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -121,7 +121,11 @@ def _read_trades(
     own_names = {written: name for name, written in names.items()}
     days, _ = read_dates(table, at("date"), problems)
     places = [at(name) for name in NUMBERS if name in table.header]
-    numbers = ((row, place, cells[row][place]) for row in range(len(cells)) for place in places)
+
+    def numbers() -> Iterator[tuple[int, int, str]]:
+        for row, texts in enumerate(cells):
+            yield from ((row, place, texts[place]) for place in places)
+
     mark = read_decimal_mark(table, numbers, problems)
     trades = []
     for row, on in enumerate(days):

@@ -26,6 +26,7 @@ from host.home.storage.csv_table import (
     CsvTable,
     ProblemList,
     check_cell_counts,
+    column_texts,
     quoted,
     read_dates,
 )
@@ -353,7 +354,7 @@ def _arrange_long(
     """Return the cells of a table with a row per day and name; `at`: dates, names, closes."""
     dates_at, names_at, close_at = at
     days, notes = _dates_of(table, dates_at)
-    names = [table.cells(row)[names_at] for row in range(len(table.rows))]
+    names = column_texts(table, names_at)
     pairs = matches(request.names, names)
     index_of = {column: index for index, column in enumerate(pairs.values())}
     rows = [row for row, name in enumerate(names) if name in index_of]

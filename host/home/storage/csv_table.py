@@ -8,7 +8,7 @@ carriage returns, a first line `sep=;`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -34,7 +34,12 @@ NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3
 DELIMITERS = ",;\t"
 DELIMITER_LINE = re.compile(r"sep=([,;\t])\s*", re.IGNORECASE)
 """The first line with which a spreadsheet says what separates its cells."""
-QUOTED_CELL = re.compile(r'\s*+"(?:[^"]|"")*+"\s*+')
+CELLS = {
+    # A quoted cell up to its delimiter; else, and with text behind the quotes, all before the next.
+    mark: re.compile(rf'(\s*+"(?:[^"]|"")*+"\s*+(?={mark})|[^{mark}]*+){mark}')
+    for mark in DELIMITERS
+}
+"""Matches the cells of a line, by delimiter; the line has one more delimiter at its end."""
 QUOTED_TEXT = re.compile(r'"[^"]*+"')
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 ISO_DATE_LENGTH = 10
@@ -194,19 +199,7 @@ def split_cells(line: str, delimiter: str) -> list[str]:
     """Return the cells of a line as they are written; a delimiter inside quotes is part of one."""
     if '"' not in line:
         return line.split(delimiter)
-    cells = []
-    begin = 0
-    while True:
-        match = QUOTED_CELL.match(line, begin)
-        end = match.end() if match else begin
-        if match is None or line[end : end + 1] not in ("", delimiter):
-            # Not a quoted cell, or one with text behind its quotes: it ends at the next delimiter.
-            end = line.find(delimiter, begin)
-            end = len(line) if end < 0 else end
-        cells.append(line[begin:end])
-        if end >= len(line):
-            return cells
-        begin = end + 1
+    return CELLS[delimiter].findall(line + delimiter)
 
 
 def cell_column(line: str, index: int, delimiter: str = ",") -> int:
@@ -286,7 +279,7 @@ def read_dates(table: CsvTable, place: int, problems: ProblemList) -> tuple[list
     note : str
         An example of a date that is not written as 2019-06-05; else empty.
     """
-    texts = _column_texts(table, place)
+    texts = column_texts(table, place)
     distinct = list(dict.fromkeys(texts))
     plain = [parse_date(text) for text in distinct]
     readings = date_column(distinct) if None in plain else plain
@@ -309,7 +302,8 @@ def read_dates(table: CsvTable, place: int, problems: ProblemList) -> tuple[list
     return [day_of[text] for text in texts], note
 
 
-def _column_texts(table: CsvTable, place: int) -> list[str]:
+def column_texts(table: CsvTable, place: int) -> list[str]:
+    """Return the contents of a column, row by row."""
     delimiter = table.delimiter
     return [
         cell_text(
@@ -323,34 +317,29 @@ def _column_texts(table: CsvTable, place: int) -> list[str]:
 
 
 def read_decimal_mark(
-    table: CsvTable, cells: Iterable[tuple[int, int, str]], problems: ProblemList
+    table: CsvTable, cells: Callable[[], Iterable[tuple[int, int, str]]], problems: ProblemList
 ) -> DecimalMark:
     """Return the decimal mark of numbers; a problem where they have two meanings.
 
     Parameters
     ----------
     table : CsvTable
-    cells : iterable of (row, column, text)
-        The numbers, as many as there are.
+    cells : callable returning an iterable of (row, column, text)
+        The numbers; called again to find the place of one.
     problems : ProblemList
     """
     if table.delimiter == "," and not any('"' in line for line in table.rows):
         # No comma can be inside a cell, and a point is what we ask for.
         return "."
-    places: dict[str, tuple[int, int]] = {}
-    for row, column, text in cells:
-        places.setdefault(text, (row, column))
-    mark = decimal_mark(places, table.delimiter)
+    mark = decimal_mark((text for _, _, text in cells()), table.delimiter)
     if not isinstance(mark, Amount):
         return mark
-    text, place = next(
-        (text, place) for text, place in places.items() if split_amount(text) == mark
-    )
+    row, column, text = next(cell for cell in cells() if split_amount(cell[2]) == mark)
     message = (
         f"{quoted(text)} has two meanings: {number_advice(text)}"
         " (in the whole file no thousands separators, and a point for decimals)"
     )
-    problems.add(table.problem(*place, message))
+    problems.add(table.problem(row, column, message))
     return "."
 
 

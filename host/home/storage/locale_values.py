@@ -22,6 +22,8 @@ GROUP_SEPARATORS = " '\u2019\u00a0\u2009\u202f"
 """Blanks (also the thin and the fixed ones) and apostrophes, which only ever separate thousands."""
 TEXT_LENGTH_MAX = 40
 """A longer text is neither a number nor a date."""
+VOTES_ENOUGH = 500
+"""So many cells that agree on the decimal mark need no more of them."""
 EXACT_BELOW = 1e15
 """A double has no more than 15 digits that a person wrote."""
 
@@ -148,6 +150,8 @@ def decimal_mark(texts: Iterable[str], delimiter: str) -> DecimalMark | Amount:
     votes: dict[DecimalMark, int] = {".": 0, ",": 0}
     open_marks: dict[str, Amount] = {}
     for text in texts:
+        if max(votes.values()) >= VOTES_ENOUGH and not min(votes.values()):
+            break
         amount = split_amount(text)
         if amount is None:
             continue
