@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from host.presentation.plan_text import quoted_price
 from host.text import exact_money
 from planner_core.market.costs import BASIS_POINT
 from planner_core.model.plan import Outcome, Plan, Step
-from planner_core.model.records import Side
+from planner_core.model.records import PERCENT, Side
 
 if TYPE_CHECKING:
     from planner_core.explain.explanation import RunnerUp, StepEffect
@@ -102,7 +103,9 @@ def break_even(effect: StepEffect, step: Step) -> str:
     distance = abs(price / step.price - 1)
     edge = "up to" if step.side is Side.BUY else "down to"
     beside = "above" if step.side is Side.BUY else "below"
-    return f"Worth it {edge} {price:,.2f} {step.currency}, {distance:.1%} {beside} the last close."
+    unit = "" if step.quote_unit == PERCENT else f" {step.currency}"
+    worst = f"{quoted_price(step, price)}{unit}"
+    return f"Worth it {edge} {worst}, {distance:.1%} {beside} the last close."
 
 
 def what_if_answer(answer: WhatIf) -> str:

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from host.text import exact_money, money, percent, quantity
+from planner_core.model.currencies import minor_digits
 from planner_core.model.plan import Certificate, Outcome, Plan, Rejection, Step
-from planner_core.model.records import Finding, Severity, Side
+from planner_core.model.records import PERCENT, Finding, Severity, Side
 
 ADVICE_NOTE = "This is advice; no order is sent."
 DEMO_NOTE = (
@@ -17,6 +18,8 @@ DEMO_NOTE = (
 )
 NAMED_STEPS_MAX = 6
 NAMED_SECURITIES_MAX = 5
+CENTS = 2
+"""Decimals of a close that is no whole number."""
 
 NUMBER = re.compile(r"[+-]?\d+(?:[.,:-]\d+)*(?: ?%)?")
 
@@ -149,6 +152,21 @@ def name_list(names: Sequence[str], limit: int = NAMED_SECURITIES_MAX) -> str:
 def short_module_name(key: str) -> str:
     """Return the name of a module without its kind."""
     return key.rsplit(".", 1)[-1]
+
+
+def quoted_price(step: Step, price: float) -> str:
+    """Return a price of a step's security as a broker quotes it: bonds in percent of par.
+
+    Prices in pence are shown in pounds.
+    """
+    quote = price
+    if step.quote is not None and step.quote_unit in ("", PERCENT):
+        quote = price / step.price * step.quote
+    if step.quote_unit == PERCENT:
+        return f"{money(quote, CENTS)} %"
+    # A close in yen may have decimals all the same.
+    decimals = minor_digits(step.currency)
+    return money(quote, decimals if quote == round(quote) else max(decimals, CENTS))
 
 
 def _step_list(steps: Sequence[Step], *, briefly: bool) -> str:

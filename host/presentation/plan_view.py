@@ -27,10 +27,10 @@ from host.presentation.plan_text import (
     group_rejections,
     headline,
     name_list,
+    quoted_price,
     short_module_name,
 )
 from host.text import exact_money, money, percent, printable, quantity
-from planner_core.model.currencies import minor_digits
 from planner_core.model.plan import ModuleStatus, Outcome, Plan, Step
 from planner_core.model.records import Severity
 
@@ -148,10 +148,6 @@ def _title(plan: Plan, notes: ViewNotes) -> Group:
     return Group(*lines)
 
 
-CENTS = 2
-"""Decimals of a close that is no whole number."""
-
-
 def _steps_table(
     steps: Sequence[Step], base_currency: str, width: int, *, with_reasons: bool
 ) -> Table:
@@ -159,11 +155,7 @@ def _steps_table(
     foreign = any(step.currency != base_currency for step in steps)
 
     def price(step: Step) -> str:
-        # A close in yen may have decimals all the same.
-        decimals = minor_digits(step.currency)
-        if step.price != round(step.price):
-            decimals = max(decimals, CENTS)
-        return money(step.price, decimals) + (f" {step.currency}" if foreign else "")
+        return quoted_price(step, step.price) + (f" {step.currency}" if foreign else "")
 
     def expenses(step: Step) -> str:
         return exact_money(step.cost + step.tax, base_currency)

@@ -204,9 +204,10 @@ def _break_even_price(
     if level_of(without.violation) > level_of(whole.violation):
         return None  # it repairs a limit, at any price
     move = worth * nav / (step.value + step.cost)
-    if step.side is Side.BUY:
-        return step.price * (1.0 + move)
-    return max(0.0, step.price * (1.0 - move))
+    # The move is one of what is paid; accrued interest is a fixed part of that.
+    paid = step.price + step.accrued
+    worst = paid * (1.0 + move) if step.side is Side.BUY else paid * (1.0 - move)
+    return max(0.0, worst - step.accrued)
 
 
 def holdings_changed(plan: Plan, rescoring: Rescoring) -> tuple[HoldingChange, ...]:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from planner_core.market.valuation import Portfolio, latest_rate
 from planner_core.model.arrays import BoolArray, FloatArray, IntArray
 from planner_core.model.config import ConstraintsConfig
 from planner_core.model.context import PlanningContext
-from planner_core.model.records import CashFlow, Side
+from planner_core.model.records import CashFlow, Security, Side
 
 MIN_TRADE_NAV_FRACTION = 0.01
 """A small portfolio may trade this part of its NAV, below the configured smallest trade."""
@@ -381,7 +381,7 @@ def _blocks(
             buy[column] = "buying is switched off (allow_buy = false)"
         if not security.allow_sell:
             sell[column] = "selling is switched off (allow_sell = false)"
-        both = _untradable(column, history, constraints)
+        both = _matured(security, context.as_of) or _untradable(column, history, constraints)
         if both:
             buy[column] = sell[column] = both
     columns = context.security_index()
@@ -397,6 +397,13 @@ def _blocks(
             blocked[columns[step.security]] = f"you refused it until {step.until}{why}"
     _block_cooldowns(context, constraints, columns, buy, sell)
     return buy, sell
+
+
+def _matured(security: Security, as_of: date) -> str | None:
+    """Return that a bond was paid back already; None for all others."""
+    if security.bond is None or security.bond.maturity > as_of:
+        return None
+    return f"it matured on {security.bond.maturity}"
 
 
 def _untradable(column: int, history: PriceHistory, constraints: ConstraintsConfig) -> str | None:

@@ -23,6 +23,7 @@ from datetime import date
 import numpy as np
 
 from planner_core.errors import ContextError
+from planner_core.market.bonds import with_income
 from planner_core.model.arrays import BoolArray, FloatArray, IntArray
 from planner_core.model.context import PlanningContext
 from planner_core.model.records import Finding, Severity
@@ -58,7 +59,7 @@ class PriceHistory:
     Parameters
     ----------
     base : ndarray of shape (n_days, n_securities), base currency per unit
-        Filled forward at most 5 market days; NaN elsewhere.
+        Filled forward at most 5 market days; NaN elsewhere. Those of bonds include coupons.
     observed : ndarray of shape (n_days, n_securities), bool
         True where there was a believed close: False on a filled day.
     price, fx_rate : ndarray of shape (n_securities,)
@@ -97,7 +98,7 @@ def build_history(context: PlanningContext, price_move_sigmas: float) -> PriceHi
         # Prudent: a price that is not believed may lower the value shown, never raise it.
         price[column] = np.fmin(price[column], latest[column])
     return PriceHistory(
-        base=filled * rates,
+        base=with_income(context, filled) * rates,
         observed=~np.isnan(believed) & ~np.isnan(rates),
         price=price,
         fx_rate=_latest_rates(context, rates),

@@ -121,7 +121,9 @@ def price_trade(state: PlanningState, column: int, side: Side, quantity: float) 
     rules = state.config.costs
     tax = relief = 0.0
     if side is Side.SELL:
-        gain = realised_gain(portfolio.sellable_lots[column], quantity, unit_value, rules.tax_lots)
+        # Interest is taxed when it is paid; a sale realises what the quote gained.
+        clean = float(portfolio.clean_unit_value[column])
+        gain = realised_gain(portfolio.sellable_lots[column], quantity, clean, rules.tax_lots)
         # Tax per trade, so that it adds up over a set. Relief of a loss counts in the score only:
         # it comes with a tax return, not with the trade.
         tax = rules.tax_rate * max(0.0, gain)
@@ -131,6 +133,7 @@ def price_trade(state: PlanningState, column: int, side: Side, quantity: float) 
         security=column,
         quantity=sign * quantity,
         price=float(portfolio.price[column]),
+        accrued=float(portfolio.accrued[column]),
         currency=state.context.securities[column].currency,
         fx_rate=float(portfolio.fx_rate[column]),
         value=sign * gross,

@@ -1,7 +1,8 @@
 """Value the holdings, per security, in base currency.
 
-A position is worth its quantity times the latest believed price times the exchange rate. The NAV is
-the sum of all positions and of all cash, negative accounts included. Weights are fractions of it.
+A position is worth its quantity times the latest believed price, with accrued interest for a bond,
+times the exchange rate. The NAV is the sum of all positions and of all cash, negative accounts
+included. Weights are fractions of it.
 
 Tax lots are kept apart: a sell may take only lots that are old enough and not promised to a pending
 order, and each lot has its own cost, in base currency at the rate of the day it was bought.
@@ -16,6 +17,7 @@ from datetime import date, timedelta
 import numpy as np
 
 from planner_core.errors import ContextError
+from planner_core.market.bonds import accrued_per_unit
 from planner_core.market.prices import FILL_DAYS_MAX, PriceHistory
 from planner_core.model.arrays import FloatArray
 from planner_core.model.config import ConstraintsConfig
@@ -35,7 +37,10 @@ class Portfolio:
         `sellable` counts lots that are old enough and not in a pending sell.
     price : ndarray of shape (n_securities,), trade currency; NaN without one (never held then)
     fx_rate : ndarray of shape (n_securities,)
-    unit_value : ndarray of shape (n_securities,), base currency per unit
+    accrued : ndarray of shape (n_securities,), trade currency per unit
+        Interest that a bond's quote leaves out; 0 for all others.
+    unit_value, clean_unit_value : ndarray of shape (n_securities,), base currency per unit
+        With accrued interest and without: lots' costs are without, so gains are as well.
     value, weight : ndarray of shape (n_securities,)
         Weights are fractions of `nav`.
     nav, cash, cash_settled : float, base currency
@@ -57,7 +62,9 @@ class Portfolio:
     sellable: FloatArray
     price: FloatArray
     fx_rate: FloatArray
+    accrued: FloatArray
     unit_value: FloatArray
+    clean_unit_value: FloatArray
     value: FloatArray
     weight: FloatArray
     nav: float
@@ -87,11 +94,14 @@ def value_portfolio(
     )
     _check_held_have_prices(context, history, quantity)
     # Base currency per unit = price in trade currency * base units per unit of that currency.
-    unit_value = history.price * history.fx_rate
+    accrued = accrued_per_unit(context)
+    unit_value = (history.price + accrued) * history.fx_rate
+    clean_unit_value = history.price * history.fx_rate
     # NaN only where nothing is held: checked above.
     value = np.where(quantity > 0, quantity * np.nan_to_num(unit_value), 0.0)
     cash, settled = _cash_in_base(context)
-    pending = _pending_buys(context, unit_value, history.fx_rate)
+    clean_value = np.where(quantity > 0, quantity * np.nan_to_num(clean_unit_value), 0.0)
+    pending = _pending_buys(context, unit_value, accrued, history.fx_rate)
     # NAV = sum of positions + cash; cash of pending buys is still in it.
     nav = float(value.sum()) + cash
     # Each lot at the exchange rate of its own day: gains of the currency are gains too.
@@ -107,7 +117,9 @@ def value_portfolio(
         sellable=_sellable(context, old_enough),
         price=history.price,
         fx_rate=history.fx_rate,
+        accrued=accrued,
         unit_value=unit_value,
+        clean_unit_value=clean_unit_value,
         value=value,
         # Without a positive NAV there are no weights; the plan is then HELD before they are used.
         weight=value / nav if nav > 0 else np.zeros_like(value),
@@ -119,9 +131,9 @@ def value_portfolio(
         cost_basis=cost_basis,
         # value / cost - 1; without a cost there is no relative gain.
         gain=np.divide(
-            value - cost_basis,
+            clean_value - cost_basis,
             cost_basis,
-            out=np.full_like(value, np.nan),
+            out=np.full_like(clean_value, np.nan),
             where=cost_basis > 0,
         ),
         holding_years=np.array([_mean_age(own_lots, context.as_of) for own_lots in lots]).reshape(
@@ -225,7 +237,7 @@ def cash_yield(context: PlanningContext) -> float:
 
 
 def _pending_buys(
-    context: PlanningContext, unit_value: FloatArray, fx_rate: FloatArray
+    context: PlanningContext, unit_value: FloatArray, accrued: FloatArray, fx_rate: FloatArray
 ) -> dict[str, float]:
     """Return the cash that pending buys will take, base currency by the currency they settle in."""
     columns = context.security_index()
@@ -237,7 +249,7 @@ def _pending_buys(
             price = float(
                 unit_value[column]
                 if order.limit_price is None
-                else order.limit_price * fx_rate[column]
+                else (order.limit_price + accrued[column]) * fx_rate[column]
             )
             # An amount that is not known must not count as 0: cash would be spent twice.
             if np.isnan(price):

@@ -207,6 +207,16 @@ def _check_securities(context: PlanningContext) -> None:
             security.quality is None or 0 <= security.quality <= 1,
             f"{security.id}: quality must lie in [0, 1]",
         )
+        _refuse_unless(
+            _positive(security.quote_factor)
+            and (security.accrued is None or 0 <= security.accrued < np.inf),
+            f"{security.id}: the quote factor must be positive, accrued interest not negative",
+        )
+        _refuse_unless(
+            security.bond is None
+            or (0 <= security.bond.coupon < np.inf and security.bond.frequency in (1, 2, 4, 12)),
+            f"{security.id}: a coupon is not negative and is paid 1, 2, 4 or 12 times a year",
+        )
         for classification in security.groups:
             shares = security.group_shares(classification).values()
             _refuse_unless(

@@ -77,8 +77,9 @@ NO_SECURITY = -1
 class Action:
     """A trade that is legal alone: whole lots, priced, with costs and tax.
 
-    `quantity` is signed (negative sells); `price` is in `currency`; `value` (signed), `cost`,
-    `tax` and `cash_delta` are in base currency. `value + cash_delta = -(cost + tax)`.
+    `quantity` is signed (negative sells); `price` and `accrued` are per unit in `currency`;
+    `value` (signed), `cost`, `tax` and `cash_delta` are in base currency.
+    `value = quantity * (price + accrued) * fx_rate`, `value + cash_delta = -(cost + tax)`.
 
     `tax_relief` is tax that a realised loss may save elsewhere, with `loss_offset`. It counts in
     the score, never in cash.
@@ -101,6 +102,8 @@ class Action:
     mandatory: bool = False
     convert_to: str = ""
     tax_relief: float = 0.0
+    accrued: float = 0.0
+    """Interest that a bond's buyer pays beside the price."""
 
     @property
     def side(self) -> Side:
@@ -157,6 +160,12 @@ class Step:
     weight_after: float
     mandatory: bool = False
     """Repairs a violated limit."""
+    accrued: float = 0.0
+    """Interest that a bond's buyer pays beside the price, per unit, in `currency`."""
+    quote_unit: str = ""
+    """Unit of `quote` where it is not the currency, such as "percent"."""
+    quote: float | None = None
+    """The price as brokers and price files have it; None: the same as `price`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,29 @@ class SecurityKind(StrEnum):
     """Cash-like, such as a money market fund: invested money with the risk of its own closes."""
 
 
+PERCENT = "percent"
+"""Quote unit of a bond: percent of par, so that a unit held is 1 of nominal."""
+
+
+class DayCount(StrEnum):
+    """How the days of a coupon period become a fraction of a year."""
+
+    ACT_ACT = "act/act"
+    THIRTY_360 = "30/360"
+    ACT_365 = "act/365"
+    ACT_360 = "act/360"
+
+
+@dataclass(frozen=True, slots=True)
+class BondTerms:
+    """The coupons of a bond: `coupon` per year and per 1 of nominal, paid `frequency` times."""
+
+    coupon: float
+    frequency: int
+    maturity: date
+    day_count: DayCount = DayCount.ACT_ACT
+
+
 @dataclass(frozen=True, slots=True)
 class Security:
     """Something that can be held.
@@ -94,6 +117,14 @@ class Security:
     kind : SecurityKind
     diversified : bool
         It holds many others itself, so it is no concentration of risk.
+    quote_unit : str
+        Unit of the quotes where it is not the trade currency, such as "percent" or "GBX".
+    quote_factor : float, trade currency per unit
+        Worth of a unit at a quote of 1: 0.01 for a bond in percent, whose unit is 1 of nominal.
+    bond : BondTerms, optional
+        None: no bond, or one whose coupons are not known.
+    accrued : float, trade currency per unit, optional
+        Interest accrued on the day of the plan, as the owner typed it; None: by `bond`.
     """
 
     id: str
@@ -112,6 +143,10 @@ class Security:
     cap: float | None = None
     kind: SecurityKind = SecurityKind.SHARE
     diversified: bool = False
+    quote_unit: str = ""
+    quote_factor: float = 1.0
+    bond: BondTerms | None = None
+    accrued: float | None = None
 
     def group_shares(self, classification: str) -> Mapping[str, float]:
         """Return the fraction of the security in each group of a classification."""
@@ -167,7 +202,10 @@ class CashFlow:
 
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """A fill from the ledger; `price` in trade currency, `fx_rate` base units per unit of it."""
+    """A fill from the ledger; `price` in trade currency, `fx_rate` base units per unit of it.
+
+    `accrued` is the interest that was paid beside the price of a bond, per unit as well.
+    """
 
     on: date
     security: str
@@ -175,11 +213,12 @@ class Trade:
     quantity: float
     price: float
     fx_rate: float = 1.0
+    accrued: float = 0.0
 
     @property
     def value(self) -> float:
         """Notional in base currency."""
-        return self.quantity * self.price * self.fx_rate
+        return self.quantity * (self.price + self.accrued) * self.fx_rate
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,6 +213,7 @@ def build_steps(sequence: ActionSequence, state: PlanningState) -> tuple[Step, .
 
 def _step(action: Action, cash: float, settles_on: date, state: PlanningState) -> Step:
     before = 0.0 if action.convert_to else float(state.portfolio.weight[action.security])
+    security = None if action.convert_to else state.context.securities[action.security]
     return Step(
         side=action.side,
         security=action.name(state.context.securities),
@@ -230,6 +231,9 @@ def _step(action: Action, cash: float, settles_on: date, state: PlanningState) -
         weight_before=before,
         weight_after=before + action.value / state.nav,
         mandatory=action.mandatory,
+        accrued=action.accrued,
+        quote_unit="" if security is None else security.quote_unit,
+        quote=None if security is None else action.price / security.quote_factor,
     )
 
 

@@ -107,7 +107,15 @@ class Reference:
 
     def unit(self, column: int) -> float:
         """Return the value of one unit in base currency."""
+        return self.clean_unit(column) + self.accrued(column) * self.market.rate[column]
+
+    def clean_unit(self, column: int) -> float:
+        """Return the value of one unit at its quote, without accrued interest."""
         return self.market.price[column] * self.market.rate[column]
+
+    def accrued(self, column: int) -> float:
+        """Return the interest of a bond's unit that the quote leaves out, in trade currency."""
+        return self.context.securities[column].accrued or 0.0
 
     def value(self, proposal: Proposal) -> float:
         return abs(proposal.quantity) * self.unit(proposal.security)
@@ -148,7 +156,8 @@ class Reference:
         remaining, gain = -proposal.quantity, 0.0
         for lot in lots:
             quantity = min(remaining, lot.quantity)
-            gain += quantity * self.unit(proposal.security) - quantity * lot.unit_cost * lot.fx_rate
+            worth = quantity * self.clean_unit(proposal.security)
+            gain += worth - quantity * lot.unit_cost * lot.fx_rate
             remaining -= quantity
         return gain
 
@@ -170,7 +179,7 @@ class Reference:
             if order.side is Side.BUY:
                 i = self.columns[order.security]
                 price = self.market.price[i] if order.limit_price is None else order.limit_price
-                total += order.quantity * price * self.market.rate[i]
+                total += order.quantity * (price + self.accrued(i)) * self.market.rate[i]
         return total
 
     # -- limits ------------------------------------------------------------------------------

@@ -79,6 +79,7 @@ def securities(draw: st.DrawFn, n: int) -> tuple[Security, ...]:
             adv_value=draw(st.sampled_from([None, 1e5, 1e7])),
             target=None if shares[i] is None else (shares[i] or 0) / total,
             cap=draw(st.sampled_from([None, None, None, None, 0.1, 0.3])),
+            accrued=draw(st.sampled_from([None, None, None, 0.4])),
         )
         for i in range(n)
     )

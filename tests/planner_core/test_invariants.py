@@ -99,7 +99,8 @@ def check_money_only_leaves_as_costs_and_tax(case: Planned) -> None:
         column = reference.columns[step.security]
         sign = 1 if step.side is Side.BUY else -1
         quantity[column] += sign * step.quantity
-        cash -= sign * step.quantity * step.price * step.fx_rate + step.cost + step.tax
+        paid = step.price + step.accrued
+        cash -= sign * step.quantity * paid * step.fx_rate + step.cost + step.tax
     worth = sum(q * reference.unit(i) for i, q in enumerate(quantity) if q)
     spent = sum(step.cost + step.tax for step in result.steps)
     assert result.nav_after == pytest.approx(worth + cash, abs=near(reference.nav))

@@ -44,7 +44,7 @@ def check_rows(result: Plan, reference: Reference) -> None:
             rows[target] += worth - step.cost
         else:
             sign = 1 if step.side is Side.SELL else -1
-            worth = step.quantity * step.price * step.fx_rate
+            worth = step.quantity * (step.price + step.accrued) * step.fx_rate
             rows[step.currency] += sign * worth - step.cost - step.tax
         assert all(rows[c] >= floor[c] - dust for c in rows), step
     missing = sum(max(0.0, (reference.required() if c == base else 0.0) - rows[c]) for c in rows)

@@ -8,6 +8,10 @@ from typing import Final
 DATA_FINDINGS: Final[Mapping[str, str]] = {
     "advice_file_corrupt": "The file of refused and dismissed ideas is damaged; it starts empty.",
     "advice_unreadable": "The file of refused and dismissed ideas cannot be read now.",
+    "bond_coupon_low": "A coupon looks like a fraction; it is read as percent a year.",
+    "bond_lot_assumed": "A bond has no lot size; 1,000 nominal is assumed.",
+    "bond_matured": "A bond was due before the day of the plan; it is not traded.",
+    "bond_without_terms": "A bond has no coupon and maturity: its interest is left out.",
     "fx_file_unterminated": "The last line of fx.csv has no line end: it may be cut off.",
     "fx_invalid": "A rate is not a number above zero; it counts as missing.",
     "fx_layout": "fx.csv is not written our way; the text says how it was read.",
@@ -29,6 +33,7 @@ DATA_FINDINGS: Final[Mapping[str, str]] = {
     "price_rows_after_as_of": "prices.csv has days after the day of the plan; they are ignored.",
     "price_spike": "A close moved far and came back; that close is ignored.",
     "price_stale": "The last close of a security is too old; it is not traded.",
+    "quote_looks_like_percent": "Closes look like percent of par, but count as money.",
     "related_ledger_unreadable": "A ledger of the same tax entity cannot be read.",
     "short_history": "A security has too few returns for an estimate; it is not bought.",
     "split_without_jump": "A split is declared that the closes do not show.",

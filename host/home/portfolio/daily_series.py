@@ -143,7 +143,8 @@ def _read_series(
         adjusted, _ = adjust_for_splits(
             prices, read_splits(home.corporate_actions_file, portfolio.as_of)
         )
-        unit = security.price_unit or security.currency
+        in_percent = security.price_unit == "percent"
+        unit = "percent of par" if in_percent else security.quote_currency
         if not prices.columns:
             raise UsageError(f"{missing_column(prices, name)} (add it, with closes)")
         written = prices.series(name)

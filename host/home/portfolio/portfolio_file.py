@@ -22,6 +22,7 @@ from host.home.storage.model_problems import currency_advice, model_problems
 from host.home.storage.problems import ConfigFileError, PortfolioFileError
 from host.home.storage.toml_file import TomlDocument, locate_problems, read_toml
 from planner_core.errors import ConfigProblem
+from planner_core.model.records import PERCENT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
 WEIGHT_SUM_TOLERANCE = 1e-9
 MINOR_UNITS = {"GBX": ("GBP", 100.0), "ILA": ("ILS", 100.0), "ZAC": ("ZAR", 100.0)}
 """Price unit -> its currency, and how many units make one."""
+PERCENT_OF_PAR = 100.0
+"""Percent per 1 of nominal."""
+BOND_KEYS = ("coupon", "coupon_frequency", "maturity", "day_count", "accrued")
+MATURITY_YEARS_MAX = 150
+"""A maturity further away is a typing error."""
 
 Text = Annotated[str, Field(max_length=limits.TEXT_LENGTH_MAX)]
 Weight = Annotated[float, Field(ge=0, le=1)]
@@ -97,15 +103,25 @@ class SecurityTable(PortfolioTable):
 
     name: Text = Field("", description="for people")
     currency: Currency = Field(description="trade currency, ISO 4217")
-    price_unit: Literal["GBX", "ILA", "ZAC"] | None = Field(
-        None, description="if prices and costs are quoted in a hundredth of the currency"
+    price_unit: Literal["GBX", "ILA", "ZAC", "percent", "unit"] | None = Field(
+        None,
+        description="unit of prices and costs: a hundredth of the currency, percent of par, or the"
+        " currency (none, unit)",
     )
-    lot_size: Quantity = Field(1.0, description="units; quantities are whole multiples of it")
+    price_multiplier: Annotated[float, Field(gt=0, le=1e6)] | None = Field(
+        None, description="units that a price is for, such as 100 for a contract; none: 1"
+    )
+    lot_size: Quantity | None = Field(
+        None,
+        description="units; quantities are whole multiples of it; none: 1, in percent 1000",
+    )
     min_trade_value: Annotated[float, Field(ge=0, le=limits.MONEY_MAX)] = Field(
         0.0, description="the broker's own minimum, base currency"
     )
-    fractional: bool = Field(False, description="parts of a unit can be traded")
-    kind: Kind = Field("share", description="kind of security")
+    fractional: bool | None = Field(
+        None, description="parts of a unit can be traded; none: true for crypto"
+    )
+    kind: Kind | None = Field(None, description="none: bond if in percent, else share")
     diversified: bool | None = Field(
         None, description="holds many others, so it is no concentration; none: true for a fund"
     )
@@ -116,6 +132,19 @@ class SecurityTable(PortfolioTable):
     target: Weight | None = Field(None, description="target weight; none: no opinion; 0: sell")
     cap: Annotated[float, Field(gt=0, le=1)] | None = Field(
         None, description="upper bound of the weight, below the bucket's own"
+    )
+    coupon: Annotated[float, Field(ge=0, le=50)] | None = Field(
+        None, description="bond: percent of nominal per year; 5.0 is 5 %"
+    )
+    coupon_frequency: Literal[1, 2, 4, 12] | None = Field(
+        None, description="bond: coupons per year"
+    )
+    maturity: datetime.date | None = Field(None, description="bond: the day it is paid back")
+    day_count: Literal["act/act", "30/360", "act/365", "act/360"] = Field(
+        "act/act", description="bond: how interest accrues"
+    )
+    accrued: Annotated[float, Field(ge=0, le=100)] | None = Field(
+        None, description="bond: accrued interest today, percent of nominal; none: by the coupon"
     )
     allow_buy: bool = Field(True, description="may be bought")
     allow_sell: bool = Field(True, description="may be sold")
@@ -134,8 +163,15 @@ class SecurityTable(PortfolioTable):
 
     @property
     def price_divisor(self) -> float:
-        """Price units per unit of the currency."""
-        return MINOR_UNITS[self.price_unit][1] if self.price_unit else 1.0
+        """Quotes per unit of the currency and unit held: 100 for pence and for percent."""
+        unit = self.price_unit or ""
+        divisor = PERCENT_OF_PAR if unit == PERCENT else MINOR_UNITS.get(unit, ("", 1.0))[1]
+        return divisor / (self.price_multiplier or 1.0)
+
+    @property
+    def quote_currency(self) -> str:
+        """Currency or minor unit that a sign beside a close may stand for."""
+        return self.price_unit if self.price_unit in MINOR_UNITS else self.currency
 
 
 class CashTable(PortfolioTable):
@@ -272,6 +308,7 @@ def check_portfolio(
     day = _as_of(mapping, as_of, now, problems)
     problems.extend(_name_problems(mapping))
     problems.extend(_currency_problems(mapping))
+    problems.extend(_kind_problems(mapping))
     problems.extend(_target_problems(mapping))
     problems.extend(_reference_problems(mapping))
     if day is not None:
@@ -375,6 +412,44 @@ def _currency_problems(mapping: Mapping[str, Any]) -> Iterator[ConfigProblem]:
             major = MINOR_UNITS[unit][0]
             message = f'{unit} is a part of {major} (write "{major}"; for prices in {unit} set'
             yield ConfigProblem(place, f'{message} price_unit = "{unit}" of the security)', unit)
+
+
+def _kind_problems(mapping: Mapping[str, Any]) -> Iterator[ConfigProblem]:
+    """Yield keys that the kind of their security does not have, and bonds with half their terms."""
+    for security, table in _tables_at(mapping, "securities"):
+        path = ("securities", security)
+        unit, kind = table.get("price_unit"), table.get("kind")
+        if unit == PERCENT and kind not in (None, "bond"):
+            message = (
+                'only a bond is quoted in percent of par (write kind = "bond", or no price_unit)'
+            )
+            yield ConfigProblem((*path, "price_unit"), message, unit)
+        if unit == PERCENT and table.get("price_multiplier") is not None:
+            message = "a quote in percent is for 1 of nominal (delete one of the two)"
+            yield ConfigProblem((*path, "price_multiplier"), message, unit)
+        used = [key for key in BOND_KEYS if key in table]
+        if used and unit != PERCENT:
+            message = 'is of a bond in percent of par (write price_unit = "percent", or delete it)'
+            yield ConfigProblem((*path, used[0]), message, table[used[0]])
+        elif used:
+            yield from _term_problems(path, table)
+
+
+def _term_problems(path: tuple[str, str], table: Mapping[str, Any]) -> Iterator[ConfigProblem]:
+    """Yield what is missing to compute the interest of a bond, or cannot be."""
+    coupon, maturity = table.get("coupon"), table.get("maturity")
+    if coupon is None and maturity is not None:
+        message = "coupon is missing (percent of nominal per year; 0 for a bond without coupons)"
+        yield ConfigProblem((*path, "maturity"), message, maturity)
+    if coupon is not None and maturity is None:
+        message = "maturity is missing (the coupon dates are counted back from it)"
+        yield ConfigProblem((*path, "coupon"), message, coupon)
+    if _is_number(coupon) and coupon > 0 and table.get("coupon_frequency") is None:
+        message = "coupon_frequency is missing (coupons per year: 1, 2, 4 or 12)"
+        yield ConfigProblem((*path, "coupon"), message, coupon)
+    if _is_day(maturity) and maturity.year > utc_now().year + MATURITY_YEARS_MAX:
+        message = f"is more than {MATURITY_YEARS_MAX} years away"
+        yield ConfigProblem((*path, "maturity"), message, maturity)
 
 
 def _target_problems(mapping: Mapping[str, Any]) -> Iterator[ConfigProblem]:

@@ -38,14 +38,14 @@ def read_portfolio_prices(
     problems = []
     for name, signs in prices.signs.items():
         table = portfolio.tables.securities[name]
-        unit = table.price_unit or table.currency
+        unit = table.quote_currency
         for sign in signs:
             if unit not in units_of_sign(sign):
                 message = (
                     f"{name} is quoted in {unit}, but its closes in {prices.source} have the sign"
                     f" {sign} ({_cure(unit, units_of_sign(sign))})"
                 )
-                path = ("securities", name, "price_unit" if table.price_unit else "currency")
+                path = ("securities", name, "currency" if unit == table.currency else "price_unit")
                 problems.append(portfolio.document.problem(path, message))
     if problems:
         raise MarketDataError(problems)

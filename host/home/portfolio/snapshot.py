@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,12 @@ import numpy as np
 from host.clock import utc_now
 from host.home.portfolio.accepted_moves import AcceptedMoves, read_accepted_moves
 from host.home.portfolio.advice import read_advice_state
+from host.home.portfolio.bond_quotes import (
+    DEFAULT_DENOMINATION,
+    bond_terms,
+    quote_findings,
+    refused_quotes,
+)
 from host.home.portfolio.ledger import read_ledger, read_related_trades
 from host.home.portfolio.market_data import (
     DailyTable,
@@ -26,8 +32,10 @@ from host.home.portfolio.portfolio_prices import (
     read_portfolio_rates,
 )
 from host.home.storage.problems import FileProblem, MarketDataError
+from planner_core.market.bonds import accrued_interest
 from planner_core.model.context import PlanningContext
 from planner_core.model.records import (
+    PERCENT,
     CashBalance,
     CashFlow,
     Finding,
@@ -38,6 +46,7 @@ from planner_core.model.records import (
     Severity,
     Side,
     TaxLot,
+    Trade,
 )
 
 if TYPE_CHECKING:
@@ -105,6 +114,7 @@ def take_snapshot(
         *prices.findings,
         *(rates.findings if rates is not None else ()),
         *split_findings,
+        *quote_findings(portfolio, closes),
         *_missing_columns(portfolio, prices),
         *ledger.findings,
         *related.findings,
@@ -127,7 +137,7 @@ def take_snapshot(
         cash_flows=tuple(
             CashFlow(table.date, table.amount) for table in portfolio.tables.cash_flows
         ),
-        trades=ledger.trades,
+        trades=_with_interest(ledger.trades, securities),
         ledger_status=ledger.status,
         pending_orders=_pending_orders(portfolio),
         group_rules=tuple(
@@ -145,13 +155,14 @@ def take_snapshot(
 
 def security_of(security_id: str, table: SecurityTable) -> Security:
     """Turn a `[securities.ID]` table into the planner's security."""
+    in_percent = table.price_unit == PERCENT
     return Security(
         id=security_id,
         name=table.name or security_id,
         currency=table.currency,
-        lot_size=table.lot_size,
+        lot_size=table.lot_size or (DEFAULT_DENOMINATION if in_percent else 1.0),
         min_trade_value=table.min_trade_value,
-        fractional=table.fractional,
+        fractional=table.kind == "crypto" if table.fractional is None else table.fractional,
         groups=table.groups,
         allow_buy=table.allow_buy,
         allow_sell=table.allow_sell,
@@ -160,8 +171,12 @@ def security_of(security_id: str, table: SecurityTable) -> Security:
         adv_value=table.adv_value,
         target=table.target,
         cap=table.cap,
-        kind=SecurityKind(table.kind),
+        kind=SecurityKind(table.kind or ("bond" if in_percent else "share")),
         diversified=table.kind == "fund" if table.diversified is None else table.diversified,
+        quote_unit="" if table.price_unit in (None, "unit") else table.price_unit,
+        quote_factor=1 / table.price_divisor,
+        bond=bond_terms(table),
+        accrued=None if table.accrued is None else table.accrued / table.price_divisor,
     )
 
 
@@ -205,6 +220,8 @@ class _Reader:
         """Raise MarketDataError with all problems, those of the lots included."""
         self._check_prices(prices, closes)
         self._check_currencies(home)
+        for path, message in refused_quotes(self.portfolio, closes):
+            self._refuse(path, message)
         if self.problems:
             raise MarketDataError(self.problems)
 
@@ -289,6 +306,19 @@ def _closes_in_major_units(
         if security in column_of:
             closes[:, column] = adjusted[:, column_of[security]] / table.price_divisor
     return closes
+
+
+def _with_interest(
+    trades: Sequence[Trade], securities: Mapping[str, SecurityTable]
+) -> tuple[Trade, ...]:
+    """Return the fills with the interest that was paid beside the price of a bond."""
+    terms = {name: bond_terms(table) for name, table in securities.items()}
+    return tuple(
+        trade
+        if (bond := terms.get(trade.security)) is None
+        else replace(trade, accrued=float(accrued_interest(bond, np.array([trade.on], "M8[D]"))[0]))
+        for trade in trades
+    )
 
 
 def _missing_columns(portfolio: PortfolioFile, prices: DailyTable) -> list[Finding]:

@@ -6,6 +6,7 @@ import math
 
 from planner_core.market.state import PlanningState
 from planner_core.model.candidates import Candidates
+from planner_core.model.records import PERCENT
 from planner_core.modules.module import Filter, ModuleMetadata, ModuleParameters, parameter
 
 
@@ -71,6 +72,8 @@ def _objection(state: PlanningState, column: int, parameters: EligibilityParamet
                 return f"{part} is excluded"
     if not math.isnan(quality) and quality < parameters.quality_min:
         return f"its quality {quality:.2f} is below {parameters.quality_min:.2f}"
-    if state.portfolio.unit_value[column] < parameters.price_min:
+    # A unit of a bond in percent is 1 of nominal: cheap, but not for a bad reason.
+    is_nominal = security.quote_unit == PERCENT
+    if not is_nominal and state.portfolio.unit_value[column] < parameters.price_min:
         return f"its price is below {parameters.price_min:g}"
     return None

@@ -59,7 +59,8 @@ class TaxLossHarvest(OpportunityCalculator[TaxLossHarvestParameters]):
         # A buy within the window would make the loss a wash sale, which saves no tax.
         washed = _bought_within(state, parameters.wash_sale_days)
         for column, lots in enumerate(state.portfolio.sellable_lots):
-            unit_value = float(state.portfolio.unit_value[column])
+            # Lots cost what was quoted: without accrued interest, on both sides.
+            unit_value = float(state.portfolio.clean_unit_value[column])
             ordered = in_selling_order(lots, state.config.costs.tax_lots)
             losing = _first_losing(ordered, unit_value, parameters.loss_min)
             if not losing:
@@ -75,7 +76,8 @@ class TaxLossHarvest(OpportunityCalculator[TaxLossHarvestParameters]):
                 Opportunity(
                     security=column,
                     side=Side.SELL,
-                    notional=sum(lot.quantity for lot in losing) * unit_value,
+                    notional=sum(lot.quantity for lot in losing)
+                    * float(state.portfolio.unit_value[column]),
                     reason=f"realise a loss of {loss:,.0f} {state.context.base_currency}",
                 )
             )

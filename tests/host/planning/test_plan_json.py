@@ -27,7 +27,8 @@ TOP_KEYS = [
     "config_sha256", "context_digest", "explanation", "profile",
 ]  # fmt: skip
 STEP_KEYS = [
-    "side", "security", "quantity", "price", "currency", "fx_rate", "value", "cost", "tax",
+    "side", "security", "quantity", "price", "accrued", "quote", "quote_unit", "currency",
+    "fx_rate", "value", "cost", "tax",
     "cash_after", "settles_on", "weight_before", "weight_after", "sources", "reason",
     "mandatory",
 ]  # fmt: skip
@@ -61,7 +62,8 @@ def test_the_parts_of_a_plan_have_exactly_the_keys_of_the_contract() -> None:
     assert list(data["findings"][0]) == ["id", "severity", "message", "action", "security"]
     assert list(data["rejected"][0]) == ["side", "security", "value", "sources", "reason"]
     assert list(data["alternatives"][0]) == ["gain", "violation", "steps"]
-    without_order = [k for k in STEP_KEYS if k not in ("cash_after", "settles_on")]
+    of_steps_alone = ("cash_after", "settles_on", "quote", "quote_unit")
+    without_order = [k for k in STEP_KEYS if k not in of_steps_alone]
     alternative: dict[str, list[dict[str, object]]] = data["alternatives"][0]  # type: ignore[assignment]
     assert list(alternative["steps"][0]) == [k for k in without_order if "weight" not in k]
 

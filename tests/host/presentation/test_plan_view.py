@@ -97,3 +97,17 @@ def test_what_comes_from_outside_cannot_move_the_cursor_or_style_the_text() -> N
     assert "\u202e" not in text
     assert "[red]" in text
     assert "X[bold]" in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "price"),
+    [
+        ({"price": 0.98, "quote": 98.0, "quote_unit": "percent"}, "98.00 %"),
+        ({"price": 5_000.0, "quote": 50.0}, "50.00"),
+        ({"price": 12.5, "quote": 1_250.0, "quote_unit": "GBX"}, "12.50"),
+    ],
+)
+def test_a_price_is_shown_as_it_is_quoted(changes: dict[str, object], price: str) -> None:
+    text = shown(planned(steps=(step(Side.BUY, "BOND", **changes),)))
+    (line,) = [line for line in text.splitlines() if line.startswith("1 buy")]
+    assert f" {price} " in line

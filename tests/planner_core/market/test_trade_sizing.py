@@ -22,8 +22,9 @@ from planner_core.market.trade_sizing import (
     size_opportunities,
 )
 from planner_core.model.plan import Action, Rejection
-from planner_core.model.records import GroupRule, Side, Trade
+from planner_core.model.records import BondTerms, GroupRule, Side, Trade
 from tests.builders import (
+    AS_OF,
     constant_rate,
     days_ago,
     make_config,
@@ -300,3 +301,24 @@ def test_a_sized_trade_is_whole_held_within_its_cap_and_consistent(
 HYPOTHESIS_STATE = state_of(
     {"costs": {"tax_rate": 0.3}}, securities=make_securities(4, lot_size=3.0)
 )
+
+
+def test_a_bond_is_traded_with_its_interest_and_taxed_on_its_price() -> None:
+    bond = make_security("AAA", accrued=0.02, lot_size=1_000.0)
+    state = state_of(
+        {"costs": {"tax_rate": 0.2}},
+        securities=(bond, make_security("BBB")),
+        last_prices=[0.98, 100.0],
+        lots=(make_lot("AAA", 10_000, unit_cost=0.90), make_lot("BBB", 500)),
+    )
+    sell = sized(state, Side.SELL, 3_999.0)
+    assert (sell.quantity, sell.price, sell.accrued) == (-3_000, pytest.approx(0.98), 0.02)
+    assert sell.value == pytest.approx(-3_000.0)
+    assert sell.tax == pytest.approx(0.2 * 3_000 * 0.08)
+
+
+def test_a_bond_that_matured_is_not_traded() -> None:
+    bond = make_security("AAA", bond=BondTerms(0.05, 1, AS_OF))
+    for side in Side.BUY, Side.SELL:
+        reason = refused(state_of(securities=(bond, make_security("BBB"))), side, 1_000.0)
+        assert reason == f"it matured on {AS_OF}"

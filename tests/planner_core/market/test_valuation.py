@@ -190,3 +190,25 @@ def test_the_yield_of_the_cash_is_weighted_by_balances(
 ) -> None:
     context = make_context(securities=TWO, fx_rates=RATES, cash=cash)
     assert cash_yield(context) == pytest.approx(expected)
+
+
+def test_a_bond_is_worth_its_price_and_its_interest_but_gains_only_by_the_price() -> None:
+    bond = make_security("AAA", accrued=0.02, quote_factor=0.01, quote_unit="percent")
+    portfolio = portfolio_of(
+        securities=(bond, make_security("BBB", currency="USD")),
+        last_prices=[0.98, 100.0],
+        lots=(make_lot("AAA", 10_000, unit_cost=0.95),),
+        cash=200.0,
+    )
+    assert portfolio.value[0] == pytest.approx(10_000)
+    assert portfolio.nav == pytest.approx(10_200)
+    assert portfolio.gain[0] == pytest.approx(0.98 / 0.95 - 1)
+
+
+def test_a_pending_buy_of_a_bond_takes_its_interest_too() -> None:
+    bond = make_security("AAA", accrued=0.02)
+    order = PendingOrder("AAA", Side.BUY, 1_000.0, 0.97)
+    portfolio = portfolio_of(
+        securities=(bond, make_security("BBB")), last_prices=[0.98, 1.0], pending_orders=(order,)
+    )
+    assert portfolio.cash_pending == pytest.approx(990.0)

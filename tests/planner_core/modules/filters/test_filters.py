@@ -265,3 +265,14 @@ def test_a_fund_with_a_part_in_an_excluded_group_is_not_bought() -> None:
     parameters = EligibilityParameters(excluded_groups=("arms",))
     rejected = Eligibility().reject(candidates, state, parameters)
     assert rejected == {0: "2% of it is in arms, which is excluded"}
+
+
+def test_a_bond_in_percent_is_no_penny_stock() -> None:
+    securities = (
+        make_security("AAA", quote_unit="percent", quote_factor=0.01),
+        make_security("BBB"),
+    )
+    state = make_state(make_context(securities=securities, last_prices=[0.98, 0.98]))
+    candidates = candidates_of(state, ("AAA", 1_000.0), ("BBB", 1_000.0))
+    rejected = Eligibility().reject(candidates, state, EligibilityParameters(price_min=5.0))
+    assert rejected == {1: "its price is below 5"}

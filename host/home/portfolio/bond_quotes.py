@@ -1,0 +1,191 @@
+"""Bonds in a portfolio: their terms, and holdings that look as if they were quoted in percent.
+
+10,000 nominal at 98 percent are worth 9,800. Without `price_unit = "percent"` they count as
+980,000, and every weight of the portfolio is wrong. So a holding that looks like such a bond is
+refused or reported, until the portfolio says how it is quoted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from planner_core.model.records import PERCENT, BondTerms, DayCount, Finding, Severity
+
+if TYPE_CHECKING:
+    from host.home.portfolio.portfolio_file import PortfolioFile, SecurityTable
+    from planner_core.model.arrays import FloatArray
+
+DEFAULT_DENOMINATION = 1_000.0
+"""Nominal that trades are a multiple of, where the portfolio does not say."""
+QUOTE_NEAR_PAR = (50.0, 150.0)
+"""Quotes of bonds lie in it, but for those in distress and long ones without coupons."""
+NOMINAL_MIN = 1_000.0
+NOMINAL_STEP = 100.0
+"""Nominal amounts are multiples of it, and of a thousand at least in all."""
+CALM_DAILY_MOVE = 0.006
+"""Median daily move below which closes look like a bond's; a share's is about 0.01."""
+MOST_OF_PORTFOLIO = 0.5
+COUPON_LOW = 0.1
+"""Percent per year; a lower coupon looks like a fraction: 0.05 for 5 %."""
+BOND_WORDS = re.compile(
+    r"\d\s?%|\b(bonds?|treasury|treasuries|t-?bills?|t-?notes?|gilts?|bunds?|bundesanleihe|btps?"
+    r"|oat|bobl|schatz|anleihe|obligations?|obligaci[oó]n|schuldverschreibung|notes?|nominal)\b",
+    re.IGNORECASE,
+)
+FUND_WORDS = re.compile(
+    r"\b(etfs?|etc|ucits|funds?|fonds|index|trust|ishares|vanguard|spdr|xtrackers|amundi|lyxor"
+    r"|invesco)\b",
+    re.IGNORECASE,
+)
+
+
+def bond_terms(table: SecurityTable) -> BondTerms | None:
+    """Return the terms of a security; None without coupons or maturity in the portfolio."""
+    if table.coupon is None or table.maturity is None:
+        return None
+    # Per 1 of nominal, as closes and accrued interest are.
+    coupon = table.coupon / 100
+    return BondTerms(coupon, table.coupon_frequency or 1, table.maturity, DayCount(table.day_count))
+
+
+def refused_quotes(
+    portfolio: PortfolioFile, closes: FloatArray
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Yield path and message of each holding that cannot be meant as it is valued.
+
+    Parameters
+    ----------
+    portfolio : PortfolioFile
+    closes : ndarray of shape (n_days, n_securities), trade currency per unit
+    """
+    for column, (name, table) in enumerate(portfolio.tables.securities.items()):
+        quote = _last(closes[:, column])
+        says_bond = table.kind == "bond" or _is_named_like_a_bond(name, table)
+        if _is_undeclared(table) and says_bond and _is_nominal(table) and _is_near_par(quote):
+            yield ("securities", name), _question(name, table, quote)
+
+
+def quote_findings(portfolio: PortfolioFile, closes: FloatArray) -> list[Finding]:
+    """Return what is doubtful or assumed about quotes in percent; see `refused_quotes`."""
+    findings = []
+    values = [
+        _held(table) * np.nan_to_num(_last(closes[:, column]))
+        for column, table in enumerate(portfolio.tables.securities.values())
+    ]
+    for column, (name, table) in enumerate(portfolio.tables.securities.items()):
+        quote = _last(closes[:, column])
+        is_large = values[column] > MOST_OF_PORTFOLIO * sum(values)
+        looks_like_it = table.kind == "bond" or (
+            is_large and _is_nominal(table) and _is_calm(closes[:, column])
+        )
+        if _is_undeclared(table) and looks_like_it and _is_near_par(quote):
+            findings.append(
+                Finding(
+                    "quote_looks_like_percent",
+                    Severity.WARNING,
+                    _question(name, table, quote),
+                    f'write price_unit = "percent" or "unit" at {_place(portfolio, name)}',
+                    name,
+                )
+            )
+        if table.price_unit == PERCENT:
+            findings.extend(_bond_findings(portfolio, name, table))
+    return findings
+
+
+def _bond_findings(portfolio: PortfolioFile, name: str, table: SecurityTable) -> Iterator[Finding]:
+    """Yield what is assumed about a bond in percent, or missing."""
+    place = _place(portfolio, name)
+    if table.lot_size is None and not table.fractional:
+        yield Finding(
+            "bond_lot_assumed",
+            Severity.INFO,
+            f"{name}: trades are multiples of {DEFAULT_DENOMINATION:,.0f} nominal, as lot_size is"
+            " not set",
+            f"write lot_size = the denomination of the bond at {place}",
+            name,
+        )
+    if table.coupon is None:
+        accrued = "as typed" if table.accrued is not None else "left out"
+        yield Finding(
+            "bond_without_terms",
+            Severity.INFO,
+            f"{name}: coupon and maturity are not set, so accrued interest is {accrued} and returns"
+            " are without coupons",
+            f"write coupon, coupon_frequency and maturity at {place}",
+            name,
+        )
+    elif 0 < table.coupon < COUPON_LOW:
+        yield Finding(
+            "bond_coupon_low",
+            Severity.INFO,
+            f"{name}: coupon = {table.coupon:g} is {table.coupon:g} % a year",
+            f"for {table.coupon * 100:g} % write {table.coupon * 100:g} at {place}",
+            name,
+        )
+    if table.maturity is not None and table.maturity <= portfolio.as_of and table.lots:
+        yield Finding(
+            "bond_matured",
+            Severity.WARNING,
+            f"{name} matured on {table.maturity}; it is not traded",
+            f"delete its lots at {place} and add what was paid back to the cash",
+            name,
+        )
+
+
+def _is_undeclared(table: SecurityTable) -> bool:
+    """Return whether the portfolio leaves open how a security is quoted."""
+    is_open = table.price_unit is None and table.price_multiplier is None
+    return is_open and table.kind in (None, "share", "bond")
+
+
+def _is_named_like_a_bond(name: str, table: SecurityTable) -> bool:
+    text = f"{name.replace('_', ' ')} {table.name}"
+    return bool(BOND_WORDS.search(text)) and not FUND_WORDS.search(text)
+
+
+def _is_nominal(table: SecurityTable) -> bool:
+    """Return whether every quantity held looks like a nominal amount."""
+    return _held(table) >= NOMINAL_MIN and all(
+        lot.quantity % NOMINAL_STEP == 0 for lot in table.lots
+    )
+
+
+def _is_near_par(quote: float) -> bool:
+    low, high = QUOTE_NEAR_PAR
+    return low <= quote <= high
+
+
+def _is_calm(closes: FloatArray) -> bool:
+    closes = closes[~np.isnan(closes)]
+    moves = np.abs(np.diff(np.log(closes)))
+    return bool(moves.size) and float(np.median(moves)) < CALM_DAILY_MOVE
+
+
+def _held(table: SecurityTable) -> float:
+    return sum(lot.quantity for lot in table.lots)
+
+
+def _last(closes: FloatArray) -> float:
+    closes = closes[~np.isnan(closes)]
+    return float(closes[-1]) if closes.size else float("nan")
+
+
+def _question(name: str, table: SecurityTable, quote: float) -> str:
+    held = _held(table)
+    text = f"{name} looks like a bond quoted in percent of par"
+    if held:
+        worth, counted = held * quote / 100, held * quote
+        text += (
+            f": {held:,.10g} x {quote:,.2f} counts as {counted:,.0f} {table.currency}, in percent"
+            f" it is {worth:,.0f}"
+        )
+    return f'{text} (write price_unit = "percent", or "unit" if one unit costs {quote:,.2f})'
+
+
+def _place(portfolio: PortfolioFile, name: str) -> str:
+    return portfolio.place("securities", name)
