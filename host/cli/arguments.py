@@ -237,8 +237,7 @@ def config(parser: argparse.ArgumentParser) -> None:
         actions,
         "check",
         "config.check",
-        "list the errors in buckets/*.toml; `trader health` checks portfolios, prices and"
-        " device.toml",
+        "list everything that is wrong in configuration, portfolio, ledger and market data",
     )
     _add_bucket(check, optional=True)
     show = _action(actions, "show", "config.show", "show every setting in force, or a version")

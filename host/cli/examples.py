@@ -46,7 +46,7 @@ EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
         ("trader dry-run core new.toml", "another one in its place"),
     ),
     "config": (
-        ("trader config check", "errors in buckets/*.toml, with their lines"),
+        ("trader config check", "everything that is wrong, with file and line"),
         ("trader config edit core", "edit, see what changes, save"),
         ("trader config log core", "who changed what, when and why"),
         ("trader config rollback core 3", "back to version 3"),

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 from host.clock import SYSTEM_CLOCK, Clock
 from host.home.config.currency_defaults import in_base_currency
 from host.home.config.load import LoadedConfig, try_commit_edit
+from host.home.config.written_cap import find_written_cap
 from host.home.portfolio.portfolio_file import read_portfolio
 from host.home.portfolio.snapshot import take_snapshot
 from host.home.storage.problems import LedgerError, MarketDataError
@@ -178,6 +179,7 @@ def make_plan(home: Home, bucket_id: str, options: RunOptions | None = None) -> 
             options.as_of,
             history_days=config.config.estimation.history_days,
             now=clock.now,
+            written_cap=find_written_cap(config),
         )
         config = replace(config, config=in_base_currency(config.config, context.base_currency))
         plan = _run_planner(context, config.config, options, trace_id)

@@ -381,7 +381,11 @@ def _blocks(
             buy[column] = "buying is switched off (allow_buy = false)"
         if not security.allow_sell:
             sell[column] = "selling is switched off (allow_sell = false)"
-        both = _matured(security, context.as_of) or _untradable(column, history, constraints)
+        both = (
+            context.held_back.get(security.id)
+            or _matured(security, context.as_of)
+            or _untradable(column, history, constraints)
+        )
         if both:
             buy[column] = sell[column] = both
     columns = context.security_index()

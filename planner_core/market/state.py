@@ -78,6 +78,8 @@ def value(context: PlanningContext, config: PlannerConfig) -> tuple[PriceHistory
 
 def find_hold_reason(context: PlanningContext, portfolio: Portfolio) -> str | None:
     """Return why no plan can be made at all, before any market is looked at."""
+    if context.hold_reason:
+        return context.hold_reason
     if context.ledger_status is not LedgerStatus.VALID:
         path = f"portfolios/{context.bucket_id}.trades.csv"
         remedy = (

@@ -51,7 +51,8 @@ class Portfolio:
         The same, by the currency it will be paid in.
     cost_basis : ndarray of shape (n_securities,), base currency
     gain : ndarray of shape (n_securities,)
-        Unrealised gain as a fraction of the cost basis; NaN where nothing is held.
+        Unrealised gain as a fraction of the cost basis; NaN where nothing is held, or where the
+        cost of a lot is doubtful.
     holding_years : ndarray of shape (n_securities,)
         Mean age of the units held; NaN where nothing is held or a lot's date is unknown.
     sellable_lots : tuple of tuple of TaxLot
@@ -108,6 +109,9 @@ def value_portfolio(
     cost_basis = np.array(
         [sum(lot.quantity * lot.unit_cost * lot.fx_rate for lot in own_lots) for own_lots in lots]
     ).reshape(quantity.shape)
+    is_certain = np.array(
+        [not any(lot.is_doubtful for lot in own_lots) for own_lots in lots], dtype=np.bool_
+    )
     old_enough = tuple(
         tuple(lot for lot in own_lots if _may_sell(lot, context.as_of, constraints.lot_age_min))
         for own_lots in lots
@@ -134,7 +138,7 @@ def value_portfolio(
             clean_value - cost_basis,
             cost_basis,
             out=np.full_like(clean_value, np.nan),
-            where=cost_basis > 0,
+            where=(cost_basis > 0) & is_certain,
         ),
         holding_years=np.array([_mean_age(own_lots, context.as_of) for own_lots in lots]).reshape(
             quantity.shape

@@ -61,6 +61,10 @@ class PlanningContext:
     incumbent : Incumbent, optional
     accepted_prices : frozenset of (security id or currency, date)
         Moves of prices and rates that the owner accepted.
+    held_back : mapping of str to str
+        Security id -> reason: its files contradict each other, so it is neither bought nor sold.
+    hold_reason : str
+        Contradiction on which nothing can be planned; empty: none.
     findings : tuple of Finding
         Findings of the files' readers, for the plan.
 
@@ -88,6 +92,8 @@ class PlanningContext:
     refused: tuple[RefusedStep, ...] = ()
     incumbent: Incumbent | None = None
     accepted_prices: frozenset[tuple[str, date]] = frozenset()
+    held_back: Mapping[str, str] = field(default_factory=dict)
+    hold_reason: str = ""
     findings: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:

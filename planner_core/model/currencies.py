@@ -65,6 +65,42 @@ UNITS_PER_EURO: Final[Mapping[str, float]] = {
 }
 """Rounded averages of 2020 to 2025. Currencies that lost most of their value then are left out."""
 
+EURO_RANGES: Final[Mapping[str, tuple[float, float]]] = {
+    "EUR": (1.0, 1.0),
+    "AUD": (1.12, 2.15),
+    "BGN": (1.93, 1.98),
+    "BRL": (2.0, 7.5),
+    "CAD": (1.17, 1.80),
+    "CHF": (0.86, 1.70),
+    "CNY": (6.3, 11.7),
+    "CZK": (22.0, 34.0),
+    "DKK": (7.38, 7.52),
+    "GBP": (0.63, 1.00),
+    "HKD": (7.2, 12.7),
+    "HUF": (220.0, 450.0),
+    "ILS": (3.0, 6.7),
+    "INR": (46.0, 130.0),
+    "ISK": (75.0, 320.0),
+    "JPY": (88.0, 210.0),
+    "KRW": (1_080.0, 2_100.0),
+    "MXN": (10.0, 29.0),
+    "NOK": (7.0, 12.8),
+    "NZD": (1.32, 2.70),
+    "PLN": (3.1, 5.05),
+    "RON": (3.0, 5.6),
+    "SEK": (8.0, 12.4),
+    "SGD": (1.30, 2.35),
+    "THB": (31.0, 58.0),
+    "TRY": (1.4, 100.0),
+    "USD": (0.94, 1.62),
+    "ZAR": (7.0, 23.5),
+}
+"""Lowest and highest units per 1 EUR on any day since 2003.
+
+Derived from the daily euro reference rates of the European Central Bank, rounded outwards by some
+per cent. The median of a column of any length lies inside.
+"""
+
 MINOR_DIGITS: Final[Mapping[str, int]] = {
     **dict.fromkeys(
         ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX"), 0

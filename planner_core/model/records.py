@@ -170,6 +170,8 @@ class TaxLot:
 
     `unit_cost` is in trade currency, `fx_rate` in base units per unit of it at the purchase.
     `acquired` is None if unknown: rules that need the lot's age then forbid selling it.
+    `is_doubtful`: cost or rate contradict the prices of that day. They are then the lower of both
+    readings, so that tax is the higher one, and no profit or loss is a reason to trade.
     """
 
     security: str
@@ -177,6 +179,7 @@ class TaxLot:
     unit_cost: float
     fx_rate: float = 1.0
     acquired: date | None = None
+    is_doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)

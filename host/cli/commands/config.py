@@ -28,6 +28,8 @@ from host.home.config.currency_defaults import base_currency_of
 from host.home.config.effective_toml import effective_mapping, effective_toml
 from host.home.config.history import ConfigVersion
 from host.home.config.load import (
+    UNCOMMITTED,
+    LoadedConfig,
     check_document,
     commit_edit,
     load_active,
@@ -45,7 +47,7 @@ from planner_core.config_api.config_diff import semantic_diff, unified_diff
 
 if TYPE_CHECKING:
     from host.cli.output import Output
-    from host.home.config.load import EditBase, LoadedConfig
+    from host.home.config.load import EditBase
     from host.home.home import Home
     from host.home.storage.problems import FileProblem
     from planner_core.config_api.config_diff import ConfigDiff
@@ -55,7 +57,7 @@ if TYPE_CHECKING:
 
 
 def check(options: argparse.Namespace, output: Output) -> int:
-    """Check one bucket's configuration, or all; 2 when any is wrong."""
+    """Check the files of one bucket, or of all; 2 when any is wrong."""
     if options.bucket is None:
         home = open_home(options.home)
         buckets = home.require_bucket_ids()
@@ -103,21 +105,80 @@ def show_schema(options: argparse.Namespace, output: Output) -> int:
 def _report(
     bucket_id: str, home: Home, options: argparse.Namespace, output: Output
 ) -> dict[str, object]:
-    """Check one file, print its problems, and return the result as plain data."""
+    """Check the files of a bucket, print what is wrong, and return the result as plain data."""
     path = home.bucket_file(bucket_id)
+    problems: list[dict[str, object]] = []
     try:
         loaded = load_uncommitted(home, bucket_id)
     except ConfigFileError as error:
         if not options.json:
             for problem in error.problems:
                 output.error_block(problem.explained())
-        what = "1 problem" if len(error.problems) == 1 else f"{len(error.problems)} problems"
-        output.error(f"{bucket_id}: {what} in {path}")
+        output.error(f"{bucket_id}: {_count(len(error.problems))} in {path}")
         problems = [_problem(problem) for problem in error.problems]
-        return {"bucket_id": bucket_id, "valid": False, "path": str(path), "problems": problems}
-    if not options.json:
+        # The other files are checked all the same, by the defaults.
+        defaults = check_document(parse_toml("# defaults\n", "defaults"))
+        loaded = LoadedConfig(defaults, "", UNCOMMITTED, path)
+    data = _report_data(bucket_id, home, loaded, options, output)
+    is_valid = not problems and bool(data["valid"])
+    if is_valid and not options.json:
         output.line(f"{bucket_id}: valid ({path})")
-    return {"bucket_id": bucket_id, "valid": True, **_identity(loaded), "problems": []}
+    identity = {"path": str(path)} if problems else _identity(loaded)
+    return {
+        "bucket_id": bucket_id,
+        "valid": is_valid,
+        **identity,
+        "problems": problems,
+        "data": data,
+    }
+
+
+def _report_data(
+    bucket_id: str,
+    home: Home,
+    loaded: LoadedConfig,
+    options: argparse.Namespace,
+    output: Output,
+) -> dict[str, object]:
+    """Check portfolio, ledger and market data by what a plan would say about them."""
+    from host.home.config.input_review import review_inputs  # numpy: not for other actions
+
+    review = review_inputs(home, bucket_id, loaded)
+    findings = [finding for finding in review.findings if finding.severity.value != "info"]
+    if not options.json:
+        for problem in review.problems:
+            output.error_block(problem.explained())
+        for finding in findings:
+            cure = f" ({finding.action})" if finding.action else ""
+            output.error(f"{finding.severity.value}: {finding.message}{cure}")
+    # A finding that stops the plan is its obstacle too: say it once.
+    is_said = review.obstacle is None or any(
+        review.obstacle.startswith(finding.message) for finding in review.errors
+    )
+    if not is_said:
+        output.error(f"{bucket_id}: no plan can be made: {review.obstacle}")
+    count = len(review.problems) + len(review.errors) + (not is_said)
+    if count:
+        output.error(f"{bucket_id}: {_count(count)} in portfolio, ledger or market data")
+    return {
+        "valid": not count,
+        "obstacle": review.obstacle,
+        "problems": [{"file": problem.source, **_problem(problem)} for problem in review.problems],
+        "findings": [
+            {
+                "id": finding.id,
+                "severity": finding.severity.value,
+                "message": finding.message,
+                "action": finding.action or None,
+                "security": finding.security,
+            }
+            for finding in findings
+        ],
+    }
+
+
+def _count(n_problems: int) -> str:
+    return "1 problem" if n_problems == 1 else f"{n_problems} problems"
 
 
 def _identity(loaded: LoadedConfig) -> dict[str, object]:

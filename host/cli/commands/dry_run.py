@@ -17,8 +17,8 @@ from host.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
 
 if TYPE_CHECKING:
     from host.cli.output import Output
+    from host.home.config.load import LoadedConfig
     from host.home.home import Home
-    from planner_core.model.config import PlannerConfig
 
 BUDGET_S = 20.0
 KIB = 1024
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
         record = report(options.bucket, path, errors=lines)
         code = EXIT_USAGE
     else:
-        record = report(options.bucket, path, valid=True, **_try_plan(home, options, loaded.config))
+        record = report(options.bucket, path, valid=True, **_try_plan(home, options, loaded))
         code = EXIT_FAILED if record["errors"] else EXIT_DONE
     if options.json:
         output.json(record)
@@ -67,9 +67,10 @@ def report(bucket_id: str, path: Path, **fields: object) -> dict[str, object]:
     return empty | fields
 
 
-def _try_plan(home: Home, options: argparse.Namespace, config: PlannerConfig) -> dict[str, object]:
+def _try_plan(home: Home, options: argparse.Namespace, loaded: LoadedConfig) -> dict[str, object]:
     """Plan in memory, without any output."""
     from host.home.config.currency_defaults import in_base_currency
+    from host.home.config.written_cap import find_written_cap
     from host.home.portfolio.snapshot import take_snapshot
     from host.home.storage.problems import LedgerError, MarketDataError
     from planner_core.errors import ContextError
@@ -78,9 +79,14 @@ def _try_plan(home: Home, options: argparse.Namespace, config: PlannerConfig) ->
     from planner_core.runtime import Runtime
 
     runtime = Runtime(monotonic=time.monotonic, deadline_s=time.monotonic() + BUDGET_S)
+    config = loaded.config
     try:
-        days = config.estimation.history_days
-        context = take_snapshot(home, options.bucket, history_days=days)
+        context = take_snapshot(
+            home,
+            options.bucket,
+            history_days=config.estimation.history_days,
+            written_cap=find_written_cap(loaded),
+        )
         trial = dry_run(context, in_base_currency(config, context.base_currency), runtime)
     except (MarketDataError, LedgerError, ContextError) as error:
         modules = describe_modules(config, builtin_registries())

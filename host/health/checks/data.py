@@ -10,19 +10,10 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from host.health.checks.config import first_line
 from host.health.finding import Blocks, HealthFinding, Level
+from host.home.config.input_review import review_inputs
 from host.home.config.load import load_active
-from host.home.portfolio.snapshot import take_snapshot
-from host.home.storage.problems import (
-    ConfigFileError,
-    LedgerError,
-    MarketDataError,
-    PortfolioFileError,
-)
-from planner_core.errors import ContextError
-from planner_core.market.state import assess, find_day_reason, find_hold_reason, value
-from planner_core.pipeline.report_stage import data_findings
+from host.home.storage.problems import ConfigFileError
 
 if TYPE_CHECKING:
     from host.health.probe import Findings, HealthProbe
@@ -33,35 +24,21 @@ if TYPE_CHECKING:
 def check_data(probe: HealthProbe, bucket_id: str) -> Findings:
     """Find why a plan would be held, and which data are doubtful."""
     try:
-        config = load_active(probe.home, bucket_id).config
+        loaded = load_active(probe.home, bucket_id)
     except ConfigFileError:
         return  # the check of the configuration reports it
-    try:
-        context = take_snapshot(
-            probe.home,
-            bucket_id,
-            history_days=config.estimation.history_days,
-            now=lambda: probe.now,
-        )
-    except (PortfolioFileError, MarketDataError, LedgerError) as error:
-        yield probe.finding("data_unusable", first_line(error), bucket_id=bucket_id)
-        return
-    if context.n_days:
-        probe.bucket(bucket_id).prices_until = str(context.dates[-1])
-    yield from _behind_ledger(probe, bucket_id, context)
-    findings: Sequence[Finding] = context.findings
-    obstacle: str | None
-    try:
-        history, portfolio = value(context, config)
-        obstacle = find_hold_reason(context, portfolio) or find_day_reason(context, config, history)
-        findings = (*findings, *history.findings)
-        if obstacle is None:
-            findings = data_findings(assess(context, config, history, portfolio))
-    except ContextError as error:
-        obstacle = str(error)
-    if obstacle is not None:
-        yield probe.finding("data_unusable", obstacle, bucket_id=bucket_id)
-    yield from _warnings(findings, bucket_id)
+    review = review_inputs(probe.home, bucket_id, loaded, lambda: probe.now)
+    if review.problems:
+        more = len(review.problems) - 1
+        what = f"{review.problems[0]}{f' (and {more} more)' if more else ''}"
+        yield probe.finding("data_unusable", what, bucket_id=bucket_id)
+    if review.context is not None:
+        if review.context.n_days:
+            probe.bucket(bucket_id).prices_until = str(review.context.dates[-1])
+        yield from _behind_ledger(probe, bucket_id, review.context)
+    if review.obstacle is not None:
+        yield probe.finding("data_unusable", review.obstacle, bucket_id=bucket_id)
+    yield from _warnings(review.findings, bucket_id)
 
 
 def _warnings(findings: Sequence[Finding], bucket_id: str) -> Findings:

@@ -63,6 +63,10 @@ class Ledger:
     trades: tuple[Trade, ...]
     status: LedgerStatus
     findings: tuple[Finding, ...] = ()
+    places: tuple[str, ...] = ()
+    """`file:line` of each trade."""
+    own_rates: tuple[bool, ...] = ()
+    """Whether its line has an `fx_rate`."""
 
 
 def read_ledger(
@@ -91,15 +95,31 @@ def read_ledger(
     try:
         table = read_table(path, limits.LEDGER_BYTES_MAX, limits.LEDGER_ROWS_MAX, LedgerError)
         trades = _read_trades(table, price_divisors, rate_on)
+        lines = zip(trades, table.line_numbers, _have_own_rate(table), strict=True)
     except LedgerError as error:
         return Ledger((), LedgerStatus.INVALID, _findings_of(error))
-    counted = tuple(sorted((t for t in trades if t.on <= as_of), key=lambda trade: trade.on))
+    counted = sorted((line for line in lines if line[0].on <= as_of), key=lambda line: line[0].on)
     findings = []
     if len(counted) < len(trades):
         count = len(trades) - len(counted)
         message = f"{path}: {count} trades after {as_of} are not counted"
         findings.append(Finding("ledger_rows_after_as_of", Severity.INFO, message))
-    return Ledger(counted, LedgerStatus.VALID, tuple(findings))
+    return Ledger(
+        tuple(trade for trade, _, _ in counted),
+        LedgerStatus.VALID,
+        tuple(findings),
+        places=tuple(f"{path}:{number}" for _, number, _ in counted),
+        own_rates=tuple(is_own for _, _, is_own in counted),
+    )
+
+
+def _have_own_rate(table: CsvTable) -> list[bool]:
+    """Return for each row whether it has an `fx_rate`."""
+    names = [name.lower() for name in table.header]
+    if "fx_rate" not in names:
+        return [False] * len(table.rows)
+    column = names.index("fx_rate")
+    return [bool(table.cells(row)[column]) for row in range(len(table.rows))]
 
 
 def _findings_of(error: LedgerError) -> tuple[Finding, ...]:

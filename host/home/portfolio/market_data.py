@@ -442,7 +442,7 @@ def adjust_for_splits(
             findings.append(
                 Finding(
                     "split_without_jump",
-                    Severity.WARNING,
+                    Severity.ERROR,
                     f"{split.security}: a split of {split.ratio:g} is declared for {split.on}, but"
                     f" the close moved by only {move - 1:+.1%}",
                     "if prices.csv is adjusted already, delete the line from corporate_actions.csv",

@@ -217,15 +217,34 @@ class AcceptedPriceTable(PortfolioTable):
     note: Text = Field("", description="for people")
 
 
+class MarketTable(PortfolioTable):
+    """Facts about the files in `market/`."""
+
+    closes: Literal["price", "total_return"] | None = Field(
+        None, description="closes are prices, or count dividends back; none: not said"
+    )
+    rates_direction: Literal["direct", "inverse"] | None = Field(
+        None,
+        description="direct: base units per 1 unit, and no doubt about it; inverse: units per 1"
+        " base unit, as central banks publish them; none: direct, and checked",
+    )
+
+
 class PortfolioTables(PortfolioTable):
     """The whole document."""
 
     base_currency: Currency = Field(description="currency of all totals")
     as_of: datetime.date | None = Field(None, description="plan as of this day; none: today")
+    holdings_as_of: datetime.date | None = Field(
+        None, description="last day whose fills are in lots and cash; none: not said"
+    )
     timezone: Text = Field("UTC", description="time zone of `today`, such as Europe/Berlin")
     tax_entity: Annotated[str, Field(pattern=f"^{limits.GROUP_NAME.pattern}$")] | None = Field(
         None,
         description="name of the tax payer; buckets with the same name share wash-sale windows",
+    )
+    market: MarketTable = Field(
+        default_factory=MarketTable, description="facts about the files in market/"
     )
     securities: dict[str, SecurityTable] = Field(
         default_factory=dict, max_length=limits.SECURITIES_MAX, description="by id"
@@ -457,6 +476,8 @@ def _target_problems(mapping: Mapping[str, Any]) -> Iterator[ConfigProblem]:
     for security, table in _tables_at(mapping, "securities"):
         path = ("securities", security)
         target, cap = table.get("target"), table.get("cap")
+        # A target that is out of bounds is reported; a sum with it says nothing more.
+        is_reported = is_reported or (_is_number(target) and target > 1)
         if _is_number(target) and _is_number(cap) and target > cap:
             yield ConfigProblem((*path, "target"), f"{target} is above the cap of {cap}", target)
         # A target above 1 has its own message, and the sum would only repeat it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from host.home.portfolio.market_data import DailyTable, read_prices, read_rates
@@ -59,7 +60,12 @@ def read_portfolio_rates(
     base = portfolio.tables.base_currency
     witnesses = [name for name in UNITS_PER_EURO if is_witness(name, base)]
     rates = read_rates(home.fx_file, currencies, portfolio.as_of, witnesses)
-    _refuse_inverted(rates, base)
+    direction = portfolio.tables.market.rates_direction
+    if direction == "inverse":
+        inverse = {name: 1 / rate for name, rate in rates.witnesses.items()}
+        rates = replace(rates, values=1 / rates.values, witnesses=inverse)
+    if direction != "direct":
+        _refuse_inverted(rates, base, direction, portfolio.document.source)
     for name, signs in rates.signs.items():
         for sign in signs:
             if base not in units_of_sign(sign):
@@ -71,14 +77,18 @@ def read_portfolio_rates(
     return rates
 
 
-def _refuse_inverted(rates: DailyTable, base: str) -> None:
+def _refuse_inverted(
+    rates: DailyTable, base: str, direction: str | None, portfolio_source: str
+) -> None:
     """Refuse a table with a rate that only makes sense upside down: then all of it is."""
+    turned = "inverse" if direction is None else "direct"
     for name, rate in {**rates.witnesses, **rates.last_values()}.items():
         if is_inverted(rate, name, base):
             message = (
                 f"the last rate of {name} is {rate:g}: that is {name} per 1 {base}, as the ECB"
-                f" writes it (write {base} per 1 {name}, that is {1 / rate:.6g}; every column the"
-                " same way)"
+                f" writes it (write {base} per 1 {name}, that is {1 / rate:.6g}, every column the"
+                f' same way; or write rates_direction = "{turned}" under [market] in'
+                f" {portfolio_source})"
             )
             raise MarketDataError([FileProblem(rates.source, None, None, message)])
 

@@ -18,6 +18,12 @@ from host.home.portfolio.bond_quotes import (
     quote_findings,
     refused_quotes,
 )
+from host.home.portfolio.contradictions.cross_check import (
+    BucketFiles,
+    cross_check,
+    units_in_plans,
+)
+from host.home.portfolio.contradictions.lots import PlacedLot
 from host.home.portfolio.ledger import read_ledger, read_related_trades
 from host.home.portfolio.market_data import (
     DailyTable,
@@ -51,6 +57,7 @@ from planner_core.model.records import (
 
 if TYPE_CHECKING:
     from host.home.home import Home
+    from host.home.portfolio.contradictions.targets import WrittenCap
     from host.home.portfolio.portfolio_file import SecurityTable
     from planner_core.model.arrays import FloatArray
 
@@ -67,6 +74,7 @@ def take_snapshot(
     *,
     history_days: int = HISTORY_DAYS,
     now: Callable[[], datetime.datetime] = utc_now,
+    written_cap: WrittenCap | None = None,
 ) -> PlanningContext:
     """Read a bucket: portfolio, ledger, market data and the state of earlier advice.
 
@@ -79,6 +87,8 @@ def take_snapshot(
     history_days : int, market days
         `estimation.history_days` of the bucket's configuration.
     now : callable returning an aware datetime
+    written_cap : WrittenCap, optional
+        Of the bucket's configuration, where its owner wrote one; see `find_written_cap`.
 
     Raises
     ------
@@ -91,8 +101,66 @@ def take_snapshot(
     """
     home.require_bucket(bucket_id)
     portfolio = read_portfolio(home.portfolio_file(bucket_id), as_of, now)
+    files = _read_files(home, bucket_id, portfolio, history_days + ROWS_BEYOND_HISTORY, written_cap)
+    checked = cross_check(files)
+    ledger, tables = files.ledger, portfolio.tables
+    related = read_related_trades(
+        home, bucket_id, portfolio, _Reader(portfolio, files.rates, []).rate_of_security
+    )
+    advice = read_advice_state(home, bucket_id, portfolio.as_of, ledger.trades)
+    accepted = read_accepted_moves(home.accepted_moves_file)
+    findings = [
+        *files.prices.findings,
+        *(files.rates.findings if files.rates is not None else ()),
+        *quote_findings(portfolio, files.closes),
+        *_missing_columns(portfolio, files.prices),
+        *ledger.findings,
+        *checked.findings,
+        *related.findings,
+        *advice.findings,
+        *accepted.findings,
+    ]
+    return PlanningContext(
+        bucket_id=bucket_id,
+        as_of=portfolio.as_of,
+        base_currency=tables.base_currency,
+        securities=tuple(security_of(key, table) for key, table in tables.securities.items()),
+        dates=files.prices.dates,
+        prices=files.closes,
+        fx_rates=_aligned_rates(files.rates, files.prices, tables.base_currency),
+        lots=checked.lots,
+        cash=tuple(
+            CashBalance(currency, table.settled, table.unsettled, table.cash_yield)
+            for currency, table in tables.cash.items()
+        ),
+        cash_flows=tuple(CashFlow(table.date, table.amount) for table in tables.cash_flows),
+        trades=_with_interest(ledger.trades, tables.securities),
+        ledger_status=ledger.status,
+        pending_orders=_pending_orders(portfolio),
+        group_rules=tuple(
+            GroupRule(classification, group, table.target, table.cap)
+            for classification, groups in tables.groups.items()
+            for group, table in groups.items()
+        ),
+        related_trades=related.trades,
+        refused=advice.refused,
+        incumbent=advice.incumbent,
+        accepted_prices=_accepted_prices(portfolio, accepted),
+        held_back=checked.held_back,
+        hold_reason=checked.hold_reason,
+        findings=tuple(findings),
+    )
+
+
+def _read_files(
+    home: Home,
+    bucket_id: str,
+    portfolio: PortfolioFile,
+    rows: int,
+    written_cap: WrittenCap | None,
+) -> BucketFiles:
+    """Read market data and ledger; raise MarketDataError with all that a plan cannot do without."""
     securities = portfolio.tables.securities
-    rows = history_days + ROWS_BEYOND_HISTORY
     prices = read_portfolio_prices(home, portfolio, tuple(securities), rows)
     rates = _read_rates(home, portfolio)
     splits = read_splits(home.corporate_actions_file, portfolio.as_of)
@@ -107,49 +175,18 @@ def take_snapshot(
         {key: table.price_divisor for key, table in securities.items()},
         reader.rate_of_security,
     )
-    related = read_related_trades(home, bucket_id, portfolio, reader.rate_of_security)
-    advice = read_advice_state(home, bucket_id, portfolio.as_of, ledger.trades)
-    accepted = read_accepted_moves(home.accepted_moves_file)
-    findings = [
-        *prices.findings,
-        *(rates.findings if rates is not None else ()),
-        *split_findings,
-        *quote_findings(portfolio, closes),
-        *_missing_columns(portfolio, prices),
-        *ledger.findings,
-        *related.findings,
-        *advice.findings,
-        *accepted.findings,
-    ]
-    return PlanningContext(
-        bucket_id=bucket_id,
-        as_of=portfolio.as_of,
-        base_currency=portfolio.tables.base_currency,
-        securities=tuple(security_of(key, table) for key, table in securities.items()),
-        dates=prices.dates,
-        prices=closes,
-        fx_rates=_aligned_rates(rates, prices, portfolio.tables.base_currency),
+    return BucketFiles(
+        portfolio=portfolio,
+        prices=prices,
+        closes=closes,
+        rates=rates,
+        splits=splits,
+        splits_source=str(home.corporate_actions_file),
+        split_findings=split_findings,
         lots=lots,
-        cash=tuple(
-            CashBalance(currency, table.settled, table.unsettled, table.cash_yield)
-            for currency, table in portfolio.tables.cash.items()
-        ),
-        cash_flows=tuple(
-            CashFlow(table.date, table.amount) for table in portfolio.tables.cash_flows
-        ),
-        trades=_with_interest(ledger.trades, securities),
-        ledger_status=ledger.status,
-        pending_orders=_pending_orders(portfolio),
-        group_rules=tuple(
-            GroupRule(classification, group, table.target, table.cap)
-            for classification, groups in portfolio.tables.groups.items()
-            for group, table in groups.items()
-        ),
-        related_trades=related.trades,
-        refused=advice.refused,
-        incumbent=advice.incumbent,
-        accepted_prices=_accepted_prices(portfolio, accepted),
-        findings=tuple(findings),
+        ledger=ledger,
+        written_cap=written_cap,
+        held_before=units_in_plans(home, bucket_id),
     )
 
 
@@ -188,8 +225,8 @@ class _Reader:
     rates: DailyTable | None
     problems: list[FileProblem]
 
-    def lots(self) -> tuple[TaxLot, ...]:
-        """Return every tax lot, in trade currency, with the rate of its purchase."""
+    def lots(self) -> tuple[PlacedLot, ...]:
+        """Return every tax lot with its place, in trade currency, with its purchase's rate."""
         lots = []
         for security, table in self.portfolio.tables.securities.items():
             divisor = table.price_divisor
@@ -208,13 +245,18 @@ class _Reader:
                     )
                     continue
                 cost = lot.unit_cost / divisor
-                lots.append(TaxLot(security, lot.quantity, cost, rate, lot.date))
+                place = self.portfolio.place("securities", security, "lots", index)
+                tax_lot = TaxLot(security, lot.quantity, cost, rate, lot.date)
+                lots.append(PlacedLot(tax_lot, place, lot.unit_cost))
         return tuple(lots)
 
     def rate_of_security(self, security: str, day: datetime.date) -> float | None:
-        """Return the rate of a security's currency on a day; None for unknown securities too."""
+        """Return the rate of a security's currency on a day; 1 for a security that is gone.
+
+        Its currency is unknown by now; its fills only count for the turnover.
+        """
         table = self.portfolio.tables.securities.get(security)
-        return None if table is None else self._rate_on(table.currency, day)
+        return 1.0 if table is None else self._rate_on(table.currency, day)
 
     def check(self, home: Home, prices: DailyTable, closes: FloatArray) -> None:
         """Raise MarketDataError with all problems, those of the lots included."""

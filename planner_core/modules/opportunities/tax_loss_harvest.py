@@ -89,7 +89,7 @@ def _first_losing(lots: Sequence[TaxLot], unit_value: float, loss_min: float) ->
     losing = []
     for lot in lots:
         # A sell takes lots in this order: lots behind a lot without a loss cannot be reached.
-        if unit_value > (1 - loss_min) * lot.unit_cost * lot.fx_rate:
+        if lot.is_doubtful or unit_value > (1 - loss_min) * lot.unit_cost * lot.fx_rate:
             break
         losing.append(lot)
     return losing

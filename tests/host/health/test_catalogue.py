@@ -160,7 +160,8 @@ def test_every_data_finding_of_the_code_is_documented() -> None:
     for folder in ("planner_core", "host/home"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-                if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Finding":
+                name = getattr(node.func, "id", "") if isinstance(node, ast.Call) else ""
+                if isinstance(node, ast.Call) and name in ("Finding", "error", "warning"):
                     ids |= ids_of(node.args[0])
     assert {"price_jump", "fx_invalid", "ledger_missing"} <= ids
     assert ids == set(DATA_FINDINGS)

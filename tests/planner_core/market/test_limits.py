@@ -332,3 +332,10 @@ def test_what_is_quarantined_or_has_no_price_is_not_traded() -> None:
     assert "more than its volatility explains" in limits.buy_block[0]
     assert limits.sell_block[0] == limits.buy_block[0]
     assert limits.buy_block[1] == limits.sell_block[1] == "it has no price"
+
+
+def test_a_security_whose_files_contradict_is_neither_bought_nor_sold() -> None:
+    limits = limits_of(held_back={"BBB": "the ledger and its lots disagree"})
+    assert limits.buy_block[1] == limits.sell_block[1] == "the ledger and its lots disagree"
+    assert 0 not in limits.buy_block
+    assert 0 not in limits.sell_block

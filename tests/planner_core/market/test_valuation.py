@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from planner_core.errors import ContextError
-from planner_core.market.state import value
+from planner_core.market.state import find_hold_reason, value
 from planner_core.market.valuation import Portfolio, cash_yield, latest_rate
 from planner_core.model.records import CashBalance, PendingOrder, Side
 from tests.builders import (
@@ -212,3 +212,18 @@ def test_a_pending_buy_of_a_bond_takes_its_interest_too() -> None:
         securities=(bond, make_security("BBB")), last_prices=[0.98, 1.0], pending_orders=(order,)
     )
     assert portfolio.cash_pending == pytest.approx(990.0)
+
+
+def test_a_doubtful_cost_is_no_gain_and_no_loss() -> None:
+    lots = (make_lot("AAA", 50), make_lot("AAA", 50, is_doubtful=True), make_lot("BBB", 10))
+    portfolio = portfolio_of(last_prices=[50.0, 200.0], lots=lots)
+    assert np.isnan(portfolio.gain).tolist() == [True, False]
+    # Value and cost, and so the tax of a sell, are there all the same.
+    assert portfolio.cost_basis[0] == pytest.approx(8_000.0)
+
+
+def test_a_context_that_contradicts_itself_is_held_with_its_reason() -> None:
+    context = make_context(hold_reason="the rates of USD look upside down")
+    history, portfolio = value(context, make_config())
+    assert history.price.size
+    assert find_hold_reason(context, portfolio) == "the rates of USD look upside down"

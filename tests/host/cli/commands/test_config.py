@@ -82,3 +82,67 @@ def test_show_prints_every_setting_in_force(trader: Trader, own_home: Home) -> N
     record = trader("config", "show", "core", "--home", own_home.root, "--json").json
     assert record["config"]["max_plan_depth"] == 4
     assert record["config"]["opportunity_calculators"]["tax_loss_harvest"] is False
+
+
+def broken(home: Home, old: str, new: str) -> None:
+    path = home.portfolio_file("core")
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_check_reports_every_file_of_a_bucket_at_once(trader: Trader, own_home: Home) -> None:
+    broken(own_home, 'base_currency = "USD"', 'base_currency = "USD"\ntimezon = "UTC"')
+    own_home.corporate_actions_file.write_text("date,security,ratio\n2022-08-08,AMD,0\n")
+    ledger = own_home.ledger_file("core")
+    ledger.write_text(f"{ledger.read_text()}2022-12-01,AMD,hold,1,60,\n")
+    own_home.bucket_file("core").write_text("[costs]\nfixed_cots = 1\n")
+    result = trader("config", "check", "core", "--home", own_home.root)
+    assert (result.code, result.out) == (2, "")
+    for path in (
+        own_home.bucket_file("core"),
+        own_home.portfolio_file("core"),
+        own_home.corporate_actions_file,
+        ledger,
+    ):
+        assert f"{path}:" in result.err
+    told = trader("config", "check", "core", "--home", own_home.root, "--json").json["buckets"][0]
+    assert not told["valid"]
+    assert {problem["file"] for problem in told["data"]["problems"]} == {
+        str(own_home.portfolio_file("core")),
+        str(own_home.corporate_actions_file),
+    }
+    assert [finding["id"] for finding in told["data"]["findings"]] == ["ledger_invalid"]
+
+
+@pytest.mark.parametrize("kind", ["held", "stopped", "refused", "warned"])
+def test_check_and_health_say_what_a_plan_says(trader: Trader, own_home: Home, kind: str) -> None:
+    if kind == "held":
+        own_home.corporate_actions_file.write_text("date,security,ratio\n2022-08-08,AMDD,4\n")
+    elif kind == "stopped":
+        path = own_home.bucket_file("core")
+        path.write_text("[constraints]\nposition_weight_max = 0.01\n")
+    elif kind == "refused":
+        own_home.prices_file.write_text("date,AMD\n")
+    else:
+        ledger = own_home.ledger_file("core")
+        ledger.write_text(f"{ledger.read_text()}2021-12-01,GONE,buy,1,60,\n")
+    home = ("--home", own_home.root)
+    plan = trader("plan", "core", "--no-store", "--json", *home).json
+    check = trader("config", "check", "core", "--json", *home)
+    health = trader("health", "core", "--json", *home).json
+    data = check.json["buckets"][0]["data"]
+    serious = [f for f in plan["findings"] if f["severity"] != "info"]
+    assert serious
+    assert check.code == (0 if kind == "warned" else 2)
+    assert check.json["valid"] is (kind == "warned")
+    if kind == "refused":
+        assert data["problems"][0]["message"] in serious[0]["message"]
+        assert data["problems"][0]["message"] in str(health["findings"])
+    else:
+        own_ids = {f["id"] for f in serious} - {"limit_violated"}
+        assert own_ids <= {f["id"] for f in data["findings"]}
+        assert own_ids <= {f["id"] for f in health["findings"]}
+    if kind == "stopped":
+        assert plan["outcome"] == "HELD"
+        assert data["obstacle"] == plan["reason"]

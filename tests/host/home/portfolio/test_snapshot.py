@@ -37,9 +37,9 @@ def test_a_home_becomes_a_context(tmp_path: Path) -> None:
 def test_a_lot_takes_the_rate_of_its_day_unless_it_has_its_own(tmp_path: Path) -> None:
     context = take_snapshot(small_home(tmp_path), "core")
     assert [(lot.security, lot.fx_rate) for lot in context.lots] == [("AAA", 1.0), ("BBB", 1.11)]
-    own = PORTFOLIO.replace("unit_cost = 40.0", "unit_cost = 40.0, fx_rate = 1.25")
+    own = PORTFOLIO.replace("unit_cost = 40.0", "unit_cost = 40.0, fx_rate = 1.14")
     context = take_snapshot(small_home(tmp_path, portfolio=own), "core")
-    assert context.lots[1].fx_rate == 1.25
+    assert context.lots[1].fx_rate == 1.14
 
 
 def test_a_lot_without_a_rate_holds_the_plan(tmp_path: Path) -> None:

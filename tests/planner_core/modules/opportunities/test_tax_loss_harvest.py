@@ -65,6 +65,11 @@ def test_only_the_losing_lots_are_sold() -> None:
     assert sell.reason == "realise a loss of 750 EUR"
 
 
+def test_a_loss_by_a_doubtful_cost_is_not_realised() -> None:
+    doubtful = make_lot("AAA", 30, unit_cost=120.0, is_doubtful=True)
+    assert judge(state_of(make_lot("AAA", 20, unit_cost=110.0), doubtful)) == []
+
+
 def test_with_fifo_a_loss_behind_an_old_gain_is_not_reached() -> None:
     config = make_config(costs={"tax_lots": "fifo", "tax_rate": 0.25})
     gain = make_lot("AAA", 40, unit_cost=60.0, acquired=days_ago(900))

@@ -1,0 +1,60 @@
+"""The record of a contradiction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from planner_core.model.records import Finding, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """Files that disagree.
+
+    Parameters
+    ----------
+    finding : Finding
+        Its message begins with the place, `file:line:column`, where there is one.
+    held : tuple of str
+        Securities that are neither bought nor sold until it is settled.
+    reason : str
+        Why, in few words, for each of them.
+    stops_plan : bool
+        Nothing can be planned on: values and weights would be wrong.
+    """
+
+    finding: Finding
+    held: tuple[str, ...] = ()
+    reason: str = ""
+    stops_plan: bool = False
+
+
+def held_back(contradictions: Sequence[Contradiction]) -> dict[str, str]:
+    """Return security -> reason of all that is held, sorted; the first reason counts."""
+    held: dict[str, str] = {}
+    for contradiction in contradictions:
+        for security in contradiction.held:
+            held.setdefault(security, contradiction.reason)
+    return dict(sorted(held.items()))
+
+
+def hold_reason(contradictions: Sequence[Contradiction]) -> str:
+    """Return why nothing can be planned on; empty when something can."""
+    stops = [c.finding for c in contradictions if c.stops_plan]
+    if not stops:
+        return ""
+    return f"{stops[0].message} ({stops[0].action})" if stops[0].action else stops[0].message
+
+
+def error(finding_id: str, message: str, action: str, security: str | None = None) -> Finding:
+    """Return a finding that stops a plan or holds a security."""
+    return Finding(finding_id, Severity.ERROR, message, action, security)
+
+
+def warning(finding_id: str, message: str, action: str, security: str | None = None) -> Finding:
+    """Return a finding that a plan takes into account."""
+    return Finding(finding_id, Severity.WARNING, message, action, security)

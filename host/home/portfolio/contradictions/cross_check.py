@@ -1,0 +1,184 @@
+"""All cross-checks of one bucket, in one call."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from host.errors import StorageError
+from host.home.plan_store import PlanStore
+from host.home.portfolio.contradictions.contradiction import Contradiction, held_back, hold_reason
+from host.home.portfolio.contradictions.ledger import Holdings, LedgerLines, check_ledger
+from host.home.portfolio.contradictions.lots import LotReferences, PlacedLot, review_lots
+from host.home.portfolio.contradictions.rates import OwnRate, check_rates
+from host.home.portfolio.contradictions.splits import check_split_names, held_by_closes
+from host.home.portfolio.contradictions.targets import WrittenCap, check_targets
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from host.home.home import Home
+    from host.home.portfolio.ledger import Ledger
+    from host.home.portfolio.market_data import DailyTable, Split
+    from host.home.portfolio.portfolio_file import PortfolioFile
+    from planner_core.model.arrays import FloatArray
+    from planner_core.model.records import Finding, TaxLot, Trade
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BucketFiles:
+    """Everything that was read for a bucket.
+
+    Parameters
+    ----------
+    portfolio : PortfolioFile
+    prices : DailyTable
+    closes : ndarray of shape (n_days, n_securities), trade currency
+        In the order of the portfolio; splits applied.
+    rates : DailyTable, optional
+        Base units per unit.
+    splits : sequence of Split
+    splits_source : str
+        Their file.
+    split_findings : sequence of Finding
+        Splits that the closes contradict.
+    lots : sequence of PlacedLot
+    ledger : Ledger
+    written_cap : WrittenCap, optional
+    held_before : callable taking a Trade
+        Units held before it, from a stored plan; None: unknown.
+    """
+
+    portfolio: PortfolioFile
+    prices: DailyTable
+    closes: FloatArray
+    rates: DailyTable | None
+    splits: Sequence[Split]
+    splits_source: str
+    split_findings: Sequence[Finding]
+    lots: Sequence[PlacedLot]
+    ledger: Ledger
+    written_cap: WrittenCap | None
+    held_before: Callable[[Trade], float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class CrossCheck:
+    """The result, as a planning context takes it."""
+
+    lots: tuple[TaxLot, ...]
+    held_back: Mapping[str, str]
+    hold_reason: str
+    findings: tuple[Finding, ...]
+
+
+def cross_check(files: BucketFiles) -> CrossCheck:
+    """Compare the files of a bucket with each other."""
+    portfolio = files.portfolio
+    tables = portfolio.tables
+    securities = tables.securities
+    source = portfolio.document.source
+    contradictions: list[Contradiction] = [
+        *check_targets(portfolio, files.written_cap),
+        *check_rates(
+            files.rates,
+            tables.base_currency,
+            _own_rates(files),
+            tables.market.rates_direction,
+            source,
+        ),
+        *check_split_names(files.splits, files.splits_source, _columns(files.prices), securities),
+        *held_by_closes(files.split_findings),
+    ]
+    references = LotReferences(
+        dates=files.prices.dates,
+        closes={security: files.closes[:, column] for column, security in enumerate(securities)},
+        kind=tables.market.closes or files.prices.closes,
+        splits=files.splits,
+        rates=files.rates,
+        currencies={security: table.currency for security, table in securities.items()},
+        as_of=portfolio.as_of,
+    )
+    review = review_lots(files.lots, references, held_back(contradictions))
+    contradictions += review.contradictions
+    contradictions += _check_ledger(files)
+    return CrossCheck(
+        lots=review.lots,
+        held_back=held_back(contradictions),
+        hold_reason=hold_reason(contradictions),
+        findings=tuple(contradiction.finding for contradiction in contradictions),
+    )
+
+
+def _columns(prices: DailyTable) -> tuple[str, ...]:
+    return (*prices.columns, *prices.other_columns)
+
+
+def _own_rates(files: BucketFiles) -> list[OwnRate]:
+    """Return the rates that the owner wrote beside lots and fills of foreign securities."""
+    tables = files.portfolio.tables
+    own = []
+    for security, table in tables.securities.items():
+        for index, lot in enumerate(table.lots):
+            if lot.fx_rate is None or lot.date is None or table.currency == tables.base_currency:
+                continue
+            place = files.portfolio.place("securities", security, "lots", index, "fx_rate")
+            own.append(OwnRate(table.currency, lot.date, lot.fx_rate, place))
+    ledger = files.ledger
+    for trade, place, is_own in zip(ledger.trades, ledger.places, ledger.own_rates, strict=True):
+        traded = tables.securities.get(trade.security)
+        if is_own and traded is not None and traded.currency != tables.base_currency:
+            own.append(OwnRate(traded.currency, trade.on, trade.fx_rate, place))
+    return own
+
+
+def _check_ledger(files: BucketFiles) -> list[Contradiction]:
+    tables = files.portfolio.tables
+    lots: dict[str, list[TaxLot]] = defaultdict(list)
+    for entry in files.lots:
+        lots[entry.lot.security].append(entry.lot)
+    holdings = Holdings(
+        lots={security: lots[security] for security in tables.securities},
+        source=files.portfolio.document.source,
+        as_of=files.portfolio.as_of,
+        entered_until=tables.holdings_as_of,
+    )
+    lines = LedgerLines(files.ledger.trades, files.ledger.places)
+    return check_ledger(lines, holdings, files.splits, files.held_before)
+
+
+# --- what stored plans say ------------------------------------------------------------------
+
+
+def units_in_plans(home: Home, bucket_id: str) -> Callable[[Trade], float | None]:
+    """Return a function from a fill to the units that a plan up to its day says were held."""
+
+    def held_before(trade: Trade) -> float | None:
+        try:
+            for _file, record in PlanStore(home).peek_newest_first(bucket_id):
+                day = None if record is None else record.get("as_of")
+                if record is not None and isinstance(day, str) and day <= trade.on.isoformat():
+                    return _units_before(record, trade.security)
+        except StorageError:
+            pass  # a plan reports that it cannot read them
+        return None
+
+    return held_before
+
+
+def _units_before(record: Mapping[str, Any], security: str) -> float | None:
+    """Return the units of a security that a plan began with, when it trades that security."""
+    steps = record.get("steps")
+    for step in steps if isinstance(steps, list) else ():
+        if not isinstance(step, dict) or step.get("security") != security:
+            continue
+        keys = ("weight_before", "price", "fx_rate")
+        numbers = [record.get("nav"), *(step.get(key) for key in keys)]
+        if not all(isinstance(number, int | float) and number > 0 for number in numbers):
+            return None
+        nav, weight, price, rate = (float(number or 0.0) for number in numbers)
+        # The weight is the units times price and rate, as a fraction of the NAV.
+        return weight * nav / (price * rate)
+    return None

@@ -1,0 +1,165 @@
+"""Exchange rates that are upside down, or another quantity.
+
+A file of rates per 1 EUR, as central banks publish them, looks like any other. Two things tell: the
+rates in the owner's own lots, and what a currency has been worth. A column is refused only when it
+does not fit and its inverse, or a hundredth of it, does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from host.home.portfolio.contradictions.contradiction import Contradiction, error, warning
+from host.home.portfolio.currencies import EURO_RANGES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    from host.home.portfolio.market_data import DailyTable
+    from planner_core.model.arrays import FloatArray
+
+RATE_TOLERANCE: Final = 0.05
+"""A bank's own rate may differ this much from the reference rate of the day."""
+IMPLAUSIBLE_FACTOR: Final = 3.0
+"""So far outside everything that a currency has been worth, a rate is another quantity."""
+FIRST_DAY: Final = np.datetime64("2003-01-01")
+LAST_DAY: Final = np.datetime64("2027-12-31")
+"""Rates of other days are not compared with EURO_RANGES."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRate:
+    """A rate that the owner wrote beside a lot or a fill, base units per unit; with its place."""
+
+    currency: str
+    on: date
+    rate: float
+    place: str
+
+
+def check_rates(
+    rates: DailyTable | None, base: str, own: Sequence[OwnRate], direction: str | None, where: str
+) -> list[Contradiction]:
+    """Return the columns that seem upside down, or are another quantity.
+
+    Parameters
+    ----------
+    rates : DailyTable, optional
+        Base units per unit, after the direction was applied.
+    base : str
+    own : sequence of OwnRate
+    direction : str, optional
+        As the owner wrote it: "direct" is the last word, and nothing is refused.
+    where : str
+        The file that may hold the direction.
+    """
+    if rates is None:
+        return []
+    contradictions = []
+    for currency in rates.columns:
+        if currency == base:
+            continue
+        fits = _fit_of_own_rates(rates, currency, own)
+        if fits == "direct":
+            continue
+        what = fits or _plausibility(rates, currency, base)
+        if what and direction != "direct":
+            contradictions.append(_refusal(rates, currency, base, what, where))
+    return [*contradictions, *_odd_own_rates(rates, base, own, contradictions)]
+
+
+def _fit_of_own_rates(rates: DailyTable, currency: str, own: Sequence[OwnRate]) -> str:
+    """Return whether the owner's rates fit the column, its inverse, or neither (empty)."""
+    ratios = np.array(
+        [
+            [entry.rate / value, entry.rate * value]
+            for entry in own
+            if entry.currency == currency
+            and (value := rates.value_on(currency, entry.on)) is not None
+        ]
+    )
+    if not ratios.size:
+        return ""
+    # The middle one of several: a single typing error does not turn a column around.
+    direct, inverse = np.median(np.abs(np.log(ratios)), axis=0)
+    if direct <= np.log1p(RATE_TOLERANCE):
+        return "direct"
+    return "inverse" if inverse <= np.log1p(RATE_TOLERANCE) else ""
+
+
+def _plausibility(rates: DailyTable, currency: str, base: str) -> str:
+    """Return "inverse", "implausible", or nothing, by what the currencies have been worth."""
+    if base not in EURO_RANGES or currency not in EURO_RANGES:
+        return ""
+    median = _median_in_table(rates, currency)
+    if median is None:
+        return ""
+    (base_low, base_high), (low, high) = EURO_RANGES[base], EURO_RANGES[currency]
+    # base per unit = (base per EUR) / (units per EUR), at its extremes
+    least, most = base_low / high, base_high / low
+    if least <= median <= most:
+        return ""
+    if least <= 1 / median <= most:
+        return "inverse"
+    is_far = median < least / IMPLAUSIBLE_FACTOR or median > most * IMPLAUSIBLE_FACTOR
+    return "implausible" if is_far else ""
+
+
+def _median_in_table(rates: DailyTable, currency: str) -> float | None:
+    is_covered = (rates.dates >= FIRST_DAY) & (rates.dates <= LAST_DAY)
+    values: FloatArray = rates.series(currency)[is_covered]
+    values = values[~np.isnan(values)]
+    return float(np.median(values)) if values.size else None
+
+
+def _refusal(rates: DailyTable, currency: str, base: str, what: str, where: str) -> Contradiction:
+    values = rates.series(currency)
+    rows = np.flatnonzero(~np.isnan(values))
+    last = f"{values[rows[-1]]:g} on {rates.dates[rows[-1]]}"
+    cure = f"give {base} per 1 {currency}; or under [market] in {where} write rates_direction ="
+    if what == "inverse":
+        message = (
+            f"{rates.source}: the rates of {currency} ({last}) look like {currency} per 1 {base},"
+            f" not {base} per 1 {currency}"
+        )
+        finding = error("rate_direction", message, f'{cure} "inverse" ("direct": they are right)')
+    else:
+        message = (
+            f"{rates.source}: the rates of {currency} ({last}) are far from anything that 1"
+            f" {currency} has been worth in {base}"
+        )
+        finding = error("rate_implausible", message, f'{cure} "direct" if they are right')
+    return Contradiction(finding, stops_plan=True)
+
+
+def _odd_own_rates(
+    rates: DailyTable, base: str, own: Sequence[OwnRate], refused: Sequence[Contradiction]
+) -> list[Contradiction]:
+    """Return a warning for each own rate that is far from the rate of its day."""
+    if refused:
+        return []  # which of the two is wrong is not settled yet
+    contradictions = []
+    for entry in own:
+        if entry.currency not in rates.columns:
+            continue
+        value = rates.value_on(entry.currency, entry.on)
+        if value is None or is_near(entry.rate, value):
+            continue
+        message = (
+            f"{entry.place}: fx_rate = {entry.rate:g}, but {rates.source} has {value:g} {base} per"
+            f" 1 {entry.currency} on {entry.on}"
+        )
+        if is_near(entry.rate, 1 / value):
+            message += f"; it looks like {entry.currency} per 1 {base}"
+        action = f"write {base} per 1 {entry.currency}, or leave fx_rate out"
+        contradictions.append(Contradiction(warning("own_rate_doubtful", message, action)))
+    return contradictions
+
+
+def is_near(rate: float, other: float) -> bool:
+    """Return whether two rates of a day agree within what banks charge."""
+    return bool(abs(np.log(rate / other)) <= np.log1p(RATE_TOLERANCE))

@@ -1,0 +1,147 @@
+"""A fill that is in the ledger and not in the lots holds its security."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from host.home.plan_store import PlanStore
+from host.home.portfolio.snapshot import take_snapshot
+from planner_core.model.context import PlanningContext
+from tests.host.small_home import PORTFOLIO, small_home
+
+HEADER = "date,security,side,quantity,price,fx_rate\n"
+HISTORY = f"{HEADER}2023-06-01,AAA,buy,10,90.0,\n2024-01-03,BBB,buy,5,40.0,\n"
+
+
+def context_of(
+    root: Path, ledger: str, portfolio: str = PORTFOLIO, actions: str = ""
+) -> PlanningContext:
+    home = small_home(root, ledger=ledger, portfolio=portfolio, actions=actions or None)
+    return take_snapshot(home, "core")
+
+
+def ids(context: PlanningContext) -> list[str]:
+    return [finding.id for finding in context.findings]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "",
+        "2023-07-01,AAA,buy,4,90.0,\n2023-08-01,AAA,sell,4,90.0,\n",
+        "2022-07-01,AAA,sell,40,90.0,\n",  # sold long ago
+        "2022-01-01,GONE,buy,4,9.0,\n2022-02-01,GONE,sell,4,9.0,\n",  # sold out, and taken out
+    ],
+)
+def test_a_ledger_that_agrees_with_the_lots_says_nothing(tmp_path: Path, lines: str) -> None:
+    context = context_of(tmp_path, HISTORY + lines)
+    assert (ids(context), context.held_back) == ([], {})
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ("2024-01-04,AAA,buy,3,102.0,\n", "bought 3, but there is no lot of 2024-01-04"),
+        ("2023-09-04,AAA,buy,13,102.0,\n", "bought 13, but the lots have 10 in all"),
+        ("2024-01-05,AAA,sell,4,103.0,\n", "sold 4, but the lots still have 10 of 10"),
+        ("2023-12-01,AAA,sell,4,103.0,\n", "sold 4, but the lots still have 10 of 10"),
+    ],
+)
+def test_a_fill_that_the_lots_do_not_have_holds_the_security(
+    tmp_path: Path, line: str, what: str
+) -> None:
+    context = context_of(tmp_path, HISTORY + line)
+    (finding,) = context.findings
+    assert (finding.id, finding.security) == ("fill_not_in_lots", "AAA")
+    assert "core.trades.csv:" in finding.message
+    assert what in finding.message
+    assert list(context.held_back) == ["AAA"]
+    assert context.hold_reason == ""
+
+
+def test_a_fill_that_is_in_the_lots_is_settled(tmp_path: Path) -> None:
+    sold = PORTFOLIO.replace("quantity = 10", "quantity = 6")
+    assert ids(context_of(tmp_path, f"{HISTORY}2024-01-05,AAA,sell,4,103.0,\n", sold)) == []
+    bought = PORTFOLIO.replace(
+        "unit_cost = 90.0 },",
+        "unit_cost = 90.0 },\n  { date = 2024-01-05, quantity = 3, unit_cost = 102.0 },",
+    )
+    line = f"{HISTORY}2024-01-04,AAA,buy,3,102.0,\n"
+    assert ids(context_of(tmp_path / "b", line, bought)) == [], "dated by its settlement"
+
+
+def test_a_split_since_the_fill_is_no_contradiction(tmp_path: Path) -> None:
+    prices = "date,AAA,BBB\n2023-06-01,360,40\n2024-01-02,400,50\n2024-01-05,103,51.5\n"
+    portfolio = PORTFOLIO.replace("quantity = 10", "quantity = 40")
+    home = small_home(
+        tmp_path,
+        portfolio=portfolio,
+        prices=prices,
+        ledger=f"{HEADER}2023-06-01,AAA,buy,10,360.0,\n",
+        actions="date,security,ratio\n2024-01-05,AAA,4\n",
+    )
+    assert ids(take_snapshot(home, "core")) == []
+
+
+def test_a_recent_sell_that_nothing_confirms_is_asked_about(tmp_path: Path) -> None:
+    line = f"{HEADER}2024-01-05,AAA,sell,4,103.0,\n"
+    context = context_of(tmp_path, line)
+    (finding,) = context.findings
+    assert finding.id == "fill_unconfirmed"
+    assert "write holdings_as_of = 2024-01-05 into it" in finding.action
+    assert list(context.held_back) == ["AAA"]
+    answered = context_of(tmp_path / "a", line, f"holdings_as_of = 2024-01-05\n{PORTFOLIO}")
+    assert (ids(answered), answered.held_back) == ([], {})
+    before = context_of(tmp_path / "b", line, f"holdings_as_of = 2024-01-04\n{PORTFOLIO}")
+    assert ids(before) == ["fill_not_in_lots"]
+    old = context_of(tmp_path / "c", line.replace("2024-01-05", "2023-12-20"))
+    assert ids(old) == [], "an old sell is not asked about for ever"
+
+
+@pytest.mark.parametrize(("units", "finding"), [(14.0, []), (10.0, ["fill_not_in_lots"])])
+def test_a_stored_plan_says_what_was_held_before_a_sell(
+    tmp_path: Path, units: float, finding: list[str]
+) -> None:
+    home = small_home(tmp_path, ledger=f"{HEADER}2024-01-05,AAA,sell,4,103.0,\n")
+    step = {"side": "sell", "security": "AAA", "quantity": 4.0, "price": 103.0, "fx_rate": 1.0}
+    step["weight_before"] = units * 103.0 / 5_000.0
+    plan = {
+        "outcome": "PLANNED",
+        "bucket_id": "core",
+        "trace_id": "a" * 32,
+        "as_of": "2024-01-04",
+        "valid_until": "2024-01-04",
+        "nav": 5_000.0,
+        "steps": [step],
+    }
+    PlanStore(home).save(plan, datetime(2024, 1, 4, 12, tzinfo=UTC))
+    assert ids(take_snapshot(home, "core")) == finding
+
+
+def test_a_security_that_nobody_lists_never_stops_a_plan(tmp_path: Path) -> None:
+    context = context_of(tmp_path, f"{HISTORY}2023-02-03,FB,buy,80,60,\n")
+    (finding,) = context.findings
+    assert finding.id == "ledger_security_unknown"
+    assert "the ledger leaves 80 of it" in finding.message
+    assert (context.hold_reason, context.held_back) == ("", {})
+    assert len(context.trades) == 3
+    typo = context_of(tmp_path / "t", f"{HISTORY}2023-02-03,AAAA,buy,80,60,\n")
+    assert "did you mean `AAA`?" in typo.findings[0].action
+
+
+def test_the_same_fill_twice_is_reported_with_both_lines(tmp_path: Path) -> None:
+    line = "2023-06-01,AAA,buy,5,90.0,\n"
+    context = context_of(tmp_path, f"{HEADER}{line}{line}2024-01-03,BBB,buy,5,40.0,\n")
+    (finding,) = context.findings
+    assert finding.id == "ledger_fill_twice"
+    assert "core.trades.csv:3: the same fill as in line 2" in finding.message
+
+
+def test_a_lot_without_a_date_may_be_any_purchase(tmp_path: Path) -> None:
+    portfolio = PORTFOLIO.replace("{ date = 2023-06-01, quantity", "{ quantity")
+    assert "fill_not_in_lots" not in ids(
+        context_of(tmp_path, f"{HEADER}2024-01-04,AAA,buy,3,102.0,\n", portfolio)
+    )
