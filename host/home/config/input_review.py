@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from host.clock import utc_now
+from host.home.config.currency_defaults import in_base_currency
 from host.home.config.written_cap import find_written_cap
 from host.home.portfolio.contradictions.targets import check_targets
 from host.home.portfolio.ledger import read_ledger
@@ -92,7 +93,7 @@ def review_inputs(
         return InputReview(None, problems, None, findings)
     except ContextError as error:
         return InputReview(None, (), str(error), ())
-    return _review_context(context, config)
+    return _review_context(context, in_base_currency(config, context.base_currency))
 
 
 def _review_context(context: PlanningContext, config: PlannerConfig) -> InputReview:
