@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from host.home.portfolio.contradictions.contradiction import Contradiction, error, warning
-from host.home.portfolio.currencies import EURO_RANGES
+from planner_core.model.currencies import EURO_RANGES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
