@@ -106,13 +106,13 @@ def test_check_reports_every_file_of_a_bucket_at_once(trader: Trader, own_home: 
         ledger,
     ):
         assert f"{path}:" in result.err
-    told = trader("config", "check", "core", "--home", own_home.root, "--json").json["buckets"][0]
-    assert not told["valid"]
-    assert {problem["file"] for problem in told["data"]["problems"]} == {
+    report = trader("config", "check", "core", "--home", own_home.root, "--json").json["buckets"][0]
+    assert not report["valid"]
+    assert {problem["file"] for problem in report["data"]["problems"]} == {
         str(own_home.portfolio_file("core")),
         str(own_home.corporate_actions_file),
     }
-    assert [finding["id"] for finding in told["data"]["findings"]] == ["ledger_invalid"]
+    assert [finding["id"] for finding in report["data"]["findings"]] == ["ledger_invalid"]
 
 
 @pytest.mark.parametrize("kind", ["held", "stopped", "refused", "warned"])
