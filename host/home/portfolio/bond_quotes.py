@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from planner_core.market.bonds import accrued_interest
 from planner_core.model.records import PERCENT, BondTerms, DayCount, Finding, Severity
 
 if TYPE_CHECKING:
@@ -23,6 +24,12 @@ DEFAULT_DENOMINATION = 1_000.0
 """Nominal that trades are a multiple of, where the portfolio does not say."""
 QUOTE_NEAR_PAR = (50.0, 150.0)
 """Quotes of bonds lie in it, but for those in distress and long ones without coupons."""
+QUOTE_OF_BOND = (5.0, 250.0)
+"""The same for what the portfolio calls a bond."""
+QUOTE_LOW = 2.0
+"""Percent of par below which a quote looks like a fraction: 0.98 for 98 %."""
+ACCRUED_DIFFERENCE = 0.25
+"""Percent of par by which typed interest may differ from what the terms give."""
 NOMINAL_MIN = 1_000.0
 NOMINAL_STEP = 100.0
 """Nominal amounts are multiples of it, and of a thousand at least in all."""
@@ -65,7 +72,8 @@ def refused_quotes(
     for column, (name, table) in enumerate(portfolio.tables.securities.items()):
         quote = _last(closes[:, column])
         says_bond = table.kind == "bond" or _is_named_like_a_bond(name, table)
-        if _is_undeclared(table) and says_bond and _is_nominal(table) and _is_near_par(quote):
+        is_quote = _is_near_par(quote, is_bond=table.kind == "bond")
+        if _is_undeclared(table) and says_bond and _is_nominal(table) and is_quote:
             yield ("securities", name), _question(name, table, quote)
 
 
@@ -82,7 +90,8 @@ def quote_findings(portfolio: PortfolioFile, closes: FloatArray) -> list[Finding
         looks_like_it = table.kind == "bond" or (
             is_large and _is_nominal(table) and _is_calm(closes[:, column])
         )
-        if _is_undeclared(table) and looks_like_it and _is_near_par(quote):
+        is_quote = _is_near_par(quote, is_bond=table.kind == "bond")
+        if _is_undeclared(table) and looks_like_it and is_quote:
             findings.append(
                 Finding(
                     "quote_looks_like_percent",
@@ -94,7 +103,36 @@ def quote_findings(portfolio: PortfolioFile, closes: FloatArray) -> list[Finding
             )
         if table.price_unit == PERCENT:
             findings.extend(_bond_findings(portfolio, name, table))
+            findings.extend(_contradictions(portfolio, name, table, quote * table.price_divisor))
     return findings
+
+
+def _contradictions(
+    portfolio: PortfolioFile, name: str, table: SecurityTable, quote: float
+) -> Iterator[Finding]:
+    """Yield closes and interest that do not fit what the portfolio says of a bond."""
+    place = _place(portfolio, name)
+    if quote < QUOTE_LOW:
+        yield Finding(
+            "quote_is_not_percent",
+            Severity.WARNING,
+            f"{name}: the last close is {quote:g}, in percent of par a bond costs about 100",
+            f"write closes such as {quote * 100:.6g}, or delete price_unit at {place}",
+            name,
+        )
+    terms = bond_terms(table)
+    if terms is not None and table.accrued is not None:
+        today = np.array([portfolio.as_of], dtype="datetime64[D]")
+        computed = float(accrued_interest(terms, today)[0]) * 100
+        if abs(computed - table.accrued) > ACCRUED_DIFFERENCE:
+            yield Finding(
+                "bond_accrued_differs",
+                Severity.WARNING,
+                f"{name}: accrued = {table.accrued:g}, but by the coupon it is {computed:.4g} on"
+                f" {portfolio.as_of}",
+                f"delete accrued at {place}, or correct coupon, coupon_frequency and maturity",
+                name,
+            )
 
 
 def _bond_findings(portfolio: PortfolioFile, name: str, table: SecurityTable) -> Iterator[Finding]:
@@ -155,8 +193,8 @@ def _is_nominal(table: SecurityTable) -> bool:
     )
 
 
-def _is_near_par(quote: float) -> bool:
-    low, high = QUOTE_NEAR_PAR
+def _is_near_par(quote: float, *, is_bond: bool) -> bool:
+    low, high = QUOTE_OF_BOND if is_bond else QUOTE_NEAR_PAR
     return low <= quote <= high
 
 

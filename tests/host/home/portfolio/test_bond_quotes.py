@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from host.home.portfolio.snapshot import take_snapshot
 from host.home.storage.problems import MarketDataError, PortfolioFileError
+from planner_core.market.limits import group_membership
 from planner_core.market.state import value
 from planner_core.model.context import PlanningContext
 from planner_core.model.records import BondTerms, DayCount, SecurityKind
@@ -203,6 +205,47 @@ def test_what_is_assumed_about_a_bond_is_a_finding(
     (only,) = snapshot_of(tmp_path, lines).findings
     assert only.id == finding
     assert part in only.message
+
+
+def test_interest_far_from_the_coupon_is_a_finding(tmp_path: Path) -> None:
+    # By the coupon it is 2.787 percent.
+    fits = snapshot_of(tmp_path, IN_PERCENT + TERMS + "accrued = 2.8\n")
+    assert fits.findings == ()
+    (finding,) = snapshot_of(tmp_path, IN_PERCENT + TERMS + "accrued = 0.3\n").findings
+    assert finding.id == "bond_accrued_differs"
+    assert "accrued = 0.3, but by the coupon it is 2.787 on 2024-01-05" in finding.message
+
+
+def test_closes_that_are_fractions_are_a_finding(tmp_path: Path) -> None:
+    closes = [0.979, 0.98, 0.981, 0.98]
+    (finding,) = snapshot_of(tmp_path, IN_PERCENT + TERMS, closes).findings
+    assert finding.id == "quote_is_not_percent"
+    assert "the last close is 0.98" in finding.message
+    assert "write closes such as 98" in finding.action
+
+
+MANUAL = Path(__file__).resolve().parents[4] / "docs" / "securities.md"
+
+
+def test_the_numbers_of_the_manual_are_those_of_a_plan(tmp_path: Path) -> None:
+    fund, bond = re.findall(r"```toml\n(.*?)```", MANUAL.read_text(encoding="utf-8"), re.DOTALL)
+    prices = "".join(f"{day},100.0,100.0,98.40\n" for day in DAYS)
+    nav, us = {}, 0.0
+    for name, text in (("fund", fund), ("bond", bond)):
+        home = small_home(
+            tmp_path / name,
+            portfolio="as_of = 2024-01-05\n" + text,
+            prices="date,WORLD,USA,DE2032\n" + prices,
+            ledger=LEDGER,
+        )
+        context = take_snapshot(home, "core")
+        assert context.findings == ()
+        _, portfolio = value(context, make_config())
+        nav[name] = portfolio.nav
+        if name == "fund":
+            us = float((group_membership(context, [("region", "us")]) @ portfolio.weight)[0])
+    assert nav == {"fund": pytest.approx(100_000), "bond": pytest.approx(9_937.68, abs=0.005)}
+    assert us == pytest.approx(0.572)
 
 
 @pytest.mark.parametrize(
