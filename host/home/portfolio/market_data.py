@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from host import limits
-from host.home.portfolio.market_layouts import Closes, DailyGrid, Request, arrange
+from host.home.portfolio.market_layouts import Closes, DailyGrid, Request, arrange, matches
 from host.home.storage.atomic_file import may_exist
 from host.home.storage.csv_table import (
     CsvTable,
@@ -431,10 +431,11 @@ def adjust_for_splits(
     """
     values = prices.values.copy()
     findings = []
+    names = matches(tuple(dict.fromkeys(s.security for s in splits)), prices.columns)
     for split in sorted(splits, key=lambda s: s.on):
-        if split.security not in prices.columns:
+        if split.security not in names:
             continue
-        column = prices.columns.index(split.security)
+        column = prices.columns.index(names[split.security])
         row = int(np.searchsorted(prices.dates, np.datetime64(split.on)))
         move = _move_at(values[:, column], row)
         # A split by r moves the close to 1 / r: then move * r is nearer to 1 than move itself.

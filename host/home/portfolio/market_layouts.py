@@ -138,7 +138,7 @@ def arrange(table: CsvTable, request: Request) -> DailyGrid:
     if levels is not None:
         return _arrange_levels(table, levels, request)
     problems = ProblemList(table.source)
-    check_cell_counts(table, problems)
+    check_cell_counts(table, problems, blank_ends=True)
     problems.refuse_if_any(MarketDataError)
     if not table.rows:
         message = "there are no rows below the header (add closes, oldest first)"
@@ -301,7 +301,7 @@ def _arrange_levels(
         rows = 2
     body = replace(table, rows=table.rows[rows:], line_numbers=table.line_numbers[rows:])
     problems = ProblemList(table.source)
-    check_cell_counts(body, problems)
+    check_cell_counts(body, problems, blank_ends=True)
     if not body.rows:
         message = "there are no rows below the header (add closes, oldest first)"
         problems.add(table.header_problem(0, message))

@@ -23,6 +23,7 @@ from host.home.storage.locale_values import (
     decimal_mark,
     number_advice,
     split_amount,
+    spreadsheet_day,
 )
 from host.home.storage.problems import FileProblem
 from host.limits import CELL_LENGTH_MAX, COLUMNS_MAX, PROBLEMS_SHOWN_MAX
@@ -242,12 +243,18 @@ def quoted(text: str) -> str:
     return repr(text if len(text) <= CELL_LENGTH_MAX else text[: CELL_LENGTH_MAX - 3] + "...")
 
 
-def check_cell_counts(table: CsvTable, problems: ProblemList) -> None:
-    """Report every row whose number of cells differs from the header's."""
+def check_cell_counts(table: CsvTable, problems: ProblemList, *, blank_ends: bool = False) -> None:
+    """Report every row whose number of cells differs from the header's.
+
+    With `blank_ends`, header and rows may end in empty cells, as spreadsheets leave them.
+    """
     delimiter, needed = table.delimiter, len(table.header)
+    n_named = max((place for place, name in enumerate(table.header, 1) if name), default=0)
     for row, line in enumerate(table.rows):
         n_cells = len(split_cells(line, delimiter)) if '"' in line else line.count(delimiter) + 1
         if n_cells == needed:
+            continue
+        if blank_ends and n_cells >= n_named and not any(table.cells(row)[n_named:]):
             continue
         what = f"{n_cells} cells where the header has {needed}"
         advice = _count_advice(table, row, n_cells)
@@ -295,7 +302,12 @@ def read_dates(table: CsvTable, place: int, problems: ProblemList) -> tuple[list
     day_of = dict(zip(distinct, readings, strict=True))
     for row, text in enumerate(texts):
         if day_of[text] is None:
-            message = f"{quoted(text)} is not a date (write YYYY-MM-DD)"
+            number = parse_number(text)
+            day = None if number is None else spreadsheet_day(number)
+            advice = "write YYYY-MM-DD"
+            if day is not None:
+                advice = f"a spreadsheet's number for {day}? format the column as dates, YYYY-MM-DD"
+            message = f"{quoted(text)} is not a date ({advice})"
             problems.add(table.problem(row, place, message))
     odd = next((text for text, day in zip(distinct, plain, strict=True) if day is None), None)
     note = "" if odd is None else f"dates such as {odd} for {day_of[odd]}"

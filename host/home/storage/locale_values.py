@@ -24,6 +24,9 @@ TEXT_LENGTH_MAX = 40
 """A longer text is neither a number nor a date."""
 VOTES_ENOUGH = 500
 """So many cells that agree on the decimal mark need no more of them."""
+SPREADSHEET_EPOCH = datetime.date(1899, 12, 30)
+SPREADSHEET_DAY_MIN = 25_569
+SPREADSHEET_DAY_MAX = 73_415
 EXACT_BELOW = 1e15
 """A double has no more than 15 digits that a person wrote."""
 
@@ -259,6 +262,13 @@ def date_advice(text: str) -> str:
     """Return how to write a date in a file of ours, as `write 2019-06-05`; empty where unclear."""
     days = date_readings(text)
     return f"write {' or '.join(str(day) for day in days)}" if days else ""
+
+
+def spreadsheet_day(number: float) -> datetime.date | None:
+    """Return the day that a spreadsheet stores as a number; None outside of 1970 to 2100."""
+    if not SPREADSHEET_DAY_MIN <= number <= SPREADSHEET_DAY_MAX:
+        return None
+    return SPREADSHEET_EPOCH + datetime.timedelta(days=int(number))
 
 
 def _without_time(text: str) -> str:

@@ -142,6 +142,11 @@ def test_an_invalid_date_is_reported(tmp_path: Path, day: str) -> None:
     assert f"prices.csv:2:1: {day!r} is not a date (write YYYY-MM-DD)" in line
 
 
+def test_the_number_of_a_spreadsheet_is_recognised_as_a_date(tmp_path: Path) -> None:
+    (line,) = refusal_of(tmp_path, "date,A,B\n45293,1,1\n")
+    assert "'45293' is not a date (a spreadsheet's number for 2024-01-02? format" in line
+
+
 def test_rows_after_as_of_are_not_used_with_a_finding(tmp_path: Path) -> None:
     table = prices_of(tmp_path, GOOD, as_of=date(2024, 1, 2))
     assert len(table.dates) == 1
@@ -349,6 +354,11 @@ def test_a_split_of_an_unknown_security_changes_nothing() -> None:
     values, findings = adjust_for_splits(table_of(1, 2, 3), [Split(date(2024, 1, 3), "Z", 2.0, 2)])
     np.testing.assert_array_equal(values[:, 0], [1, 2, 3])
     assert findings == []
+
+
+def test_a_split_of_a_security_in_another_case_is_applied() -> None:
+    values, _ = adjust_for_splits(table_of(400, 101, 102), [Split(date(2024, 1, 3), "a", 4.0, 2)])
+    np.testing.assert_array_equal(values[:, 0], [100, 101, 102])
 
 
 def test_a_split_after_as_of_has_not_happened_yet(tmp_path: Path) -> None:

@@ -58,6 +58,9 @@ WIDE = "date,AAA,BBB\n2024-01-02,10.5,20\n2024-01-03,11.25,\n2024-01-04,12,22\n"
         (WIDE.replace("date,", '"",'), ""),
         (WIDE.replace(",", ";").replace(".", ","), "decimal commas"),
         (WIDE.replace(",", "\t"), ""),
+        (WIDE.replace("BBB\n", "BBB,,\n"), ""),
+        (WIDE.replace("\n", ",,\n"), ""),
+        (WIDE.replace("20\n", "20,\n"), ""),
         (
             "date,AAA,BBB\n2024-01-04,12,22\n2024-01-03,11.25,\n2024-01-02,10.5,20\n",
             "newest row first",
