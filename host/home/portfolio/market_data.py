@@ -59,6 +59,10 @@ class CellFaults:
     first: FileProblem
     count: int
 
+    def others(self) -> str:
+        """Return the number of the others in words; empty for a single one."""
+        return f", and so do {self.count - 1} more" if self.count > 1 else ""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DailyTable:
@@ -193,7 +197,7 @@ def _read_daily(
     columns = tuple(name for name in request.names if name in grid.column_of)
     cells = _Cells(grid, columns, begin, end)
     values = cells.read()
-    findings.extend(cells.findings(kind))
+    findings.extend(_cell_findings(table, kind, cells.faults))
     notes = (*grid.notes, *cells.notes())
     if notes:
         message = f"{table.source}: read with {'; '.join(notes)}"
@@ -243,7 +247,6 @@ class _Cells:
         names = list(grid.column_of)
         self._picks = [(names.index(name), grid.column_of[name]) for name in columns]
         self._mark: DecimalMark = "."
-        self._problems: list[tuple[FileProblem, str]] = []
         self.faults: dict[str, CellFaults] = {}
         self.signs: dict[str, dict[str, None]] = {}
 
@@ -306,14 +309,9 @@ class _Cells:
         place = self._grid.place(day, name)
         assert place is not None, "a cell that does not exist is empty"
         problem = self._grid.table.problem(*place, _cell_message(name, text, number, self._mark))
-        self._problems.append((problem, name))
         faults = self.faults.get(name, CellFaults(problem, 0))
         self.faults[name] = CellFaults(faults.first, faults.count + 1)
         return float("nan")
-
-    def findings(self, kind: str) -> Iterator[Finding]:
-        """Yield a finding per unusable cell."""
-        yield from _cell_findings(self._grid.table, kind, self._problems)
 
     def notes(self) -> tuple[str, ...]:
         """Return how the numbers were read, where that is not our way."""
@@ -361,17 +359,19 @@ def _cell_message(column: str, cell: str, number: float | None, mark: DecimalMar
     return f"{column}: {quoted(cell)} {what}; it counts as missing"
 
 
-def _cell_findings(
-    table: CsvTable, kind: str, problems: list[tuple[FileProblem, str]]
-) -> Iterator[Finding]:
+def _cell_findings(table: CsvTable, kind: str, faults: Mapping[str, CellFaults]) -> list[Finding]:
+    """Return a finding per column with unusable cells: the first of them, and how many more."""
     action = f"fix the cell in {table.source}, or leave it empty"
-    for problem, column in problems[: limits.FINDINGS_PER_FILE_MAX]:
-        security = column if kind == "price" else None
-        yield Finding(f"{kind}_invalid", Severity.WARNING, str(problem), action, security)
-    hidden = len(problems) - limits.FINDINGS_PER_FILE_MAX
+    findings = []
+    for name, cells in list(faults.items())[: limits.FINDINGS_PER_FILE_MAX]:
+        security = name if kind == "price" else None
+        message = f"{cells.first}{cells.others()}"
+        findings.append(Finding(f"{kind}_invalid", Severity.WARNING, message, action, security))
+    hidden = len(faults) - len(findings)
     if hidden > 0:
-        message = f"{table.source}: and {hidden} more unusable cells"
-        yield Finding(f"{kind}_invalid", Severity.WARNING, message, action)
+        message = f"{table.source}: and unusable cells in {hidden} more columns"
+        findings.append(Finding(f"{kind}_invalid", Severity.WARNING, message, action))
+    return findings
 
 
 # --- splits --------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from host.home.home import Home
     from host.home.portfolio.portfolio_file import PortfolioFile
 
+CODES_SHOWN_MAX = 3
 SIMILARITY_MIN = 0.6
 """`AAPL` and `AAPL.US` have 0.73, `EUR` and `EURUSD=X` 0.55."""
 
@@ -96,7 +97,8 @@ def _refuse_inverted(
 def _cure(unit: str, others: Sequence[str]) -> str:
     if "GBX" in (unit, *others):
         return 'write price_unit = "GBX" for closes in pence, none for closes in pounds'
-    return f"write closes in {unit}, or the currency of the closes"
+    choices = " or ".join(f'"{other}"' for other in others[:CODES_SHOWN_MAX])
+    return f"write closes in {unit}, or set currency = {choices}"
 
 
 def similar_name(name: str, names: Iterable[str]) -> str | None:

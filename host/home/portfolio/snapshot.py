@@ -278,9 +278,8 @@ class _Reader:
                 self._refuse(("securities", security), f"{what} (add it, with closes)")
             elif faults is not None:
                 # The cause is in the table: show the first cell, not the portfolio's line.
-                message = f"no usable close of {security}, which is held: {faults.first.message}"
-                if faults.count > 1:
-                    message += f", and {faults.count - 1} more cells"
+                cause = f"{faults.first.message}{faults.others()}"
+                message = f"no usable close of {security}, which is held: {cause}"
                 self.problems.append(replace(faults.first, message=message))
             else:
                 what = f"no usable close of {security}, which is held ({prices.source})"

@@ -103,11 +103,20 @@ def test_a_bad_cell_of_a_column_that_is_not_requested_is_ignored(tmp_path: Path)
     assert table.findings == ()
 
 
-def test_many_bad_cells_are_counted_rather_than_listed(tmp_path: Path) -> None:
-    rows = "".join(f"2024-01-{day:02d},x,0\n" for day in range(1, 29))
-    table = prices_of(tmp_path, f"date,A,B\n{rows}")
+def test_a_column_of_bad_cells_has_one_finding_with_the_first_of_them(tmp_path: Path) -> None:
+    rows = "".join(f"2024-01-{day:02d},x,{day}\n" for day in range(1, 29))
+    (finding,) = prices_of(tmp_path, f"date,A,B\n{rows}").findings
+    assert "prices.csv:2:12: A: 'x' is not a number; it counts as missing" in finding.message
+    assert finding.message.endswith(", and so do 27 more")
+    assert finding.security == "A"
+
+
+def test_many_columns_with_bad_cells_are_counted_rather_than_listed(tmp_path: Path) -> None:
+    names = tuple(f"S{number}" for number in range(limits.FINDINGS_PER_FILE_MAX + 3))
+    text = f"date,{','.join(names)}\n2024-01-02{',x' * len(names)}\n"
+    table = prices_of(tmp_path, text, requested=names)
     assert len(table.findings) == limits.FINDINGS_PER_FILE_MAX + 1
-    assert "and 36 more unusable cells" in table.findings[-1].message
+    assert "unusable cells in 3 more columns" in table.findings[-1].message
 
 
 def test_a_repeated_date_is_reported_with_both_lines(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_a_sign_of_another_currency_is_a_contradiction(tmp_path: Path) -> None:
     (line,) = refusal_of(tmp_path, prices=PRICES.replace("103.0,51.5", "103.0,$51.50"))
     assert line == (
         "portfolios/core.toml:16:1: BBB is quoted in EUR, but its closes in market/prices.csv have"
-        " the sign $ (write closes in EUR, or the currency of the closes)"
+        ' the sign $ (write closes in EUR, or set currency = "USD" or "AUD" or "CAD")'
     )
 
 
