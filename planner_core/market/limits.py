@@ -166,7 +166,7 @@ def build_limits(
         dtype=np.float64,
     )
     groups = _group_limits(context, portfolio.weight)
-    cash_rows = _cash_rows(context, portfolio, required, free, constraints)
+    cash_rows = _cash_rows(context, history, portfolio, required, free, constraints)
     # The formula at the top, at the weights before trading.
     violation = (
         float(cash_rows.missing.sum()) / nav
@@ -203,6 +203,7 @@ def build_limits(
 
 def _cash_rows(
     context: PlanningContext,
+    history: PriceHistory,
     portfolio: Portfolio,
     required: float,
     free: float,
@@ -218,7 +219,7 @@ def _cash_rows(
     currencies = (context.base_currency, *sorted(foreign - {context.base_currency}))
     rows = CashRows(currencies, np.zeros(len(currencies)), np.zeros(len(currencies)))
     for balance in context.cash:
-        rate = latest_rate(context, balance.currency)
+        rate = latest_rate(history, balance.currency)
         rows.free[rows.row(balance.currency)] += (balance.settled + balance.unsettled) * rate
     # A pending buy is paid from the row of its own currency.
     for currency, reserved in portfolio.pending_by_currency.items():

@@ -1,55 +1,75 @@
 """Prices that the planner believes: guarded, filled, in base currency.
 
-A wrong price is worse than none: it makes trades look good that are not. So each close is compared
-with the one before. A move is suspicious when its log return exceeds
-
-    price_move_sigmas * sigma_t * sqrt(days since the close before)
-
-where sigma_t is the security's own daily volatility as it was before that day, an exponentially
-weighted mean as in RiskMetrics. A suspicious move that is undone within a week was a bad print, and
-is dropped. One that stays is real or an undeclared split: while it is recent, the security is
-quarantined until the owner accepts the price; later it counts as real.
+A wrong price is worse than none: it makes trades look good that are not. So each close and each
+rate is compared with the one before, on the security's own market days (`move_guard`). A bad print
+is dropped. A security whose latest level is not believed is quarantined: neither bought nor sold,
+and so is everything in a currency whose rate is not believed. There the rate before the move is
+used.
 
 A missing close is filled with the last one for at most a week, and a filled day is no return.
-
-Source: J. P. Morgan, "RiskMetrics - Technical Document", 4th ed. (1996), for the decay of 0.94.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from types import MappingProxyType
 
 import numpy as np
 
 from planner_core.errors import ContextError
 from planner_core.market.bonds import with_income
-from planner_core.model.arrays import BoolArray, FloatArray, IntArray
+from planner_core.market.market_days import (
+    MarketDays,
+    find_market_days,
+    last_rows,
+    weekday_numbers,
+)
+from planner_core.market.move_findings import (
+    constant_rate_finding,
+    price_findings,
+    rate_findings,
+    reason_for_hold,
+)
+from planner_core.market.move_guard import (
+    DECIMAL,
+    Judgement,
+    MoveLimits,
+    judge_table,
+    move_limits,
+)
+from planner_core.model.arrays import BoolArray, DateArray, FloatArray, IntArray
 from planner_core.model.context import PlanningContext
-from planner_core.model.records import Finding, Severity
+from planner_core.model.records import Finding
 
 FILL_DAYS_MAX = 5
 """Market days over which a missing close is carried forward."""
-GUARD_DAYS = 20
-"""A jump this recent must be accepted or declared as a split; an older one counts as real."""
-LAPSE_FINDING_DAYS = 40
-"""Market days for which a finding reports a jump that counts as real without acceptance."""
-REVERSAL_DAYS = 5
-"""A jump that is undone within this many days was a bad print."""
-REVERSAL_FRACTION = 0.25
-"""A jump counts as undone when less than this part of it is left."""
-GAP_DAYS_MAX = 5
-"""A gap without closes allows a larger move, up to this many days."""
-MAD_TO_SIGMA = 1.4826
-"""Standard deviation of a normal distribution over its median absolute deviation."""
-WINSOR_SIGMAS = 10
-"""Returns beyond this many typical deviations are cut to it."""
-EWMA_DAYS = 100
-"""Length of the exponential weights: 0.94**100 = 0.2 % is left out."""
-EWMA_DECAY = 0.94
-"""Decay per day of the weights in a volatility."""
-DAILY_VOLATILITY_MIN = 0.01
-"""Floor under the volatility of a quiet security: an ordinary earnings day must pass."""
+ESTIMATE_RETURNS_MIN = 60
+"""Daily returns that an estimate needs."""
+CONSTANT_DAYS = 60
+"""A rate that is the same on this many days is reported."""
+PRICE_LIMITS = MoveLimits(
+    volatility_min=0.01,
+    large_min=0.08,
+    large_max=0.20,
+    break_factor=5 / 3,
+    guard_days=20,
+    returns_min=ESTIMATE_RETURNS_MIN,
+    is_rate=False,
+)
+"""For closes. The floor of 1 % a day lets 8 % pass, an ordinary day with news of a quiet share. A
+move of 20 % and more, once in 30 years of a large share, is asked for a month."""
+RATE_LIMITS = MoveLimits(
+    volatility_min=0.0025,
+    large_min=0.05,
+    large_max=0.10,
+    break_factor=1.25,
+    guard_days=20,
+    returns_min=ESTIMATE_RETURNS_MIN,
+    is_rate=True,
+)
+"""For rates, which move less: large currencies 0.5 % a day, pegged ones hardly. Beyond 5 % in a day
+there are devaluations and the largest votes; a typing error is as likely, so it is asked."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,25 +78,50 @@ class PriceHistory:
 
     Parameters
     ----------
+    base_currency : str
+    dates : ndarray of shape (n_days,), datetime64[D]
     base : ndarray of shape (n_days, n_securities), base currency per unit
         Filled forward at most 5 market days; NaN elsewhere. Those of bonds include coupons.
+    closes : ndarray of shape (n_days, n_securities), trade currency per unit
+        Believed closes on market days; NaN elsewhere.
     observed : ndarray of shape (n_days, n_securities), bool
-        True where there was a believed close: False on a filled day.
+        True where there was a believed close on a market day: False on a filled day.
+    market_days : MarketDays
+        When each security's market was open.
     price, fx_rate : ndarray of shape (n_securities,)
         The latest believed close (trade currency) and its conversion; NaN without any.
+    rates : mapping of currency to ndarray of shape (n_days,)
+        Believed base units per unit, filled; the base currency's are 1.
     age : ndarray of shape (n_securities,), market days
         From the latest close to as_of, on weekdays.
     quarantined : mapping of column to reason
         Securities whose latest move is not believed; neither bought nor sold.
+    held_currencies : mapping of currency to reason
+        Currencies whose rate is not believed.
     findings : tuple of Finding
     """
 
+    base_currency: str
+    dates: DateArray
     base: FloatArray
+    closes: FloatArray
     observed: BoolArray
+    market_days: MarketDays
     price: FloatArray
     fx_rate: FloatArray
+    rates: Mapping[str, FloatArray]
     age: IntArray
     quarantined: dict[int, str]
+    held_currencies: Mapping[str, str]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BelievedRates:
+    """`series`: base units per unit of each currency, (n_days,), filled; `held`: why not traded."""
+
+    series: Mapping[str, FloatArray]
+    held: Mapping[str, str]
     findings: tuple[Finding, ...]
 
 
@@ -88,197 +133,173 @@ def build_history(context: PlanningContext, price_move_sigmas: float) -> PriceHi
     ContextError
         When a currency in use has no rate within the last 5 days of prices.
     """
-    believed, quarantined, findings = guard_prices(context, price_move_sigmas)
-    rates = _rates_per_security(context)
-    filled = forward_fill(believed, FILL_DAYS_MAX)
-    last_row = _last_observed_row(believed)
-    price = _take_rows(believed, last_row)
-    latest = _take_rows(context.prices, _last_observed_row(context.prices))
-    for column in quarantined:
-        # Prudent: a price that is not believed may lower the value shown, never raise it.
-        price[column] = np.fmin(price[column], latest[column])
+    currencies = [security.currency for security in context.securities]
+    days = find_market_days(context.dates, context.prices, currencies)
+    rates = guard_rates(context, price_move_sigmas)
+    believed, price, quarantined, findings = guard_prices(context, days, price_move_sigmas)
+    for column, currency in enumerate(currencies):
+        if currency in rates.held:
+            quarantined.setdefault(column, rates.held[currency])
+    per_security = np.ones((context.n_days, context.n_securities))
+    for column, currency in enumerate(currencies):
+        per_security[:, column] = rates.series[currency]
+    filled = forward_fill(believed, context.dates, FILL_DAYS_MAX)
+    # A close that only repeats the last one on a closed day has its age all the same.
+    last_row = _last_observed_row(context.prices)
     return PriceHistory(
-        base=with_income(context, filled) * rates,
-        observed=~np.isnan(believed) & ~np.isnan(rates),
+        base_currency=context.base_currency,
+        dates=context.dates,
+        base=with_income(context, filled) * per_security,
+        closes=believed,
+        observed=~np.isnan(believed) & ~np.isnan(per_security),
+        market_days=days,
         price=price,
-        fx_rate=_latest_rates(context, rates),
+        fx_rate=_latest_rates(context, per_security),
+        rates=rates.series,
         age=_ages(context, last_row),
         quarantined=quarantined,
-        findings=tuple(findings),
+        held_currencies=rates.held,
+        findings=(*rates.findings, *findings),
     )
 
 
-def forward_fill(prices: FloatArray, days_max: int) -> FloatArray:
-    """Carry each close forward over gaps of at most `days_max` rows; shape (n_days, n)."""
-    n_days = prices.shape[0]
-    rows = np.arange(n_days)[:, None]
-    # The last row with a close, for every cell: a running maximum of the rows that have one.
-    source = np.maximum.accumulate(np.where(np.isnan(prices), -1, rows), axis=0)
-    usable = (source >= 0) & (rows - source <= days_max)
+def forward_fill(prices: FloatArray, dates: DateArray, days_max: int) -> FloatArray:
+    """Carry each close forward over at most `days_max` weekdays; shape (n_days, n)."""
+    if not len(prices):
+        return prices.copy()
+    source = last_rows(~np.isnan(prices))
+    numbers = weekday_numbers(dates)
+    usable = (source >= 0) & (numbers[:, None] - numbers[np.maximum(source, 0)] <= days_max)
     columns = np.arange(prices.shape[1])[None, :]
     return np.where(usable, prices[np.maximum(source, 0), columns], np.nan)
 
 
 def guard_prices(
-    context: PlanningContext, price_move_sigmas: float
-) -> tuple[FloatArray, dict[int, str], list[Finding]]:
-    """Set closes aside that moved beyond `price_move_sigmas` daily standard deviations.
-
-    A jump that is undone within a week is dropped wherever it stands. A recent jump that stays is
-    quarantined until it is accepted. An older one counts as real, with a finding for
-    LAPSE_FINDING_DAYS: otherwise every crash of the last years would have to be accepted by hand.
+    context: PlanningContext, days: MarketDays, price_move_sigmas: float
+) -> tuple[FloatArray, FloatArray, dict[int, str], list[Finding]]:
+    """Set closes aside that `move_guard` does not believe.
 
     Returns
     -------
     believed : ndarray of shape (n_days, n_securities)
+        On market days.
+    price : ndarray of shape (n_securities,)
+        The latest price in trade currency; a prudent one of a quarantined security.
     quarantined : dict of column to reason
     findings : list of Finding
     """
-    believed = np.array(context.prices, dtype=np.float64)
+    names = [security.id for security in context.securities]
+    judgements = judge_table(
+        context.dates,
+        context.prices,
+        days.has_close,
+        _accepted_rows(context, names),
+        price_move_sigmas,
+        PRICE_LIMITS,
+    )
+    believed = np.full(context.prices.shape, np.nan)
+    price = np.full(context.n_securities, np.nan)
     quarantined: dict[int, str] = {}
     findings: list[Finding] = []
-    for column, rows in _suspicious_moves(believed, price_move_sigmas).items():
-        _resolve_moves(context, believed, column, rows, quarantined, findings)
-    return believed, quarantined, findings
+    for column, judgement in enumerate(judgements):
+        believed[:, column] = judgement.used
+        last_row = int(_last_observed_row(context.prices[:, [column]])[0])
+        findings += price_findings(context, column, judgement.moves, last_row)
+        if judgement.open_move is None:
+            price[column] = _last(judgement.continued)
+        else:
+            price[column] = _prudent_price(context, column, judgement)
+            quarantined[column] = reason_for_hold(context, names[column], judgement.open_move)
+    return believed, price, quarantined, findings
 
 
-def suspicious_rows(values: FloatArray, sigmas: float) -> IntArray:
-    """Return the rows of one series, shape (n_days,), that moved beyond the limit."""
-    return _suspicious_moves(values[:, None], sigmas).get(0, np.empty(0, dtype=np.int64))
-
-
-def _suspicious_moves(prices: FloatArray, sigmas: float) -> dict[int, IntArray]:
-    """Return column -> rows whose move from the previous close is beyond the limit."""
-    moves: dict[int, IntArray] = {}
-    for column in range(prices.shape[1]):
-        rows = np.flatnonzero(~np.isnan(prices[:, column]))
-        if rows.size <= 1:
-            continue
-        returns = np.diff(np.log(prices[rows, column]))
-        # Volatility grows with the square root of time.
-        days = np.minimum(np.diff(rows), GAP_DAYS_MAX)
-        limit = sigmas * _ewma_volatility(returns) * np.sqrt(days)
-        flagged = rows[1:][np.abs(returns) > limit]
-        if flagged.size:
-            moves[column] = flagged
-    return moves
-
-
-def _ewma_volatility(returns: FloatArray) -> FloatArray:
-    """Return the volatility *before* each return: a jump must not raise its own limit."""
-    # The median ignores jumps: it gives a robust level to start from and to winsorise at.
-    typical = max(float(np.median(np.abs(returns))) * MAD_TO_SIGMA, DAILY_VOLATILITY_MIN)
-    # One bad print must not hide the next.
-    squared = np.minimum(returns**2, (WINSOR_SIGMAS * typical) ** 2)
-    # sigma_t^2 = sum_k (1 - decay) decay^k r_{t-1-k}^2 over EWMA_DAYS days, as one convolution.
-    weights = (1 - EWMA_DECAY) * EWMA_DECAY ** np.arange(EWMA_DAYS)
-    # The past of the first return is the typical variance. The last return is before no other.
-    padded = np.concatenate([np.full(EWMA_DAYS, typical**2), squared[:-1]])
-    last = EWMA_DAYS - 1
-    variance = np.convolve(padded, weights, mode="full")[last : last + returns.size]
-    # The weights were cut: divide by their sum.
-    volatility: FloatArray = np.maximum(np.sqrt(variance / weights.sum()), DAILY_VOLATILITY_MIN)
-    return volatility
-
-
-def _resolve_moves(
-    context: PlanningContext,
-    believed: FloatArray,
-    column: int,
-    rows: IntArray,
-    quarantined: dict[int, str],
-    findings: list[Finding],
-) -> None:
-    """Drop, quarantine or accept the suspicious moves of a security, oldest first."""
-    security = context.securities[column].id
-    prices = context.prices[:, column]
-    skip_until = -1
-    for row in rows:
-        if row <= skip_until:
-            # The way back of a jump that was dropped already.
-            continue
-        before = _previous_close(prices, int(row))
-        day = context.dates[row].astype(object)
-        if (security, day) in context.accepted_prices:
-            continue
-        end = _reversal_end(prices, int(row), before)
-        change = prices[row] / before - 1
-        if end is not None:
-            believed[row:end, column] = np.nan
-            skip_until = end
-            findings.append(
-                Finding(
-                    "price_spike",
-                    Severity.WARNING,
-                    f"{security}: {day} moved {change:+.0%} and came back; that close is not used",
-                    "correct market/prices.csv; if the price is right,"
-                    f" {_accept(context, security, day)}",
-                    security,
-                )
-            )
-        elif context.n_days - row <= GUARD_DAYS:
-            believed[row:, column] = np.nan
-            quarantined[column] = (
-                f"{security} moved {change:+.1%} on {day}, more than its volatility explains"
-            )
-            findings.append(
-                Finding(
-                    "price_jump",
-                    Severity.ERROR,
-                    f"{quarantined[column]}; it is not traded",
-                    "if it was a split, declare it in market/corporate_actions.csv; if the price"
-                    f" is right, {_accept(context, security, day)}",
-                    security,
-                )
-            )
-            return
-        elif context.n_days - row <= GUARD_DAYS + LAPSE_FINDING_DAYS:
-            findings.append(
-                Finding(
-                    "price_jump_taken_for_real",
-                    Severity.WARNING,
-                    f"{security} moved {change:+.1%} on {day}, more than its volatility explains;"
-                    f" not accepted for {GUARD_DAYS} market days, so it counts as real",
-                    "if it was a split, declare it in market/corporate_actions.csv; if the price"
-                    f" is right, {_accept(context, security, day)}",
-                    security,
-                )
-            )
-
-
-def _accept(context: PlanningContext, security: str, day: date) -> str:
-    """Return how to accept a move of a price, in words."""
-    return (
-        f'write [[accepted_prices]] with security = "{security}" and date = {day}'
-        f" into portfolios/{context.bucket_id}.toml"
+def guard_rates(context: PlanningContext, price_move_sigmas: float) -> BelievedRates:
+    """Set rates aside that `move_guard` does not believe, and those that cannot be rates."""
+    names = sorted(context.fx_rates)
+    series: dict[str, FloatArray] = {context.base_currency: np.ones(context.n_days)}
+    held: dict[str, str] = {}
+    findings: list[Finding] = []
+    if not names:
+        return BelievedRates(MappingProxyType(series), held, ())
+    table = np.column_stack([context.fx_rates[name] for name in names])
+    days = find_market_days(context.dates, table, [context.base_currency] * len(names))
+    accepted = _accepted_rows(context, names)
+    judgements = judge_table(
+        context.dates, table, days.has_close, accepted, price_move_sigmas, RATE_LIMITS
     )
+    for column, (name, judgement) in enumerate(zip(names, judgements, strict=True)):
+        believed = judgement.continued[:, None]
+        if name != context.base_currency:
+            series[name] = forward_fill(believed, context.dates, FILL_DAYS_MAX)[:, 0]
+        last_row = int(_last_observed_row(table[:, [column]])[0])
+        findings += rate_findings(context, name, judgement.moves, last_row)
+        if judgement.open_move is not None:
+            held[name] = f"the rate of {reason_for_hold(context, name, judgement.open_move)}"
+        constant = None if accepted[column] else _constant_rate(table[:, column])
+        if constant is not None and name != context.base_currency:
+            is_one = constant == 1.0
+            findings.append(constant_rate_finding(context, name, constant, last_row, is_one=is_one))
+            if is_one:
+                held[name] = f"the rate of {name} is 1 on every day"
+    return BelievedRates(MappingProxyType(series), MappingProxyType(held), tuple(findings))
 
 
-def _previous_close(prices: FloatArray, row: int) -> float:
-    """Return the last close before a row."""
-    with_close = np.flatnonzero(~np.isnan(prices[:row]))
-    return float(prices[with_close[-1]])
+def suspicious_rows(
+    dates: DateArray, values: FloatArray, sigmas: float, *, is_rate: bool = False
+) -> IntArray:
+    """Return the rows of one series, shape (n_days,), whose move can be accepted.
+
+    Those that moved beyond the limit, whatever the market did; of a rate that is always 1 the last.
+    """
+    days = find_market_days(dates, values[:, None], [""])
+    rows = np.flatnonzero(days.has_close[:, 0])
+    moves = np.diff(np.log(values[rows]))
+    volatility_min = (RATE_LIMITS if is_rate else PRICE_LIMITS).volatility_min
+    limit, _ = move_limits(moves, weekday_numbers(dates)[rows], sigmas, volatility_min)
+    suspicious: IntArray = rows[1:][np.abs(moves) > limit]
+    if is_rate and _constant_rate(values) is not None:
+        return rows[-1:]
+    return suspicious
 
 
-def _reversal_end(prices: FloatArray, row: int, before: float) -> int | None:
-    """Return the first row within a week at which most of the jump is undone; None without."""
-    jump = abs(np.log(prices[row] / before))
-    for later in range(row + 1, min(row + 1 + REVERSAL_DAYS, len(prices))):
-        if np.isnan(prices[later]):
-            continue
-        if abs(np.log(prices[later] / before)) < REVERSAL_FRACTION * jump:
-            return later
-    return None
+def _constant_rate(rates: FloatArray) -> float | None:
+    """Return the rate that is the same on all days, if that is suspicious: 1, or on many days."""
+    valid = rates[~np.isnan(rates)]
+    if not valid.size or (valid != valid[0]).any():
+        return None
+    return float(valid[0]) if valid[0] == 1.0 or valid.size >= CONSTANT_DAYS else None
 
 
-def _rates_per_security(context: PlanningContext) -> FloatArray:
-    """Return base units per unit of trade currency, shape (n_days, n_securities)."""
-    rates = np.ones((context.n_days, context.n_securities))
-    for column, security in enumerate(context.securities):
-        if security.currency != context.base_currency:
-            series = context.fx_rates[security.currency][:, None]
-            rates[:, column] = forward_fill(series, FILL_DAYS_MAX)[:, 0]
-    return rates
+def _accepted_rows(context: PlanningContext, names: list[str]) -> list[set[int]]:
+    """Return, per name, the rows whose move the owner accepted."""
+    rows: dict[str, set[int]] = {name: set() for name in names}
+    for name, day in context.accepted_prices:
+        if name in rows:
+            row = int(np.searchsorted(context.dates, np.datetime64(day)))
+            if row < context.n_days and context.dates[row] == np.datetime64(day):
+                rows[name].add(row)
+    return [rows[name] for name in names]
+
+
+def _prudent_price(context: PlanningContext, column: int, judgement: Judgement) -> float:
+    """Return the price of a quarantined security: what is not believed may only lower it.
+
+    Lots decide between units that differ tenfold or more: their cost is in one of them.
+    """
+    latest = _last(context.prices[:, column])
+    before = _last(judgement.continued)
+    own_lots = [lot for lot in context.lots if lot.security == context.securities[column].id]
+    units = sum(lot.quantity for lot in own_lots)
+    cost = sum(lot.quantity * lot.unit_cost for lot in own_lots) / units if units else 0.0
+    if cost > 0 and max(latest / before, before / latest) >= DECIMAL / 2:
+        return min(latest, before, key=lambda price: abs(np.log(price / cost)))
+    return min(latest, before)
+
+
+def _last(series: FloatArray) -> float:
+    """Return the last value of a series, (n_days,); NaN without any."""
+    valid = series[~np.isnan(series)]
+    return float(valid[-1]) if valid.size else float("nan")
 
 
 def _latest_rates(context: PlanningContext, rates: FloatArray) -> FloatArray:
@@ -302,14 +323,6 @@ def _last_observed_row(prices: FloatArray) -> IntArray:
         return np.full(prices.shape[1], -1)
     last: IntArray = rows.max(axis=0)
     return last
-
-
-def _take_rows(prices: FloatArray, rows: IntArray) -> FloatArray:
-    """Return one price per column, at its row; NaN where the row is -1."""
-    if prices.shape[0] == 0:
-        return np.full(prices.shape[1], np.nan)
-    price = prices[np.maximum(rows, 0), np.arange(prices.shape[1])]
-    return np.where(rows >= 0, price, np.nan)
 
 
 def _ages(context: PlanningContext, last_row: IntArray) -> IntArray:

@@ -3,16 +3,20 @@
 Three estimates feed the objective. All are of simple returns in base currency, because a
 portfolio's simple return is the weighted sum of those of its securities; log returns do not add up.
 
-* mu: the mean daily return x 252, shrunk toward the mean of all securities. A mean over three years
-  has a standard error of its volatility / sqrt(3), far more than the differences between means.
-* covariance: Ledoit and Wolf's shrinkage x 252. With few days per security the sample covariance
-  has eigenvalues near 0, which an optimiser takes for free diversification.
+* mu: the mean daily return x market days per year, shrunk toward the mean of all securities. A mean
+  over three years has a standard error of its volatility / sqrt(3), far more than the differences
+  between means.
+* covariance = D R D. D are volatilities, each from the security's own market days. R are
+  correlations on the days that all share, shrunk by Ledoit and Wolf: with few days per security the
+  sample has eigenvalues near 0, which an optimiser takes for free diversification.
 * scenarios: overlapping 21-day returns as they were, for CVaR95. They keep fat tails and joint
   crashes, which a covariance does not.
 
-Securities differ in how much history they have. Those with a long one share the same days, and the
-estimates come from those. One with a shorter history follows the equally weighted mean of the long
-ones by its beta, with a variance of its own on top; one without history is given that mean itself.
+Securities differ in how much history they have. Those with a long one share the same days, and R
+comes from those. One with a shorter history is correlated with the equally weighted mean of the
+long ones, and below `history_days_min` its variance is shrunk toward that of its group. Below 60
+returns, or where closes cannot be right, there is no estimate: the security is given that mean
+itself, and nothing is traded because of an estimate.
 """
 
 from __future__ import annotations
@@ -21,18 +25,32 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planner_core.market.prices import PriceHistory
-from planner_core.model.arrays import BoolArray, FloatArray
+from planner_core.market.history_findings import (
+    Doubt,
+    empty_correlations_finding,
+    estimate_findings,
+    tail_risk_off_finding,
+)
+from planner_core.market.market_days import MARKET_DAYS_PER_YEAR, last_rows
+from planner_core.market.prices import ESTIMATE_RETURNS_MIN, PriceHistory
+from planner_core.model.arrays import BoolArray, FloatArray, IntArray
 from planner_core.model.config import EstimationConfig
 from planner_core.model.context import PlanningContext
-from planner_core.model.records import Finding, Severity
+from planner_core.model.records import Finding, SecurityKind
 
-MARKET_DAYS_PER_YEAR = 252
 TAIL_HORIZON_DAYS = 21
 TAIL_LEVEL = 0.95
 MOMENTUM_DAYS = 60
 LONG_HISTORY = 0.8
 """Part of the longest history that a security needs for its days to count among the common ones."""
+GAP_CALENDAR_DAYS_MAX = 7
+"""Two closes further apart are not one market day's return: long holidays take a week."""
+DAILY_VOLATILITY_MAX = 0.20
+"""Per market day; above it closes are in changing units, or of changing securities."""
+CONSTANT_CLOSES = 60
+"""Market days with the same close after which a price counts as not maintained."""
+CORRELATION_MIN = 1e-6
+"""Below it everywhere a correlation matrix is empty: real returns differ by chance at least."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,13 +65,16 @@ class MarketModel:
     scenarios : ndarray of shape (n_windows, n_securities)
         Overlapping 21-day returns; (0, n_securities) when the CVaR term is off.
     daily_volatility : ndarray of shape (n_securities,), per market day
+    has_estimate : ndarray of shape (n_securities,), bool
+        False: the estimates are those of the market (mean of the others; zeros without others), and
+        the security is traded toward its target only.
     has_history : ndarray of shape (n_securities,), bool
-        False: too few returns; the estimates are those of the market (mean of the others), and the
-        security is not bought.
+        It has an estimate from at least `history_days_min` returns: it may be bought without a
+        target.
     momentum : ndarray of shape (n_securities,)
-        60-day return; NaN with fewer days.
+        Return over 60 of its market days; NaN with fewer.
     high : ndarray of shape (n_securities,), base currency
-        Highest close of the last 252 days; NaN without any.
+        Highest close of its last 252 market days; NaN without any.
     cagr : ndarray of shape (n_securities,), per year
         Compound growth over the whole history; NaN below a year of it.
     tail_episodes : int
@@ -65,6 +86,7 @@ class MarketModel:
     covariance: FloatArray
     scenarios: FloatArray
     daily_volatility: FloatArray
+    has_estimate: BoolArray
     has_history: BoolArray
     momentum: FloatArray
     high: FloatArray
@@ -80,169 +102,318 @@ def estimate_market(
 
     Notes
     -----
-    Daily returns over `history_days`. A security with fewer than `history_days_min` of them has no
-    history; the others keep all of their common days. O(days x n^2).
+    The last `history_days` returns of each security. O(days x n^2).
 
     Shorter histories: R. Stambaugh, "Analyzing investments whose histories differ in length",
     Journal of Financial Economics 45 (1997), 285-331, with the equally weighted mean as the only
     regressor.
     """
-    returns = daily_returns(history)[-config.history_days :]
-    n_returns = (~np.isnan(returns)).sum(axis=0)
-    enough = n_returns >= config.history_days_min
-    # A much shorter history would shorten the common days of all: it is regressed on the others.
-    long = enough & (n_returns >= LONG_HISTORY * n_returns.max(initial=0))
-    common = _common_days(returns, long, config.history_days_min)
-    loadings = _loadings(returns, common, enough & ~long, config.history_days_min)
-    has_history = loadings.has_history
-    mu, covariance, volatility = _moments(common.returns, loadings, config)
+    own = _own_moments(context, history, config)
+    # A much shorter history would shorten the common days of all: it follows the others instead.
+    most = own.n_returns.max(initial=0, where=own.has_estimate)
+    long = own.has_estimate & (own.n_returns >= LONG_HISTORY * most)
+    common = _common_returns(history, long, config.history_days)
+    loadings = _loadings(history, common, own)
+    has_estimate = own.has_estimate & loadings.is_known
+    doubts = own.doubts | dict.fromkeys(
+        map(int, np.flatnonzero(own.has_estimate & ~has_estimate)), Doubt.FEW_COMMON_RETURNS
+    )
+    findings = estimate_findings(context, doubts, own.n_returns, config.history_days_min)
+    if _is_empty(loadings.correlation):
+        findings.append(empty_correlations_finding())
+        has_estimate = np.zeros_like(has_estimate)
+    mu, covariance = _moments(own, loadings, has_estimate, config)
     # Bounded by `tail_windows_max`, not by `history_days`.
-    scenarios = _tail_scenarios(history.base, loadings, config)
-    findings = [*_history_findings(context, has_history)]
-    if has_history.any() and not len(scenarios):
-        findings.append(
-            Finding(
-                "tail_risk_off",
-                Severity.INFO,
-                f"fewer than {config.tail_windows_min} 21-day windows: the CVaR95 term is off",
-                "a longer price history switches it on",
-            )
-        )
+    scenarios = _tail_scenarios(history, loadings, has_estimate, config)
+    if has_estimate.any() and not len(scenarios):
+        findings.append(tail_risk_off_finding(config.tail_windows_min))
     return MarketModel(
         mu=mu,
         covariance=covariance,
         scenarios=scenarios,
-        daily_volatility=volatility,
-        has_history=has_history,
-        momentum=_momentum(history.base),
-        high=_high(history.base),
-        cagr=_cagr(history.base),
+        daily_volatility=np.sqrt(np.diag(covariance) / history.market_days.per_year),
+        has_estimate=has_estimate,
+        has_history=has_estimate & (own.n_returns >= config.history_days_min),
+        momentum=_momentum(history),
+        high=_high(history),
+        cagr=_cagr(history),
         tail_episodes=count_tail_episodes(scenarios),
         findings=tuple(findings),
     )
 
 
 def daily_returns(history: PriceHistory) -> FloatArray:
-    """Return simple base-currency returns, shape (n_days - 1, n); NaN beside a filled day."""
-    # A filled price repeats the last close: 0 that day, and several days' move in one after it.
-    if len(history.base) <= 1:
-        return np.empty((0, history.base.shape[1]))
-    # Both closes must be real for their ratio to be a day's return.
-    genuine = history.observed[1:] & history.observed[:-1]
+    """Return simple base-currency returns from one market day of a security to its next.
+
+    Shape (n_days, n): in the row of the second day; NaN on a day without a close, and after one
+    that is missing or not believed.
+    """
+    if not len(history.dates):
+        return np.empty_like(history.base)
+    last = last_rows(history.observed)
+    before = np.vstack([np.full((1, last.shape[1]), -1), last[:-1]])
+    start = np.maximum(before, 0)
+    # Market days without a believed close that lie between: the number up to here less that there.
+    missing = np.cumsum(history.market_days.is_open & ~history.observed, axis=0)
+    columns = np.arange(last.shape[1])[None, :]
+    days = (history.dates[:, None] - history.dates[start]).astype(np.int64)
+    genuine = (
+        history.observed
+        & (before >= 0)
+        & (missing == missing[start, columns])
+        & (days <= GAP_CALENDAR_DAYS_MAX)
+    )
     ratio = np.divide(
-        history.base[1:],
-        history.base[:-1],
-        out=np.full_like(history.base[1:], np.nan),
+        history.base,
+        history.base[start, columns],
+        out=np.full_like(history.base, np.nan),
         where=genuine,
     )
-    return ratio - 1.0
+    returns: FloatArray = ratio - 1.0
+    return returns
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _CommonDays:
-    """`returns` (n_common, n): the days on which all of `members` (n,) have a return."""
+class _OwnMoments:
+    """Mean and variance of each security's own returns, per year; 0 without an estimate.
+
+    `doubts` has why there is none; `trust` the weight of the own moments, 1 for a full history.
+    """
+
+    mean: FloatArray
+    variance: FloatArray
+    n_returns: IntArray
+    has_estimate: BoolArray
+    trust: FloatArray
+    doubts: dict[int, Doubt]
+
+
+def _own_moments(
+    context: PlanningContext, history: PriceHistory, config: EstimationConfig
+) -> _OwnMoments:
+    """Estimate each security alone, from its own last `history_days` returns."""
+    returns = daily_returns(history)
+    valid = ~np.isnan(returns)
+    # Of each security the last returns: as many as there are from a row to the end.
+    from_end = np.cumsum(valid[::-1], axis=0)[::-1]
+    valid &= from_end <= config.history_days
+    n_returns = valid.sum(axis=0)
+    counts = np.maximum(n_returns, 1)
+    per_year = history.market_days.per_year
+    mean = np.sum(returns, axis=0, where=valid) / counts
+    deviation = np.where(valid, returns - mean, 0.0)
+    variance = (deviation**2).sum(axis=0) / counts
+    doubts = _doubts(context, history, n_returns, np.sqrt(variance))
+    has_estimate = np.array([column not in doubts for column in range(context.n_securities)], bool)
+    # 1 from `history_days_min` on: a variance from n returns has a relative error of sqrt(2 / n)
+    # at least, and fat tails make it larger.
+    trust = np.minimum(1.0, n_returns / config.history_days_min)
+    own_variance = np.where(has_estimate, variance * per_year, 0.0)
+    return _OwnMoments(
+        mean=np.where(has_estimate, mean * per_year, 0.0),
+        variance=_shrunk_variances(context, own_variance, has_estimate, trust),
+        n_returns=n_returns,
+        has_estimate=has_estimate,
+        trust=trust,
+        doubts=doubts,
+    )
+
+
+def _doubts(
+    context: PlanningContext,
+    history: PriceHistory,
+    n_returns: IntArray,
+    daily_volatility: FloatArray,
+) -> dict[int, Doubt]:
+    """Return why securities have no estimate, by column."""
+    doubts: dict[int, Doubt] = {}
+    # A money market fund may stay at 1 for ever.
+    kinds = [security.kind for security in context.securities]
+    for column in range(n_returns.size):
+        if n_returns[column] < ESTIMATE_RETURNS_MIN:
+            doubts[column] = Doubt.FEW_RETURNS
+        elif daily_volatility[column] > DAILY_VOLATILITY_MAX:
+            doubts[column] = Doubt.WILD
+        elif kinds[column] is not SecurityKind.CASH and _is_constant(history, column):
+            doubts[column] = Doubt.CONSTANT
+    return doubts
+
+
+def _is_constant(history: PriceHistory, column: int) -> bool:
+    """Return whether the close, in trade currency, has been the same for 60 market days."""
+    rows = np.flatnonzero(history.observed[:, column])[-CONSTANT_CLOSES:]
+    closes = history.closes[rows, column]
+    return bool(rows.size == CONSTANT_CLOSES and (closes == closes[0]).all())
+
+
+def _shrunk_variances(
+    context: PlanningContext, variance: FloatArray, has_estimate: BoolArray, trust: FloatArray
+) -> FloatArray:
+    """Shrink the variance of each short history toward the mean of its group's full ones.
+
+        variance_i = trust_i own_i + (1 - trust_i) mean over the group
+
+    The group is every security that shares a group with it; without such, all.
+    """
+    shrunk = variance.copy()
+    full = has_estimate & (trust >= 1)
+    for column in np.flatnonzero(has_estimate & ~full):
+        own = context.securities[column]
+        alike = np.array(
+            [
+                any(other.group_shares(name).keys() & own.group_shares(name) for name in own.groups)
+                for other in context.securities
+            ]
+        )
+        peers = full & alike if (full & alike).any() else full
+        if peers.any():
+            peer = float(variance[peers].mean())
+            shrunk[column] = trust[column] * variance[column] + (1 - trust[column]) * peer
+    return shrunk
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _CommonReturns:
+    """Returns between the days on which all `members` have a close.
+
+    Parameters
+    ----------
+    returns : ndarray of shape (n_common, n_members)
+    members : ndarray of shape (n,), bool
+    """
 
     returns: FloatArray
     members: BoolArray
 
 
-def _common_days(returns: FloatArray, has_history: BoolArray, days_min: int) -> _CommonDays:
-    """Find days that the securities share; drop the one with most gaps until there are enough."""
-    members = has_history.copy()
+def _common_returns(history: PriceHistory, long: BoolArray, days_max: int) -> _CommonReturns:
+    """Find the returns that securities share; drop that with most gaps until there are enough."""
+    members = long.copy()
     while members.any():
-        complete = ~np.isnan(returns[:, members]).any(axis=1)
-        if complete.sum() >= days_min:
-            return _CommonDays(returns[complete], members)
+        rows = np.flatnonzero(history.observed[:, members].all(axis=1))
+        returns = _returns_between(history, rows, members)[-days_max:]
+        if len(returns) >= ESTIMATE_RETURNS_MIN:
+            return _CommonReturns(returns, members)
         # -1 for those that are out already, so that `argmax` never picks them again.
-        gaps = np.where(members, np.isnan(returns).sum(axis=0), -1)
+        gaps = np.where(members, (~history.observed).sum(axis=0), -1)
         members[int(np.argmax(gaps))] = False
-    return _CommonDays(returns[:0], members)
+    return _CommonReturns(np.empty((0, 0)), members)
+
+
+def _returns_between(history: PriceHistory, rows: IntArray, columns: BoolArray) -> FloatArray:
+    """Return the returns of columns from each of the rows to the next, without long gaps."""
+    base = history.base[np.ix_(rows, columns)]
+    days = np.diff(history.dates[rows]).astype(np.int64)
+    returns: FloatArray = (base[1:] / base[:-1] - 1)[days <= GAP_CALENDAR_DAYS_MAX]
+    return returns
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Loadings:
-    """The returns of every security as a linear model of those with a long history.
+    """How every security moves with those with a long history.
 
-        r_i = sum_j on_long[i, j] r_j + alpha_i + noise_i
+        r_i / sigma_i = sum_j on_long[i, j] r_j / sigma_j + noise_i
 
     Parameters
     ----------
-    on_long : ndarray of shape (n, n_long)
-        Identity for a long history; beta / n_long in each entry for a shorter one; 1 / n_long
-        without history.
-    residual_variance : ndarray of shape (n,), per day
-        Variance of the noise.
-    alpha : ndarray of shape (n,), per day
-    long, has_history : ndarray of shape (n,), bool
+    correlation : ndarray of shape (n_long, n_long)
+        Of the long ones, shrunk.
+    with_market : ndarray of shape (n,)
+        Correlation of each shorter history with the equally weighted mean of the long ones.
+    long : ndarray of shape (n,), bool
+    is_known : ndarray of shape (n,), bool
+        False: no common days with the long ones.
     """
 
-    on_long: FloatArray
-    residual_variance: FloatArray
-    alpha: FloatArray
+    correlation: FloatArray
+    with_market: FloatArray
     long: BoolArray
-    has_history: BoolArray
+    is_known: BoolArray
 
 
-def _loadings(
-    returns: FloatArray, common: _CommonDays, short: BoolArray, days_min: int
-) -> _Loadings:
-    """Regress each shorter history on the equally weighted mean of the long ones."""
-    # Members of the common days are the long ones; a long history that was dropped is not.
-    n, long = common.members.size, common.members
-    n_long = int(long.sum())
-    on_long = np.zeros((n, n_long))
-    residual_variance, alpha, has_history = np.zeros(n), np.zeros(n), long.copy()
-    if not n_long:
-        return _Loadings(on_long, residual_variance, alpha, long, has_history)
-    on_long[long] = np.eye(n_long)
-    # Without history of its own a security is the market: beta 1, no alpha, no noise.
-    on_long[~long] = 1 / n_long
-    # NaN on a day that any long history lacks.
-    market = returns[:, long].mean(axis=1)
-    for column in np.flatnonzero(short & ~long):
-        shared = ~np.isnan(returns[:, column]) & ~np.isnan(market)
-        if shared.sum() < days_min:
-            # Too few days beside the market: treated as without history.
+def _loadings(history: PriceHistory, common: _CommonReturns, own: _OwnMoments) -> _Loadings:
+    """Correlate the long histories with each other, and each shorter one with their mean."""
+    long = common.members
+    with_market, is_known = np.zeros(long.size), long.copy()
+    if not long.any():
+        return _Loadings(np.empty((0, 0)), with_market, long, is_known)
+    scale = common.returns.std(axis=0)
+    # Prices that never move correlate with nothing: 0 / 1.
+    standardised = (common.returns - common.returns.mean(axis=0)) / np.where(scale > 0, scale, 1.0)
+    shrunk = ledoit_wolf(standardised)
+    # A column without any variance leaves all diagonals below 1.
+    own_scale = np.sqrt(np.diag(shrunk))
+    correlation = shrunk / np.outer(own_scale, own_scale)
+    all_long = history.observed[:, long].all(axis=1)
+    for column in np.flatnonzero(own.has_estimate & ~long):
+        rows = np.flatnonzero(all_long & history.observed[:, column])
+        shared = _returns_between(history, rows, long)
+        if len(shared) < ESTIMATE_RETURNS_MIN:
             continue
-        own, market_then = returns[shared, column], market[shared]
-        # beta = cov(own, market) / var(market), both over the shared days
-        variance = float(market_then.var())
-        centred = market_then - market_then.mean()
-        beta = float(centred @ (own - own.mean())) / shared.sum() / variance if variance else 0.0
-        on_long[column] = beta / n_long
-        # Least squares: the residual own - beta market is uncorrelated with the market.
-        residual_variance[column] = float((own - beta * market_then).var())
-        alpha[column] = float((own - beta * market_then).mean())
-        has_history[column] = True
-    return _Loadings(on_long, residual_variance, alpha, long, has_history)
+        is_column = np.arange(long.size) == column
+        returns = _returns_between(history, rows, is_column)[:, 0]
+        market = shared.mean(axis=1)
+        spread = float(returns.std() * market.std())
+        # rho = cov(own, market) / (sigma_own sigma_market), over the shared days
+        covariance = float(np.mean((returns - returns.mean()) * (market - market.mean())))
+        with_market[column] = covariance / spread if spread > 0 else 0.0
+        is_known[column] = True
+    return _Loadings(correlation, np.clip(with_market, -1.0, 1.0), long, is_known)
+
+
+def _is_empty(correlation: FloatArray) -> bool:
+    """Return whether securities seem to have nothing at all to do with each other."""
+    n = len(correlation)
+    off_diagonal = correlation[~np.eye(n, dtype=np.bool_)]
+    return n > 1 and bool((np.abs(off_diagonal) < CORRELATION_MIN).all())
 
 
 def _moments(
-    returns: FloatArray, loadings: _Loadings, config: EstimationConfig
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return mu, covariance and daily volatility; those of the market without history."""
-    n = loadings.long.size
-    mu, covariance, volatility = np.zeros(n), np.zeros((n, n)), np.zeros(n)
-    if not loadings.long.any():
-        return mu, covariance, volatility
-    long_returns = returns[:, loadings.long]
-    # With B = on_long: E r = B E r_long + alpha
-    daily_mean = loadings.on_long @ long_returns.mean(axis=0) + loadings.alpha
-    mean = daily_mean * MARKET_DAYS_PER_YEAR
-    cross_section = mean[loadings.has_history].mean()
-    own = np.where(loadings.has_history, mean, cross_section)
+    own: _OwnMoments, loadings: _Loadings, has_estimate: BoolArray, config: EstimationConfig
+) -> tuple[FloatArray, FloatArray]:
+    """Return mu and covariance per year; those of the market without an estimate."""
+    n, long = has_estimate.size, loadings.long
+    if not has_estimate.any():
+        return np.zeros(n), np.zeros((n, n))
+    # The mean of a few months says nothing about others: only full histories count, if there are.
+    full = has_estimate & (own.trust >= 1)
+    cross_section = own.mean[full if full.any() else has_estimate].mean()
+    # A mean from few returns counts less, as its variance does.
+    trust = np.where(has_estimate, own.trust, 0.0)
+    mean = trust * own.mean + (1 - trust) * cross_section
     # mu = (1 - k) own + k cross-section, within bounds that no year's mean should be trusted beyond
     mu = np.clip(
-        (1 - config.mean_shrinkage) * own + config.mean_shrinkage * cross_section,
+        (1 - config.mean_shrinkage) * mean + config.mean_shrinkage * cross_section,
         config.mean_min,
         config.mean_max,
     )
-    # S = (B S_long B' + diag(residual variance)) x 252; daily returns count as independent.
-    daily = loadings.on_long @ ledoit_wolf(long_returns) @ loadings.on_long.T
-    covariance = (daily + np.diag(loadings.residual_variance)) * MARKET_DAYS_PER_YEAR
-    volatility = np.sqrt(np.maximum(np.diag(covariance), 0) / MARKET_DAYS_PER_YEAR)
+    # D R D for the long ones, per year
+    volatility = np.sqrt(own.variance)
+    long_covariance = _positive(loadings.correlation) * np.outer(volatility[long], volatility[long])
+    n_long = int(long.sum())
+    market_volatility = float(np.sqrt(max(long_covariance.sum(), 0.0))) / n_long
+    # beta = rho sigma_own / sigma_market; without an estimate a security is the market: beta 1
+    beta = np.ones(n)
+    short = has_estimate & ~long
+    if market_volatility > 0:
+        beta[short] = loadings.with_market[short] * volatility[short] / market_volatility
+    on_long = np.repeat(beta[:, None] / n_long, n_long, axis=1)
+    on_long[long] = np.eye(n_long)
+    residual = np.zeros(n)
+    # What the market does not explain: sigma^2 (1 - rho^2)
+    residual[short] = own.variance[short] - (beta[short] * market_volatility) ** 2
+    covariance = on_long @ long_covariance @ on_long.T + np.diag(np.maximum(residual, 0.0))
     # Matrix products leave the last bit unsymmetric.
-    return mu, (covariance + covariance.T) / 2, volatility
+    return mu, (covariance + covariance.T) / 2
+
+
+def _positive(correlation: FloatArray) -> FloatArray:
+    """Return the matrix with negative eigenvalues, left by rounding, clipped to 0."""
+    values, vectors = np.linalg.eigh(correlation)
+    if values.size == 0 or values[0] >= 0:
+        return correlation
+    clipped: FloatArray = (vectors * np.maximum(values, 0.0)) @ vectors.T
+    return clipped
 
 
 def ledoit_wolf(returns: FloatArray) -> FloatArray:
@@ -281,9 +452,13 @@ def ledoit_wolf(returns: FloatArray) -> FloatArray:
     return shrunk
 
 
-def _tail_scenarios(base: FloatArray, loadings: _Loadings, config: EstimationConfig) -> FloatArray:
+def _tail_scenarios(
+    history: PriceHistory, loadings: _Loadings, has_estimate: BoolArray, config: EstimationConfig
+) -> FloatArray:
     """Return overlapping 21-day returns, newest last; empty when there are too few windows."""
-    n, long = loadings.long.size, loadings.long
+    long = loadings.long & has_estimate
+    n = long.size
+    base = history.base[_market_rows(history, long)]
     n_windows = min(config.tail_windows_max, base.shape[0] - TAIL_HORIZON_DAYS)
     # The worst 5 % of a few overlapping windows is one bad month: then the term is off.
     if n_windows < config.tail_windows_min or not long.any():
@@ -296,10 +471,22 @@ def _tail_scenarios(base: FloatArray, loadings: _Loadings, config: EstimationCon
     if complete.sum() < config.tail_windows_min:
         return np.empty((0, n))
     windows = windows[complete]
-    # Windows before a shorter history began follow the linear model, without alpha and noise.
-    modelled = windows[:, long] @ loadings.on_long.T
-    missing = np.isnan(windows) | ~loadings.has_history
-    return np.ascontiguousarray(np.where(missing, modelled, windows))
+    # Windows before a shorter history began are those of the market.
+    market = windows[:, long].mean(axis=1, keepdims=True)
+    missing = np.isnan(windows) | ~has_estimate
+    return np.ascontiguousarray(np.where(missing, market, windows))
+
+
+def _market_rows(history: PriceHistory, members: BoolArray) -> IntArray:
+    """Return the rows on which at least half of the members have a close.
+
+    What trades seven days a week does not count beside others: 21 days are 21 of theirs.
+    """
+    all_week = history.market_days.per_year > MARKET_DAYS_PER_YEAR
+    counted = members & ~all_week if (members & ~all_week).any() else members
+    has_close = history.observed[:, counted]
+    rows: IntArray = np.flatnonzero((2 * has_close.sum(axis=1) >= counted.sum()) & counted.any())
+    return rows
 
 
 def cvar(losses: FloatArray, level: float = TAIL_LEVEL) -> FloatArray:
@@ -360,45 +547,40 @@ def count_tail_episodes(scenarios: FloatArray) -> int:
     return 1 + int((np.diff(rows) >= TAIL_HORIZON_DAYS).sum())
 
 
-def _momentum(base: FloatArray) -> FloatArray:
-    """Return the return over MOMENTUM_DAYS; (n,), NaN where it is not known."""
-    if base.shape[0] <= MOMENTUM_DAYS:
-        return np.full(base.shape[1], np.nan)
-    momentum: FloatArray = base[-1] / base[-1 - MOMENTUM_DAYS] - 1
+def _own_closes(history: PriceHistory, column: int) -> FloatArray:
+    """Return the believed closes of a security's market days, base currency, oldest first."""
+    closes: FloatArray = history.base[history.observed[:, column], column]
+    return closes
+
+
+def _momentum(history: PriceHistory) -> FloatArray:
+    """Return the return over MOMENTUM_DAYS own market days; (n,), NaN where it is not known."""
+    momentum = np.full(history.price.size, np.nan)
+    for column in range(momentum.size):
+        closes = _own_closes(history, column)
+        # Without a close in the last week there is no present to compare with the past.
+        if closes.size > MOMENTUM_DAYS and not np.isnan(history.base[-1, column]):
+            momentum[column] = closes[-1] / closes[-1 - MOMENTUM_DAYS] - 1
     return momentum
 
 
-def _high(base: FloatArray) -> FloatArray:
-    """Return the highest close of the last 252 days; (n,), NaN without any."""
-    recent = base[-MARKET_DAYS_PER_YEAR:]
-    has_close = ~np.isnan(recent).all(axis=0) if len(recent) else np.zeros(base.shape[1], bool)
-    high = np.full(base.shape[1], np.nan)
-    # `nanmax` warns about a column of NaN: leave those out.
-    high[has_close] = np.nanmax(recent[:, has_close], axis=0)
+def _high(history: PriceHistory) -> FloatArray:
+    """Return the highest close of the last 252 own market days; (n,), NaN without any."""
+    high = np.full(history.price.size, np.nan)
+    for column in range(high.size):
+        closes = _own_closes(history, column)[-MARKET_DAYS_PER_YEAR:]
+        if closes.size:
+            high[column] = closes.max()
     return high
 
 
-def _cagr(base: FloatArray) -> FloatArray:
+def _cagr(history: PriceHistory) -> FloatArray:
     """Return (last close / first close)^(1 / years) - 1; (n,), NaN below a year."""
-    growth = np.full(base.shape[1], np.nan)
-    for column in range(base.shape[1]):
-        rows = np.flatnonzero(~np.isnan(base[:, column]))
-        # By rows with a price: market days, not calendar days.
-        years = (rows[-1] - rows[0]) / MARKET_DAYS_PER_YEAR if rows.size else 0.0
+    growth = np.full(history.price.size, np.nan)
+    for column in range(growth.size):
+        closes = _own_closes(history, column)
+        # By own market days: a gap in the data is no time that passed for the price.
+        years = (closes.size - 1) / history.market_days.per_year[column]
         if years >= 1:
-            growth[column] = (base[rows[-1], column] / base[rows[0], column]) ** (1 / years) - 1
+            growth[column] = (closes[-1] / closes[0]) ** (1 / years) - 1
     return growth
-
-
-def _history_findings(context: PlanningContext, has_history: BoolArray) -> list[Finding]:
-    return [
-        Finding(
-            "short_history",
-            Severity.WARNING,
-            f"{security.id} has too few daily returns to be judged; it is not bought",
-            "add closes to market/prices.csv",
-            security.id,
-        )
-        for security, enough in zip(context.securities, has_history, strict=True)
-        if not enough
-    ]

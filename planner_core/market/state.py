@@ -21,7 +21,7 @@ from planner_core.market.valuation import Portfolio, value_portfolio
 from planner_core.model.arrays import FloatArray
 from planner_core.model.config import PlannerConfig
 from planner_core.model.context import PlanningContext
-from planner_core.model.records import LedgerStatus
+from planner_core.model.records import LedgerStatus, Side
 
 LEVERAGE_MAX = 1_000.0
 """Holdings per NAV up to which weights still have digits to be compared by."""
@@ -63,7 +63,15 @@ class PlanningState:
 
     def can_buy(self, column: int) -> bool:
         """Return whether a security may be bought at all; the size is limited elsewhere."""
-        return column not in self.limits.buy_block and bool(self.market.has_history[column])
+        # Without the history for a judgement only a target is a reason to buy.
+        is_judged = self.market.has_history[column] or self.is_toward_target(column, Side.BUY)
+        return column not in self.limits.buy_block and bool(is_judged)
+
+    def is_toward_target(self, column: int, side: Side) -> bool:
+        """Return whether a trade on this side brings a security closer to its target weight."""
+        gap = self.targets[column] - self.portfolio.weight[column]
+        # NaN without a target: neither side.
+        return bool(gap > 0 if side is Side.BUY else gap < 0)
 
     def can_sell(self, column: int) -> bool:
         """Return whether a security may be sold: not blocked, and held in old enough lots."""

@@ -98,8 +98,12 @@ def size(opportunity: Opportunity, key: str, state: PlanningState) -> Action | R
     blocks = state.limits.buy_block if opportunity.side is Side.BUY else state.limits.sell_block
     if column in blocks:
         return _reject(opportunity, key, state, blocks[column])
-    if opportunity.side is Side.BUY and not state.market.has_history[column]:
-        return _reject(opportunity, key, state, "its price history is too short to judge it")
+    if _needs_estimate(opportunity, state):
+        if not state.is_toward_target(column, opportunity.side):
+            return _reject(opportunity, key, state, "its price history is too short to judge it")
+        # Not beyond the target either: only an estimate could justify that.
+        gap = abs(state.targets[column] - state.portfolio.weight[column]) * state.nav
+        opportunity = replace(opportunity, notional=min(opportunity.notional, gap))
     quantity = _quantity(opportunity, state)
     if quantity <= 0:
         return _reject(opportunity, key, state, _reason_for_no_lot(opportunity, state))
@@ -110,6 +114,13 @@ def size(opportunity: Opportunity, key: str, state: PlanningState) -> Action | R
     return replace(
         action, sources=(key,), reason=opportunity.reason, mandatory=opportunity.mandatory
     )
+
+
+def _needs_estimate(opportunity: Opportunity, state: PlanningState) -> bool:
+    """Return whether an optional trade has no estimate that could justify it by itself."""
+    market = state.market
+    suffices = market.has_history if opportunity.side is Side.BUY else market.has_estimate
+    return not opportunity.mandatory and not suffices[opportunity.security]
 
 
 def price_trade(state: PlanningState, column: int, side: Side, quantity: float) -> Action:
@@ -325,8 +336,10 @@ def conversions(actions: list[Action], state: PlanningState) -> list[Action]:
     """
     rows = state.limits.cash_rows
     offered: list[Action] = []
-    for source in rows.currencies:
-        for target in rows.currencies:
+    # Nothing is converted at a rate that is not believed.
+    currencies = [c for c in rows.currencies if c not in state.history.held_currencies]
+    for source in currencies:
+        for target in currencies:
             if source != target:
                 offered.extend(_between(source, target, actions, state))
     return offered
@@ -351,7 +364,7 @@ def _between(
     values |= {sale + spare for sale in proceeds}
     # The most that a plan could ever bring into the source row.
     available = spare + sum(sorted(proceeds, reverse=True)[: state.config.max_plan_depth])
-    rate = latest_rate(state.context, source)
+    rate = latest_rate(state.history, source)
     fee = state.config.costs.fx_bps * BASIS_POINT
     smallest = SMALLEST_OF_MIN_TRADE * state.limits.min_trade_value
     # Whole units of the source currency, rounded up: a cent short would leave a row below.

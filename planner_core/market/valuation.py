@@ -18,7 +18,7 @@ import numpy as np
 
 from planner_core.errors import ContextError
 from planner_core.market.bonds import accrued_per_unit
-from planner_core.market.prices import FILL_DAYS_MAX, PriceHistory
+from planner_core.market.prices import PriceHistory
 from planner_core.model.arrays import FloatArray
 from planner_core.model.config import ConstraintsConfig
 from planner_core.model.context import PlanningContext
@@ -100,7 +100,7 @@ def value_portfolio(
     clean_unit_value = history.price * history.fx_rate
     # NaN only where nothing is held: checked above.
     value = np.where(quantity > 0, quantity * np.nan_to_num(unit_value), 0.0)
-    cash, settled = _cash_in_base(context)
+    cash, settled = _cash_in_base(context, history)
     clean_value = np.where(quantity > 0, quantity * np.nan_to_num(clean_unit_value), 0.0)
     pending = _pending_buys(context, unit_value, accrued, history.fx_rate)
     # NAV = sum of positions + cash; cash of pending buys is still in it.
@@ -193,43 +193,41 @@ def _sellable(context: PlanningContext, lots: tuple[tuple[TaxLot, ...], ...]) ->
     return np.maximum(sellable, 0.0)
 
 
-def _cash_in_base(context: PlanningContext) -> tuple[float, float]:
+def _cash_in_base(context: PlanningContext, history: PriceHistory) -> tuple[float, float]:
     """Return total and settled cash; every account counts, above or below zero."""
     total = settled = 0.0
     for balance in context.cash:
-        rate = latest_rate(context, balance.currency)
+        rate = latest_rate(history, balance.currency)
         # Unsettled proceeds belong to the owner, but buys in settled-cash mode may not use them.
         settled += balance.settled * rate
         total += (balance.settled + balance.unsettled) * rate
     return total, settled
 
 
-def latest_rate(context: PlanningContext, currency: str) -> float:
-    """Return base units per unit of a currency, from the last 6 rows.
+def latest_rate(history: PriceHistory, currency: str) -> float:
+    """Return the latest believed base units per unit of a currency, at most 5 market days old.
 
     Raises
     ------
     ContextError
         When there is none; a missing rate is never 1.
     """
-    if currency == context.base_currency:
+    if currency == history.base_currency:
         return 1.0
-    # Today's row and the FILL_DAYS_MAX before it, as for prices.
-    recent = context.fx_rates.get(currency, np.empty(0))[-(FILL_DAYS_MAX + 1) :]
-    rates = recent[~np.isnan(recent)]
-    if not rates.size:
+    rates = history.rates.get(currency, np.empty(0))
+    if not rates.size or np.isnan(rates[-1]):
         raise ContextError(f"no recent {currency} rate; add it to market/fx.csv")
     return float(rates[-1])
 
 
-def cash_yield(context: PlanningContext) -> float:
+def cash_yield(context: PlanningContext, history: PriceHistory) -> float:
     """Return the interest that the bucket's cash earns, per year, weighted by balance.
 
     Without money in any account it is that of the account in base currency; 0 without one.
     """
     worth = np.array(
         [
-            max(balance.settled + balance.unsettled, 0.0) * latest_rate(context, balance.currency)
+            max(balance.settled + balance.unsettled, 0.0) * latest_rate(history, balance.currency)
             for balance in context.cash
         ]
     )

@@ -58,7 +58,8 @@ class EstimationConfig(ConfigSection):
         unit="market days",
         ge=20,
         le=2520,
-        description="a security with fewer daily returns is not bought",
+        description="with fewer daily returns a security leans on its group, and is bought only"
+        " toward a target",
     )
     mean_shrinkage: float = parameter(
         0.7, unit="fraction", ge=0, le=1, description="pull of each mean to the cross-section mean"
@@ -184,7 +185,7 @@ class ConstraintsConfig(ConfigSection):
         unit="daily standard deviations",
         ge=3,
         le=100,
-        description="a larger move is ignored until it is accepted",
+        description="a larger move is checked: a wrong close, a split, another unit",
     )
     settled_cash_only: bool = parameter(
         False,

@@ -89,12 +89,12 @@ def test_prices_that_never_move(flat: int) -> None:
 
 def test_fewer_days_than_securities() -> None:
     context = with_paths(
-        price_paths(40, [100.0] * 60), securities=make_securities(60, target=1 / 60)
+        price_paths(65, [100.0] * 80), securities=make_securities(80, target=1 / 80)
     )
-    result = sound_plan(context, estimation={"history_days_min": 20})
+    result = sound_plan(context, estimation={"history_days_min": 60})
     assert result.outcome is Outcome.PLANNED
     covariance = make_state(
-        context, make_config(estimation={"history_days_min": 20})
+        context, make_config(estimation={"history_days_min": 60})
     ).market.covariance
     assert np.linalg.eigvalsh(covariance).min() > 0
 

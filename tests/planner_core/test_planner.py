@@ -140,7 +140,7 @@ def test_findings_of_the_reader_and_of_the_planner_are_in_the_plan() -> None:
     prices[:390, 3] = np.nan
     result = run_with(context=make_context(findings=(noticed,), prices=prices))
     assert result.findings[0] == noticed
-    assert "short_history" in {finding.id for finding in result.findings}
+    assert "risk_unknown" in {finding.id for finding in result.findings}
     held = make_context(findings=(noticed,), ledger_status=LedgerStatus.MISSING)
     assert run_with(context=held).findings[0] == noticed
 

@@ -93,8 +93,8 @@ Edit next, in this order:
 A new bucket is a new portfolios/NAME.toml with its NAME.trades.csv and buckets/NAME.toml. Buckets
 share the market data, but neither cash nor limits.
 
-Splits go to market/corporate_actions.csv unless your prices are adjusted already. A price that
-moved implausibly far blocks its security until you say that it was real: trader data accept.
+Splits go to market/corporate_actions.csv unless your prices are adjusted already. A price or rate
+that moved implausibly far blocks what is in it until you say that it was real: trader data accept.
 In a demo home, PROVENANCE.md says where the data comes from; delete that file with the demo data.
 
 

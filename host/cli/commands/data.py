@@ -85,7 +85,8 @@ def _require_suspicious(
         hint = f"near it: {near}" if near else "there are none"
         raise UsageError(f"{series.name} has no {what} of {day} (days with one {hint})")
     sigmas = load_active(home, series.bucket_id).config.constraints.price_move_sigmas
-    days = [str(series.dates[r]) for r in suspicious_rows(series.adjusted, sigmas)]
+    rows = suspicious_rows(series.dates, series.adjusted, sigmas, is_rate=series.is_currency)
+    days = [str(series.dates[r]) for r in rows]
     listed = f"days with one: {', '.join(days[-SUGGESTED_MAX:])}" if days else "it has none"
     change = _change(series, row)
     moved = "is its first" if change is None else f"moved by {change:+.2%}"

@@ -18,12 +18,7 @@ from host.home.portfolio.portfolio_prices import (
 )
 from host.home.portfolio.snapshot import currencies_in_use, take_snapshot
 from host.home.storage.problems import PortfolioFileError
-from planner_core.market.prices import (
-    FILL_DAYS_MAX,
-    build_history,
-    forward_fill,
-    suspicious_rows,
-)
+from planner_core.market.prices import build_history, suspicious_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +30,7 @@ if TYPE_CHECKING:
     from planner_core.model.context import PlanningContext
 
 ACCEPTED: Final = "accepted"
+CLOSED: Final = "closed"
 DROPPED: Final = "dropped"
 FILLED: Final = "filled"
 MISSING: Final = "missing"
@@ -168,7 +164,11 @@ def was_ever_suspicious(series: DailySeries, row: int, sigmas: float, rows_max: 
         begin = max(0, end - rows_max)
         if begin >= row:
             return False
-        if row - begin in suspicious_rows(series.adjusted[begin:end], sigmas):
+        window = slice(begin, end)
+        rows = suspicious_rows(
+            series.dates[window], series.adjusted[window], sigmas, is_rate=series.is_currency
+        )
+        if row - begin in rows:
             return True
     return False
 
@@ -194,10 +194,10 @@ def _use_of_closes(
     history = build_history(context, sigmas)
     column = context.security_index()[series.name]
     closes, observed = context.prices[:, column], history.observed[:, column]
-    rate = _rates(context, context.securities[column].currency)
+    rate = history.rates[context.securities[column].currency]
     # base = close * rate: back to the trade currency.
     used = history.base[:, column] / rate
-    suspicious = _flagged(closes, sigmas)
+    suspicious = _flagged(context.dates, closes, sigmas, is_rate=False)
     written = series.written[np.searchsorted(series.dates, context.dates)]
     splits = read_splits(home.corporate_actions_file, context.as_of)
     last_split = max(
@@ -209,6 +209,8 @@ def _use_of_closes(
         flags = []
         if np.isnan(closes[row]):
             flags.append(MISSING if np.isnan(used[row]) else FILLED)
+        elif not history.market_days.has_close[row, column]:
+            flags.append(CLOSED)
         elif set_aside[row]:
             # A quarantine lasts to the end of the history.
             is_open = column in history.quarantined and not observed[row:].any()
@@ -226,13 +228,17 @@ def _use_of_rates(
     context: PlanningContext, series: DailySeries, config: PlannerConfig
 ) -> tuple[DayUse, ...]:
     values = context.fx_rates[series.name]
-    used = _rates(context, series.name)
-    suspicious = _flagged(values, config.constraints.price_move_sigmas)
+    sigmas = config.constraints.price_move_sigmas
+    history = build_history(context, sigmas)
+    used = history.rates[series.name]
+    suspicious = _flagged(context.dates, values, sigmas, is_rate=True)
     rows = []
     for row, day in enumerate(context.dates.astype(object)):
         flags = []
         if np.isnan(values[row]):
             flags.append(MISSING if np.isnan(used[row]) else FILLED)
+        elif used[row] != values[row]:
+            flags.append(QUARANTINED if series.name in history.held_currencies else DROPPED)
         if suspicious[row]:
             is_accepted = (series.name, day) in context.accepted_prices
             flags.append(ACCEPTED if is_accepted else SUSPICIOUS)
@@ -240,17 +246,9 @@ def _use_of_rates(
     return tuple(rows)
 
 
-def _rates(context: PlanningContext, currency: str) -> FloatArray:
-    """Return base units per unit of a currency, (n_days,), filled as for a plan."""
-    if currency == context.base_currency:
-        return np.ones(context.n_days)
-    rates: FloatArray = forward_fill(context.fx_rates[currency][:, None], FILL_DAYS_MAX)[:, 0]
-    return rates
-
-
-def _flagged(values: FloatArray, sigmas: float) -> BoolArray:
+def _flagged(dates: DateArray, values: FloatArray, sigmas: float, *, is_rate: bool) -> BoolArray:
     flagged = np.zeros(len(values), dtype=np.bool_)
-    flagged[suspicious_rows(values, sigmas)] = True
+    flagged[suspicious_rows(dates, values, sigmas, is_rate=is_rate)] = True
     return flagged
 
 

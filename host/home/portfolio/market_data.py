@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 FINDING_LENGTH_MAX = 600
 WITNESS_ROWS = 5
 RATE_AGE_DAYS_MAX = 7
+SATURDAY = 5
 """A purchase uses the exchange rate of its day, or of the last market day before it."""
 
 
@@ -153,7 +154,8 @@ def read_prices(
     as_of : date
         Later rows are not used, with a finding.
     rows_max : int, optional
-        Only the last days are turned into numbers; the dates of all are checked.
+        Only the last weekdays, and the weekends between them, are turned into numbers; the dates
+        of all are checked.
     only_security : str, optional
         The security of a file that does not say which one it is of.
     closes : {"price", "total_return"}, optional
@@ -186,6 +188,16 @@ def read_rates(
     return replace(rates, witnesses=last.last_values())
 
 
+def _row_of_weekday(days: Sequence[date], end: int, weekdays: int) -> int:
+    """Return the row from which on there are so many weekdays: weekend rows come on top."""
+    begin = max(0, end - weekdays)
+    missing = sum(day.weekday() >= SATURDAY for day in days[begin:end])
+    while begin and missing:
+        begin -= 1
+        missing -= days[begin].weekday() < SATURDAY
+    return begin
+
+
 def _read_daily(
     table: CsvTable, kind: str, request: Request, as_of: date, rows_max: int | None
 ) -> DailyTable:
@@ -193,7 +205,7 @@ def _read_daily(
     days = grid.days
     end = bisect.bisect_right(days, as_of)
     findings = list(_shape_findings(grid, kind, end, as_of))
-    begin = 0 if rows_max is None else max(0, end - rows_max)
+    begin = 0 if rows_max is None else _row_of_weekday(days, end, rows_max)
     columns = tuple(name for name in request.names if name in grid.column_of)
     cells = _Cells(grid, columns, begin, end)
     values = cells.read()

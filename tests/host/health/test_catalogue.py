@@ -159,10 +159,11 @@ def test_every_data_finding_of_the_code_is_documented() -> None:
     ids = set()
     for folder in ("planner_core", "host/home"):
         for path in sorted((ROOT / folder).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            module = ast.parse(path.read_text("utf-8"))
+            for node in ast.walk(module):
                 name = getattr(node.func, "id", "") if isinstance(node, ast.Call) else ""
                 if isinstance(node, ast.Call) and name in ("Finding", "error", "warning"):
-                    ids |= ids_of(node.args[0])
+                    ids |= ids_of(node.args[0]) or ids_in_tables(module)
     assert {"price_jump", "fx_invalid", "ledger_missing"} <= ids
     assert ids == set(DATA_FINDINGS)
 
@@ -175,6 +176,19 @@ def ids_of(first: ast.expr) -> set[str]:
         end = "".join(str(p.value) for p in first.values if isinstance(p, ast.Constant))
         return {f"price{end}", f"fx{end}"}
     return set()
+
+
+def ids_in_tables(module: ast.Module) -> set[str]:
+    """Return the ids in the tables of a module, `..._IDS`, from which it takes those it reports."""
+    tables = [
+        node.value
+        for node in module.body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and node.targets[0].id.endswith("_IDS")
+    ]
+    constants = [c for t in tables for c in ast.walk(t) if isinstance(c, ast.Constant)]
+    return {constant.value for constant in constants if isinstance(constant.value, str)}
 
 
 def test_the_status_is_that_of_the_worst_finding_and_notes_do_not_count() -> None:

@@ -329,7 +329,7 @@ def test_what_is_quarantined_or_has_no_price_is_not_traded() -> None:
     prices[-1, 0] *= 10
     prices[:, 1] = np.nan
     limits = limits_of(prices=prices, lots=(make_lot("AAA"),))
-    assert "more than its volatility explains" in limits.buy_block[0]
+    assert "looks like a 1:10 split or a wrong decimal point" in limits.buy_block[0]
     assert limits.sell_block[0] == limits.buy_block[0]
     assert limits.buy_block[1] == limits.sell_block[1] == "it has no price"
 

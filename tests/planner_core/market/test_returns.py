@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from planner_core.market.prices import PriceHistory, build_history
+from planner_core.market.prices import PriceHistory, build_history, forward_fill
 from planner_core.market.returns import (
     MarketModel,
     count_tail_episodes,
@@ -22,10 +22,18 @@ from planner_core.market.returns import (
     ledoit_wolf,
     tail_weights,
 )
-from planner_core.model.arrays import FloatArray
+from planner_core.model.arrays import DateArray, FloatArray
 from planner_core.model.config import EstimationConfig
 from planner_core.model.context import PlanningContext
-from tests.builders import make_context, make_securities, make_state, price_paths
+from planner_core.model.records import SecurityKind
+from tests.builders import (
+    make_context,
+    make_securities,
+    make_security,
+    make_state,
+    price_paths,
+    weekdays,
+)
 
 NAN = float("nan")
 
@@ -95,21 +103,22 @@ def test_prices_that_never_move_have_no_risk() -> None:
 def test_returns_are_simple_and_not_logarithmic() -> None:
     prices = np.array([[100.0], [110.0], [99.0]])
     returns = daily_returns(history_of(context_of(prices)))
-    np.testing.assert_allclose(returns, [[0.1], [-0.1]])
+    # The first day has no day before it.
+    np.testing.assert_allclose(returns, [[NAN], [0.1], [-0.1]])
 
 
 def test_without_two_days_there_are_no_returns() -> None:
     for n_days in (0, 1):
         prices = np.full((n_days, 3), 100.0)
-        assert daily_returns(history_of(context_of(prices))).shape == (0, 3)
+        assert np.isnan(daily_returns(history_of(context_of(prices)))).all()
 
 
 def test_hand_table_of_mu() -> None:
-    # Returns of +1 % and -1 % in turn have a mean of 0, and +0.1 % every day of 25.2 % a year.
+    # Returns of +1 % and -1 % in turn have a mean of 0, +0.6 % and -0.4 % one of 25.2 % a year.
     # Shrunk by 0.7 to the mean of both, 12.6 %: 8.82 % and 16.38 %.
     n_days = 401
     flat = 100 * np.cumprod([1.0, *[1.01, 0.99] * 200])
-    rising = 100 * 1.001 ** np.arange(n_days)
+    rising = 100 * np.cumprod([1.0, *[1.006, 0.996] * (n_days // 2)])
     market = market_of(context_of(np.column_stack([flat, rising])))
     np.testing.assert_allclose(market.mu, [0.0882, 0.1638], atol=1e-9)
     # In logs the first would have lost 1.26 % a year.
@@ -117,8 +126,8 @@ def test_hand_table_of_mu() -> None:
 
 
 def test_mu_is_clipped_after_it_is_shrunk() -> None:
-    rising = 100 * 1.004 ** np.arange(401)
-    falling = 100 * 0.996 ** np.arange(401)
+    rising = 100 * np.cumprod([1.0, *[1.005, 1.003] * 200])
+    falling = 100 * np.cumprod([1.0, *[0.997, 0.995] * 200])
     prices = np.column_stack([rising, falling])
     own = market_of(context_of(prices), mean_shrinkage=0.0)
     np.testing.assert_allclose(own.mu, [0.30, -0.10])
@@ -158,10 +167,20 @@ def test_a_short_history_is_left_out_alone_and_does_not_shorten_the_others() -> 
     assert [(f.id, f.security) for f in market.findings] == [("short_history", "CCC")]
 
 
-def test_what_has_too_little_history_behaves_like_the_market() -> None:
+@pytest.mark.parametrize(("n_days", "has_estimate"), [(60, False), (61, True)])
+def test_what_has_below_sixty_returns_behaves_like_the_market(
+    n_days: int, has_estimate: bool
+) -> None:
     prices = price_paths(600, [100.0] * 3)
-    prices[:-200, 2] = NAN
+    prices[:-n_days, 2] = NAN
     market = market_of(context_of(prices))
+    assert market.has_estimate.tolist() == [True, True, has_estimate]
+    finding = market.findings[0]
+    assert (finding.id, finding.security) == (
+        ("short_history", "CCC") if has_estimate else ("risk_unknown", "CCC")
+    )
+    if has_estimate:
+        return
     assert market.mu[2] == pytest.approx(market.mu[:2].mean())
     half = np.array([0.5, 0.5])
     assert market.covariance[2, 2] == pytest.approx(half @ market.covariance[:2, :2] @ half)
@@ -182,6 +201,7 @@ def test_gaps_are_shared_or_the_gappiest_is_left_out() -> None:
     prices[50, 1] = NAN
     market = market_of(context_of(prices))
     assert market.has_history.tolist() == [False, True, True]
+    assert market.has_estimate.tolist() == [False, True, True]
 
 
 def test_no_security_with_enough_history_means_no_estimate_and_no_nan() -> None:
@@ -189,7 +209,157 @@ def test_no_security_with_enough_history_means_no_estimate_and_no_nan() -> None:
     for array in (market.mu, market.covariance, market.daily_volatility):
         assert not array.any()
     assert market.scenarios.shape == (0, 4)
-    assert [finding.id for finding in market.findings] == ["short_history"] * 4
+    assert [finding.id for finding in market.findings] == ["risk_unknown"] * 4
+    assert not market.has_estimate.any()
+
+
+def test_a_short_history_has_the_variance_of_its_group_in_proportion() -> None:
+    # Same path, twice and once the volatility; the third has 126 of 252 returns.
+    moves = 0.01 * np.random.default_rng(5).standard_normal((400, 1))
+    prices: FloatArray = 100 * np.cumprod(1 + moves * np.array([1.0, 3.0, 2.0, 2.0]), axis=0)
+    prices[:-127, 2] = NAN
+    prices[:-127, 3] = NAN
+    groups = [{"industry": "calm"}, {"industry": "wild"}, {"industry": "calm"}, {}]
+    securities = tuple(make_security(f"S{i}", groups=own) for i, own in enumerate(groups))
+    market = market_of(make_context(prices=prices, securities=securities, lots=()))
+    variance = np.diag(market.covariance)
+    own = float(np.var(daily_returns(history_of(context_of(prices)))[-126:, 2])) * 252
+    assert variance[2] == pytest.approx(0.5 * own + 0.5 * variance[0])
+    # In no group: the mean of all that have a full history.
+    assert variance[3] == pytest.approx(0.5 * own + 0.5 * (variance[0] + variance[1]) / 2)
+
+
+# -- estimates that cannot be -------------------------------------------------------------------
+
+
+def doubts_of(prices: FloatArray, **fields: Any) -> tuple[list[bool], list[str]]:
+    market = market_of(context_of(prices, **fields))
+    assert np.isfinite(market.covariance).all()
+    return market.has_estimate.tolist(), [f.id for f in market.findings if f.security]
+
+
+def test_closes_in_changing_units_give_no_estimate() -> None:
+    prices = price_paths(400, [100.0] * 3)
+    prices[::2, 0] *= 3
+    assert doubts_of(prices) == ([False, True, True], ["closes_implausible"])
+
+
+@pytest.mark.parametrize(("n_days", "is_constant"), [(59, False), (60, True)])
+def test_the_same_close_for_sixty_days_gives_no_estimate(n_days: int, is_constant: bool) -> None:
+    prices = price_paths(400, [100.0] * 3)
+    prices[-n_days:, 0] = 100.0
+    assert doubts_of(prices)[0] == [not is_constant, True, True]
+    assert doubts_of(prices)[1] == (["closes_constant"] if is_constant else [])
+
+
+def test_a_money_market_fund_may_never_move() -> None:
+    prices = price_paths(400, [100.0] * 3)
+    alone = market_of(context_of(prices[:, 1:].copy()))
+    prices[:, 0] = 1.0
+    securities = (make_security("AAA", kind=SecurityKind.CASH), *make_securities(3)[1:])
+    market = market_of(make_context(prices=prices, securities=securities, lots=()))
+    assert market.has_estimate.all()
+    assert not market.covariance[0].any()
+    np.testing.assert_allclose(np.diag(market.covariance)[1:], np.diag(alone.covariance))
+
+
+def test_a_foreign_close_that_never_moves_has_no_estimate_though_its_rate_moves() -> None:
+    prices = price_paths(400, [100.0] * 3)
+    prices[:, 0] = 50.0
+    securities = (make_security("AAA", currency="USD"), *make_securities(3)[1:])
+    rates = price_paths(400, [0.9], volatility=0.005)[:, 0]
+    context = make_context(prices=prices, securities=securities, fx_rates={"USD": rates}, lots=())
+    assert market_of(context).has_estimate.tolist() == [False, True, True]
+
+
+def test_unrelated_to_the_last_digit_is_no_market() -> None:
+    # Orthogonal by construction: no two real securities are.
+    signs = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]] * 100)
+    prices = 100 * np.cumprod(1 + 0.01 * signs[:, :3], axis=0)
+    market = market_of(context_of(np.vstack([[[100.0] * 3], prices])))
+    assert not market.has_estimate.any()
+    assert not market.covariance.any()
+    assert [f.id for f in market.findings] == ["correlations_empty"]
+
+
+# -- market days --------------------------------------------------------------------------------
+
+
+def all_week(prices: FloatArray) -> tuple[FloatArray, DateArray]:
+    """Put weekday closes on a calendar of all days; blank on weekends."""
+    own = weekdays(len(prices))
+    dates: DateArray = np.arange(own[0], own[-1] + 1)
+    spread = np.full((len(dates), prices.shape[1]), NAN)
+    spread[np.searchsorted(dates, own)] = prices
+    return spread, dates
+
+
+def assert_same_model(model: MarketModel, other: MarketModel) -> None:
+    names = ("mu", "covariance", "scenarios", "daily_volatility", "momentum", "high", "cagr")
+    for name in names:
+        np.testing.assert_allclose(getattr(model, name), getattr(other, name), err_msg=name)
+
+
+@pytest.mark.parametrize("rows", ["blank", "repeated"])
+def test_rows_of_weekends_change_nothing(rows: str) -> None:
+    prices = price_paths(900, [100.0] * 4)
+    spread, dates = all_week(prices)
+    if rows == "repeated":
+        spread = forward_fill(spread, dates, 5)
+    context = context_of(spread, dates=dates)
+    assert_same_model(market_of(context), market_of(context_of(prices)))
+    assert history_of(context).age.tolist() == [0] * 4
+
+
+@pytest.mark.parametrize("rows", ["blank", "repeated"])
+def test_a_holiday_of_all_changes_nothing(rows: str) -> None:
+    prices = price_paths(900, [100.0] * 4)
+    dates = weekdays(930)
+    holidays = np.arange(20, 920, 30)
+    is_open = ~np.isin(np.arange(930), holidays)
+    with_holidays = np.full((930, 4), NAN)
+    with_holidays[is_open] = prices
+    if rows == "repeated":
+        with_holidays = forward_fill(with_holidays, dates, 5)
+    assert_same_model(
+        market_of(context_of(with_holidays, dates=dates)),
+        market_of(context_of(prices, dates=dates[is_open])),
+    )
+
+
+def test_what_trades_all_week_does_not_change_the_others() -> None:
+    prices = price_paths(900, [100.0] * 4)
+    spread, dates = all_week(prices)
+    coin = price_paths(len(dates), [100.0], seed=9, volatility=0.03)
+    joined = np.hstack([spread, coin])
+    together, alone = market_of(context_of(joined, dates=dates)), market_of(context_of(prices))
+    own = slice(0, 4)
+    np.testing.assert_allclose(together.daily_volatility[own], alone.daily_volatility)
+    np.testing.assert_allclose(together.momentum[own], alone.momentum)
+    np.testing.assert_allclose(together.high[own], alone.high)
+    np.testing.assert_allclose(together.cagr[own], alone.cagr)
+    assert len(together.scenarios) == len(alone.scenarios)
+    # Its own volatility is that of its own days, and its year has 365 of them.
+    assert together.daily_volatility[4] == pytest.approx(0.03, rel=0.08)
+    assert together.covariance[4, 4] == pytest.approx(together.daily_volatility[4] ** 2 * 365)
+
+
+def test_a_holiday_of_one_exchange_is_no_gap_in_the_others() -> None:
+    prices = price_paths(900, [100.0] * 4, common=0.6)
+    abroad = prices.copy()
+    abroad[20::30, 3] = NAN
+    securities = (*make_securities(3), make_security("DDD", currency="USD"))
+    rates = {"USD": 0.9 + 0.001 * (np.arange(900) % 2)}
+
+    def model(closes: FloatArray) -> MarketModel:
+        return market_of(
+            make_context(prices=closes, securities=securities, fx_rates=rates, lots=())
+        )
+
+    with_holidays, without = model(abroad), model(prices)
+    np.testing.assert_allclose(with_holidays.daily_volatility[:3], without.daily_volatility[:3])
+    correlation = with_holidays.covariance[3, 0] / without.covariance[3, 0]
+    assert correlation == pytest.approx(1.0, abs=0.1)
 
 
 # -- the tail -----------------------------------------------------------------------------------
@@ -275,6 +445,7 @@ def test_momentum_high_and_growth_of_a_steady_rise() -> None:
 
 def test_the_high_is_that_of_the_last_252_days() -> None:
     prices = np.full((400, 2), 100.0)
+    prices[::2] = 99.0
     prices[147, 0] = 120.0
     prices[148, 1] = 120.0
     assert market_of(context_of(prices)).high.tolist() == [100.0, 120.0]

@@ -34,6 +34,7 @@ from tests.builders import (
     make_securities,
     make_security,
     make_state,
+    price_paths,
 )
 
 CALCULATOR = "opportunity_calculators.test"
@@ -323,3 +324,36 @@ def test_a_bond_that_matured_is_not_traded() -> None:
     for side in Side.BUY, Side.SELL:
         reason = refused(state_of(securities=(bond, make_security("BBB"))), side, 1_000.0)
         assert reason == f"it matured on {AS_OF}"
+
+
+def young(n_returns: int, target: float | None) -> PlanningState:
+    """Return a state in which AAA, a fifth of the bucket, has only so many returns."""
+    prices = price_paths(400, [100.0] * 4)
+    prices[: -n_returns - 1, 0] = math.nan
+    own = make_security("AAA", target=target)
+    return state_of(prices=prices, securities=(own, *make_securities(4)[1:]))
+
+
+@pytest.mark.parametrize("n_returns", [0, 40, 100])
+def test_a_young_security_is_bought_toward_its_target_and_not_beyond(n_returns: int) -> None:
+    state = young(n_returns, 0.25)
+    assert state.can_buy(0)
+    # 5 % of 50,000 are missing.
+    assert sized(state, Side.BUY, 9_000.0).value == 2_500.0
+    for target in (0.1, None):
+        state = young(n_returns, target)
+        assert not state.can_buy(0)
+        assert "too short to judge" in refused(state, Side.BUY, 2_000.0)
+
+
+def test_nothing_is_sold_on_an_estimate_that_there_is_not() -> None:
+    for n_returns, is_known in ((40, False), (100, True)):
+        state = young(n_returns, None)
+        if is_known:
+            assert sized(state, Side.SELL, 2_000.0).value == -2_000.0
+        else:
+            assert "too short to judge" in refused(state, Side.SELL, 2_000.0)
+            # A repair needs no estimate.
+            assert sized(state, Side.SELL, 2_000.0, mandatory=True).value == -2_000.0
+    above = young(40, 0.15)
+    assert sized(above, Side.SELL, 9_000.0).value == -2_500.0

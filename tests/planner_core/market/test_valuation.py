@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from planner_core.errors import ContextError
+from planner_core.market.prices import build_history
 from planner_core.market.state import find_hold_reason, value
 from planner_core.market.valuation import Portfolio, cash_yield, latest_rate
 from planner_core.model.records import CashBalance, PendingOrder, Side
@@ -86,10 +87,10 @@ def test_the_rate_of_cash_may_be_five_days_old(missing: int, raises: bool) -> No
     context = make_context(fx_rates={"USD": rates})
     if raises:
         with pytest.raises(ContextError, match="no recent USD rate"):
-            latest_rate(context, "USD")
+            latest_rate(build_history(context, 100.0), "USD")
     else:
-        assert latest_rate(context, "USD") == last_rate
-    assert latest_rate(context, "EUR") == 1.0
+        assert latest_rate(build_history(context, 100.0), "USD") == last_rate
+    assert latest_rate(build_history(make_context(), 100.0), "EUR") == 1.0
 
 
 def test_something_held_without_a_price_is_an_error_that_names_all_of_them() -> None:
@@ -189,7 +190,7 @@ def test_the_yield_of_the_cash_is_weighted_by_balances(
     cash: tuple[CashBalance, ...], expected: float
 ) -> None:
     context = make_context(securities=TWO, fx_rates=RATES, cash=cash)
-    assert cash_yield(context) == pytest.approx(expected)
+    assert cash_yield(context, build_history(context, 100.0)) == pytest.approx(expected)
 
 
 def test_a_bond_is_worth_its_price_and_its_interest_but_gains_only_by_the_price() -> None:

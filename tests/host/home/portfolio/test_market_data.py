@@ -401,3 +401,12 @@ def test_an_unknown_column_of_the_splits_is_reported(tmp_path: Path) -> None:
     with pytest.raises(MarketDataError, match="unknown column 'factor'") as caught:
         splits_of(tmp_path, "date,security,factor\n2024-01-03,A,4\n")
     assert any("no column `ratio`" in line for line in caught.value.lines)
+
+
+def test_weekend_rows_come_on_top_of_the_rows_that_are_enough(tmp_path: Path) -> None:
+    path = tmp_path / "prices.csv"
+    # Friday to Tuesday, with a weekend between.
+    rows = "\n".join(f"2024-01-{day:02},{day}" for day in range(2, 10))
+    path.write_text(f"date,A\n{rows}\n")
+    table = read_prices(path, ("A",), date(2024, 1, 9), rows_max=3)
+    np.testing.assert_array_equal(table.values[:, 0], [5, 6, 7, 8, 9])
