@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,7 +36,7 @@ NOMINAL_STEP = 100.0
 """Nominal amounts are multiples of it, and of a thousand at least in all."""
 CALM_DAILY_MOVE = 0.006
 """Median daily move below which closes look like a bond's; a share's is about 0.01."""
-MOST_OF_PORTFOLIO = 0.5
+MOST_OF_HOLDINGS = 0.5
 COUPON_LOW = 0.1
 """Percent per year; a lower coupon looks like a fraction: 0.05 for 5 %."""
 BOND_WORDS = re.compile(
@@ -69,42 +70,72 @@ def refused_quotes(
     portfolio : PortfolioFile
     closes : ndarray of shape (n_days, n_securities), trade currency per unit
     """
-    for column, (name, table) in enumerate(portfolio.tables.securities.items()):
-        quote = _last(closes[:, column])
-        says_bond = table.kind == "bond" or _is_named_like_a_bond(name, table)
-        is_quote = _is_near_par(quote, is_bond=table.kind == "bond")
-        if _is_undeclared(table) and says_bond and _is_nominal(table) and is_quote:
-            yield ("securities", name), _question(name, table, quote)
+    tables = portfolio.tables.securities
+    for name, doubt in _doubts(portfolio, closes).items():
+        if doubt.stops_plan:
+            yield ("securities", name), _question(name, tables[name], doubt.quote)
 
 
 def quote_findings(portfolio: PortfolioFile, closes: FloatArray) -> list[Finding]:
     """Return what is doubtful or assumed about quotes in percent; see `refused_quotes`."""
-    findings = []
-    values = [
-        _held(table) * np.nan_to_num(_last(closes[:, column]))
-        for column, table in enumerate(portfolio.tables.securities.values())
-    ]
-    for column, (name, table) in enumerate(portfolio.tables.securities.items()):
-        quote = _last(closes[:, column])
-        is_large = values[column] > MOST_OF_PORTFOLIO * sum(values)
-        looks_like_it = table.kind == "bond" or (
-            is_large and _is_nominal(table) and _is_calm(closes[:, column])
+    tables = portfolio.tables.securities
+    findings = [
+        Finding(
+            "quote_looks_like_percent",
+            Severity.WARNING,
+            _question(name, tables[name], doubt.quote),
+            f"write one of the two at {_place(portfolio, name)}",
+            name,
         )
-        is_quote = _is_near_par(quote, is_bond=table.kind == "bond")
-        if _is_undeclared(table) and looks_like_it and is_quote:
-            findings.append(
-                Finding(
-                    "quote_looks_like_percent",
-                    Severity.WARNING,
-                    _question(name, table, quote),
-                    f'write price_unit = "percent" or "unit" at {_place(portfolio, name)}',
-                    name,
-                )
-            )
+        for name, doubt in _doubts(portfolio, closes).items()
+    ]
+    for column, (name, table) in enumerate(tables.items()):
         if table.price_unit == PERCENT:
+            quote = _last(closes[:, column]) * table.price_divisor
             findings.extend(_bond_findings(portfolio, name, table))
-            findings.extend(_contradictions(portfolio, name, table, quote * table.price_divisor))
+            findings.extend(_contradictions(portfolio, name, table, quote))
     return findings
+
+
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """A security that may be quoted in percent, with its last close."""
+
+    quote: float
+    stops_plan: bool
+
+
+def _doubts(portfolio: PortfolioFile, closes: FloatArray) -> dict[str, _Doubt]:
+    """Return the securities that look like bonds in percent and are not declared as such.
+
+    A bond by kind or name that is held in a nominal amount stops the plan. So do holdings in
+    thousands, as calm as bonds, that make up most of the holdings together: if they are bonds,
+    everything else weighs nothing.
+    """
+    tables = portfolio.tables.securities
+    quotes = {name: _last(closes[:, column]) for column, name in enumerate(tables)}
+    # Rates are near enough to 1 for the question what most of the holdings are.
+    worth = {name: _held(table) * np.nan_to_num(quotes[name]) for name, table in tables.items()}
+    calm = {
+        name
+        for column, (name, table) in enumerate(tables.items())
+        if _is_undeclared(table) and _is_nominal(table, NOMINAL_STEP) and _is_near_par(quotes[name])
+        if _is_calm(closes[:, column]) and not FUND_WORDS.search(_text(name, table))
+    }
+    are_most = sum(worth[name] for name in calm) > MOST_OF_HOLDINGS * sum(worth.values())
+    doubts = {}
+    for name, table in tables.items():
+        is_bond = table.kind == "bond"
+        if not _is_undeclared(table) or not _is_near_par(quotes[name], is_bond=is_bond):
+            continue
+        is_named = is_bond or _is_named_like_a_bond(name, table)
+        is_hidden = name in calm and are_most
+        if is_named and _is_nominal(table, NOMINAL_STEP):
+            doubts[name] = _Doubt(quotes[name], stops_plan=True)
+        elif is_hidden or is_bond:
+            stops = is_hidden and _is_nominal(table, NOMINAL_MIN)
+            doubts[name] = _Doubt(quotes[name], stops_plan=stops)
+    return doubts
 
 
 def _contradictions(
@@ -182,18 +213,21 @@ def _is_undeclared(table: SecurityTable) -> bool:
 
 
 def _is_named_like_a_bond(name: str, table: SecurityTable) -> bool:
-    text = f"{name.replace('_', ' ')} {table.name}"
+    text = _text(name, table)
     return bool(BOND_WORDS.search(text)) and not FUND_WORDS.search(text)
 
 
-def _is_nominal(table: SecurityTable) -> bool:
-    """Return whether every quantity held looks like a nominal amount."""
-    return _held(table) >= NOMINAL_MIN and all(
-        lot.quantity % NOMINAL_STEP == 0 for lot in table.lots
-    )
+def _text(name: str, table: SecurityTable) -> str:
+    """Return id and name, with words apart that an id joins."""
+    return f"{name.replace('_', ' ')} {table.name}"
 
 
-def _is_near_par(quote: float, *, is_bond: bool) -> bool:
+def _is_nominal(table: SecurityTable, step: float) -> bool:
+    """Return whether every quantity held looks like a nominal amount, in multiples of a step."""
+    return _held(table) >= NOMINAL_MIN and all(lot.quantity % step == 0 for lot in table.lots)
+
+
+def _is_near_par(quote: float, *, is_bond: bool = False) -> bool:
     low, high = QUOTE_OF_BOND if is_bond else QUOTE_NEAR_PAR
     return low <= quote <= high
 

@@ -153,7 +153,7 @@ def test_a_nominal_amount_counted_as_units_stops_the_plan(tmp_path: Path, lines:
 @pytest.mark.parametrize("answer", ['price_unit = "unit"\n', 'price_unit = "percent"\n'])
 def test_either_answer_ends_the_question(tmp_path: Path, answer: str) -> None:
     context = snapshot_of(tmp_path, 'kind = "bond"\n' + HELD + answer)
-    assert "quote_looks_like_percent" not in {finding.id for finding in context.findings}
+    assert "quote_looks_like_percent" not in ids_of(context)
 
 
 @pytest.mark.parametrize(
@@ -176,14 +176,28 @@ def test_a_bond_of_few_units_is_a_question_in_the_plan(tmp_path: Path) -> None:
     assert "10 x 98.00 counts as 980 USD, in percent it is 10" in finding.message
 
 
-def test_a_large_calm_holding_without_a_name_is_a_question_too(tmp_path: Path) -> None:
-    portfolio = f'{BASE}[securities.XS1]\ncurrency = "USD"\n{HELD}'
-    prices = table([97.9, 98.0, 98.1, 98.0]).replace("BOND", "XS1")
-    context = take_snapshot(small_home(tmp_path, portfolio=portfolio, prices=prices), "core")
-    assert "quote_looks_like_percent" in {finding.id for finding in context.findings}
-    wild = table([80.0, 98.0, 75.0, 98.0]).replace("BOND", "XS1")
-    context = take_snapshot(small_home(tmp_path, portfolio=portfolio, prices=wild), "core")
-    assert "quote_looks_like_percent" not in {finding.id for finding in context.findings}
+def unnamed(root: Path, quantity: int, closes: list[float]) -> PlanningContext:
+    held = HELD.replace("10000", str(quantity))
+    portfolio = f'{BASE}[securities.XS1]\ncurrency = "USD"\n{held}'
+    prices = table(closes).replace("BOND", "XS1")
+    return take_snapshot(small_home(root, portfolio=portfolio, prices=prices), "core")
+
+
+def ids_of(context: PlanningContext) -> list[str]:
+    return [finding.id for finding in context.findings]
+
+
+CALM, WILD = [97.9, 98.0, 98.1, 98.0], [80.0, 98.0, 75.0, 98.0]
+
+
+def test_most_of_the_holdings_in_thousands_and_calm_stop_the_plan_without_a_name(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(MarketDataError, match="XS1 looks like a bond quoted in percent of par"):
+        unnamed(tmp_path, 10_000, CALM)
+    assert "quote_looks_like_percent" in ids_of(unnamed(tmp_path, 10_100, CALM))
+    assert "quote_looks_like_percent" not in ids_of(unnamed(tmp_path, 10_000, WILD))
+    assert "quote_looks_like_percent" not in ids_of(unnamed(tmp_path, 10_001, CALM))
 
 
 # -- what is assumed, and what cannot be ----------------------------------------------------------
