@@ -84,7 +84,8 @@ order is placed: `trader plan BUCKET` reads these files and says what to do.
 Edit next, in this order:
 
   1. portfolios/core.toml         what you own and want: one [securities.ID] table per security
-  2. market/prices.csv            a column per security, a row per day, oldest first
+  2. market/prices.csv            a column per security, a row per day, oldest first; many downloads
+                                  are read as they are; closes as traded, not total return
   3. market/fx.csv                only if a security or an account is in another currency
   4. portfolios/core.trades.csv   your buys and sells; cool-downs and turnover depend on it
   5. buckets/core.toml            how the planner works, with every default explained

@@ -39,6 +39,8 @@ DATA_FINDINGS: Final[Mapping[str, str]] = {
     "plan_file_corrupt": "A stored plan is damaged; it is set aside and not used.",
     "plan_file_odd": "A stored plan that might have been started makes no sense.",
     "plans_unreadable": "The stored plans cannot be read; it is unknown which ones were started.",
+    "price_closes_contradict": "`closes` in the portfolio and the column's name disagree.",
+    "price_closes_unknown": "A download does not say if its closes count dividends back.",
     "price_column_missing": "prices.csv has no column for a security: it is left out.",
     "price_file_unterminated": "The last line of prices.csv has no line end: it may be cut off.",
     "price_invalid": "A close is not a number above zero; it counts as missing.",

@@ -90,6 +90,8 @@ class DailyTable:
         What the file says about its closes; None: nothing.
     is_long : bool
         The file has a row per day and name.
+    is_download : bool
+        The file has the layout of a provider, whose closes may count dividends back.
     witnesses : mapping of str to float
         The last rates of currencies that are not needed.
     """
@@ -104,6 +106,7 @@ class DailyTable:
     signs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     closes: Closes | None = None
     is_long: bool = False
+    is_download: bool = False
     witnesses: Mapping[str, float] = field(default_factory=dict)
 
     def last_values(self) -> dict[str, float]:
@@ -228,6 +231,7 @@ def _read_daily(
         {name: tuple(signs) for name, signs in cells.signs.items()},
         grid.closes,
         grid.row_of is not None,
+        grid.is_download,
     )
 
 

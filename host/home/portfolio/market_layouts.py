@@ -84,6 +84,8 @@ class DailyGrid:
         Names in the table that were not requested.
     closes : {"price", "total_return"}, optional
         What the name of the column says about the closes; None: nothing.
+    is_download : bool
+        The layout is that of a provider, whose closes may count dividends back.
     """
 
     table: CsvTable
@@ -93,6 +95,7 @@ class DailyGrid:
     notes: tuple[str, ...] = ()
     other_names: tuple[str, ...] = ()
     closes: Closes | None = None
+    is_download: bool = False
 
     def place(self, day: int, name: str) -> tuple[int, int] | None:
         """Return row and column of a cell in the table; None where there is no such cell."""
@@ -154,7 +157,8 @@ def arrange(table: CsvTable, request: Request) -> DailyGrid:
     if close is not None and (candle or not names_columns):
         names_at = _name_place(table, header, request)
         if names_at is not None:
-            return _arrange_long(table, (dates_at, names_at, close[0]), close[1], request)
+            grid = _arrange_long(table, (dates_at, names_at, close[0]), request)
+            return replace(grid, closes=close[1], is_download=candle)
         if candle or len(table.header) == EXAMPLE_NAMES:
             return _arrange_one(table, dates_at, close, request)
     return _arrange_wide(table, dates_at, request)
@@ -288,7 +292,7 @@ def _arrange_one(
         raise MarketDataError([table.header_problem(place, message)])
     note = f"{table.header[place]} as the closes of {request.only_name}, the only {request.noun}"
     grid = _by_rows(table, dates_at, {request.only_name: place}, [note], ())
-    return replace(grid, closes=closes)
+    return replace(grid, closes=closes, is_download=True)
 
 
 def _arrange_levels(
@@ -322,7 +326,8 @@ def _arrange_levels(
     notes = [f"a table of levels, of which `{' and '.join(names)}` is used", *_case_notes(pairs)]
     others = tuple(name for name in available if name not in pairs.values())
     grid = _by_rows(body, 0, places, notes, others)
-    return replace(grid, closes=kinds.pop() if len(kinds) == 1 else None)
+    closes = kinds.pop() if len(kinds) == 1 else None
+    return replace(grid, closes=closes, is_download=True)
 
 
 def _by_rows(
@@ -348,9 +353,7 @@ def _by_rows(
     return DailyGrid(table, days, places, None, tuple(notes), others)
 
 
-def _arrange_long(
-    table: CsvTable, at: tuple[int, int, int], closes: Closes | None, request: Request
-) -> DailyGrid:
+def _arrange_long(table: CsvTable, at: tuple[int, int, int], request: Request) -> DailyGrid:
     """Return the cells of a table with a row per day and name; `at`: dates, names, closes."""
     dates_at, names_at, close_at = at
     days, notes = _dates_of(table, dates_at)
@@ -382,7 +385,7 @@ def _arrange_long(
     notes = ["a row per day and name", *_case_notes(pairs), *notes]
     others = tuple(dict.fromkeys(name for name in names if name not in index_of))
     places = dict.fromkeys(pairs, close_at)
-    return DailyGrid(table, in_use, places, row_of, tuple(notes), others, closes)
+    return DailyGrid(table, in_use, places, row_of, tuple(notes), others)
 
 
 # --- dates ---------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,11 +11,13 @@ from host.home.portfolio.market_data import DailyTable, read_prices, read_rates
 from host.home.storage.locale_values import units_of_sign
 from host.home.storage.problems import FileProblem, MarketDataError
 from planner_core.model.currencies import UNITS_PER_EURO, is_inverted, is_witness
+from planner_core.model.records import Finding, Severity
 
 if TYPE_CHECKING:
     from host.home.home import Home
     from host.home.portfolio.portfolio_file import PortfolioFile
 
+CLOSES_WORDS = {"price": "prices", "total_return": "total return"}
 CODES_SHOWN_MAX = 3
 SIMILARITY_MIN = 0.6
 """`AAPL` and `AAPL.US` have 0.73, `EUR` and `EURUSD=X` 0.55."""
@@ -34,9 +36,10 @@ def read_portfolio_prices(
     securities = tuple(portfolio.tables.securities)
     # Another bucket reads the same file, so one security here is not the only one it can be of.
     has_one = len(securities) == 1 and len(home.bucket_ids()) == 1
-    prices = read_prices(
-        home.prices_file, names, portfolio.as_of, rows_max, securities[0] if has_one else None
-    )
+    only = securities[0] if has_one else None
+    kind = portfolio.tables.market.closes
+    prices = read_prices(home.prices_file, names, portfolio.as_of, rows_max, only, kind)
+    prices = replace(prices, findings=(*prices.findings, *_closes_findings(prices, portfolio)))
     problems = []
     for name, signs in prices.signs.items():
         table = portfolio.tables.securities[name]
@@ -52,6 +55,26 @@ def read_portfolio_prices(
     if problems:
         raise MarketDataError(problems)
     return prices
+
+
+def _closes_findings(prices: DailyTable, portfolio: PortfolioFile) -> Iterator[Finding]:
+    """Yield what is open or contradictory about the kind of closes."""
+    setting, source = portfolio.tables.market.closes, portfolio.document.source
+    if setting is None and prices.closes is None and prices.is_download:
+        yield Finding(
+            "price_closes_unknown",
+            Severity.INFO,
+            f"{prices.source}: closes of a download may be prices, or count dividends back",
+            f'write closes = "price" or closes = "total_return" under [market] in {source}',
+        )
+    elif setting is not None and prices.closes not in (None, setting):
+        yield Finding(
+            "price_closes_contradict",
+            Severity.WARNING,
+            f"{prices.source}: the closes are named as {CLOSES_WORDS[prices.closes]}, but {source}"
+            f" says {CLOSES_WORDS[setting]}",
+            f"correct `closes` under [market] in {source}, or use the other column",
+        )
 
 
 def read_portfolio_rates(

@@ -33,6 +33,30 @@ def test_prices_of_one_security_are_those_of_the_only_one_in_the_home(tmp_path: 
     assert "Close as the closes of AAA" in context.findings[0].message
 
 
+def test_a_download_is_asked_what_its_closes_are(tmp_path: Path) -> None:
+    ledger = "date,security,side,quantity,price\n"
+    home = small_home(tmp_path, portfolio=ONE, prices=CANDLES, ledger=ledger)
+    ids = {finding.id for finding in take_snapshot(home, "core").findings}
+    assert "price_closes_unknown" in ids
+    head, securities = ONE.split("[securities.AAA]")
+    stated = f'{head}[market]\ncloses = "price"\n[securities.AAA]{securities}'
+    home.portfolio_file("core").write_text(stated)
+    ids = {finding.id for finding in take_snapshot(home, "core").findings}
+    assert not ids & {"price_closes_unknown", "price_closes_contradict"}
+    home.prices_file.write_text(CANDLES.replace("Close", "Adj Close"))
+    (finding,) = (f for f in take_snapshot(home, "core").findings if f.id.startswith("price_clos"))
+    assert finding.id == "price_closes_contradict"
+    assert "are named as total return, but" in finding.message
+
+
+def test_total_returns_are_read_where_the_portfolio_says_so(tmp_path: Path) -> None:
+    levels = ",Adj Close,Adj Close,Close,Close\n,AAA,BBB,AAA,BBB\nDate,,,,\n"
+    prices = f"{levels}2024-01-04,90,40,102,51\n2024-01-05,91,41,103,51.5\n"
+    stated = PORTFOLIO.replace("[cash]", '[market]\ncloses = "total_return"\n[cash]')
+    context = take_snapshot(small_home(tmp_path, portfolio=stated, prices=prices), "core")
+    np.testing.assert_array_equal(context.prices, [[90, 40], [91, 41]])
+
+
 def test_prices_of_one_security_could_be_those_of_another_bucket(tmp_path: Path) -> None:
     home = small_home(tmp_path, portfolio=ONE, prices=CANDLES)
     home.portfolio_file("other").write_text(ONE.replace("AAA", "ZZZ"))
