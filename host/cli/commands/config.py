@@ -153,7 +153,7 @@ def _report_data(
             output.error(f"{finding.severity.value}: {finding.message}{cure}")
     # A finding that stops the plan is its obstacle too: say it once.
     is_said = review.obstacle is None or any(
-        review.obstacle.startswith(finding.message) for finding in review.errors
+        finding.message in review.obstacle for finding in review.errors
     )
     if not is_said:
         output.error(f"{bucket_id}: no plan can be made: {review.obstacle}")

@@ -22,7 +22,7 @@ class Contradiction:
     held : tuple of str
         Securities that are neither bought nor sold until it is settled.
     reason : str
-        Why, in few words, for each of them.
+        Why, in few words; shown for each of them, and first where nothing can be planned on.
     stops_plan : bool
         Nothing can be planned on: values and weights would be wrong.
     """
@@ -44,10 +44,11 @@ def held_back(contradictions: Sequence[Contradiction]) -> dict[str, str]:
 
 def hold_reason(contradictions: Sequence[Contradiction]) -> str:
     """Return why nothing can be planned on; empty when something can."""
-    stops = [c.finding for c in contradictions if c.stops_plan]
-    if not stops:
+    first = next((c for c in contradictions if c.stops_plan), None)
+    if first is None:
         return ""
-    return f"{stops[0].message} ({stops[0].action})" if stops[0].action else stops[0].message
+    # The few words first: the matrix shows only the beginning.
+    return f"{first.reason}: {first.finding.message} ({first.finding.action})"
 
 
 def error(finding_id: str, message: str, action: str, security: str | None = None) -> Finding:

@@ -191,8 +191,9 @@ def _explained(what: str, factor: _Factor, entry: PlacedLot) -> Contradiction:
         finding = error(
             "lot_split_missing",
             f"{what}; that fits {factor.cause}",
-            f"write the lot in today's units, quantity = {lot.quantity * factor.value:g} and"
-            f" unit_cost = {cost:g}; or delete the split if there was none",
+            f"write the lot in today's units: unit_cost = {cost:g}, and quantity ="
+            f" {lot.quantity * factor.value:g} unless that is right already; or delete the split if"
+            " there was none",
             lot.security,
         )
         reason = f"its lot of {lot.acquired} is not in today's units"

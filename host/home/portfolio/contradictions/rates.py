@@ -133,7 +133,8 @@ def _refusal(rates: DailyTable, currency: str, base: str, what: str, where: str)
             f" {currency} has been worth in {base}"
         )
         finding = error("rate_implausible", message, f'{cure} "direct" if they are right')
-    return Contradiction(finding, stops_plan=True)
+    reason = f"the rates of {currency} look {'upside down' if what == 'inverse' else 'wrong'}"
+    return Contradiction(finding, reason=reason, stops_plan=True)
 
 
 def _odd_own_rates(

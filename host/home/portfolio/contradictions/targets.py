@@ -39,7 +39,8 @@ def check_targets(portfolio: PortfolioFile, cap: WrittenCap | None) -> list[Cont
                 )
                 action = "lower the target, or raise position_weight_max"
                 finding = error("target_above_cap", message, action, security)
-                contradictions.append(Contradiction(finding, stops_plan=True))
+                reason = f"the target of {security} is above its cap"
+                contradictions.append(Contradiction(finding, reason=reason, stops_plan=True))
     for classification, groups in portfolio.tables.groups.items():
         for group in groups:
             contradictions += _check_group(portfolio, classification, group)
@@ -54,7 +55,7 @@ def _check_group(portfolio: PortfolioFile, classification: str, group: str) -> l
         message = (
             f"{place}: the target of {name}, {table.target:g}, is above its cap, {table.cap:g}"
         )
-        contradictions.append(_stop(message, "lower the target, or raise the cap"))
+        contradictions.append(_stop(name, message, "lower the target, or raise the cap"))
     members = _member_targets(portfolio, classification, group)
     total = sum(members.values())
     for key, limit in (("cap", table.cap), ("target", table.target)):
@@ -65,7 +66,7 @@ def _check_group(portfolio: PortfolioFile, classification: str, group: str) -> l
                 f"{place}: the {key} of {name} is {limit:g}, but the targets of its members"
                 f" ({', '.join(members)}) sum to {total:.4g} ({first})"
             )
-            contradictions.append(_stop(message, f"lower their targets, or raise the {key}"))
+            contradictions.append(_stop(name, message, f"lower their targets, or raise the {key}"))
             break
     return contradictions
 
@@ -81,5 +82,6 @@ def _member_targets(portfolio: PortfolioFile, classification: str, group: str) -
     return members
 
 
-def _stop(message: str, action: str) -> Contradiction:
-    return Contradiction(error("group_targets_contradict", message, action), stops_plan=True)
+def _stop(name: str, message: str, action: str) -> Contradiction:
+    finding = error("group_targets_contradict", message, action)
+    return Contradiction(finding, reason=f"targets of {name} contradict", stops_plan=True)
