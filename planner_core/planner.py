@@ -169,4 +169,22 @@ def choose_set(
     if best.violation_level < default.violation_level:
         return best
     gain_min = state.config.constraints.min_gain_bps * BASIS_POINT
-    return best if best.score - default.score >= gain_min else default
+    chosen = best if best.score - default.score >= gain_min else default
+    if state.context.invest > 0 and not buys_anything(chosen, ranking):
+        # The owner asked where new money should go: the best buy is the answer, however small.
+        return best_with_buy(ranking) or chosen
+    return chosen
+
+
+def best_with_buy(ranking: Ranking) -> RankedSet | None:
+    """Return the best legal set with a buy that violates no more than doing nothing; or None."""
+    buys = ranking.evaluator.candidates.buys()
+    singles = [ranked for i in buys if (ranked := ranking.rank((i,))) is not None]
+    sets = [ranked for ranked in (*ranking.sets, *singles) if buys_anything(ranked, ranking)]
+    level = ranking.nothing.violation_level
+    return min((ranked for ranked in sets if ranked.violation_level <= level), default=None)
+
+
+def buys_anything(ranked: RankedSet, ranking: Ranking) -> bool:
+    """Return whether a set holds a buy."""
+    return bool(ranking.evaluator.candidates.is_buy[list(ranked.ids)].any())

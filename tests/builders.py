@@ -9,7 +9,7 @@ on the last day, 100 units of each bought long ago at 80, and 10,000 EUR: a NAV 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 
@@ -204,20 +204,7 @@ def make_action(
     """A priced trade of a signed quantity; no limit is looked at."""
     side = Side.BUY if quantity > 0 else Side.SELL
     priced = price_trade(state, column_of(state, security), side, abs(quantity))
-    return Action(
-        security=priced.security,
-        quantity=priced.quantity,
-        price=priced.price,
-        currency=priced.currency,
-        fx_rate=priced.fx_rate,
-        value=priced.value,
-        cost=priced.cost,
-        tax=priced.tax,
-        cash_delta=priced.cash_delta,
-        sources=sources,
-        reason="the test wants it",
-        mandatory=mandatory,
-    )
+    return replace(priced, sources=sources, reason="the test wants it", mandatory=mandatory)
 
 
 def make_candidates(state: PlanningState, actions: Sequence[Action]) -> Candidates:

@@ -76,10 +76,12 @@ def prove(
     """
     evaluator = ranking.evaluator
     progress = _Progress()
+    if evaluator.candidates.n == 0:
+        # The only set is doing nothing: its score is the bound, and nothing repairs more.
+        score = ranking.best.score
+        return Certificate(upper_bound=score, gap=0.0, exact=True, nodes=0, elapsed_s=0.0)
     # The bound is for sets at this level of violation: the score decides only among those.
     relaxation = Relaxation(evaluator, depth, ranking.best.violation)
-    if evaluator.candidates.n == 0:
-        return _certificate(ranking, relaxation, progress, ranking.best.score)
     # Much effort on the root: everything below inherits its multipliers.
     boxes = relaxation.tighten(relaxation.root(), ranking.best.score, ROOT_ROUNDS, warm=False)
     # (negative bound, number, box): the largest bound comes first, the oldest box on a tie.

@@ -13,6 +13,8 @@ couple the securities, and each is replaced by a bound that is linear in the cho
 * CVaR95 is convex, so it lies above its tangent: for any weights q of the windows that are allowed,
   CVaR95(d) >= q'loss(0) - (q'r)'d, with r the returns of the windows.
 * The limits A x <= b enter with multipliers u >= 0:  0 <= u'(b - A x) for every legal x.
+* Idle cash is -drag max(0, i(x)) with i linear: it lies below -u i(x) for any u from 0 to drag. So
+  it is one more row, i(x) <= 0, whose multiplier is at most drag.
 
 Together, for any y, q and u,
 
@@ -91,6 +93,8 @@ class Options:
         A of the limits.
     rhs : ndarray of shape (n_rows,)
         b of the limits.
+    multiplier_max : ndarray of shape (n_rows,)
+        Largest multiplier of each row: drag for the row of idle cash, inf for limits.
     buys_conflict : ndarray of shape (S, S), bool
         Securities that must not both be bought.
     """
@@ -103,6 +107,7 @@ class Options:
     trading: FloatArray
     rows: FloatArray
     rhs: FloatArray
+    multiplier_max: FloatArray
     buys_conflict: BoolArray
 
 
@@ -185,16 +190,23 @@ class Relaxation:
 
     def root(self) -> Boxes:
         """Return the one box that holds every set."""
-        n_securities, n_rows = self.options.security.size, self.options.rhs.size
+        n_securities = self.options.security.size
         # y = 0 and u = 0: the tangent at doing nothing, and limits that cost nothing.
         return Boxes(
             low=np.zeros((1, n_securities), dtype=np.int64),
             high=(self.options.count - 1)[None, :].copy(),
             linearization_point=np.zeros((1, n_securities)),
-            multiplier=np.zeros((1, n_rows)),
+            # Idle cash is charged in full where there is some before trading.
+            multiplier=self._drag_multiplier()[None, :].copy(),
             bound=np.full(1, np.inf),
             choice=np.broadcast_to(self.options.stay, (1, n_securities)).copy(),
         )
+
+    def _drag_multiplier(self) -> FloatArray:
+        """Return the multipliers to start with; (n_rows,)."""
+        cap = self.options.multiplier_max
+        idle = self.evaluator.state.limits.idle_before > 0
+        return np.where(np.isfinite(cap) & idle, cap, 0.0)
 
     def tighten(self, boxes: Boxes, target: float, rounds: int, *, warm: bool = True) -> Boxes:
         """Lower the bounds of boxes toward the target.
@@ -270,8 +282,10 @@ class Relaxation:
             # Polyak: u <- max(0, u + scale/2 (bound - target) / |A x - b|^2 (A x - b)).
             gap = np.maximum(best.bound - target, TINY)[:, None]
             norm_squared = np.maximum((excess**2).sum(axis=1, keepdims=True), TINY)
-            multiplier = np.maximum(
-                0.0, multiplier + 0.5 * step_scale * gap / norm_squared * excess
+            multiplier = np.clip(
+                multiplier + 0.5 * step_scale * gap / norm_squared * excess,
+                0.0,
+                self.options.multiplier_max,
             )
         return best, point, multiplier, step_scale
 
@@ -420,9 +434,9 @@ def _pad_options(
     trading = np.zeros(null + 1)
     # (cost + tax) / V0 + rho |d|
     trading[:null] = (
-        evaluator.candidates.cost + evaluator.candidates.tax_scored
+        evaluator.candidates.cost_scored + evaluator.candidates.tax_scored
     ) / evaluator.state.nav + weights.turnover_penalty * np.abs(tables.weight_change[:null])
-    rows, rhs = _limit_rows(evaluator, allowance)
+    rows, rhs, multiplier_max = _limit_rows(evaluator, allowance)
     return Options(
         security=security,
         candidate=candidate,
@@ -432,13 +446,17 @@ def _pad_options(
         trading=trading[ids_or_null],
         rows=rows[:, ids_or_null],
         rhs=rhs,
+        multiplier_max=multiplier_max,
         buys_conflict=_buys_conflict(evaluator, security),
     )
 
 
-def _limit_rows(evaluator: Evaluator, allowance: float) -> tuple[FloatArray, FloatArray]:
-    """Return A (n_rows, K + 1) and b (n_rows,) of linear limits that every legal set keeps.
+def _limit_rows(
+    evaluator: Evaluator, allowance: float
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return A (n_rows, K + 1), b and the largest multipliers (n_rows,) of the rows.
 
+    All but the last are linear limits that every legal set keeps; the last is idle cash.
     `allowance`: violation that a set may leave, because the set in question leaves it too.
     """
     limits, nav = evaluator.state.limits, evaluator.state.nav
@@ -469,8 +487,26 @@ def _limit_rows(evaluator: Evaluator, allowance: float) -> tuple[FloatArray, Flo
         excess = float(limits.groups.excess[row])
         group_allowance = allowance if excess > 0 else 0.0
         rhs.append(float(limits.groups.cap[row] - limits.groups.weight[row]) + group_allowance)
+    idle_before, drag = limits.idle_before, evaluator.state.objective.drag
+    cash_change = usage[:, LimitColumn.CASH]
+    if idle_before > -np.inf:
+        # A set with buys leaves idle_min; one of sells alone only adds to cash. Conversions cost
+        # a little and are left out: that loosens the row.
+        is_trade = np.append(evaluator.candidates.security >= 0, False)
+        rows.append(np.where(is_trade, -cash_change, 0.0))
+        rhs.append(max(idle_before - limits.idle_min, 0.0))
+    if limits.idle_max < np.inf:
+        rows.append(cash_change)
+        rhs.append(limits.idle_max - idle_before)
+    multiplier_max = np.full(len(rows), np.inf)
     # Wider than the limits' own tolerance: the bound must hold for every set they let pass.
-    return np.array(rows), np.array(rhs) + 4 * LIMIT_TOLERANCE
+    limit_rhs = np.array(rhs) + 4 * LIMIT_TOLERANCE
+    if drag and idle_before > -np.inf:
+        # i(x) = idle_before + cash change <= 0; no limit, so without a tolerance.
+        rows.append(cash_change)
+        limit_rhs = np.append(limit_rhs, -idle_before)
+        multiplier_max = np.append(multiplier_max, drag)
+    return np.array(rows), limit_rhs, multiplier_max
 
 
 def _buys_conflict(evaluator: Evaluator, security: IntBlock) -> BoolArray:

@@ -9,7 +9,6 @@ import numpy as np
 
 from planner_core.market.costs import BASIS_POINT
 from planner_core.market.limits import VIOLATION_TOLERANCE
-from planner_core.market.objective import TERMS
 from planner_core.market.state import PlanningState
 from planner_core.market.trade_sizing import price_trade, single_trade_complaint
 from planner_core.model.arrays import FloatArray
@@ -52,7 +51,8 @@ class Rescoring:
             same_security_conflicts(list(self.actions)),
         )
         self._evaluator = Evaluator(state, candidates)
-        self._before = state.objective.terms(state.portfolio.weight)
+        self._cash = state.limits.cash_free / state.nav
+        self._before = state.objective.terms(state.portfolio.weight, self._cash)
 
     def evaluate(self, places: Iterable[int]) -> Evaluation:
         """Evaluate the trades at these places, done together."""
@@ -63,14 +63,15 @@ class Rescoring:
         chosen = [self.actions[i] for i in ids]
         after = self.state.objective.terms(
             self.weights_after(ids),
-            cost=sum(action.cost for action in chosen) / nav,
+            self._cash + sum(action.cash_delta for action in chosen) / nav,
+            cost=sum(action.cost_scored for action in chosen) / nav,
             tax=sum(action.tax_scored for action in chosen) / nav,
             turnover=sum(abs(action.value) for action in chosen) / nav,
         )
         return Evaluation(
             legal=bool(check.legal[0]),
             violation=float(check.violation[0]),
-            terms={name: after[name] - self._before[name] for name in TERMS},
+            terms={name: after[name] - self._before[name] for name in after},
         )
 
     def weights_after(self, places: Iterable[int]) -> FloatArray:
@@ -112,6 +113,7 @@ def _conversion(step: Step) -> Action:
         cost=step.cost,
         tax=0.0,
         cash_delta=-step.cost,
+        cost_scored=step.cost,
         sources=step.sources,
         reason=step.reason,
         convert_to=step.security.partition(">")[2],

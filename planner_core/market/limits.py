@@ -23,10 +23,13 @@ from datetime import date, timedelta
 
 import numpy as np
 
+from planner_core.market.costs import CostModel
+from planner_core.market.groups import group_membership
 from planner_core.market.prices import PriceHistory
+from planner_core.market.targets import TargetPortfolio
 from planner_core.market.valuation import Portfolio, latest_rate
-from planner_core.model.arrays import BoolArray, FloatArray, IntArray
-from planner_core.model.config import ConstraintsConfig
+from planner_core.model.arrays import FloatArray
+from planner_core.model.config import ConstraintsConfig, PlannerConfig
 from planner_core.model.context import PlanningContext
 from planner_core.model.records import CashFlow, Security, Side
 
@@ -36,6 +39,10 @@ REPAIR_COSTS = 0.02
 """Assumed costs of a repair per value, where the limit on costs allows that much."""
 NET_PROCEEDS_MIN = 0.05
 """Floor under the assumed net proceeds per value sold, at extreme tax rates."""
+TARGET_CAP_FACTOR = 1.25
+"""A default cap leaves a target this much room to grow: the relative band of the 5/25 rule."""
+MATERIAL_VIOLATION = 0.001
+"""A violation below this part of NAV waits for the next deposit: repairing it would cost more."""
 VIOLATION_TOLERANCE = 1e-9
 """Violations closer than this fraction of NAV count as equal."""
 
@@ -113,6 +120,13 @@ class Limits:
         Turnover of mandatory sells that does not count: what repairing the violations takes.
     deposit_credit : float, fraction
         Turnover of buys that does not count: recent deposits not yet deployed.
+    idle_before : float, fraction
+        Cash beyond the neutral share; negative below it, -inf without targets.
+    idle_min : float, fraction
+        What a set with buys must leave of it: 0, or less where the owner asks for new money to be
+        invested although cash is below its neutral share.
+    idle_max : float, fraction
+        What any set may leave of it; inf unless an opinion could move the share of cash.
     min_trade_value : float, base currency
     buy_block, sell_block : mapping of column to reason
     continuation_units : mapping of (column, side) to units
@@ -131,6 +145,9 @@ class Limits:
     turnover_left: float
     repair_credit: float
     deposit_credit: float
+    idle_before: float
+    idle_min: float
+    idle_max: float
     min_trade_value: float
     buy_block: Mapping[int, str]
     sell_block: Mapping[int, str]
@@ -147,25 +164,21 @@ def build_limits(
     context: PlanningContext,
     history: PriceHistory,
     portfolio: Portfolio,
-    constraints: ConstraintsConfig,
-    tax_rate: float = 0.0,
+    config: PlannerConfig,
+    costs: CostModel,
+    targets: TargetPortfolio | None,
 ) -> Limits:
     """Build the limits of a run. Needs a positive NAV."""
-    nav = portfolio.nav
-    # required = reserve * NAV + withdrawals due; the amount of a withdrawal is negative.
-    withdrawals = -sum(flow.amount for flow in withdrawals_due(context, constraints))
-    required = constraints.cash_reserve * nav + withdrawals
+    constraints, nav = config.constraints, portfolio.nav
     # free = cash - what pending buys will take
     free = portfolio.cash - portfolio.cash_pending
-    # The stricter of the security's own cap and that of all positions.
-    position_cap = np.array(
-        [
-            min(constraints.position_weight_max, 1.0 if s.cap is None else s.cap)
-            for s in context.securities
-        ],
-        dtype=np.float64,
-    )
-    groups = _group_limits(context, portfolio.weight)
+    # A small portfolio could not trade at all if only the configured amount counted.
+    min_trade_value = min(constraints.min_trade_value, MIN_TRADE_NAV_FRACTION * nav)
+    # Below this a repair would cost about as much as it repairs.
+    immaterial = max(MATERIAL_VIOLATION * nav, costs.fixed)
+    required = _required_cash(context, constraints, nav, free, immaterial)
+    position_cap = _position_caps(context, portfolio.weight, constraints, targets, immaterial / nav)
+    groups = _group_limits(context, portfolio.weight, immaterial / nav)
     cash_rows = _cash_rows(context, history, portfolio, required, free, constraints)
     # The formula at the top, at the weights before trading.
     violation = (
@@ -174,6 +187,12 @@ def build_limits(
         + float(groups.excess.sum())
     )
     turnover_left, deposit_credit = _turnover(context, nav, constraints)
+    idle_before = free / nav - targets.cash if targets is not None else -np.inf
+    # New money is spent even where cash is still below its neutral share.
+    idle_min = min(0.0, idle_before - context.invest / nav) if targets is not None else -np.inf
+    if targets is not None:
+        # Cash beyond its neutral share is new money, listed as a deposit or not.
+        deposit_credit = max(deposit_credit, idle_before - idle_min)
     buy_block, sell_block = _blocks(context, history, constraints)
     return Limits(
         cash_required=required,
@@ -189,16 +208,83 @@ def build_limits(
         groups=groups,
         turnover_left=turnover_left,
         repair_credit=_repair_credit(
-            context, portfolio, violation + _dilution(groups, portfolio), constraints, tax_rate
+            context,
+            portfolio,
+            violation + _dilution(groups, portfolio),
+            constraints,
+            config.costs.tax_rate,
         ),
         deposit_credit=deposit_credit,
-        # A small portfolio could not trade at all if only the configured amount counted.
-        min_trade_value=min(constraints.min_trade_value, MIN_TRADE_NAV_FRACTION * nav),
+        idle_before=idle_before,
+        idle_min=idle_min,
+        idle_max=_idle_max(config, idle_before, min_trade_value / nav, violation),
+        min_trade_value=min_trade_value,
         buy_block=buy_block,
         sell_block=sell_block,
         continuation_units=_continuation_units(context),
         violation=violation,
     )
+
+
+def _required_cash(
+    context: PlanningContext,
+    constraints: ConstraintsConfig,
+    nav: float,
+    free: float,
+    immaterial: float,
+) -> float:
+    """Return the cash that must stay, base currency: the reserve, and withdrawals due.
+
+    A reserve that lacks less than `immaterial` is refilled by the next deposit, not by a sell.
+    """
+    # The amount of a withdrawal is negative.
+    withdrawals = -sum(flow.amount for flow in withdrawals_due(context, constraints))
+    required = constraints.cash_reserve * nav + withdrawals
+    missing = required - free
+    # What lacks of a withdrawal, or of an account below zero, by more than cents is no such case.
+    of_reserve_only = free >= withdrawals - immaterial
+    return free if 0 < missing <= immaterial and of_reserve_only else required
+
+
+def _position_caps(
+    context: PlanningContext,
+    weight: FloatArray,
+    constraints: ConstraintsConfig,
+    targets: TargetPortfolio | None,
+    immaterial: float,
+) -> FloatArray:
+    """Return the cap of each position, a weight.
+
+    The stricter of the security's own cap and that of all positions. Where the owner has targets
+    and did not write the cap of all positions, that default must not contradict them: it leaves a
+    target room to grow, and where nothing is targeted, or a fund is diversified by itself, it
+    blocks buys and forces no sell.
+    """
+    caps = np.full(context.n_securities, constraints.position_weight_max)
+    if targets is not None and "position_weight_max" not in constraints.model_fields_set:
+        # A weight that nobody targeted is no wish to hold more of it.
+        room = np.where(targets.has_pull, TARGET_CAP_FACTOR * targets.weight, 0.0)
+        caps = np.minimum(1.0, np.maximum(caps, room))
+        forces_sells = targets.has_pull & ~np.array([s.diversified for s in context.securities])
+        caps = np.where(forces_sells, caps, np.maximum(caps, weight))
+    own = np.array([1.0 if s.cap is None else s.cap for s in context.securities])
+    caps = np.minimum(caps, own)
+    # Hysteresis: an excess that is not worth a trade is no violation; buys stay blocked.
+    excess = weight - caps
+    return np.where((excess > 0) & (excess <= immaterial), weight, caps)
+
+
+def _idle_max(
+    config: PlannerConfig, idle_before: float, smallest: float, violation: float
+) -> float:
+    """Return the most idle cash that a set may leave, a fraction of NAV.
+
+    An opinion tilts the mix; without this limit it would sell into cash. Lots may leave as much as
+    the smallest trade.
+    """
+    if config.objective.opinion == 0 or violation > 0 or idle_before == -np.inf:
+        return np.inf
+    return max(idle_before, 0.0) + smallest
 
 
 def _cash_rows(
@@ -288,56 +374,21 @@ def withdrawals_due(context: PlanningContext, constraints: ConstraintsConfig) ->
     ]
 
 
-def _group_limits(context: PlanningContext, weight: FloatArray) -> GroupLimits:
+def _group_limits(context: PlanningContext, weight: FloatArray, immaterial: float) -> GroupLimits:
     """Return the groups that have a cap."""
     capped = [rule for rule in context.group_rules if rule.cap is not None]
     membership = group_membership(context, [(r.classification, r.group) for r in capped])
+    # w_g = sum of w_i over its members = (C w)_g
+    group_weight = membership @ weight
+    cap = np.array([rule.cap for rule in capped], dtype=np.float64)
+    excess = group_weight - cap
     return GroupLimits(
         names=tuple(f"{rule.classification} {rule.group}" for rule in capped),
         membership=membership,
-        # w_g = sum of w_i over its members = (C w)_g
-        weight=membership @ weight,
-        cap=np.array([rule.cap for rule in capped], dtype=np.float64),
+        weight=group_weight,
+        # Hysteresis, as for positions.
+        cap=np.where((excess > 0) & (excess <= immaterial), group_weight, cap),
     )
-
-
-def group_membership(context: PlanningContext, groups: list[tuple[str, str]]) -> FloatArray:
-    """Return the part of each security in each (classification, group).
-
-    Returns
-    -------
-    ndarray of shape (n_groups, n_securities), fractions
-        1 for a whole security; what a fund holds may lie in several groups (look-through).
-    """
-    membership = np.zeros((len(groups), context.n_securities))
-    for row, (classification, group) in enumerate(groups):
-        for column, security in enumerate(context.securities):
-            # A security without this classification belongs to none of its groups.
-            membership[row, column] = security.group_shares(classification).get(group, 0.0)
-    return membership
-
-
-def group_levers(share: FloatArray, level: float, usable: BoolArray) -> IntArray:
-    """Return the securities to bring a group toward `level` with, by column.
-
-    Parameters
-    ----------
-    share : ndarray of shape (n_securities,)
-        Part of each security in the group: a row of `group_membership`.
-    level : float, weight
-        Cap or target of the group.
-    usable : ndarray of shape (n_securities,), bool
-
-    Notes
-    -----
-    A fund with less of the group than `level` is not why the group weighs more, and buying it does
-    not bring the group to its target. So those with more are named, and all members only where no
-    usable one has more.
-    """
-    members = (share > 0) & usable
-    # Weights sum to 1 at most, so without debt a group above `level` has a member with more of it.
-    decisive = members & (share > level)
-    return np.flatnonzero(decisive if decisive.any() else members)
 
 
 def _turnover(
@@ -382,6 +433,8 @@ def _blocks(
             buy[column] = "buying is switched off (allow_buy = false)"
         if not security.allow_sell:
             sell[column] = "selling is switched off (allow_sell = false)"
+        if context.buy_only:
+            sell[column] = "only buys were requested"
         both = (
             context.held_back.get(security.id)
             or _matured(security, context.as_of)

@@ -1,36 +1,50 @@
-"""The objective: a one-year certainty equivalent, per NAV before trading (V0).
+"""The objective: how far a portfolio is from the neutral one, and what it costs to move.
 
-    mu'w - (lambda/2) w'Sw - kappa*HHI - tau*|w-w*|^2 - gamma*sum_g (w_g-w*_g)^2
-         - eta*CVaR95 - cost/V0 - tax/V0 - rho*turnover
+Weights w are fractions of the NAV before trading (V0), after trading too. With d = w - r the
+distance from the neutral portfolio r, all terms per year and per V0,
 
-The first two terms are the return that an investor with risk aversion lambda would take for certain
-in place of the portfolio. The next three pull toward diversification (HHI = w'w) and toward the
-owner's targets for securities (w*) and groups (w*_g). CVaR95 is the mean of the worst 5 % of 21-day
-losses: a shorter horizon than mu's year, and eta is set for that. The last three are what trading
-costs, once.
+    view'd                                expected return of leaving the neutral portfolio
+    - a/2 d'Sd                            variance of the difference between both
+    - kappa |d|^2                         concentration
+    - sum_i tau_i d_i^2                   drift of securities, tau_i = tau / max(r_i, floor)
+    - gamma |G d|^2                       drift of groups
+    - eta (CVaR95(w) - c'w)               tail risk beyond that of r; c is CVaR95's slope at r
+    - drag (cash - cash_r)^+              money that is not invested
+    - cost - tax - rho * turnover         trading, see `charges.py`
 
-Weights are fractions of V0 after trading too. So everything but CVaR95 is linear plus quadratic in
-the weight changes d: with g the gradient at the weights before trading,
+**A bucket with targets.** r is the target portfolio (`targets.py`), and every term is at its best
+there: before costs, the targets are the exact optimum. This is reverse optimisation, the step from
+weights to equilibrium returns of Black and Litterman. a is the tracking aversion A: with A = 80, a
+tracking error of 1 % a year is worth 0.4 %. History has no say unless the owner asks for it:
+`view = opinion * (mu - lambda S w* - mean)`, with `opinion` 0 by default. It is what history says
+beyond what the targets imply, less its mean under w*, so that it tilts the mix. `opinion_on` names
+other bets.
 
-    smooth(w + d) = smooth(w) + g'd - d'Md
-    M = (lambda/2) S + kappa I + tau diag(has target) + gamma C'C
+**A bucket without targets.** r is cash alone: d = w. Then view is mu, a the risk aversion lambda,
+and the sum is the one-year certainty equivalent of the portfolio, with an HHI penalty kappa w'w
+toward diversification. CVaR95 is of 21-day losses, a shorter horizon than the year of mu.
 
-where C is the membership of groups with a target. M is positive semi-definite: the objective is
-concave.
+Everything but CVaR95 and idle cash is linear plus quadratic in the weights:
 
-Sources: H. Markowitz, Journal of Finance 7 (1952), 77-91; R. T. Rockafellar, S. Uryasev, Journal of
-Banking & Finance 26 (2002), 1443-1471.
+    smooth(w) = b'w - w'Mw + constant,   b = view + 2 M r + eta c
+    M = a/2 S + kappa I + diag(tau_i) + gamma G'G       positive semi-definite: concave
+
+Sources: H. Markowitz, Journal of Finance 7 (1952), 77-91; F. Black, R. Litterman, Financial
+Analysts Journal 48 (1992), 28-43; R. T. Rockafellar, S. Uryasev, Journal of Banking & Finance 26
+(2002), 1443-1471.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from planner_core.market.limits import group_membership
-from planner_core.market.returns import MarketModel, cvar
+from planner_core.market.returns import MarketModel, cvar, tail_weights
+from planner_core.market.targets import TargetPortfolio
+from planner_core.market.valuation import cash_yield
 from planner_core.model.arrays import BoolArray, FloatArray
 from planner_core.model.config import ObjectiveConfig
 from planner_core.model.context import PlanningContext
@@ -46,114 +60,282 @@ TERMS = (
     "tax",
     "turnover",
 )
+"""Terms of a bucket without targets, in the order in which they are shown."""
+TERMS_WITH_TARGETS = (
+    "tracking",
+    "drift",
+    "group_drift",
+    "idle_cash",
+    "opinion",
+    "concentration",
+    "tail_risk",
+    "cost",
+    "tax",
+    "turnover",
+)
+"""Terms of a bucket with targets."""
+INFORMATION_COEFFICIENT = 0.1
+"""Correlation of a rank with the next year's return at an `opinion` of 1: a very good forecaster's.
+"""
+SCORE_MAX = 2.0
+"""A score counts no further: one outlier must not be the whole opinion."""
+TARGET_FLOOR = 0.02
+"""A distance counts relative to its target, but to no smaller one than this weight."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Objective:
     """The coefficients of the objective.
 
     Parameters
     ----------
     weights : ObjectiveConfig
-        lambda, kappa, tau, gamma, eta, rho.
-    mu : ndarray of shape (n,)
-    covariance : ndarray of shape (n, n)
+        kappa, gamma, eta, rho and the others, as they are in force for this bucket.
+    mu : ndarray of shape (n,), per year
+        Expected returns from history; reported, and part of `view`.
+    covariance : ndarray of shape (n, n), per year
     scenarios : ndarray of shape (n_windows, n)
         Empty: the CVaR term is off.
-    target : ndarray of shape (n,)
-        0 where `has_target` is False; such a security has no drift.
-    has_target : ndarray of shape (n,), bool
+    neutral : ndarray of shape (n,)
+        r.
+    view : ndarray of shape (n,), per year
+    aversion : float
+        a.
+    pull : ndarray of shape (n,)
+        tau_i; 0 for a security that no target concerns.
     group_membership : ndarray of shape (n_groups, n)
         Groups with a target.
-    group_target : ndarray of shape (n_groups,)
+    drag : float, per year
+        Return that money misses while it is not invested.
+    targets : TargetPortfolio, optional
+        None in a bucket without targets.
     """
 
     weights: ObjectiveConfig
     mu: FloatArray
     covariance: FloatArray
     scenarios: FloatArray
-    target: FloatArray
-    has_target: BoolArray
+    neutral: FloatArray
+    view: FloatArray
+    aversion: float
+    pull: FloatArray
     group_membership: FloatArray
-    group_target: FloatArray
+    drag: float = 0.0
+    targets: TargetPortfolio | None = None
+
+    @property
+    def term_names(self) -> tuple[str, ...]:
+        """Names of the terms, in the order in which they are shown."""
+        return TERMS if self.targets is None else TERMS_WITH_TARGETS
+
+    @property
+    def cash_neutral(self) -> float:
+        """cash_r; cash beyond it is idle. Without targets no cash is."""
+        return self.targets.cash if self.targets is not None else np.inf
 
     def terms(
-        self, weight: FloatArray, cost: float = 0.0, tax: float = 0.0, turnover: float = 0.0
+        self,
+        weight: FloatArray,
+        cash: float = 0.0,
+        cost: float = 0.0,
+        tax: float = 0.0,
+        turnover: float = 0.0,
     ) -> dict[str, float]:
         """Return each term's signed contribution to the score; their sum is the score.
 
         Parameters
         ----------
         weight : ndarray of shape (n,)
-        cost, tax, turnover : float, fractions of V0
+        cash, turnover : float, fractions of V0
+        cost, tax : float, fractions of V0
+            As they are charged (`charges.py`).
         """
         c = self.weights
-        # A security without a target does not drift.
-        drift = np.where(self.has_target, weight - self.target, 0.0)
-        group_drift = self.group_membership @ weight - self.group_target
-        return {
-            "expected_return": float(self.mu @ weight),
-            "risk": float(-c.risk_aversion / 2 * weight @ self.covariance @ weight),
-            "concentration": float(-c.concentration_penalty * weight @ weight),
-            "drift": float(-c.drift_penalty * drift @ drift),
+        d = weight - self.neutral
+        group_drift = self.group_membership @ d
+        by_name = {
+            "expected_return": float(self.view @ d),
+            "risk": float(-self.aversion / 2 * d @ self.covariance @ d),
+            "concentration": float(-c.concentration_penalty * d @ d),
+            "drift": float(-self.pull @ d**2),
             "group_drift": float(-c.group_drift_penalty * group_drift @ group_drift),
-            "tail_risk": -c.tail_risk_penalty * self.tail_risk(weight),
+            "tail_risk": -c.tail_risk_penalty
+            * (self.tail_risk(weight) - float(self.tail_slope @ weight)),
+            "idle_cash": -self.drag * self.idle(cash),
             "cost": -cost,
             "tax": -tax,
             "turnover": -c.turnover_penalty * turnover,
         }
+        by_name["opinion"], by_name["tracking"] = by_name["expected_return"], by_name["risk"]
+        return {name: by_name[name] for name in self.term_names}
+
+    def idle(self, cash: float) -> float:
+        """Return the part of a weight of cash that is not wanted: (cash - cash_r)^+."""
+        return max(0.0, cash - self.cash_neutral)
 
     def tail_risk(self, weight: FloatArray) -> float:
         """Return CVaR95 of the 21-day loss, a fraction of V0; 0 when the term is off."""
         return float(cvar(-(self.scenarios @ weight)))
 
+    @cached_property
+    def tail_slope(self) -> FloatArray:
+        """The slope c of CVaR95 at the neutral portfolio; (n,), zeros when that is cash.
+
+        CVaR95 is convex, and proportional to the size of the portfolio. So CVaR95(w) >= c'w for
+        every w, with equality at r: the term is never positive, and 0 at r.
+        """
+        if self.targets is None or not len(self.scenarios):
+            return np.zeros(self.mu.size)
+        losses = -(self.scenarios @ self.neutral)
+        weights = tail_weights(losses.size)
+        # The mean loss per unit of weight in the windows that are worst for r.
+        worst = np.argsort(-losses, kind="stable")[: weights.size]
+        slope: FloatArray = -(weights @ self.scenarios[worst])
+        return slope
+
     def quadratic(self) -> FloatArray:
-        """Return M of the smooth part `g'd - d'Md`; (n, n), positive semi-definite."""
+        """Return M of the smooth part `b'w - w'Mw`; (n, n), positive semi-definite."""
         c = self.weights
-        n = self.mu.size
         # The second derivative of the smooth part is -2 M: a w'w term enters with its own factor.
         return (
-            c.risk_aversion / 2 * self.covariance
-            + c.concentration_penalty * np.eye(n)
-            + c.drift_penalty * np.diag(self.has_target.astype(np.float64))
+            self.aversion / 2 * self.covariance
+            + c.concentration_penalty * np.eye(self.mu.size)
+            + np.diag(self.pull)
             + c.group_drift_penalty * self.group_membership.T @ self.group_membership
         )
 
     def gradient(self, weight: FloatArray) -> FloatArray:
-        """Return the gradient of the smooth part (without CVaR and trading) at a weight; (n,)."""
-        c = self.weights
-        # -tau |w - w*|^2 = -tau w'w + 2 tau w*'w - tau w*'w*: targets are linear, w'w is in M.
-        pull = c.drift_penalty * np.where(self.has_target, self.target, 0.0)
-        group_pull = c.group_drift_penalty * self.group_membership.T @ self.group_target
-        # g = mu + 2 (tau w* + gamma C'w*_g) - 2 M w
-        return self.mu + 2 * (pull + group_pull) - 2 * self.quadratic() @ weight
+        """Return the gradient at a weight, without CVaR95, idle cash and trading; (n,)."""
+        # b - 2 M w with b = view + 2 M r + eta c
+        return (
+            self.view
+            - 2 * self.quadratic() @ (weight - self.neutral)
+            + self.weights.tail_risk_penalty * self.tail_slope
+        )
+
+    def tracking_variance(self, weight: FloatArray) -> float:
+        """Return d'Sd, the variance of the difference to the neutral portfolio, per year."""
+        d = weight - self.neutral
+        # Rounding can take that of nearly no difference below 0.
+        return max(0.0, float(d @ self.covariance @ d))
+
+    def drift_variance(self, unknown: float) -> FloatArray:
+        """Return r_i^2 Var(r_i - r'r): how fast each weight drifts by itself; (n,), per year.
+
+        `unknown` stands for the variance of a security without an estimate.
+        """
+        own = np.diag(self.covariance)
+        beside = self.covariance @ self.neutral
+        # Var(r_i - w*'r) = S_ii - 2 (S w*)_i + w*'S w*
+        variance = own - 2 * beside + float(self.neutral @ beside)
+        variance = np.where(own > 0, np.maximum(variance, 0.0), unknown)
+        drift: FloatArray = self.neutral**2 * variance
+        return drift
 
 
 def build_objective(
-    context: PlanningContext, market: MarketModel, weights: ObjectiveConfig
+    context: PlanningContext,
+    market: MarketModel,
+    weights: ObjectiveConfig,
+    targets: TargetPortfolio | None,
+    unit_value: FloatArray,
 ) -> Objective:
-    """Collect the coefficients from context, estimates and configuration."""
-    targets = np.array(
-        [np.nan if s.target is None else s.target for s in context.securities], dtype=np.float64
-    )
-    rules = [rule for rule in context.group_rules if rule.target is not None]
+    """Collect the coefficients from context, estimates and configuration in force.
+
+    `unit_value` (n,): base currency per unit, for opinions on prices.
+    """
+    n = context.n_securities
+    if targets is None:
+        return Objective(
+            weights=weights,
+            mu=market.mu,
+            covariance=market.covariance,
+            scenarios=market.scenarios,
+            neutral=np.zeros(n),
+            view=market.mu,
+            aversion=weights.risk_aversion,
+            pull=np.zeros(n),
+            group_membership=np.zeros((0, n)),
+        )
+    pull = weights.drift_penalty / np.maximum(targets.weight, TARGET_FLOOR)
     return Objective(
         weights=weights,
         mu=market.mu,
         covariance=market.covariance,
         scenarios=market.scenarios,
-        target=np.nan_to_num(targets),
-        has_target=~np.isnan(targets),
-        group_membership=group_membership(context, [(r.classification, r.group) for r in rules]),
-        group_target=np.array([rule.target for rule in rules], dtype=np.float64),
+        neutral=targets.weight,
+        view=_view(context, market, weights, targets, unit_value),
+        aversion=weights.tracking_aversion,
+        pull=np.where(targets.has_pull, pull, 0.0),
+        group_membership=targets.group_membership,
+        drag=max(0.0, weights.invested_return_assumed - cash_yield(context)),
+        targets=targets,
     )
 
 
-def portfolio_metrics(weight: FloatArray, objective: Objective) -> Mapping[str, float]:
+def _view(
+    context: PlanningContext,
+    market: MarketModel,
+    weights: ObjectiveConfig,
+    targets: TargetPortfolio,
+    unit_value: FloatArray,
+) -> FloatArray:
+    """Return the expected returns beyond those that the targets imply; (n,), zeros without any.
+
+    Past returns are compared with the implied ones, lambda S w*: the returns that make w* the best
+    mix. The other opinions rank securities, and a rank becomes a return by IC * volatility * score
+    (R. Grinold, R. Kahn, "Active Portfolio Management", 2nd ed. (2000), chapter 10).
+    """
+    if weights.opinion == 0:
+        return np.zeros(market.mu.size)
+    if weights.opinion_on == "past_returns":
+        difference = market.mu - weights.risk_aversion * market.covariance @ targets.weight
+        ranked = market.has_history
+    else:
+        figures = _figures(weights.opinion_on, context, market, unit_value)
+        ranked = market.has_history & ~np.isnan(figures)
+        volatility = np.sqrt(np.maximum(np.diag(market.covariance), 0.0))
+        difference = INFORMATION_COEFFICIENT * volatility * _scores(figures, ranked)
+    difference = np.where(ranked, difference, 0.0)
+    # Less the mean under w*: an opinion moves the mix, not the share that is invested.
+    weight = np.where(ranked, targets.weight, 0.0)
+    invested = float(weight.sum())
+    mean = float(weight @ difference) / invested if invested > 0 else 0.0
+    return weights.opinion * np.where(ranked, difference - mean, 0.0)
+
+
+def _figures(
+    opinion_on: str, context: PlanningContext, market: MarketModel, unit_value: FloatArray
+) -> FloatArray:
+    """Return the figure by which an opinion ranks securities, more is better; NaN: not known."""
+    if opinion_on == "momentum":
+        return market.momentum
+    if opinion_on == "reversal":
+        # How far below its high of the last year.
+        fallen: FloatArray = 1 - unit_value / market.high
+        return fallen
+    return np.array(
+        [np.nan if s.quality is None else s.quality for s in context.securities], dtype=np.float64
+    )
+
+
+def _scores(figures: FloatArray, ranked: BoolArray) -> FloatArray:
+    """Return (x - mean) / standard deviation of those ranked, within limits; 0 if all are alike."""
+    scores = np.zeros(figures.size)
+    values = figures[ranked]
+    if not values.size or values.std() == 0:
+        return scores
+    scores[ranked] = np.clip((values - values.mean()) / values.std(), -SCORE_MAX, SCORE_MAX)
+    return scores
+
+
+def portfolio_metrics(weight: FloatArray, cash: float, objective: Objective) -> Mapping[str, float]:
     """Return figures that are reported but not optimised; fractions, per year.
 
     `effective_n` is 1/HHI of the invested part; `diversification_ratio` the weighted mean of the
     volatilities over the portfolio's; `cvar95_21d` a 21-day loss. All are 0 with nothing invested.
+    With targets there are also `distance`, half the sum of |w - w*| over securities and cash, and
+    `tracking_error`, the volatility of the difference to the target portfolio.
     """
     invested = float(weight.sum())
     # w'Sw; rounding can take that of a nearly riskless portfolio below 0.
@@ -162,6 +344,12 @@ def portfolio_metrics(weight: FloatArray, objective: Objective) -> Mapping[str, 
     own = np.sqrt(np.maximum(np.diag(objective.covariance), 0.0))
     expected = float(objective.mu @ weight)
     squares = float(weight @ weight)
+    to_targets = {}
+    if objective.targets is not None:
+        to_targets = {
+            "distance": objective.targets.distance(weight, cash),
+            "tracking_error": float(np.sqrt(objective.tracking_variance(weight))),
+        }
     return {
         "invested": invested,
         # HHI of the invested part is sum (w / invested)^2.
@@ -172,4 +360,5 @@ def portfolio_metrics(weight: FloatArray, objective: Objective) -> Mapping[str, 
         "sharpe": expected / volatility if volatility > 0 else 0.0,
         "diversification_ratio": float(own @ weight) / volatility if volatility > 0 else 0.0,
         "cvar95_21d": objective.tail_risk(weight),
+        **to_targets,
     }

@@ -12,14 +12,16 @@ from functools import cached_property
 
 import numpy as np
 
-from planner_core.market.costs import CostModel, build_costs
-from planner_core.market.limits import Limits, build_limits
+from planner_core.market.charges import Charges, charge_once, charge_per_year
+from planner_core.market.costs import CostModel, build_costs, realised_gain
+from planner_core.market.limits import Limits, build_limits, withdrawals_due
 from planner_core.market.objective import Objective, build_objective
 from planner_core.market.prices import PriceHistory, build_history
 from planner_core.market.returns import MarketModel, estimate_market
+from planner_core.market.targets import build_target_portfolio, has_targets
 from planner_core.market.valuation import Portfolio, value_portfolio
 from planner_core.model.arrays import FloatArray
-from planner_core.model.config import PlannerConfig
+from planner_core.model.config import PlannerConfig, config_in_force
 from planner_core.model.context import PlanningContext
 from planner_core.model.records import LedgerStatus, Side
 
@@ -38,12 +40,18 @@ class PlanningState:
     portfolio: Portfolio
     limits: Limits
     costs: CostModel
+    charges: Charges
     objective: Objective
 
     @property
     def nav(self) -> float:
         """Net asset value before trading, base currency."""
         return self.portfolio.nav
+
+    @property
+    def follows_targets(self) -> bool:
+        """True if the targets alone decide: there are some, and history has no say."""
+        return self.objective.targets is not None and self.config.objective.opinion == 0
 
     @cached_property
     def targets(self) -> FloatArray:
@@ -69,8 +77,10 @@ class PlanningState:
 
     def is_toward_target(self, column: int, side: Side) -> bool:
         """Return whether a trade on this side brings a security closer to its target weight."""
-        gap = self.targets[column] - self.portfolio.weight[column]
-        # NaN without a target: neither side.
+        targets = self.objective.targets
+        if targets is None or not targets.has_pull[column]:
+            return False
+        gap = targets.weight[column] - self.portfolio.weight[column]
         return bool(gap > 0 if side is Side.BUY else gap < 0)
 
     def can_sell(self, column: int) -> bool:
@@ -80,6 +90,7 @@ class PlanningState:
 
 def value(context: PlanningContext, config: PlannerConfig) -> tuple[PriceHistory, Portfolio]:
     """Check the prices and value the holdings."""
+    config = config_in_force(config, with_targets=has_targets(context))
     history = build_history(context, config.constraints.price_move_sigmas)
     return history, value_portfolio(context, history, config.constraints)
 
@@ -133,20 +144,68 @@ def assess(
     portfolio: Portfolio,
 ) -> PlanningState:
     """Estimate the market, then build limits, costs and objective."""
+    config = config_in_force(config, with_targets=has_targets(context))
     market = estimate_market(context, history, config.estimation)
+    due = withdrawals_due(context, config.constraints)
+    withdrawn = -sum(flow.amount for flow in due) / portfolio.nav
+    targets = build_target_portfolio(context, portfolio.weight, withdrawn)
+    costs = build_costs(
+        context,
+        market.daily_volatility,
+        config.costs,
+        # With a cash row per currency, conversions are steps with costs of their own.
+        converts=not config.constraints.multi_currency,
+    )
+    objective = build_objective(context, market, config.objective, targets, portfolio.unit_value)
     return PlanningState(
         context=context,
         config=config,
         history=history,
         market=market,
         portfolio=portfolio,
-        limits=build_limits(context, history, portfolio, config.constraints, config.costs.tax_rate),
-        costs=build_costs(
-            context,
-            market.daily_volatility,
-            config.costs,
-            # With a cash row per currency, conversions are steps with costs of their own.
-            converts=not config.constraints.multi_currency,
-        ),
-        objective=build_objective(context, market, config.objective),
+        limits=build_limits(context, history, portfolio, config, costs, targets),
+        costs=costs,
+        charges=_charges(context, config, portfolio, costs, objective),
+        objective=objective,
     )
+
+
+def _charges(
+    context: PlanningContext,
+    config: PlannerConfig,
+    portfolio: Portfolio,
+    costs: CostModel,
+    objective: Objective,
+) -> Charges:
+    """Return what the score is charged for trades."""
+    targets = objective.targets
+    if targets is None:
+        return charge_once(costs, context.n_securities)
+    tax = [
+        _tax_of_surplus(portfolio, column, float(targets.weight[column]), config)
+        for column in range(context.n_securities)
+    ]
+    return charge_per_year(
+        objective,
+        costs,
+        np.array(tax, dtype=np.float64),
+        targets,
+        portfolio,
+        config,
+        context.deposits_per_year,
+    )
+
+
+def _tax_of_surplus(
+    portfolio: Portfolio, column: int, target: float, config: PlannerConfig
+) -> float:
+    """Return the tax per value sold of what a position holds above its target; 0 for a loss."""
+    surplus = float(portfolio.value[column]) - target * portfolio.nav
+    if surplus <= 0 or config.costs.tax_rate == 0 or portfolio.sellable[column] <= 0:
+        return 0.0
+    unit_value = float(portfolio.unit_value[column])
+    quantity = min(surplus / unit_value, float(portfolio.sellable[column]))
+    # Without accrued interest, as the costs of the lots are.
+    clean = float(portfolio.clean_unit_value[column])
+    gain = realised_gain(portfolio.sellable_lots[column], quantity, clean, config.costs.tax_lots)
+    return config.costs.tax_rate * max(0.0, gain) / (quantity * unit_value)

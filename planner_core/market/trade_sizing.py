@@ -6,8 +6,15 @@ allows, and rounded to lots: down, or up for a mandatory sell. A trade that then
 single trades is rejected with the reason. Limits on the plan as a whole are checked on sets, by the
 evaluator.
 
-Two kinds of trades are offered beside those of opportunities:
+With targets and no opinion, a trade must lead toward them. A buy begins below its target and ends
+at the lot nearest to it, or is the smallest legal trade. A sell begins above its target and does
+not cross it. Repairs of limits are excepted, as far as the repair needs. Otherwise the covariance
+term would buy one security as a stand-in for another.
 
+Three kinds of trades are offered beside those of opportunities:
+
+* Steps toward the targets: the gap to the target, half of it, the smallest legal trade, and for
+  buys all idle cash. So a deposit of any size can be spent on what is furthest below its target.
 * The rest of the accepted plan. Carrying out the first step of a plan accepts it. Until the plan
   expires, its remaining steps compete with every other set, and the minimum gain applies only to a
   change of plan. Otherwise a last small buy, below that gain by itself, would never be advised.
@@ -34,12 +41,20 @@ from planner_core.model.records import Incumbent, Security, Side
 
 FRACTION_STEP = 1e-6
 """The lot of a fractional security, in units."""
+MONTH_YEARS = 31 / 365
+"""How long a sale stays off target whose loss may not be bought back sooner."""
 LOT_TOLERANCE = 1e-9
 """Rounding error forgiven in a number of lots."""
+TARGET = "plan.target"
+"""Source of the steps toward the targets."""
 INCUMBENT = "plan.incumbent"
 """Source of the trades that are left of the accepted plan."""
 CONVERSION = "cash.conversion"
 """Source of the conversions between cash rows."""
+SMALLEST_TRADE_ROUNDS = 20
+"""Fixed-point rounds for the smallest trade worth its costs; two suffice without impact."""
+FUNDED_BUYS_MAX = 16
+"""Sizes of buys for which every sell is offered in the size that pays for it."""
 AMOUNTS_MAX = 24
 """Sizes offered per direction, the largest first."""
 SMALLEST_OF_MIN_TRADE = 0.1
@@ -98,16 +113,16 @@ def size(opportunity: Opportunity, key: str, state: PlanningState) -> Action | R
     blocks = state.limits.buy_block if opportunity.side is Side.BUY else state.limits.sell_block
     if column in blocks:
         return _reject(opportunity, key, state, blocks[column])
-    if _needs_estimate(opportunity, state):
+    if _needs_estimate(opportunity, state) and not state.follows_targets:
         if not state.is_toward_target(column, opportunity.side):
             return _reject(opportunity, key, state, "its price history is too short to judge it")
         # Not beyond the target either: only an estimate could justify that.
-        gap = abs(state.targets[column] - state.portfolio.weight[column]) * state.nav
-        opportunity = replace(opportunity, notional=min(opportunity.notional, gap))
+        gap = abs(state.objective.neutral[column] - state.portfolio.weight[column]) * state.nav
+        opportunity = replace(opportunity, notional=min(opportunity.notional, float(gap)))
     quantity = _quantity(opportunity, state)
     if quantity <= 0:
         return _reject(opportunity, key, state, _reason_for_no_lot(opportunity, state))
-    action = price_trade(state, column, opportunity.side, quantity)
+    action = price_trade(state, column, opportunity.side, quantity, temporary=opportunity.temporary)
     complaint = single_trade_complaint(action, state)
     if complaint:
         return _reject(opportunity, key, state, complaint)
@@ -123,14 +138,19 @@ def _needs_estimate(opportunity: Opportunity, state: PlanningState) -> bool:
     return not opportunity.mandatory and not suffices[opportunity.security]
 
 
-def price_trade(state: PlanningState, column: int, side: Side, quantity: float) -> Action:
-    """Price a trade of `quantity` units (positive): value, cost, tax and its effect on cash."""
-    portfolio = state.portfolio
+def price_trade(
+    state: PlanningState, column: int, side: Side, quantity: float, *, temporary: bool = False
+) -> Action:
+    """Price a trade of `quantity` units (positive): value, cost, tax and its effect on cash.
+
+    `temporary`: it is undone after MONTH_YEARS, and scored for that time.
+    """
+    portfolio, charges = state.portfolio, state.charges
     unit_value = float(portfolio.unit_value[column])
     gross = quantity * unit_value
     cost = state.costs.cost(column, gross)
     rules = state.config.costs
-    tax = relief = 0.0
+    tax = tax_scored = 0.0
     if side is Side.SELL:
         # Interest is taxed when it is paid; a sale realises what the quote gained.
         clean = float(portfolio.clean_unit_value[column])
@@ -139,6 +159,7 @@ def price_trade(state: PlanningState, column: int, side: Side, quantity: float) 
         # it comes with a tax return, not with the trade.
         tax = rules.tax_rate * max(0.0, gain)
         relief = rules.tax_rate * max(0.0, -gain) if rules.loss_offset else 0.0
+        tax_scored = float(charges.tax_factor[column]) * (tax - relief)
     sign = 1.0 if side is Side.BUY else -1.0
     return Action(
         security=column,
@@ -152,10 +173,32 @@ def price_trade(state: PlanningState, column: int, side: Side, quantity: float) 
         tax=tax,
         # A buy takes value + cost; a sell brings value - cost - tax.
         cash_delta=-sign * gross - cost - tax,
-        tax_relief=relief,
+        cost_scored=charges.per_cost(column, side) * (cost - state.costs.fixed)
+        + charges.fee(column, side)
+        - (_credit_of_return(state, column, gross) if temporary else 0.0),
+        tax_scored=tax_scored,
+        temporary=temporary,
         sources=(),
         reason="",
     )
+
+
+def _credit_of_return(state: PlanningState, column: int, sold: float) -> float:
+    """Return what the score owes a sale that is bought back after a month, base currency.
+
+    The score charges a year off target, and a year of idle cash: all but the month comes back, less
+    what the second trade is charged. Beside other trades the charge of a year stays.
+    """
+    objective, charges = state.objective, state.charges
+    if objective.targets is None:
+        return 0.0
+    change = -sold / state.nav
+    slope = float(objective.gradient(state.portfolio.weight)[column])
+    # -(g d - M_ii d^2): what the objective loses by this trade alone.
+    loss = float(objective.quadratic()[column, column]) * change**2 - slope * change
+    year = max(0.0, loss) * state.nav + objective.drag * sold
+    second = charges.per_cost_buy[column] * state.costs.rate[column] * sold
+    return (1 - MONTH_YEARS) * year - float(second + charges.fee_buy[column])
 
 
 def lot_step(security: Security) -> float:
@@ -163,19 +206,157 @@ def lot_step(security: Security) -> float:
     return FRACTION_STEP if security.fractional else security.lot_size
 
 
-def largest_quantity(state: PlanningState, column: int, side: Side) -> float:
-    """Return the largest quantity of whole lots that the position cap or the holdings allow.
+def largest_quantity(
+    state: PlanningState,
+    column: int,
+    side: Side,
+    *,
+    mandatory: bool = False,
+    temporary: bool = False,
+) -> float:
+    """Return the largest quantity of whole lots that cap, holdings and targets allow.
 
     A trade that passes its cool-down only as the rest of an accepted step is no larger than that.
+    With `mandatory`, a sell may cross its target as far as repairing the limits takes; with
+    `temporary`, as far as it likes.
     """
     portfolio = state.portfolio
+    step = lot_step(state.context.securities[column])
+    unit_value = float(portfolio.unit_value[column])
     units = float(portfolio.sellable[column])
     if side is Side.BUY:
         # (cap * V0 - value) / unit value
         headroom = state.limits.position_cap[column] * state.nav - portfolio.value[column]
-        units = float(headroom / portfolio.unit_value[column])
+        units = float(headroom) / unit_value
     units = min(units, state.limits.continuation_units.get((column, side), math.inf))
-    return max(0.0, round_down(units, lot_step(state.context.securities[column])))
+    if state.follows_targets and not temporary:
+        allowed = quantity_to_target(state, column, side)
+        if mandatory:
+            # The credit is what a repair can take at most, costs, tax and a last lot included.
+            repair = round_up(state.limits.repair_credit * state.nav / unit_value, step)
+            allowed = max(allowed, repair, smallest_quantity(state, column))
+        units = min(units, allowed)
+    return max(0.0, round_down(units, step))
+
+
+def quantity_to_target(state: PlanningState, column: int, side: Side) -> float:
+    """Return the largest quantity that leads toward the target, in whole lots; 0 for none."""
+    step = lot_step(state.context.securities[column])
+    unit_value = float(state.portfolio.unit_value[column])
+    # (w* - w) V0: positive where a buy is due.
+    gap = float(state.objective.neutral[column] - state.portfolio.weight[column]) * state.nav
+    lots = gap / unit_value / step
+    if side is Side.SELL:
+        return max(0.0, round_down(-lots * step, step))
+    if lots <= LOT_TOLERANCE:
+        return 0.0
+    # To the nearest lot; what a deposit leaves over may pass the target by a smallest trade.
+    nearest = math.floor(lots + 0.5) * step
+    return max(nearest, smallest_quantity(state, column))
+
+
+def smallest_quantity(state: PlanningState, column: int) -> float:
+    """Return the smallest legal quantity of a trade, in whole lots."""
+    step = lot_step(state.context.securities[column])
+    unit_value = float(state.portfolio.unit_value[column])
+    return max(step, round_up(smallest_trade(state, column) / unit_value, step))
+
+
+def smallest_trade(state: PlanningState, column: int) -> float:
+    """Return the smallest value above the minimum trade whose costs are within the cost ratio.
+
+    It solves `cost(v) = ratio * v`. With cost(v) = fixed + variable(v), the fixed point of
+    `v = fixed / (ratio - variable(v) / v)`; one step is exact without market impact.
+    """
+    costs = state.costs
+    value = max(
+        state.limits.min_trade_value, state.context.securities[column].min_trade_value, 1e-9
+    )
+    for _ in range(SMALLEST_TRADE_ROUNDS):
+        # margin = ratio - cost(v) / v: at 0 or above, v is worth its costs.
+        margin = state.config.constraints.cost_ratio_max - costs.cost(column, value) / value
+        if margin >= 0:
+            break
+        # ratio - variable(v) / v: the part of the value that can carry the fixed cost.
+        fixed_ratio = margin + costs.fixed / value
+        if fixed_ratio <= 0:
+            # The proportional costs alone exceed the ratio: no value is large enough.
+            break
+        # A hair more, so that rounding does not leave the ratio exceeded.
+        value = costs.fixed / fixed_ratio * (1 + 1e-12)
+    return value
+
+
+def target_steps(state: PlanningState) -> list[Action]:
+    """Return steps toward the targets in several sizes; none without targets.
+
+    For each security off its target: the whole gap, half of it, and the smallest legal trade; for
+    buys also all idle cash, as far as it leads toward the target.
+    """
+    targets = state.objective.targets
+    if targets is None:
+        return []
+    actions = []
+    priced = ~np.isnan(state.portfolio.unit_value)
+    for column in map(int, np.flatnonzero(targets.has_pull & priced)):
+        gap = float(targets.weight[column] - state.portfolio.weight[column]) * state.nav
+        side = Side.BUY if gap > 0 else Side.SELL
+        if gap == 0 or (side is Side.SELL and state.portfolio.quantity[column] <= 0):
+            continue
+        for notional in _step_values(state, column, side, abs(gap)):
+            opportunity = Opportunity(column, side, notional, target_reason(state, column))
+            action = size(opportunity, TARGET, state)
+            if isinstance(action, Action):
+                actions.append(action)
+    return actions
+
+
+def funding_sells(actions: list[Action], state: PlanningState) -> list[Action]:
+    """Return sells in the sizes that each buy needs; none unless an opinion may leave the targets.
+
+    An opinion may not add to idle cash, so a sell is only legal beside a buy of its size.
+    """
+    if state.limits.idle_max == np.inf:
+        return []
+    needs = sorted({-a.cash_delta for a in actions if a.side is Side.BUY}, reverse=True)
+    one_per_security = {a.security: a for a in actions if a.side is Side.SELL}
+    offered = []
+    for sell in one_per_security.values():
+        step = lot_step(state.context.securities[sell.security])
+        # What a unit leaves after costs and tax, at the size of the sell that was proposed.
+        net = sell.cash_delta / abs(sell.quantity)
+        largest = largest_quantity(state, sell.security, Side.SELL)
+        for need in needs[:FUNDED_BUYS_MAX]:
+            quantity = min(round_up(need / net, step), largest)
+            if quantity <= 0:
+                continue
+            action = price_trade(state, sell.security, Side.SELL, quantity)
+            if single_trade_complaint(action, state) is None:
+                offered.append(replace(action, sources=sell.sources, reason=sell.reason))
+    return offered
+
+
+def _step_values(state: PlanningState, column: int, side: Side, gap: float) -> set[float]:
+    """Return the values of the steps of one security toward its target, base currency."""
+    unit_value = float(state.portfolio.unit_value[column])
+    smallest = smallest_quantity(state, column) * unit_value
+    # Half a lot more than the gap rounds a buy to the nearest lot; sells never cross.
+    half_lot = lot_step(state.context.securities[column]) * unit_value / 2
+    whole = gap + half_lot if side is Side.BUY else gap
+    values = {whole, whole / 2, smallest}
+    idle = (state.limits.idle_before - state.limits.idle_min) * state.nav
+    if side is Side.BUY and 0 < idle < whole:
+        # value + cost(value) = idle cash
+        rate = float(state.costs.rate[column])
+        values.add(max(smallest, (idle - state.costs.fixed) / (1 + rate)))
+    return values
+
+
+def target_reason(state: PlanningState, column: int) -> str:
+    """Return where a security stands and where its target is, in words."""
+    security = state.context.securities[column]
+    weight, target = state.portfolio.weight[column], state.objective.neutral[column]
+    return f"{security.id} is {weight:.1%} of the portfolio, its target is {target:.1%}"
 
 
 def round_down(quantity: float, step: float) -> float:
@@ -197,7 +378,14 @@ def _quantity(opportunity: Opportunity, state: PlanningState) -> float:
     units = min(opportunity.notional, turnover_max(opportunity, state)) / unit_value
     # A repair that falls short by a lot leaves the limit violated: round it up.
     rounded = round_up(units, step) if opportunity.mandatory else round_down(units, step)
-    return min(rounded, largest_quantity(state, column, opportunity.side))
+    largest = largest_quantity(
+        state,
+        column,
+        opportunity.side,
+        mandatory=opportunity.mandatory,
+        temporary=opportunity.temporary,
+    )
+    return min(rounded, largest)
 
 
 def turnover_max(opportunity: Opportunity, state: PlanningState) -> float:
@@ -226,6 +414,11 @@ def _reason_for_no_lot(opportunity: Opportunity, state: PlanningState) -> str:
         portfolio.weight[column] >= state.limits.position_cap[column]
     ):
         return f"it is at its cap of {state.limits.position_cap[column]:.0%}"
+    if state.follows_targets and not (opportunity.mandatory or opportunity.temporary):
+        weight, target = state.portfolio.weight[column], state.objective.neutral[column]
+        beyond = weight >= target if opportunity.side is Side.BUY else weight <= target
+        if beyond:
+            return f"it leads away from its target: it is {weight:.1%}, the target is {target:.1%}"
     if turnover_max(opportunity, state) < opportunity.notional:
         return "the turnover of this window is used up"
     return "it is less than one lot"
@@ -397,4 +590,5 @@ def _conversion(
         reason=f"the next steps need {target}: convert {amount:,.0f} {source}",
         mandatory=mandatory,
         convert_to=target,
+        cost_scored=cost,
     )

@@ -26,8 +26,8 @@ class Candidates:
     value : ndarray of shape (K,)
         Signed.
     cost, tax, cash_delta : ndarray of shape (K,)
-    tax_scored : ndarray of shape (K,)
-        Tax less the relief of realised losses, if `loss_offset` counts it.
+    cost_scored, tax_scored : ndarray of shape (K,)
+        What the score is charged, per year.
     gain : ndarray of shape (K,)
         Score of each action alone, less that of doing nothing.
     conflicts : ndarray of shape (K, K), bool
@@ -42,6 +42,7 @@ class Candidates:
     value: FloatArray
     cost: FloatArray
     tax: FloatArray
+    cost_scored: FloatArray
     tax_scored: FloatArray
     cash_delta: FloatArray
     gain: FloatArray
@@ -105,6 +106,7 @@ def build_candidates(
         value=column("value"),
         cost=column("cost"),
         tax=column("tax"),
+        cost_scored=column("cost_scored"),
         tax_scored=column("tax_scored"),
         cash_delta=column("cash_delta"),
         gain=gain,

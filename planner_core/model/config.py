@@ -25,25 +25,75 @@ class ConfigSection(BaseModel):
 
 
 class ObjectiveConfig(ConfigSection):
-    """Weights of the objective, a one-year certainty equivalent."""
+    """Weights of the objective, per year: what makes a good portfolio."""
 
-    risk_aversion: float = parameter(
-        4.0, unit="1", ge=0, le=50, description="lambda: penalty on half the annual variance"
+    opinion: float = parameter(
+        0.0,
+        unit="fraction",
+        ge=0,
+        le=1,
+        description="how far an opinion may tilt the targets; 0: not at all",
     )
-    concentration_penalty: float = parameter(
-        0.15, unit="1", ge=0, le=10, description="kappa: penalty on the sum of squared weights"
+    opinion_on: Literal["past_returns", "momentum", "reversal", "quality"] = parameter(
+        "past_returns",
+        unit="method",
+        description="the bet: past returns go on, rises go on, falls recover, or quality pays",
+    )
+    tracking_aversion: float = parameter(
+        80.0,
+        unit="1",
+        ge=0,
+        le=10_000,
+        description="A: penalty on half the variance of the difference to the targets",
     )
     drift_penalty: float = parameter(
-        0.3, unit="1", ge=0, le=10, description="tau: penalty on squared distance to the targets"
+        0.002,
+        unit="1",
+        ge=0,
+        le=10,
+        description="tau: penalty on squared distance to each target, relative to the target",
     )
     group_drift_penalty: float = parameter(
-        0.3, unit="1", ge=0, le=10, description="gamma: the same for group targets"
+        0.3,
+        unit="1",
+        ge=0,
+        le=10,
+        description="gamma: penalty on squared distance to group targets",
+    )
+    invested_return_assumed: float = parameter(
+        0.04,
+        unit="per year",
+        ge=0,
+        le=0.5,
+        description="return that idle cash misses; with targets only, never shown as a gain",
+    )
+    risk_aversion: float = parameter(
+        4.0,
+        unit="1",
+        ge=0,
+        le=50,
+        description="lambda: penalty on half the annual variance, without targets or by opinion",
+    )
+    concentration_penalty: float = parameter(
+        0.15,
+        unit="1",
+        ge=0,
+        le=10,
+        description="kappa: penalty on the sum of squared weights; default 0 with targets",
     )
     tail_risk_penalty: float = parameter(
-        0.25, unit="1", ge=0, le=10, description="eta: penalty on CVaR95 of the 21-day loss"
+        0.25,
+        unit="1",
+        ge=0,
+        le=10,
+        description="eta: penalty on CVaR95 of the 21-day loss; default 0 with targets",
     )
     turnover_penalty: float = parameter(
-        0.001, unit="1", ge=0, le=1, description="rho: penalty on the traded fraction of NAV"
+        0.001,
+        unit="1",
+        ge=0,
+        le=1,
+        description="rho: penalty on the traded fraction of NAV; default 0 with targets",
     )
 
 
@@ -118,6 +168,13 @@ class CostsConfig(ConfigSection):
     )
     tax_rate: float = parameter(
         0.0, unit="fraction of gain", ge=0, le=0.9, description="tax on a realised gain, per action"
+    )
+    tax_deferral_years: float = parameter(
+        10.0,
+        unit="years",
+        ge=0,
+        le=1000,
+        description="a gain not taxed now would be taxed this much later; 1000: never",
     )
     loss_offset: bool = parameter(
         False,
@@ -224,6 +281,32 @@ class SearchConfig(ConfigSection):
     )
 
 
+FOLLOWS_TARGETS = {
+    "objective": {
+        "concentration_penalty": 0.0,
+        "tail_risk_penalty": 0.0,
+        "turnover_penalty": 0.0,
+    },
+    "constraints": {"min_gain_bps": 1.0},
+}
+"""Defaults of a bucket with targets, where they differ.
+
+Concentration repeats the pull to the targets, and turnover is charged with the costs.
+"""
+WITHOUT_OPINION = {
+    "constraints": {
+        "buy_cooldown_days": 0,
+        "sell_cooldown_days": 0,
+        "lot_age_min": 0,
+        "turnover_max": 1.0,
+    },
+}
+"""Further defaults with targets and without an opinion.
+
+These limits guard against trades on opinions that change; targets do not change by themselves.
+"""
+
+
 class PlannerConfig(ConfigSection):
     """A bucket's whole configuration, as `load_config` returns it.
 
@@ -252,3 +335,33 @@ class PlannerConfig(ConfigSection):
         """Return the names of the modules of a kind that are switched off."""
         section: dict[str, ModuleParameters | None] = getattr(self, kind.value)
         return tuple(name for name, parameters in section.items() if parameters is None)
+
+
+def config_in_force(config: PlannerConfig, *, with_targets: bool) -> PlannerConfig:
+    """Return the configuration with the defaults of a bucket with targets.
+
+    No value that is written changes.
+
+    Parameters
+    ----------
+    config : PlannerConfig
+    with_targets : bool
+        A security or a group of the bucket has a target.
+    """
+    if not with_targets:
+        return config
+    updated = _with_defaults(config, FOLLOWS_TARGETS)
+    return updated if config.objective.opinion > 0 else _with_defaults(updated, WITHOUT_OPINION)
+
+
+def _with_defaults(
+    config: PlannerConfig, defaults: Mapping[str, Mapping[str, float]]
+) -> PlannerConfig:
+    """Return the configuration with other defaults for the keys that nobody wrote."""
+    sections = {}
+    for name, values in defaults.items():
+        section: ConfigSection = getattr(config, name)
+        unwritten = {k: v for k, v in values.items() if k not in section.model_fields_set}
+        # `model_copy` marks what it updates as written: applied twice, nothing changes.
+        sections[name] = section.model_copy(update=unwritten)
+    return config.model_copy(update=sections)

@@ -67,6 +67,12 @@ class PlanningContext:
         Contradiction on which nothing can be planned; empty: none.
     findings : tuple of Finding
         Findings of the files' readers, for the plan.
+    invest : float, base currency
+        New money, part of `cash` already, that the owner wants to be spent now; 0 for none.
+    buy_only : bool
+        Nothing is sold, whatever it would gain; limits are not repaired by sells either.
+    deposits_per_year : float, base currency
+        Deposits less withdrawals that the owner expects in a year; 0 where none are written down.
 
     Raises
     ------
@@ -95,6 +101,9 @@ class PlanningContext:
     held_back: Mapping[str, str] = field(default_factory=dict)
     hold_reason: str = ""
     findings: tuple[Finding, ...] = ()
+    invest: float = 0.0
+    buy_only: bool = False
+    deposits_per_year: float = 0.0
 
     def __post_init__(self) -> None:
         check_context(self)
@@ -269,6 +278,10 @@ def _check_money(context: PlanningContext) -> None:
         _refuse_unless(
             -1 < balance.annual_yield < 1,
             f"cash: the yield of {balance.currency} must lie between -1 and 1, per year",
+        )
+    for amount in (context.invest, context.deposits_per_year):
+        _refuse_unless(
+            np.isfinite(amount) and amount >= 0, f"new money: {amount} must not be negative"
         )
     for flow in context.cash_flows:
         _refuse_unless(

@@ -51,6 +51,9 @@ class Opportunity:
     mandatory : bool
         Repairs a violated limit (cash, withdrawal, cap). No filter drops it, and the turnover cap
         does not count the part that the repair needs. Every other limit holds for it too.
+    temporary : bool
+        Leads away from a target for a month, as a harvest of a loss does: it may cross the target,
+        and is scored for that month.
     """
 
     security: int
@@ -58,6 +61,7 @@ class Opportunity:
     notional: float
     reason: str
     mandatory: bool = False
+    temporary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +85,9 @@ class Action:
     `value` (signed), `cost`, `tax` and `cash_delta` are in base currency.
     `value = quantity * (price + accrued) * fx_rate`, `value + cash_delta = -(cost + tax)`.
 
-    `tax_relief` is tax that a realised loss may save elsewhere, with `loss_offset`. It counts in
-    the score, never in cash.
+    `cost_scored` and `tax_scored` are what the score is charged, per year (`market/charges.py`).
+    With `loss_offset`, `tax_scored` counts the tax that a realised loss may save elsewhere; cash
+    never does.
 
     A conversion has `convert_to`: `quantity` units of `currency` leave, and their value less the
     cost arrives. It trades no security (`security` is NO_SECURITY) and its `value` is 0.
@@ -101,9 +106,11 @@ class Action:
     reason: str
     mandatory: bool = False
     convert_to: str = ""
-    tax_relief: float = 0.0
     accrued: float = 0.0
     """Interest that a bond's buyer pays beside the price."""
+    cost_scored: float = 0.0
+    tax_scored: float = 0.0
+    temporary: bool = False
 
     @property
     def side(self) -> Side:
@@ -111,11 +118,6 @@ class Action:
         if self.convert_to:
             return Side.CONVERT
         return Side.BUY if self.quantity > 0 else Side.SELL
-
-    @property
-    def tax_scored(self) -> float:
-        """Tax as the score counts it: less the tax that a realised loss may save elsewhere."""
-        return self.tax - self.tax_relief
 
     def name(self, securities: Sequence[Security]) -> str:
         """Return the name of the traded thing: a security's id, or currencies such as `EUR>USD`."""

@@ -17,9 +17,11 @@ from planner_core.events import CandidatesPrepared
 from planner_core.market.state import PlanningState
 from planner_core.market.trade_sizing import (
     conversions,
+    funding_sells,
     incumbent_actions,
     merged,
     size_opportunities,
+    target_steps,
 )
 from planner_core.model.arrays import FloatArray
 from planner_core.model.candidates import Candidates, build_candidates, same_security_conflicts
@@ -52,7 +54,8 @@ def prepare_candidates(
         Opportunities without a legal trade, and actions that a filter or the bound K dropped.
     """
     actions, unsized = size_opportunities(opportunities, state)
-    actions = merged([*actions, *incumbent_actions(state)])
+    actions = merged([*actions, *target_steps(state), *incumbent_actions(state)])
+    actions = merged([*actions, *funding_sells(actions, state)])
     actions += conversions(actions, state)
     candidates, dropped = narrow(actions, state, runner)
     rejections = [*unsized, *dropped]

@@ -13,7 +13,7 @@ from datetime import date
 import numpy as np
 
 from planner_core.market.limits import VIOLATION_TOLERANCE
-from planner_core.market.objective import TERMS, portfolio_metrics
+from planner_core.market.objective import portfolio_metrics
 from planner_core.market.state import PlanningState
 from planner_core.market.valuation import Portfolio
 from planner_core.model.arrays import FloatArray
@@ -112,6 +112,7 @@ def report_plan(
     steps = build_steps(sequence, state)
     weight_after = result.evaluator.weights_after(chosen.ids)
     spent = sum(action.cost + action.tax for action in sequence)
+    cash, raised = state.limits.cash_free, sum(action.cash_delta for action in sequence)
     outcome, reason = _outcome(state, chosen)
     portfolio = state.portfolio
     return Plan(
@@ -129,8 +130,10 @@ def report_plan(
         violation_before=nothing.violation,
         violation_after=chosen.violation,
         steps=steps,
-        metrics_before=portfolio_metrics(portfolio.weight, state.objective),
-        metrics_after=portfolio_metrics(weight_after, state.objective),
+        metrics_before=portfolio_metrics(portfolio.weight, cash / portfolio.nav, state.objective),
+        metrics_after=portfolio_metrics(
+            weight_after, (cash + raised) / portfolio.nav, state.objective
+        ),
         modules=runner.attempts,
         rejected=(*rejections, *_skip_rejections(skips, state)),
         alternatives=tuple(
@@ -263,17 +266,19 @@ def _score(
 ) -> Score:
     nav = state.nav
     # Costs, tax and turnover are fractions of V0, the NAV before trading, like the weights.
-    before = state.objective.terms(state.portfolio.weight)
+    cash = state.limits.cash_free / nav
+    before = state.objective.terms(state.portfolio.weight, cash)
     after = state.objective.terms(
         weight_after,
-        cost=sum(action.cost for action in sequence) / nav,
+        cash + sum(action.cash_delta for action in sequence) / nav,
+        cost=sum(action.cost_scored for action in sequence) / nav,
         tax=sum(action.tax_scored for action in sequence) / nav,
         turnover=sum(abs(action.value) for action in sequence) / nav,
     )
     score = Score(
         before=sum(before.values()),
         after=sum(after.values()),
-        terms={name: TermChange(before[name], after[name]) for name in TERMS},
+        terms={name: TermChange(before[name], after[name]) for name in after},
     )
     assert abs(score.after - chosen.score) <= SCORE_AGREEMENT * max(1.0, abs(score.after)), (
         f"evaluator {chosen.score!r} and formula {score.after!r} disagree"
@@ -300,6 +305,7 @@ def data_findings(state: PlanningState) -> list[Finding]:
         *state.context.findings,
         *state.history.findings,
         *state.market.findings,
+        *_target_findings(state),
         *_stale_findings(state),
         *_unknown_lot_findings(state),
     ]
@@ -317,6 +323,21 @@ def _findings(state: PlanningState, chosen: RankedSet) -> tuple[Finding, ...]:
             )
         )
     return tuple(findings)
+
+
+def _target_findings(state: PlanningState) -> tuple[Finding, ...]:
+    """Return the findings about the targets, or that there are none."""
+    if state.objective.targets is not None:
+        return state.objective.targets.findings
+    return (
+        Finding(
+            "no_targets",
+            Severity.INFO,
+            "nothing has a target: the plan follows returns and risk of the past",
+            f"give securities a target in portfolios/{state.context.bucket_id}.toml,"
+            " and the plan follows those",
+        ),
+    )
 
 
 def _stale_findings(state: PlanningState) -> list[Finding]:

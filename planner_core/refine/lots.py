@@ -10,8 +10,9 @@ On the pair tables the gain of changing trades 1 and 2 from options a, b to p, q
 
     one[p] + one[q] + pair[p, q] - pair[p, b] - pair[a, q] + pair[a, b]
 
-where one[p] is the gain of changing trade 1 alone. CVaR95 enters by its subgradient at the current
-set, which bounds the gain from above; the best bounds are then scored exactly.
+where one[p] is the gain of changing trade 1 alone. CVaR95 and idle cash enter by their
+subgradients at the current set, which bound the gain from above; the best bounds are then scored
+exactly.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ def _climb_from(
 def resized(action: Action, quantity: float, state: PlanningState) -> Action:
     """Return an action with another quantity (positive), its reason and sources kept."""
     # Priced afresh: impact and tax are not proportional to the quantity.
-    priced = price_trade(state, action.security, action.side, quantity)
+    priced = price_trade(state, action.security, action.side, quantity, temporary=action.temporary)
     return replace(priced, sources=action.sources, reason=action.reason, mandatory=action.mandatory)
 
 
@@ -118,7 +119,7 @@ def _sizes(action: Action, state: PlanningState) -> Iterator[tuple[int, Action]]
     unit_value = float(state.portfolio.unit_value[action.security])
     # A fractional lot of 1e-6 units moves nothing: distances are counted in steps that matter.
     grain = step * max(1, math.ceil(GRAIN * state.nav / (step * unit_value)))
-    largest = largest_quantity(state, action.security, action.side)
+    largest = largest_quantity(state, action.security, action.side, mandatory=action.mandatory)
     # Down, because a buy rounded up may be beyond the cash or the cap.
     centre = min(round_down(abs(action.quantity), step), largest)
     quantities: set[float] = set()
@@ -248,8 +249,8 @@ class _Menu:
         One of the two may be the current option: then a single trade changes.
         """
         k, tables = len(self.actions), self.evaluator.tables
-        # CVaR95 by its subgradient at the current set, where the bound is exact.
-        _, per_candidate = self.evaluator.tail_tangent([int(i) for i in current])
+        # CVaR95 and idle cash by their lines at the current set, where the bound is exact.
+        _, per_candidate = self.evaluator.tangent([int(i) for i in current])
         lin, pair = (tables.lin + per_candidate)[:k], tables.pair[:k, :k]
         # The current option of each option's own trade: a and b of the formula at the top.
         old = current[self.trade]

@@ -4,12 +4,13 @@ The search decides among candidates of a few sizes each. A leg, a security and a
 trade with any size between the smallest allowed and the largest possible. A support is a set of
 legs. For sizes x >= 0 (weights, the side is in the sign of a leg)
 
-    gain(x)   = g'x - c'x^1.5 - x'Mx - fixed * |support| - eta * (CVaR95(after) - CVaR95(before))
+    gain(x)   = g'x - c'x^1.5 - x'Mx - fixed'[x > 0] - eta * (CVaR95(after) - CVaR95(before))
+                - drag * (idle(after) - idle(before))
     limits    : A x + entry[support] <= b
 
-M, eta and CVaR95 are the objective's, g has its gradient less proportional costs, and c is the
-square-root law of market impact. Two things are only approximate here: lots do not exist, and tax
-is one rate for the whole position. `lots.py` returns to whole lots and exact figures.
+M, eta, drag and CVaR95 are the objective's, g has its gradient less proportional costs, and c is
+the square-root law of market impact. Two things are only approximate here: lots do not exist, and
+tax is one rate for the whole position. `lots.py` returns to whole lots and exact figures.
 
 Over a support's sizes the gain is concave, so its best sizes follow from a small program,
 
@@ -81,8 +82,14 @@ class Legs:
         g: the part of the gain that is proportional to the size, without CVaR95.
     impact : ndarray of shape (L,)
         c: cost per `size**1.5`.
-    fixed : float
-        Cost of a trade of any size.
+    fixed : ndarray of shape (L,)
+        Charge of a trade of any size.
+    cash : ndarray of shape (L,)
+        What a unit of size adds to cash, costs and tax included.
+    fee : float
+        Cash that a trade of any size takes.
+    idle_before, drag : float
+        Cash beyond its neutral share, and the charge on a unit of it.
     quadratic : ndarray of shape (L, L)
         M of the objective, signed by the sides.
     loss_of_leg : ndarray of shape (n_windows, L)
@@ -106,7 +113,11 @@ class Legs:
     high: FloatArray
     slope: FloatArray
     impact: FloatArray
-    fixed: float
+    fixed: FloatArray
+    cash: FloatArray
+    fee: float
+    idle_before: float
+    drag: float
     quadratic: FloatArray
     loss_of_leg: FloatArray
     loss_before: FloatArray
@@ -133,15 +144,26 @@ class Legs:
             window_weight = np.zeros_like(losses)
             np.put_along_axis(window_weight, worst, weights[None, :], axis=1)
             slope = slope - self.tail_penalty * (window_weight @ self.loss_of_leg)
+        if self.drag:
+            # Idle cash has a slope only where there is some.
+            slope = slope - self.drag * (self.idle(size) > 0)[:, None] * self.cash
         return slope
+
+    def idle(self, size: FloatArray) -> FloatArray:
+        """Return cash beyond its neutral share after trading sizes (B, L); (B,), below 0 too."""
+        idle: FloatArray = self.idle_before + size @ self.cash - self.fee * (size > 0).sum(axis=1)
+        return idle
 
     def gain(self, size: FloatArray) -> FloatArray:
         """Return what trading legs at these sizes (B, L) adds to the score; (B,)."""
-        # g'x - c'x^1.5 - x'Mx - fixed * |support|
+        # g'x - c'x^1.5 - x'Mx - fixed'[x > 0]
         gain: FloatArray = size @ self.slope - size**1.5 @ self.impact
         # x_b'M x_b for each row b of the batch.
         gain -= np.einsum("bi,bi->b", size @ self.quadratic, size)
-        gain -= self.fixed * (size > 0).sum(axis=1)
+        gain -= (size > 0) @ self.fixed
+        if self.drag:
+            idle_change = np.maximum(self.idle(size), 0.0) - max(self.idle_before, 0.0)
+            gain -= self.drag * idle_change
         # CVaR95 exactly, over the windows; that of doing nothing is part of the score before.
         if self.tail_penalty:
             losses = self.loss_before[:, None] + self.loss_of_leg @ size.T
@@ -166,8 +188,9 @@ def build_legs(candidates: Candidates, state: PlanningState) -> Legs:
     objective, nav = state.objective, state.nav
     weight = state.portfolio.weight
     bounds = np.array([_bounds(action, state) for action in origin]).reshape(-1, 2)
-    tax = np.array([_tax_rate(action, state) for action in origin])
+    tax, tax_scored = np.array([_tax_rates(action, state) for action in origin]).reshape(-1, 2).T
     rate = state.costs.rate[column]
+    per_cost = np.array([state.charges.per_cost(a.security, a.side) for a in origin])
     # Costs and tax both leave cash: the limits see them as one rate.
     rows, entry, rhs = _limit_rows(origin, column, sign, rate + tax, state)
     scenarios = objective.scenarios
@@ -179,10 +202,15 @@ def build_legs(candidates: Candidates, state: PlanningState) -> Legs:
         high=bounds[:, 1],
         # Per unit of size: the gradient along the side, less costs, tax and rho.
         slope=sign * objective.gradient(weight)[column]
-        - (rate + tax + objective.weights.turnover_penalty),
+        - (per_cost * rate + tax_scored + objective.weights.turnover_penalty),
         # impact * v^1.5 / V0 with v = x V0 is impact * sqrt(V0) * x^1.5.
-        impact=state.costs.impact[column] * np.sqrt(nav),
-        fixed=state.costs.fixed / nav,
+        impact=per_cost * state.costs.impact[column] * np.sqrt(nav),
+        fixed=np.array([state.charges.fee(a.security, a.side) for a in origin]) / nav,
+        # A buy takes 1 + rate, a sell brings 1 - rate - tax.
+        cash=-sign - rate - tax,
+        fee=state.costs.fixed / nav,
+        idle_before=state.limits.idle_before,
+        drag=objective.drag,
         # d = sign * x, so d'Md = x'(M * sign sign')x.
         quadratic=objective.quadratic()[np.ix_(column, column)] * np.outer(sign, sign),
         loss_of_leg=-scenarios[:, column] * sign,
@@ -214,17 +242,28 @@ def _bounds(action: Action, state: PlanningState) -> tuple[float, float]:
     if action.side is Side.SELL:
         # A sell of a position above its cap repairs it whole: less would leave a violation.
         low = max(low, float(state.portfolio.weight[column] - state.limits.position_cap[column]))
-    return low, largest_quantity(state, column, action.side) * unit / state.nav
+    largest = _largest(state, action)
+    return low, largest * unit / state.nav
 
 
-def _tax_rate(action: Action, state: PlanningState) -> float:
-    """Return the scored tax per value sold, taken over the whole sellable position."""
+def _largest(state: PlanningState, action: Action) -> float:
+    """Return the largest quantity of a leg."""
+    return largest_quantity(
+        state,
+        action.security,
+        action.side,
+        mandatory=action.mandatory,
+        temporary=action.temporary,
+    )
+
+
+def _tax_rates(action: Action, state: PlanningState) -> tuple[float, float]:
+    """Return the tax per value sold, in cash and as scored, over all that may be sold."""
     if action.side is Side.BUY:
-        return 0.0
+        return 0.0, 0.0
     # Tax by lots is piecewise linear in the size; the mean rate keeps the program a quadratic one.
-    most = largest_quantity(state, action.security, Side.SELL)
-    sold = price_trade(state, action.security, Side.SELL, most)
-    return sold.tax_scored / abs(sold.value)
+    sold = price_trade(state, action.security, Side.SELL, _largest(state, action))
+    return sold.tax / abs(sold.value), sold.tax_scored / abs(sold.value)
 
 
 def _limit_rows(
@@ -264,6 +303,11 @@ def _limit_rows(
         rows.append(buys * (1.0 + spent_rate))
         entry.append(buys * fixed)
         rhs.append(limits.settled_budget / nav)
+    if limits.idle_before > -np.inf:
+        # Together, all cash rows keep the neutral share: sum of buys and costs <= idle cash.
+        rows.append(sign + spent_rate)
+        entry.append(fixed)
+        rhs.append(limits.idle_before - limits.idle_min)
     for row in range(len(limits.groups.names)):
         # weight of the group + sum of signed sizes of its members <= cap
         rows.append(limits.groups.membership[row, column] * sign)

@@ -8,6 +8,8 @@ it therefore collapses to one number per candidate and one per pair of candidate
     lin[k]     = g[i_k] d_k - M[i_k, i_k] d_k^2 - (cost_k + tax_k)/V0 - rho |d_k|
     pair[k, l] = -2 M[i_k, i_l] d_k d_l
 
+(costs and tax as they are charged, see `charges.py`)
+
 with g the gradient and M the matrix of the objective's smooth part, at the weights before trading.
 The cost of scoring a set depends on its length only, not on the number of securities.
 
@@ -67,6 +69,8 @@ class LimitColumn(IntEnum):
     """Value of mandatory trades."""
     PAID = 4
     """Cash that a buy takes, costs included."""
+    CASH = 5
+    """What all cash accounts together gain."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +83,7 @@ class PairTables:
     pair : ndarray of shape (K + 1, K + 1), float64
         Symmetric, zero diagonal.
     score_before : float
-        Smooth score of doing nothing, without the CVaR term.
+        Smooth score of doing nothing, without CVaR95 and idle cash.
     weight_change : ndarray of shape (K + 1,), float64
     """
 
@@ -104,7 +108,7 @@ def build_pair_tables(state: PlanningState, candidates: Candidates) -> PairTable
     # A candidate's own d_k^2 is in `lin`; it never meets itself in a set.
     np.fill_diagonal(pair, 0.0)
     trading = np.zeros(k + 1)
-    trading[:k] = (candidates.cost + candidates.tax_scored) / state.nav
+    trading[:k] = (candidates.cost_scored + candidates.tax_scored) / state.nav
     # lin[k] = g[i_k] d_k - M[i_k, i_k] d_k^2 - (cost_k + tax_k)/V0 - rho |d_k|
     lin = (
         objective.gradient(weight)[security] * change
@@ -113,8 +117,10 @@ def build_pair_tables(state: PlanningState, candidates: Candidates) -> PairTable
         - objective.weights.turnover_penalty * np.abs(change)
     )
     terms = objective.terms(weight)
-    # CVaR95 is left out here: bounds and exact scores each add it in their own way.
-    smooth = sum(value for name, value in terms.items() if name != "tail_risk")
+    # CVaR95 is left out here: bounds and exact scores each add it in their own way. So is idle
+    # cash, because a cash of 0 was assumed. What the tail term has beside CVaR95 is linear.
+    smooth = sum(value for name, value in terms.items() if name not in ("tail_risk", "idle_cash"))
+    smooth += objective.weights.tail_risk_penalty * float(objective.tail_slope @ weight)
     return PairTables(lin=lin, pair=pair, score_before=smooth, weight_change=change)
 
 
@@ -146,17 +152,21 @@ class Evaluator:
         self.tables = build_pair_tables(state, candidates)
         # Loss of the portfolio before trading in each 21-day window.
         self._loss_before = -(state.objective.scenarios @ state.portfolio.weight)
+        self.limit_usage = self._limit_usage()
+        """Amount that each candidate adds to each limited sum, of NAV; (K + 1, n_columns)."""
+        self._drag, self._idle_before = state.objective.drag, state.limits.idle_before
         # One tangent of CVaR95, at doing nothing, serves the whole scan.
         constant, per_candidate = self.tail_tangent(())
+        # Idle cash as if it could be negative: exact for every set that leaves cash at its neutral
+        # share or above, which all legal sets with a buy do; for others a bound from above.
+        idle_constant, idle_per_candidate = self._idle_line()
         # bound(set) = bound_before + sum_k bound_lin[k] + sum_{k<l} pair[k, l] >= score(set)
-        self.bound_before = self.tables.score_before + constant
-        self.bound_lin = self.tables.lin + per_candidate
+        self.bound_before = self.tables.score_before + constant + idle_constant
+        self.bound_lin = self.tables.lin + per_candidate + idle_per_candidate
         self._lin32 = self.bound_lin.astype(np.float32)
         # Tables are flat: one index per gather instead of two.
         # The null candidate conflicts with nothing: one more row and column of False.
         self._conflict = np.pad(candidates.conflicts, (0, 1)).ravel()
-        self.limit_usage = self._limit_usage()
-        """Amount that each candidate adds to each limited sum, of NAV; (K + 1, n_columns)."""
         # The right-hand sides, computed once: `check_totals` runs thousands of times.
         limits = state.limits
         self._shortfall = (limits.cash_rows.required - limits.cash_rows.free) / state.nav
@@ -268,6 +278,11 @@ class Evaluator:
         balances_kept |= buys_nothing
         balances_kept &= (shortfall <= self._shortfall_max).all(axis=-1)
         balances_kept &= (groups <= self._group_max).all(axis=-1)
+        if limits.idle_before > -np.inf:
+            idle = limits.idle_before + total[..., LimitColumn.CASH]
+            # The neutral share of cash is a floor for buys.
+            balances_kept &= buys_nothing | (idle >= limits.idle_min - LIMIT_TOLERANCE)
+            budgets_kept &= idle <= limits.idle_max + LIMIT_TOLERANCE
         # violation = missing cash + excess over position caps + excess over group caps
         violation = np.maximum(shortfall, 0.0).sum(axis=-1)
         violation += self._position_excess - total[..., LimitColumn.RELIEF]
@@ -297,6 +312,9 @@ class Evaluator:
             for row in indices[1:]:
                 losses += self._loss_of_candidate[row]
             scores -= self.state.objective.weights.tail_risk_penalty * cvar(losses.T)
+        if self._drag:
+            idle = self._idle_before + self.limit_usage[indices, LimitColumn.CASH].sum(axis=0)
+            scores -= self._drag * np.maximum(idle, 0.0)
         return scores
 
     def tail_tangent(self, chosen: Sequence[int]) -> tuple[float, FloatArray]:
@@ -322,6 +340,29 @@ class Evaluator:
         constant = -eta * float(weights @ self._loss_before[worst])
         per_candidate: FloatArray = -eta * (self._loss_of_candidate[:, worst] @ weights)
         return constant, per_candidate
+
+    def tangent(self, chosen: Sequence[int]) -> tuple[float, FloatArray]:
+        """Return a bound from above on CVaR95 and idle cash together, exact at a set.
+
+        Returns
+        -------
+        constant : float
+        per_candidate : ndarray of shape (K + 1,)
+        """
+        constant, per_candidate = self.tail_tangent(chosen)
+        idle = self._idle_before + self.limit_usage[list(chosen), LimitColumn.CASH].sum()
+        # -drag max(0, idle) is concave: its line on the side of `chosen` lies above it everywhere.
+        if idle > 0:
+            idle_constant, idle_per_candidate = self._idle_line()
+            return constant + idle_constant, per_candidate + idle_per_candidate
+        return constant, per_candidate
+
+    def _idle_line(self) -> tuple[float, FloatArray]:
+        """Return constant and (K + 1,) per candidate of `-drag * idle`, as if it could be < 0."""
+        if not self._drag:
+            return 0.0, np.zeros(self.null_id + 1)
+        per_candidate: FloatArray = -self._drag * self.limit_usage[:, LimitColumn.CASH]
+        return -self._drag * self._idle_before, per_candidate
 
     def weights_after(self, chosen: Sequence[int]) -> FloatArray:
         """Return the weights (of V0) after the chosen candidates are traded; (n_securities,)."""
@@ -417,6 +458,7 @@ class Evaluator:
         usage[:k, LimitColumn.REPAIRS] = np.where(candidates.mandatory, np.abs(change), 0.0)
         paid = np.where(candidates.is_buy, -candidates.cash_delta / self.state.nav, 0.0)
         usage[:k, LimitColumn.PAID] = paid
+        usage[:k, LimitColumn.CASH] = candidates.cash_delta / self.state.nav
         usage[:k, self.cash_columns] = self._cash_flows() / self.state.nav
         usage[:k, self.group_columns] = (limits.groups.membership[:, candidates.column] * change).T
         return usage

@@ -1,7 +1,8 @@
 """A slow reference of the planner's rules, to compare the fast planner with.
 
-    mu'w - (lambda/2) w'Sw - kappa*HHI - tau*|w-w*|^2 - gamma*sum_g (w_g-w*_g)^2
-         - eta*CVaR95 - cost/V0 - tax/V0 - rho*turnover
+    mu'w - (lambda/2) w'Sw - kappa*HHI - eta*CVaR95 - cost/V0 - tax/V0 - rho*turnover
+
+With targets it is the objective of `target_rule.py`.
 
 It uses Python floats and loops only. Trades are carried out one by one, lot by lot, on a book of
 the holdings. Nothing is collapsed, cached or vectorised. Of the planner only the input types are
@@ -19,6 +20,7 @@ from itertools import combinations
 from planner_core.model.config import PlannerConfig
 from planner_core.model.context import PlanningContext
 from planner_core.model.records import GroupRule, Side, TaxLot
+from tests.planner_core import target_rule
 from tests.planner_core.accepted_rule import continues_accepted_step
 from tests.planner_core.repair_rule import repair_credit
 
@@ -36,6 +38,7 @@ class Market:
     covariance: list[list[float]]
     scenarios: list[list[float]]
     daily_volatility: list[float]
+    has_history: list[bool]
     correlation_max: float = math.inf  # two buys with a higher correlation exclude each other
 
 
@@ -61,7 +64,8 @@ class Book:
     spent: float = 0.0
     cost: float = 0.0
     tax: float = 0.0
-    relief: float = 0.0
+    charged: float = 0.0
+    tax_charged: float = 0.0
     turnover: float = 0.0
 
 
@@ -96,6 +100,9 @@ class Reference:
         self.nav = self.cash + math.fsum(
             self.held[i] * self.unit(i) for i in range(self.n) if self.held[i] > 0
         )
+        self.neutral: list[float] | None = None
+        if target_rule.has_targets(self) and self.nav > 0:
+            self.neutral = target_rule.neutral_weights(self)
         self.violation_before = self.violation(self.book())
 
     def rate_of(self, currency: str) -> float:
@@ -121,18 +128,24 @@ class Reference:
         return abs(proposal.quantity) * self.unit(proposal.security)
 
     def cost(self, proposal: Proposal) -> float:
+        return self.cost_of_value(proposal.security, self.value(proposal))
+
+    def cost_of_value(self, column: int, value: float) -> float:
         """Return the ticket, commission, half the spread, conversion, and square-root impact."""
-        c = self.config.costs
-        security = self.context.securities[proposal.security]
-        value = self.value(proposal)
+        c, security = self.config.costs, self.context.securities[column]
+        cost = c.fixed_cost + value * self.rate_of_costs(column)
+        if security.adv_value:
+            sigma = self.market.daily_volatility[column]
+            cost += value * c.impact_coefficient * sigma * math.sqrt(value / security.adv_value)
+        return cost
+
+    def rate_of_costs(self, column: int) -> float:
+        """Return commission, half the spread and conversion, per value."""
+        c, security = self.config.costs, self.context.securities[column]
         spread = c.half_spread_bps if security.half_spread_bps is None else security.half_spread_bps
         at_home = security.currency == self.context.base_currency
         conversion = 0.0 if at_home or self.config.constraints.multi_currency else c.fx_bps
-        cost = c.fixed_cost + value * (c.cost_bps + spread + conversion) / 10_000
-        if security.adv_value:
-            sigma = self.market.daily_volatility[proposal.security]
-            cost += value * c.impact_coefficient * sigma * math.sqrt(value / security.adv_value)
-        return cost
+        return (c.cost_bps + spread + conversion) / 10_000
 
     def tax(self, proposal: Proposal) -> float:
         """Return the rate times the gain; 0 for a loss."""
@@ -145,32 +158,39 @@ class Reference:
 
     def gain(self, proposal: Proposal) -> float:
         """Return the gain of the sold lots: highest cost first, or oldest first."""
-        if proposal.is_buy:
-            return 0.0
-        lots = [lot for lot in self.lots[proposal.security] if self.old_enough(lot)]
+        return 0.0 if proposal.is_buy else self.gain_of_units(proposal.security, -proposal.quantity)
+
+    def gain_of_units(self, column: int, units: float) -> float:
+        """Return the gain of selling units of a position."""
+        lots = [lot for lot in self.lots[column] if self.old_enough(lot)]
         if self.config.costs.tax_lots == "fifo":
             # Of one day's lots the cheaper goes first: tax is then never underestimated.
             lots.sort(key=lambda lot: (lot.acquired or date.min, lot.unit_cost * lot.fx_rate))
         else:
             lots.sort(key=lambda lot: lot.unit_cost * lot.fx_rate, reverse=True)
-        remaining, gain = -proposal.quantity, 0.0
+        remaining, gain = units, 0.0
         for lot in lots:
             quantity = min(remaining, lot.quantity)
-            worth = quantity * self.clean_unit(proposal.security)
+            worth = quantity * self.clean_unit(column)
             gain += worth - quantity * lot.unit_cost * lot.fx_rate
             remaining -= quantity
         return gain
 
     def required(self) -> float:
-        """Return the reserve plus the withdrawals that are due within the notice."""
-        c = self.config.constraints
-        last = self.context.as_of + timedelta(days=c.withdrawal_notice_days)
-        due = [
+        """Return reserve and withdrawals due, less what lacks of the reserve by too little."""
+        due = math.fsum(self.due())
+        required = self.config.constraints.cash_reserve * self.nav + due
+        free, least = self.cash - self.promised(), target_rule.immaterial(self)
+        return free if 0 < required - free <= least and free >= due - least else required
+
+    def due(self) -> list[float]:
+        """Return the withdrawals within the notice, as amounts above zero."""
+        last = self.context.as_of + timedelta(days=self.config.constraints.withdrawal_notice_days)
+        return [
             -flow.amount
             for flow in self.context.cash_flows
             if flow.amount < 0 and self.context.as_of <= flow.on <= last
         ]
-        return c.cash_reserve * self.nav + math.fsum(due)
 
     def promised(self) -> float:
         """Return the cash that pending buys will use."""
@@ -199,9 +219,7 @@ class Reference:
         return max(0.0, units)
 
     def cap(self, column: int) -> float:
-        own = self.context.securities[column].cap
-        general = self.config.constraints.position_weight_max
-        return general if own is None else min(own, general)
+        return target_rule.cap(self, column)
 
     def weight(self, book: Book, column: int) -> float:
         """Return the weight of a position, as a fraction of the NAV before trading."""
@@ -217,6 +235,10 @@ class Reference:
             return 1.0 if groups == rule.group else 0.0
         return groups.get(rule.group, 0.0)
 
+    def group_cap(self, rule: GroupRule) -> float:
+        assert rule.cap is not None
+        return target_rule.forgiven(self, self.group_weight(self.book(), rule), rule.cap)
+
     def violation(self, book: Book) -> float:
         """Return missing cash plus weight above caps of positions and groups; fractions of NAV."""
         total = max(0.0, self.required() - (book.cash - self.promised())) / self.nav
@@ -224,7 +246,7 @@ class Reference:
             total += max(0.0, self.weight(book, i) - self.cap(i))
         for rule in self.context.group_rules:
             if rule.cap is not None:
-                total += max(0.0, self.group_weight(book, rule) - rule.cap)
+                total += max(0.0, self.group_weight(book, rule) - self.group_cap(rule))
         return total
 
     def blocked(self, proposal: Proposal) -> str:
@@ -232,6 +254,8 @@ class Reference:
         c, security = self.config.constraints, self.context.securities[proposal.security]
         if not (security.allow_buy if proposal.is_buy else security.allow_sell):
             return "switched off"
+        if self.context.buy_only and not proposal.is_buy:
+            return "only buys"
         if any(order.security == security.id for order in self.context.pending_orders):
             return "an order is pending"
         for step in self.context.refused:
@@ -261,6 +285,7 @@ class Reference:
         weight = self.held[proposal.security] * self.unit(proposal.security) / self.nav
         breaks = {
             self.blocked(proposal): bool(self.blocked(proposal)),
+            target_rule.complaint(self, proposal): bool(target_rule.complaint(self, proposal)),
             "not whole lots": abs(steps - round(steps)) > 1e-6 * max(1.0, steps),
             "too small": value < smallest * (1 - DUST),
             "too dear": self.cost(proposal) > c.cost_ratio_max * value * (1 + DUST),
@@ -306,9 +331,23 @@ class Reference:
         buys = math.fsum(self.value(proposal) for proposal in proposals if proposal.is_buy)
         sells = math.fsum(self.value(proposal) for proposal in proposals if not proposal.is_buy)
         repairs = math.fsum(self.value(proposal) for proposal in proposals if proposal.mandatory)
-        charged = buys + sells - min(repairs, repair_credit(self))
-        charged -= min(buys, deposits - deployed)
+        charged = buys + sells - min(repairs, self.repair_credit())
+        charged -= min(buys, max(deposits - deployed, self.idle_of_buys() * self.nav))
         return "turnover" if charged > remaining + DUST * self.nav else ""
+
+    def repair_credit(self) -> float:
+        """Return the turnover that repairs are granted, base currency."""
+        return repair_credit(self)
+
+    def idle(self, book: Book) -> float:
+        """Return cash beyond its neutral share, of NAV; below 0 where it lacks."""
+        cash = (book.cash - self.promised()) / self.nav
+        return math.inf if self.neutral is None else cash - (1 - math.fsum(self.neutral))
+
+    def idle_of_buys(self) -> float:
+        """Return the idle cash that buys may use, of NAV; 0 without targets."""
+        idle = self.idle(self.book())
+        return 0.0 if self.neutral is None else max(idle, self.context.invest / self.nav, 0.0)
 
     def book(self) -> Book:
         return Book(quantity=list(self.held), cash=self.cash)
@@ -320,7 +359,9 @@ class Reference:
         book.cash += (-value if proposal.is_buy else value) - cost - tax
         book.cost += cost
         book.tax += tax
-        book.relief += self.relief(proposal)
+        charged, tax_charged = target_rule.charges(self, proposal)
+        book.charged += charged
+        book.tax_charged += tax_charged
         book.spent += cost + tax
         book.turnover += value
 
@@ -334,41 +375,47 @@ class Reference:
             self.carry_out(book, proposal)
             if proposal.is_buy and book.cash - self.promised() < self.required() - DUST * self.nav:
                 complaint = complaint or "cash"
+            floor = self.idle(start) - self.idle_of_buys()
+            if proposal.is_buy and self.idle(book) < floor - DUST:
+                complaint = complaint or "the neutral share of cash"
             if proposal.is_buy and self.config.constraints.settled_cash_only:
                 budget -= self.value(proposal) + self.cost(proposal)
                 if budget < -DUST * self.nav:
                     complaint = complaint or "settled cash"
             for rule in self.context.group_rules:
                 if rule.cap is not None and self.group_weight(book, rule) > DUST + max(
-                    rule.cap, self.group_weight(start, rule)
+                    self.group_cap(rule), self.group_weight(start, rule)
                 ):
                     complaint = complaint or "group cap"
+        if not self.keeps_share_of_cash(book, start):
+            complaint = complaint or "an opinion moves the share of cash"
         return Verdict(complaint, self.violation(book), self.score(book), book)
+
+    def keeps_share_of_cash(self, book: Book, start: Book) -> bool:
+        """Return whether an opinion leaves no more idle cash than before, but a smallest trade."""
+        if self.neutral is None or self.config.objective.opinion == 0 or self.violation_before > 0:
+            return True
+        smallest = min(self.config.constraints.min_trade_value / self.nav, 0.01)
+        return self.idle(book) <= max(self.idle(start), 0.0) + smallest + DUST
 
     # -- the objective -----------------------------------------------------------------------
 
     def terms(self, book: Book) -> dict[str, float]:
         """Return the contribution of every term; their sum is the score."""
+        if self.neutral is not None:
+            return target_rule.terms(self, book)
         c, m, n = self.config.objective, self.market, range(self.n)
         w = [self.weight(book, i) for i in n]
-        drift = 0.0
-        for i, security in enumerate(self.context.securities):
-            if security.target is not None:
-                drift += (w[i] - security.target) ** 2
-        group_drift = 0.0
-        for rule in self.context.group_rules:
-            if rule.target is not None:
-                group_drift += (self.group_weight(book, rule) - rule.target) ** 2
         variance = math.fsum(w[i] * m.covariance[i][j] * w[j] for i in n for j in n)
         return {
             "expected_return": math.fsum(m.mu[i] * w[i] for i in n),
             "risk": -c.risk_aversion / 2 * variance,
             "concentration": -c.concentration_penalty * math.fsum(x * x for x in w),
-            "drift": -c.drift_penalty * drift,
-            "group_drift": -c.group_drift_penalty * group_drift,
+            "drift": 0.0,
+            "group_drift": 0.0,
             "tail_risk": -c.tail_risk_penalty * self.cvar95(w),
-            "cost": -book.cost / self.nav,
-            "tax": -(book.tax - book.relief) / self.nav,
+            "cost": -book.charged / self.nav,
+            "tax": -book.tax_charged / self.nav,
             "turnover": -c.turnover_penalty * book.turnover / self.nav,
         }
 
@@ -383,7 +430,11 @@ class Reference:
             -math.fsum(r * w for r, w in zip(row, weight, strict=True))
             for row in self.market.scenarios
         ]
-        losses.sort(reverse=True)
+        return self.mean_of_worst(sorted(losses, reverse=True))
+
+    @staticmethod
+    def mean_of_worst(losses: Sequence[float]) -> float:
+        """Return the mean of the first twentieth of the losses, the last one in part."""
         whole, twentieths = divmod(len(losses), 20)
         total = math.fsum(losses[:whole])
         if twentieths:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from unittest.mock import patch
 
 from planner_core.market.state import PlanningState
 from planner_core.model.context import PlanningContext
@@ -29,6 +30,9 @@ EAGER: dict[str, Any] = {
     "constraints": {"turnover_max": 10.0, "min_gain_bps": 0.0, "position_weight_max": 1.0},
     "costs": COSTLESS,
     "objective": {
+        "tracking_aversion": 0.0,
+        "drift_penalty": 0.06,
+        "invested_return_assumed": 0.0,
         "risk_aversion": 0.0,
         "concentration_penalty": 0.0,
         "tail_risk_penalty": 0.0,
@@ -36,7 +40,7 @@ EAGER: dict[str, Any] = {
     },
     "estimation": {"mean_min": 0.0, "mean_max": 0.0},
 }
-"""Nothing scores but the distance to targets: the best size is the one nearest to them."""
+"""Nothing scores but the distance to targets, `0.06 (w - w*)**2 / w*`: the nearest size is best."""
 
 OpportunityRow = tuple[str, Side, float]
 """Security, side, notional in base currency."""
@@ -50,7 +54,10 @@ def plan_of_opportunities(
     filters: dict[str, Any] | None = None,
     **overrides: Any,  # noqa: ANN401 - the keys of a TOML document
 ) -> Plan:
-    """Plan with a calculator that returns these opportunities; sections are merged over EAGER."""
+    """Plan with a calculator that returns these opportunities; sections are merged over EAGER.
+
+    Steps toward the targets, which every bucket with targets gets beside, are left out.
+    """
 
     def calculate(state: PlanningState) -> list[Opportunity]:
         columns = state.context.security_index()
@@ -70,7 +77,8 @@ def plan_of_opportunities(
     for section, keys in EAGER.items():
         document[section] = {**keys, **overrides.pop(section, {})}
     config = make_config(runtime.registries, **{**document, **overrides})
-    return plan(context, config, runtime)
+    with patch("planner_core.pipeline.candidate_stage.target_steps", return_value=[]):
+        return plan(context, config, runtime)
 
 
 def drifted_context(**overrides: Any) -> PlanningContext:  # noqa: ANN401 - the context's fields

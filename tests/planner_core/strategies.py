@@ -10,7 +10,12 @@ import numpy as np
 from hypothesis import strategies as st
 
 from planner_core.market.state import PlanningState
-from planner_core.market.trade_sizing import incumbent_actions, merged, size_opportunities
+from planner_core.market.trade_sizing import (
+    incumbent_actions,
+    merged,
+    size_opportunities,
+    target_steps,
+)
 from planner_core.model.arrays import FloatArray
 from planner_core.model.candidates import Candidates
 from planner_core.model.config import PlannerConfig
@@ -80,6 +85,7 @@ def securities(draw: st.DrawFn, n: int) -> tuple[Security, ...]:
             target=None if shares[i] is None else (shares[i] or 0) / total,
             cap=draw(st.sampled_from([None, None, None, None, 0.1, 0.3])),
             accrued=draw(st.sampled_from([None, None, None, 0.4])),
+            diversified=draw(st.integers(0, 3)) == 3,
         )
         for i in range(n)
     )
@@ -165,6 +171,8 @@ def contexts(draw: st.DrawFn, max_securities: int = 8) -> PlanningContext:
         group_rules=draw(group_rules()),
         refused=draw(refusals(names)),
         incumbent=draw(incumbents(names, last)),
+        deposits_per_year=draw(st.sampled_from([0.0, 0.0, 0.0, 6_000.0])),
+        **draw(new_money(holdings)),
     )
 
 
@@ -172,6 +180,13 @@ def rates(n_days: int, seed: int) -> dict[str, FloatArray]:
     """Return currency series that end at RATES."""
     paths = price_paths(n_days, list(RATES.values()), seed=seed + 1, drift=0.0, volatility=0.004)
     return {name: paths[:, i].copy() for i, name in enumerate(RATES)}
+
+
+@st.composite
+def new_money(draw: st.DrawFn, holdings: float) -> dict[str, Any]:
+    """Draw what a saver asks, now and then: to invest an amount, or to sell nothing."""
+    invest = draw(st.sampled_from([0.0] * 5 + [0.02])) * (holdings or 30_000.0)
+    return {"invest": invest, "buy_only": draw(st.integers(0, 11)) == 7}
 
 
 @st.composite
@@ -252,12 +267,28 @@ def group_rules(draw: st.DrawFn) -> tuple[GroupRule, ...]:
 
 
 @st.composite
+def objectives(draw: st.DrawFn) -> dict[str, float]:
+    """Draw some keys of the objective; those that are left out have the default in force."""
+    keys = {
+        "opinion": [0.0, 0.5, 1.0],
+        "tracking_aversion": [80.0, 0.0, 1_000.0],
+        "drift_penalty": [0.002, 0.0, 0.3],
+        "invested_return_assumed": [0.04, 0.0],
+        "concentration_penalty": [0.15, 0.0],
+        "tail_risk_penalty": [0.25, 0.0, 2.0],
+        "turnover_penalty": [0.001, 0.0],
+    }
+    written = draw(st.lists(st.sampled_from(sorted(keys)), max_size=4, unique=True))
+    return {key: draw(st.sampled_from(keys[key])) for key in written}
+
+
+@st.composite
 def configs(draw: st.DrawFn, *, multi_currency: bool = False) -> PlannerConfig:
     """Draw a configuration: all settings that change what is legal or how it scores."""
     windows_min, windows_max = draw(st.sampled_from([(40, 50), (40, 113), (200, 200)]))
     document: dict[str, Any] = {
         "max_plan_depth": draw(st.integers(1, 5)),
-        "objective": {"tail_risk_penalty": draw(st.sampled_from([0.0, 0.25, 2.0]))},
+        "objective": draw(objectives()),
         "estimation": {
             "history_days_min": 60,
             "tail_windows_min": windows_min,
@@ -276,7 +307,9 @@ def configs(draw: st.DrawFn, *, multi_currency: bool = False) -> PlannerConfig:
             "min_trade_value": draw(st.sampled_from([400.0, 0.0, 0.0])),
             "multi_currency": multi_currency,
             "settled_cash_only": draw(st.sampled_from([False, False, True])),
-            "position_weight_max": draw(st.sampled_from([0.4, 0.15, 1.0])),
+            **draw(
+                st.sampled_from([{"position_weight_max": cap} for cap in (0.4, 0.15, 1.0)] + [{}])
+            ),
         },
         "opportunity_calculators": {"tax_loss_harvest": draw(st.booleans())},
     }
@@ -311,7 +344,7 @@ def prepare(portfolio: Portfolio, at_most: int | None = None) -> Prepared:
     runner = ModuleRunner(make_runtime())
     opportunities, _ = find_opportunities(state, runner)
     actions, _ = size_opportunities(opportunities, state)
-    actions = merged([*actions, *incumbent_actions(state)])
+    actions = merged([*actions, *target_steps(state), *incumbent_actions(state)])
     if at_most is not None and len(actions) > at_most:
         actions = [actions[i] for i in np.linspace(0, len(actions) - 1, at_most).astype(int)]
     candidates, _ = narrow(actions, state, runner)
@@ -335,6 +368,7 @@ def reference_of(state: PlanningState) -> Reference:
         covariance=state.market.covariance.tolist(),
         scenarios=state.market.scenarios.tolist(),
         daily_volatility=state.market.daily_volatility.tolist(),
+        has_history=state.market.has_history.tolist(),
         correlation_max=limit,
     )
     return Reference(state.context, state.config, market)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner_core.market.returns import tail_weights
-from planner_core.search.evaluator import FLOAT32_MARGIN, as_set
+from planner_core.search.evaluator import FLOAT32_MARGIN, LimitColumn, as_set
 from tools.measure import BenchmarkError
 
 if TYPE_CHECKING:
@@ -38,32 +38,36 @@ def by_formula(evaluator: Evaluator) -> Scan:
     """
     state = evaluator.state
     objective, c = state.objective, state.objective.weights
-    half = c.risk_aversion / 2
-    weight = state.portfolio.weight.tolist()
-    mu, covariance = objective.mu.tolist(), objective.covariance.tolist()
-    target = np.where(objective.has_target, objective.target, 0.0).tolist()
-    counted = objective.has_target.astype(float).tolist()
-    groups, goals = objective.group_membership.tolist(), objective.group_target.tolist()
+    half, drag = objective.aversion / 2, objective.drag
+    weight, neutral = state.portfolio.weight.tolist(), objective.neutral.tolist()
+    view, covariance = objective.view.tolist(), objective.covariance.tolist()
+    pull, groups = objective.pull.tolist(), objective.group_membership.tolist()
+    # eta c'w, what the tail term has beside CVaR95.
+    tail_slope = (c.tail_risk_penalty * objective.tail_slope).tolist()
+    idle_before = state.limits.idle_before if drag else 0.0
     candidates = evaluator.candidates
     security = candidates.security.tolist()
     change = evaluator.tables.weight_change.tolist()
-    spent = ((candidates.cost + candidates.tax) / state.nav).tolist()
+    spent = ((candidates.cost_scored + candidates.tax_scored) / state.nav).tolist()
+    raised = (candidates.cash_delta / state.nav).tolist()
 
     def score(ids: list[int]) -> float:
         after = weight.copy()
         paid = turnover = 0.0
+        idle = idle_before
         for i in ids:
             after[security[i]] += change[i]
             paid += spent[i]
             turnover += abs(change[i])
-        risk = sum(map(mul, after, [sum(map(mul, row, after)) for row in covariance]))
-        drift = [(w - t) * has for w, t, has in zip(after, target, counted, strict=True)]
-        total = sum(map(mul, mu, after)) - half * risk
-        total -= c.concentration_penalty * sum(map(mul, after, after))
-        total -= c.drift_penalty * sum(map(mul, drift, drift))
-        for row, goal in zip(groups, goals, strict=True):
-            total -= c.group_drift_penalty * (sum(map(mul, row, after)) - goal) ** 2
-        return float(total - paid - c.turnover_penalty * turnover)
+            idle += raised[i]
+        d = [w - r for w, r in zip(after, neutral, strict=True)]
+        risk = sum(map(mul, d, [sum(map(mul, row, d)) for row in covariance]))
+        squares = list(map(mul, d, d))
+        total = sum(map(mul, view, d)) - half * risk + sum(map(mul, tail_slope, after))
+        total -= c.concentration_penalty * sum(squares) + sum(map(mul, pull, squares))
+        for row in groups:
+            total -= c.group_drift_penalty * sum(map(mul, row, d)) ** 2
+        return float(total - paid - c.turnover_penalty * turnover - drag * max(0.0, idle))
 
     return lambda block: [score(ids) for ids in block.T.tolist()]
 
@@ -132,6 +136,9 @@ class FullCvar:
         self.evaluator = evaluator
         self.lin = evaluator.tables.lin.astype(np.float32)
         self.pair = np.ascontiguousarray(evaluator.tables.pair, dtype=np.float32).ravel()
+        self.drag = np.float32(state.objective.drag)
+        self.idle_before = np.float32(state.limits.idle_before)
+        self.cash = evaluator.limit_usage[:, LimitColumn.CASH].astype(np.float32)
         self.eta = np.float32(state.objective.weights.tail_risk_penalty)
         self.base = -(scenarios @ state.portfolio.weight).astype(np.float32)
         self.n_tail = tail_weights(len(scenarios)).size
@@ -158,6 +165,9 @@ class FullCvar:
         losses += self.base
         cut = losses.shape[1] - self.n_tail
         losses.partition(cut, axis=1)
+        if self.drag:
+            idle = self.idle_before + self.cash[ids].sum(axis=0)
+            total -= self.drag * np.maximum(idle, np.float32(0.0))
         scores_of_block: Floats = total - self.eta * losses[:, cut:].mean(axis=1)
         return scores_of_block
 

@@ -107,6 +107,11 @@ class _Problem:
         short = (limits.cash_required - limits.cash_free) / nav
         self.model.addCons(self._total(self.candidates.cash_delta / nav) >= short)
         self._turnover()
+        if np.isfinite(limits.idle_before):
+            # Sells alone only add to cash, so the floor for buys holds for every set.
+            self.model.addCons(self._idle() >= min(limits.idle_min, limits.idle_before))
+        if np.isfinite(limits.idle_max):
+            self.model.addCons(self._idle() <= limits.idle_max)
         groups = limits.groups
         for row in range(len(groups.names)):
             room = float(groups.cap[row] - groups.weight[row])
@@ -147,18 +152,34 @@ class _Problem:
         """Set the objective: the score less that of doing nothing's smooth part."""
         state, model = self.state, self.model
         objective, weight = state.objective, state.portfolio.weight
-        spent = (self.candidates.cost + self.candidates.tax) / state.nav
+        spent = (self.candidates.cost_scored + self.candidates.tax_scored) / state.nav
         spent = spent + objective.weights.turnover_penalty * np.abs(self.part)
         terms = objective.terms(weight)
-        smooth = sum(amount for name, amount in terms.items() if name != "tail_risk")
+        smooth = sum(v for name, v in terms.items() if name not in ("tail_risk", "idle_cash"))
+        # What the tail term has beside CVaR95 is linear: eta c'w.
+        smooth += objective.weights.tail_risk_penalty * float(objective.tail_slope @ weight)
         model.setObjective(
             smooth
             + self._over_securities(objective.gradient(weight))
             - self._total(spent)
             - self._quadratic()
-            - objective.weights.tail_risk_penalty * self._tail(),
+            - objective.weights.tail_risk_penalty * self._tail()
+            - objective.drag * self._idle_cash(),
             "maximize",
         )
+
+    def _idle_cash(self) -> Any:  # noqa: ANN401
+        """`max(0, cash - cash*)`, as a variable above both."""
+        if not self.state.objective.drag:
+            return 0.0
+        idle = self.model.addVar(lb=0, ub=None, name="idle")
+        self.model.addCons(idle >= self._idle())
+        return idle
+
+    def _idle(self) -> Any:  # noqa: ANN401
+        """Cash beyond its neutral share, below zero too."""
+        raised = self._total(self.candidates.cash_delta / self.state.nav)
+        return float(self.state.limits.idle_before) + raised
 
     def _quadratic(self) -> Any:  # noqa: ANN401
         """`d'Md` as a sum of squares of factors: separable, so that SCIP's cuts are sharp."""

@@ -138,7 +138,10 @@ def bucket_template(
 
 def default_bucket() -> str:
     """Return `configs/default_bucket.toml`: what `trader init` writes."""
-    return bucket_template(builtin_registries())
+    return bucket_template(
+        builtin_registries(),
+        title="How the planner treats this bucket: the preset track-targets, which is the default.",
+    )
 
 
 def demo_core_bucket() -> str:

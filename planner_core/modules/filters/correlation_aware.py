@@ -21,7 +21,8 @@ class CorrelationAwareParameters(ModuleParameters):
 class CorrelationAware(Filter[CorrelationAwareParameters]):
     """Make pairs of *buys* with a correlation above the limit exclude each other.
 
-    Swapping one for the other (a sell and a buy) stays allowed.
+    Swapping one for the other (a sell and a buy) stays allowed. Two securities that both have a
+    target are no such pair: the owner wants both.
 
     Source: our own rule, on Pearson's correlation of daily returns over the history.
     """
@@ -49,4 +50,7 @@ class CorrelationAware(Filter[CorrelationAwareParameters]):
         both_buy = np.outer(candidates.is_buy, candidates.is_buy)
         different = candidates.security[:, None] != candidates.security[None, :]
         excluded: NDArray[np.bool_] = (close > parameters.correlation_max) & both_buy & different
+        if state.objective.targets is not None:
+            targeted = state.objective.targets.has_pull[candidates.column]
+            excluded &= ~np.outer(targeted, targeted)
         return excluded

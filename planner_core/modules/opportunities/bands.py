@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planner_core.market.limits import group_levers, group_membership
+from planner_core.market.groups import group_levers, group_membership
 from planner_core.market.state import PlanningState
 from planner_core.modules.module import ModuleParameters, parameter
 

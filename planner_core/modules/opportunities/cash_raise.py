@@ -12,9 +12,16 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from planner_core.market.limits import VIOLATION_TOLERANCE, group_levers, withdrawals_due
+from planner_core.market.groups import group_levers
+from planner_core.market.limits import VIOLATION_TOLERANCE, withdrawals_due
 from planner_core.market.state import PlanningState
-from planner_core.market.trade_sizing import lot_step, price_trade, round_down, round_up
+from planner_core.market.trade_sizing import (
+    lot_step,
+    price_trade,
+    round_down,
+    round_up,
+    smallest_trade,
+)
 from planner_core.model.plan import Opportunity
 from planner_core.model.records import Side
 from planner_core.modules.module import (
@@ -23,9 +30,6 @@ from planner_core.modules.module import (
     OpportunityCalculator,
     parameter,
 )
-
-SMALLEST_TRADE_ROUNDS = 20
-"""Fixed-point rounds for the smallest trade worth its costs; two suffice without impact."""
 
 
 class CashRaiseParameters(ModuleParameters):
@@ -123,31 +127,6 @@ def notional_for(state: PlanningState, column: int, net: float) -> float:
     # One lot at least: a position below a lot is then rejected with that reason, not left out.
     smallest = max(round_up(smallest_trade(state, column) / unit_value, step), step) * unit_value
     return max(lots_high * step * unit_value, smallest)
-
-
-def smallest_trade(state: PlanningState, column: int) -> float:
-    """Return the smallest value above the minimum trade whose costs are within the cost ratio.
-
-    It solves `cost(v) = ratio * v`. With cost(v) = fixed + variable(v), the fixed point of
-    `v = fixed / (ratio - variable(v) / v)`; one step is exact without market impact.
-    """
-    costs = state.costs
-    value = max(
-        state.limits.min_trade_value, state.context.securities[column].min_trade_value, 1e-9
-    )
-    for _ in range(SMALLEST_TRADE_ROUNDS):
-        # margin = ratio - cost(v) / v: at 0 or above, v is worth its costs.
-        margin = state.config.constraints.cost_ratio_max - costs.cost(column, value) / value
-        if margin >= 0:
-            break
-        # ratio - variable(v) / v: the part of the value that can carry the fixed cost.
-        fixed_ratio = margin + costs.fixed / value
-        if fixed_ratio <= 0:
-            # The proportional costs alone exceed the ratio: no value is large enough.
-            break
-        # A hair more, so that rounding does not leave the ratio exceeded.
-        value = costs.fixed / fixed_ratio * (1 + 1e-12)
-    return value
 
 
 def _for_positions(state: PlanningState) -> Iterator[Opportunity]:

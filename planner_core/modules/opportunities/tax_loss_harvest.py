@@ -39,6 +39,9 @@ class TaxLossHarvest(OpportunityCalculator[TaxLossHarvestParameters]):
     with FIFO a young loss may lie behind an old gain. The window looks back over the ledger and
     over lots; the window ahead is kept by `rebuy_after_sell_days`.
 
+    With targets, such a sale may cross its target: it is bought back when the window ends. It is
+    scored as a month off target, with the costs of both trades.
+
     Source: 26 U.S.C. 1091 (wash sales) for the 30 days, of which the 30th counts too.
     """
 
@@ -79,6 +82,7 @@ class TaxLossHarvest(OpportunityCalculator[TaxLossHarvestParameters]):
                     notional=sum(lot.quantity for lot in losing)
                     * float(state.portfolio.unit_value[column]),
                     reason=f"realise a loss of {loss:,.0f} {state.context.base_currency}",
+                    temporary=True,
                 )
             )
         return results

@@ -2,9 +2,11 @@
 
 These weights are the continuous optimum: the best ones if any size could be traded,
 
-    maximise  smooth(w) - eta CVaR95(w) - c'|w - w0|   over   low <= w <= high,  sum(w) <= budget
+    maximise  smooth(w) - eta CVaR95(w) - drag idle(w) - b'(w - w0)^+ - s'(w0 - w)^+
+    over      low <= w <= high,  sum(w) <= budget
 
-with c the proportional costs and rho, and w0 the weights before trading. The objective is concave,
+with b and s the charges of buys and sells in proportion to their value, and w0 the weights before
+trading. The objective is concave,
 so an ascent along its gradient, with each step projected back onto the constraints, reaches the
 optimum. Nesterov's extrapolation speeds that up from O(1/k) to O(1/k^2) on the smooth part; it is
 restarted whenever it points downhill. CVaR95 and the costs have kinks: CVaR95 enters by a
@@ -115,20 +117,21 @@ def solve_target_weights(state: PlanningState, iterations: int = 200) -> FloatAr
     """
     start = state.portfolio.weight
     lower, upper = _box(state)
-    # sum(w) <= 1 - required cash / NAV; what cannot be sold stays, even where that is more.
-    budget = max(1.0 - state.limits.cash_required / state.nav, float(lower.sum()))
-    cost = state.costs.rate + state.objective.weights.turnover_penalty
+    budget = _budget(state, float(lower.sum()))
+    buy_cost, sell_cost = _cost_per_value(state)
     quadratic = state.objective.quadratic()
     # Largest second derivative: 2 |M| of the smooth part, c / COST_SMOOTHING of a rounded kink.
-    curvature = 2 * float(np.linalg.norm(quadratic, 2)) + float(cost.max()) / COST_SMOOTHING
+    curvature = 2 * float(np.linalg.norm(quadratic, 2)) + float((buy_cost + sell_cost).max()) / (
+        2 * COST_SMOOTHING
+    )
     # A step of 1 / L never overshoots a function whose gradient changes by at most L per unit.
     step = 1.0 / curvature
     weight = best = project(start, lower, upper, budget)
-    best_score = _score(state, best, cost)
+    best_score = _score(state, best, buy_cost, sell_cost)
     # y (`extrapolated`) and t (`momentum`) of the paper.
     extrapolated, momentum = weight, 1.0
     for _ in range(iterations):
-        slope = _slope(state, extrapolated, cost)
+        slope = _slope(state, extrapolated, buy_cost, sell_cost)
         next_weight = project(extrapolated + step * slope, lower, upper, budget)
         # Restart: the step goes against the direction of the last move.
         if float((extrapolated - next_weight) @ (next_weight - weight)) > 0:
@@ -138,7 +141,7 @@ def solve_target_weights(state: PlanningState, iterations: int = 200) -> FloatAr
         extrapolated = next_weight + (momentum - 1) / next_momentum * (next_weight - weight)
         weight, momentum = next_weight, next_momentum
         # A subgradient step need not ascend, so the best iterate is kept.
-        score = _score(state, weight, cost)
+        score = _score(state, weight, buy_cost, sell_cost)
         if score > best_score:
             best, best_score = weight, score
     return best
@@ -175,21 +178,56 @@ def _box(state: PlanningState) -> tuple[FloatArray, FloatArray]:
     lower = np.maximum(np.where(can_sell, weight - sellable, weight), 0.0)
     # A position that cannot be sold down to its cap stays above it: the box must not be empty.
     upper = np.where(can_buy, np.maximum(state.limits.position_cap, lower), weight)
+    if state.follows_targets:
+        # Between here and the target: without an opinion no trade leads away from it.
+        lower = np.maximum(lower, np.minimum(weight, state.objective.neutral))
+        upper = np.minimum(upper, np.maximum(weight, state.objective.neutral))
     return lower, np.maximum(upper, lower)
 
 
-def _score(state: PlanningState, weight: FloatArray, cost: FloatArray) -> float:
-    """Return the objective with exact CVaR95 and exact proportional costs."""
-    trading = float(cost @ np.abs(weight - state.portfolio.weight))
-    return sum(state.objective.terms(weight).values()) - trading
+def _budget(state: PlanningState, held: float) -> float:
+    """Return the most that may be invested, a weight; what cannot be sold stays in any case."""
+    limits = state.limits
+    # sum(w) <= 1 - required cash / NAV
+    budget = 1.0 - limits.cash_required / state.nav
+    if state.objective.targets is not None:
+        # Buys may use idle cash: sum(w) <= sum(w0) + idle cash, as far as it may be used.
+        idle = limits.idle_before - limits.idle_min
+        budget = min(budget, float(state.portfolio.weight.sum()) + idle)
+    return max(budget, held)
 
 
-def _slope(state: PlanningState, weight: FloatArray, cost: FloatArray) -> FloatArray:
+def _cost_per_value(state: PlanningState) -> tuple[FloatArray, FloatArray]:
+    """Return what buys and sells are charged per value, without fees, impact and tax; (n,)."""
+    rho = state.objective.weights.turnover_penalty
+    charges, rate = state.charges, state.costs.rate
+    return charges.per_cost_buy * rate + rho, charges.per_cost_sell * rate + rho
+
+
+def _score(
+    state: PlanningState, weight: FloatArray, buy_cost: FloatArray, sell_cost: FloatArray
+) -> float:
+    """Return the objective with exact CVaR95 and exact proportional charges."""
+    change = weight - state.portfolio.weight
+    trading = float(buy_cost @ np.maximum(change, 0.0) + sell_cost @ np.maximum(-change, 0.0))
+    # Costs, a small part of what is traded, are left out of the cash.
+    cash = state.limits.cash_free / state.nav - float(change.sum())
+    return sum(state.objective.terms(weight, cash).values()) - trading
+
+
+def _slope(
+    state: PlanningState, weight: FloatArray, buy_cost: FloatArray, sell_cost: FloatArray
+) -> FloatArray:
     """Return a gradient of the smoothed objective; (n,)."""
     objective = state.objective
-    # Derivative of |x|, rounded off: x / COST_SMOOTHING within +-COST_SMOOTHING, else its sign.
-    kink = np.clip((weight - state.portfolio.weight) / COST_SMOOTHING, -1.0, 1.0)
-    slope: FloatArray = objective.gradient(weight) - cost * kink
+    change = weight - state.portfolio.weight
+    # From -s for sells to b for buys; linear within +-COST_SMOOTHING of no change.
+    kink = np.clip(change / COST_SMOOTHING, -1.0, 1.0)
+    charge = (buy_cost - sell_cost) / 2 + (buy_cost + sell_cost) / 2 * kink
+    slope: FloatArray = objective.gradient(weight) - charge
+    if state.limits.idle_before - float(change.sum()) > 0:
+        # Each unit that is bought is a unit less of idle cash.
+        slope = slope + objective.drag
     if len(objective.scenarios):
         losses = -(objective.scenarios @ weight)
         tail = tail_weights(losses.size)

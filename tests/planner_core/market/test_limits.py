@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,12 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner_core.market.limits import Limits, group_levers, group_membership
+from planner_core.market.groups import group_levers, group_membership
+from planner_core.market.limits import Limits
 from planner_core.model.records import (
     CashBalance,
     CashFlow,
     GroupRule,
     PendingOrder,
+    Security,
     Side,
     Trade,
 )
@@ -71,10 +74,26 @@ def test_the_notice_of_a_withdrawal_is_a_parameter() -> None:
 
 
 def test_pending_buys_take_cash() -> None:
-    limits = limits_of(pending_orders=(PendingOrder("AAA", Side.BUY, 98.0),))
-    assert limits.cash_free == pytest.approx(200.0)
-    assert limits.cash_deficit == pytest.approx(50.0)
-    assert limits.violation == pytest.approx(50 / 50_000)
+    limits = limits_of(pending_orders=(PendingOrder("AAA", Side.BUY, 99.0),))
+    assert limits.cash_free == pytest.approx(100.0)
+    assert limits.cash_deficit == pytest.approx(150.0)
+    assert limits.violation == pytest.approx(150 / 50_000)
+
+
+@pytest.mark.parametrize(("cash", "missing"), [(201.0, 0.0), (199.0, 51.0)])
+def test_a_reserve_that_lacks_a_thousandth_of_nav_waits_for_a_deposit(
+    cash: float, missing: float
+) -> None:
+    # 50,000 in all: 250 are required, and 50 are a thousandth.
+    lots = (make_lot("AAA", 500.0 - cash / 100),)
+    limits = limits_of({"position_weight_max": 1.0}, lots=lots, cash=cash)
+    assert limits.cash_deficit == pytest.approx(missing)
+    assert limits.violation == pytest.approx(missing / 50_000)
+
+
+def test_what_lacks_of_a_withdrawal_does_not_wait() -> None:
+    flows = (CashFlow(AS_OF, -10_100.0),)
+    assert limits_of({"cash_reserve": 0.0}, cash_flows=flows).cash_deficit == pytest.approx(100.0)
 
 
 def test_a_deficit_is_never_negative() -> None:
@@ -108,7 +127,7 @@ def test_the_violation_adds_up_cash_positions_and_groups() -> None:
         securities=securities,
         lots=lots,
         cash=0.0,
-        group_rules=(GroupRule("industry", "energy", cap=0.9), GroupRule("industry", "x", 0.1)),
+        group_rules=(GroupRule("industry", "energy", cap=0.9), GroupRule("industry", "x")),
     )
     # Weights 0.75 and 0.25 with caps of 0.25; all is energy; half a percent of cash is missing.
     assert limits.violation == pytest.approx(0.005 + 0.5 + 0.1)
@@ -190,6 +209,77 @@ def test_a_group_is_moved_by_members_with_more_of_it_than_its_level(
     share: list[float], level: float, usable: list[bool], levers: list[int]
 ) -> None:
     assert group_levers(np.array(share), level, np.array(usable)).tolist() == levers
+
+
+@pytest.mark.parametrize(("cap", "excess"), [(0.1991, 0.0), (0.1989, 0.0011)])
+def test_an_excess_of_a_thousandth_of_nav_is_no_violation_but_stops_buys(
+    cap: float, excess: float
+) -> None:
+    # Each holding weighs 0.2.
+    limits = limits_of(securities=make_securities(4, groups={"industry": "x"}, cap=cap))
+    assert limits.violation == pytest.approx(4 * excess)
+    assert limits.position_cap.tolist() == pytest.approx([0.2 if excess == 0 else cap] * 4)
+
+
+def targeted(*targets: float | None, **fields: Any) -> tuple[Security, ...]:
+    securities = make_securities(len(targets), **fields)
+    return tuple(replace(s, target=t) for s, t in zip(securities, targets, strict=True))
+
+
+def test_the_default_cap_does_not_contradict_targets_and_a_written_one_does() -> None:
+    lots = (make_lot("AAA", 250.0), make_lot("BBB", 100.0))
+    fields: dict[str, Any] = {
+        "securities": targeted(0.6, 0.1, 0.04),
+        "lots": lots,
+        "cash": 15_000.0,
+    }
+    # 1.25 x 0.6, and the default where that is larger.
+    assert limits_of(**fields).position_cap.tolist() == pytest.approx([0.75, 0.25, 0.25])
+    written = limits_of({"position_weight_max": 0.25}, **fields)
+    assert written.position_cap.tolist() == [0.25, 0.25, 0.25]
+    assert written.violation == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize(
+    ("target", "diversified", "cap"), [(None, False, 0.5), (0.1, True, 0.5), (0.1, False, 0.25)]
+)
+def test_the_default_cap_forces_no_sale_of_a_fund_or_of_what_has_no_target(
+    target: float | None, diversified: bool, cap: float
+) -> None:
+    securities = targeted(target, 0.1, diversified=diversified)
+    lots = (make_lot("AAA", 250.0), make_lot("BBB", 50.0))
+    limits = limits_of(securities=securities, lots=lots, cash=20_000.0)
+    assert limits.position_cap[0] == pytest.approx(cap)
+    assert limits.violation == pytest.approx(0.5 - cap)
+
+
+# -- idle cash ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("target", "invest", "before", "least"),
+    [
+        # 0.2 of cash; the targets of both holdings leave 0.1 or 0.3.
+        (0.45, 0.0, 0.1, 0.0),
+        (0.35, 0.0, -0.1, -0.1),
+        (0.45, 2_000.0, 0.1, 0.0),
+        (0.35, 2_000.0, -0.1, -0.14),
+    ],
+)
+def test_cash_beyond_its_neutral_share_is_idle_and_new_money_may_be_spent_in_any_case(
+    target: float, invest: float, before: float, least: float
+) -> None:
+    lots = (make_lot("AAA", 200.0), make_lot("BBB", 200.0))
+    limits = limits_of(securities=targeted(target, target), lots=lots, invest=invest)
+    assert limits.idle_before == pytest.approx(before)
+    assert limits.idle_min == pytest.approx(least)
+    assert limits.idle_max == np.inf
+    assert limits.deposit_credit == pytest.approx(before - least)
+
+
+def test_without_targets_no_cash_is_idle() -> None:
+    limits = limits_of()
+    assert (limits.idle_before, limits.idle_min, limits.idle_max) == (-np.inf, -np.inf, np.inf)
 
 
 # -- the smallest trade -------------------------------------------------------------------------
@@ -283,6 +373,33 @@ def test_the_last_of_several_trades_counts_whatever_their_order() -> None:
     trades = (trade(200, Side.SELL), trade(170, Side.SELL))
     for ordered in (trades, trades[::-1]):
         assert 0 in limits_of(trades=ordered).sell_block
+
+
+def test_with_targets_only_the_buy_after_a_sell_is_blocked_by_default() -> None:
+    trades = (trade(0, Side.BUY, "BBB"), trade(0, Side.SELL, "AAA"))
+    securities = targeted(0.2, 0.2, 0.2, 0.2)
+    limits = limits_of(securities=securities, trades=trades)
+    assert list(limits.buy_block) == [0]
+    assert not limits.sell_block
+    written = {"buy_cooldown_days": 30, "sell_cooldown_days": 180}
+    limits = limits_of(written, securities=securities, trades=trades)
+    assert set(limits.buy_block) == {0, 1}
+    assert set(limits.sell_block) == {0}
+
+
+def test_an_opinion_brings_the_cool_downs_back() -> None:
+    context = make_context(
+        securities=targeted(0.2, 0.2, 0.2, 0.2), trades=(trade(0, Side.BUY, "BBB"),)
+    )
+    limits = make_state(context, make_config(objective={"opinion": 0.1})).limits
+    assert 1 in limits.buy_block
+    assert limits.idle_max == pytest.approx(400 / 50_000)
+
+
+def test_buy_only_blocks_every_sell() -> None:
+    limits = limits_of(buy_only=True)
+    assert limits.sell_block == dict.fromkeys(range(4), "only buys were requested")
+    assert not limits.buy_block
 
 
 def test_a_cool_down_of_zero_days_is_off() -> None:

@@ -9,14 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner_core.market.state import PlanningState
-from planner_core.market.trade_sizing import price_trade, size
+from planner_core.market.trade_sizing import price_trade, size, smallest_trade
 from planner_core.model.plan import Action, Opportunity
 from planner_core.model.records import CashFlow, GroupRule, Side
-from planner_core.modules.opportunities.cash_raise import (
-    CashRaise,
-    CashRaiseParameters,
-    smallest_trade,
-)
+from planner_core.modules.opportunities.cash_raise import CashRaise, CashRaiseParameters
 from tests.builders import (
     AS_OF,
     days_ago,

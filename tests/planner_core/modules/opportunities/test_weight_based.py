@@ -15,6 +15,7 @@ from planner_core.modules.opportunities.weight_based import (
     WeightBased,
     WeightBasedParameters,
     _box,
+    _cost_per_value,
     _score,
     project,
     solve_target_weights,
@@ -127,8 +128,7 @@ def test_the_answer_is_feasible_and_no_worse_than_the_start(name: str) -> None:
 
 
 def score_of(state: PlanningState, weight: FloatArray) -> float:
-    cost = state.costs.rate + state.objective.weights.turnover_penalty
-    return _score(state, weight, cost)
+    return _score(state, weight, *_cost_per_value(state))
 
 
 @pytest.mark.parametrize("name", ODD_STATES)
