@@ -1,6 +1,5 @@
 """Charges of trades in the score: costs are paid once, and turned into a rate per year.
 
-
 A deviation from the targets costs something every year that it lasts; a trade costs once. To charge
 the whole cost, as if every deviation lived exactly a year, trades too much where trading is cheap,
 and too little where a tax is due. So a trade is charged at the marginal benefit at the edge of the

@@ -44,7 +44,6 @@ import numpy as np
 
 from planner_core.market.returns import MarketModel, cvar, tail_weights
 from planner_core.market.targets import TargetPortfolio
-from planner_core.market.valuation import cash_yield
 from planner_core.model.arrays import BoolArray, FloatArray
 from planner_core.model.config import ObjectiveConfig
 from planner_core.model.context import PlanningContext
@@ -239,10 +238,19 @@ def build_objective(
     weights: ObjectiveConfig,
     targets: TargetPortfolio | None,
     unit_value: FloatArray,
+    yield_of_cash: float,
 ) -> Objective:
     """Collect the coefficients from context, estimates and configuration in force.
 
-    `unit_value` (n,): base currency per unit, for opinions on prices.
+    Parameters
+    ----------
+    context : PlanningContext
+    market : MarketModel
+    weights : ObjectiveConfig
+    targets : TargetPortfolio, optional
+    unit_value : ndarray of shape (n,), base currency per unit
+        For opinions on prices.
+    yield_of_cash : float, per year
     """
     n = context.n_securities
     if targets is None:
@@ -268,7 +276,7 @@ def build_objective(
         aversion=weights.tracking_aversion,
         pull=np.where(targets.has_pull, pull, 0.0),
         group_membership=targets.group_membership,
-        drag=max(0.0, weights.invested_return_assumed - cash_yield(context)),
+        drag=max(0.0, weights.invested_return_assumed - yield_of_cash),
         targets=targets,
     )
 

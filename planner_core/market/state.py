@@ -19,7 +19,7 @@ from planner_core.market.objective import Objective, build_objective
 from planner_core.market.prices import PriceHistory, build_history
 from planner_core.market.returns import MarketModel, estimate_market
 from planner_core.market.targets import build_target_portfolio, has_targets
-from planner_core.market.valuation import Portfolio, value_portfolio
+from planner_core.market.valuation import Portfolio, cash_yield, value_portfolio
 from planner_core.model.arrays import FloatArray
 from planner_core.model.config import PlannerConfig, config_in_force
 from planner_core.model.context import PlanningContext
@@ -156,7 +156,14 @@ def assess(
         # With a cash row per currency, conversions are steps with costs of their own.
         converts=not config.constraints.multi_currency,
     )
-    objective = build_objective(context, market, config.objective, targets, portfolio.unit_value)
+    objective = build_objective(
+        context,
+        market,
+        config.objective,
+        targets,
+        portfolio.unit_value,
+        cash_yield(context, history),
+    )
     return PlanningState(
         context=context,
         config=config,

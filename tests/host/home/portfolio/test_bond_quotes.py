@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from host.home.portfolio.snapshot import take_snapshot
 from host.home.storage.problems import MarketDataError, PortfolioFileError
-from planner_core.market.limits import group_membership
+from planner_core.market.groups import group_membership
 from planner_core.market.state import value
 from planner_core.model.context import PlanningContext
 from planner_core.model.records import BondTerms, DayCount, SecurityKind
