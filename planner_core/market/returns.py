@@ -31,7 +31,7 @@ from planner_core.market.history_findings import (
     estimate_findings,
     tail_risk_off_finding,
 )
-from planner_core.market.market_days import MARKET_DAYS_PER_YEAR, last_rows
+from planner_core.market.market_days import MARKET_DAYS_PER_YEAR, last_rows, weekday_numbers
 from planner_core.market.prices import ESTIMATE_RETURNS_MIN, PriceHistory
 from planner_core.model.arrays import BoolArray, FloatArray, IntArray
 from planner_core.model.config import EstimationConfig
@@ -43,8 +43,10 @@ TAIL_LEVEL = 0.95
 MOMENTUM_DAYS = 60
 LONG_HISTORY = 0.8
 """Part of the longest history that a security needs for its days to count among the common ones."""
+GAP_WEEKDAYS_MAX = 3
+"""Two closes further apart are not one market day's return: holidays close two weekdays at most."""
 GAP_CALENDAR_DAYS_MAX = 7
-"""Two closes further apart are not one market day's return: long holidays take a week."""
+"""Common closes further apart do not belong together."""
 DAILY_VOLATILITY_MAX = 0.20
 """Per market day; above it closes are in changing units, or of changing securities."""
 CONSTANT_CLOSES = 60
@@ -156,12 +158,12 @@ def daily_returns(history: PriceHistory) -> FloatArray:
     # Market days without a believed close that lie between: the number up to here less that there.
     missing = np.cumsum(history.market_days.is_open & ~history.observed, axis=0)
     columns = np.arange(last.shape[1])[None, :]
-    days = (history.dates[:, None] - history.dates[start]).astype(np.int64)
+    numbers = weekday_numbers(history.dates)
     genuine = (
         history.observed
         & (before >= 0)
         & (missing == missing[start, columns])
-        & (days <= GAP_CALENDAR_DAYS_MAX)
+        & (numbers[:, None] - numbers[start] <= GAP_WEEKDAYS_MAX)
     )
     ratio = np.divide(
         history.base,

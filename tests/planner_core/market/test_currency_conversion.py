@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -77,6 +79,26 @@ def test_no_row_is_overdrawn_when_every_step_is_done() -> None:
             rows[step.currency] += sign * step.value - step.cost - step.tax
         assert min(rows.values()) >= -1e-6, step
     assert result.cash_after == pytest.approx(sum(rows.values()))
+
+
+def test_nothing_is_converted_at_a_rate_that_is_not_believed() -> None:
+    context = abroad(CashBalance("EUR", 0.0), CashBalance("USD", 30_000.0))
+    rates = np.array(context.fx_rates["USD"])
+    rates[-1] *= 10
+    doubted = replace(
+        context,
+        dates=context.dates.copy(),
+        prices=context.prices.copy(),
+        fx_rates={"USD": rates},
+    )
+    state = make_state(doubted, make_config(constraints=MULTI))
+    # The rate before the jump is used for the value of the account.
+    assert state.portfolio.cash == pytest.approx(30_000.0 / RATE)
+    buy = make_action(state, "HOME", 10.0)
+    assert conversions([buy], state) == []
+    result = planned(doubted)
+    assert not result.steps
+    assert result.nav == pytest.approx((30_000.0 + 100 * 100.0) / RATE)
 
 
 def test_an_account_below_zero_abroad_is_filled_by_a_conversion() -> None:

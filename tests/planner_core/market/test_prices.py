@@ -359,6 +359,25 @@ def test_all_closes_in_another_unit_on_one_day_is_no_day_of_the_market() -> None
     assert sorted(history_of(prices).quarantined) == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("rows", ["blank", "repeated"])
+@pytest.mark.parametrize(
+    ("days_ago", "is_held"), [(PRICE_LIMITS.guard_days, True), (PRICE_LIMITS.guard_days + 1, False)]
+)
+def test_windows_count_own_market_days(rows: str, days_ago: int, is_held: bool) -> None:
+    prices = calm()
+    prices[-days_ago:, 0] *= 0.7
+    prices[150:155, 1] *= 1.5  # a bad print of five market days, over a weekend
+    own = weekdays(300)
+    dates = np.arange(own[0], own[-1] + 1)
+    spread = np.full((len(dates), 2), NAN)
+    spread[np.searchsorted(dates, own)] = prices
+    if rows == "repeated":
+        spread = forward_fill(spread, dates, 5)
+    history = history_of(spread, dates=dates)
+    assert (list(history.quarantined) == [0]) is is_held
+    assert [f.id for f in history.findings if f.security == "BBB"] == ["price_spike"]
+
+
 # -- splits and units ---------------------------------------------------------------------------
 
 SPLITS = [(2, 1), (4, 1), (20, 1), (1, 10), (3, 2), (5, 4), (1, 8)]

@@ -344,6 +344,15 @@ def test_what_trades_all_week_does_not_change_the_others() -> None:
     assert together.covariance[4, 4] == pytest.approx(together.daily_volatility[4] ** 2 * 365)
 
 
+@pytest.mark.parametrize(("every", "is_known"), [(1, True), (2, True), (5, False)])
+def test_a_week_is_not_a_market_day_and_a_holiday_is_no_week(every: int, is_known: bool) -> None:
+    # Alone in its currency there is nobody to tell a closed market from a missing close.
+    prices = price_paths(400, [100.0])
+    sparse = np.full_like(prices, NAN)
+    sparse[::every] = prices[::every]
+    assert market_of(context_of(sparse)).has_estimate.tolist() == [is_known]
+
+
 def test_a_holiday_of_one_exchange_is_no_gap_in_the_others() -> None:
     prices = price_paths(900, [100.0] * 4, common=0.6)
     abroad = prices.copy()

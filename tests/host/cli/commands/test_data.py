@@ -144,3 +144,45 @@ def test_a_move_that_a_plan_of_an_earlier_day_would_stop_at_can_be_accepted(
     path = home.portfolio_file("core")
     path.write_text(path.read_text().replace(str(DAYS[-1]), str(begin + timedelta(days=199))))
     assert trader("data", "accept", "AAA", JUMP, "--home", home.root).code == 0
+
+
+def notes(trader: Trader, home: Home) -> dict[str, dict[str, Any]]:
+    plan = trader("plan", "core", "--home", home.root, "--no-store", "--json").json
+    return {finding["id"]: finding for finding in plan["findings"]}
+
+
+def multiply(path: Path, name: str, begin: int, factor: float) -> None:
+    """Multiply the values of a column from a day on."""
+    lines = [line.split(",") for line in path.read_text().splitlines()]
+    column = lines[0].index(name)
+    for line in lines[begin + 1 :]:
+        line[column] = f"{float(line[column]) * factor:.6f}" if line[column] else ""
+    path.write_text("\n".join(map(",".join, lines)) + "\n")
+
+
+def test_the_line_that_a_finding_names_settles_a_split(trader: Trader, home: Home) -> None:
+    multiply(home.prices_file, "BBB", 20, 0.25)
+    finding = notes(trader, home)["looks_like_split"]
+    line = finding["action"].partition("add the line ")[2].partition(" to ")[0]
+    assert line == f"{DAYS[20]},BBB,4"
+    home.corporate_actions_file.write_text(f"date,security,ratio\n{line}\n")
+    assert "looks_like_split" not in notes(trader, home)
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "factor", "finding_id"),
+    [
+        ("prices_file", "BBB", 0.25, "looks_like_split"),
+        ("prices_file", "BBB", 0.01, "looks_like_unit_change"),
+        ("fx_file", "EUR", 10.0, "rate_jump"),
+    ],
+)
+def test_the_command_that_a_finding_names_settles_it(
+    trader: Trader, home: Home, file: str, name: str, factor: float, finding_id: str
+) -> None:
+    multiply(getattr(home, file), name, 20, factor)
+    finding = notes(trader, home)[finding_id]
+    command = finding["action"].partition("run: trader ")[2].split()
+    assert command == ["data", "accept", name, str(DAYS[20])]
+    assert trader(*command, "--home", home.root).code == 0
+    assert finding_id not in notes(trader, home)
