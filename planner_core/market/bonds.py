@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from planner_core.model.context import PlanningContext
 
 MONTHS_PER_YEAR = 12
+DAYS_OF_YEAR = {DayCount.ACT_365: 365, DayCount.ACT_360: 360}
 
 
 def accrued_per_unit(context: PlanningContext) -> FloatArray:
@@ -78,7 +79,7 @@ def accrued_interest(bond: BondTerms, days: DateArray) -> FloatArray:
     elif bond.day_count is DayCount.THIRTY_360:
         years = _days_30_360(begin, days) / 360
     else:
-        years = elapsed / (365 if bond.day_count is DayCount.ACT_365 else 360)
+        years = elapsed / DAYS_OF_YEAR[bond.day_count]
     return np.where(running, bond.coupon * years, 0.0)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from planner_core.market.bonds import accrued_interest
-from planner_core.model.records import PERCENT, BondTerms, DayCount, Finding, Severity
+from planner_core.model.records import PERCENT, BondTerms, DayCount, Finding, SecurityKind, Severity
 
 if TYPE_CHECKING:
     from host.home.portfolio.portfolio_file import PortfolioFile, SecurityTable
@@ -49,6 +49,13 @@ FUND_WORDS = re.compile(
     r"|invesco)\b",
     re.IGNORECASE,
 )
+
+
+def security_kind(table: SecurityTable) -> SecurityKind:
+    """Return the kind of a security; without one in the portfolio its price unit tells."""
+    if table.kind is not None:
+        return SecurityKind(table.kind)
+    return SecurityKind.BOND if table.price_unit == PERCENT else SecurityKind.SHARE
 
 
 def bond_terms(table: SecurityTable) -> BondTerms | None:
@@ -125,7 +132,7 @@ def _doubts(portfolio: PortfolioFile, closes: FloatArray) -> dict[str, _Doubt]:
     are_most = sum(worth[name] for name in calm) > MOST_OF_HOLDINGS * sum(worth.values())
     doubts = {}
     for name, table in tables.items():
-        is_bond = table.kind == "bond"
+        is_bond = security_kind(table) is SecurityKind.BOND
         if not _is_undeclared(table) or not _is_near_par(quotes[name], is_bond=is_bond):
             continue
         is_named = is_bond or _is_named_like_a_bond(name, table)
@@ -209,7 +216,7 @@ def _bond_findings(portfolio: PortfolioFile, name: str, table: SecurityTable) ->
 def _is_undeclared(table: SecurityTable) -> bool:
     """Return whether the portfolio leaves open how a security is quoted."""
     is_open = table.price_unit is None and table.price_multiplier is None
-    return is_open and table.kind in (None, "share", "bond")
+    return is_open and security_kind(table) in (SecurityKind.SHARE, SecurityKind.BOND)
 
 
 def _is_named_like_a_bond(name: str, table: SecurityTable) -> bool:

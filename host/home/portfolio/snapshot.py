@@ -17,6 +17,7 @@ from host.home.portfolio.bond_quotes import (
     bond_terms,
     quote_findings,
     refused_quotes,
+    security_kind,
 )
 from host.home.portfolio.contradictions.cross_check import (
     BucketFiles,
@@ -192,14 +193,14 @@ def _read_files(
 
 def security_of(security_id: str, table: SecurityTable) -> Security:
     """Turn a `[securities.ID]` table into the planner's security."""
-    in_percent = table.price_unit == PERCENT
+    kind, in_percent = security_kind(table), table.price_unit == PERCENT
     return Security(
         id=security_id,
         name=table.name or security_id,
         currency=table.currency,
         lot_size=table.lot_size or (DEFAULT_DENOMINATION if in_percent else 1.0),
         min_trade_value=table.min_trade_value,
-        fractional=table.kind == "crypto" if table.fractional is None else table.fractional,
+        fractional=kind is SecurityKind.CRYPTO if table.fractional is None else table.fractional,
         groups=table.groups,
         allow_buy=table.allow_buy,
         allow_sell=table.allow_sell,
@@ -208,8 +209,8 @@ def security_of(security_id: str, table: SecurityTable) -> Security:
         adv_value=table.adv_value,
         target=table.target,
         cap=table.cap,
-        kind=SecurityKind(table.kind or ("bond" if in_percent else "share")),
-        diversified=table.kind == "fund" if table.diversified is None else table.diversified,
+        kind=kind,
+        diversified=kind is SecurityKind.FUND if table.diversified is None else table.diversified,
         quote_unit="" if table.price_unit in (None, "unit") else table.price_unit,
         quote_factor=1 / table.price_divisor,
         bond=bond_terms(table),
