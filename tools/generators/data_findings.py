@@ -50,6 +50,8 @@ DATA_FINDINGS: Final[Mapping[str, str]] = {
     "price_move_unusual": "The last close moved further than its volatility explains; it is used.",
     "price_rows_after_as_of": "prices.csv has days after the day of the plan; they are ignored.",
     "price_spike": "A close moved far and came back; that close is ignored.",
+    "no_targets": "Nothing has a target: plans follow returns and risk of the past.",
+    "targets_shrunk": "Holdings without a target leave too little room for the targets.",
     "price_stale": "The last close of a security is too old; it is not traded.",
     "quote_is_not_percent": "A close in percent of par is far too low to be one.",
     "quote_looks_like_percent": "Closes look like percent of par, but count as money.",

@@ -35,5 +35,6 @@ def run(options: argparse.Namespace, output: Output) -> int:
         output.line(f"Next: trader plan core{option}")
     else:
         output.line(f"Next: edit {home.root / 'portfolios' / 'core.toml'} and market/prices.csv,")
+        output.line("and give each security a target: without any, a plan follows past returns;")
         output.line(f"then: trader plan core{option}")
     return EXIT_DONE

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from planner_core.model.context import PlanningContext
     from planner_core.model.records import Finding
 
+NOTES = frozenset({"no_targets"})
+"""Notes that an owner should see once, before the first plan."""
+
 
 def check_data(probe: HealthProbe, bucket_id: str) -> Findings:
     """Find why a plan would be held, and which data are doubtful."""
@@ -42,9 +45,9 @@ def check_data(probe: HealthProbe, bucket_id: str) -> Findings:
 
 
 def _warnings(findings: Sequence[Finding], bucket_id: str) -> Findings:
-    """Yield the findings that a plan would have about its data, except notes."""
+    """Yield the findings that a plan would have about its data; of the notes only NOTES."""
     for finding in findings:
-        if finding.severity.value == Level.INFO.value:
+        if finding.severity.value == Level.INFO.value and finding.id not in NOTES:
             continue
         yield HealthFinding(
             id=finding.id,
