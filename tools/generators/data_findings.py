@@ -17,6 +17,7 @@ DATA_FINDINGS: Final[Mapping[str, str]] = {
     "closes_constant": "A close has been the same for 60 market days; there is no estimate.",
     "closes_implausible": "A security moves by over 20 % on a typical day; there is no estimate.",
     "correlations_empty": "No two securities move together at all; there is no estimate.",
+    "closes_in_minor_unit": "Closes may be in hundredths of the currency; nothing is traded.",
     "fill_not_in_lots": "The ledger has a fill that the lots lack; the security is not traded.",
     "fill_unconfirmed": "A recent sell may still be in the lots; the security is not traded.",
     "fx_file_unterminated": "The last line of fx.csv has no line end: it may be cut off.",

@@ -19,6 +19,7 @@ import numpy as np
 
 from host.home.portfolio.contradictions.contradiction import Contradiction, error, warning
 from host.home.portfolio.contradictions.rates import is_near
+from host.home.portfolio.portfolio_file import MINOR_UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,6 +42,8 @@ CURRENCY_FACTOR_MIN: Final = 1.5
 DIVIDENDS_PER_YEAR: Final = 0.10
 """A close with dividends counted back may lie below the price by this much per year, at most."""
 UNTIL_THEN: Final = "until then a sell is taxed as if the gain were the higher one"
+HUNDREDTH: Final = 0.01
+MINOR_UNIT_OF: Final = {major: minor for minor, (major, _) in MINOR_UNITS.items()}
 MAD_TO_SIGMA: Final = 1.4826
 DAYS_PER_YEAR: Final = 365.25
 
@@ -173,7 +176,7 @@ def _doubt(
         f" close of {lot.acquired}, {shown:.6g}"
     )
     if factor is not None:
-        return factor.value, _explained(what, factor, entry)
+        return factor.value, _explained(what, factor, entry, references.currencies[lot.security])
     if not is_price:
         return None
     finding = warning(
@@ -185,7 +188,7 @@ def _doubt(
     return ratio, Contradiction(finding)
 
 
-def _explained(what: str, factor: _Factor, entry: PlacedLot) -> Contradiction:
+def _explained(what: str, factor: _Factor, entry: PlacedLot, currency: str) -> Contradiction:
     lot, cost = entry.lot, entry.written_cost / factor.value
     if factor.is_split:
         finding = error(
@@ -198,6 +201,17 @@ def _explained(what: str, factor: _Factor, entry: PlacedLot) -> Contradiction:
         )
         reason = f"its lot of {lot.acquired} is not in today's units"
         return Contradiction(finding, (lot.security,), reason)
+    minor = MINOR_UNIT_OF.get(currency)
+    if factor.value == HUNDREDTH and minor is not None and entry.written_cost == lot.unit_cost:
+        # Without a price_unit the closes may count a hundred times too much: the value is in doubt.
+        finding = error(
+            "closes_in_minor_unit",
+            f"{what}; that fits closes in {minor}",
+            f'write price_unit = "{minor}" and unit_cost = {cost:g} if the closes are in {minor};'
+            f" else unit_cost = {cost:g} alone",
+            lot.security,
+        )
+        return Contradiction(finding, (lot.security,), f"its closes may be in {minor}")
     finding = warning(
         "lot_cost_doubtful",
         f"{what}; that fits {factor.cause}",
@@ -225,8 +239,8 @@ def _factors(lot: TaxLot, references: LotReferences) -> list[_Factor]:
     """Return what a cost is multiplied with by mistake: units, splits since, the currency."""
     assert lot.acquired is not None
     factors = [
-        _Factor(100.0, "a factor of 100: prices are in the main unit, the cost in hundredths"),
-        _Factor(0.01, "a factor of 1/100: prices are in hundredths, the cost in the main unit"),
+        _Factor(100.0, "a factor of 100: the cost is in hundredths of the prices' unit"),
+        _Factor(HUNDREDTH, "a factor of 1/100: prices are in hundredths of the cost's unit"),
     ]
     product = 1.0
     for split in sorted(references.splits, key=lambda s: s.on, reverse=True):

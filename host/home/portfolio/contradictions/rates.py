@@ -63,10 +63,12 @@ def check_rates(
     for currency in rates.columns:
         if currency == base:
             continue
+        plausible = _plausibility(rates, currency, base)
         fits = _fit_of_own_rates(rates, currency, own)
-        if fits == "direct":
+        # A column that only makes sense as it is does not turn around for a typing error in a lot.
+        if "direct" in (fits, plausible):
             continue
-        what = fits or _plausibility(rates, currency, base)
+        what = fits or plausible
         if what and direction != "direct":
             contradictions.append(_refusal(rates, currency, base, what, where))
     return [*contradictions, *_odd_own_rates(rates, base, own, contradictions)]
@@ -92,7 +94,11 @@ def _fit_of_own_rates(rates: DailyTable, currency: str, own: Sequence[OwnRate]) 
 
 
 def _plausibility(rates: DailyTable, currency: str, base: str) -> str:
-    """Return "inverse", "implausible", or nothing, by what the currencies have been worth."""
+    """Return the direction of a column by what the currencies have been worth.
+
+    "direct" or "inverse" where only that makes sense, "implausible" where neither does, and nothing
+    where both do or the currencies are not listed.
+    """
     if base not in EURO_RANGES or currency not in EURO_RANGES:
         return ""
     median = _median_in_table(rates, currency)
@@ -101,10 +107,9 @@ def _plausibility(rates: DailyTable, currency: str, base: str) -> str:
     (base_low, base_high), (low, high) = EURO_RANGES[base], EURO_RANGES[currency]
     # base per unit = (base per EUR) / (units per EUR), at its extremes
     least, most = base_low / high, base_high / low
-    if least <= median <= most:
-        return ""
-    if least <= 1 / median <= most:
-        return "inverse"
+    is_direct, is_inverse = least <= median <= most, least <= 1 / median <= most
+    if is_direct or is_inverse:
+        return "" if is_direct and is_inverse else ("direct" if is_direct else "inverse")
     is_far = median < least / IMPLAUSIBLE_FACTOR or median > most * IMPLAUSIBLE_FACTOR
     return "implausible" if is_far else ""
 

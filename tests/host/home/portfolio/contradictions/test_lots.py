@@ -85,6 +85,16 @@ def test_a_cost_in_pounds_beside_closes_in_pence_is_named_with_the_cost_to_write
     assert context.held_back == {}
 
 
+def test_closes_that_may_be_in_pence_without_a_price_unit_hold_the_security(
+    tmp_path: Path,
+) -> None:
+    context = context_of(tmp_path, 11.2, close=1166.0, currency="GBP", rate=1.21)
+    (finding,) = context.findings
+    assert (finding.id, finding.severity) == ("closes_in_minor_unit", Severity.ERROR)
+    assert 'write price_unit = "GBX" and unit_cost = 1120' in finding.action
+    assert context.held_back == {"AAA": "its closes may be in GBX"}
+
+
 def test_a_cost_in_pence_beside_closes_in_pounds_counts_with_the_lower_cost(
     tmp_path: Path,
 ) -> None:

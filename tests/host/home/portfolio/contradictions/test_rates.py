@@ -85,6 +85,20 @@ def test_the_rates_of_lots_and_fills_tell_before_any_table_does(
     assert context.hold_reason == ""
 
 
+def test_a_single_lot_upside_down_does_not_turn_a_column_that_makes_sense_around(
+    tmp_path: Path,
+) -> None:
+    own = "unit_cost = 40.0, fx_rate = 0.9 }"
+    portfolio = PORTFOLIO.replace("unit_cost = 40.0 }", own)
+    context = context_of(tmp_path, portfolio, rates("EUR", 1.10, 1.11, 1.12, 1.13))
+    assert context.hold_reason == ""
+    assert ids(context) == {"own_rate_doubtful"}
+    # Near 1 only the lot can tell.
+    near = PORTFOLIO.replace("unit_cost = 40.0 }", own.replace("0.9", "1.06"))
+    context = context_of(tmp_path / "near", near, rates("EUR", 0.945, 0.945, 0.945, 0.945))
+    assert "rate_direction" in ids(context)
+
+
 def test_one_lot_upside_down_among_several_is_its_own_fault(tmp_path: Path) -> None:
     portfolio = PORTFOLIO.replace(
         "{ date = 2024-01-03, quantity = 5, unit_cost = 40.0 },",
