@@ -305,7 +305,9 @@ def _arrange_levels(
         rows = 2
     body = replace(table, rows=table.rows[rows:], line_numbers=table.line_numbers[rows:])
     problems = ProblemList(table.source)
-    check_cell_counts(body, problems, blank_ends=True)
+    # A name over several levels fills the cells to its right, so these have a name as well.
+    named = replace(body, header=("date", *levels[1][1:]))
+    check_cell_counts(named, problems, blank_ends=True)
     if not body.rows:
         message = "there are no rows below the header (add closes, oldest first)"
         problems.add(table.header_problem(0, message))

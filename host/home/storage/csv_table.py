@@ -37,7 +37,7 @@ DELIMITER_LINE = re.compile(r"sep=([,;\t])\s*", re.IGNORECASE)
 """The first line with which a spreadsheet says what separates its cells."""
 CELLS = {
     # A quoted cell up to its delimiter; else, and with text behind the quotes, all before the next.
-    mark: re.compile(rf'(\s*+"(?:[^"]|"")*+"\s*+(?={mark})|[^{mark}]*+){mark}')
+    mark: re.compile(rf'( *+"(?:[^"]|"")*+" *+(?={mark})|[^{mark}]*+){mark}')
     for mark in DELIMITERS
 }
 """Matches the cells of a line, by delimiter; the line has one more delimiter at its end."""

@@ -48,6 +48,11 @@ def assert_closes(table: DailyTable) -> None:
 
 
 WIDE = "date,AAA,BBB\n2024-01-02,10.5,20\n2024-01-03,11.25,\n2024-01-04,12,22\n"
+QUOTED = (
+    '"date",,"AAA","BBB"\n"2024-01-02",,"10.5",20\n"2024-01-03","x",11.25,""\n'
+    '2024-01-04,"", "12" ,"22"\n'
+)
+"""With an empty cell between quoted ones: a tab is a delimiter there, and no blank."""
 
 
 @pytest.mark.parametrize(
@@ -58,6 +63,8 @@ WIDE = "date,AAA,BBB\n2024-01-02,10.5,20\n2024-01-03,11.25,\n2024-01-04,12,22\n"
         (WIDE.replace("date,", '"",'), ""),
         (WIDE.replace(",", ";").replace(".", ","), "decimal commas"),
         (WIDE.replace(",", "\t"), ""),
+        (QUOTED.replace(",", "\t"), ""),
+        (QUOTED, ""),
         (WIDE.replace("BBB\n", "BBB,,\n"), ""),
         (WIDE.replace("\n", ",,\n"), ""),
         (WIDE.replace("20\n", "20,\n"), ""),
@@ -165,6 +172,10 @@ def test_the_prices_of_one_security_are_refused_where_it_could_be_another(
         (
             "date,symbol,close\n2024-01-02,XXX,1\n",
             "2:12: no row is of a security that is asked for: AAA, BBB (write one of these",
+        ),
+        (
+            ",AAA,,BBB,\n,Close,Open,Open,Close\n2024-01-02,1,2,3\n",
+            "3:16: 4 cells where the header has 5 (for an unknown value",
         ),
         ("date,AAA,BBB,AAA\n2024-01-02,1,2,3\n", "1:14: the column 'AAA' is there twice"),
         ("nr,AAA,BBB\n1,2,3\n", "1:1: the first column is 'nr' (it must be `date`)"),
@@ -298,4 +309,57 @@ def test_any_mixture_is_read_or_refused_with_its_place(
         return
     values = table.values[~np.isnan(table.values)]
     assert np.all((values > 0) & np.isfinite(values))
+    assert np.all(np.diff(table.dates.astype(int)) > 0)
+
+
+HEADERS = {
+    "wide": [["date", "AAA", "BBB"]],
+    "repeated": [["date", "AAA", "AAA", ""]],
+    "long": [["date", "symbol", "close"]],
+    "candle": [["Date", "Open", "High", "Low", "Close", "Adj Close"]],
+    "levels": [["Price", "Close", "Close"], ["Ticker", "AAA", "BBB"], ["Date", "", ""]],
+    "merged": [["", "AAA", "", "BBB", ""], ["", "Close", "Open", "Adj Close", "Close"]],
+}
+DATE_FORMS = ["{:%Y-%m-%d}", "{:%d.%m.%Y}", "{:%m/%d/%Y}", "{:%d/%m/%Y}", "{:%Y%m%d}"]
+odd_cells = st.sampled_from(
+    [*("1.5", "2", "1,5", "1.234,5", "", "x", "$4", "5 EUR", "1e3", "44.276"), *("0", "-1", "9e13")]
+)
+
+
+@st.composite
+def downloads(draw: st.DrawFn) -> str:
+    """Draw a table of a usual layout with cells, lengths and an order that may be wrong."""
+    layout, form = draw(st.sampled_from(sorted(HEADERS))), draw(st.sampled_from(DATE_FORMS))
+    rows = [list(row) for row in HEADERS[layout]]
+    numbers = draw(st.lists(st.integers(0, 40), max_size=8, unique=draw(st.booleans())))
+    for number in draw(st.sampled_from([numbers, sorted(numbers), sorted(numbers)[::-1]])):
+        cells = [draw(odd_cells) for _ in rows[0][1:]]
+        if layout == "long":
+            cells[0] = draw(st.sampled_from(["AAA", "bbb", "ZZZ"]))
+        rows.append([form.format(date(2023, 12, 1) + timedelta(days=number)), *cells])
+    if draw(st.booleans()):
+        rows[-1] = rows[-1][: draw(st.integers(1, 4))]
+    delimiter, is_quoted = draw(st.sampled_from(",;\t")), draw(st.booleans())
+    quoted = [[f'"{cell}"' if is_quoted else cell for cell in row] for row in rows]
+    return "\n".join(delimiter.join(row) for row in quoted) + draw(st.sampled_from(["\n", ""]))
+
+
+@given(downloads(), st.sampled_from([None, 2]), st.sampled_from([None, "AAA"]))
+def test_a_download_with_wrong_cells_is_read_or_refused_with_its_place(
+    tmp_path_factory: pytest.TempPathFactory, text: str, rows_max: int | None, only: str | None
+) -> None:
+    path = tmp_path_factory.mktemp("downloads") / "prices.csv"
+    path.write_text(text, encoding="utf-8")
+    lines: tuple[str, ...] = ()
+    table = None
+    try:
+        table = read_prices(path, ("AAA", "BBB"), AS_OF, rows_max, only_security=only)
+    except MarketDataError as error:
+        lines = error.lines
+    assert all(line.startswith(f"{path}:") for line in lines)
+    if table is None:
+        return
+    assert table.values.shape == (len(table.dates), len(table.columns))
+    values = table.values[~np.isnan(table.values)]
+    assert np.all((values > 0) & (values <= 1e12))
     assert np.all(np.diff(table.dates.astype(int)) > 0)
