@@ -250,7 +250,7 @@ NAMED_COMMAND = re.compile(
 
 
 def message_texts() -> Iterator[tuple[Path, str]]:
-    """Yield every text of the product, with "1" for each value that is filled in."""
+    """Yield every text of the product, with an example of each value that is filled in."""
     for package in ("host", "planner_core"):
         for path in sorted((ROOT / package).rglob("*.py")):
             tree = ast.parse(path.read_text("utf-8"))
@@ -262,13 +262,20 @@ def message_texts() -> Iterator[tuple[Path, str]]:
             }
             for node in ast.walk(tree):
                 if isinstance(node, ast.JoinedStr):
-                    values = (getattr(part, "value", None) for part in node.values)
-                    text = "".join(v if isinstance(v, str) else "1" for v in values)
+                    text = "".join(filled_in(part) for part in node.values)
                 elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                     text = "" if id(node) in parts else re.sub(r"\{\w+\}", "1", node.value)
                 else:
                     continue
                 yield path.relative_to(ROOT), text
+
+
+def filled_in(part: ast.expr) -> str:
+    """Return a part of a text as it may read: its words, a date for a day, else "1"."""
+    value = getattr(part, "value", None)
+    if isinstance(value, str):
+        return value
+    return "2024-01-05" if isinstance(value, ast.Name) and value.id == "day" else "1"
 
 
 def test_the_help_of_an_action_says_what_it_does_and_has_its_own_examples(trader: Trader) -> None:
