@@ -93,7 +93,11 @@ def check_ledger(
     held_before : callable taking a Trade
         Units of its security before it, from a stored plan; None: unknown.
     """
-    contradictions = [*_unknown_names(lines, holdings), *_repeated_fills(lines)]
+    contradictions = [
+        *_unknown_names(lines, holdings),
+        *_repeated_fills(lines),
+        *_lots_without_fill(lines, holdings),
+    ]
     by_security: dict[str, list[int]] = defaultdict(list)
     for index, trade in enumerate(lines.trades):
         if trade.security in holdings.lots:
@@ -182,6 +186,32 @@ def _repeated_fills(lines: LedgerLines) -> list[Contradiction]:
             contradictions.append(
                 Contradiction(warning("ledger_fill_twice", message, action, trade.security))
             )
+    return contradictions
+
+
+def _lots_without_fill(lines: LedgerLines, holdings: Holdings) -> list[Contradiction]:
+    """Return recent lots that the ledger does not have, where it is kept at all."""
+    if not lines.trades:
+        return []
+    since = holdings.as_of - timedelta(days=RECENT_DAYS)
+    contradictions = []
+    for security, lots in holdings.lots.items():
+        buys = [t.on for t in lines.trades if t.security == security and t.side is Side.BUY]
+        for lot in lots:
+            day = lot.acquired
+            if day is None or day < since:
+                continue
+            if any(on <= day <= on + timedelta(days=SETTLEMENT_DAYS) for on in buys):
+                continue
+            message = (
+                f"{holdings.source}: {security} has a lot of {day}, but the ledger has no buy of"
+                " that day; cool-downs and turnover do not count it"
+            )
+            action = "add the fill to the ledger"
+            contradictions.append(
+                Contradiction(warning("lot_not_in_ledger", message, action, security))
+            )
+            break
     return contradictions
 
 

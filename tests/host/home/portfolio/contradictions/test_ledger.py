@@ -13,7 +13,8 @@ from planner_core.model.context import PlanningContext
 from tests.host.small_home import PORTFOLIO, small_home
 
 HEADER = "date,security,side,quantity,price,fx_rate\n"
-HISTORY = f"{HEADER}2023-06-01,AAA,buy,10,90.0,\n2024-01-03,BBB,buy,5,40.0,\n"
+BBB = "2024-01-03,BBB,buy,5,40.0,\n"
+HISTORY = f"{HEADER}2023-06-01,AAA,buy,10,90.0,\n{BBB}"
 
 
 def context_of(
@@ -80,14 +81,14 @@ def test_a_split_since_the_fill_is_no_contradiction(tmp_path: Path) -> None:
         tmp_path,
         portfolio=portfolio,
         prices=prices,
-        ledger=f"{HEADER}2023-06-01,AAA,buy,10,360.0,\n",
+        ledger=f"{HEADER}2023-06-01,AAA,buy,10,360.0,\n{BBB}",
         actions="date,security,ratio\n2024-01-05,AAA,4\n",
     )
     assert ids(take_snapshot(home, "core")) == []
 
 
 def test_a_recent_sell_that_nothing_confirms_is_asked_about(tmp_path: Path) -> None:
-    line = f"{HEADER}2024-01-05,AAA,sell,4,103.0,\n"
+    line = f"{HEADER}{BBB}2024-01-05,AAA,sell,4,103.0,\n"
     context = context_of(tmp_path, line)
     (finding,) = context.findings
     assert finding.id == "fill_unconfirmed"
@@ -105,7 +106,7 @@ def test_a_recent_sell_that_nothing_confirms_is_asked_about(tmp_path: Path) -> N
 def test_a_stored_plan_says_what_was_held_before_a_sell(
     tmp_path: Path, units: float, finding: list[str]
 ) -> None:
-    home = small_home(tmp_path, ledger=f"{HEADER}2024-01-05,AAA,sell,4,103.0,\n")
+    home = small_home(tmp_path, ledger=f"{HEADER}{BBB}2024-01-05,AAA,sell,4,103.0,\n")
     step = {"side": "sell", "security": "AAA", "quantity": 4.0, "price": 103.0, "fx_rate": 1.0}
     step["weight_before"] = units * 103.0 / 5_000.0
     plan = {
@@ -145,3 +146,14 @@ def test_a_lot_without_a_date_may_be_any_purchase(tmp_path: Path) -> None:
     assert "fill_not_in_lots" not in ids(
         context_of(tmp_path, f"{HEADER}2024-01-04,AAA,buy,3,102.0,\n", portfolio)
     )
+
+
+def test_a_recent_lot_that_the_ledger_lacks_is_reported_where_a_ledger_is_kept(
+    tmp_path: Path,
+) -> None:
+    only_aaa = f"{HEADER}2023-06-01,AAA,buy,10,90.0,\n"
+    (finding,) = context_of(tmp_path, only_aaa).findings
+    assert (finding.id, finding.security) == ("lot_not_in_ledger", "BBB")
+    assert "a lot of 2024-01-03" in finding.message
+    assert ids(context_of(tmp_path / "kept", HISTORY)) == []
+    assert ids(context_of(tmp_path / "none", HEADER)) == []
