@@ -23,6 +23,7 @@ from planner_core.market.valuation import Portfolio, cash_yield, value_portfolio
 from planner_core.model.arrays import FloatArray
 from planner_core.model.config import PlannerConfig, config_in_force
 from planner_core.model.context import PlanningContext
+from planner_core.model.currencies import exact_amount
 from planner_core.model.records import LedgerStatus, Side
 
 LEVERAGE_MAX = 1_000.0
@@ -111,14 +112,15 @@ def find_hold_reason(context: PlanningContext, portfolio: Portfolio) -> str | No
         return f"no securities: add some to portfolios/{context.bucket_id}.toml"
     if portfolio.nav <= 0:
         return (
-            f"the bucket is worth {portfolio.nav:,.2f} {context.base_currency}: add holdings or"
-            f" cash to portfolios/{context.bucket_id}.toml"
+            f"the bucket is worth {exact_amount(portfolio.nav, context.base_currency)}: add"
+            f" holdings or cash to portfolios/{context.bucket_id}.toml"
         )
     held = float(portfolio.value.sum())
     if held > LEVERAGE_MAX * portfolio.nav:
         return (
-            f"debt leaves {portfolio.nav:,.2f} {context.base_currency} of holdings worth"
-            f" {held:,.2f}: too little to compute weights; deposit money"
+            f"debt leaves {exact_amount(portfolio.nav, context.base_currency)} of holdings worth"
+            f" {exact_amount(held, context.base_currency)}: too little to compute weights;"
+            " deposit money"
         )
     return None
 

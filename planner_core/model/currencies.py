@@ -122,6 +122,11 @@ def minor_digits(currency: str) -> int:
     return MINOR_DIGITS.get(currency, 2)
 
 
+def exact_amount(value: float, currency: str) -> str:
+    """Return an amount of money with the decimals of its currency and with its code."""
+    return f"{value:,.{minor_digits(currency)}f} {currency}"
+
+
 def currency_scale(currency: str) -> float:
     """Return 1, 2 or 5 times a power of ten: about how many units make one euro.
 

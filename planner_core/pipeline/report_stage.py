@@ -18,6 +18,7 @@ from planner_core.market.state import PlanningState
 from planner_core.market.valuation import Portfolio
 from planner_core.model.arrays import FloatArray
 from planner_core.model.context import PlanningContext, context_digest
+from planner_core.model.currencies import exact_amount
 from planner_core.model.plan import (
     Action,
     ActionSequence,
@@ -255,8 +256,8 @@ def _outcome(state: PlanningState, chosen: RankedSet) -> tuple[Outcome, str]:
         currency = state.context.base_currency
         return (
             Outcome.HELD,
-            f"{deficit:,.2f} {currency} of cash is missing and nothing may be sold to raise it;"
-            " see 'Not taken' for the reasons",
+            f"{exact_amount(deficit, currency)} of cash is missing and nothing may be sold to"
+            " raise it; see 'Not taken' for the reasons",
         )
     return Outcome.NOTHING_TO_DO, "doing nothing scores best"
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from planner_core.model.currencies import (
     UNITS_PER_EURO,
     currency_scale,
+    exact_amount,
     is_inverted,
     is_witness,
     minor_digits,
@@ -27,6 +28,11 @@ def test_a_scale_is_within_a_factor_of_two_of_the_size(currency: str) -> None:
 
 def test_money_has_the_decimals_of_its_currency() -> None:
     assert [minor_digits(code) for code in ("EUR", "JPY", "KRW", "KWD")] == [2, 0, 0, 3]
+
+
+def test_an_amount_has_its_decimals_and_its_code() -> None:
+    assert exact_amount(1234.5, "EUR") == "1,234.50 EUR"
+    assert exact_amount(1234.5, "JPY") == "1,234 JPY"
 
 
 def test_a_rate_upside_down_is_seen_only_where_the_sizes_differ() -> None:
