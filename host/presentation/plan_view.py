@@ -61,6 +61,8 @@ SEVERITY_STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.I
 GAP = 2
 TABLE_GAP = 6
 """Cells between two tables."""
+ESTIMATES = frozenset({"expected_return", "volatility", "cvar95_21d"})
+"""Figures that are 0 where nothing is known, not where there is no risk."""
 LABEL_MIN = 14
 """Labels wrap on a narrow terminal, but not at every word."""
 BAR_WIDTH = 10
@@ -331,7 +333,15 @@ def _figures(plan: Plan) -> Iterator[tuple[str, float | None, float | None, str]
         ("effective_n", "diversification (equal holdings)", "count"),
         ("largest_weight", "largest weight", "percent"),
     ):
+        if name in ESTIMATES and not _has_estimate(plan):
+            continue
         yield label, plan.metrics_before.get(name), plan.metrics_after.get(name), kind
+
+
+def _has_estimate(plan: Plan) -> bool:
+    """Return whether the risk is known: holdings without any risk at all have no estimate."""
+    metrics = (plan.metrics_before, plan.metrics_after)
+    return any(m.get("volatility") for m in metrics) or not any(m.get("invested") for m in metrics)
 
 
 def _formatted(before: float, after: float, kind: str) -> tuple[str, str, str]:

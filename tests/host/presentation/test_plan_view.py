@@ -44,6 +44,18 @@ def test_all_that_matters_is_there_at_every_width(width: int) -> None:
         assert part in " ".join(text.split()) or part in text, part
 
 
+def test_a_risk_that_is_not_known_is_not_shown_as_none() -> None:
+    unknown = {"volatility": 0.0, "expected_return": 0.0, "invested": 0.9, "largest_weight": 0.12}
+    text = shown(replace(planned(), metrics_before=unknown, metrics_after=unknown))
+    assert "volatility a year" not in text
+    assert "largest weight" in text
+    # Money alone has no risk, and that is known.
+    alone = {**unknown, "invested": 0.0}
+    assert "volatility a year" in shown(
+        replace(planned(), metrics_before=alone, metrics_after=alone)
+    )
+
+
 @pytest.mark.parametrize("width", [80, 100, 120, 160])
 @pytest.mark.parametrize("plan", [planned(), nothing_to_do(), held()])
 def test_no_line_is_wider_than_the_terminal(plan: Plan, width: int) -> None:
