@@ -15,6 +15,7 @@ from planner_core.modules.opportunities.weight_based import (
     WeightBased,
     WeightBasedParameters,
     _box,
+    _budget,
     _cost_per_value,
     _score,
     project,
@@ -118,7 +119,7 @@ def test_the_answer_is_feasible_and_no_worse_than_the_start(name: str) -> None:
     state = odd_state(name)
     optimum = solve_target_weights(state)
     lower, upper = _box(state)
-    budget = max(1.0 - state.limits.cash_required / state.nav, float(lower.sum()))
+    budget = _budget(state, float(lower.sum()))
     assert np.isfinite(optimum).all()
     assert (optimum >= lower - 1e-9).all()
     assert (optimum <= upper + 1e-9).all()
@@ -152,7 +153,7 @@ def test_no_random_feasible_weights_score_higher(seed: int, cash: float, n: int)
     optimum = solve_target_weights(state, 1_000)
     best = score_of(state, optimum)
     lower, upper = _box(state)
-    budget = max(1.0 - state.limits.cash_required / state.nav, float(lower.sum()))
+    budget = _budget(state, float(lower.sum()))
     generator = np.random.default_rng(seed)
     for _ in range(50):
         nearby = optimum + generator.normal(0, generator.choice([0.3, 0.03, 0.003]), n)
@@ -170,7 +171,7 @@ def test_more_iterations_never_give_less_and_the_same_ones_the_same() -> None:
 
 def test_with_nothing_but_drift_in_the_objective_the_targets_are_the_answer() -> None:
     only_drift = {
-        "risk_aversion": 0,
+        "tracking_aversion": 0,
         "concentration_penalty": 0,
         "group_drift_penalty": 0,
         "tail_risk_penalty": 0,
