@@ -172,6 +172,7 @@ def test_more_iterations_never_give_less_and_the_same_ones_the_same() -> None:
 def test_with_nothing_but_drift_in_the_objective_the_targets_are_the_answer() -> None:
     only_drift = {
         "tracking_aversion": 0,
+        "invested_return_assumed": 0,
         "concentration_penalty": 0,
         "group_drift_penalty": 0,
         "tail_risk_penalty": 0,
