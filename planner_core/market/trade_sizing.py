@@ -45,6 +45,10 @@ MONTH_YEARS = 31 / 365
 """How long a sale stays off target whose loss may not be bought back sooner."""
 LOT_TOLERANCE = 1e-9
 """Rounding error forgiven in a number of lots."""
+LOT_ROUNDING = 1e-15
+"""The same, relative to the number of lots: millions of them where a lot is a millionth."""
+GAP_ROUNDING = 1e-14
+"""Rounding error of the distance to a target, relative to the holding."""
 TARGET = "plan.target"
 """Source of the steps toward the targets."""
 INCUMBENT = "plan.incumbent"
@@ -246,9 +250,11 @@ def quantity_to_target(state: PlanningState, column: int, side: Side) -> float:
     # (w* - w) V0: positive where a buy is due.
     gap = float(state.objective.neutral[column] - state.portfolio.weight[column]) * state.nav
     lots = gap / unit_value / step
+    # A gap is a difference: its rounding error grows with what is held.
+    tolerance = LOT_TOLERANCE + GAP_ROUNDING * float(state.portfolio.quantity[column]) / step
     if side is Side.SELL:
-        return max(0.0, round_down(-lots * step, step))
-    if lots <= LOT_TOLERANCE:
+        return max(0.0, math.floor(tolerance - lots) * step)
+    if lots <= tolerance:
         return 0.0
     # To the nearest lot; what a deposit leaves over may pass the target by a smallest trade.
     nearest = math.floor(lots + 0.5) * step
@@ -361,12 +367,19 @@ def target_reason(state: PlanningState, column: int) -> str:
 
 def round_down(quantity: float, step: float) -> float:
     """Round down to whole steps; a rounding error below a step counts as that step."""
-    return math.floor(quantity / step + LOT_TOLERANCE) * step
+    lots = quantity / step
+    return math.floor(lots + _lot_tolerance(lots)) * step
 
 
 def round_up(quantity: float, step: float) -> float:
     """Round up to whole steps; a rounding error above a step counts as that step."""
-    return math.ceil(quantity / step - LOT_TOLERANCE) * step
+    lots = quantity / step
+    return math.ceil(lots - _lot_tolerance(lots)) * step
+
+
+def _lot_tolerance(lots: float) -> float:
+    """Return the rounding error forgiven; so that whole lots times a step stay whole lots."""
+    return LOT_TOLERANCE + LOT_ROUNDING * abs(lots)
 
 
 def _quantity(opportunity: Opportunity, state: PlanningState) -> float:

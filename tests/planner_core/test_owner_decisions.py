@@ -9,7 +9,7 @@ import pytest
 
 from planner_core.model.plan import Outcome
 from planner_core.model.records import Incumbent, IncumbentStep, RefusedStep, Side, Trade
-from tests.builders import AS_OF, make_context, make_lot, make_securities, make_state
+from tests.builders import AS_OF, make_config, make_context, make_lot, make_securities, make_state
 from tests.planner_core.sample_plans import run_with
 
 
@@ -18,7 +18,7 @@ def accepted(*steps: IncumbentStep, days: int = 3) -> Incumbent:
 
 
 def test_a_remaining_step_below_the_minimum_gain_is_still_advised() -> None:
-    context = make_context(securities=make_securities(4, target=0.01))
+    context = make_context(securities=make_securities(4, target=0.15))
     strict = {"min_gain_bps": 1_000.0}
     remaining = IncumbentStep("AAA", Side.SELL, 5.0)
     assert run_with(context=context, constraints=strict).outcome is Outcome.NOTHING_TO_DO
@@ -44,11 +44,13 @@ def test_what_an_accepted_plan_repaired_leaves_its_turnover_to_the_other_steps()
     fill = Trade(AS_OF - timedelta(days=1), "BBB", Side.SELL, 90.0, 100.0)
     context = make_context(trades=(fill,), securities=make_securities(4, target=0.15))
     remaining = accepted(IncumbentStep("AAA", Side.SELL, 40.0))
+    capped = make_config(constraints={"turnover_max": 0.2})
     for repaired, room in ((0.0, 0.02), (8_000.0, 0.18), (99_000.0, 0.2)):
         with_incumbent = replace(context, incumbent=replace(remaining, repaired=repaired))
-        assert make_state(with_incumbent).limits.turnover_left == pytest.approx(room)
+        state = make_state(with_incumbent, capped)
+        assert state.limits.turnover_left == pytest.approx(room)
     expired = replace(accepted(days=-1), repaired=8_000.0)
-    state = make_state(replace(context, incumbent=expired))
+    state = make_state(replace(context, incumbent=expired), capped)
     assert state.limits.turnover_left == pytest.approx(0.02)
 
 
@@ -68,7 +70,7 @@ def test_within_its_cool_down_a_step_goes_on_no_further_than_was_accepted() -> N
 
 def test_what_is_left_of_a_step_filled_in_part_stays_the_plan_on_the_next_day() -> None:
     fill = Trade(AS_OF - timedelta(days=1), "AAA", Side.SELL, 1.0, 100.0)
-    context = make_context(trades=(fill,), securities=make_securities(4, target=0.01))
+    context = make_context(trades=(fill,), securities=make_securities(4, target=0.15))
     remaining = accepted(IncumbentStep("AAA", Side.SELL, 5.0), IncumbentStep("BBB", Side.SELL, 6.0))
     strict = {"min_gain_bps": 1_000.0}
     result = run_with(context=replace(context, incumbent=remaining), constraints=strict)
