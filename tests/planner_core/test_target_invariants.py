@@ -253,8 +253,8 @@ def test_new_money_is_answered_with_a_buy_and_sells_nothing(
     assert all(step.side is Side.BUY for step in result.steps)
     affordable = [
         column
-        for column, taken in smallest_trades(state).items()
-        if state.objective.neutral[column] > state.portfolio.weight[column] and taken <= amount
+        for column, spent in smallest_trades(state).items()
+        if state.objective.neutral[column] > state.portfolio.weight[column] and spent <= amount
     ]
     if explicit and affordable and _within_cap(state, affordable):
         assert result.steps

