@@ -110,8 +110,10 @@ def check_ledger(
         lots = holdings.lots[security]
         contradiction = _fill_after_entry(fills, holdings)
         if contradiction is None and holdings.entered_until is None:
-            contradiction = _buy_without_lot(fills, lots, holdings) or _sell_not_taken_out(
-                fills, lots, holdings, held_before
+            contradiction = (
+                _buy_without_lot(fills, lots, holdings)
+                or _sold_beyond_the_ledger(fills, holdings)
+                or _sell_not_taken_out(fills, lots, holdings, held_before)
             )
         contradiction = contradiction or _sold_more_than_held(fills, lots, holdings)
         if contradiction is not None:
@@ -274,6 +276,24 @@ def _lots_of(trade: Trade, entered: float) -> str:
     if entered:
         return f"the lots of {trade.on} have only {entered:g}"
     return f"there is no lot of {trade.on}"
+
+
+def _sold_beyond_the_ledger(fills: Sequence[_Fill], holdings: Holdings) -> Contradiction | None:
+    """Return the first sell of more than the ledger has, where it begins with a buy.
+
+    Where it begins with a sell, units are older than the ledger.
+    """
+    if fills[0].units < 0:
+        return None
+    units = 0.0
+    for fill in fills:
+        units += fill.units
+        if units < -QUANTITY_TOLERANCE * abs(fill.units):
+            before = units - fill.units
+            what = f"sold {fill.amount}, but the ledger leaves only {before:g} before it"
+            settled = f"; if lots and cash are right, write holdings_as_of = {holdings.as_of}"
+            return _contradiction(fill, what, holdings, f"{settled} at the top")
+    return None
 
 
 def _sell_not_taken_out(

@@ -49,6 +49,7 @@ def test_a_ledger_that_agrees_with_the_lots_says_nothing(tmp_path: Path, lines: 
         ("2023-09-04,AAA,buy,13,102.0,\n", "bought 13, but the lots have 10 in all"),
         ("2024-01-05,AAA,sell,4,103.0,\n", "sold 4, but the lots still have 10 of 10"),
         ("2023-12-01,AAA,sell,4,103.0,\n", "sold 4, but the lots still have 10 of 10"),
+        ("2023-12-01,AAA,sell,40,103.0,\n", "sold 40, but the ledger leaves only 10 before it"),
     ],
 )
 def test_a_fill_that_the_lots_do_not_have_holds_the_security(
