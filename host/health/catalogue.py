@@ -150,7 +150,7 @@ CATALOGUE: Final[Mapping[str, FindingKind]] = {
         DATA,
         ERROR,
         "No plan can be made from the portfolio, the market data or the ledger as they are.",
-        "Fix the reported problem; `trader plan {bucket}` lists everything that is wrong.",
+        "Fix the reported problem; `trader config check {bucket}` lists all that is wrong.",
         Blocks.PLAN,
         failures=("context", "home", "ledger", "market_data", "portfolio_file"),
     ),

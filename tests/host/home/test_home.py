@@ -133,7 +133,7 @@ def test_the_examples_in_the_templates_are_valid_when_their_marks_are_taken_away
     lines = [line.replace("#  {", "  {").replace("#]", "]") for line in lines]
     path.write_text("\n".join(lines) + "\n")
     tables = read_portfolio(path).tables
-    assert set(tables.securities) == {"ACME", "FOO"}
+    assert set(tables.securities) == {"ACME", "FOO", "WORLD", "BOND2032"}
     assert len(tables.securities["ACME"].lots) == 2
     assert len(tables.cash_flows) == len(tables.pending_orders) == len(tables.accepted_prices) == 1
 
