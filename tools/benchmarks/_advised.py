@@ -26,7 +26,31 @@ if TYPE_CHECKING:
     from tools.benchmarks._replay import Account
 
 CURRENCY = "EUR"
-OLD_DEFAULT: dict[str, object] = {}
+OLD_DEFAULT: dict[str, object] = {
+    "objective": {
+        "opinion": 1.0,
+        # With lambda as aversion the view and tracking variance add up to mu'w - lambda/2 w'Sw.
+        "tracking_aversion": 4.0,
+        # 0.3, not relative to the target: this times a target of 7 %.
+        "drift_penalty": 0.02,
+        "concentration_penalty": 0.15,
+        "tail_risk_penalty": 0.25,
+        "turnover_penalty": 0.001,
+        "invested_return_assumed": 0.0,
+    },
+    "constraints": {
+        "min_gain_bps": 5.0,
+        "lot_age_min": 90,
+        "buy_cooldown_days": 30,
+        "sell_cooldown_days": 180,
+        "rebuy_after_sell_days": 30,
+    },
+}
+"""The nearest there is to the defaults of the first version, which had no neutral point.
+
+They charged costs once, not per year, and had a share of cash that nothing held back.
+"""
+MONTHS_PER_YEAR = 12
 NAMES = (2, 20)
 NAVS = (10_000.0, 200_000.0)
 INVESTED = (0.90, 0.99)
@@ -41,15 +65,19 @@ def configured(document: dict[str, object], tax_rate: float) -> PlannerConfig:
 
 @dataclass
 class Planner:
-    """One plan a month; all of its steps are carried out."""
+    """One plan a month; all of its steps are carried out.
+
+    `written`: the owner has written the monthly deposit into the portfolio's file.
+    """
 
     config: PlannerConfig
+    written: bool = False
     plan_s: list[float] = field(default_factory=list)
     held: int = 0
 
     def orders(self, account: Account, row: int) -> list[Order]:
         """Return the steps of the plan of this day."""
-        context = context_of(account, row)
+        context = context_of(account, row, written=self.written)
         begin = time.process_time()
         result = plan(context, self.config)
         self.plan_s.append(time.process_time() - begin)
@@ -66,7 +94,7 @@ def orders_of(result: Plan, market: Market) -> list[Order]:
     ]
 
 
-def context_of(account: Account, row: int) -> PlanningContext:
+def context_of(account: Account, row: int, *, written: bool = False) -> PlanningContext:
     """Return the snapshot of an account on a day, with the closes up to that day."""
     panel = account.panel
     return snapshot(
@@ -77,6 +105,7 @@ def context_of(account: Account, row: int) -> PlanningContext:
         cash=account.cash,
         flows=tuple(account.flows),
         trades=tuple(account.trades),
+        deposits_per_year=MONTHS_PER_YEAR * panel.deposit if written else 0.0,
     )
 
 
@@ -88,7 +117,7 @@ def snapshot(
 ) -> PlanningContext:
     """Return the planner's input on a day.
 
-    `holdings`: `lots`, `cash` (base currency), `flows`, `trades`.
+    `holdings`: `lots`, `cash` (base currency), `flows`, `trades`, `deposits_per_year`.
     """
     window = slice(max(0, row + 1 - HISTORY_DAYS), row + 1)
     cash = float(holdings.pop("cash"))  # type: ignore[arg-type]
@@ -158,6 +187,7 @@ class Holdings:
     units: NDArray[np.float64]
     cash: float
     config: PlannerConfig
+    deposits_per_year: float = 0.0
 
     @property
     def nav(self) -> float:
@@ -185,6 +215,7 @@ class Holdings:
             ),
             cash=self.cash + deposit,
             flows=(CashFlow(day, deposit),) if deposit else (),
+            deposits_per_year=self.deposits_per_year,
         )
 
 
@@ -205,7 +236,9 @@ def draw_on_target(generator: np.random.Generator, market: Market) -> Holdings:
         units = nearest_units(targets, own.prices[row], nav)
         # Cash at its floor, the names at their lots; then the weights are of a slightly other NAV.
         cash = nav * (1 - float(targets.sum())) + smallest_trade(nav) * float(generator.random())
-        drawn = Holdings(own, row, targets, units, cash, configured({}, tax_rate))
+        # Half of the owners have written what they pay in.
+        written = nav * float(generator.uniform(*DEPOSITS)) * float(generator.integers(0, 2))
+        drawn = Holdings(own, row, targets, units, cash, configured({}, tax_rate), written)
         if is_on_target(drawn):
             return drawn
     raise RuntimeError("no portfolio on its targets was drawn")

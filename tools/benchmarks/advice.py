@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 FAMILY = (0.10, 0.15, 0.20, 0.25, 0.30, 0.40, 0.50, 0.60)
 """Relative half-widths of the bands, the narrowest first; 0.25 is the 5/25 rule."""
-OURS, OLD = "planner", "old_default"
+OURS, UNWRITTEN, OLD = "planner", "planner_unwritten", "old_default"
+"""The planner where the owner has written the deposit down, where not, and by the old defaults."""
+VARIANTS = (OURS, UNWRITTEN)
 LATER_DAYS = 2
 """Market days later on which the rule starts when it is compared with itself."""
 TEN_DAYS_APART = 2
@@ -100,6 +102,10 @@ def run(seed: int = 0, *, quick: bool = False) -> dict[str, object]:
 
     seed, months, start_days
         What was replayed.
+    The planner is replayed twice: with the monthly deposit written into the portfolio's file
+    (`planner`), and without (`planner_unwritten`). Each key is that of the one that it flatters
+    less; `by_variant` has both.
+
     on_target_trades, deposit_sells, on_target_cases
         Of so many random portfolios on their targets, plans that trade; and plans that sell after
         a deposit of 1 to 10 %. `deposit_waits`: those that then do nothing, though the deposit
@@ -120,7 +126,8 @@ def run(seed: int = 0, *, quick: bool = False) -> dict[str, object]:
     panels
         By panel and strategy: tracking error (te_pct, % a year), cost_bp and tax_bp (of the mean
         value, a year), turnover_pct, trades_per_year, distance_pct (mean distance to the targets);
-        `ratios` of the planner.
+        `ratios_` of both variants. `old_default` is the nearest there
+        is to the defaults of the first version.
     """
     return measure(seed, QUICK if quick else Effort())
 
@@ -166,17 +173,14 @@ def measure(seed: int, effort: Effort) -> dict[str, object]:
         )
         for panel in panels
     ]
-    planned = [result for task, result in results.items() if task.strategy == OURS]
+    planned = [result for task, result in results.items() if task.strategy in VARIANTS]
     return {
         "seed": seed,
         "months": effort.months,
         "start_days": len(effort.offsets),
         **answers(on_target),
-        **untaxed([one for one in measured if not one.panel.tax_rate]),
-        **taxed([one for one in measured if one.panel.tax_rate]),
-        "outside_family": sum(position(one) != "inside" for one in measured),
+        **headline(measured),
         "rule_vs_itself": noise(measured),
-        "trades_per_year": statistics.fmean(one.mean(OURS).trades for one in measured),
         "ms_per_plan": 1000 * statistics.median(s for one in planned for s in one.plan_s),
         "ms_per_plan_max": 1000 * max(s for one in planned for s in one.plan_s),
         "held_plans": sum(one.held for one in planned),
@@ -187,7 +191,8 @@ def measure(seed: int, effort: Effort) -> dict[str, object]:
 def strategies_of(panel: Panel) -> dict[str, Strategy]:
     """Return every strategy, new, for one path of a panel."""
     return {
-        OURS: Planner(configured({}, panel.tax_rate)),
+        OURS: Planner(configured({}, panel.tax_rate), written=True),
+        UNWRITTEN: Planner(configured({}, panel.tax_rate)),
         OLD: Planner(configured(OLD_DEFAULT, panel.tax_rate)),
         **{band_name(relative): Bands(relative) for relative in FAMILY},
         "monthly": Monthly(),
@@ -235,18 +240,18 @@ def family(one: Measured) -> list[tuple[float, float]]:
     return [(mean.spent, mean.te) for mean in means]
 
 
-def position(one: Measured) -> str:
+def position(one: Measured, variant: str) -> str:
     """Return where the planner's spending lies in that of the family."""
     spending = [spent for spent, _ in family(one)]
-    ours = one.mean(OURS).spent
+    ours = one.mean(variant).spent
     if ours < min(spending):
         return "below"
     return "above" if ours > max(spending) else "inside"
 
 
-def ratios(one: Measured) -> dict[str, float]:
-    """Return the planner's figures over those of the rule and of the family."""
-    ours, rule = one.mean(OURS), one.mean(RULE)
+def ratios(one: Measured, variant: str) -> dict[str, float]:
+    """Return a variant's figures over those of the rule and of the family."""
+    ours, rule = one.mean(variant), one.mean(RULE)
     if not rule.spent:
         raise BenchmarkError(f"{one.panel.name}: the rule never trades, so nothing compares")
     return {
@@ -266,30 +271,40 @@ def answers(parts: Sequence[OnTarget]) -> dict[str, object]:
     }
 
 
-def worst(panels: Iterable[Measured], ratio: str) -> float | None:
-    """Return the largest of a ratio over panels; None without any."""
-    return max((ratios(one)[ratio] for one in panels), default=None)
-
-
-def untaxed(panels: Sequence[Measured]) -> dict[str, object]:
-    """Return the keys of the panels without tax."""
-    equal = [ratios(one)["te_at_equal_cost"] for one in panels]
+def headline(panels: Sequence[Measured]) -> dict[str, object]:
+    """Return the keys of both variants, and of each the one that flatters less."""
+    both = {variant: summary(panels, variant) for variant in VARIANTS}
+    keys = both[OURS]
     return {
-        "te_at_equal_cost_untaxed_max": max(equal, default=None),
+        **{key: largest(part[key] for part in both.values()) for key in keys},
+        "by_variant": both,
+    }
+
+
+def summary(panels: Sequence[Measured], variant: str) -> dict[str, float | None]:
+    """Return the keys of a variant; None where no panel has a say."""
+    untaxed = [ratios(one, variant) for one in panels if not one.panel.tax_rate]
+    taxed = [ratios(one, variant) for one in panels if one.panel.tax_rate]
+    small = [ratios(one, variant) for one in panels if one.panel.small and not one.panel.tax_rate]
+    large = [row for row in untaxed if row not in small]
+    equal = [row["te_at_equal_cost"] for row in untaxed]
+    return {
+        "te_at_equal_cost_untaxed_max": largest(equal),
         "te_at_equal_cost_untaxed_median": statistics.median(equal) if equal else None,
-        "te_vs_rule_max": worst(panels, "te_vs_rule"),
-        "cost_vs_rule_max": worst((one for one in panels if not one.panel.small), "cost_vs_rule"),
-        "cost_vs_rule_max_10k": worst((one for one in panels if one.panel.small), "cost_vs_rule"),
+        "te_at_equal_cost_taxed_max": largest(row["te_at_equal_cost"] for row in taxed),
+        "te_vs_rule_max": largest(row["te_vs_rule"] for row in untaxed),
+        "cost_vs_rule_max": largest(row["cost_vs_rule"] for row in large),
+        "cost_vs_rule_max_10k": largest(row["cost_vs_rule"] for row in small),
+        "cost_tax_vs_rule_max": largest(row["cost_vs_rule"] for row in taxed),
+        "te_vs_rule_taxed_max": largest(row["te_vs_rule"] for row in taxed),
+        "outside_family": sum(position(one, variant) != "inside" for one in panels),
+        "trades_per_year": statistics.fmean(one.mean(variant).trades for one in panels),
     }
 
 
-def taxed(panels: Sequence[Measured]) -> dict[str, object]:
-    """Return the keys of the panels with tax."""
-    return {
-        "te_at_equal_cost_taxed_max": worst(panels, "te_at_equal_cost"),
-        "te_vs_rule_taxed_max": worst(panels, "te_vs_rule"),
-        "cost_tax_vs_rule_max": worst(panels, "cost_vs_rule"),
-    }
+def largest(values: Iterable[float | None]) -> float | None:
+    """Return the largest of the figures that there are; None without any."""
+    return max((value for value in values if value is not None), default=None)
 
 
 def noise(panels: Sequence[Measured]) -> dict[str, float]:
@@ -319,7 +334,10 @@ def rows(one: Measured) -> dict[str, object]:
         "tax_rate": panel.tax_rate,
         "invested": float(panel.targets.sum()),
         **{strategy: row(one.mean(strategy)) for strategy in one.paths},
-        "ratios": {**ratios(one), "spending": position(one)},
+        **{
+            f"ratios_{variant}": {**ratios(one, variant), "spending": position(one, variant)}
+            for variant in VARIANTS
+        },
     }
 
 

@@ -19,7 +19,9 @@ are traded at the next close, in whole shares, for 2 and 0.25 %. Figures are mea
 difference to a portfolio that is set back to its targets every day for nothing. *Spent* is costs
 and tax in bp of the mean value, a year. *5/25* gives new money to the names furthest below, and
 resets a name that is still more than 5 points, or 25 % of its target, away. *Family* is the least
-tracking error of this rule with bands from 10 % to 60 %, for what the planner spent.
+tracking error of this rule with bands from 10 % to 60 %, for what the planner spent. *Unwritten* is
+the planner where the monthly deposit does not stand in the portfolio's file. *Old default* is the
+nearest there is to the defaults of the first version.
 
 """
 
@@ -29,8 +31,11 @@ def advice(result: Result) -> str:
     head = (
         "names, money",
         "from",
-        "planner",
         "5/25",
+        "planner",
+        "to 5/25: TE, spent",
+        "to the family",
+        "unwritten",
         "to 5/25: TE, spent",
         "to the family",
         "monthly",
@@ -55,19 +60,27 @@ def advice(result: Result) -> str:
 
 def panel(name: str, row: Result) -> tuple[str, ...]:
     """Return one line of the table."""
-    ratios = row["ratios"]
-    outside = {"inside": "", "below": " (spent less)", "above": " (spent more)"}[ratios["spending"]]
     return (
         name,
         row["from"],
-        figures(row["planner"]),
         figures(row["bands_25"]),
-        f"{ratios['te_vs_rule']:.2f}, {ratios['cost_vs_rule']:.2f}",
-        f"{ratios['te_at_equal_cost']:.2f}{outside}",
+        *variant(row, "planner"),
+        *variant(row, "planner_unwritten"),
         *(
             figures(row[strategy])
             for strategy in ("monthly", "new_money_only", "buy_and_hold", "old_default")
         ),
+    )
+
+
+def variant(row: Result, name: str) -> tuple[str, str, str]:
+    """Return the cells of one variant of the planner."""
+    ratios = row[f"ratios_{name}"]
+    outside = {"inside": "", "below": " (spent less)", "above": " (spent more)"}[ratios["spending"]]
+    return (
+        figures(row[name]),
+        f"{ratios['te_vs_rule']:.2f}, {ratios['cost_vs_rule']:.2f}",
+        f"{ratios['te_at_equal_cost']:.2f}{outside}",
     )
 
 

@@ -253,6 +253,8 @@ def test_the_planner_sees_nothing_after_its_day_and_its_steps_are_the_orders() -
     assert context.dates[-1] == market.dates[START] == np.datetime64(context.as_of)
     assert context.cash[0].settled == 3_000.0
     assert [flow.amount for flow in context.cash_flows] == [1_000.0]
+    assert context.deposits_per_year == 0
+    assert _advised.context_of(account, START, written=True).deposits_per_year == 12_000.0
     result = plan(context, _advised.configured({}, 0.0))
     assert result.steps
     orders = _advised.Planner(_advised.configured({}, 0.0)).orders(account, START)
@@ -311,10 +313,23 @@ def test_a_trial_run_has_every_key() -> None:
     assert isinstance(panels, dict)
     assert len(panels) == 2
     for rows in panels.values():
-        assert {advice.OURS, advice.OLD, advice.RULE, "monthly", "buy_and_hold"} <= set(rows)
+        assert {*advice.VARIANTS, advice.OLD, advice.RULE, "monthly", "buy_and_hold"} <= set(rows)
         assert rows["monthly"]["cost_bp"] >= rows["new_money_only"]["cost_bp"]
     documented = advice.run.__doc__ or ""
     assert [key for key in result if key not in documented] == []
+
+
+def test_the_variant_that_a_figure_flatters_less_is_the_headline() -> None:
+    panel = panel_of(flat_market(2), (0.5, 0.4))
+    path = Path(te=0.01, cost=0.002, tax=0.0, turnover=0.3, trades=9.0, distance=0.02)
+    names = (advice.OURS, *map(advice.band_name, advice.FAMILY))
+    paths = {name: [path] for name in names}
+    paths[advice.UNWRITTEN] = [replace(path, te=0.02, cost=0.001)]
+    keys = advice.headline([advice.Measured(panel, paths, [path])])
+    assert keys["te_vs_rule_max"] == pytest.approx(2.0)
+    assert keys["cost_vs_rule_max"] == pytest.approx(1.0)
+    assert keys["cost_vs_rule_max_10k"] is None
+    assert keys["te_at_equal_cost_taxed_max"] is None
 
 
 def test_the_planner_compared_with_itself_is_even() -> None:
@@ -325,6 +340,6 @@ def test_the_planner_compared_with_itself_is_even() -> None:
         {name: [path] * 3 for name in (advice.OURS, *map(advice.band_name, advice.FAMILY))},
         [path] * 3,
     )
-    assert set(advice.ratios(one).values()) == {1.0}
+    assert set(advice.ratios(one, advice.OURS).values()) == {1.0}
     assert set(advice.noise([one]).values()) == {1.0}
-    assert advice.position(one) == "inside"
+    assert advice.position(one, advice.OURS) == "inside"

@@ -106,7 +106,8 @@ def test_the_section_about_the_appliance_tells_what_broke_and_what_grew() -> Non
 
 def test_the_section_on_advice_has_a_line_for_each_panel_and_says_where_nothing_compares() -> None:
     path = {"te_pct": 1.234, "cost_bp": 12.0, "tax_bp": 3.0, "trades_per_year": 20.4}
-    strategies = ("planner", "bands_25", "monthly", "new_money_only", "buy_and_hold", "old_default")
+    variants = ("planner", "planner_unwritten")
+    rivals = ("bands_25", "monthly", "new_money_only", "buy_and_hold", "old_default")
     ratios = {"te_vs_rule": 0.9, "cost_vs_rule": 1.1, "te_at_equal_cost": 0.85, "spending": "above"}
     noise = {
         f"{kind}_{figure}_{end}": 1.0
@@ -116,7 +117,11 @@ def test_the_section_on_advice_has_a_line_for_each_panel_and_says_where_nothing_
     }
     result = {
         "panels": {
-            "2 names": {"from": "2016-01-04", "ratios": ratios, **dict.fromkeys(strategies, path)}
+            "2 names": {
+                "from": "2016-01-04",
+                **dict.fromkeys((*variants, *rivals), path),
+                **{f"ratios_{variant}": ratios for variant in variants},
+            }
         },
         "months": 36,
         "start_days": 4,
@@ -128,6 +133,6 @@ def test_the_section_on_advice_has_a_line_for_each_panel_and_says_where_nothing_
         "ms_per_plan": 45.6,
     }
     text = advice(result)
-    assert "| 2 names | 2016-01-04 | 1.23 / 15 / 20 |" in text
+    assert "| 2 names | 2016-01-04 | 1.23 / 15 / 20 | 1.23 / 15 / 20 | 0.90, 1.10 |" in text
     assert "| 0.90, 1.10 | 0.85 (spent more) |" in text
     assert "Of 200 random portfolios on their targets 1 were told to trade" in text
