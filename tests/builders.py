@@ -204,7 +204,8 @@ def make_action(
     """A priced trade of a signed quantity; no limit is looked at."""
     side = Side.BUY if quantity > 0 else Side.SELL
     priced = price_trade(state, column_of(state, security), side, abs(quantity))
-    return replace(priced, sources=sources, reason="the test wants it", mandatory=mandatory)
+    clauses = ("the test wants it",)
+    return replace(priced, sources=sources, clauses=clauses, mandatory=mandatory)
 
 
 def make_candidates(state: PlanningState, actions: Sequence[Action]) -> Candidates:

@@ -53,6 +53,7 @@ TARGET = "plan.target"
 """Source of the steps toward the targets."""
 INCUMBENT = "plan.incumbent"
 """Source of the trades that are left of the accepted plan."""
+INCUMBENT_REASON = "what is left of the plan you accepted"
 CONVERSION = "cash.conversion"
 """Source of the conversions between cash rows."""
 SMALLEST_TRADE_ROUNDS = 20
@@ -87,7 +88,7 @@ def size_opportunities(
     Returns
     -------
     actions : list of Action
-        In order of first appearance; a merged one names all its sources and reasons.
+        In order of first appearance; a merged one names all its sources and clauses.
     rejections : list of Rejection
     """
     actions: list[Action] = []
@@ -131,7 +132,7 @@ def size(opportunity: Opportunity, key: str, state: PlanningState) -> Action | R
     if complaint:
         return _reject(opportunity, key, state, complaint)
     return replace(
-        action, sources=(key,), reason=opportunity.reason, mandatory=opportunity.mandatory
+        action, sources=(key,), clauses=(opportunity.reason,), mandatory=opportunity.mandatory
     )
 
 
@@ -183,7 +184,6 @@ def price_trade(
         tax_scored=tax_scored,
         temporary=temporary,
         sources=(),
-        reason="",
     )
 
 
@@ -362,7 +362,12 @@ def target_reason(state: PlanningState, column: int) -> str:
     """Return where a security stands and where its target is, in words."""
     security = state.context.securities[column]
     weight, target = state.portfolio.weight[column], state.objective.neutral[column]
-    return f"{security.id} is {weight:.1%} of the portfolio, its target is {target:.1%}"
+    return weight_and_target(security.id, float(weight), float(target))
+
+
+def weight_and_target(name: str, weight: float, target: float) -> str:
+    """Return where a security or a group stands, and where its target is, in words."""
+    return f"{name} is {weight:.1%} of the portfolio, its target is {target:.1%}"
 
 
 def round_down(quantity: float, step: float) -> float:
@@ -431,7 +436,7 @@ def _reason_for_no_lot(opportunity: Opportunity, state: PlanningState) -> str:
         weight, target = state.portfolio.weight[column], state.objective.neutral[column]
         beyond = weight >= target if opportunity.side is Side.BUY else weight <= target
         if beyond:
-            return f"it leads away from its target: it is {weight:.1%}, the target is {target:.1%}"
+            return "it would lead away from its target"
     if turnover_max(opportunity, state) < opportunity.notional:
         return "the turnover of this window is used up"
     return "it is less than one lot"
@@ -477,13 +482,18 @@ def _reject(opportunity: Opportunity, key: str, state: PlanningState, reason: st
 
 
 def _merge(first: Action, other: Action) -> Action:
-    """Return the first of two equal trades, with the sources and reasons of both."""
+    """Return the first of two equal trades, with the sources and clauses of both."""
     sources = first.sources + tuple(s for s in other.sources if s not in first.sources)
-    # Two sizes of one source that round to the same trade give one reason: the first.
-    no_new_source = set(other.sources) <= set(first.sources)
-    reason = first.reason if no_new_source else f"{first.reason}; {other.reason}"
+    clauses = first.clauses
+    if other.mandatory and not first.mandatory:
+        # What a trade repairs comes first.
+        clauses = other.clauses + first.clauses
+    elif not set(other.sources) <= set(first.sources):
+        clauses = first.clauses + other.clauses
+    # Otherwise two sizes of one source round to the same trade: the clause of the first will do.
+    clauses = tuple(dict.fromkeys(clauses))
     return replace(
-        first, sources=sources, reason=reason, mandatory=first.mandatory or other.mandatory
+        first, sources=sources, clauses=clauses, mandatory=first.mandatory or other.mandatory
     )
 
 
@@ -502,7 +512,7 @@ def incumbent_actions(state: PlanningState) -> list[Action]:
         if column is None:
             continue
         # Sized like any opportunity: units may have been sold since, and a cap may be nearer.
-        reason = f"what is left of the plan you accepted ({incumbent.trace_id[:8]})"
+        reason = f"{INCUMBENT_REASON} ({incumbent.trace_id[:8]})"
         unit_value = float(np.nan_to_num(state.portfolio.unit_value[column]))
         opportunity = Opportunity(column, step.side, step.quantity * unit_value, reason)
         action = size(opportunity, INCUMBENT, state)
@@ -600,7 +610,7 @@ def _conversion(
         tax=0.0,
         cash_delta=-cost,
         sources=(CONVERSION,),
-        reason=f"the next steps need {target}: convert {amount:,.0f} {source}",
+        clauses=(f"the next steps need {target}",),
         mandatory=mandatory,
         convert_to=target,
         cost_scored=cost,

@@ -47,7 +47,8 @@ class Opportunity:
     notional : float, base currency
         Value to trade, positive. Lots come later: sells that raise cash round up, others down.
     reason : str
-        One sentence with the numbers, for the owner.
+        Why, with the numbers, as a clause. Not how much: refinement may change the size, and the
+        plan's sentence names it (`planner_core.pipeline.step_reasons`).
     mandatory : bool
         Repairs a violated limit (cash, withdrawal, cap). No filter drops it, and the turnover cap
         does not count the part that the repair needs. Every other limit holds for it too.
@@ -85,6 +86,9 @@ class Action:
     `value` (signed), `cost`, `tax` and `cash_delta` are in base currency.
     `value = quantity * (price + accrued) * fx_rate`, `value + cash_delta = -(cost + tax)`.
 
+    `clauses` are the reasons of its sources, that of a repair first. `reason` is the sentence for
+    the owner, written once the plan is chosen; empty before.
+
     `cost_scored` and `tax_scored` are what the score is charged, per year (`market/charges.py`).
     With `loss_offset`, `tax_scored` counts the tax that a realised loss may save elsewhere; cash
     never does.
@@ -103,13 +107,14 @@ class Action:
     tax: float
     cash_delta: float
     sources: tuple[str, ...]
-    reason: str
+    reason: str = ""
     mandatory: bool = False
     convert_to: str = ""
     accrued: float = 0.0
     """Interest that a bond's buyer pays beside the price."""
     cost_scored: float = 0.0
     tax_scored: float = 0.0
+    clauses: tuple[str, ...] = ()
     temporary: bool = False
 
     @property
@@ -168,6 +173,8 @@ class Step:
     """Unit of `quote` where it is not the currency, such as "percent"."""
     quote: float | None = None
     """The price as brokers and price files have it; None: the same as `price`."""
+    target: float | None = None
+    """Weight that the targets ask for today; None without a target."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ from planner_core.model.plan import (
 )
 from planner_core.model.records import Finding, Severity, Side
 from planner_core.pipeline.isolation import ModuleRunner
+from planner_core.pipeline.step_reasons import explained, target_weight
 from planner_core.search.evaluator import Evaluator
 from planner_core.search.ranking import RankedSet, Ranking
 
@@ -109,7 +110,7 @@ def report_plan(
 ) -> Plan:
     """Return the plan of the chosen set."""
     chosen, nothing = result.chosen, result.ranking.nothing
-    sequence = in_order(chosen.ids, result.evaluator)
+    sequence = explained(in_order(chosen.ids, result.evaluator), state)
     steps = build_steps(sequence, state)
     weight_after = result.evaluator.weights_after(chosen.ids)
     spent = sum(action.cost + action.tax for action in sequence)
@@ -141,7 +142,7 @@ def report_plan(
             Alternative(
                 gain=alternative.score - nothing.score,
                 violation=alternative.violation,
-                actions=in_order(alternative.ids, result.evaluator),
+                actions=explained(in_order(alternative.ids, result.evaluator), state),
             )
             for alternative in result.alternatives
         ),
@@ -238,6 +239,7 @@ def _step(action: Action, cash: float, settles_on: date, state: PlanningState) -
         accrued=action.accrued,
         quote_unit="" if security is None else security.quote_unit,
         quote=None if security is None else action.price / security.quote_factor,
+        target=target_weight(action, state),
     )
 
 

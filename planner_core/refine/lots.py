@@ -104,10 +104,12 @@ def _climb_from(
 
 
 def resized(action: Action, quantity: float, state: PlanningState) -> Action:
-    """Return an action with another quantity (positive), its reason and sources kept."""
+    """Return an action with another quantity (positive), with the same sources and clauses."""
     # Priced afresh: impact and tax are not proportional to the quantity.
     priced = price_trade(state, action.security, action.side, quantity, temporary=action.temporary)
-    return replace(priced, sources=action.sources, reason=action.reason, mandatory=action.mandatory)
+    return replace(
+        priced, sources=action.sources, clauses=action.clauses, mandatory=action.mandatory
+    )
 
 
 def _sizes(action: Action, state: PlanningState) -> Iterator[tuple[int, Action]]:

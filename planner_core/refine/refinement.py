@@ -20,7 +20,12 @@ import numpy as np
 
 from planner_core.events import SearchProgressed
 from planner_core.market.state import PlanningState
-from planner_core.market.trade_sizing import INCUMBENT, identity_of, merged
+from planner_core.market.trade_sizing import (
+    INCUMBENT,
+    INCUMBENT_REASON,
+    identity_of,
+    merged,
+)
 from planner_core.model.candidates import Candidates, build_candidates, same_security_conflicts
 from planner_core.model.plan import Action
 from planner_core.model.records import Side
@@ -209,11 +214,14 @@ def _trade_of(action: Action) -> tuple[int, Side, str]:
 
 
 def _with_reason_of(action: Action, near: Action) -> Action:
-    """Return an action with sources, reason and necessity of a candidate of the same trade."""
-    reason = near.reason
-    if near.quantity != action.quantity and INCUMBENT in near.sources:
-        reason = f"{reason}, in another size"
-    return replace(action, sources=near.sources, reason=reason, mandatory=near.mandatory)
+    """Return an action with sources, clauses and necessity of a candidate of the same trade."""
+    clauses = near.clauses
+    if near.quantity != action.quantity:
+        clauses = tuple(
+            f"{clause}, in another size" if clause.startswith(INCUMBENT_REASON) else clause
+            for clause in clauses
+        )
+    return replace(action, sources=near.sources, clauses=clauses, mandatory=near.mandatory)
 
 
 def _restarted(evaluator: Evaluator, ranking: Ranking, sets: list[tuple[int, ...]]) -> Ranking:

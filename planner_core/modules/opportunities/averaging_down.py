@@ -97,8 +97,8 @@ class AveragingDown(OpportunityCalculator[AveragingDownParameters]):
                 side=Side.BUY,
                 # A fraction of the position as it is worth now, not of what it cost.
                 notional=parameters.buy_fraction * float(state.portfolio.value[column]),
-                reason=f"down {-gain[column]:.0%} on cost with quality {quality[column]:.2f}:"
-                f" add {parameters.buy_fraction:.0%} to the position",
+                reason=f"it is {-gain[column]:.0%} below cost, its quality is"
+                f" {quality[column]:.2f}",
             )
             for column in np.flatnonzero(qualifies)
         ]

@@ -14,6 +14,7 @@ import numpy as np
 
 from planner_core.market.groups import group_levers, group_membership
 from planner_core.market.state import PlanningState
+from planner_core.market.trade_sizing import weight_and_target
 from planner_core.modules.module import ModuleParameters, parameter
 
 WEIGHT_DUST = 1e-9
@@ -49,6 +50,11 @@ class Drift:
     target: float
     to_edge: float
     to_target: float
+
+    @property
+    def reason(self) -> str:
+        """Where the security or the group stands, and where its target is."""
+        return weight_and_target(self.label, self.weight, self.target)
 
 
 def overweight(state: PlanningState, parameters: BandParameters) -> Iterator[Drift]:

@@ -82,26 +82,24 @@ def _for_cash(state: PlanningState, parts_max: int) -> Iterator[Opportunity]:
                 security=int(column),
                 side=Side.SELL,
                 notional=notional_for(state, int(column), deficit / parts),
-                reason=f"{shortfall}: sell here to pay for"
-                f" {'it' if parts == 1 else f'a part of it (1/{parts})'}",
+                reason=shortfall,
                 mandatory=True,
             )
 
 
 def _shortfall(state: PlanningState, deficit: float) -> str:
-    """Return what is missing and why, as the beginning of a reason."""
+    """Return how much cash is missing, and for what."""
     currency = state.context.base_currency
     withdrawals = withdrawals_due(state.context, state.config.constraints)
     if not withdrawals:
         return f"cash is {deficit:,.0f} {currency} below the reserve"
     amount = -sum(flow.amount for flow in withdrawals)
     last = max(flow.on for flow in withdrawals)
-    due = (
-        f"a withdrawal of {amount:,.0f} {currency} is due on {last}"
-        if len(withdrawals) == 1
-        else f"withdrawals of {amount:,.0f} {currency} are due by {last}"
-    )
-    return f"{due} and cash above the reserve is {deficit:,.0f} short"
+    due = f"{amount:,.0f} {currency} due {'on' if len(withdrawals) == 1 else 'by'} {last}"
+    # The reserve must remain, so more can be missing than is withdrawn.
+    if deficit > amount:
+        return f"{deficit:,.0f} {currency} are missing for the reserve and the {due}"
+    return f"{deficit:,.0f} of the {due} are missing"
 
 
 def notional_for(state: PlanningState, column: int, net: float) -> float:
@@ -133,25 +131,26 @@ def _for_positions(state: PlanningState) -> Iterator[Opportunity]:
     """Yield a sell of the excess for each position above its cap."""
     # Excess (w_i - cap_i) * NAV. Costs and tax do not matter here: weights are of the NAV before.
     excess = state.portfolio.weight - state.limits.position_cap
-    for column in np.flatnonzero(excess > VIOLATION_TOLERANCE):
+    for column in map(int, np.flatnonzero(excess > VIOLATION_TOLERANCE)):
         yield Opportunity(
-            security=int(column),
+            security=column,
             side=Side.SELL,
-            notional=max(float(excess[column]) * state.nav, smallest_trade(state, int(column))),
-            reason=f"it is {state.portfolio.weight[column]:.1%} of the portfolio; the limit is"
-            f" {state.limits.position_cap[column]:.0%} ({_setting_of_cap(state, int(column))})",
+            notional=max(float(excess[column]) * state.nav, smallest_trade(state, column)),
+            reason=f"{state.context.securities[column].id} is {state.portfolio.weight[column]:.1%},"
+            f" its limit is {state.limits.position_cap[column]:.0%}"
+            f"{_setting_of_cap(state, column)}",
             mandatory=True,
         )
 
 
 def _setting_of_cap(state: PlanningState, column: int) -> str:
-    """Return which setting limits a position: its own cap, or the one of all positions."""
+    """Return which setting limits a position, in parentheses; empty for a cap of its own."""
     constraints = state.config.constraints
     cap = state.context.securities[column].cap
     if cap is not None and cap < constraints.position_weight_max:
-        return "its cap"
+        return ""
     is_default = "position_weight_max" not in constraints.model_fields_set
-    return "position_weight_max, default" if is_default else "position_weight_max"
+    return f" (position_weight_max{', default' if is_default else ''})"
 
 
 def _for_groups(state: PlanningState) -> Iterator[Opportunity]:
@@ -168,7 +167,7 @@ def _for_groups(state: PlanningState) -> Iterator[Opportunity]:
                 security=int(column),
                 side=Side.SELL,
                 notional=max(notional, smallest_trade(state, int(column))),
-                reason=f"{groups.names[row]} is {groups.weight[row]:.1%} of the portfolio; the"
-                f" limit is {groups.cap[row]:.0%}",
+                reason=f"{groups.names[row]} is {groups.weight[row]:.1%}, its cap is"
+                f" {groups.cap[row]:.0%}",
                 mandatory=True,
             )

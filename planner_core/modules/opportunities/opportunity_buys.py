@@ -74,8 +74,8 @@ class OpportunityBuys(OpportunityCalculator[OpportunityBuysParameters]):
                 security=int(column),
                 side=Side.BUY,
                 notional=ticket * state.nav,
-                reason=f"{discount[column]:.0%} below its 252-day high with quality"
-                f" {state.quality[column]:.2f}: a ticket of {ticket:.0%} of NAV",
+                reason=f"it is {discount[column]:.0%} below its high of a year, its quality is"
+                f" {state.quality[column]:.2f}",
             )
             for column in np.flatnonzero(qualifies)
             for ticket in parameters.tickets

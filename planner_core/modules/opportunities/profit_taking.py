@@ -98,8 +98,7 @@ class ProfitTaking(OpportunityCalculator[ProfitTakingParameters]):
                     security=column,
                     side=Side.SELL,
                     notional=fraction * float(portfolio.value[column]),
-                    reason=f"up {gain:.0%} in {years:.1f} years where {expected:.0%} was expected:"
-                    f" take {fraction:.0%} of the position",
+                    reason=f"it is up {gain:.0%} in {years:.1f} years, {expected:.0%} was expected",
                 )
             )
         return results

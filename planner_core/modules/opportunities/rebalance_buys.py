@@ -34,10 +34,9 @@ class RebalanceBuys(OpportunityCalculator[BandParameters]):
                 security=drift.column,
                 side=Side.BUY,
                 notional=size * state.nav,
-                reason=f"{drift.label} is {drift.weight:.1%} of NAV, target {drift.target:.1%}:"
-                f" buy up to {where}",
+                reason=drift.reason,
             )
             # Not held members of a group are offered too: a buy may open a new position.
             for drift in underweight(state, parameters)
-            for size, where in ((drift.to_edge, "the band"), (drift.to_target, "the target"))
+            for size in (drift.to_edge, drift.to_target)
         ]

@@ -34,11 +34,10 @@ class RebalanceSells(OpportunityCalculator[BandParameters]):
                 security=drift.column,
                 side=Side.SELL,
                 notional=size * state.nav,
-                reason=f"{drift.label} is {drift.weight:.1%} of NAV, target {drift.target:.1%}:"
-                f" sell back to {where}",
+                reason=drift.reason,
             )
             # A group may be above its band with members that are not held: those cannot be sold.
             for drift in overweight(state, parameters)
             if state.portfolio.quantity[drift.column] > 0
-            for size, where in ((drift.to_edge, "the band"), (drift.to_target, "the target"))
+            for size in (drift.to_edge, drift.to_target)
         ]

@@ -81,7 +81,7 @@ class TaxLossHarvest(OpportunityCalculator[TaxLossHarvestParameters]):
                     side=Side.SELL,
                     notional=sum(lot.quantity for lot in losing)
                     * float(state.portfolio.unit_value[column]),
-                    reason=f"realise a loss of {loss:,.0f} {state.context.base_currency}",
+                    reason=f"its lots stand at a loss of {loss:,.0f} {state.context.base_currency}",
                     temporary=True,
                 )
             )

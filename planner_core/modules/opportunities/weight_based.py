@@ -23,6 +23,7 @@ from pydantic import Field
 
 from planner_core.market.returns import tail_weights
 from planner_core.market.state import PlanningState
+from planner_core.market.trade_sizing import target_reason
 from planner_core.model.arrays import FloatArray
 from planner_core.model.plan import Opportunity
 from planner_core.model.records import Side
@@ -87,8 +88,10 @@ class WeightBased(OpportunityCalculator[WeightBasedParameters]):
                 side=Side.BUY if gap[column] > 0 else Side.SELL,
                 # fraction * |w_opt - w| * NAV
                 notional=fraction * abs(float(gap[column])) * state.nav,
-                reason=f"the model would hold {optimum[column]:.1%} instead of"
-                f" {state.portfolio.weight[column]:.1%}; this closes {fraction:.0%} of the gap",
+                # Following the targets, the optimum is the target as far as costs and limits allow.
+                reason=target_reason(state, int(column))
+                if state.follows_targets
+                else f"the best weight before lots and fees is {optimum[column]:.1%}",
             )
             for column in np.flatnonzero((np.abs(gap) >= parameters.gap_min) & (gap != 0))
             for fraction in parameters.gap_fractions

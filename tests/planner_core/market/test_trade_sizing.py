@@ -75,7 +75,7 @@ def test_hand_table_of_a_trade() -> None:
     assert (buy.quantity, buy.value, buy.tax) == (10, 1_000.0, 0.0)
     assert buy.cash_delta == pytest.approx(-1_004.5)
     assert (buy.price, buy.currency, buy.fx_rate) == (100.0, "EUR", 1.0)
-    assert (buy.sources, buy.reason) == ((CALCULATOR,), "the test wants it")
+    assert (buy.sources, buy.clauses) == ((CALCULATOR,), ("the test wants it",))
 
 
 def test_a_foreign_trade_is_priced_in_its_own_currency_and_valued_in_base() -> None:
@@ -242,7 +242,10 @@ def test_opportunities_that_come_to_the_same_trade_are_merged() -> None:
         ("k.one", make_opportunity(state, "AAA", Side.SELL, 1_050.0, reason="first")),
         ("k.two", make_opportunity(state, "AAA", Side.SELL, 1_001.0, reason="second")),
         ("k.one", make_opportunity(state, "AAA", Side.SELL, 1_002.0, reason="third")),
-        ("k.two", make_opportunity(state, "AAA", Side.SELL, 901.0, mandatory=True)),
+        (
+            "k.two",
+            make_opportunity(state, "AAA", Side.SELL, 901.0, mandatory=True, reason="repair"),
+        ),
         ("k.two", make_opportunity(state, "BBB", Side.SELL, 1_000.0)),
         ("k.two", make_opportunity(state, "AAA", Side.BUY, 1_000.0)),
         ("k.two", make_opportunity(state, "AAA", Side.BUY, 10.0)),
@@ -251,7 +254,7 @@ def test_opportunities_that_come_to_the_same_trade_are_merged() -> None:
     assert [(a.security, a.quantity) for a in actions] == [(0, -10), (1, -10), (0, 10)]
     merged = actions[0]
     assert merged.sources == ("k.one", "k.two")
-    assert merged.reason == "first; second"  # one reason per source
+    assert merged.clauses == ("repair", "first", "second")  # a repair, then one of each source
     assert merged.mandatory
     assert not actions[1].mandatory
     assert [rejection.reason for rejection in rejections] == ["it is less than one lot"]

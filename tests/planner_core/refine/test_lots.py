@@ -172,14 +172,14 @@ def test_fractions_of_a_unit_are_tuned_to_what_matters_in_money() -> None:
     assert all(rank is None or rank[1] > tuned.rank[1] - 1e-8 for rank in better)
 
 
-def test_reason_sources_and_being_a_repair_go_with_every_size() -> None:
+def test_clauses_sources_and_being_a_repair_go_with_every_size() -> None:
     state = state_of()
     start = make_action(state, "AAA", -40.0, mandatory=True, sources=("a", "b"))
     tuned = tune((start,), state, never)
     assert tuned is not None
     assert len(tuned.nearby) > 5
-    assert {(a.sources, a.reason, a.mandatory) for a in tuned.nearby} == {
-        (("a", "b"), start.reason, True)
+    assert {(a.sources, a.clauses, a.mandatory) for a in tuned.nearby} == {
+        (("a", "b"), start.clauses, True)
     }
 
 

@@ -113,10 +113,10 @@ def repaired(
     """Cash is missing and the turnover used up: AAA repairs; another calculator offers it too."""
     state = state_of(cash=-2_500.0, turnover_max=0.0)
     repair = make_action(state, "AAA", -40.0, mandatory=True)
-    actions = [replace(repair, reason="cash is short")]
+    actions = [replace(repair, clauses=("cash is short",))]
     if quantity_of_another is not None:
         another = make_action(state, "AAA", quantity_of_another, sources=("calculators.other",))
-        actions.append(replace(another, reason=reason))
+        actions.append(replace(another, clauses=(reason,)))
     evaluator, refined = refine(ranking_of(state, actions, (0,)), state, Runtime())
     (best,) = (evaluator.candidates.actions[i] for i in refined.best.ids)
     return refined, best
@@ -128,13 +128,13 @@ def test_a_trade_that_repairs_in_one_set_does_so_in_all() -> None:
     assert alone.best.violation == both.best.violation == 0.0
     assert best.quantity == same.quantity != -40.0
     assert same.mandatory
-    assert same.reason == "too much of it; cash is short"
+    assert same.clauses == ("cash is short", "too much of it")
 
 
 def test_a_repairs_reason_comes_before_that_of_a_nearer_size() -> None:
     _, best = repaired()
     _, beside = repaired(best.quantity - 1.0)
-    assert (beside.quantity, beside.reason) == (best.quantity, "cash is short")
+    assert (beside.quantity, beside.clauses) == (best.quantity, ("cash is short",))
 
 
 def test_an_accepted_step_in_another_size_is_not_called_what_is_left() -> None:
@@ -144,12 +144,12 @@ def test_an_accepted_step_in_another_size_is_not_called_what_is_left() -> None:
     result = plan_of_opportunities(context, [("BBB", BUY, 1_000.0)])
     sold = next(step for step in result.steps if step.security == "AAA")
     assert sold.quantity != 30.0
-    assert sold.reason == "what is left of the plan you accepted (01234567), in another size"
+    assert "what is left of the plan you accepted (01234567), in another size." in sold.reason
     (step,) = plan_of_opportunities(
         context, [], max_plan_depth=1, constraints={"min_gain_bps": 999}
     ).steps
     assert step.quantity == 30.0
-    assert step.reason == "what is left of the plan you accepted (01234567)"
+    assert "what is left of the plan you accepted (01234567)." in step.reason
 
 
 def test_a_violation_that_cannot_be_repaired_in_full_is_made_as_small_as_it_gets() -> None:

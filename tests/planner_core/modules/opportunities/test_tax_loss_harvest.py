@@ -62,7 +62,7 @@ def test_only_the_losing_lots_are_sold() -> None:
     (sell,) = judge(state)
     assert isinstance(sell, Opportunity)
     assert sell.notional == pytest.approx(30 * 95.0)
-    assert sell.reason == "realise a loss of 750 EUR"
+    assert sell.reason == "its lots stand at a loss of 750 EUR"
 
 
 def test_a_loss_by_a_doubtful_cost_is_not_realised() -> None:

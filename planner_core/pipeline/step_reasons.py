@@ -1,0 +1,110 @@
+"""The sentence of each trade of a plan, with the size that is traded.
+
+    Buy 7 STK for 1,634 USD: 58.3% becomes 59.9%, the target is 60.0%.
+
+Calculators say why, before any size is certain. The sentence is written last, when refinement has
+chosen the sizes: what a repair repairs, then amount, weights and target, then the reasons for which
+the calculators proposed the trade. It has at most `WORDS_MAX` words; reasons beyond that are left
+out, and the names of their calculators stay among the step's sources.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from planner_core.market.state import PlanningState
+from planner_core.market.trade_sizing import target_reason
+from planner_core.model.plan import Action, ActionSequence
+
+WORDS_MAX = 25
+"""A longer sentence is not read."""
+CENTS_BELOW = 100.0
+"""Smaller amounts have cents."""
+WEIGHT_DECIMALS = (1, 2, 3, 4)
+"""A small trade in a large portfolio needs more digits to show a change."""
+SCALED = 5e-4
+"""A target that differs by less from the one in the file is the same to one decimal."""
+
+
+def explained(actions: ActionSequence, state: PlanningState) -> ActionSequence:
+    """Return the trades, each with the sentence for the owner."""
+    return tuple(replace(action, reason=sentence(action, state)) for action in actions)
+
+
+def target_weight(action: Action, state: PlanningState) -> float | None:
+    """Return the weight that the targets ask for today; None without a target."""
+    targets = state.objective.targets
+    if targets is None or action.convert_to or not targets.has_pull[action.security]:
+        return None
+    return float(targets.weight[action.security])
+
+
+def sentence(action: Action, state: PlanningState) -> str:
+    """Return why a trade is in the plan, and what it does."""
+    clauses = list(action.clauses)
+    repair = f"{clauses.pop(0)}: " if action.mandatory and clauses else ""
+    trade = _conversion(action, state) if action.convert_to else _trade(action, state, repair)
+    text = f"{repair}{trade[:1].lower()}{trade[1:]}" if repair else trade
+    if not action.convert_to:
+        stated = target_reason(state, action.security)
+        clauses = [clause for clause in clauses if clause != stated]
+    for clause in clauses:
+        longer = f"{text}; {clause}"
+        if len(longer.split()) <= WORDS_MAX:
+            text = longer
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _conversion(action: Action, state: PlanningState) -> str:
+    cost = _money(action.cost)
+    return (
+        f"Convert {_quantity(action.quantity)} {action.currency} into {action.convert_to},"
+        f" for {cost} {state.context.base_currency}"
+    )
+
+
+def _trade(action: Action, state: PlanningState, repair: str) -> str:
+    """Return amount, weights and target: `Buy 7 STK for 1,634 USD: 58.3% becomes ...`."""
+    security = state.context.securities[action.security]
+    before = float(state.portfolio.weight[action.security])
+    was, becomes = _weights(before, before + action.value / state.nav)
+    return (
+        f"{action.side.value.capitalize()} {_quantity(action.quantity)} {security.id}"
+        f" for {_money(abs(action.value))} {state.context.base_currency}"
+        # One colon is enough for a sentence.
+        f"{',' if repair else ':'} {was} becomes {becomes}{_target(action, state)}"
+    )
+
+
+def _target(action: Action, state: PlanningState) -> str:
+    """Return the target as the end of a sentence; empty in a bucket without any."""
+    if state.objective.targets is None:
+        return ""
+    weight = target_weight(action, state)
+    if weight is None:
+        return ", it has no target"
+    target = state.context.securities[action.security].target
+    if target is None:
+        return f", its group asks for {weight:.1%}"
+    # Withdrawals that are due and holdings without a target scale what the file says.
+    today = "today's" if abs(weight - target) > SCALED else "the"
+    return f", {today} target is {weight:.1%}"
+
+
+def _weights(before: float, after: float) -> tuple[str, str]:
+    """Format two weights with as many decimals as they need to differ."""
+    for decimals in WEIGHT_DECIMALS:
+        texts = f"{before:.{decimals}%}", f"{max(after, 0.0):.{decimals}%}"
+        if texts[0] != texts[1]:
+            break
+    return texts
+
+
+def _money(value: float) -> str:
+    return f"{value:,.0f}" if value >= CENTS_BELOW else f"{value:,.2f}"
+
+
+def _quantity(quantity: float) -> str:
+    """Format a quantity: whole units as such, fractions with the digits they need."""
+    text = f"{abs(quantity):,.6f}"
+    return text.rstrip("0").rstrip(".")
