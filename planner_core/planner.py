@@ -49,7 +49,7 @@ def plan(context: PlanningContext, config: PlannerConfig, runtime: Runtime | Non
     Parameters
     ----------
     context : PlanningContext
-        Not changed. The same context, configuration and deadline give the same plan.
+        Not changed. The same context, configuration, deadline and proof give the same plan.
     config : PlannerConfig
         From `load_config`.
     runtime : Runtime, optional
@@ -141,8 +141,12 @@ def prove_best_set(ranking: Ranking, state: PlanningState, runtime: Runtime) -> 
         return None
     started = runtime.monotonic()
     with runtime.stage("proof"):
+        out_of_time = runtime.countdown(runtime.proof_s)
         certificate = prove(
-            ranking, state.config.max_plan_depth, runtime.countdown(runtime.proof_s)
+            ranking,
+            state.config.max_plan_depth,
+            # A plan that is late already is reported first.
+            lambda: out_of_time() or runtime.out_of_time(),
         )
     return replace(certificate, elapsed_s=runtime.monotonic() - started)
 

@@ -181,6 +181,7 @@ def _certificate(certificate: Certificate | None) -> JsonObject | None:
         "exact": certificate.exact,
         "nodes": certificate.nodes,
         "elapsed_s": _number(certificate.elapsed_s),
+        "answer": certificate.answer.value,
     }
 
 
@@ -205,6 +206,7 @@ def _step(step: Step) -> JsonObject:
         "sources": list(step.sources),
         "reason": step.reason,
         "mandatory": step.mandatory,
+        "target": _number(step.target),
     }
 
 

@@ -49,6 +49,8 @@ ConfigLoader = Callable[["Home", str, "Registries | None"], LoadedConfig]
 
 MODULE_BUDGET_S: Final = 30.0
 """For one call of a module in `trader plan`: an owner does not wait longer for one of many."""
+PROOF_S: Final = 0.3
+"""For the proof that every plan tries: enough for most, and hardly noticed."""
 JOURNAL_EVENTS_MAX: Final = 2_000
 """Of one plan. The last ones are kept, because they say how it ended."""
 
@@ -68,8 +70,8 @@ class RunOptions:
     module_budget_s : float, optional
         Seconds for each call of a module.
     proof_s : float, optional
-        Seconds to prove how good the plan is; None: no proof. A run that is cancelled during the
-        proof returns the plan and the bound so far.
+        Seconds to prove how good the plan is, by default a short try; None: no proof. A run that
+        is cancelled during the proof returns the plan and the bound so far.
     breakers : BreakerStore, optional
         Circuit breakers of the home; None: every module is called.
     excluded_modules : mapping of str to str
@@ -96,7 +98,7 @@ class RunOptions:
     trace_id: str | None = None
     budget_s: float | None = None
     module_budget_s: float | None = None
-    proof_s: float | None = None
+    proof_s: float | None = PROOF_S
     breakers: BreakerStore | None = None
     excluded_modules: Mapping[str, str] = field(default_factory=dict)
     cache: CalculationCache | None = None

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from host.presentation.plan_text import quoted_price
 from host.text import exact_money
-from planner_core.market.costs import BASIS_POINT
 from planner_core.model.plan import Outcome, Plan, Step
 from planner_core.model.records import PERCENT, Side
 
@@ -17,10 +16,11 @@ if TYPE_CHECKING:
     from planner_core.explain.what_if import WhatIf
 
 THEMES: Mapping[str, tuple[str, ...]] = {
-    "expected return": ("expected_return",),
+    "expected return": ("expected_return", "opinion"),
     "less risk": ("risk", "tail_risk"),
     "more even spread": ("concentration",),
-    "closer to your targets": ("drift", "group_drift"),
+    "closer to your targets": ("tracking", "drift", "group_drift"),
+    "less idle cash": ("idle_cash",),
     "costs": ("cost", "tax", "turnover"),
 }
 """The terms of the score by their meaning for an owner; positive is always better."""
@@ -29,13 +29,16 @@ DOWNSIDES: Mapping[str, str] = {
     "less risk": "more risk",
     "more even spread": "a less even spread",
     "closer to your targets": "further from your targets",
+    "less idle cash": "more idle cash",
 }
 """The names of themes that get worse."""
+PER_YEAR = "of the portfolio a year"
+"""Unit of the score."""
 WORTH_NAMING = 0.05
 """A theme with less than this part of a step's largest one is not named."""
 VIOLATION_TOLERANCE = 1e-9
-DECIMALS_BELOW_BP = 9.95
-"""Smaller figures get a decimal."""
+DECIMALS = ((0.995e-3, 2), (0.995e-4, 3), (0.0, 4))
+"""Decimals of a percentage by its size: two digits that say something, where there are any."""
 
 
 def by_theme(terms: Mapping[str, float]) -> dict[str, float]:
@@ -47,19 +50,23 @@ def by_theme(terms: Mapping[str, float]) -> dict[str, float]:
     }
 
 
-def basis_points(change: float, *, signed: bool = True, decimals: int | None = None) -> str:
-    """Format a change of the score in bp; never minus zero. Small ones get a decimal."""
-    value = change / BASIS_POINT
+def score_percent(change: float, *, signed: bool = True, decimals: int | None = None) -> str:
+    """Format a change of the score in percent of the portfolio a year; never minus zero."""
     if decimals is None:
-        decimals = 1 if abs(value) < DECIMALS_BELOW_BP else 0
-    text = f"{value:,.{decimals}f}"
+        decimals = decimals_for(abs(change))
+    text = f"{change * 100:,.{decimals}f}"
     if not text.strip("-0.,"):
-        return "0"
-    return f"+{text}" if signed and value > 0 else text
+        return "0%"
+    return f"+{text}%" if signed and change > 0 else f"{text}%"
+
+
+def decimals_for(size: float) -> int:
+    """Return the decimals at which a percentage of this size, a fraction, has digits to read."""
+    return next(decimals for least, decimals in DECIMALS if size >= least)
 
 
 def pros_and_cons(terms: Mapping[str, float]) -> str:
-    """Return the reasons for and against trades: `For it: less risk (+63 bp). Against: ...`."""
+    """Return the reasons for and against trades: `For it: less risk (+0.63%). Against: ...`."""
     themes = by_theme(terms)
     least = WORTH_NAMING * max((abs(change) for change in themes.values()), default=0.0)
     large = {name: change for name, change in themes.items() if abs(change) > least}
@@ -68,12 +75,12 @@ def pros_and_cons(terms: Mapping[str, float]) -> str:
     sentences = []
     if pros:
         names = joined(
-            f"{'more expected return' if n == 'expected return' else n} ({basis_points(large[n])})"
+            f"{'more expected return' if n == 'expected return' else n} ({score_percent(large[n])})"
             for n in pros
         )
         sentences.append(f"For it: {names}.")
     if cons:
-        names = joined(f"{DOWNSIDES.get(n, n)} ({basis_points(large[n])})" for n in cons)
+        names = joined(f"{DOWNSIDES.get(n, n)} ({score_percent(large[n])})" for n in cons)
         sentences.append(f"Against: {names}.")
     return " ".join(sentences)
 
@@ -84,12 +91,12 @@ def plan_without_step(effect: StepEffect, plan: Plan) -> str:
     if effect.gain_without is None or effect.violation_without is None:
         return "The other steps cannot be done without it."
     sentence = (
-        f"Without it the plan gains {basis_points(effect.gain_without, signed=False)} bp instead"
-        f" of {basis_points(plan.score.gain, signed=False)}"
+        f"Without it the plan gains {score_percent(effect.gain_without, signed=False)} instead"
+        f" of {score_percent(plan.score.gain, signed=False)}"
     )
     more = effect.violation_without - plan.violation_after
     if more > VIOLATION_TOLERANCE:
-        return f"{sentence}, and another {more:.2%} of NAV stays outside the limits."
+        return f"{sentence}, and another {more:.2%} of the portfolio stays outside the limits."
     return f"{sentence}."
 
 
@@ -137,19 +144,20 @@ def _same_steps(answer: WhatIf) -> str:
     if answer.gain is None or answer.gain_change is None:
         return "the steps would stay the same"
     now, then = (
-        basis_points(gain, signed=False) for gain in (answer.gain - answer.gain_change, answer.gain)
+        score_percent(gain, signed=False)
+        for gain in (answer.gain - answer.gain_change, answer.gain)
     )
     return (
         "nothing would change"
         if now == then
-        else f"the same steps would gain {then} bp instead of {now}"
+        else f"the same steps would gain {then} instead of {now}"
     )
 
 
 def _compared(change: float) -> str:
     """Return a change of the gain in words."""
-    size = basis_points(abs(change), signed=False)
-    return "as much" if size == "0" else f"{size} bp {'more' if change > 0 else 'less'}"
+    size = score_percent(abs(change), signed=False)
+    return "as much" if size == "0%" else f"{size} {'more' if change > 0 else 'less'}"
 
 
 def limit_name(use: LimitUse) -> str:
@@ -172,21 +180,23 @@ def runner_up_sentence(
     assert plan.score is not None, "there are alternatives only where sets were scored"
     trades = joined(names)
     costs = sum(action.cost + action.tax for action in runner_up.actions)
-    gain = basis_points(abs(runner_up.gain), signed=False)
+    gain = score_percent(abs(runner_up.gain), signed=False)
     if runner_up.violation > plan.violation_after + VIOLATION_TOLERANCE:
         more = runner_up.violation - plan.violation_after
-        return f"{trades}: it would leave another {more:.2%} of NAV outside the limits."
+        return f"{trades}: it would leave another {more:.2%} of the portfolio outside the limits."
     if plan.steps:
-        less = basis_points(plan.score.gain - runner_up.gain, signed=False)
-        return f"{trades}: it gains {gain} bp, {less} bp less than this plan."
+        difference = score_percent(abs(plan.score.gain - runner_up.gain), signed=False)
+        loses = "loses" if runner_up.gain < 0 else "gains"
+        more = "more" if runner_up.gain > plan.score.gain else "less"
+        return f"{trades}: it {loses} {gain} {PER_YEAR}, {difference} {more} than this plan."
     expenses = f"{exact_money(costs, plan.currency)} {plan.currency} of costs"
     if runner_up.gain > 0:
-        least = basis_points(min_gain, signed=False)
+        least = score_percent(min_gain, signed=False)
         return (
-            f"{trades}: it would gain {gain} bp after {expenses}; a trade has to gain at least"
-            f" {least} bp."
+            f"{trades}: it would gain {gain} {PER_YEAR} after {expenses}; a trade has to gain at"
+            f" least {least}."
         )
-    return f"{trades}: after {expenses} it would be {gain} bp worse than doing nothing."
+    return f"{trades}: after {expenses} it would be {gain} {PER_YEAR} worse than doing nothing."
 
 
 def joined(parts: Iterable[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -12,19 +12,19 @@ from rich.text import Text
 
 from host.presentation.columns import Column, fitting, table_of, width_of
 from host.presentation.explanation_text import (
-    THEMES,
-    basis_points,
+    PER_YEAR,
     break_even,
     by_theme,
+    decimals_for,
     limit_name,
     plan_without_step,
     pros_and_cons,
     runner_up_sentence,
+    score_percent,
     what_if_answer,
 )
 from host.presentation.plan_text import short_module_name
-from host.text import exact_money, money, percent, printable, quantity
-from planner_core.market.costs import BASIS_POINT
+from host.text import money, percent, printable, quantity
 from planner_core.model.records import Side
 
 if TYPE_CHECKING:
@@ -37,17 +37,14 @@ LIMIT_CELLS = 10
 LIMIT_NAME_MIN = 14
 SECURITY_MIN = 8
 """Longer ids wrap on a narrow terminal."""
-CENTS_BELOW = 10.0
-"""Smaller amounts are shown with cents."""
-DECIMALS_BELOW = 20 * BASIS_POINT
-"""A smaller gain is shown with decimals."""
-HEADERS = (
-    "expected\nreturn",
-    "less\nrisk",
-    "more even\nspread",
-    "closer to\ntargets",
-    "costs\nand tax",
-)
+HEADERS = {
+    "expected return": "expected\nreturn",
+    "less risk": "less\nrisk",
+    "more even spread": "more even\nspread",
+    "closer to your targets": "closer to\ntargets",
+    "less idle cash": "less idle\ncash",
+    "costs": "costs\nand tax",
+}
 SIDE_STYLES = {Side.BUY: "green", Side.SELL: "magenta", Side.CONVERT: "cyan"}
 
 RISK_FROM_WIDTH = 96
@@ -96,7 +93,7 @@ def _reasons(plan: Plan, explanation: Explanation) -> Group:
             (step.side.value, SIDE_STYLES[step.side]),
             " ",
             (f"{quantity(abs(step.quantity))} {printable(step.security)}", "bold"),
-            (f"  {basis_points(effect.gain)} bp", "green" if effect.gain > 0 else "red"),
+            (f"  {score_percent(effect.gain)}", "green" if effect.gain > 0 else "red"),
         )
         sources = ", ".join(short_module_name(source) for source in step.sources)
         lines = [
@@ -108,16 +105,8 @@ def _reasons(plan: Plan, explanation: Explanation) -> Group:
         ]
         parts.append(head)
         parts.append(Padding(Group(*(line for line in lines if line.plain)), (0, 0, 0, 3)))
-    return _titled(Text.assemble(("Why each step", "bold"), (_basis_point(plan), "dim")), *parts)
-
-
-def _basis_point(plan: Plan) -> str:
-    """Return the value of a basis point in money."""
-    if plan.nav is None:
-        return ""
-    value = plan.nav * BASIS_POINT
-    amount = money(value) if value >= CENTS_BELOW else exact_money(value, plan.currency)
-    return f"   1 bp is 0.01% of NAV a year, {amount} {printable(plan.currency)}"
+    unit = f"   gains are % {PER_YEAR}, by this objective"
+    return _titled(Text.assemble(("Why each step", "bold"), (unit, "dim")), *parts)
 
 
 def _sentence(reason: str) -> str:
@@ -128,42 +117,46 @@ def _sentence(reason: str) -> str:
 def _effects(plan: Plan, explanation: Explanation, width: int) -> Table | None:
     """Return the effect of each step, by theme, and of the plan; None if it does not fit."""
     assert plan.score is not None, "effects come with a score"
-    decimals = 0 if abs(plan.score.gain) >= DECIMALS_BELOW else 1
+    decimals = decimals_for(max((abs(effect.gain) for effect in explanation.steps), default=0.0))
     effects = explanation.steps
     whole = {name: term.change for name, term in plan.score.terms.items()}
-    figures = [*(_figures(effect.terms, decimals) for effect in effects), _figures(whole, decimals)]
+    rows = [*(by_theme(effect.terms) for effect in effects), by_theme(whole)]
+    # A theme that no step touches, such as targets where there are none, takes no room.
+    themes = [theme for theme in rows[-1] if any(row.get(theme) for row in rows)]
+    shown = [
+        Column(HEADERS.get(theme, theme.replace(" ", "\n", 1)),
+               [_signed(row.get(theme, 0.0), decimals) for row in rows])
+        for theme in themes
+    ]  # fmt: skip
     gains = [*(effect.gain for effect in effects), plan.score.gain]
     columns = [
         Column("", [*(str(n) for n in range(1, len(effects) + 1)), ""], style="dim", drop=2),
         Column("", [*(Text(e.side.value, SIDE_STYLES[e.side]) for e in effects), ""], "left"),
         Column("", [*(_text(effect.security) for effect in effects), "plan"], "left", "bold",
                least=SECURITY_MIN),
-        *(Column(head, column) for head, column in zip(HEADERS, zip(*figures, strict=True),
-                                                       strict=True)),
-        Column("in all", [Text(basis_points(g, decimals=decimals), "bold") for g in gains]),
+        *shown,
+        Column("in all", [Text(_points(gain, decimals), "bold") for gain in gains]),
         Column("plan\nwithout", [*(_without(effect, decimals) for effect in effects), ""], drop=1),
     ]  # fmt: skip
     if width_of(fitting(columns, width, 1), 1) > width:
         return None  # the sentences above contain the same
     legend = ("   a plus is good; the rows add up", "dim")
-    title = Text.assemble(("What each step does, bp", "bold"), legend)
+    title = Text.assemble((f"What each step does, % {PER_YEAR}", "bold"), legend)
     return table_of(columns, width, title=title, gap=1)
 
 
 def _without(effect: StepEffect, decimals: int) -> str:
     gain = effect.gain_without
-    return "-" if gain is None else basis_points(gain, signed=False, decimals=decimals)
+    return "-" if gain is None else _points(gain, decimals).removeprefix("+")
 
 
-def _figures(terms: Mapping[str, float], decimals: int) -> list[Text]:
-    themes = by_theme(terms)
-    shown = [themes[theme] for theme in THEMES]
-    shown[-1] += sum(change for theme, change in themes.items() if theme not in THEMES)
-    return [_signed(change, decimals) for change in shown]
+def _points(change: float, decimals: int) -> str:
+    """Format percent without the sign, which is in the title."""
+    return score_percent(change, decimals=decimals).removesuffix("%")
 
 
 def _signed(change: float, decimals: int) -> Text:
-    text = basis_points(change, decimals=decimals)
+    text = _points(change, decimals)
     style = "dim" if text == "0" else "green" if change > 0 else "red"
     return Text(text, style)
 
@@ -231,8 +224,8 @@ def _gain_change(answer: WhatIf) -> Text:
         return Text("the same", "dim")
     if answer.gain_change is None:
         return Text("not comparable", "yellow")
-    change = basis_points(answer.gain_change)
-    return Text(f"{change} bp", "green" if answer.gain_change > 0 else "red")
+    change = score_percent(answer.gain_change)
+    return Text(change, "green" if answer.gain_change > 0 else "red")
 
 
 def _better(gain: float, *, proven: bool) -> Text:
@@ -242,8 +235,8 @@ def _better(gain: float, *, proven: bool) -> Text:
         if proven
         else "`trader plan --prove` searches for it."
     )
-    gain_bp = basis_points(gain, signed=False)
-    sentence = f"A plan that gains {gain_bp} bp is possible with today's settings. {advice}"
+    gain_text = f"{score_percent(gain, signed=False)} {PER_YEAR}"
+    sentence = f"A plan that gains {gain_text} is possible with today's settings. {advice}"
     return Text(sentence, "yellow")
 
 
@@ -259,7 +252,7 @@ def weights_table(plan: Plan, holdings: Sequence[HoldingChange], width: int) -> 
     wide = width >= RISK_FROM_WIDTH
     legend = f"{HELD} kept  {SOLD} sold  {BOUGHT} bought  {TARGET} target"
     table = Table(
-        title=Text.assemble(("Weights, % of NAV", "bold"), (f"   {legend}", "dim")),
+        title=Text.assemble(("Weights, % of the portfolio", "bold"), (f"   {legend}", "dim")),
         title_justify="left", box=None, pad_edge=False, padding=(0, 1, 0, 0),
         header_style="dim",
     )  # fmt: skip

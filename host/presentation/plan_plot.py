@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 from host.errors import HostError, StorageError
 from host.home.storage.atomic_file import write_atomic
 from host.presentation.explanation_text import by_theme
-from host.presentation.plan_text import ADVICE_NOTE, DEMO_NOTE, headline
-from host.text import exact_money, money, percent, printable
+from host.presentation.plan_text import ADVICE_NOTE, DEMO_NOTE, effect_and_costs, headline
+from host.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -159,7 +159,7 @@ def plan_figure(plan: Plan, explanation: Explanation, *, is_demo: bool) -> Figur
     risk = place(0.65, 0.965, head_in, rows_in)
     draw_dumbbells(weights, holdings, "weight")
     draw_dumbbells(risk, holdings, "risk")
-    draw_panel_title(weights, "Weight, % of NAV")
+    draw_panel_title(weights, "Weight, % of the portfolio")
     draw_panel_title(risk, "Share of the portfolio's risk, %")
     draw_legend(weights)
     draw_waterfall(place(0.20, 0.965, head_in + rows_in + GAP_IN, bars_in), plan, changes)
@@ -185,13 +185,7 @@ def _head(figure: Figure, plan: Plan, title: Sequence[str], height: float) -> No
     figure.text(left, top, "\n".join(title), size=15, weight="bold", va="top", linespacing=1.25)
     subtitle = f"{printable(plan.bucket_id)}, as of {plan.as_of}"
     if plan.steps and plan.score is not None and plan.nav is not None:
-        expenses = sum(step.cost + step.tax for step in plan.steps)
-        better = "better" if plan.score.gain >= 0 else "worse"
-        subtitle += (
-            f"   ·   {percent(abs(plan.score.gain))} of NAV a year {better} by return, risk and"
-            f" targets together ({money(abs(plan.score.gain) * plan.nav)} {plan.currency}),"
-            f" after {exact_money(expenses, plan.currency)} {plan.currency} of costs"
-        )
+        subtitle += f"   ·   {effect_and_costs(plan).rstrip('.')}"
     below = top - (0.3 * len(title) + 0.02) / height
     figure.text(left, below, subtitle, size=9.5, color=GREY, va="top")
 
@@ -276,6 +270,12 @@ def themes_changed(plan: Plan) -> list[tuple[str, float]]:
     return [(name, change * 100) for name, change in themes.items() if change]
 
 
+def _meaning_of_score(plan: Plan) -> str:
+    if "distance" in plan.metrics_before:
+        return "the score: 0 on your targets, less what leads away from them"
+    return "the score: the safe yearly return that would be as good"
+
+
 def draw_waterfall(axes: Axes, plan: Plan, rows: Sequence[tuple[str, float]]) -> None:
     """Draw the score now, its changes by theme, and the score after, a row each."""
     assert plan.score is not None, "only scored plans are drawn"
@@ -313,8 +313,12 @@ def draw_waterfall(axes: Axes, plan: Plan, rows: Sequence[tuple[str, float]]) ->
     axes.grid(axis="x")
     axes.spines["bottom"].set_visible(False)
     captions: tuple[tuple[str, float, dict[str, Any]], ...] = (
-        ("From the score now to the score after, % of NAV a year", 0.032, {"weight": "bold"}),
-        ("the score: the safe yearly return that would be as good", 0.52, {"color": GREY}),
+        (
+            "From the score now to the score after, % of the portfolio a year",
+            0.032,
+            {"weight": "bold"},
+        ),
+        (_meaning_of_score(plan), 0.60, {"color": GREY}),
     )
     for text, right, looks in captions:
         axes.annotate(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from host.text import exact_money, money, percent, quantity
 from planner_core.model.currencies import minor_digits
-from planner_core.model.plan import Certificate, Outcome, Plan, Rejection, Step
+from planner_core.model.plan import Certificate, Outcome, Plan, ProofAnswer, Rejection, Step
 from planner_core.model.records import PERCENT, Finding, Severity, Side
 
 ADVICE_NOTE = "This is advice; no order is sent."
@@ -24,6 +24,9 @@ CENTS = 2
 NUMBER = re.compile(r"[+-]?\d+(?:[.,:-]\d+)*(?: ?%)?")
 
 TERM_NAMES = {
+    "tracking": "risk against your targets",
+    "idle_cash": "money that is not invested",
+    "opinion": "your opinion on returns",
     "expected_return": "expected return",
     "risk": "risk",
     "concentration": "concentration",
@@ -37,6 +40,8 @@ TERM_NAMES = {
 
 GAP_TOLERANCE = 1e-9
 """A gap smaller than this, in score units, is zero."""
+PROVEN = "Proven best for this objective"
+PER_YEAR = "of the portfolio a year"
 SCALES = ((10**12, "trillion"), (10**9, "billion"), (10**6, "million"))
 NAMED_COUNT_MAX = 10**15
 """Beyond this a power of ten is easier to read than a name."""
@@ -54,7 +59,7 @@ class FindingGroup:
 
 @dataclass(frozen=True, slots=True)
 class RejectionGroup:
-    """Ideas that were rejected for the same reason."""
+    """Trades that were ruled out for the same reason."""
 
     count: int
     reason: str
@@ -67,7 +72,11 @@ def headline(plan: Plan) -> str:
         return f"No plan: {plan.reason or 'no reason was given'}"
     if plan.outcome is Outcome.NOTHING_TO_DO or not plan.steps:
         if plan.n_candidates == 0:
-            return "Do nothing: no trade is allowed today."
+            return (
+                "Do nothing: no trade that is allowed leads closer to your targets."
+                if "distance" in plan.metrics_before
+                else "Do nothing: no trade is allowed today."
+            )
         return "Do nothing: no trade is worth its costs today."
     by_side = {
         side: [step for step in plan.steps if step.side is side]
@@ -84,28 +93,82 @@ def headline(plan: Plan) -> str:
 
 
 def gain_and_costs(plan: Plan) -> str:
-    """Return what the plan repairs, gains and costs, in a sentence or two; empty without a plan."""
-    if plan.outcome is not Outcome.PLANNED or plan.score is None:
+    """Return what the plan repairs, improves and costs, in a sentence or two.
+
+    When nothing is traded: how far the targets are, if there are any. Empty without a plan.
+    """
+    if plan.score is None:
         return ""
+    if plan.outcome is not Outcome.PLANNED:
+        distance = plan.metrics_before.get("distance")
+        return "" if distance is None else f"Your targets are {percent(distance, 1)} away."
     sentences = []
-    costs = sum(step.cost for step in plan.steps)
-    tax = sum(step.tax for step in plan.steps)
-    expenses = f"{exact_money(costs, plan.currency)} {plan.currency} of costs"
-    if tax > 0:
-        expenses += f" and {exact_money(tax, plan.currency)} {plan.currency} of tax"
-    gain = plan.score.gain
     if plan.violation_before > plan.violation_after:
         sentences.append(
             f"It repairs broken limits: {percent(plan.violation_before)} of the portfolio is"
             f" outside your limits now, {percent(plan.violation_after)} after it."
         )
-    amount = f" ({money(abs(gain) * plan.nav)} {plan.currency})" if plan.nav else ""
-    better = "better" if gain >= 0 else "worse"
-    sentences.append(
-        f"Return, risk and targets together get {better} by {percent(abs(gain))} of the portfolio"
-        f" a year{amount}, after {expenses}."
-    )
+    sentences.append(effect_and_costs(plan))
     return " ".join(sentences)
+
+
+def effect_and_costs(plan: Plan) -> str:
+    """Return what a plan with steps improves, and what it costs.
+
+    Only money is stated as money: costs, tax, and the return that history lets expect, where that
+    has a say. The rest of the objective is no amount that anybody will be paid.
+    """
+    costs = sum(step.cost for step in plan.steps)
+    tax = sum(step.tax for step in plan.steps)
+    expenses = f"for {exact_money(costs, plan.currency)} {plan.currency} of costs"
+    if tax > 0:
+        expenses += f" and {exact_money(tax, plan.currency)} {plan.currency} of tax"
+    if "distance" not in plan.metrics_before:
+        before = plan.metrics_before.get("volatility", 0.0)
+        after = plan.metrics_after.get("volatility", 0.0)
+        risk = f"volatility {_change_of(before, after)}"
+        return f"By past prices: {_expected_return(plan)}, {risk}, {expenses}."
+    sentence = f"{_distance_change(plan)}, {expenses}."
+    if has_opinion(plan):
+        sentence += f" By past prices: {_expected_return(plan)}."
+    return sentence
+
+
+def has_opinion(plan: Plan) -> bool:
+    """Return whether what history says has a say in this plan."""
+    if "distance" not in plan.metrics_before:
+        return True
+    opinion = plan.score.terms.get("opinion") if plan.score else None
+    return opinion is not None and (opinion.before != 0 or opinion.after != 0)
+
+
+def _distance_change(plan: Plan) -> str:
+    before = plan.metrics_before["distance"]
+    after = plan.metrics_after.get("distance", before)
+    change = _change_of(before, after)
+    if "→" not in change:
+        return f"As close to your targets as before: {change} away"
+    return f"{'Closer to' if after < before else 'Further from'} your targets: {change} away"
+
+
+def _expected_return(plan: Plan) -> str:
+    before, after = (
+        m.get("expected_return", 0.0) for m in (plan.metrics_before, plan.metrics_after)
+    )
+    text = f"expected return {_change_of(before, after)} a year"
+    amount = money(abs(after - before) * (plan.nav or 0.0))
+    if amount == "0":
+        return text
+    return f"{text} ({amount} {plan.currency} {'more' if after > before else 'less'})"
+
+
+def _change_of(before: float, after: float) -> str:
+    """Return `6.1% → 1.2%`; one figure where nothing changes at two decimals."""
+    for decimals in (1, 2):
+        texts = percent(before, decimals), percent(after, decimals)
+        if texts[0] != texts[1]:
+            return " → ".join(texts)
+    return percent(after, 1)
 
 
 def group_rejections(rejected: Iterable[Rejection]) -> list[RejectionGroup]:
@@ -201,33 +264,32 @@ def certificate_sentence(plan: Plan, depth: int, min_gain: float) -> str:
     if certificate is None or plan.score is None:
         return ""
     trades = plan.n_candidates + plan.n_sizes
-    sets = f"the {large_count(number_of_sets(trades, depth))} sets of"
-    sets += f" up to {depth}" if depth > 1 else " one"
-    sets += f" of these {trades:,} trades"
     if trades == 0:
-        return "Proven: there is no trade to choose from."
+        return f"{PROVEN}: there is no trade to choose from."
+    sets = _named_sets(trades, depth)
     if plan.outcome is not Outcome.PLANNED:
         return _proof_of_doing_nothing(certificate, plan.score.before, sets, min_gain)
     if certificate.exact:
-        return f"Proven: no better plan exists among {sets}."
-    return _proof_with_gap(certificate, plan.score.gain, sets)
+        return f"{PROVEN}: no plan among {sets} is better."
+    return _proof_with_gap(certificate, sets)
 
 
-def _proof_with_gap(certificate: Certificate, gain: float, sets: str) -> str:
+def _named_sets(trades: int, depth: int) -> str:
+    if trades == 1:
+        return "doing nothing and this one trade"
+    sets = f"the {large_count(number_of_sets(trades, depth))} sets of"
+    sets += f" up to {depth}" if depth > 1 else " one"
+    return f"{sets} of these {trades:,} trades"
+
+
+def _proof_with_gap(certificate: Certificate, sets: str) -> str:
     if certificate.gap <= GAP_TOLERANCE:
         return (
-            f"Proven: among {sets}, no set that leaves as little outside the limits scores higher."
-            " Whether a set leaves less is not proven."
+            f"{PROVEN} among {sets}, of those that leave as little outside the limits."
+            " Whether one leaves less is not proven."
         )
-    proof = (
-        f"Proven to within {_rounded_up(certificate.gap)} of NAV a year in"
-        f" {certificate.elapsed_s:.0f} s"
-    )
-    if gain <= 0:
-        return f"{proof}, among {sets}."
-    # The best possible gain is at most gain + gap: this share of it is certain.
-    share = math.floor(gain / (gain + certificate.gap) * 1000) / 10
-    return f"{proof}: at least {share:.1f}% of the largest gain possible among {sets}."
+    bound = f"no plan among {sets} is better by more than {_rounded_up(certificate.gap)} {PER_YEAR}"
+    return _not_proven(certificate, f"{bound}, by this objective")
 
 
 def _proof_of_doing_nothing(
@@ -235,11 +297,19 @@ def _proof_of_doing_nothing(
 ) -> str:
     gain_max = certificate.upper_bound - before
     if certificate.exact or gain_max <= GAP_TOLERANCE:
-        return f"Proven: none of {sets} beats doing nothing."
-    bound = f"none of {sets} gains more than {_rounded_up(gain_max)} of NAV a year"
+        return f"{PROVEN}: none of {sets} beats doing nothing."
+    bound = f"none of {sets} gains more than {_rounded_up(gain_max)} {PER_YEAR}, by this objective"
     if gain_max < min_gain:
-        return f"Proven: {bound}; less than {min_gain:.2%} is not worth a trade."
-    return f"Proven in {certificate.elapsed_s:.0f} s: {bound}."
+        return f"Not exact: {bound}; less than {min_gain:.2%} is not worth a trade."
+    return _not_proven(certificate, bound)
+
+
+def _not_proven(certificate: Certificate, bound: str) -> str:
+    """Return a bound as an answer of its own, or as an open question with the way to go on."""
+    if certificate.answer is not ProofAnswer.OPEN:
+        return f"Not exact: {bound}."
+    seconds = f"{certificate.elapsed_s:.1f} s"
+    return f"Open after {seconds}: {bound}. `trader plan --prove SECONDS` tries longer."
 
 
 def number_of_sets(n_candidates: int, depth: int) -> int:

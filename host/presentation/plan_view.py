@@ -25,6 +25,7 @@ from host.presentation.plan_text import (
     gain_and_costs,
     group_findings,
     group_rejections,
+    has_opinion,
     headline,
     name_list,
     quoted_price,
@@ -43,6 +44,7 @@ REASONS_FROM_WIDTH = 150
 WEIGHTS_FROM_WIDTH = 96
 """From this width on, the weights are."""
 REJECTIONS_SHOWN = 6
+REJECTED_NAMES_WIDTH = 34
 MODULE_STATUS_TEXTS = {
     ModuleStatus.FAILED: "failed",
     ModuleStatus.TIMED_OUT: "took too long",
@@ -254,17 +256,16 @@ def _rejections(plan: Plan, notes: ViewNotes) -> Table | None:
     if not plan.rejected:
         return None
     groups = group_rejections(plan.rejected)
-    table = _listing(f"Not taken: {len(plan.rejected)} ideas")
-    table.add_column(justify="right")
+    table = _listing("Ruled out")
+    table.add_column(overflow="fold", max_width=REJECTED_NAMES_WIDTH)
     table.add_column(ratio=1, overflow="fold")
     shown = len(groups) if notes.explanation is not None else REJECTIONS_SHOWN
     for group in groups[:shown]:
-        text = _text(group.reason)
-        text.append_text(_text(f"  {name_list(group.securities)}", "dim"))
-        table.add_row(f"{group.count} ×", text)
-    rest = sum(group.count for group in groups[shown:])
+        table.add_row(_text(name_list(group.securities), "bold"), _text(group.reason))
+    rest = dict.fromkeys(name for group in groups[shown:] for name in group.securities)
     if rest:
-        table.add_row(f"{rest} ×", Text("for other reasons (--json lists them)", "dim"))
+        reasons = Text("other reasons (--json lists them)", "dim")
+        table.add_row(_text(name_list(tuple(rest)), "bold"), reasons)
     return table
 
 
@@ -275,7 +276,9 @@ def _footer(plan: Plan, notes: ViewNotes) -> Text:
     if plan.stopped_by not in ("", "complete"):
         lines.append(f"The search reached its {plan.stopped_by}: this is the best so far.")
     if plan.n_candidates:
-        lines.append(f"{plan.n_candidates:,} trades, {plan.n_sequences:,} sets of them compared.")
+        trades = "1 trade" if plan.n_candidates == 1 else f"{plan.n_candidates:,} trades"
+        sets = "1 set" if plan.n_sequences == 1 else f"{plan.n_sequences:,} sets"
+        lines.append(f"{trades}, {sets} of them compared.")
     lines.append(ADVICE_NOTE)
     if notes.is_demo:
         lines.append(DEMO_NOTE)
@@ -296,7 +299,7 @@ def figures_parts(plan: Plan, width: int) -> Iterator[RenderableType]:
     terms = _term_columns(plan.score)
     tables = [
         table_of(figures, width, title="Portfolio"),
-        table_of(terms, width, title="Score, % of NAV a year"),
+        table_of(terms, width, title="Score by this objective, % of the portfolio a year"),
     ]
     if width_of(figures, GAP) + TABLE_GAP + width_of(terms, GAP) + GAP <= width:
         yield Columns(tables, padding=(0, TABLE_GAP))
@@ -326,8 +329,12 @@ def _figure_columns(plan: Plan) -> list[Column]:
 def _figures(plan: Plan) -> Iterator[tuple[str, float | None, float | None, str]]:
     yield f"worth (NAV), {plan.currency}", plan.nav, plan.nav_after, "money"
     yield f"cash, {plan.currency}", plan.cash_before, plan.cash_after, "money"
+    # Where the targets alone decide, past returns are no part of the answer.
+    returns = [("expected_return", "expected return a year", "percent")]
     for name, label, kind in (
-        ("expected_return", "expected return a year", "percent"),
+        ("distance", "away from your targets", "percent"),
+        ("tracking_error", "risk against your targets", "percent"),
+        *(returns if has_opinion(plan) else ()),
         ("volatility", "volatility a year", "percent"),
         ("cvar95_21d", "loss in a bad month", "percent"),
         ("effective_n", "diversification (equal holdings)", "count"),

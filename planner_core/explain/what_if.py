@@ -362,11 +362,13 @@ def _blocked_sells(limits: Limits, held: BoolArray) -> set[int]:
 
 def _preference_questions(state: PlanningState) -> Iterator[Question]:
     objective, costs = state.config.objective, state.config.costs
-    shrinkage = state.config.estimation.mean_shrinkage
-    if shrinkage < 1:
+    if state.objective.targets is not None:
+        yield from _target_questions(state)
+    has_opinion = not state.follows_targets
+    if has_opinion and state.config.estimation.mean_shrinkage < 1:
         text = "past returns were not used to rank securities"
         yield _question(state, "estimation", "mean_shrinkage", 1.0, text, comparable=False)
-    if objective.risk_aversion > 0:
+    if state.objective.targets is None and objective.risk_aversion > 0:
         for factor, text in (
             (2.0, "you were twice as cautious"),
             (0.5, "you were half as cautious"),
@@ -377,6 +379,21 @@ def _preference_questions(state: PlanningState) -> Iterator[Question]:
         text = "commissions were three times as high"
         then = min(1000.0, costs.cost_bps * 3)
         yield _question(state, "costs", "cost_bps", then, text, comparable=False)
+
+
+def _target_questions(state: PlanningState) -> Iterator[Question]:
+    """Yield what decides in a bucket with targets: how close to stay, and who has a say."""
+    objective = state.config.objective
+    if objective.tracking_aversion > 0:
+        for factor, text in (
+            (2.0, "you kept twice as close to your targets"),
+            (0.5, "you kept half as close to your targets"),
+        ):
+            then = min(10_000.0, objective.tracking_aversion * factor)
+            yield _question(state, "objective", "tracking_aversion", then, text, comparable=False)
+    opinion = objective.opinion
+    then, text = (0.0, "past returns had no say") if opinion else (0.5, "past returns had a say")
+    yield _question(state, "objective", "opinion", then, text, comparable=False)
 
 
 def _question(

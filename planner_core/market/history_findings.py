@@ -78,6 +78,6 @@ def tail_risk_off_finding(windows_min: int) -> Finding:
     return Finding(
         "tail_risk_off",
         Severity.INFO,
-        f"fewer than {windows_min} 21-day windows: the CVaR95 term is off",
+        f"fewer than {windows_min} windows of 21 days: losses in bad months do not count",
         "a longer price history switches it on",
     )

@@ -223,12 +223,22 @@ class Alternative:
     actions: ActionSequence
 
 
+class ProofAnswer(StrEnum):
+    """What a certificate comes to."""
+
+    PROVEN = "proven"
+    WITHIN = "within"
+    OPEN = "open"
+
+
 @dataclass(frozen=True, slots=True)
 class Certificate:
     """A proven statement: no legal set of the same candidates scores above `upper_bound`.
 
     `gap` is the bound less the plan's score, in score units. `exact`: the gap is closed, and no
-    set of the candidates is better. `nodes`: boxes of sets that were examined.
+    set of the candidates is better. `nodes`: boxes of sets that were examined. `answer`: PROVEN
+    when exact; WITHIN when the gap is less than the plan's gain or the least gain worth a trade;
+    else OPEN.
     """
 
     upper_bound: float
@@ -236,6 +246,7 @@ class Certificate:
     exact: bool
     nodes: int
     elapsed_s: float
+    answer: ProofAnswer = ProofAnswer.OPEN
 
 
 @dataclass(frozen=True, slots=True)

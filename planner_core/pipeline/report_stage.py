@@ -12,6 +12,7 @@ from datetime import date
 
 import numpy as np
 
+from planner_core.market.costs import BASIS_POINT
 from planner_core.market.limits import VIOLATION_TOLERANCE
 from planner_core.market.objective import portfolio_metrics
 from planner_core.market.state import PlanningState
@@ -26,6 +27,7 @@ from planner_core.model.plan import (
     Certificate,
     Outcome,
     Plan,
+    ProofAnswer,
     Rejection,
     Score,
     Skip,
@@ -151,13 +153,13 @@ def report_plan(
         n_sizes=result.evaluator.candidates.n - result.n_candidates,
         n_sequences=result.ranking.n_sequences,
         stopped_by=result.stopped_by,
-        certificate=_certificate(result),
+        certificate=_certificate(result, state),
         context_digest=context_digest(state.context),
         valid_until=market_day_after(state.context.as_of, VALID_MARKET_DAYS),
     )
 
 
-def _certificate(result: SearchResult) -> Certificate | None:
+def _certificate(result: SearchResult, state: PlanningState) -> Certificate | None:
     """Return the certificate with its gap to the chosen set, which need not be the best ranked.
 
     By the minimum gain, doing nothing may be chosen instead of the best set.
@@ -166,7 +168,16 @@ def _certificate(result: SearchResult) -> Certificate | None:
         return None
     gap = max(0.0, result.certificate.upper_bound - result.chosen.score)
     exact = result.certificate.exact and result.chosen.rank == result.ranking.best.rank
-    return replace(result.certificate, gap=gap, exact=exact)
+    worth_a_trade = state.config.constraints.min_gain_bps * BASIS_POINT
+    gain = result.chosen.score - result.ranking.nothing.score
+    answer = (
+        ProofAnswer.PROVEN
+        if exact
+        else ProofAnswer.WITHIN
+        if gap < max(gain, worth_a_trade)
+        else ProofAnswer.OPEN
+    )
+    return replace(result.certificate, gap=gap, exact=exact, answer=answer)
 
 
 def in_order(ids: Sequence[int], evaluator: Evaluator) -> ActionSequence:
@@ -259,7 +270,7 @@ def _outcome(state: PlanningState, chosen: RankedSet) -> tuple[Outcome, str]:
         return (
             Outcome.HELD,
             f"{exact_amount(deficit, currency)} of cash is missing and nothing may be sold to"
-            " raise it; see 'Not taken' for the reasons",
+            " raise it; see 'Ruled out' for the reasons",
         )
     return Outcome.NOTHING_TO_DO, "doing nothing scores best"
 
@@ -321,8 +332,8 @@ def _findings(state: PlanningState, chosen: RankedSet) -> tuple[Finding, ...]:
             Finding(
                 "limit_violated",
                 Severity.WARNING,
-                f"limits stay violated by {chosen.violation:.2%} of NAV in all",
-                "see 'Not taken' for the reasons",
+                f"{chosen.violation:.2%} of the portfolio stays outside your limits",
+                "see 'Ruled out' for the reasons",
             )
         )
     return tuple(findings)

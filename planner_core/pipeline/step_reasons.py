@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from planner_core.market.state import PlanningState
 from planner_core.market.trade_sizing import target_reason
+from planner_core.model.currencies import minor_digits
 from planner_core.model.plan import Action, ActionSequence
 
 WORDS_MAX = 25
@@ -56,10 +57,10 @@ def sentence(action: Action, state: PlanningState) -> str:
 
 
 def _conversion(action: Action, state: PlanningState) -> str:
-    cost = _money(action.cost)
+    base = state.context.base_currency
     return (
         f"Convert {_quantity(action.quantity)} {action.currency} into {action.convert_to},"
-        f" for {cost} {state.context.base_currency}"
+        f" for {_money(action.cost, base)} {base}"
     )
 
 
@@ -67,10 +68,11 @@ def _trade(action: Action, state: PlanningState, repair: str) -> str:
     """Return amount, weights and target: `Buy 7 STK for 1,634 USD: 58.3% becomes ...`."""
     security = state.context.securities[action.security]
     before = float(state.portfolio.weight[action.security])
+    base = state.context.base_currency
     was, becomes = _weights(before, before + action.value / state.nav)
     return (
         f"{action.side.value.capitalize()} {_quantity(action.quantity)} {security.id}"
-        f" for {_money(abs(action.value))} {state.context.base_currency}"
+        f" for {_money(abs(action.value), base)} {base}"
         # One colon is enough for a sentence.
         f"{',' if repair else ':'} {was} becomes {becomes}{_target(action, state)}"
     )
@@ -93,6 +95,7 @@ def _target(action: Action, state: PlanningState) -> str:
 
 def _weights(before: float, after: float) -> tuple[str, str]:
     """Format two weights with as many decimals as they need to differ."""
+    texts = ("", "")
     for decimals in WEIGHT_DECIMALS:
         texts = f"{before:.{decimals}%}", f"{max(after, 0.0):.{decimals}%}"
         if texts[0] != texts[1]:
@@ -100,8 +103,9 @@ def _weights(before: float, after: float) -> tuple[str, str]:
     return texts
 
 
-def _money(value: float) -> str:
-    return f"{value:,.0f}" if value >= CENTS_BELOW else f"{value:,.2f}"
+def _money(value: float, currency: str) -> str:
+    digits = 0 if value >= CENTS_BELOW else minor_digits(currency)
+    return f"{value:,.{digits}f}"
 
 
 def _quantity(quantity: float) -> str:

@@ -36,7 +36,7 @@ def step(side: Side, security: str, **changes: Any) -> Step:  # noqa: ANN401 - f
         "cash_after": 2995.5,
         "settles_on": date(2022, 12, 30),
         "sources": ("opportunity_calculators.rebalance_sells",),
-        "reason": "it is 12.0% of NAV, target 10.0%",
+        "reason": "Sell 10 XOM for 1,000 USD: 12.0% becomes 10.0%, the target is 10.0%.",
         "weight_before": 0.12,
         "weight_after": 0.10,
     }
@@ -76,8 +76,18 @@ def planned(**changes: Any) -> Plan:  # noqa: ANN401 - fields of Plan
                 sources=("opportunity_calculators.weight_based", "my.plugin"),
             ),
         ),
-        "metrics_before": {"volatility": 0.2, "effective_n": 9.0, "largest_weight": 0.12},
-        "metrics_after": {"volatility": 0.18, "effective_n": 10.0, "largest_weight": 0.1},
+        "metrics_before": {
+            "expected_return": 0.09,
+            "volatility": 0.2,
+            "effective_n": 9.0,
+            "largest_weight": 0.12,
+        },
+        "metrics_after": {
+            "expected_return": 0.08,
+            "volatility": 0.18,
+            "effective_n": 10.0,
+            "largest_weight": 0.1,
+        },
         "modules": (
             ModuleAttempt("filters.diversity", ModuleStatus.OK, 0.01),
             ModuleAttempt("filters.mine", ModuleStatus.FAILED, 0.2, "ZeroDivisionError: division"),
@@ -106,6 +116,26 @@ def planned(**changes: Any) -> Plan:  # noqa: ANN401 - fields of Plan
         "valid_until": date(2023, 1, 4),
     }
     return Plan(**(fields | changes))
+
+
+def toward_targets(before: float = 0.061, after: float = 0.012, **changes: Any) -> Plan:  # noqa: ANN401
+    """A plan of a bucket with targets, which leads from one distance to another."""
+    terms = {
+        "tracking": TermChange(-0.10, -0.001),
+        "drift": TermChange(-0.03, -0.001),
+        "idle_cash": TermChange(-0.002, 0.0),
+        "opinion": TermChange(0.0, 0.0),
+        "cost": TermChange(0.0, -0.0004),
+    }
+    totals = [sum(getattr(term, when) for term in terms.values()) for when in ("before", "after")]
+    metrics = planned().metrics_before, planned().metrics_after
+    fields: dict[str, Any] = {
+        "score": Score(*totals, terms),
+        "violation_before": 0.0,
+        "metrics_before": {**metrics[0], "distance": before, "tracking_error": 0.05},
+        "metrics_after": {**metrics[1], "distance": after, "tracking_error": 0.005},
+    }
+    return planned(**(fields | changes))
 
 
 def nothing_to_do(**changes: Any) -> Plan:  # noqa: ANN401 - fields of Plan

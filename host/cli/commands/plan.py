@@ -18,6 +18,7 @@ from host.home.plan_store import PlanStore
 from host.planning.breaker_store import BreakerStore
 from host.planning.plan_run import (
     MODULE_BUDGET_S,
+    PROOF_S,
     RunOptions,
     add_explanation,
     explain_run,
@@ -138,7 +139,7 @@ def _plan(
                 run_options = RunOptions(
                     as_of=options.as_of,
                     module_budget_s=MODULE_BUDGET_S,
-                    proof_s=options.prove,
+                    proof_s=PROOF_S if options.prove is None else options.prove,
                     breakers=measurements.breakers,
                     emit=on_event,
                     on_module_start=measurements.profile.running,

@@ -50,13 +50,16 @@ def shown(plan: Plan, reasons: Explanation, width: int) -> str:
 def test_everything_is_shown_at_every_width(width: int) -> None:
     text = " ".join(shown(planned(), explanation(), width).split())
     for part in (
-        "sell 10 XOM +89 bp", "It is 12.0% of NAV", "(rebalance_sells)", "For it: less risk (+90)",
-        "Without it the plan gains 11 bp instead of 100", "Worth it down to 82.50 USD",
-        "The other steps cannot be done without it", "1 bp is 0.01% of NAV a year, 5.00 USD",
-        "closer to", "without", "Weights, % of NAV", "trading allowed now 20.0% 20.0%",
-        "at its limit", "Buy 5 KO: it gains 90 bp, 10 bp less than this plan.",
+        "sell 10 XOM +0.89%", "Sell 10 XOM for 1,000 USD", "(rebalance_sells)",
+        "For it: less risk (+0.90%)",
+        "Without it the plan gains 0.11% instead of 1.00%", "Worth it down to 82.50 USD",
+        "The other steps cannot be done without it",
+        "gains are % of the portfolio a year, by this objective",
+        "closer to", "without", "Weights, % of the portfolio", "trading allowed now 20.0% 20.0%",
+        "at its limit",
+        "Buy 5 KO: it gains 0.90% of the portfolio a year, 0.10% less than this plan.",
         "If 30% could be traded instead of 20%, the plan would also buy KO and GE, but not sell"
-        " XOM, and gain 10 bp more.", "+10 bp", "not comparable", "the same",
+        " XOM, and gain 0.10% more.", "+0.10%", "not comparable", "the same",
         "constraints.turnover_max 0.2 → 0.3",
     ):  # fmt: skip
         assert part in text, part
@@ -80,7 +83,8 @@ def test_when_nothing_is_to_be_done_the_nearest_alternative_and_a_better_plan_ar
     text = " ".join(shown(nothing_to_do(), IDLE, 100).split())
     assert "The nearest alternative" in text
     assert "Why each step" not in text
-    assert "A plan that gains 200 bp is possible with today's settings. `trader plan" in text
+    better = "A plan that gains 2.00% of the portfolio a year is possible with today's settings."
+    assert f"{better} `trader plan" in text
 
 
 def test_a_proof_that_missed_other_sizes_is_not_recommended_again() -> None:

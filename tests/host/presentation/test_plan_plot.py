@@ -56,7 +56,7 @@ def test_the_figure_says_what_to_do_that_it_is_advice_and_what_the_demo_data_are
     assert "Sell 10 XOM, then buy 10 SHEL.L." in texts
     assert "no order is sent" in texts
     assert "survivors" in texts
-    assert "1.00% of NAV a year better" in texts
+    assert "expected return 9.0% → 8.0% a year (500 USD less)" in texts
     assert len(figure.axes) == 3
 
 

@@ -11,14 +11,15 @@ from host.presentation.plan_text import (
     gain_and_costs,
     group_findings,
     group_rejections,
+    has_opinion,
     headline,
     large_count,
     name_list,
     number_of_sets,
 )
-from planner_core.model.plan import Certificate
+from planner_core.model.plan import Certificate, ProofAnswer, Score, TermChange
 from planner_core.model.records import Side
-from tests.host.sample_plans import held, nothing_to_do, planned, step
+from tests.host.sample_plans import held, nothing_to_do, planned, step, toward_targets
 
 MIN_GAIN = 0.0005
 
@@ -48,25 +49,44 @@ def test_a_held_plan_says_why() -> None:
     assert gain_and_costs(held()) == ""
 
 
-def test_what_a_plan_is_worth_is_told_in_percent_and_money_after_its_costs() -> None:
-    text = gain_and_costs(planned())
-    assert "1.00% of the portfolio is outside your limits now, 0.00% after it." in text
-    assert (
-        "Return, risk and targets together get better by 1.00% of the portfolio a year (500 USD),"
-        " after 9.00 USD of costs." in text
+def test_without_targets_only_the_expected_return_is_stated_as_money() -> None:
+    assert gain_and_costs(planned()) == (
+        "It repairs broken limits: 1.00% of the portfolio is outside your limits now, 0.00% after"
+        " it. By past prices: expected return 9.0% → 8.0% a year (500 USD less), volatility"
+        " 20.0% → 18.0%, for 9.00 USD of costs."
     )
+
+
+def test_with_targets_the_headline_is_the_distance_and_what_it_costs() -> None:
+    text = gain_and_costs(toward_targets())
+    assert text == "Closer to your targets: 6.1% → 1.2% away, for 9.00 USD of costs."
+    forced = gain_and_costs(toward_targets(0.012, 0.02, violation_before=0.01))
+    assert "Further from your targets: 1.2% → 2.0% away" in forced
+    same = gain_and_costs(toward_targets(0.012, 0.012))
+    assert same.startswith("As close to your targets as before: 1.2% away, for")
+    assert "1.21% → 1.23%" in gain_and_costs(toward_targets(0.0121, 0.0123))
+
+
+def test_an_opinion_adds_the_return_that_it_expects() -> None:
+    assert not has_opinion(toward_targets())
+    plan = toward_targets()
+    assert plan.score is not None
+    terms = {**plan.score.terms, "opinion": TermChange(0.001, 0.002)}
+    text = gain_and_costs(toward_targets(score=Score(0.0, 0.1, terms)))
+    assert text.endswith(" By past prices: expected return 9.0% → 8.0% a year (500 USD less).")
+
+
+def test_when_nothing_is_traded_the_distance_is_stated() -> None:
+    metrics = toward_targets().metrics_after
+    idle = nothing_to_do(metrics_before=metrics, metrics_after=metrics, n_candidates=0)
+    assert gain_and_costs(idle) == "Your targets are 1.2% away."
+    assert headline(idle).endswith("no trade that is allowed leads closer to your targets.")
+    assert gain_and_costs(nothing_to_do()) == ""
 
 
 def test_tax_is_named_where_there_is_some() -> None:
     text = gain_and_costs(planned(steps=(step(Side.SELL, "A", tax=12.5),)))
-    assert "after 4.50 USD of costs and 12.50 USD of tax." in text
-
-
-def test_a_repair_that_costs_score_is_not_called_better() -> None:
-    plan = planned()
-    assert plan.score is not None
-    worse = type(plan.score)(0.06, 0.05)
-    assert "get worse by 1.00% of the portfolio a year" in gain_and_costs(planned(score=worse))
+    assert "for 4.50 USD of costs and 12.50 USD of tax." in text
 
 
 def test_rejections_are_counted_by_reason_whatever_their_numbers() -> None:
@@ -88,49 +108,65 @@ def test_names_that_do_not_fit_are_counted() -> None:
     assert name_list(["A", "B", "C", "D"], limit=3) == "A, B and 2 more"
 
 
-def certificate(gap: float, *, exact: bool = False, upper_bound: float = 0.06) -> Certificate:
-    return Certificate(upper_bound=upper_bound, gap=gap, exact=exact, nodes=9, elapsed_s=10.0)
+def certificate(
+    gap: float,
+    *,
+    exact: bool = False,
+    upper_bound: float = 0.06,
+    answer: ProofAnswer = ProofAnswer.OPEN,
+) -> Certificate:
+    return Certificate(
+        upper_bound=upper_bound, gap=gap, exact=exact, nodes=9, elapsed_s=10.0, answer=answer
+    )
 
 
 def test_a_closed_gap_is_called_proven_and_says_over_what() -> None:
     plan = planned(certificate=certificate(0.0, exact=True), n_candidates=226)
     assert certificate_sentence(plan, 5, MIN_GAIN) == (
-        "Proven: no better plan exists among the 4.8 billion sets of up to 5 of these 226 trades."
+        "Proven best for this objective: no plan among the 4.8 billion sets of up to 5 of these"
+        " 226 trades is better."
     )
 
 
-def test_an_open_gap_says_how_wide_it_is_and_how_much_of_the_gain_is_safe() -> None:
-    text = certificate_sentence(planned(certificate=certificate(0.0001)), 5, MIN_GAIN)
-    assert text.startswith("Proven to within 0.010% of NAV a year in 10 s: at least 99.0% of")
+def test_a_gap_says_that_the_plan_is_not_exact_and_how_much_better_one_could_be() -> None:
+    within = certificate(0.0001, answer=ProofAnswer.WITHIN)
+    assert certificate_sentence(planned(certificate=within), 1, MIN_GAIN) == (
+        "Not exact: no plan among the 43 sets of one of these 42 trades is better by more than"
+        " 0.010% of the portfolio a year, by this objective."
+    )
+    text = certificate_sentence(planned(certificate=certificate(0.5)), 5, MIN_GAIN)
+    assert text.startswith("Open after 10.0 s: no plan among")
+    assert text.endswith("by this objective. `trader plan --prove SECONDS` tries longer.")
 
 
-@given(st.floats(2e-9, 0.5), st.floats(1e-6, 0.5))
-def test_an_open_gap_is_never_told_smaller_nor_the_share_larger(gap: float, gain: float) -> None:
-    plan = planned(certificate=certificate(gap))
-    assert plan.score is not None
-    plan = planned(certificate=certificate(gap), score=type(plan.score)(0.0, gain))
-    text = certificate_sentence(plan, 5, MIN_GAIN)
-    within = float(text.split("within ")[1].split("%")[0])
-    share = float(text.split("at least ")[1].split("%")[0])
-    assert within >= gap * 100 * (1 - 1e-6)
-    assert share <= gain / (gain + gap) * 100 + 1e-9
+@given(st.floats(2e-9, 0.5), st.sampled_from(ProofAnswer))
+def test_a_gap_is_never_stated_smaller_than_it_is(gap: float, answer: ProofAnswer) -> None:
+    text = certificate_sentence(planned(certificate=certificate(gap, answer=answer)), 5, MIN_GAIN)
+    stated = float(text.split("by more than ")[1].split("%")[0])
+    assert stated >= gap * 100 * (1 - 1e-6)
 
 
 def test_a_plan_whose_repair_is_not_proven_is_not_called_the_best() -> None:
     text = certificate_sentence(planned(certificate=certificate(0.0)), 5, MIN_GAIN)
-    assert "no better plan" not in text
-    assert "Whether a set leaves less is not proven." in text
+    assert "is better" not in text
+    assert "Whether one leaves less is not proven." in text
 
 
 def test_doing_nothing_is_proven_by_what_the_best_set_would_gain() -> None:
     exact = nothing_to_do(certificate=certificate(0.0, exact=True, upper_bound=0.05))
     assert "beats doing nothing" in certificate_sentence(exact, 5, MIN_GAIN)
     little = nothing_to_do(certificate=certificate(0.0001, upper_bound=0.0501))
-    assert "less than 0.05% is not worth a trade" in certificate_sentence(little, 5, MIN_GAIN)
-    open_ = nothing_to_do(certificate=certificate(0.01, upper_bound=0.06))
-    assert "gains more than 1.00% of NAV a year." in certificate_sentence(open_, 5, MIN_GAIN)
+    text = certificate_sentence(little, 5, MIN_GAIN)
+    assert text.startswith("Not exact: none of")
+    assert text.endswith("less than 0.05% is not worth a trade.")
+    unproven = nothing_to_do(certificate=certificate(0.01, upper_bound=0.06))
+    text = certificate_sentence(unproven, 5, MIN_GAIN)
+    assert text.startswith("Open after 10.0 s: none of")
+    assert "gains more than 1.00% of the portfolio a year, by this objective." in text
     none = nothing_to_do(certificate=certificate(0.0, exact=True), n_candidates=0)
-    assert certificate_sentence(none, 5, MIN_GAIN) == "Proven: there is no trade to choose from."
+    assert certificate_sentence(none, 5, MIN_GAIN) == (
+        "Proven best for this objective: there is no trade to choose from."
+    )
 
 
 def test_without_a_certificate_nothing_is_claimed() -> None:
