@@ -187,8 +187,8 @@ def runner_up_sentence(
     if plan.steps:
         difference = score_percent(abs(plan.score.gain - runner_up.gain), signed=False)
         loses = "loses" if runner_up.gain < 0 else "gains"
-        more = "more" if runner_up.gain > plan.score.gain else "less"
-        return f"{trades}: it {loses} {gain} {PER_YEAR}, {difference} {more} than this plan."
+        than = "more" if runner_up.gain > plan.score.gain else "less"
+        return f"{trades}: it {loses} {gain} {PER_YEAR}, {difference} {than} than this plan."
     expenses = f"{exact_money(costs, plan.currency)} {plan.currency} of costs"
     if runner_up.gain > 0:
         least = score_percent(min_gain, signed=False)
