@@ -27,6 +27,7 @@ from planner_core.model.plan import (
 if TYPE_CHECKING:
     from planner_core.explain.explanation import Explanation, HoldingChange, RunnerUp, StepEffect
     from planner_core.explain.limit_use import LimitUse
+    from planner_core.explain.robustness import Robustness
     from planner_core.explain.what_if import WhatIf
 
 SCHEMA_VERSION = 1
@@ -112,6 +113,7 @@ def explanation_to_json(explanation: Explanation, security_ids: Sequence[str]) -
         "holdings": [_holding(holding) for holding in explanation.holdings],
         "runner_up": _runner_up(explanation.runner_up, security_ids),
         "better_gain": _number(explanation.better_gain),
+        "robustness": _robustness(explanation.robustness),
     }
 
 
@@ -290,6 +292,30 @@ def _what_if(answer: WhatIf) -> JsonObject:
         "same_trades": answer.same_trades,
         "added": [{"side": side, "security": security} for side, security in answer.added],
         "dropped": [{"side": side, "security": security} for side, security in answer.dropped],
+    }
+
+
+def _robustness(answer: Robustness | None) -> JsonObject | None:
+    if answer is None:
+        return None
+    move, fill = answer.price_move, answer.partial_fill
+    return {
+        "price_move": None
+        if move is None
+        else {
+            "security": move.security,
+            "move": _number(move.move),
+            "instead": None if move.instead is None else _step(move.instead),
+        },
+        "partial_fill": None
+        if fill is None
+        else {
+            "quantity": _number(fill.quantity),
+            "instead": None if fill.instead is None else _step(fill.instead),
+        },
+        "can_fill_in_part": answer.can_fill_in_part,
+        "is_complete": answer.is_complete,
+        "n_plans": answer.n_plans,
     }
 
 

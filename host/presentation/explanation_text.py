@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from host.presentation.plan_text import quoted_price
-from host.text import exact_money
+from host.text import exact_money, quantity
 from planner_core.model.plan import Outcome, Plan, Step
 from planner_core.model.records import PERCENT, Side
 
 if TYPE_CHECKING:
     from planner_core.explain.explanation import RunnerUp, StepEffect
     from planner_core.explain.limit_use import LimitUse
+    from planner_core.explain.robustness import Robustness
     from planner_core.explain.what_if import WhatIf
 
 THEMES: Mapping[str, tuple[str, ...]] = {
@@ -158,6 +159,37 @@ def _compared(change: float) -> str:
     """Return a change of the gain in words."""
     size = score_percent(abs(change), signed=False)
     return "as much" if size == "0%" else f"{size} {'more' if change > 0 else 'less'}"
+
+
+def robustness_sentences(answer: Robustness, plan: Plan) -> list[str]:
+    """Return how far a price may move, and how much may be filled, until step 1 changes."""
+    subject = "Step 1 stays in the plan" if plan.steps else "Doing nothing stays the answer"
+    move, fill = answer.price_move, answer.partial_fill
+    if move is not None:
+        direction = "falls" if move.move < 0 else "rises"
+        sentences = [
+            f"{subject} until {move.security} {direction} by {abs(move.move):.1%};"
+            f" then {_first_instead(move.instead)}."
+        ]
+    else:
+        tried = "No move" if answer.is_complete else "No move that was tried,"
+        changes = "takes step 1 out of the plan" if plan.steps else "makes it trade"
+        sentences = [f"{tried} of a single price, by up to 20%, {changes}."]
+    if fill is not None:
+        filled = f"{quantity(fill.quantity)} of {quantity(plan.steps[0].quantity)}"
+        instead = _first_instead(fill.instead)
+        sentences.append(f"After a fill of {filled} the rest is not worth a trade; {instead}.")
+    elif answer.can_fill_in_part:
+        sentences.append("However much of step 1 is filled, its rest stays in the plan.")
+    if not answer.is_complete:
+        sentences.append("Not everything was tried in time: less may change it.")
+    return sentences
+
+
+def _first_instead(step: Step | None) -> str:
+    if step is None:
+        return "nothing is traded"
+    return f"the first step is to {step.side.value} {quantity(step.quantity)} {step.security}"
 
 
 def limit_name(use: LimitUse) -> str:

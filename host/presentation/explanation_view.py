@@ -19,6 +19,7 @@ from host.presentation.explanation_text import (
     limit_name,
     plan_without_step,
     pros_and_cons,
+    robustness_sentences,
     runner_up_sentence,
     score_percent,
     what_if_answer,
@@ -30,6 +31,7 @@ from planner_core.model.records import Side
 if TYPE_CHECKING:
     from planner_core.explain.explanation import Explanation, HoldingChange, StepEffect
     from planner_core.explain.limit_use import LimitUse
+    from planner_core.explain.robustness import Robustness
     from planner_core.explain.what_if import WhatIf
     from planner_core.model.plan import Plan
 
@@ -68,6 +70,8 @@ def explanation_parts(
         yield _limits(explanation.limits, width)
     if explanation.runner_up is not None:
         yield _runner_up(plan, explanation, min_gain)
+    if explanation.robustness is not None:
+        yield _robustness(plan, explanation.robustness)
     if explanation.what_if:
         yield _what_ifs(explanation.what_if)
     if explanation.better_gain is not None:
@@ -201,6 +205,11 @@ def _runner_up(plan: Plan, explanation: Explanation, min_gain: float) -> Group:
     if not plan.steps:
         lines.append(_text(pros_and_cons(runner_up.terms)))
     return _titled(title, *(Padding(line, (0, 0, 0, 3)) for line in lines))
+
+
+def _robustness(plan: Plan, answer: Robustness) -> Group:
+    lines = (_text(sentence) for sentence in robustness_sentences(answer, plan))
+    return _titled("How robust it is", *(Padding(line, (0, 0, 0, 3)) for line in lines))
 
 
 def _what_ifs(answers: Sequence[WhatIf]) -> Table:

@@ -13,6 +13,7 @@ import numpy as np
 
 from planner_core.explain.limit_use import LimitUse, limits_used
 from planner_core.explain.rescoring import Evaluation, Rescoring, level_of, repriced
+from planner_core.explain.robustness import Robustness, robustness
 from planner_core.explain.what_if import SAME_GAIN, WhatIf, what_if
 from planner_core.market.state import PlanningState, assess, value
 from planner_core.model.arrays import FloatArray
@@ -100,6 +101,8 @@ class Explanation:
     better_gain : float, optional
         Gain of a better plan that the search missed, and that a what-if plan found. Nearly always
         None.
+    robustness : Robustness, optional
+        None without what-if plans.
     """
 
     steps: tuple[StepEffect, ...] = ()
@@ -108,6 +111,7 @@ class Explanation:
     holdings: tuple[HoldingChange, ...] = ()
     runner_up: RunnerUp | None = None
     better_gain: float | None = None
+    robustness: Robustness | None = None
 
 
 def explain(
@@ -128,7 +132,7 @@ def explain(
     runtime : Runtime, optional
         Registries, clock and cancellation of the what-if plans; their events are not emitted.
     ask_what_if : bool
-        If false, `what_if` and `better_gain` stay empty, which is much faster.
+        If false, `what_if`, `better_gain` and `robustness` stay empty, which is much faster.
 
     Returns
     -------
@@ -137,7 +141,7 @@ def explain(
 
     Notes
     -----
-    Each what-if is one more plan: together up to ten times the time of the plan itself.
+    Each what-if is one more plan, ten of them at most. Robustness takes up to 48 plans or 10 s.
     """
     if plan.score is None:
         return Explanation()
@@ -155,6 +159,7 @@ def explain(
         holdings=holdings_changed(plan, rescoring),
         runner_up=runner_up(plan, state),
         better_gain=best_gain if best_gain > plan.score.gain + SAME_GAIN else None,
+        robustness=robustness(state, plan, runtime or Runtime()) if ask_what_if else None,
     )
 
 

@@ -15,6 +15,7 @@ from planner_core.model.arrays import FloatArray
 from planner_core.model.candidates import build_candidates, same_security_conflicts
 from planner_core.model.plan import NO_SECURITY, Action, Step
 from planner_core.model.records import Side
+from planner_core.runtime import Runtime
 from planner_core.search.evaluator import LIMIT_TOLERANCE, Evaluator, as_block
 
 
@@ -138,6 +139,16 @@ def is_worth_doing(evaluation: Evaluation, state: PlanningState) -> bool:
         return True
     unharmed = level_of(evaluation.violation) == level_of(state.limits.violation)
     return unharmed and evaluation.gain >= state.config.constraints.min_gain_bps * BASIS_POINT
+
+
+def silent_runtime(runtime: Runtime) -> Runtime:
+    """Return a runtime for further plans: the same modules and clock, no events, no proof."""
+    return Runtime(
+        registries=runtime.registries,
+        monotonic=runtime.monotonic,
+        is_cancelled=runtime.is_cancelled,
+        excluded_modules=runtime.excluded_modules,
+    )
 
 
 def level_of(violation: float) -> int:

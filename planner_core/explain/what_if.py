@@ -21,6 +21,7 @@ from planner_core.explain.rescoring import (
     is_worth_doing,
     level_of,
     repriced,
+    silent_runtime,
 )
 from planner_core.market.limits import VIOLATION_TOLERANCE, Limits
 from planner_core.market.state import PlanningState, assess, value
@@ -111,13 +112,7 @@ def what_if(
     best = plan.score.gain if plan.score else 0.0
     for question in questions(state, plan, limits):
         runtime.check_cancelled()
-        silent = Runtime(
-            registries=runtime.registries,
-            monotonic=runtime.monotonic,
-            is_cancelled=runtime.is_cancelled,
-            excluded_modules=runtime.excluded_modules,
-        )
-        other = make_plan(question.context, question.config, silent)
+        other = make_plan(question.context, question.config, silent_runtime(runtime))
         answers.append(_answer(question, plan, other))
         best = max(best, _gain_today(other, state, plan))
     return tuple(sorted(answers, key=_change_rank)), best

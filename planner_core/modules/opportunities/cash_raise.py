@@ -95,11 +95,11 @@ def _shortfall(state: PlanningState, deficit: float) -> str:
         return f"cash is {deficit:,.0f} {currency} below the reserve"
     amount = -sum(flow.amount for flow in withdrawals)
     last = max(flow.on for flow in withdrawals)
-    due = f"{amount:,.0f} {currency} due {'on' if len(withdrawals) == 1 else 'by'} {last}"
+    when = f"due {'on' if len(withdrawals) == 1 else 'by'} {last}"
     # The reserve must remain, so more can be missing than is withdrawn.
     if deficit > amount:
-        return f"{deficit:,.0f} {currency} are missing for the reserve and the {due}"
-    return f"{deficit:,.0f} of the {due} are missing"
+        return f"{deficit:,.0f} {currency} are missing, {amount:,.0f} {currency} are {when}"
+    return f"{deficit:,.0f} of the {amount:,.0f} {currency} {when} are missing"
 
 
 def notional_for(state: PlanningState, column: int, net: float) -> float:

@@ -220,11 +220,11 @@ def test_lots_that_are_too_young_raise_nothing() -> None:
         ((), "cash is 12,200 EUR below the reserve"),
         (
             (CashFlow(days_ago(-5), -3_500.0),),
-            f"15,700 EUR are missing for the reserve and the 3,500 EUR due on {days_ago(-5)}",
+            f"15,700 EUR are missing, 3,500 EUR are due on {days_ago(-5)}",
         ),
         (
             (CashFlow(AS_OF, -500.0), CashFlow(days_ago(-5), -3_000.0)),
-            f"15,700 EUR are missing for the reserve and the 3,500 EUR due by {days_ago(-5)}",
+            f"15,700 EUR are missing, 3,500 EUR are due by {days_ago(-5)}",
         ),
     ],
 )
