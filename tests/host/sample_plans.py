@@ -127,10 +127,11 @@ def toward_targets(before: float = 0.061, after: float = 0.012, **changes: Any) 
         "opinion": TermChange(0.0, 0.0),
         "cost": TermChange(0.0, -0.0004),
     }
-    totals = [sum(getattr(term, when) for term in terms.values()) for when in ("before", "after")]
+    score_before = sum(term.before for term in terms.values())
+    score_after = sum(term.after for term in terms.values())
     metrics = planned().metrics_before, planned().metrics_after
     fields: dict[str, Any] = {
-        "score": Score(*totals, terms),
+        "score": Score(score_before, score_after, terms),
         "violation_before": 0.0,
         "metrics_before": {**metrics[0], "distance": before, "tracking_error": 0.05},
         "metrics_after": {**metrics[1], "distance": after, "tracking_error": 0.005},

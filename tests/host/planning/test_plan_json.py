@@ -30,7 +30,7 @@ STEP_KEYS = [
     "side", "security", "quantity", "price", "accrued", "quote", "quote_unit", "currency",
     "fx_rate", "value", "cost", "tax",
     "cash_after", "settles_on", "weight_before", "weight_after", "sources", "reason",
-    "mandatory",
+    "mandatory", "target",
 ]  # fmt: skip
 
 
@@ -62,7 +62,7 @@ def test_the_parts_of_a_plan_have_exactly_the_keys_of_the_contract() -> None:
     assert list(data["findings"][0]) == ["id", "severity", "message", "action", "security"]
     assert list(data["rejected"][0]) == ["side", "security", "value", "sources", "reason"]
     assert list(data["alternatives"][0]) == ["gain", "violation", "steps"]
-    of_steps_alone = ("cash_after", "settles_on", "quote", "quote_unit")
+    of_steps_alone = ("cash_after", "settles_on", "quote", "quote_unit", "target")
     without_order = [k for k in STEP_KEYS if k not in of_steps_alone]
     alternative: dict[str, list[dict[str, object]]] = data["alternatives"][0]  # type: ignore[assignment]
     assert list(alternative["steps"][0]) == [k for k in without_order if "weight" not in k]
@@ -106,6 +106,7 @@ def test_a_plan_becomes_the_values_of_its_record() -> None:
         },
     }
     assert data["metrics"] == {
+        "expected_return": {"before": 0.09, "after": 0.08},
         "volatility": {"before": 0.2, "after": 0.18},
         "effective_n": {"before": 9.0, "after": 10.0},
         "largest_weight": {"before": 0.12, "after": 0.1},
@@ -117,6 +118,7 @@ def test_a_plan_with_a_proof_has_a_certificate() -> None:
     proven = Certificate(upper_bound=0.061, gap=0.001, exact=False, nodes=99, elapsed_s=1.5)
     assert record(planned(certificate=proven))["certificate"] == {
         "upper_bound": 0.061, "gap": 0.001, "exact": False, "nodes": 99, "elapsed_s": 1.5,
+        "answer": "open",
     }  # fmt: skip
 
 

@@ -21,7 +21,9 @@ from planner_core.model.plan import Certificate, Plan
 from tests.host.sample_explanations import answer, explanation
 from tests.host.sample_plans import nothing_to_do, planned
 
-EXPLANATION_KEYS = ["steps", "limits", "what_if", "holdings", "runner_up", "better_gain"]
+EXPLANATION_KEYS = [
+    "steps", "limits", "what_if", "holdings", "runner_up", "better_gain", "robustness",
+]  # fmt: skip
 PART_KEYS = {
     "steps": [
         "side", "security", "gain", "terms", "gain_without", "violation_without",

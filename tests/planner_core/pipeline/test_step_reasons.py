@@ -36,7 +36,8 @@ TWO_FUNDS = make_context(
 def test_a_step_names_amount_weight_before_and_after_and_target() -> None:
     result = plan(TWO_FUNDS, make_config())
     first = result.steps[0]
-    assert (first.security, first.target) == ("STK", pytest.approx(0.6))
+    assert first.security == "STK"
+    assert first.target == pytest.approx(0.6)
     assert first.reason == (
         f"Buy {first.quantity:.0f} STK for {first.value:,.0f} EUR: 56.0% becomes"
         f" {first.weight_after:.1%}, the target is 60.0%."
