@@ -19,6 +19,7 @@ NOTHING_TO_DO: Final = "NOTHING_TO_DO"
 HELD: Final = "HELD"
 BUY: Final = "buy"
 SELL: Final = "sell"
+PROVEN: Final = "proven"
 
 STEPS_SHOWN_MAX: Final = 10
 NAME_LENGTH_MAX: Final = 16
@@ -67,6 +68,12 @@ def gain(record: PlanRecord) -> float | None:
     """Return the gain of the score as a fraction; None when it is unknown."""
     score = record.get("score")
     return _finite(score.get("gain")) if isinstance(score, Mapping) else None
+
+
+def is_proven(record: PlanRecord) -> bool:
+    """Return whether the plan is proven the best for its objective."""
+    certificate = record.get("certificate")
+    return isinstance(certificate, Mapping) and certificate.get("answer") == PROVEN
 
 
 def shortened(text: object, length: int) -> str:

@@ -90,7 +90,7 @@ def result_screen(record: PlanRecord, page: int, right: int = COLUMNS) -> Animat
         case labels.PLANNED:
             return summary_screen(record, right)
         case labels.NOTHING_TO_DO:
-            return Animation((still(nothing_frame()),))
+            return Animation((still(nothing_frame(is_proven=labels.is_proven(record))),))
         case _:
             return held_screen(labels.reason(record), right)
 
@@ -103,30 +103,39 @@ def summary_screen(record: PlanRecord, right: int = COLUMNS) -> Animation:
     gain = labels.gain(record)
     return Animation(
         (
-            *_count_shots(len(steps), bought, sold, right),
+            *_count_shots(len(steps), bought, sold, right, is_proven=labels.is_proven(record)),
             Shot(lambda _step: gain_frame(gain, right), GAIN_MS),
         )
     )
 
 
-def _count_shots(count: int, bought: float, sold: float, right: int) -> tuple[Shot, ...]:
-    """Return the count and the arrows side by side, or one after the other if they do not fit."""
+def _count_shots(
+    count: int, bought: float, sold: float, right: int, *, is_proven: bool
+) -> tuple[Shot, ...]:
+    """Return the count and the arrows side by side, or one after the other if they do not fit.
+
+    A dot between the arrows: the plan is proven the best for its objective.
+    """
     digits = str(min(count, COUNT_MAX))
     width = TALL.width(digits)
     x = right - ARROWS_WIDTH
     canvas = Canvas()
     if width < x:
         canvas.text(0, 0, digits, TALL)
-        _draw_arrows(canvas, x, bought, sold)
+        _draw_arrows(canvas, x, bought, sold, is_proven=is_proven)
         return (still(canvas.frame(), COUNT_MS),)
     canvas.text((right - width) // 2, 0, digits, TALL)
     arrows = Canvas()
-    _draw_arrows(arrows, x // 2, bought, sold)
+    _draw_arrows(arrows, x // 2, bought, sold, is_proven=is_proven)
     return (still(canvas.frame(), COUNT_MS // 2), still(arrows.frame(), COUNT_MS // 2))
 
 
-def _draw_arrows(canvas: Canvas, x: int, bought: float, sold: float) -> None:
+def _draw_arrows(
+    canvas: Canvas, x: int, bought: float, sold: float, *, is_proven: bool
+) -> None:
     """Draw the value bought as a rising arrow, and the value sold as a hanging one."""
+    if is_proven:
+        canvas.pixel(x + ARROWS_WIDTH // 2, ROWS - 1, MID)
     largest = max(bought, sold)
     for column, side, value in ((x, labels.BUY, bought), (x + 4, labels.SELL, sold)):
         if value <= 0:
@@ -182,10 +191,12 @@ def _step_background(side: str, index: int, count: int) -> Frame:
     return canvas.frame()
 
 
-def nothing_frame() -> Frame:
-    """Return a check mark: there is nothing to do."""
+def nothing_frame(*, is_proven: bool = False) -> Frame:
+    """Return a check mark: there is nothing to do. A dot in the corner: that is proven best."""
     canvas = Canvas()
     canvas.bitmap(2, 0, CHECK)
+    if is_proven:
+        canvas.pixel(COLUMNS - 1, ROWS - 1, MID)
     return canvas.frame()
 
 

@@ -138,7 +138,7 @@ def test_negative_cash_is_counted_in_every_currency_and_repaired() -> None:
     assert result.outcome is Outcome.PLANNED
     assert result.steps[0].side is Side.SELL
     # The sells raise 3,500 and the reserve of 182.50.
-    assert "cash is 3,682 EUR below the reserve" in result.steps[0].reason
+    assert "Cash is 3,682 EUR below the reserve" in result.steps[0].reason
     assert result.cash_after is not None
     assert result.cash_after >= 0.005 * 36_500
     assert result.violation_before > 0 == result.violation_after
