@@ -62,7 +62,7 @@ class PartialFill:
 
 @dataclass(frozen=True, slots=True)
 class Robustness:
-    """What changes the first step.
+    """Changes that take the first step out of the plan.
 
     Parameters
     ----------
@@ -273,13 +273,14 @@ def _lots_after(
         return (*context.lots, bought)
     own = [lot for lot in context.lots if lot.security == first.security]
     sellable = [lot for lot in own if lot in state.portfolio.sellable_lots[column]] or own
-    rest, left = [lot for lot in own if lot not in sellable], quantity
+    after = [lot for lot in own if lot not in sellable]
+    to_sell = quantity
     for lot in in_selling_order(sellable, state.config.costs.tax_lots):
-        taken = min(lot.quantity, left)
-        left -= taken
-        if lot.quantity > taken:
-            rest.append(replace(lot, quantity=lot.quantity - taken))
-    return (*(lot for lot in context.lots if lot.security != first.security), *rest)
+        part = min(lot.quantity, to_sell)
+        to_sell -= part
+        if lot.quantity > part:
+            after.append(replace(lot, quantity=lot.quantity - part))
+    return (*(lot for lot in context.lots if lot.security != first.security), *after)
 
 
 def _cash_after(state: PlanningState, first: Step, delta: float) -> tuple[CashBalance, ...]:

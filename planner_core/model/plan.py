@@ -224,7 +224,7 @@ class Alternative:
 
 
 class ProofAnswer(StrEnum):
-    """What a certificate comes to."""
+    """Answer of a certificate."""
 
     PROVEN = "proven"
     WITHIN = "within"

@@ -22,6 +22,18 @@ from planner_core.model.records import Finding, Severity, Side
 AS_OF = date(2022, 12, 28)
 TRACE_ID = "0123456789abcdef0123456789abcdef"
 SHA256 = "ab" * 32
+METRICS_BEFORE = {
+    "expected_return": 0.09,
+    "volatility": 0.2,
+    "effective_n": 9.0,
+    "largest_weight": 0.12,
+}
+METRICS_AFTER = {
+    "expected_return": 0.08,
+    "volatility": 0.18,
+    "effective_n": 10.0,
+    "largest_weight": 0.1,
+}
 
 
 def step(side: Side, security: str, **changes: Any) -> Step:  # noqa: ANN401 - fields of Step
@@ -76,18 +88,8 @@ def planned(**changes: Any) -> Plan:  # noqa: ANN401 - fields of Plan
                 sources=("opportunity_calculators.weight_based", "my.plugin"),
             ),
         ),
-        "metrics_before": {
-            "expected_return": 0.09,
-            "volatility": 0.2,
-            "effective_n": 9.0,
-            "largest_weight": 0.12,
-        },
-        "metrics_after": {
-            "expected_return": 0.08,
-            "volatility": 0.18,
-            "effective_n": 10.0,
-            "largest_weight": 0.1,
-        },
+        "metrics_before": METRICS_BEFORE,
+        "metrics_after": METRICS_AFTER,
         "modules": (
             ModuleAttempt("filters.diversity", ModuleStatus.OK, 0.01),
             ModuleAttempt("filters.mine", ModuleStatus.FAILED, 0.2, "ZeroDivisionError: division"),
@@ -129,12 +131,11 @@ def toward_targets(before: float = 0.061, after: float = 0.012, **changes: Any) 
     }
     score_before = sum(term.before for term in terms.values())
     score_after = sum(term.after for term in terms.values())
-    metrics = planned().metrics_before, planned().metrics_after
     fields: dict[str, Any] = {
         "score": Score(score_before, score_after, terms),
         "violation_before": 0.0,
-        "metrics_before": {**metrics[0], "distance": before, "tracking_error": 0.05},
-        "metrics_after": {**metrics[1], "distance": after, "tracking_error": 0.005},
+        "metrics_before": {**METRICS_BEFORE, "distance": before, "tracking_error": 0.05},
+        "metrics_after": {**METRICS_AFTER, "distance": after, "tracking_error": 0.005},
     }
     return planned(**(fields | changes))
 

@@ -51,7 +51,9 @@ def result_section() -> LegendSection:
                 "summary",
                 "Summary",
                 "The number of steps; arrows as long as the value bought (rising) and sold"
-                " (hanging); then the gain of the score in percent of NAV a year, on a step up.",
+                " (hanging); then the gain of the score in percent of the portfolio a year, on a"
+                " step up."
+                " A dot between the arrows: the plan is proven the best for its objective.",
                 "Double press for the steps, or read them with `trader plan`.",
                 frames_at(five, 0.0, 4.5),
             ),
@@ -81,7 +83,7 @@ def result_section() -> LegendSection:
             LegendEntry(
                 "nothing_to_do",
                 "Nothing to do",
-                "A check mark: doing nothing scored best.",
+                "A check mark: doing nothing scored best. A dot in the corner: that is proven.",
                 "Nothing.",
                 frames_at(DisplayState(result=NOTHING), 0.0),
             ),

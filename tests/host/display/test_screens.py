@@ -14,6 +14,7 @@ from host.display.screens import (
     fault_frame,
     heartbeat_frame,
     planning_frame,
+    result_screen,
     with_degraded_mark,
 )
 
@@ -61,3 +62,19 @@ def test_the_degraded_mark_stands_apart_from_what_it_marks() -> None:
     marked = with_degraded_mark(canvas.frame())
     assert [marked.level(12, y) for y in range(5)] == [7, 7, 0, 7, 0]
     assert [marked.level(11, y) for y in range(6)] == [0, 0, 0, 0, 0, 7]
+
+
+@pytest.mark.parametrize("n_steps", [0, 3, 12])
+def test_a_proven_plan_has_one_dot_more_on_a_board_without_grey(n_steps: int) -> None:
+    steps = [{"side": side, "security": "KO", "quantity": 1.0, "value": 100.0}
+             for side in ("buy", "sell") * (n_steps // 2 + 1)][:n_steps]  # fmt: skip
+    record = {"outcome": "PLANNED" if steps else "NOTHING_TO_DO", "steps": steps}
+    lit = {
+        answer: sum(
+            sum(on_a_yun(shot.draw(0)))
+            for shot in result_screen({**record, "certificate": {"answer": answer}}, 0).shots
+        )
+        for answer in ("proven", "within", "open")
+    }
+    assert lit["proven"] == lit["within"] + 1
+    assert lit["within"] == lit["open"]

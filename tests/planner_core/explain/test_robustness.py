@@ -32,7 +32,7 @@ def two_funds(stocks: float, bonds: float, cash: float) -> PlanningContext:
     )
 
 
-def judged(context: PlanningContext) -> tuple[PlanningState, Plan, Robustness]:
+def answer_for(context: PlanningContext) -> tuple[PlanningState, Plan, Robustness]:
     state = make_state(context, make_config())
     result = plan(context, make_config())
     return state, result, robustness(state, result, Runtime())
@@ -46,7 +46,7 @@ def has_first_step(context: PlanningContext, first: Plan) -> bool:
 
 def test_the_least_move_changes_the_first_step_and_a_little_less_does_not() -> None:
     context = two_funds(583.0, 387.0, 3_000.0)
-    _, result, answer = judged(context)
+    _, result, answer = answer_for(context)
     assert answer.price_move is not None
     move, column = answer.price_move.move, context.security_index()[answer.price_move.security]
     assert not has_first_step(with_move(context, column, move), result)
@@ -59,7 +59,7 @@ def test_the_least_move_changes_the_first_step_and_a_little_less_does_not() -> N
 
 
 def test_the_least_fill_ends_the_step_and_a_lot_less_does_not() -> None:
-    state, result, answer = judged(two_funds(580.0, 400.0, 2_000.0))
+    state, result, answer = answer_for(two_funds(580.0, 400.0, 2_000.0))
     assert (answer.can_fill_in_part, answer.partial_fill is not None) == (True, True)
     assert answer.partial_fill is not None
     filled = answer.partial_fill.quantity
@@ -74,7 +74,7 @@ def test_a_fill_moves_units_and_money_and_leaves_the_rest_accepted(side: Side) -
     cash = 20_000.0 if side is Side.BUY else 500.0
     stocks = 400.0 if side is Side.BUY else 800.0
     context = two_funds(stocks, 200.0, cash)
-    state, result, _ = judged(context)
+    state, result, _ = answer_for(context)
     first = result.steps[0]
     assert first.side is side
     after = with_fill(state, result, 3.0)
@@ -89,7 +89,7 @@ def test_a_fill_moves_units_and_money_and_leaves_the_rest_accepted(side: Side) -
 
 
 def test_where_no_price_changes_the_step_none_is_named() -> None:
-    _, result, answer = judged(two_funds(300.0, 400.0, 30_000.0))
+    _, result, answer = answer_for(two_funds(300.0, 400.0, 30_000.0))
     assert result.steps[0].security == "STK"
     assert answer.price_move is None
     assert answer.is_complete
@@ -97,7 +97,7 @@ def test_where_no_price_changes_the_step_none_is_named() -> None:
 
 def test_doing_nothing_is_left_once_a_price_moves_far_enough() -> None:
     context = two_funds(597.0, 398.0, 500.0)
-    _, result, answer = judged(context)
+    _, result, answer = answer_for(context)
     assert result.outcome is Outcome.NOTHING_TO_DO
     assert answer.price_move is not None
     column = context.security_index()[answer.price_move.security]
@@ -108,7 +108,7 @@ def test_doing_nothing_is_left_once_a_price_moves_far_enough() -> None:
 
 def test_what_was_not_tried_in_time_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PLANS_MAX", 3)
-    _, _, answer = judged(two_funds(583.0, 387.0, 3_000.0))
+    _, _, answer = answer_for(two_funds(583.0, 387.0, 3_000.0))
     assert (answer.is_complete, answer.n_plans) == (False, 3)
 
 
