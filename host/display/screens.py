@@ -130,9 +130,7 @@ def _count_shots(
     return (still(canvas.frame(), COUNT_MS // 2), still(arrows.frame(), COUNT_MS // 2))
 
 
-def _draw_arrows(
-    canvas: Canvas, x: int, bought: float, sold: float, *, is_proven: bool
-) -> None:
+def _draw_arrows(canvas: Canvas, x: int, bought: float, sold: float, *, is_proven: bool) -> None:
     """Draw the value bought as a rising arrow, and the value sold as a hanging one."""
     if is_proven:
         canvas.pixel(x + ARROWS_WIDTH // 2, ROWS - 1, MID)
