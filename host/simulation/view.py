@@ -124,12 +124,29 @@ def outcome_line(outcome: str, gain: float | None, plan: Mapping[str, object]) -
         steps = plan.get("steps")
         count = len(steps) if isinstance(steps, list) else 0
         what = "1 step" if count == 1 else f"{count} steps"
+        distances = _distances(plan)
+        if distances:
+            return f"{what}; your targets are {distances} away"
         if gain < 0:  # only a plan that repairs a limit may lower the score
-            return f"{what}; costs {percent(-gain)} a year, but repairs a limit"
-        return f"{what}, better by {percent(gain)} of the portfolio a year"
+            return f"{what}; {percent(-gain)} a year worse by this objective, repairs a limit"
+        return f"{what}, {percent(gain)} of the portfolio a year better by this objective"
     if outcome == labels.NOTHING_TO_DO:
         return "nothing to do"
     return f"no plan: {plan.get('reason')}"
+
+
+def _distances(plan: Mapping[str, object]) -> str:
+    """Return the distance to the targets before and after; empty without targets."""
+    metrics = plan.get("metrics")
+    distance = metrics.get("distance") if isinstance(metrics, Mapping) else None
+    if not isinstance(distance, Mapping):
+        return ""
+    texts = [
+        percent(value, 1)
+        for value in (distance.get("before"), distance.get("after"))
+        if isinstance(value, int | float)
+    ]
+    return " → ".join(texts)
 
 
 def _step_line(number: int, step: Mapping[str, object], style: Style) -> str:

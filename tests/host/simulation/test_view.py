@@ -11,7 +11,14 @@ from host.appliance.bucket_selection import SELECTED_NAME
 from host.cli.commands.demo import selected_bucket
 from host.home.home import Home
 from host.planning.plan_json import plan_to_json
-from host.simulation.view import DemoView, Style, matrix_lines, plan_lines, screen_lines
+from host.simulation.view import (
+    DemoView,
+    Style,
+    matrix_lines,
+    outcome_line,
+    plan_lines,
+    screen_lines,
+)
 from tests.host.sample_plans import held, nothing_to_do, planned
 
 CODES = re.compile(r"\x1b\[[0-9;]*m")
@@ -85,4 +92,10 @@ def test_a_home_that_was_served_before_is_shown_with_its_bucket(tmp_path: Path) 
 def test_a_plan_that_lowers_the_score_says_what_it_costs_and_why() -> None:
     record = {**plan_to_json(planned(), 0, None), "score": {"gain": -0.0199}}
     (title, *_) = plan_lines(record, Style(colours=False, columns=200))
-    assert title.endswith("steps; costs 1.99% a year, but repairs a limit")
+    assert title.endswith("steps; 1.99% a year worse by this objective, repairs a limit")
+
+
+def test_a_plan_with_targets_says_how_far_they_are_before_and_after() -> None:
+    metrics = {"distance": {"before": 0.061, "after": 0.0124}}
+    plan: dict[str, object] = {"outcome": "PLANNED", "steps": [{}], "metrics": metrics}
+    assert outcome_line("PLANNED", 0.2, plan) == "1 step; your targets are 6.1% → 1.2% away"

@@ -28,6 +28,8 @@ def idle(home: Home) -> Home:
     """Make every gain too small to bother."""
     file = home.bucket_file("satellite_a")
     text = file.read_text().replace("\n[constraints]", "\n[constraints]\nmin_gain_bps = 900.0", 1)
+    # To be off target counts a tenth of what it does by default.
+    text = text.replace("\n#tracking_aversion = 80.0", "\ntracking_aversion = 8.0", 1)
     lines = [line for line in text.splitlines() if not line.startswith("min_gain_bps = 5")]
     file.write_text("\n".join(lines) + "\n")
     return home
@@ -38,13 +40,15 @@ def test_a_proof_comes_as_a_certificate_and_as_a_sentence(trader: Trader, demo_h
     record = trader("plan", "satellite_a", *place, "--prove=20", "--json").json
     assert list(record) == TOP_KEYS
     certificate = record["certificate"]
-    assert list(certificate) == ["upper_bound", "gap", "exact", "nodes", "elapsed_s"]
-    assert certificate["exact"] is True
+    assert list(certificate) == [
+        "upper_bound", "gap", "exact", "nodes", "elapsed_s", "answer",
+    ]  # fmt: skip
+    assert (certificate["exact"], certificate["answer"]) == (True, "proven")
     assert 0 <= certificate["gap"] <= 1e-9
     assert certificate["upper_bound"] >= record["score"]["after"] - 1e-9
     assert certificate["nodes"] > 0
     words = trader("plan", "satellite_a", *place, "--prove", "20").out
-    assert "Proven: no better plan exists among the " in words
+    assert "Proven best for this objective: no plan among the " in words
 
 
 def test_a_proof_without_enough_time_claims_no_more_than_it_found(
@@ -53,16 +57,19 @@ def test_a_proof_without_enough_time_claims_no_more_than_it_found(
     place = ("--home", demo_home.root, "--no-store")
     record = trader("plan", "core", *place, "--prove=0.000001", "--json").json
     assert record["certificate"]["exact"] is False
+    assert record["certificate"]["answer"] in ("within", "open")
     gap = record["certificate"]["upper_bound"] - record["score"]["after"]
     assert record["certificate"]["gap"] == pytest.approx(gap)
     assert gap > 0
 
 
-def test_without_options_there_is_neither_certificate_nor_explanation(
+def test_without_options_there_is_a_short_proof_and_no_explanation(
     trader: Trader, demo_home: Home
 ) -> None:
     record = trader("plan", "satellite_a", "--home", demo_home.root, "--no-store", "--json").json
-    assert record["certificate"] is None
+    assert record["certificate"]["answer"] in ("proven", "within", "open")
+    # The root of the tree is bounded whatever the time; a batch of boxes ends after its time.
+    assert record["certificate"]["elapsed_s"] < 10
     assert record["explanation"] is None
 
 
@@ -74,7 +81,9 @@ def test_an_explanation_is_printed_kept_and_changes_no_other_key(
     result = trader("plan", "satellite_a", *place, "--explain", "--json")
     assert (result.code, result.err) == (0, "")
     assert list(result.json["explanation"]) == EXPLANATION_KEYS
-    changing = {"explanation", "trace_id", "created_at", "modules", "config_version"}
+    changing = {
+        "explanation", "trace_id", "created_at", "modules", "config_version", "certificate",
+    }  # fmt: skip
     assert {k: v for k, v in result.json.items() if k not in changing} == {
         k: v for k, v in plain.items() if k not in changing
     }
@@ -97,7 +106,7 @@ def test_doing_nothing_is_explained_by_the_nearest_alternative(
     assert 0 < record["explanation"]["runner_up"]["gain"] < 0.09
     words = " ".join(trader("plan", "satellite_a", *place).out.split())
     assert "The nearest alternative" in words
-    assert "a trade has to gain at least 900 bp" in words
+    assert "a trade has to gain at least 9.00%" in words
 
 
 def test_a_held_plan_has_nothing_to_explain_and_nothing_to_draw(
