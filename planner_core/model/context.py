@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
 
 import numpy as np
@@ -73,6 +73,8 @@ class PlanningContext:
         Nothing is sold, whatever it would gain; limits are not repaired by sells either.
     deposits_per_year : float, base currency
         Deposits less withdrawals that the owner expects in a year; 0 where none are written down.
+    next_deposit : CashFlow, optional
+        The next deposit that the owner expects, after `as_of`.
 
     Raises
     ------
@@ -104,6 +106,7 @@ class PlanningContext:
     invest: float = 0.0
     buy_only: bool = False
     deposits_per_year: float = 0.0
+    next_deposit: CashFlow | None = None
 
     def __post_init__(self) -> None:
         check_context(self)
@@ -123,6 +126,30 @@ class PlanningContext:
     def security_index(self) -> dict[str, int]:
         """Return the column of each security id."""
         return {security.id: column for column, security in enumerate(self.securities)}
+
+
+def with_new_money(context: PlanningContext, amount: float) -> PlanningContext:
+    """Return the context as if money had been paid in on its day, settled and to be invested now.
+
+    Parameters
+    ----------
+    context : PlanningContext
+    amount : float, base currency
+        Positive.
+    """
+    base = context.base_currency
+    balances = list(context.cash)
+    place = next((i for i, balance in enumerate(balances) if balance.currency == base), None)
+    if place is None:
+        balances.append(CashBalance(base, amount))
+    else:
+        balances[place] = replace(balances[place], settled=balances[place].settled + amount)
+    return replace(
+        context,
+        cash=tuple(balances),
+        cash_flows=(*context.cash_flows, CashFlow(context.as_of, amount)),
+        invest=context.invest + amount,
+    )
 
 
 def context_digest(context: PlanningContext) -> str:
@@ -283,7 +310,8 @@ def _check_money(context: PlanningContext) -> None:
         _refuse_unless(
             np.isfinite(amount) and amount >= 0, f"new money: {amount} must not be negative"
         )
-    for flow in context.cash_flows:
+    expected = () if context.next_deposit is None else (context.next_deposit,)
+    for flow in (*context.cash_flows, *expected):
         _refuse_unless(
             np.isfinite(flow.amount), f"cash flows: {flow.on} has the amount {flow.amount}"
         )

@@ -192,6 +192,18 @@ class CashFlowTable(PortfolioTable):
     note: Text = Field("", description="for people")
 
 
+class RecurringFlowTable(PortfolioTable):
+    """A deposit, or a withdrawal, that comes back."""
+
+    amount: Money = Field(description="base currency; negative: a withdrawal")
+    every: Literal["month", "quarter", "year"] = Field(description="how often")
+    first: datetime.date | None = Field(
+        None, description="the first day; none: the first day of each month, quarter or year"
+    )
+    until: datetime.date | None = Field(None, description="none after this day")
+    note: Text = Field("", description="for people")
+
+
 class PendingOrderTable(PortfolioTable):
     """An order that the broker already has."""
 
@@ -254,6 +266,11 @@ class PortfolioTables(PortfolioTable):
     )
     cash_flows: list[CashFlowTable] = Field(
         default_factory=list, max_length=limits.CASH_FLOWS_MAX, description="deposits, withdrawals"
+    )
+    recurring_flows: list[RecurringFlowTable] = Field(
+        default_factory=list,
+        max_length=limits.RECURRING_FLOWS_MAX,
+        description="deposits and withdrawals that come back",
     )
     pending_orders: list[PendingOrderTable] = Field(
         default_factory=list, max_length=limits.PENDING_ORDERS_MAX, description="open orders"
@@ -330,6 +347,7 @@ def check_portfolio(
     problems.extend(_kind_problems(mapping))
     problems.extend(_target_problems(mapping))
     problems.extend(_reference_problems(mapping))
+    problems.extend(_recurring_flow_problems(mapping))
     if day is not None:
         problems.extend(_lot_date_problems(mapping, day))
     if problems or tables is None or day is None:
@@ -531,6 +549,19 @@ def _reference_problems(mapping: Mapping[str, Any]) -> Iterator[ConfigProblem]:
                 message = f"no security has {classification} = {group!r}"
                 path = ("groups", classification, group)
                 yield ConfigProblem(path, message, group, None, close)
+
+
+def _recurring_flow_problems(mapping: Mapping[str, Any]) -> Iterator[ConfigProblem]:
+    """Yield recurring flows that can never come."""
+    for index, flow in _entries_at(mapping, "recurring_flows"):
+        path = ("recurring_flows", index)
+        first, until = flow.get("first"), flow.get("until")
+        if flow.get("amount") == 0:
+            message = "0 is neither a deposit nor a withdrawal (write an amount, or delete it)"
+            yield ConfigProblem((*path, "amount"), message, 0)
+        if _is_day(first) and _is_day(until) and until < first:
+            message = f"{until} lies before the first day, {first} (fix one of them)"
+            yield ConfigProblem((*path, "until"), message, until)
 
 
 def _group_names(group: object) -> tuple[str, ...]:

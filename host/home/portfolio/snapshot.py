@@ -38,6 +38,7 @@ from host.home.portfolio.portfolio_prices import (
     read_portfolio_prices,
     read_portfolio_rates,
 )
+from host.home.portfolio.recurring_flows import expected_flows
 from host.home.storage.problems import FileProblem, MarketDataError
 from planner_core.market.bonds import accrued_interest
 from planner_core.model.context import PlanningContext
@@ -110,6 +111,7 @@ def take_snapshot(
     )
     advice = read_advice_state(home, bucket_id, portfolio.as_of, ledger.trades)
     accepted = read_accepted_moves(home.accepted_moves_file)
+    expected = expected_flows(portfolio)
     findings = [
         *files.prices.findings,
         *(files.rates.findings if files.rates is not None else ()),
@@ -120,6 +122,7 @@ def take_snapshot(
         *related.findings,
         *advice.findings,
         *accepted.findings,
+        *expected.findings,
     ]
     return PlanningContext(
         bucket_id=bucket_id,
@@ -134,15 +137,11 @@ def take_snapshot(
             CashBalance(currency, table.settled, table.unsettled, table.cash_yield)
             for currency, table in tables.cash.items()
         ),
-        cash_flows=tuple(CashFlow(table.date, table.amount) for table in tables.cash_flows),
+        cash_flows=(*_listed_flows(portfolio), *expected.withdrawals),
         trades=_with_interest(ledger.trades, tables.securities),
         ledger_status=ledger.status,
         pending_orders=_pending_orders(portfolio),
-        group_rules=tuple(
-            GroupRule(classification, group, table.target, table.cap)
-            for classification, groups in tables.groups.items()
-            for group, table in groups.items()
-        ),
+        group_rules=_group_rules(portfolio),
         related_trades=related.trades,
         refused=advice.refused,
         incumbent=advice.incumbent,
@@ -150,6 +149,20 @@ def take_snapshot(
         held_back=checked.held_back,
         hold_reason=checked.hold_reason,
         findings=tuple(findings),
+        deposits_per_year=expected.deposits_per_year,
+        next_deposit=expected.next_deposit,
+    )
+
+
+def _listed_flows(portfolio: PortfolioFile) -> tuple[CashFlow, ...]:
+    return tuple(CashFlow(table.date, table.amount) for table in portfolio.tables.cash_flows)
+
+
+def _group_rules(portfolio: PortfolioFile) -> tuple[GroupRule, ...]:
+    return tuple(
+        GroupRule(classification, group, table.target, table.cap)
+        for classification, groups in portfolio.tables.groups.items()
+        for group, table in groups.items()
     )
 
 
