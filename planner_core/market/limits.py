@@ -17,21 +17,30 @@ order, a refused step, a cool-down.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
 
 from planner_core.market.costs import CostModel
 from planner_core.market.groups import group_membership
+from planner_core.market.materiality import (
+    MATERIAL_CONVERSION,
+    cap_findings,
+    cash_finding,
+    eased_caps,
+    eased_minimum,
+    immaterial_amount,
+)
 from planner_core.market.prices import PriceHistory
 from planner_core.market.targets import TargetPortfolio
 from planner_core.market.valuation import Portfolio, latest_rate
 from planner_core.model.arrays import FloatArray
 from planner_core.model.config import ConstraintsConfig, PlannerConfig
 from planner_core.model.context import PlanningContext
-from planner_core.model.records import CashFlow, Security, Side
+from planner_core.model.currencies import exact_amount
+from planner_core.model.records import CashFlow, Finding, Security, Severity, Side
 
 MIN_TRADE_NAV_FRACTION = 0.01
 """A small portfolio may trade this part of its NAV, below the configured smallest trade."""
@@ -41,8 +50,6 @@ NET_PROCEEDS_MIN = 0.05
 """Floor under the assumed net proceeds per value sold, at extreme tax rates."""
 TARGET_CAP_FACTOR = 1.25
 """A default cap leaves a target this much room to grow: the relative band of the 5/25 rule."""
-MATERIAL_VIOLATION = 0.001
-"""A violation below this part of NAV waits for the next deposit: repairing it would cost more."""
 VIOLATION_TOLERANCE = 1e-9
 """Violations closer than this fraction of NAV count as equal."""
 
@@ -134,6 +141,8 @@ class Limits:
         more than these units.
     violation : float, fraction
         Total violation before trading.
+    findings : tuple of Finding
+        Limits that are violated by too little to sell for, and withdrawals beyond the NAV.
     """
 
     cash_required: float
@@ -153,6 +162,7 @@ class Limits:
     sell_block: Mapping[int, str]
     continuation_units: Mapping[tuple[int, Side], float]
     violation: float
+    findings: tuple[Finding, ...] = ()
 
     @property
     def cash_deficit(self) -> float:
@@ -174,12 +184,8 @@ def build_limits(
     free = portfolio.cash - portfolio.cash_pending
     # A small portfolio could not trade at all if only the configured amount counted.
     min_trade_value = min(constraints.min_trade_value, MIN_TRADE_NAV_FRACTION * nav)
-    # Below this a repair would cost about as much as it repairs.
-    immaterial = max(MATERIAL_VIOLATION * nav, costs.fixed)
-    required = _required_cash(context, constraints, nav, free, immaterial)
-    position_cap = _position_caps(context, portfolio.weight, constraints, targets, immaterial / nav)
-    groups = _group_limits(context, portfolio.weight, immaterial / nav)
-    cash_rows = _cash_rows(context, history, portfolio, required, free, constraints)
+    eased = _eased_limits(context, history, portfolio, constraints, costs, targets, min_trade_value)
+    position_cap, groups, cash_rows = eased.position_cap, eased.groups, eased.cash_rows
     # The formula at the top, at the weights before trading.
     violation = (
         float(cash_rows.missing.sum()) / nav
@@ -195,12 +201,12 @@ def build_limits(
         deposit_credit = max(deposit_credit, idle_before - idle_min)
     buy_block, sell_block = _blocks(context, history, constraints)
     return Limits(
-        cash_required=required,
+        cash_required=eased.cash_required,
         cash_free=free,
         cash_rows=cash_rows,
         # Costs leave cash with the buys: the budget is for both.
         settled_budget=(
-            portfolio.cash_settled - portfolio.cash_pending - required
+            portfolio.cash_settled - portfolio.cash_pending - eased.cash_required
             if constraints.settled_cash_only
             else np.inf
         ),
@@ -223,27 +229,101 @@ def build_limits(
         sell_block=sell_block,
         continuation_units=_continuation_units(context),
         violation=violation,
+        findings=eased.findings,
     )
 
 
-def _required_cash(
-    context: PlanningContext,
-    constraints: ConstraintsConfig,
-    nav: float,
-    free: float,
-    immaterial: float,
-) -> float:
-    """Return the cash that must stay, base currency: the reserve, and withdrawals due.
+@dataclass(frozen=True, slots=True, eq=False)
+class _EasedLimits:
+    """Caps and cash requirements without violations that are too small for a trade."""
 
-    A reserve that lacks less than `immaterial` is refilled by the next deposit, not by a sell.
-    """
-    # The amount of a withdrawal is negative.
+    cash_required: float
+    cash_rows: CashRows
+    position_cap: FloatArray
+    groups: GroupLimits
+    findings: tuple[Finding, ...]
+
+
+def _eased_limits(
+    context: PlanningContext,
+    history: PriceHistory,
+    portfolio: Portfolio,
+    constraints: ConstraintsConfig,
+    costs: CostModel,
+    targets: TargetPortfolio | None,
+    min_trade_value: float,
+) -> _EasedLimits:
+    """Return caps and cash requirements, and what was eased, with `materiality.py`."""
+    nav, free = portfolio.nav, portfolio.cash - portfolio.cash_pending
+    immaterial = immaterial_amount(context, portfolio, constraints, costs, min_trade_value)
     withdrawals = -sum(flow.amount for flow in withdrawals_due(context, constraints))
-    required = constraints.cash_reserve * nav + withdrawals
-    missing = required - free
-    # What lacks of a withdrawal, or of an account below zero, by more than cents is no such case.
-    of_reserve_only = free >= withdrawals - immaterial
-    return free if 0 < missing <= immaterial and of_reserve_only else required
+    full_requirement = constraints.cash_reserve * nav + withdrawals
+    required = eased_minimum(full_requirement, free, withdrawals, immaterial)
+    strict_cap = _position_caps(context, portfolio.weight, constraints, targets)
+    position_cap = eased_caps(portfolio.weight, strict_cap, immaterial / nav)
+    strict_groups = _group_limits(context, portfolio.weight)
+    groups = replace(
+        strict_groups,
+        cap=eased_caps(strict_groups.weight, strict_groups.cap, immaterial / nav),
+    )
+    strict_rows = _cash_rows(context, history, portfolio, full_requirement, free, constraints)
+    cash_rows = _eased_rows(strict_rows, required, withdrawals, immaterial, min_trade_value)
+    return _EasedLimits(
+        cash_required=required,
+        cash_rows=cash_rows,
+        position_cap=position_cap,
+        groups=groups,
+        findings=(
+            *_row_findings(context, strict_rows, cash_rows),
+            *cap_findings(
+                [security.id for security in context.securities],
+                portfolio.weight,
+                strict_cap,
+                position_cap,
+            ),
+            *cap_findings(list(groups.names), groups.weight, strict_groups.cap, groups.cap),
+            *_withdrawal_findings(context, withdrawals, nav),
+        ),
+    )
+
+
+def _eased_rows(
+    rows: CashRows, required: float, withdrawals: float, immaterial: float, min_trade_value: float
+) -> CashRows:
+    """Return the rows, each with what is required where only an immaterial part is missing.
+
+    A single row is the total, with what the total requires. A foreign account below zero by less
+    than what is ever converted waits for the next money in its currency.
+    """
+    if len(rows.currencies) == 1:
+        return replace(rows, required=np.array([required]))
+    eased = [eased_minimum(float(rows.required[0]), float(rows.free[0]), withdrawals, immaterial)]
+    cents = min(immaterial, MATERIAL_CONVERSION * min_trade_value)
+    eased += [eased_minimum(0.0, float(free), 0.0, cents) for free in rows.free[1:]]
+    return replace(rows, required=np.array(eased))
+
+
+def _row_findings(context: PlanningContext, strict: CashRows, eased: CashRows) -> Iterator[Finding]:
+    """Yield the accounts that are short by too little to trade for."""
+    for row, currency in enumerate(strict.currencies):
+        missing = float(strict.required[row] - eased.required[row])
+        place = "" if len(strict.currencies) == 1 else f" in the {currency} account"
+        yield from cash_finding(missing, context.base_currency, place)
+
+
+def _withdrawal_findings(
+    context: PlanningContext, withdrawals: float, nav: float
+) -> Iterator[Finding]:
+    """Yield that the withdrawals that are due are more than everything is worth."""
+    if withdrawals > nav:
+        currency = context.base_currency
+        yield Finding(
+            "withdrawals_exceed_nav",
+            Severity.WARNING,
+            f"withdrawals of {exact_amount(withdrawals, currency)} are due, but the bucket is worth"
+            f" {exact_amount(nav, currency)}",
+            f"lower them in portfolios/{context.bucket_id}.toml, or pay money in",
+        )
 
 
 def _position_caps(
@@ -251,7 +331,6 @@ def _position_caps(
     weight: FloatArray,
     constraints: ConstraintsConfig,
     targets: TargetPortfolio | None,
-    immaterial: float,
 ) -> FloatArray:
     """Return the cap of each position, a weight.
 
@@ -268,10 +347,8 @@ def _position_caps(
         forces_sells = targets.has_pull & ~np.array([s.diversified for s in context.securities])
         caps = np.where(forces_sells, caps, np.maximum(caps, weight))
     own = np.array([1.0 if s.cap is None else s.cap for s in context.securities])
-    caps = np.minimum(caps, own)
-    # Hysteresis: an excess that is not worth a trade is no violation; buys stay blocked.
-    excess = weight - caps
-    return np.where((excess > 0) & (excess <= immaterial), weight, caps)
+    strictest: FloatArray = np.minimum(caps, own)
+    return strictest
 
 
 def _idle_max(
@@ -374,20 +451,16 @@ def withdrawals_due(context: PlanningContext, constraints: ConstraintsConfig) ->
     ]
 
 
-def _group_limits(context: PlanningContext, weight: FloatArray, immaterial: float) -> GroupLimits:
+def _group_limits(context: PlanningContext, weight: FloatArray) -> GroupLimits:
     """Return the groups that have a cap."""
     capped = [rule for rule in context.group_rules if rule.cap is not None]
     membership = group_membership(context, [(r.classification, r.group) for r in capped])
     # w_g = sum of w_i over its members = (C w)_g
-    group_weight = membership @ weight
-    cap = np.array([rule.cap for rule in capped], dtype=np.float64)
-    excess = group_weight - cap
     return GroupLimits(
         names=tuple(f"{rule.classification} {rule.group}" for rule in capped),
         membership=membership,
-        weight=group_weight,
-        # Hysteresis, as for positions.
-        cap=np.where((excess > 0) & (excess <= immaterial), group_weight, cap),
+        weight=membership @ weight,
+        cap=np.array([rule.cap for rule in capped], dtype=np.float64),
     )
 
 

@@ -150,7 +150,14 @@ def assess(
     market = estimate_market(context, history, config.estimation)
     due = withdrawals_due(context, config.constraints)
     withdrawn = -sum(flow.amount for flow in due) / portfolio.nav
-    targets = build_target_portfolio(context, portfolio.weight, withdrawn)
+    free = portfolio.cash - portfolio.cash_pending - context.invest
+    targets = build_target_portfolio(
+        context,
+        portfolio.weight,
+        withdrawn,
+        cash_before=free / portfolio.nav,
+        cash_required=config.constraints.cash_reserve + withdrawn,
+    )
     costs = build_costs(
         context,
         market.daily_volatility,

@@ -5,6 +5,13 @@ with its group where the group has a target. Two things leave less room than the
 withdrawals that are due, and holdings without a target. Then the targets shrink in proportion.
 
 What the weights leave is the neutral share of cash. It is a floor for buys, never a reason to sell.
+
+New money that the owner asks to invest is no refill of cash. So where cash lies below its neutral
+share c, the weights grow in proportion until they leave only what was there before:
+
+    w*' = w* (1 - c') / (1 - c),    c' = min(c, max(cash before, cash that must stay))
+
+Then sum(w*' - w) is the new money that may be spent, and some security lies below its target.
 """
 
 from __future__ import annotations
@@ -60,7 +67,11 @@ def has_targets(context: PlanningContext) -> bool:
 
 
 def build_target_portfolio(
-    context: PlanningContext, weight: FloatArray, withdrawals: float
+    context: PlanningContext,
+    weight: FloatArray,
+    withdrawals: float,
+    cash_before: float = 1.0,
+    cash_required: float = 0.0,
 ) -> TargetPortfolio | None:
     """Return the neutral portfolio; None without any target.
 
@@ -71,6 +82,10 @@ def build_target_portfolio(
         Present weights.
     withdrawals : float, fraction of NAV
         Withdrawals that are due.
+    cash_before : float, fraction of NAV
+        Free cash without the new money to be invested; counts only where there is some.
+    cash_required : float, fraction of NAV
+        Reserve and withdrawals: what must stay of it.
     """
     if not has_targets(context):
         return None
@@ -91,12 +106,20 @@ def build_target_portfolio(
     room = max(0.0, 1 - withdrawals - fixed)
     factor = min(scale, room / pulled) if pulled > 0 else scale
     shrunk = np.where(has_pull, factor * unscaled, unscaled)
+    findings = _shrinkage_finding(factor / scale if scale else 1.0, fixed)
+    cash = 1 - float(shrunk.sum())
+    kept_cash = max(cash_before, cash_required)
+    pulled = float(shrunk[has_pull].sum())
+    if context.invest > 0 and kept_cash < cash and pulled > 0:
+        findings = (*findings, *_invested_finding(context, cash, kept_cash))
+        # Only the securities with a pull grow: sum(w*') = 1 - c'.
+        shrunk = np.where(has_pull, shrunk * (1 + (cash - kept_cash) / pulled), shrunk)
     return TargetPortfolio(
         weight=shrunk,
         cash=1 - float(shrunk.sum()),
         has_pull=has_pull,
         group_membership=membership,
-        findings=_shrinkage_finding(factor / scale if scale else 1.0, fixed),
+        findings=findings,
     )
 
 
@@ -117,6 +140,23 @@ def _moved_with_groups(
     multiplier = np.linalg.pinv(system) @ (target - membership @ weight)
     moved: FloatArray = np.maximum(weight + movable * (membership.T @ multiplier), 0.0)
     return moved
+
+
+def _invested_finding(
+    context: PlanningContext, neutral: float, kept_cash: float
+) -> tuple[Finding, ...]:
+    """Return that new money is invested although cash is below its share."""
+    if neutral - kept_cash < SHRINKAGE_REPORTED:
+        return ()
+    return (
+        Finding(
+            "cash_below_share",
+            Severity.INFO,
+            f"cash was {kept_cash:.1%} of the portfolio, your targets leave {neutral:.1%} to it;"
+            " the new money is invested all the same, as you asked",
+            f"trader plan {context.bucket_id} without --invest lets it refill cash first",
+        ),
+    )
 
 
 def _shrinkage_finding(factor: float, fixed: float) -> tuple[Finding, ...]:

@@ -113,7 +113,7 @@ def value_portfolio(
         [not any(lot.is_doubtful for lot in own_lots) for own_lots in lots], dtype=np.bool_
     )
     old_enough = tuple(
-        tuple(lot for lot in own_lots if _may_sell(lot, context.as_of, constraints.lot_age_min))
+        tuple(lot for lot in own_lots if may_sell(lot, context.as_of, constraints.lot_age_min))
         for own_lots in lots
     )
     return Portfolio(
@@ -171,7 +171,7 @@ def _check_held_have_prices(
         )
 
 
-def _may_sell(lot: TaxLot, as_of: date, lot_age_min: int) -> bool:
+def may_sell(lot: TaxLot, as_of: date, lot_age_min: int) -> bool:
     """Return whether a lot is old enough; one of unknown date is not, it may be young."""
     if lot_age_min == 0:
         return True

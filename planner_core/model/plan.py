@@ -250,6 +250,19 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
+class NewMoney:
+    """The answer of a plan to money that the owner wants to invest; base currency.
+
+    `spent` is what its buys take from cash, costs included; with other idle cash it may exceed
+    `amount`. `reason` says why nothing is bought, and is empty otherwise.
+    """
+
+    amount: float
+    spent: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """The result of a run. A plan is advice for a day: carry out step 1, then plan again.
 
@@ -285,6 +298,10 @@ class Plan:
     certificate: Certificate | None = None
     context_digest: str = ""
     valid_until: date | None = None
+    new_money: NewMoney | None = None
+    """Answer to a request to invest an amount; None without one."""
+    buy_only: bool = False
+    """The owner wanted no sells."""
 
     @property
     def cash_required(self) -> float:

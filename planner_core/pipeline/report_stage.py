@@ -25,6 +25,7 @@ from planner_core.model.plan import (
     ActionSequence,
     Alternative,
     Certificate,
+    NewMoney,
     Outcome,
     Plan,
     ProofAnswer,
@@ -37,6 +38,7 @@ from planner_core.model.plan import (
 )
 from planner_core.model.records import Finding, Severity, Side
 from planner_core.pipeline.isolation import ModuleRunner
+from planner_core.pipeline.new_money import new_money_of, unlisted_money_finding, waiting_finding
 from planner_core.pipeline.step_reasons import explained, target_weight
 from planner_core.search.evaluator import Evaluator
 from planner_core.search.ranking import RankedSet, Ranking
@@ -100,6 +102,8 @@ def held_plan(
         findings=(*context.findings, *findings),
         context_digest=context_digest(context),
         valid_until=market_day_after(context.as_of, VALID_MARKET_DAYS),
+        new_money=NewMoney(context.invest, 0.0, reason) if context.invest > 0 else None,
+        buy_only=context.buy_only,
     )
 
 
@@ -148,7 +152,7 @@ def report_plan(
             )
             for alternative in result.alternatives
         ),
-        findings=_findings(state, chosen),
+        findings=_findings(state, chosen, sequence),
         n_candidates=result.n_candidates,
         n_sizes=result.evaluator.candidates.n - result.n_candidates,
         n_sequences=result.ranking.n_sequences,
@@ -156,6 +160,8 @@ def report_plan(
         certificate=_certificate(result, state),
         context_digest=context_digest(state.context),
         valid_until=market_day_after(state.context.as_of, VALID_MARKET_DAYS),
+        new_money=new_money_of(state, sequence),
+        buy_only=state.context.buy_only,
     )
 
 
@@ -320,13 +326,17 @@ def data_findings(state: PlanningState) -> list[Finding]:
         *state.history.findings,
         *state.market.findings,
         *_target_findings(state),
+        *state.limits.findings,
         *_stale_findings(state),
         *_unknown_lot_findings(state),
+        *unlisted_money_finding(state),
     ]
 
 
-def _findings(state: PlanningState, chosen: RankedSet) -> tuple[Finding, ...]:
-    findings = data_findings(state)
+def _findings(
+    state: PlanningState, chosen: RankedSet, sequence: ActionSequence
+) -> tuple[Finding, ...]:
+    findings = [*data_findings(state), *waiting_finding(state, sequence)]
     if chosen.violation > 0:
         findings.append(
             Finding(

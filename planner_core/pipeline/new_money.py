@@ -1,0 +1,179 @@
+"""New money and money that waits: why none of it is spent, and what the wait is worth.
+
+The first buy is what counts: as soon as one is affordable, `choose_set` answers a request to invest
+with a buy. So a request without one has a cause that can be named: nothing lies below its target,
+what does is blocked, or the money is less than the smallest legal trade with its costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+
+from planner_core.market.materiality import MATERIAL_VIOLATION
+from planner_core.market.state import PlanningState
+from planner_core.market.trade_sizing import largest_quantity, smallest_quantity
+from planner_core.model.currencies import exact_amount
+from planner_core.model.plan import Action, NewMoney
+from planner_core.model.records import Finding, Severity, Side
+
+UNLISTED_IDLE_MIN = 0.30
+"""Idle cash above this part of NAV is more than a portfolio gathers by itself."""
+LISTED_DAYS = 30
+"""A deposit listed within these days explains cash."""
+DAYS_PER_YEAR = 365.25
+
+
+@dataclass(frozen=True, slots=True)
+class FirstBuy:
+    """The cheapest legal buy: its security, and what it takes from cash, base currency."""
+
+    security: str
+    cash: float
+
+
+def new_money_of(state: PlanningState, actions: Iterable[Action]) -> NewMoney | None:
+    """Return what a plan does with the money to be invested; None when there is none.
+
+    Parameters
+    ----------
+    state : PlanningState
+    actions : iterable of Action
+        The trades of the plan.
+    """
+    amount = state.context.invest
+    if amount <= 0:
+        return None
+    # Less than nothing leaves cash with a buy.
+    spent = -sum(action.cash_delta for action in actions if action.side is Side.BUY)
+    return NewMoney(amount, spent, "" if spent > 0 else reason_without_buy(state))
+
+
+def reason_without_buy(state: PlanningState) -> str:
+    """Return why nothing can be bought with the money to be invested, in a sentence."""
+    currency, amount = state.context.base_currency, state.context.invest
+    spendable = spendable_cash(state)
+    if spendable <= 0:
+        return (
+            f"{exact_amount(amount, currency)} only refill the cash that must stay;"
+            f" {exact_amount(-spendable, currency)} of it are still missing"
+        )
+    below = _purchasable(state)
+    if not below:
+        return "every security is at or above its target, or at its cap"
+    buyable = [column for column in below if state.can_buy(column)]
+    if not buyable:
+        name = state.context.securities[below[0]].id
+        reason = state.limits.buy_block.get(below[0], "its price history is too short to judge it")
+        others = f", and {len(below) - 1} more are blocked" if len(below) > 1 else ""
+        return f"{name} may not be bought: {reason}{others}"
+    first = first_buy(state, buyable)
+    if first is None or first.cash <= spendable:
+        return "no buy is legal today; see 'Not taken' for the reasons"
+    needed = exact_amount(first.cash, currency)
+    short = f"the smallest trade takes {needed} ({first.security}, with costs)"
+    # Of money that comes in, a part is reserve.
+    missing = (first.cash - spendable) / (1 - min(state.config.constraints.cash_reserve, 0.9))
+    more = f"wait for about {exact_amount(missing, currency)} more"
+    if spendable < amount * (1 - MATERIAL_VIOLATION):
+        return (
+            f"{exact_amount(spendable, currency)} of the {exact_amount(amount, currency)} are left"
+            f" above the cash that must stay, and {short}: {more}"
+        )
+    return f"{exact_amount(amount, currency)} are below the smallest trade; {short}: {more}"
+
+
+def first_buy(state: PlanningState, columns: Iterable[int]) -> FirstBuy | None:
+    """Return the buy that takes the least cash; None when none of these has a legal size."""
+    buys = []
+    for column in columns:
+        quantity = smallest_quantity(state, column)
+        if quantity <= largest_quantity(state, column, Side.BUY):
+            value = quantity * float(state.portfolio.unit_value[column])
+            cash = value + state.costs.cost(column, value)
+            buys.append(FirstBuy(state.context.securities[column].id, cash))
+    return min(buys, key=lambda buy: buy.cash, default=None)
+
+
+def spendable_cash(state: PlanningState) -> float:
+    """Return the cash that buys and their costs may take, base currency; negative for none."""
+    limits = state.limits
+    # Above the reserve and withdrawals, above the neutral share of cash, and settled if need be.
+    free = min(limits.cash_free - limits.cash_required, limits.settled_budget)
+    return min(free, (limits.idle_before - limits.idle_min) * state.nav) if _pulled(state) else free
+
+
+def unlisted_money_finding(state: PlanningState) -> tuple[Finding, ...]:
+    """Return a question about cash that no deposit explains; empty when there is none."""
+    context, idle = state.context, state.limits.idle_before
+    if not _pulled(state) or idle <= UNLISTED_IDLE_MIN or context.invest > 0:
+        return ()
+    since = context.as_of - timedelta(days=LISTED_DAYS)
+    if any(since < flow.on <= context.as_of for flow in context.cash_flows):
+        return ()
+    amount = exact_amount(idle * state.nav, context.base_currency)
+    return (
+        Finding(
+            "cash_not_listed",
+            Severity.INFO,
+            f"{amount} of cash, {idle:.0%} of the portfolio, are beyond your targets, and no"
+            f" deposit of the last {LISTED_DAYS} days is listed: the plan treats them as new money",
+            f"list the deposit under [[cash_flows]] in portfolios/{context.bucket_id}.toml, or"
+            " lower the targets if this cash is to stay",
+        ),
+    )
+
+
+def waiting_finding(state: PlanningState, actions: Iterable[Action]) -> tuple[Finding, ...]:
+    """Return what it saves and costs to let idle cash wait for the next deposit.
+
+    Empty when something is bought, without a deposit that the owner has written down, and where a
+    buy now would be cheaper: then another limit is the cause.
+    """
+    context, deposit = state.context, state.context.next_deposit
+    idle = spendable_cash(state)
+    if deposit is None or context.invest > 0 or any(a.side is Side.BUY for a in actions):
+        return ()
+    buyable = [column for column in _purchasable(state) if state.can_buy(column)]
+    first = first_buy(state, buyable)
+    if first is None or first.cash > idle:
+        return ()
+    # One ticket fee now is saved, because the money goes with the deposit's own buy.
+    saved = state.costs.fixed
+    cost = state.objective.drag * idle * years_between(context.as_of, deposit.on)
+    if saved <= cost:
+        return ()
+    currency = context.base_currency
+    return (
+        Finding(
+            "money_waits",
+            Severity.INFO,
+            f"{exact_amount(idle, currency)} wait for the next deposit on {deposit.on}: that saves"
+            f" {exact_amount(saved, currency)} and costs about {exact_amount(cost, currency)}",
+        ),
+    )
+
+
+def years_between(start: date, end: date) -> float:
+    """Return the time between two days, years; 0 for an end in the past."""
+    return max(0, (end - start).days) / DAYS_PER_YEAR
+
+
+def _pulled(state: PlanningState) -> bool:
+    """Return whether the bucket has a neutral share of cash: it has targets."""
+    return state.objective.targets is not None
+
+
+def _purchasable(state: PlanningState) -> list[int]:
+    """Return the columns that new money could go to, the largest gap to the target first."""
+    targets, portfolio = state.objective.targets, state.portfolio
+    priced = ~np.isnan(portfolio.unit_value)
+    if targets is None:
+        gap = state.limits.position_cap - portfolio.weight
+    else:
+        gap = np.where(targets.has_pull, targets.weight - portfolio.weight, 0.0)
+        gap = np.minimum(gap, state.limits.position_cap - portfolio.weight)
+    return [int(column) for column in np.argsort(-gap) if gap[column] > 0 and priced[column]]
