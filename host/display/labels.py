@@ -76,6 +76,30 @@ def is_proven(record: PlanRecord) -> bool:
     return isinstance(certificate, Mapping) and certificate.get("answer") == PROVEN
 
 
+def distances(record: PlanRecord) -> tuple[float, float] | None:
+    """Return the distance to the targets before and after, fractions of NAV.
+
+    None without targets, and for figures that are no distances.
+    """
+    metrics = record.get("metrics")
+    distance = metrics.get("distance") if isinstance(metrics, Mapping) else None
+    if not isinstance(distance, Mapping):
+        return None
+    before, after = _finite(distance.get("before")), _finite(distance.get("after"))
+    if before is None or after is None or before < 0 or after < 0:
+        return None
+    return before, after
+
+
+def short_distance(value: float, digits: int = 2) -> str:
+    """Return a distance in percent without the sign: 6.1, 0.4, 21; or 6, 0, 21 with one digit."""
+    size = value * 100
+    if size >= 99.5:  # noqa: PLR2004 - from here on it would round to three digits
+        return "99"
+    # 9.95 would round to 10.0: three digits.
+    return f"{size:.1f}" if digits > 1 and size < 9.95 else f"{size:.0f}"  # noqa: PLR2004
+
+
 def shortened(text: object, length: int) -> str:
     """Return a text of at most this length, on one line; "?" for an empty one."""
     words = " ".join(text[: 4 * length].split()) if isinstance(text, str) else ""

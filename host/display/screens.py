@@ -36,6 +36,8 @@ COUNT_MS: Final = 4000
 """The number of steps is the first answer to a press: time to look up from the button."""
 GAIN_MS: Final = 3000
 """Time to read one number."""
+DISTANCE_MS: Final = 2000
+"""Two short numbers, one after the other."""
 STEP_SIGN_MS: Final = 1600
 """Time to see an arrow; its text follows and says more."""
 ROUNDS: Final = 3
@@ -45,6 +47,9 @@ DIM: Final = 2
 """For details that may be missing where LEDs are only on or off."""
 MID: Final = 4
 """The lowest level that a Yun lights: for details that must not be missing."""
+
+LIT: Final = 7
+"""The highest level."""
 
 ARROWS_WIDTH: Final = 7
 HEAD_ROWS: Final = 2
@@ -96,17 +101,23 @@ def result_screen(record: PlanRecord, page: int, right: int = COLUMNS) -> Animat
 
 
 def summary_screen(record: PlanRecord, right: int = COLUMNS) -> Animation:
-    """Return the number of steps and what is bought and sold; then the gain, in turn."""
+    """Return the number of steps and what is bought and sold; then what the plan reaches, in turn.
+
+    That is the distance to the targets before and after, or the gain in a bucket without targets.
+    """
     steps = labels.steps(record)
     bought = sum(step.value for step in steps if step.side == labels.BUY)
     sold = sum(step.value for step in steps if step.side == labels.SELL)
-    gain = labels.gain(record)
-    return Animation(
-        (
-            *_count_shots(len(steps), bought, sold, right, is_proven=labels.is_proven(record)),
-            Shot(lambda _step: gain_frame(gain, right), GAIN_MS),
+    distances = labels.distances(record)
+    if distances is not None:
+        reached = tuple(
+            still(distance_frame(*distances, right, shows_after=after), DISTANCE_MS)
+            for after in (False, True)
         )
-    )
+    else:
+        reached = (still(gain_frame(labels.gain(record), right), GAIN_MS),)
+    counts = _count_shots(len(steps), bought, sold, right, is_proven=labels.is_proven(record))
+    return Animation((*counts, *reached))
 
 
 def _count_shots(
@@ -145,6 +156,30 @@ def _draw_arrows(canvas: Canvas, x: int, bought: float, sold: float, *, is_prove
         head = top if side == labels.BUY else length - HEAD_ROWS
         canvas.box(column + 1, top, 1, length, MID)
         canvas.bitmap(column, head, MARKS[side], MID)
+
+
+def distance_frame(
+    before: float, after: float, right: int = COLUMNS, *, shows_after: bool
+) -> Frame:
+    """Return a distance to the targets, `6.1%` before or `>1.2` after, over a bar for each.
+
+    The upper bar is as long as the distance before, the lower one as the distance after; the one
+    that the number belongs to is bright.
+    """
+    canvas = Canvas()
+    number, prefix, suffix = (after, ">", "") if shows_after else (before, "", "%")
+    texts = [prefix + labels.short_distance(number, digits) + suffix for digits in (2, 1)]
+    texts.append(texts[-1].removesuffix(suffix))
+    text = next(text for text in texts if SMALL.width(text) <= right)
+    canvas.text((right - SMALL.width(text)) // 2, 0, text, SMALL)
+    longest = max(before, after)
+    for row, distance, is_shown in ((6, before, not shows_after), (7, after, shows_after)):
+        length = round(COLUMNS * distance / longest) if longest > 0 else 0
+        # What is not zero can be seen.
+        length = max(length, 1) if distance > 0 else 0
+        if length:
+            canvas.box(0, row, length, 1, LIT if is_shown else MID)
+    return canvas.frame()
 
 
 def gain_frame(gain: float | None, right: int = COLUMNS) -> Frame:

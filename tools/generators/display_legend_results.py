@@ -12,12 +12,18 @@ if TYPE_CHECKING:
     from host.display.labels import PlanRecord
 
 
-def sample_plan(*steps: tuple[str, float, str, float], gain: float = 0.0163) -> PlanRecord:
+def sample_plan(
+    *steps: tuple[str, float, str, float],
+    gain: float = 0.0163,
+    distances: tuple[float, float] | None = None,
+) -> PlanRecord:
     """Return a plan of steps (side, quantity, security, value) to draw."""
+    before, after = distances or (None, None)
     return {
         "outcome": "PLANNED",
         "currency": "USD",
         "score": {"gain": gain},
+        "metrics": {"distance": {"before": before, "after": after}},
         "steps": [
             {"side": side, "quantity": quantity, "security": security, "value": value}
             for side, quantity, security, value in steps
@@ -35,6 +41,9 @@ FIVE_STEPS: Final = sample_plan(
 TEN_STEPS: Final = sample_plan(
     *[("sell", 10.0, "GE", 640.0)] * 3, *[("buy", 20.0, "PG", 1400.0)] * 7, gain=0.0007
 )
+TARGETED: Final = sample_plan(
+    ("sell", 33, "XOM", 3518.69), ("buy", 60, "WMT", 8410.86), distances=(0.061, 0.0124)
+)
 NOTHING: Final[PlanRecord] = {"outcome": "NOTHING_TO_DO"}
 HELD: Final[PlanRecord] = {"outcome": "HELD", "reason": "prices are 9 days old"}
 
@@ -51,10 +60,18 @@ def result_section() -> LegendSection:
                 "summary",
                 "Summary",
                 "The number of steps; arrows as long as the value bought (rising) and sold"
-                " (hanging); then the gain of the score in percent of the portfolio a year, on a"
-                " step up."
+                " (hanging); then the distance to the targets in percent of the portfolio: before,"
+                " and after the `>`. The two bars are as long as these distances."
                 " A dot between the arrows: the plan is proven the best for its objective.",
                 "Double press for the steps, or read them with `trader plan`.",
+                frames_at(DisplayState(result=TARGETED), 0.0, 4.5, 6.5),
+            ),
+            LegendEntry(
+                "summary_untargeted",
+                "Summary of a bucket without targets",
+                "Instead of distances, the gain of the score in percent of NAV a year, on a step"
+                " up.",
+                "See above.",
                 frames_at(five, 0.0, 4.5),
             ),
             LegendEntry(

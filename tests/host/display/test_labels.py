@@ -11,16 +11,19 @@ from firmware_bridge.matrix import Frame
 from host.display.compositor import DisplayState, frame_at, next_change_s
 from host.display.labels import (
     PlanRecord,
+    distances,
     gain,
     outcome,
     short_amount,
+    short_distance,
     short_gain,
     short_quantity,
     shortened,
     steps,
 )
-from host.display.screens import page_count
+from host.display.screens import distance_frame, page_count
 from host.planning.plan_json import plan_to_json
+from tests.host.pixel_art import art
 from tests.host.sample_plans import held, nothing_to_do, planned
 
 
@@ -134,6 +137,13 @@ odd_plans = st.fixed_dictionaries(
     optional={
         "steps": odd_steps | anything,
         "score": st.fixed_dictionaries({"gain": st.floats() | anything}) | anything,
+        "metrics": st.fixed_dictionaries(
+            {
+                "distance": st.fixed_dictionaries({"before": st.floats(), "after": st.floats()})
+                | anything
+            }
+        )
+        | anything,
         "reason": st.text() | anything,
         "currency": st.text(max_size=5) | anything,
     },
@@ -155,3 +165,48 @@ def test_any_record_gives_a_picture_on_every_page_and_never_raises(
 def test_any_gain_fits_the_matrix_and_the_room_beside_a_mark(value: float) -> None:
     number, _ = short_gain(gain({"score": {"gain": value}}), 1)
     assert SMALL.width(number) <= 11
+
+
+@pytest.mark.parametrize(
+    ("value", "two", "one"),
+    [
+        (0.061, "6.1", "6"),
+        (0.0124, "1.2", "1"),
+        (0.0, "0.0", "0"),
+        (0.0994, "9.9", "10"),
+        (0.0995, "10", "10"),
+        (0.637, "64", "64"),
+        (0.995, "99", "99"),
+        (1e300, "99", "99"),
+    ],
+)
+def test_a_distance_is_written_in_percent_with_two_digits_or_one(
+    value: float, two: str, one: str
+) -> None:
+    assert short_distance(value) == two
+    assert short_distance(value, 1) == one
+
+
+def test_distances_are_those_of_a_plan_with_targets() -> None:
+    before, after = {"distance": 0.3}, {"distance": 0.1}
+    record = plan_to_json(planned(metrics_before=before, metrics_after=after), 1, None)
+    assert distances(record) == (0.3, 0.1)
+    assert distances(plan_to_json(planned(), 1, None)) is None
+
+
+@pytest.mark.parametrize("odd", [None, {}, {"before": 0.1}, {"before": 0.1, "after": -0.1}, 3])
+def test_what_is_no_distance_is_none(odd: object) -> None:
+    assert distances({"metrics": {"distance": odd}}) is None
+
+
+@given(st.floats(0, 1e6), st.floats(0, 1e6), st.booleans(), st.sampled_from([11, 13]))
+def test_any_distance_fits_the_matrix_and_the_room_beside_a_mark(
+    before: float, after: float, shows_after: bool, right: int
+) -> None:
+    frame = distance_frame(before, after, right, shows_after=shows_after)
+    rows = art(frame)
+    assert all(set(row[right:]) <= {"."} for row in rows[:5])
+    # What is farther away has the longer bar, and what is not zero has one.
+    upper, lower = (len(row.rstrip(".")) for row in rows[6:])
+    assert (upper - lower) * (before - after) >= 0
+    assert (upper > 0, lower > 0) == (before > 0, after > 0)

@@ -29,6 +29,7 @@ from tools.generators.display_legend_results import (
     FIVE_STEPS,
     HELD,
     NOTHING,
+    TARGETED,
     TEN_STEPS,
     sample_plan,
 )
@@ -69,6 +70,31 @@ def test_in_turn_a_summary_is_the_gain_on_a_step_up() -> None:
         "4444444......",
     ]
     assert frame_at(FIVE, 7.0) == frame_at(FIVE, 0.0)
+
+
+def test_with_targets_a_summary_is_the_distance_before_and_after() -> None:
+    state = DisplayState(result=TARGETED)
+    assert art(frame_at(state, 4.0)) == [
+        "###....#..#.#",
+        "#.....##....#",
+        "###....#...#.",
+        "#.#....#..#..",
+        "###.#.###.#.#",
+        ".............",
+        "#############",
+        "444..........",
+    ]
+    assert art(frame_at(state, 6.0)) == [
+        "#....#....###",
+        ".#..##......#",
+        "..#..#....###",
+        ".#...#....#..",
+        "#...###.#.###",
+        ".............",
+        "4444444444444",
+        "###..........",
+    ]
+    assert frame_at(state, 8.0) == frame_at(state, 0.0)
 
 
 def test_a_loss_stands_on_a_step_down() -> None:
