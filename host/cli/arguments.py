@@ -14,6 +14,7 @@ from typing import Any, Final
 from host.cli.parser import plain_docstring
 from host.cli.value_parsers import (
     number_parser,
+    parse_amount,
     parse_date,
     parse_duration,
     parse_event_count,
@@ -89,7 +90,9 @@ def plan(parser: argparse.ArgumentParser) -> None:
     """Say what to buy and sell next, and why. It is advice; no order is sent.
 
     --prove bounds every set of the considered trades: how much better a plan could be.
+    --invest answers where new money goes: it plans as if the amount had come in today.
     --explain shows the effect of each step, the limits, and what would change the answer.
+    --front shows what 1 to 10 trades reach each, with a proof for each.
     --plot draws weights, risk and score before and after.
     --profile shows where the time goes.
 
@@ -98,6 +101,7 @@ def plan(parser: argparse.ArgumentParser) -> None:
     """
     _add_bucket(parser)
     _add_json(parser)
+    _add_request(parser)
     parser.add_argument(
         "--prove",
         metavar="SECONDS",
@@ -110,6 +114,9 @@ def plan(parser: argparse.ArgumentParser) -> None:
         "--explain",
         action="store_true",
         help="show the effect of each step, the limits, and what would change the answer",
+    )
+    parser.add_argument(
+        "--front", action="store_true", help="show what 1, 2, ... 10 trades reach each"
     )
     parser.add_argument(
         "--plot",
@@ -227,6 +234,7 @@ def dry_run(parser: argparse.ArgumentParser) -> None:
     _add_bucket(parser)
     parser.add_argument("file", metavar="FILE", nargs="?", help="a TOML file to try instead")
     _add_json(parser)
+    _add_request(parser)
     parser.set_defaults(run="dry_run.run")
 
 
@@ -551,6 +559,17 @@ def _add_bucket(parser: argparse.ArgumentParser, *, optional: bool = False) -> N
 
 def _add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _add_request(parser: argparse.ArgumentParser) -> None:
+    """Add the options that change what a plan is made for, and no file."""
+    parser.add_argument(
+        "--invest",
+        metavar="AMOUNT",
+        type=parse_amount,
+        help="plan as if this amount of the base currency had come in today: 500 or 500EUR",
+    )
+    parser.add_argument("--buy-only", action="store_true", help="plan without sells")
 
 
 def _add_port(parser: argparse.ArgumentParser) -> None:

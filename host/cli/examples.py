@@ -22,6 +22,8 @@ EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "plan": (
         ("trader plan core", "what to buy and sell next"),
         ("trader plan core --explain", "why, and what would change the answer"),
+        ("trader plan core --invest 500", "where 500 of new money should go"),
+        ("trader plan core --front", "what 1, 2, ... 10 trades reach each"),
         ("trader plan core --prove 60", "how much better any plan could be, within a minute"),
         ("trader plan core --json", "for a program (docs/plan-json.md)"),
     ),

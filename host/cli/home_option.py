@@ -36,6 +36,32 @@ def open_bucket(option: str | None, bucket_id: str) -> Home:
     return home
 
 
+def amount_in_base_currency(home: Home, bucket_id: str, request: tuple[float, str] | None) -> float:
+    """Return the amount of `--invest`; 0 without the option.
+
+    Raises
+    ------
+    UsageError
+        When its currency is not the base currency of the bucket.
+    PortfolioFileError
+        When it has a currency, and the portfolio is wrong.
+    """
+    if request is None:
+        return 0.0
+    amount, currency = request
+    if currency:
+        from host.home.portfolio.portfolio_file import read_portfolio  # slow: pydantic
+
+        path = home.portfolio_file(bucket_id)
+        base = read_portfolio(path).tables.base_currency
+        if currency != base:
+            raise UsageError(
+                f"--invest: {currency} is not {base}, the base currency of {path}"
+                f" (write the amount in {base})"
+            )
+    return amount
+
+
 def home_option(option: str | None) -> str:
     """Return the `--home` option for the end of a suggested command."""
     return "" if option is None else f" --home {shlex.quote(option)}"

@@ -47,6 +47,19 @@ def parse_proof_time(text: str) -> float:
     return seconds
 
 
+def parse_amount(text: str) -> tuple[float, str]:
+    """Parse an amount of money, with its currency or "": 500, 500.50, 500EUR, "500 EUR"."""
+    match = re.fullmatch(r"(\d{1,16}(?:\.\d{1,6})?) ?([A-Za-z]{3})?", text.strip(), re.ASCII)
+    if match is None:
+        message = f"{text[:40]!r} is not an amount (write it like 500, 500.50 or 500EUR)"
+        raise argparse.ArgumentTypeError(message)
+    amount = float(match[1])
+    if not 0 < amount <= limits.MONEY_MAX:
+        message = f"{text[:40]!r}: must be more than 0 and at most {limits.MONEY_MAX:.0f}"
+        raise argparse.ArgumentTypeError(message)
+    return amount, (match[2] or "").upper()
+
+
 def parse_plot_path(text: str) -> Path:
     """Parse the file of a plot; only formats that can be drawn."""
     from pathlib import Path  # start-up time of all other commands

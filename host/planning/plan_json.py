@@ -17,6 +17,7 @@ from planner_core.model.plan import (
     Alternative,
     Certificate,
     ModuleAttempt,
+    NewMoney,
     Outcome,
     Plan,
     Rejection,
@@ -26,7 +27,9 @@ from planner_core.model.plan import (
 
 if TYPE_CHECKING:
     from planner_core.explain.explanation import Explanation, HoldingChange, RunnerUp, StepEffect
+    from planner_core.explain.front import FrontPoint
     from planner_core.explain.limit_use import LimitUse
+    from planner_core.explain.path import PlanPath
     from planner_core.explain.robustness import Robustness
     from planner_core.explain.what_if import WhatIf
 
@@ -72,6 +75,8 @@ def plan_to_json(
         "cash_before": _number(plan.cash_before),
         "cash_after": _number(plan.cash_after),
         "cash_required": None if plan.cash_before is None else _number(plan.cash_required),
+        "new_money": _new_money(plan.new_money),
+        "buy_only": plan.buy_only,
         "score": _score(plan.score),
         "violation": _violation(plan),
         "certificate": _certificate(plan.certificate),
@@ -99,9 +104,53 @@ def plan_to_json(
         "config_version": config_version,
         "config_sha256": config_sha256,
         "context_digest": plan.context_digest or None,
-        "explanation": None,  # `trader plan --explain` fills it in
+        "path": None,  # the host fills it in where somebody waits for it
+        "front": None,  # `trader plan --front` fills it in
+        "explanation": None,  # `--explain` fills it in
         "profile": None,  # and `--profile` this one
     }
+
+
+def path_to_json(path: PlanPath | None) -> JsonObject | None:
+    """Return how far a plan leads, in the form that `docs/plan-json.md` describes."""
+    if path is None:
+        return None
+    return {
+        "trades": path.n_trades,
+        "later_trades": path.n_later_trades,
+        "later_plans": path.n_later_plans,
+        "distance_before": _number(path.distance_before),
+        "distance_after": _number(path.distance_after),
+        "distance_end": _number(path.distance_end),
+        "complete": path.is_complete,
+    }
+
+
+def front_to_json(points: Sequence[FrontPoint]) -> list[JsonObject]:
+    """Return what 1 to 10 trades reach each, in the form that `docs/plan-json.md` describes."""
+    return [
+        {
+            "trades_max": point.trades_max,
+            "gain": _number(point.gain),
+            "share": _number(point.share),
+            "violation": _number(point.violation),
+            "distance": _number(point.distance),
+            "cost": _number(point.cost),
+            "tax": _number(point.tax),
+            "proof": point.proof.value,
+            "reached_min": _number(point.reached_min),
+            "trades": [
+                {
+                    "side": trade.side.value,
+                    "security": trade.security,
+                    "quantity": _number(trade.quantity),
+                    "value": _number(trade.value),
+                }
+                for trade in point.trades
+            ],
+        }
+        for point in points
+    ]
 
 
 def explanation_to_json(explanation: Explanation, security_ids: Sequence[str]) -> JsonObject:
@@ -162,6 +211,16 @@ def _score(score: Score | None) -> JsonObject:
             }
             for name, term in score.terms.items()
         },
+    }
+
+
+def _new_money(new_money: NewMoney | None) -> JsonObject | None:
+    if new_money is None:
+        return None
+    return {
+        "amount": _number(new_money.amount),
+        "spent": _number(new_money.spent),
+        "reason": new_money.reason or None,
     }
 
 

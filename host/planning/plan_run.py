@@ -24,11 +24,17 @@ from host.home.config.written_cap import find_written_cap
 from host.home.portfolio.portfolio_file import read_portfolio
 from host.home.portfolio.snapshot import take_snapshot
 from host.home.storage.problems import LedgerError, MarketDataError
-from host.planning.plan_json import explanation_to_json, plan_to_json
+from host.planning.plan_json import (
+    explanation_to_json,
+    front_to_json,
+    path_to_json,
+    plan_to_json,
+)
 from host.telemetry.events import new_trace_id, stamped
-from planner_core.errors import ContextError
+from planner_core.errors import ContextError, PlanningCancelledError
 from planner_core.events import BreakerChanged, Event, PlanningCompleted
-from planner_core.model.plan import ModuleStatus, Outcome, Plan
+from planner_core.model.context import with_new_money
+from planner_core.model.plan import ModuleStatus, NewMoney, Outcome, Plan
 from planner_core.model.records import Finding, Severity
 from planner_core.modules.builtin import builtin_registries
 from planner_core.planner import plan as plan_context
@@ -39,6 +45,8 @@ if TYPE_CHECKING:
     from host.home.plan_store import PlanFile, PlanRecord
     from host.planning.breaker_store import BreakerStore
     from planner_core.explain.explanation import Explanation
+    from planner_core.explain.front import FrontPoint
+    from planner_core.explain.path import PlanPath
     from planner_core.model.config import PlannerConfig
     from planner_core.model.context import PlanningContext
     from planner_core.modules.cache import CalculationCache
@@ -72,6 +80,12 @@ class RunOptions:
     proof_s : float, optional
         Seconds to prove how good the plan is, by default a short try; None: no proof. A run that
         is cancelled during the proof returns the plan and the bound so far.
+    invest : float, base currency
+        Money to plan with as if it had been paid in on the day of the plan; 0: none.
+    buy_only : bool
+        Plan without sells.
+    path_s : float, optional
+        Seconds for the outlook: how far this plan and those after it lead. None: no outlook.
     breakers : BreakerStore, optional
         Circuit breakers of the home; None: every module is called.
     excluded_modules : mapping of str to str
@@ -99,6 +113,9 @@ class RunOptions:
     budget_s: float | None = None
     module_budget_s: float | None = None
     proof_s: float | None = PROOF_S
+    invest: float = 0.0
+    buy_only: bool = False
+    path_s: float | None = None
     breakers: BreakerStore | None = None
     excluded_modules: Mapping[str, str] = field(default_factory=dict)
     cache: CalculationCache | None = None
@@ -129,6 +146,10 @@ class PlannedRun:
     options : RunOptions
     explanation : Explanation, optional
         None before `add_explanation`.
+    path : PlanPath, optional
+        None without `path_s`, without steps and without targets.
+    front : tuple of FrontPoint
+        Empty before `add_front`.
     """
 
     plan: Plan
@@ -139,6 +160,8 @@ class PlannedRun:
     record: PlanRecord
     options: RunOptions
     explanation: Explanation | None = None
+    path: PlanPath | None = None
+    front: tuple[FrontPoint, ...] = ()
 
     @property
     def prices_until(self) -> date | None:
@@ -184,10 +207,11 @@ def make_plan(home: Home, bucket_id: str, options: RunOptions | None = None) -> 
             written_cap=find_written_cap(config),
         )
         config = replace(config, config=in_base_currency(config.config, context.base_currency))
+        context = as_requested(context, options.invest, buy_only=options.buy_only)
         plan = _run_planner(context, config.config, options, trace_id)
     except (MarketDataError, LedgerError, ContextError) as error:
         day = read_portfolio(home.portfolio_file(bucket_id), options.as_of, clock.now).as_of
-        plan = _build_held_plan(error, bucket_id, day, trace_id)
+        plan = _build_held_plan(error, bucket_id, day, trace_id, options)
         held_event = PlanningCompleted(
             timestamp=clock.now(),
             bucket_id=bucket_id,
@@ -203,7 +227,48 @@ def make_plan(home: Home, bucket_id: str, options: RunOptions | None = None) -> 
         plan, config.version, config.sha256, created_at=created_at, security_ids=ids
     )
     elapsed_s = clock.monotonic() - start_s
-    return PlannedRun(plan, config, context, created_at, elapsed_s, record, options)
+    run = PlannedRun(plan, config, context, created_at, elapsed_s, record, options)
+    return run if options.path_s is None else _with_path(run, options.path_s)
+
+
+def _with_path(run: PlannedRun, path_s: float) -> PlannedRun:
+    """Return the run with the outlook of its plan, in its record too."""
+    if run.context is None or not run.plan.steps:
+        return run
+    from planner_core.explain.path import find_path  # not in the planner's process
+
+    options = RunOptions(
+        budget_s=path_s,
+        excluded_modules=_left_out(run.plan),
+        is_cancelled=run.options.is_cancelled,
+        clock=run.options.clock,
+        registries=run.options.registries,
+    )
+    runtime = _build_runtime(run.context, options, run.plan.trace_id)
+    try:
+        path = find_path(run.context, run.config.config, run.plan, runtime)
+    except PlanningCancelledError:
+        return run  # the plan is ready, and whoever waits wants it now
+    return replace(run, path=path, record={**run.record, "path": path_to_json(path)})
+
+
+def _left_out(plan: Plan) -> dict[str, str]:
+    """Return the modules that a plan left out: they might end the process, now too."""
+    return {
+        attempt.key: attempt.message
+        for attempt in plan.modules
+        if attempt.status is ModuleStatus.SKIPPED_OPEN
+    }
+
+
+def as_requested(context: PlanningContext, invest: float, *, buy_only: bool) -> PlanningContext:
+    """Return the snapshot with what a request adds: new money, and no sells.
+
+    The files of the owner stay as they are.
+    """
+    if buy_only:
+        context = replace(context, buy_only=True)
+    return with_new_money(context, invest) if invest > 0 else context
 
 
 def _run_planner(
@@ -267,6 +332,7 @@ def _build_held_plan(
     bucket_id: str,
     as_of: date,
     trace_id: str,
+    options: RunOptions,
 ) -> Plan:
     """Return a HELD plan with a finding for each problem of the data."""
     lines = str(error).splitlines() or [error.code]
@@ -278,6 +344,8 @@ def _build_held_plan(
         trace_id=trace_id,
         reason=lines[0],
         findings=tuple(Finding(error.code, Severity.ERROR, line) for line in lines),
+        new_money=NewMoney(options.invest, 0.0, lines[0]) if options.invest > 0 else None,
+        buy_only=options.buy_only,
     )
 
 
@@ -290,17 +358,33 @@ def explain_run(run: PlannedRun, *, ask_what_if: bool = True) -> Explanation | N
         return None
     from planner_core.explain.explanation import explain  # not in the planner's process
 
-    # A module that the plan left out is left out here too: it might end the process.
-    skipped = {
-        attempt.key: attempt.message
-        for attempt in run.plan.modules
-        if attempt.status is ModuleStatus.SKIPPED_OPEN
-    }
     options = RunOptions(
-        excluded_modules=skipped, clock=run.options.clock, registries=run.options.registries
+        excluded_modules=_left_out(run.plan),
+        clock=run.options.clock,
+        registries=run.options.registries,
     )
     runtime = _build_runtime(run.context, options, run.plan.trace_id)
     return explain(run.context, run.config.config, run.plan, runtime, ask_what_if=ask_what_if)
+
+
+def add_front(run: PlannedRun) -> PlannedRun:
+    """Return the run with what 1 to 10 trades reach each, in its record too.
+
+    A run that is cancelled meanwhile has the points so far.
+    """
+    if run.context is None or run.plan.score is None:
+        return run
+    from planner_core.explain.front import front  # not in the planner's process
+
+    options = RunOptions(
+        excluded_modules=_left_out(run.plan),
+        is_cancelled=run.options.is_cancelled,
+        clock=run.options.clock,
+        registries=run.options.registries,
+    )
+    runtime = _build_runtime(run.context, options, run.plan.trace_id)
+    points = front(run.context, run.config.config, runtime)
+    return replace(run, front=points, record={**run.record, "front": front_to_json(points)})
 
 
 def add_explanation(run: PlannedRun, explanation: Explanation | None) -> PlannedRun:

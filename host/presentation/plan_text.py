@@ -6,11 +6,15 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from host.text import exact_money, money, percent, quantity
 from planner_core.model.currencies import minor_digits
 from planner_core.model.plan import Certificate, Outcome, Plan, ProofAnswer, Rejection, Step
 from planner_core.model.records import PERCENT, Finding, Severity, Side
+
+if TYPE_CHECKING:
+    from planner_core.explain.path import PlanPath
 
 ADVICE_NOTE = "This is advice; no order is sent."
 DEMO_NOTE = (
@@ -169,6 +173,33 @@ def _change_of(before: float, after: float) -> str:
         if texts[0] != texts[1]:
             return " → ".join(texts)
     return percent(after, 1)
+
+
+def request_sentence(plan: Plan) -> str:
+    """Return what the plan was made with beside the files: new money, or no sells; else ""."""
+    without_sells = ", without sells" if plan.buy_only else ""
+    if plan.new_money is None:
+        return "Planned without sells." if plan.buy_only else ""
+    amount = f"{exact_money(plan.new_money.amount, plan.currency)} {plan.currency}".rstrip()
+    sentence = f"Planned with {amount} of new money, as if it had come in today{without_sells}."
+    if not plan.new_money.reason or plan.outcome is Outcome.HELD:
+        return sentence
+    return f"{sentence} Nothing is bought: {plan.new_money.reason}."
+
+
+def path_sentence(path: PlanPath | None) -> str:
+    """Return how far a plan and those after it lead; empty without targets or steps."""
+    if path is None:
+        return ""
+    now = f"{path.n_trades} trade{'s' if path.n_trades > 1 else ''} now"
+    end = f"within {percent(path.distance_end, 1)} of the targets"
+    if path.n_later_plans == 0:
+        more = "" if path.is_complete else "; more are likely in later plans"
+        return f"Outlook: {now}, then {end}{more}."
+    plans = "1 plan" if path.n_later_plans == 1 else f"{path.n_later_plans} plans"
+    later = f"about {path.n_later_trades} more in {plans}"
+    more = "" if path.is_complete else ", and more after that"
+    return f"Outlook: {now}, {later}, then {end}{more}."
 
 
 def group_rejections(rejected: Iterable[Rejection]) -> list[RejectionGroup]:

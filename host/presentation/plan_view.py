@@ -17,6 +17,7 @@ from rich.text import Text
 
 from host.presentation.columns import Column, table_of, width_of
 from host.presentation.explanation_view import SECURITY_MIN, SIDE_STYLES, explanation_parts
+from host.presentation.front_view import front_parts
 from host.presentation.plan_text import (
     ADVICE_NOTE,
     DEMO_NOTE,
@@ -28,7 +29,9 @@ from host.presentation.plan_text import (
     has_opinion,
     headline,
     name_list,
+    path_sentence,
     quoted_price,
+    request_sentence,
     short_module_name,
 )
 from host.text import exact_money, money, percent, printable, quantity
@@ -37,6 +40,8 @@ from planner_core.model.records import Severity
 
 if TYPE_CHECKING:
     from planner_core.explain.explanation import Explanation
+    from planner_core.explain.front import FrontPoint
+    from planner_core.explain.path import PlanPath
     from planner_core.model.plan import Score
 
 REASONS_FROM_WIDTH = 150
@@ -85,6 +90,10 @@ class ViewNotes:
         The plan's file, relative to the home.
     explanation : Explanation, optional
         With `--explain`.
+    path : PlanPath, optional
+        How far the plan leads.
+    front : sequence of FrontPoint
+        With `--front`.
     depth : int
         The largest number of steps in a plan.
     min_gain : float, fraction of NAV
@@ -95,6 +104,8 @@ class ViewNotes:
     is_demo: bool = False
     stored_at: str | None = None
     explanation: Explanation | None = None
+    path: PlanPath | None = None
+    front: Sequence[FrontPoint] = ()
     depth: int = 5
     min_gain: float = 0.0005
 
@@ -119,6 +130,8 @@ def _parts(plan: Plan, notes: ViewNotes, width: int) -> Iterator[RenderableType]
             yield _reasons_table(plan.steps, with_weight=width < WEIGHTS_FROM_WIDTH)
     if plan.score is not None or not plan.steps:
         yield from figures_parts(plan, width)
+    if notes.front:
+        yield from front_parts(plan, notes.front, width)
     if notes.explanation is not None:
         yield from explanation_parts(plan, notes.explanation, notes.min_gain, width)
     for section in (_findings(plan), _modules(plan), _rejections(plan, notes)):
@@ -144,7 +157,9 @@ def _title(plan: Plan, notes: ViewNotes) -> Group:
     lines += [
         _text(sentence)
         for sentence in (
+            request_sentence(plan),
             gain_and_costs(plan),
+            path_sentence(notes.path),
             certificate_sentence(plan, notes.depth, notes.min_gain),
         )
         if sentence

@@ -152,15 +152,23 @@ def _with_sizes(
     # `tuned` is in order: the sizes around the first one are what a certificate should cover.
     if tuned:
         fresh += tuned[0].nearby
-    wider = _widened(candidates, _with_reasons(fresh, candidates), state)
+    wider = widened(candidates, _with_reasons(fresh, candidates), state)
     evaluator = Evaluator(state, wider)
     id_of = {identity_of(action): i for i, action in enumerate(wider.actions)}
     sets = [tuple(id_of[identity_of(action)] for action in one.actions) for one in tuned]
     return evaluator, _restarted(evaluator, ranking, sets)
 
 
-def _widened(candidates: Candidates, fresh: Iterable[Action], state: PlanningState) -> Candidates:
-    """Return the candidates with their old ids, and behind them new sizes of the same trades."""
+def widened(candidates: Candidates, fresh: Iterable[Action], state: PlanningState) -> Candidates:
+    """Return the candidates with their old ids, and behind them new sizes of the same trades.
+
+    Parameters
+    ----------
+    candidates : Candidates
+    fresh : iterable of Action
+        Legal trades, each of a security and side that some candidate has.
+    state : PlanningState
+    """
     same_trade = {(a.security, a.side): i for i, a in enumerate(candidates.actions)}
     # Old ids stay valid, so that the sets of the search keep theirs.
     actions = list(candidates.actions)

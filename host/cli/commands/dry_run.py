@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from host.cli.home_option import open_bucket
+from host.cli.home_option import amount_in_base_currency, open_bucket
 from host.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
 
 if TYPE_CHECKING:
@@ -73,11 +73,13 @@ def _try_plan(home: Home, options: argparse.Namespace, loaded: LoadedConfig) -> 
     from host.home.config.written_cap import find_written_cap
     from host.home.portfolio.snapshot import take_snapshot
     from host.home.storage.problems import LedgerError, MarketDataError
+    from host.planning.plan_run import as_requested
     from planner_core.errors import ContextError
     from planner_core.explain.dry_run import describe_modules, dry_run
     from planner_core.modules.builtin import builtin_registries
     from planner_core.runtime import Runtime
 
+    invest = amount_in_base_currency(home, options.bucket, options.invest)
     runtime = Runtime(monotonic=time.monotonic, deadline_s=time.monotonic() + BUDGET_S)
     config = loaded.config
     try:
@@ -87,6 +89,7 @@ def _try_plan(home: Home, options: argparse.Namespace, loaded: LoadedConfig) -> 
             history_days=config.estimation.history_days,
             written_cap=find_written_cap(loaded),
         )
+        context = as_requested(context, invest, buy_only=options.buy_only)
         trial = dry_run(context, in_base_currency(config, context.base_currency), runtime)
     except (MarketDataError, LedgerError, ContextError) as error:
         modules = describe_modules(config, builtin_registries())

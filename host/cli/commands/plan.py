@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from host.cli.home_option import open_bucket
+from host.cli.home_option import amount_in_base_currency, open_bucket
 from host.cli.progress import first_interrupt_requests, show_progress
 from host.errors import EXIT_DONE, EXIT_FAILED, StorageError
 from host.home.config.load import load_uncommitted, try_commit_edit
@@ -21,6 +21,7 @@ from host.planning.plan_run import (
     PROOF_S,
     RunOptions,
     add_explanation,
+    add_front,
     explain_run,
     journal_plan,
     make_plan,
@@ -41,6 +42,11 @@ if TYPE_CHECKING:
     from host.home.plan_store import PlanFile
     from host.planning.plan_run import PlannedRun
     from planner_core.events import Event
+
+
+PATH_S = 2.0
+"""For the outlook, in plain plans: four or five more plans on a PC, one on a board."""
+PATH_EXPLAINED_S = 20.0
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
@@ -127,6 +133,7 @@ def _plan(
     home: Home, options: argparse.Namespace, output: Output, measurements: Measurements
 ) -> PlannedRun:
     """Plan, with proof and explanation if requested, and show the progress."""
+    invest = amount_in_base_currency(home, options.bucket, options.invest)
     with show_progress(output.stderr) as progress:
         show_proof = _proof_progress(progress, options.prove)
 
@@ -140,6 +147,9 @@ def _plan(
                     as_of=options.as_of,
                     module_budget_s=MODULE_BUDGET_S,
                     proof_s=PROOF_S if options.prove is None else options.prove,
+                    invest=invest,
+                    buy_only=options.buy_only,
+                    path_s=PATH_EXPLAINED_S if options.explain else PATH_S,
                     breakers=measurements.breakers,
                     emit=on_event,
                     on_module_start=measurements.profile.running,
@@ -153,6 +163,9 @@ def _plan(
             profile = measurements.profile.to_json(planned.elapsed_s)
             record = {**planned.record, "profile": profile}
             planned = replace(planned, record=record)
+        if options.front:
+            progress("trying 1 to 10 trades", None)
+            planned = add_front(planned)
         if options.explain:
             progress("looking for what would change the answer", None)
             planned = add_explanation(planned, explain_run(planned))
@@ -194,6 +207,8 @@ def _show(planned: PlannedRun, home: Home, stored_at: str | None, output: Output
         is_demo=home.is_demo,
         stored_at=stored_at,
         explanation=planned.explanation,
+        path=planned.path,
+        front=planned.front,
         depth=config.max_plan_depth,
         min_gain=config.constraints.min_gain_bps * BASIS_POINT,
     )

@@ -147,6 +147,8 @@ class WorkerClient:
         excluded_modules: Mapping[str, str] | None = None,
         *,
         isolate: bool = False,
+        invest: float = 0.0,
+        buy_only: bool = False,
     ) -> PlanReply:
         """Request a plan and wait for it; one at a time.
 
@@ -160,6 +162,10 @@ class WorkerClient:
         isolate : bool
             Send every event at once, and the name of each module before it runs. Invalid output
             can then be attributed to the module that runs.
+        invest : float, base currency
+            Money to plan with as if it had been paid in; 0: none.
+        buy_only : bool
+            Plan without sells.
 
         Raises
         ------
@@ -179,6 +185,8 @@ class WorkerClient:
                 bucket_id=bucket_id,
                 budget_s=deadline_s * SOFT_DEADLINE,
                 module_budget_s=deadline_s * MODULE_SHARE,
+                invest=invest,
+                buy_only=buy_only,
                 excluded_modules=dict(excluded_modules or {}),
                 isolate=isolate,
             )

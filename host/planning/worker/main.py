@@ -6,7 +6,7 @@ The daemon (`host.planning.worker.client`) starts it with a pipe on each end. Ea
 object::
 
     in   {"do": "plan", "trace_id": ..., "bucket_id": ..., "budget_s": ..., "module_budget_s": ...,
-          "excluded_modules": {KEY: reason}, "isolate": ...}
+          "invest": ..., "buy_only": ..., "excluded_modules": {KEY: reason}, "isolate": ...}
          {"do": "cancel", "trace_id": ...}
     out  {"ready": {"pid": ...}}
          {"warm": {"elapsed_s": ...}}
@@ -272,6 +272,9 @@ class RequestHandler:
             trace_id=trace_id,
             budget_s=budget_s,
             module_budget_s=float(request.get("module_budget_s", budget_s)),
+            # A daemon of an earlier version sends neither.
+            invest=float(request.get("invest", 0.0)),
+            buy_only=bool(request.get("buy_only")),
             breakers=self.breakers,
             excluded_modules=excluded,
             cache=self.cache,

@@ -22,9 +22,10 @@ DOCUMENTED = Path(__file__).resolve().parents[3] / "docs" / "plan-json.md"
 TOP_KEYS = [
     "schema_version", "outcome", "reason", "bucket_id", "as_of", "created_at", "valid_until",
     "trace_id", "currency", "nav", "nav_after", "cash_before", "cash_after", "cash_required",
-    "score", "violation", "certificate", "steps", "metrics", "modules", "findings", "rejected",
-    "alternatives", "n_candidates", "n_sizes", "n_sequences", "stopped_by", "config_version",
-    "config_sha256", "context_digest", "explanation", "profile",
+    "new_money", "buy_only", "score", "violation", "certificate", "steps", "metrics", "modules",
+    "findings", "rejected", "alternatives", "n_candidates", "n_sizes", "n_sequences", "stopped_by",
+    "config_version", "config_sha256", "context_digest", "path", "front", "explanation",
+    "profile",
 ]  # fmt: skip
 STEP_KEYS = [
     "side", "security", "quantity", "price", "accrued", "quote", "quote_unit", "currency",

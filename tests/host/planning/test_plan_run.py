@@ -26,6 +26,7 @@ from planner_core.model.config import PlannerConfig
 from planner_core.model.context import PlanningContext
 from planner_core.model.plan import Outcome, Plan
 from planner_core.model.records import Side
+from planner_core.planner import plan as plan_context
 from planner_core.runtime import Runtime
 from tests.host.conftest import Trader
 from tests.host.journals import read_journal
@@ -235,3 +236,31 @@ def test_a_journal_that_cannot_be_written_is_reported_and_the_plan_is_shown(
     assert result.json["outcome"] == "PLANNED"
     assert "events were not stored" in result.err
     assert os.linesep not in result.err.strip()
+
+
+def test_a_run_plans_with_new_money_and_without_sells(own_home: Home) -> None:
+    contexts: list[PlanningContext] = []
+
+    def planner(context: PlanningContext, config: PlannerConfig, runtime: Runtime) -> Plan:
+        contexts.append(context)
+        return plan_context(context, config, runtime)
+
+    make_plan(own_home, "core", RunOptions(planner=planner))
+    run = make_plan(own_home, "core", RunOptions(planner=planner, invest=800.0, buy_only=True))
+    plain, invested = contexts
+    assert (invested.invest, invested.buy_only) == (800.0, True)
+    assert invested.cash[0].settled == plain.cash[0].settled + 800.0
+    assert run.record["new_money"] == {
+        "amount": 800.0,
+        "spent": run.plan.new_money.spent if run.plan.new_money else None,
+        "reason": (run.plan.new_money.reason or None) if run.plan.new_money else "",
+    }
+
+
+def test_data_that_hold_a_plan_still_answer_for_the_money(own_home: Home) -> None:
+    own_home.prices_file.write_text("date,AAPL\n2022-12-27,nan\n")
+    run = make_plan(own_home, "core", RunOptions(invest=800.0))
+    assert run.plan.outcome is Outcome.HELD
+    assert run.record["new_money"] == {
+        "amount": 800.0, "spent": 0.0, "reason": run.plan.reason
+    }  # fmt: skip

@@ -16,7 +16,9 @@ from host.presentation.plan_text import (
     large_count,
     name_list,
     number_of_sets,
+    path_sentence,
 )
+from planner_core.explain.path import PlanPath
 from planner_core.model.plan import Certificate, ProofAnswer, Score, TermChange
 from planner_core.model.records import Side
 from tests.host.sample_plans import held, nothing_to_do, planned, step, toward_targets
@@ -185,3 +187,33 @@ def test_large_counts_are_told_as_people_say_them(number: int, text: str) -> Non
 def test_sets_are_counted_by_hand() -> None:
     assert number_of_sets(4, 2) == 1 + 4 + 6
     assert number_of_sets(0, 5) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        (None, ""),
+        (
+            PlanPath(5, 9, 2, 0.3, 0.1, 0.004, is_complete=True),
+            "Outlook: 5 trades now, about 9 more in 2 plans, then within 0.4% of the targets.",
+        ),
+        (
+            PlanPath(1, 0, 0, 0.3, 0.1, 0.1, is_complete=True),
+            "Outlook: 1 trade now, then within 10.0% of the targets.",
+        ),
+        (
+            PlanPath(5, 5, 1, 0.9, 0.7, 0.5, is_complete=False),
+            "Outlook: 5 trades now, about 5 more in 1 plan, then within 50.0% of the targets, and"
+            " more after that.",
+        ),
+        (
+            PlanPath(5, 0, 0, 0.9, 0.7, 0.7, is_complete=False),
+            "Outlook: 5 trades now, then within 70.0% of the targets; more are likely in later"
+            " plans.",
+        ),
+    ],
+)
+def test_the_outlook_says_how_far_how_many_trades_lead(
+    path: PlanPath | None, sentence: str
+) -> None:
+    assert path_sentence(path) == sentence

@@ -16,6 +16,7 @@ import pytest
 
 from host.cli.progress import show_progress
 from host.home.home import Home
+from host.planning.plan_run import make_plan
 from host.presentation import plan_plot
 from tests.host.conftest import Trader
 from tests.host.planning.test_plan_json import TOP_KEYS
@@ -241,3 +242,42 @@ def test_every_key_of_an_explanation_is_documented() -> None:
     text = DOCUMENTED.read_text(encoding="utf-8")
     for key in EXPLANATION_KEYS:
         assert f"`{key}`" in text, key
+
+
+def test_a_plan_says_how_far_it_leads(trader: Trader, demo_home: Home) -> None:
+    place = ("--home", demo_home.root, "--no-store", "--explain")
+    result = trader("plan", "core", *place, "--json")
+    path = result.json["path"]
+    documented = DOCUMENTED.read_text(encoding="utf-8")
+    assert all(f"`{key}`" in documented for key in path)
+    assert path["trades"] == len(result.json["steps"])
+    distance = result.json["metrics"]["distance"]
+    assert (path["distance_before"], path["distance_after"]) == (
+        distance["before"], distance["after"]
+    )  # fmt: skip
+    assert path["distance_end"] < path["distance_after"]
+    words = " ".join(trader("plan", "core", *place).out.split())
+    assert f"Outlook: {path['trades']} trades now, about {path['later_trades']} more in " in words
+    assert f"then within {path['distance_end']:.1%} of the targets" in words
+
+
+def test_the_appliance_does_not_wait_for_an_outlook(own_home: Home) -> None:
+    assert make_plan(own_home, "core").record["path"] is None
+
+
+def test_a_front_is_printed_and_kept(trader: Trader, demo_home: Home) -> None:
+    place = ("--home", demo_home.root, "--no-store", "--front")
+    record = trader("plan", "satellite_a", *place, "--json").json
+    assert [point["trades_max"] for point in record["front"]] == list(range(1, 11))
+    documented = DOCUMENTED.read_text(encoding="utf-8")
+    assert all(f"`{key}`" in documented for key in record["front"][0])
+    gains = [point["gain"] for point in record["front"]]
+    assert gains == sorted(gains)
+    assert {point["proof"] for point in record["front"]} <= {"proven", "within", "open"}
+    words = trader("plan", "satellite_a", *place).out
+    assert "What 1 to 10 trades reach" in words
+
+
+def test_without_the_option_there_is_no_front(trader: Trader, demo_home: Home) -> None:
+    place = ("--home", demo_home.root, "--no-store")
+    assert trader("plan", "satellite_a", *place, "--json").json["front"] is None

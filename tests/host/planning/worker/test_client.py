@@ -323,6 +323,25 @@ def test_the_real_worker_plans_sends_its_stages_and_ends_with_its_daemon(tmp_pat
     assert list(home.root.glob("plans/*/*")) == [], "only the daemon keeps plans"
 
 
+def test_the_real_worker_plans_with_new_money_and_without_sells(tmp_path: Path) -> None:
+    home = create_home(tmp_path / "home", demo=True).home
+
+    async def run() -> tuple[Any, Any]:
+        async with WorkerClient(home) as client:
+            plain = await client.plan("t1", "core", 60, lambda _event: None)
+            invested = await client.plan(
+                "t2", "core", 60, lambda _event: None, invest=5000.0, buy_only=True
+            )
+            return plain.record, invested.record
+
+    plain, invested = asyncio.run(run())
+    assert plain["new_money"] is None
+    assert invested["new_money"]["amount"] == 5000.0
+    assert invested["nav"] == pytest.approx(plain["nav"] + 5000.0)
+    assert {step["side"] for step in plain["steps"]} == {"buy", "sell"}
+    assert {step["side"] for step in invested["steps"]} == {"buy"}
+
+
 def test_a_request_made_while_a_killed_process_ends_waits_for_the_next_one() -> None:
     async def use(client: WorkerClient) -> None:
         for n in range(5):
