@@ -95,7 +95,7 @@ def repriced(steps: Sequence[Step], state: PlanningState) -> tuple[Action, ...] 
         column = columns[step.security]
         if not _allowed(step, column, state):
             return None
-        action = price_trade(state, column, step.side, step.quantity)
+        action = price_trade(state, column, step.side, step.quantity, temporary=step.temporary)
         if single_trade_complaint(action, state) is not None:
             return None
         action = replace(action, sources=step.sources, reason=step.reason)

@@ -49,6 +49,8 @@ YEARS_MAX = 5.0
 """No deviation is expected to last longer."""
 YEARS_MIN = 1 / 24
 """Nor is any worth less patience than half a month."""
+DEFERRAL_GROWTH = 0.04
+"""Growth per year of money that a tax has not taken yet; not what idle cash is charged."""
 VARIANCE_UNKNOWN = 0.2**2
 """Assumed variance per year of a security without an estimate: that of a share index."""
 
@@ -159,5 +161,4 @@ def waiting_years(fixed: float, deposits_per_year: float, drag: float) -> float:
 
 def deferral_part(config: PlannerConfig) -> float:
     """Return phi, the part of a tax that is lost by paying it now: 1 - (1 + y)^-Y."""
-    years, growth = config.costs.tax_deferral_years, config.objective.invested_return_assumed
-    return float(1 - (1 + growth) ** -years)
+    return float(1 - (1 + DEFERRAL_GROWTH) ** -config.costs.tax_deferral_years)

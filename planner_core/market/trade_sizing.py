@@ -36,7 +36,7 @@ from planner_core.market.costs import BASIS_POINT, realised_gain
 from planner_core.market.state import PlanningState
 from planner_core.market.valuation import latest_rate
 from planner_core.model.candidates import Candidates
-from planner_core.model.plan import NO_SECURITY, Action, Opportunity, Rejection
+from planner_core.model.plan import NO_SECURITY, Action, Opportunity, Rejection, Trade
 from planner_core.model.records import Incumbent, Security, Side
 
 FRACTION_STEP = 1e-6
@@ -66,13 +66,13 @@ SMALLEST_OF_MIN_TRADE = 0.1
 """A conversion below this part of the smallest trade is not offered."""
 
 
-Identity = tuple[int, float, str, str]
-"""Security, quantity and currencies: two actions with the same identity are the same trade."""
+Identity = tuple[Trade, float]
+"""Trade and quantity: two actions with the same identity are the same."""
 
 
 def identity_of(action: Action) -> Identity:
-    """Return security, quantity and currencies of an action."""
-    return action.security, action.quantity, action.currency, action.convert_to
+    """Return trade and quantity of an action."""
+    return action.trade, action.quantity
 
 
 def size_opportunities(

@@ -78,6 +78,10 @@ NO_SECURITY = -1
 """Column of an action that trades no security."""
 
 
+Trade = tuple[int, Side, str, bool]
+"""Security, side, currencies, and whether it is temporary: what two sizes of a trade share."""
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """A trade that is legal alone: whole lots, priced, with costs and tax.
@@ -124,6 +128,11 @@ class Action:
             return Side.CONVERT
         return Side.BUY if self.quantity > 0 else Side.SELL
 
+    @property
+    def trade(self) -> Trade:
+        """The trade without its size."""
+        return self.security, self.side, self.currency + self.convert_to, self.temporary
+
     def name(self, securities: Sequence[Security]) -> str:
         """Return the name of the traded thing: a security's id, or currencies such as `EUR>USD`."""
         if self.convert_to:
@@ -167,6 +176,8 @@ class Step:
     weight_after: float
     mandatory: bool = False
     """Repairs a violated limit."""
+    temporary: bool = False
+    """Is bought back after a month, and scored for it."""
     accrued: float = 0.0
     """Interest that a bond's buyer pays beside the price, per unit, in `currency`."""
     quote_unit: str = ""

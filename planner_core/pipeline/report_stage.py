@@ -253,6 +253,7 @@ def _step(action: Action, cash: float, settles_on: date, state: PlanningState) -
         weight_before=before,
         weight_after=before + action.value / state.nav,
         mandatory=action.mandatory,
+        temporary=action.temporary,
         accrued=action.accrued,
         quote_unit="" if security is None else security.quote_unit,
         quote=None if security is None else action.price / security.quote_factor,

@@ -27,8 +27,7 @@ from planner_core.market.trade_sizing import (
     merged,
 )
 from planner_core.model.candidates import Candidates, build_candidates, same_security_conflicts
-from planner_core.model.plan import Action
-from planner_core.model.records import Side
+from planner_core.model.plan import Action, Trade
 from planner_core.pipeline.candidate_stage import gains_alone
 from planner_core.refine.lots import Tuned, resized, tune
 from planner_core.refine.supports import Legs, SizedSupport, SupportSearch, build_legs
@@ -79,13 +78,13 @@ def refine(ranking: Ranking, state: PlanningState, runtime: Runtime) -> tuple[Ev
 
 def _distinct_trades(ranking: Ranking) -> list[tuple[Action, ...]]:
     """Return the best sets of which no two trade the same in other sizes."""
-    best_of_trades: dict[frozenset[tuple[int, Side, str]], tuple[Action, ...]] = {}
+    best_of_trades: dict[frozenset[Trade], tuple[Action, ...]] = {}
     # A climb changes sizes by itself: starts of the same trades would mostly meet.
     for ranked in ranking.sets:
         actions = tuple(ranking.evaluator.candidates.actions[i] for i in ranked.ids)
         if actions:
             # Best first: the first set of its trades is the best one.
-            best_of_trades.setdefault(frozenset(map(_trade_of, actions)), actions)
+            best_of_trades.setdefault(frozenset(action.trade for action in actions), actions)
     return list(best_of_trades.values())[:CLIMBED_SETS]
 
 
@@ -97,11 +96,11 @@ def _tuned_supports(
 ) -> list[Tuned]:
     """Climb among supports from each start, and bring the best supports to whole lots."""
     legs = build_legs(ranking.evaluator.candidates, state)
-    leg_of = {(a.security, a.side): i for i, a in enumerate(legs.origin)}
+    leg_of = {action.trade: i for i, action in enumerate(legs.origin)}
     search = SupportSearch(legs, state.config.max_plan_depth)
     for actions in starts:
         # A trade whose smallest size is its largest has no leg: the start does without it.
-        traded = [leg_of.get((action.security, action.side)) for action in actions]
+        traded = [leg_of.get(action.trade) for action in actions]
         start = tuple(sorted(leg for leg in traded if leg is not None))
         # Climbs share what is solved: a support that two of them meet is solved once.
         if start:
@@ -166,10 +165,10 @@ def widened(candidates: Candidates, fresh: Iterable[Action], state: PlanningStat
     ----------
     candidates : Candidates
     fresh : iterable of Action
-        Legal trades, each of a security and side that some candidate has.
+        Legal trades, each the same trade as one that some candidate has.
     state : PlanningState
     """
-    same_trade = {(a.security, a.side): i for i, a in enumerate(candidates.actions)}
+    same_trade = {action.trade: i for i, action in enumerate(candidates.actions)}
     # Old ids stay valid, so that the sets of the search keep theirs.
     actions = list(candidates.actions)
     id_of = {identity_of(action): i for i, action in enumerate(actions)}
@@ -183,7 +182,7 @@ def widened(candidates: Candidates, fresh: Iterable[Action], state: PlanningStat
     # Behind the old ones, in the order in which they were tried.
     added = actions[candidates.n :]
     # A new size excludes what the old sizes of its trade exclude, by the filters' rules too.
-    origin = [*range(candidates.n), *(same_trade[a.security, a.side] for a in added)]
+    origin = [*range(candidates.n), *(same_trade[action.trade] for action in added)]
     conflicts = candidates.conflicts[np.ix_(origin, origin)] | same_security_conflicts(actions)
     # Only the new ones are scored: the others keep their gains.
     gain = np.append(candidates.gain, gains_alone(added, state))
@@ -195,14 +194,14 @@ def _with_reasons(actions: Iterable[Action], candidates: Candidates) -> tuple[Ac
 
     A repair's reason comes first, whatever its size: it is why there must be such a trade at all.
     """
-    same_trade: dict[tuple[int, Side, str], list[Action]] = {}
+    same_trade: dict[Trade, list[Action]] = {}
     for candidate in candidates.actions:
-        same_trade.setdefault(_trade_of(candidate), []).append(candidate)
+        same_trade.setdefault(candidate.trade, []).append(candidate)
     return tuple(
         _with_reason_of(
             action,
             min(
-                same_trade[_trade_of(action)],
+                same_trade[action.trade],
                 key=lambda near: (
                     not near.mandatory,
                     # "What is left of the plan you accepted" is true of its own size only.
@@ -214,11 +213,6 @@ def _with_reasons(actions: Iterable[Action], candidates: Candidates) -> tuple[Ac
         )
         for action in actions
     )
-
-
-def _trade_of(action: Action) -> tuple[int, Side, str]:
-    """Return security, side and currencies of an action: the trade without its size."""
-    return action.security, action.side, action.currency + action.convert_to
 
 
 def _with_reason_of(action: Action, near: Action) -> Action:

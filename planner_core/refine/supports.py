@@ -40,7 +40,7 @@ from planner_core.market.state import PlanningState
 from planner_core.market.trade_sizing import largest_quantity, lot_step, price_trade
 from planner_core.model.arrays import BoolArray, FloatArray, IntArray
 from planner_core.model.candidates import Candidates
-from planner_core.model.plan import Action
+from planner_core.model.plan import Action, Trade
 from planner_core.model.records import Side
 from planner_core.refine.interior_point import Programs, Solutions, solve
 
@@ -173,13 +173,13 @@ class Legs:
 
 def build_legs(candidates: Candidates, state: PlanningState) -> Legs:
     """Collect the legs that the candidates trade; a conversion is not a leg."""
-    first_of_leg: dict[tuple[int, Side], int] = {}
+    first_of_leg: dict[Trade, int] = {}
     # Mandatory candidates first: a leg that can repair a limit counts as a repair at any size.
     for i in sorted(range(candidates.n), key=lambda i: (not candidates.mandatory[i], i)):
         action = candidates.actions[i]
         low, high = (0.0, 0.0) if action.convert_to else _bounds(action, state)
         if high - low > WIDTH_MIN:
-            first_of_leg.setdefault((action.security, action.side), i)
+            first_of_leg.setdefault(action.trade, i)
     # A dict keeps the order: legs are the same in every run.
     ids = list(first_of_leg.values())
     origin = tuple(candidates.actions[i] for i in ids)

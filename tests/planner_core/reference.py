@@ -44,11 +44,15 @@ class Market:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A proposed trade: column, signed quantity, and whether it repairs a limit."""
+    """A proposed trade: column, signed quantity, and whether it repairs a limit.
+
+    A temporary one is bought back after a month.
+    """
 
     security: int
     quantity: float
     mandatory: bool = False
+    temporary: bool = False
 
     @property
     def is_buy(self) -> bool:
@@ -230,10 +234,7 @@ class Reference:
 
     def group_share(self, column: int, rule: GroupRule) -> float:
         """Return the part of a security that lies in a group."""
-        groups = self.context.securities[column].groups.get(rule.classification, {})
-        if isinstance(groups, str):
-            return 1.0 if groups == rule.group else 0.0
-        return groups.get(rule.group, 0.0)
+        return target_rule.part_in_group(self.context.securities[column], rule)
 
     def group_cap(self, rule: GroupRule) -> float:
         assert rule.cap is not None

@@ -376,4 +376,4 @@ def reference_of(state: PlanningState) -> Reference:
 
 def proposal_of(action: Action) -> Proposal:
     """Return an action as a proposal of the reference."""
-    return Proposal(action.security, action.quantity, action.mandatory)
+    return Proposal(action.security, action.quantity, action.mandatory, action.temporary)

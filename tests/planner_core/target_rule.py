@@ -8,7 +8,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
+    from planner_core.model.records import GroupRule, Security
     from tests.planner_core.reference import Book, Proposal, Reference
 
 DUST = 1e-9
@@ -42,32 +45,44 @@ def is_pulled(reference: Reference, column: int) -> bool:
     """Return whether a target of its own, or one of its group, concerns a security."""
     security = reference.context.securities[column]
     return security.target is not None or any(
-        rule.target is not None and security.groups.get(rule.classification) == rule.group
+        rule.target is not None and part_in_group(security, rule) > 0
         for rule in reference.context.group_rules
     )
 
 
+def part_in_group(security: Security, rule: GroupRule) -> float:
+    """Return the fraction of a security that lies in the group of a rule."""
+    return security.group_shares(rule.classification).get(rule.group, 0.0)
+
+
 def neutral_weights(reference: Reference) -> list[float]:
-    """Return w*: targets, else present weights, moved with their group (groups do not overlap)."""
+    """Return w*: targets, else present weights, moved with their groups.
+
+    The least move relative to the weights: with d = sqrt(W) z, the shortest z that closes every
+    group's gap, or comes closest.
+    """
     context, start = reference.context, reference.book()
-    unscaled = [
+    moved = [
         reference.weight(start, i) if s.target is None else s.target
         for i, s in enumerate(context.securities)
     ]
-    moved = list(unscaled)
-    for rule in context.group_rules:
-        if rule.target is None:
-            continue
-        members = [
-            i
-            for i, s in enumerate(context.securities)
-            if s.groups.get(rule.classification) == rule.group
+    rules = [rule for rule in context.group_rules if rule.target is not None]
+    free = [
+        i
+        for i, s in enumerate(context.securities)
+        if s.target is None and any(part_in_group(s, rule) > 0 for rule in rules)
+    ]
+    if free:
+        parts = [[part_in_group(s, rule) for s in context.securities] for rule in rules]
+        missing = [
+            (rule.target or 0.0) - math.fsum(p * w for p, w in zip(part, moved, strict=True))
+            for rule, part in zip(rules, parts, strict=True)
         ]
-        free = [i for i in members if context.securities[i].target is None]
-        missing = rule.target - math.fsum(unscaled[i] for i in members)
-        scale = math.fsum(max(unscaled[i], OPENING) for i in free)
-        for i in free:
-            moved[i] = max(0.0, unscaled[i] + missing * max(unscaled[i], OPENING) / scale)
+        root = [math.sqrt(max(moved[i], OPENING)) for i in free]
+        scaled = [[part[i] * r for i, r in zip(free, root, strict=True)] for part in parts]
+        shortest = np.linalg.lstsq(np.array(scaled), np.array(missing), rcond=None)[0]
+        for i, r, z in zip(free, root, shortest, strict=True):
+            moved[i] = max(0.0, moved[i] + r * float(z))
     pulled = [is_pulled(reference, i) for i in range(reference.n)]
     rest = math.fsum(w for w, is_in in zip(moved, pulled, strict=True) if not is_in)
     total = math.fsum(w for w, is_in in zip(moved, pulled, strict=True) if is_in)
@@ -115,6 +130,8 @@ def complaint(reference: Reference, proposal: Proposal) -> str:
     i = proposal.security
     weight = reference.weight(reference.book(), i)
     step = lot(reference, i)
+    if proposal.temporary:
+        return ""
     # Lots from the weight to the target; negative above it.
     lots = (reference.neutral[i] - weight) * reference.nav / reference.unit(i) / step
     size = abs(proposal.quantity) / step
@@ -174,12 +191,8 @@ def terms(reference: Reference, book: Book) -> dict[str, float]:
     group_drift = 0.0
     for rule in reference.context.group_rules:
         if rule.target is not None:
-            members = [
-                i
-                for i, security in enumerate(reference.context.securities)
-                if security.groups.get(rule.classification) == rule.group
-            ]
-            group_drift += math.fsum(d[i] for i in members) ** 2
+            parts = [part_in_group(security, rule) for security in reference.context.securities]
+            group_drift += math.fsum(p * x for p, x in zip(parts, d, strict=True)) ** 2
     return {
         "tracking": -c.tracking_aversion
         / 2
@@ -211,7 +224,7 @@ def view(reference: Reference) -> list[float]:
         else 0.0
         for i in n
     ]
-    invested = math.fsum(neutral)
+    invested = math.fsum(neutral[i] for i in n if market.has_history[i])
     mean = math.fsum(neutral[i] * beyond[i] for i in n) / invested if invested > 0 else 0.0
     return [c.opinion * (beyond[i] - mean) if market.has_history[i] else 0.0 for i in n]
 
@@ -242,7 +255,7 @@ def charges(reference: Reference, proposal: Proposal) -> tuple[float, float]:
     tax = reference.tax(proposal) - reference.relief(proposal)
     if neutral is None:
         return cost, tax
-    phi = 1 - (1 + o.invested_return_assumed) ** -costs.tax_deferral_years
+    phi = 1 - 1.04**-costs.tax_deferral_years
     k, s2 = curvature(reference, i), drift_variance(reference, i)
     rate = reference.rate_of_costs(i)
     round_trip = 2 * rate + phi * tax_of_surplus(reference, i)
@@ -252,13 +265,51 @@ def charges(reference: Reference, proposal: Proposal) -> tuple[float, float]:
         per_cost = max(k * band, round_trip / YEARS_MAX) / round_trip
     fee = max(k / 4 * math.sqrt(24 * fixed * s2 / (k * nav)) * nav, fixed / YEARS_MAX)
     deposits = reference.context.deposits_per_year
+    credit = month_credit(reference, proposal, per_cost * rate, fee) if proposal.temporary else 0.0
     if deposits > 0 and proposal.is_buy:
         fee = fixed / years_between_deposits(fixed, deposits, o.invested_return_assumed)
     elif deposits > 0 and is_pulled(reference, i) and neutral[i] > 0:
         surplus = max(reference.weight(reference.book(), i) - neutral[i], 0.0) * nav
         wait = max(surplus / max(deposits * neutral[i], 1e-12) / 2, YEARS_MIN)
         per_cost, fee = max(per_cost, 1 / wait), max(fee, fixed / wait)
-    return per_cost * (cost - fixed) + fee, phi * per_cost * tax
+    return per_cost * (cost - fixed) + fee - credit, phi * per_cost * tax
+
+
+def month_credit(reference: Reference, proposal: Proposal, per_value: float, fee: float) -> float:
+    """Return what a sale that is bought back after a month does not owe of a year's charge.
+
+    The loss of the objective and the idle cash of the other months, less the charge of the second
+    trade: `per_value` and `fee`.
+    """
+    o, i, nav = reference.config.objective, proposal.security, reference.nav
+    assert reference.neutral is not None
+    deposits, fixed = reference.context.deposits_per_year, reference.config.costs.fixed_cost
+    if deposits > 0:
+        fee = fixed / years_between_deposits(fixed, deposits, o.invested_return_assumed)
+    sold = reference.value(proposal)
+    before, after = reference.book(), reference.book()
+    after.quantity[i] += proposal.quantity
+    still = ("tracking", "drift", "group_drift", "opinion", "concentration")
+    loss = math.fsum(terms(reference, before)[name] for name in still)
+    loss -= math.fsum(terms(reference, after)[name] for name in still)
+    # The tail term beside CVaR95 is linear, and part of the slope.
+    loss += tail_slope(reference, i) * o.tail_risk_penalty * sold / nav
+    year = max(0.0, loss) * nav + o.invested_return_assumed * sold
+    return (1 - 31 / 365) * year - (per_value * sold + fee)
+
+
+def tail_slope(reference: Reference, column: int) -> float:
+    """Return the mean loss of a security in the windows that are worst for the targets."""
+    neutral, rows = reference.neutral, reference.market.scenarios
+    assert neutral is not None
+    if not rows:
+        return 0.0
+    worst = sorted(
+        rows,
+        key=lambda row: -math.fsum(r * x for r, x in zip(row, neutral, strict=True)),
+        reverse=True,
+    )
+    return reference.mean_of_worst([-row[column] for row in worst])
 
 
 def years_between_deposits(fixed: float, deposits: float, drag: float) -> float:
@@ -274,8 +325,8 @@ def curvature(reference: Reference, i: int) -> float:
     if is_pulled(reference, i):
         m += o.drift_penalty / max(reference.neutral[i], SMALLEST_TARGET)
     for rule in reference.context.group_rules:
-        if rule.target is not None and security.groups.get(rule.classification) == rule.group:
-            m += o.group_drift_penalty
+        if rule.target is not None:
+            m += o.group_drift_penalty * part_in_group(security, rule) ** 2
     return max(2 * m, 1e-12)
 
 

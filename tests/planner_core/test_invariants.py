@@ -38,7 +38,8 @@ class Planned:
     def proposal(self, step: Step) -> Proposal:
         sign = 1 if step.side is Side.BUY else -1
         mandatory = CASH_RAISE in step.sources
-        return Proposal(self.reference.columns[step.security], sign * step.quantity, mandatory)
+        column = self.reference.columns[step.security]
+        return Proposal(column, sign * step.quantity, mandatory, step.temporary)
 
     @property
     def proposals(self) -> list[Proposal]:

@@ -221,7 +221,11 @@ def test_young_lots_and_recent_trades_are_questions() -> None:
 
 def test_preferences_are_always_questions_and_their_gains_are_not_compared() -> None:
     answers = answers_of(tilted(), roomy())
-    for key in ("objective.risk_aversion=8", "objective.risk_aversion=2", "costs.cost_bps=60"):
+    for key in (
+        "objective.tracking_aversion=160",
+        "objective.tracking_aversion=40",
+        "costs.cost_bps=60",
+    ):
         assert answers[key].gain_change is None
         assert answers[key].gain is not None
 
