@@ -44,6 +44,7 @@ TERM_NAMES = {
 
 GAP_TOLERANCE = 1e-9
 """A gap smaller than this, in score units, is zero."""
+PERCENT_MIN = 0.0001
 PROVEN = "Proven best for this objective"
 PER_YEAR = "of the portfolio a year"
 SCALES = ((10**12, "trillion"), (10**9, "billion"), (10**6, "million"))
@@ -206,12 +207,12 @@ def group_rejections(rejected: Iterable[Rejection]) -> list[RejectionGroup]:
     """Count rejections by reason, most frequent first; reasons may differ in their numbers."""
     groups: dict[str, list[Rejection]] = {}
     for rejection in rejected:
-        groups.setdefault(NUMBER.sub("#", rejection.reason), []).append(rejection)
+        groups.setdefault(NUMBER.sub("#", _reason_alone(rejection)), []).append(rejection)
     ordered = sorted(groups.values(), key=len, reverse=True)
     return [
         RejectionGroup(
             count=len(group),
-            reason=_shared_reason([rejection.reason for rejection in group]),
+            reason=_shared_reason([_reason_alone(rejection) for rejection in group]),
             securities=tuple(dict.fromkeys(rejection.security for rejection in group)),
         )
         for group in ordered
@@ -270,6 +271,10 @@ def _step_list(steps: Sequence[Step], *, briefly: bool) -> str:
     if len(parts) == 1:
         return parts[0]
     return f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _reason_alone(rejection: Rejection) -> str:
+    return rejection.reason.removeprefix(f"{rejection.security}: ")
 
 
 def _without_name(finding: Finding) -> str:
@@ -360,7 +365,8 @@ def large_count(number: int) -> str:
 
 def _rounded_up(fraction: float) -> str:
     """Format a fraction as percent with two significant digits, never smaller than it is."""
-    value = fraction * 100
+    # A smaller bound says no more to anybody.
+    value = max(fraction * 100, PERCENT_MIN)
     digits = max(0, 1 - math.floor(math.log10(value)))
     scale: float = 10.0**digits
     # 1e-9: an exact value, such as 0.1 * 100, is not rounded up for its last float digit.
