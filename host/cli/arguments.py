@@ -89,9 +89,10 @@ def run(parser: argparse.ArgumentParser) -> None:
 def plan(parser: argparse.ArgumentParser) -> None:
     """Say what to buy and sell next, and why. It is advice; no order is sent.
 
-    --prove bounds every set of the considered trades: how much better a plan could be.
+    Every plan tries for 0.3 s to prove that it is the best one; --prove takes longer.
     --invest answers where new money goes: it plans as if the amount had come in today.
-    --explain shows the effect of each step, the limits, and what would change the answer.
+    --explain shows the effect of each step, the limits, and what would change the answer: a
+    setting, a price, a fill in part.
     --front shows what 1 to 10 trades reach each, with a proof for each.
     --plot draws weights, risk and score before and after.
     --profile shows where the time goes.
@@ -108,7 +109,7 @@ def plan(parser: argparse.ArgumentParser) -> None:
         type=parse_proof_time,
         nargs="?",
         const=PROVE_S,
-        help=f"prove how good the plan is, in at most SECONDS (default: {PROVE_S:.0f})",
+        help=f"prove how good the plan is, in SECONDS instead of 0.3 (default: {PROVE_S:.0f})",
     )
     parser.add_argument(
         "--explain",
