@@ -120,6 +120,8 @@ def _run_stages(context: PlanningContext, config: PlannerConfig, runner: ModuleR
     with runtime.stage("refinement"):
         evaluator, ranking = refine(ranking, state, runtime)
 
+    # A proof offers sets too, more of them on a faster machine: those are not counted.
+    n_sequences = ranking.n_sequences
     certificate = prove_best_set(ranking, state, runtime)
 
     # A proof that was cut short still has a plan to report.
@@ -127,7 +129,14 @@ def _run_stages(context: PlanningContext, config: PlannerConfig, runner: ModuleR
         chosen = choose_set(ranking, state, incumbent_ids(state, candidates))
         alternatives = pick_alternatives(ranking, chosen, state, runner)
         result = SearchResult(
-            evaluator, ranking, chosen, alternatives, stopped_by, candidates.n, certificate
+            evaluator=evaluator,
+            ranking=ranking,
+            chosen=chosen,
+            alternatives=alternatives,
+            stopped_by=stopped_by,
+            n_candidates=candidates.n,
+            n_sequences=n_sequences,
+            certificate=certificate,
         )
         return report_plan(state, runner, result, rejections, skips)
 

@@ -66,6 +66,8 @@ class SearchResult:
     stopped_by : StoppedBy
     n_candidates : int
         Candidates before the refinement.
+    n_sequences : int
+        Sets that were scored before the proof.
     certificate : Certificate, optional
         None if the run had no proof.
     """
@@ -76,6 +78,7 @@ class SearchResult:
     alternatives: Sequence[RankedSet]
     stopped_by: StoppedBy
     n_candidates: int
+    n_sequences: int
     certificate: Certificate | None = None
 
 
@@ -155,7 +158,7 @@ def report_plan(
         findings=_findings(state, chosen, sequence),
         n_candidates=result.n_candidates,
         n_sizes=result.evaluator.candidates.n - result.n_candidates,
-        n_sequences=result.ranking.n_sequences,
+        n_sequences=result.n_sequences,
         stopped_by=result.stopped_by,
         certificate=_certificate(result, state),
         context_digest=context_digest(state.context),

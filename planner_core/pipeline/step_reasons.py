@@ -13,7 +13,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from planner_core.market.state import PlanningState
-from planner_core.market.trade_sizing import target_reason
+from planner_core.market.trade_sizing import (
+    INCUMBENT_REASON,
+    target_reason,
+    weight_and_target,
+)
 from planner_core.model.currencies import minor_digits
 from planner_core.model.plan import Action, ActionSequence
 
@@ -46,14 +50,25 @@ def sentence(action: Action, state: PlanningState) -> str:
     repair = f"{clauses.pop(0)}: " if action.mandatory and clauses else ""
     trade = _conversion(action, state) if action.convert_to else _trade(action, state, repair)
     text = f"{repair}{trade[:1].lower()}{trade[1:]}" if repair else trade
-    if not action.convert_to:
-        stated = target_reason(state, action.security)
-        clauses = [clause for clause in clauses if clause != stated]
-    for clause in clauses:
+    repeated = () if action.convert_to else _stated_by_sentence(action, state)
+    # That the owner has begun with it says more than any module's reason.
+    for clause in sorted(clauses, key=lambda text: not text.startswith(INCUMBENT_REASON)):
+        if clause in repeated:
+            continue
         longer = f"{text}; {clause}"
         if len(longer.split()) <= WORDS_MAX:
             text = longer
     return f"{text[:1].upper()}{text[1:]}."
+
+
+def _stated_by_sentence(action: Action, state: PlanningState) -> tuple[str, ...]:
+    """Return the clauses that repeat weight and target, in force and as in the file."""
+    security = state.context.securities[action.security]
+    in_force = target_reason(state, action.security)
+    if security.target is None:
+        return (in_force,)
+    weight = float(state.portfolio.weight[action.security])
+    return (in_force, weight_and_target(security.id, weight, security.target))
 
 
 def _conversion(action: Action, state: PlanningState) -> str:

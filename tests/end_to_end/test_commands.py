@@ -159,7 +159,7 @@ def test_the_demo_draws_the_board_takes_keys_and_gives_the_terminal_back(tmp_pat
     typist = Typist(*TRADER, "--home", str(home), "demo")
     typist.wait_for("bucket core")
     typist.type(" ")
-    typist.wait_for("of the portfolio a year")
+    typist.wait_for("your targets are")
     typist.type("b")
     typist.wait_for("bucket satellite_a")
     typist.type("q")

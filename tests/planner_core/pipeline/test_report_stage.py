@@ -217,7 +217,9 @@ def test_a_score_that_the_formula_does_not_confirm_is_never_reported() -> None:
     )
     runtime = Runtime()
     for chosen, complaint in ((honest, None), (lying, "disagree")):
-        search = SearchResult(evaluator, ranking, chosen, (), StoppedBy.COMPLETE, n_candidates=1)
+        search = SearchResult(
+            evaluator, ranking, chosen, (), StoppedBy.COMPLETE, n_candidates=1, n_sequences=1
+        )
         if complaint is None:
             result = report_plan(state, ModuleRunner(runtime), search, (), ())
             assert result.outcome is Outcome.PLANNED

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from planner_core.market.trade_sizing import INCUMBENT_REASON
 from planner_core.model.plan import Plan
 from planner_core.model.records import CashBalance, CashFlow, GroupRule, Side
 from planner_core.pipeline.step_reasons import WORDS_MAX, sentence, target_weight
@@ -98,7 +99,12 @@ def test_a_security_without_a_target_or_with_its_groups_says_so() -> None:
 def test_a_target_that_a_withdrawal_scales_is_called_today_s() -> None:
     due = replace(TWO_FUNDS, cash_flows=(CashFlow(days_ago(-5), -10_000.0),))
     state = make_state(due)
-    assert "today's target is 54.0%" in sentence(make_action(state, "STK", 1.0), state)
+    of_file = "STK is 56.0% of the portfolio, its target is 60.0%"
+    accepted = f"{INCUMBENT_REASON} (01234567)"
+    step = replace(make_action(state, "STK", 1.0), clauses=(of_file, "why", accepted))
+    text = sentence(step, state)
+    assert "today's target is 54.0%; what is left of the plan you accepted (01234567)" in text
+    assert "60.0%" not in text
 
 
 def test_without_targets_no_target_is_named() -> None:
