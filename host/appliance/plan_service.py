@@ -48,7 +48,8 @@ PROGRESS: Final[Mapping[str, float]] = {
     "opportunities": 0.2,
     "candidates": 0.3,
     "search": 0.8,
-    "refinement": 0.95,
+    "refinement": 0.9,
+    "proof": 0.98,
     "report": 1.0,
 }
 """Progress at the end of each stage of the planner, by its usual share of the time."""
