@@ -144,8 +144,8 @@ def _effects(plan: Plan, explanation: Explanation, width: int) -> Table | None:
     ]  # fmt: skip
     if width_of(fitting(columns, width, 1), 1) > width:
         return None  # the sentences above contain the same
-    legend = ("   a plus is good; the rows add up", "dim")
-    title = Text.assemble((f"What each step does, % {PER_YEAR}", "bold"), legend)
+    legend = ("   a plus is good", "dim")
+    title = Text.assemble(("What each step does, %", "bold"), legend)
     return table_of(columns, width, title=title, gap=1)
 
 
