@@ -10,7 +10,7 @@ from rich.text import Text
 
 from host.presentation.columns import Column, table_of
 from host.text import exact_money, percent, printable
-from planner_core.explain.front import Proof
+from planner_core.model.plan import ProofAnswer
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MOST_OF_GAIN = 0.9
 """From this share on, more trades add little."""
 NAMES_MIN = 16
-PROOF_STYLES = {Proof.PROVEN: "green", Proof.WITHIN: "", Proof.OPEN: "yellow"}
+PROOF_STYLES = {ProofAnswer.PROVEN: "green", ProofAnswer.WITHIN: "", ProofAnswer.OPEN: "yellow"}
 
 
 def front_parts(plan: Plan, points: Sequence[FrontPoint], width: int) -> Iterator[RenderableType]:
@@ -65,7 +65,7 @@ def _share(point: FrontPoint) -> str:
 
 def _proof(point: FrontPoint) -> str:
     """Return what is proven in words; a bound is rounded up, so that it stays true."""
-    if point.proof is not Proof.WITHIN:
+    if point.proof is not ProofAnswer.WITHIN:
         return point.proof.value
     # The largest gain possible is gain / reached_min: it exceeds the gain by this part of it.
     more = 1 / point.reached_min - 1

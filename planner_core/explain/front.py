@@ -7,7 +7,6 @@ with that many at most. So an owner sees which trades matter most, and where mor
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from planner_core.certificate.certificate import EXACT_TOLERANCE
 from planner_core.errors import ContextError, PlanningCancelledError
@@ -22,7 +21,7 @@ from planner_core.market.trade_sizing import identity_of
 from planner_core.model.candidates import Candidates
 from planner_core.model.config import PlannerConfig
 from planner_core.model.context import PlanningContext
-from planner_core.model.plan import Action, Certificate
+from planner_core.model.plan import Action, Certificate, ProofAnswer
 from planner_core.model.records import Side
 from planner_core.pipeline.candidate_stage import prepare_candidates
 from planner_core.pipeline.isolation import ModuleRunner
@@ -41,17 +40,6 @@ PROOF_S = 0.3
 """Seconds for each proof."""
 USEFUL_MIN = 0.5
 """A bound is useful when this part of the largest gain possible is certain."""
-
-
-class Proof(StrEnum):
-    """How good a set is known to be."""
-
-    PROVEN = "proven"
-    """No set of that many trades is better."""
-    WITHIN = "within"
-    """The largest gain possible is bounded, and the set reaches at least half of it."""
-    OPEN = "open"
-    """The time was too short for a useful bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +70,7 @@ class FrontPoint:
     distance : float, fraction of NAV, optional
         To the targets, afterwards; None without targets.
     cost, tax : float, base currency
-    proof : Proof
+    proof : ProofAnswer
     reached_min : float, fraction
         Part of the largest gain possible that is certain: gain / (gain + gap); 1 for a proven set.
     """
@@ -95,7 +83,7 @@ class FrontPoint:
     distance: float | None
     cost: float
     tax: float
-    proof: Proof
+    proof: ProofAnswer
     reached_min: float
 
 
@@ -217,17 +205,17 @@ def _point(
     )
 
 
-def _proof(certificate: Certificate | None, gain: float) -> tuple[Proof, float]:
+def _proof(certificate: Certificate | None, gain: float) -> tuple[ProofAnswer, float]:
     """Return what is known of a set, and the part of the largest gain possible that is certain."""
     if certificate is None:
-        return Proof.OPEN, 0.0
+        return ProofAnswer.OPEN, 0.0
     if certificate.exact:
-        return Proof.PROVEN, 1.0
+        return ProofAnswer.PROVEN, 1.0
     # A closed gap without a proof about the violation says nothing about sets that repair more.
     if gain <= 0 or certificate.gap <= EXACT_TOLERANCE:
-        return Proof.OPEN, 0.0
+        return ProofAnswer.OPEN, 0.0
     reached = gain / (gain + certificate.gap)
-    return (Proof.WITHIN if reached >= USEFUL_MIN else Proof.OPEN), reached
+    return (ProofAnswer.WITHIN if reached >= USEFUL_MIN else ProofAnswer.OPEN), reached
 
 
 def _with_shares(points: list[FrontPoint]) -> tuple[FrontPoint, ...]:

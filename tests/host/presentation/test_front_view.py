@@ -7,7 +7,8 @@ import io
 from rich.console import Console
 
 from host.presentation.front_view import front_parts, front_sentence
-from planner_core.explain.front import FrontPoint, FrontTrade, Proof
+from planner_core.explain.front import FrontPoint, FrontTrade
+from planner_core.model.plan import ProofAnswer
 from planner_core.model.records import Side
 from tests.host.sample_plans import planned
 
@@ -20,7 +21,7 @@ def point(n: int, share: float | None, **fields: object) -> FrontPoint:
     defaults: dict[str, object] = {
         "trades_max": n, "trades": trades, "gain": 0.1 * (share or 0.0), "share": share,
         "violation": 0.0, "distance": 0.2 / n, "cost": 3.5 * n, "tax": 0.0,
-        "proof": Proof.PROVEN, "reached_min": 1.0,
+        "proof": ProofAnswer.PROVEN, "reached_min": 1.0,
     }  # fmt: skip
     return FrontPoint(**{**defaults, **fields})  # type: ignore[arg-type]
 
@@ -35,8 +36,8 @@ def shown(points: list[FrontPoint], width: int = 100) -> str:
 
 THREE = [
     point(1, 0.5),
-    point(2, 0.9199, proof=Proof.WITHIN, reached_min=0.9991),
-    point(3, 1.0, proof=Proof.OPEN, reached_min=0.2),
+    point(2, 0.9199, proof=ProofAnswer.WITHIN, reached_min=0.9991),
+    point(3, 1.0, proof=ProofAnswer.OPEN, reached_min=0.2),
 ]
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from planner_core.explain.front import TRADES_MAX, FrontPoint, Proof, front
+from planner_core.explain.front import TRADES_MAX, FrontPoint, front
 from planner_core.market.state import assess, value
 from planner_core.model.context import PlanningContext
+from planner_core.model.plan import ProofAnswer
 from planner_core.model.records import LedgerStatus, Side
 from planner_core.pipeline.candidate_stage import prepare_candidates
 from planner_core.pipeline.isolation import ModuleRunner
@@ -86,9 +87,9 @@ def test_no_set_of_a_point_s_trades_beats_its_bound(
     point = points[depth - 1]
     best = ranking.best.score - ranking.nothing.score
     # On a slow machine 0.3 s may not close the gap; the bound holds all the same.
-    assert point.proof in (Proof.PROVEN, Proof.WITHIN)
+    assert point.proof in (ProofAnswer.PROVEN, ProofAnswer.WITHIN)
     assert point.gain / point.reached_min >= best - 1e-12
-    assert (point.proof is Proof.PROVEN) == (point.reached_min == 1.0)
+    assert (point.proof is ProofAnswer.PROVEN) == (point.reached_min == 1.0)
 
 
 def test_without_time_nothing_useful_is_claimed() -> None:
@@ -97,9 +98,9 @@ def test_without_time_nothing_useful_is_claimed() -> None:
     hurried = front(skewed(), make_config(), Runtime(monotonic=time.monotonic, proof_s=0.0))
     for whole, short in zip(exact, hurried, strict=True):
         assert short.reached_min <= 1.0
-        if short.proof is Proof.WITHIN:
+        if short.proof is ProofAnswer.WITHIN:
             assert short.gain >= short.reached_min * whole.gain - 1e-9
-        if short.proof is Proof.PROVEN:
+        if short.proof is ProofAnswer.PROVEN:
             assert short.gain >= whole.gain - 1e-9
 
 
