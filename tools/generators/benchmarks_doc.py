@@ -46,6 +46,18 @@ TARGETS = (
         "search", "constrained.captured_mean_d10", "the same, all limits, depth 10", 0.999, digits=5
     ),
     Target("search", "certificate_vs_scip.false_bounds", "false bounds", 0, at_least=False),
+    Target("advice", "on_target_trades", "portfolios on target that trade, of 200", 0, False),
+    Target("advice", "deposit_sells", "deposits that lead to a sale, of 200", 0, False),
+    Target(
+        "advice", "te_at_equal_cost_untaxed_max", "tracking error to 5/25 at equal cost", 1, False
+    ),
+    Target("advice", "te_at_equal_cost_untaxed_median", "the same, median", 0.95, False),
+    Target("advice", "te_at_equal_cost_taxed_max", "the same, with tax", 1.05, False),
+    Target("advice", "te_vs_rule_max", "tracking error, times 5/25", 1.15, False),
+    Target("advice", "cost_vs_rule_max", "costs, times 5/25", 1.15, False),
+    Target("advice", "cost_vs_rule_max_10k", "the same for 10,000", 1.3, False),
+    Target("advice", "te_vs_rule_taxed_max", "tracking error with tax, times 5/25", 1.3, False),
+    Target("advice", "cost_tax_vs_rule_max", "costs and tax, times 5/25", 0.9, False),
     Target("plan", "sizes.88x10.wall_s", "plan of 88 securities at depth 10, s", 1, at_least=False),
     Target("plan", "sizes.88x10.peak_mb", "its memory, MiB", 120, at_least=False),
     Target("appliance", "press_to_frame_ms", "from a press to its plan, ms", 1000, at_least=False),
