@@ -90,7 +90,21 @@ def neutral_weights(reference: Reference) -> list[float]:
     factor = max(0.0, 1 - out)
     if total > 0:
         factor = min(factor, max(0.0, 1 - out - rest) / total)
-    return [factor * w if is_in else w for w, is_in in zip(moved, pulled, strict=True)]
+    shrunk = [factor * w if is_in else w for w, is_in in zip(moved, pulled, strict=True)]
+    return with_new_money(reference, shrunk, pulled)
+
+
+def with_new_money(reference: Reference, shrunk: list[float], pulled: list[bool]) -> list[float]:
+    """Return w* with room for the new money to invest, where cash is below its share."""
+    context, nav = reference.context, reference.nav
+    share = 1 - math.fsum(shrunk)
+    before = (reference.cash - reference.promised() - context.invest) / nav
+    must_stay = reference.config.constraints.cash_reserve + withdrawn(reference)
+    total = math.fsum(w for w, is_in in zip(shrunk, pulled, strict=True) if is_in)
+    room = share - max(before, must_stay)
+    if context.invest <= 0 or room <= 0 or total <= 0:
+        return shrunk
+    return [w + room * w / total if is_in else w for w, is_in in zip(shrunk, pulled, strict=True)]
 
 
 def cap(reference: Reference, column: int) -> float:
@@ -109,8 +123,23 @@ def cap(reference: Reference, column: int) -> float:
 
 
 def immaterial(reference: Reference) -> float:
-    """Return the violation that is not worth a repair, base currency."""
-    return max(MATERIAL * reference.nav, reference.config.costs.fixed_cost)
+    """Return the violation that is not worth a repair, base currency.
+
+    A thousandth of NAV, or what the cheapest legal sell costs.
+    """
+    costs, limits = reference.config.costs, reference.config.constraints
+    cheapest = []
+    for i, security in enumerate(reference.context.securities):
+        if reference.sellable(i) <= 0:
+            continue
+        lot_value = 0.0 if security.fractional else security.lot_size * reference.unit(i)
+        smallest = min(limits.min_trade_value, 0.01 * reference.nav)
+        value = max(smallest, security.min_trade_value, lot_value)
+        margin = limits.cost_ratio_max - reference.rate_of_costs(i)
+        if margin > 0:
+            value = max(value, costs.fixed_cost / margin)
+        cheapest.append(reference.cost_of_value(i, value))
+    return max(MATERIAL * reference.nav, min(cheapest, default=costs.fixed_cost))
 
 
 def forgiven(reference: Reference, weight: float, largest: float) -> float:
