@@ -345,7 +345,7 @@ def _not_proven(certificate: Certificate, bound: str) -> str:
     if certificate.answer is not ProofAnswer.OPEN:
         return f"Not exact: {bound}."
     seconds = f"{certificate.elapsed_s:.1f} s"
-    return f"Open after {seconds}: {bound}. `trader plan --prove SECONDS` tries longer."
+    return f"Open after {seconds}: {bound}. `trader plan BUCKET --prove 60` tries longer."
 
 
 def number_of_sets(n_candidates: int, depth: int) -> int:

@@ -144,10 +144,8 @@ class Legs:
             window_weight = np.zeros_like(losses)
             np.put_along_axis(window_weight, worst, weights[None, :], axis=1)
             slope = slope - self.tail_penalty * (window_weight @ self.loss_of_leg)
-        if self.drag:
-            # Idle cash has a slope only where there is some.
-            slope = slope - self.drag * (self.idle(size) > 0)[:, None] * self.cash
-        return slope
+        # The limits keep cash at its neutral share or above: there idle cash is linear.
+        return slope - self.drag * self.cash
 
     def idle(self, size: FloatArray) -> FloatArray:
         """Return cash beyond its neutral share after trading sizes (B, L); (B,), below 0 too."""

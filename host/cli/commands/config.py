@@ -24,7 +24,7 @@ from host.errors import (
     LostUpdateError,
     UsageError,
 )
-from host.home.config.currency_defaults import base_currency_of
+from host.home.config.currency_defaults import base_currency_of, names_targets
 from host.home.config.effective_toml import effective_mapping, effective_toml
 from host.home.config.history import ConfigVersion
 from host.home.config.load import (
@@ -81,18 +81,19 @@ def show(options: argparse.Namespace, output: Output) -> int:
     home = open_bucket(options.home, options.bucket)
     loaded = load_uncommitted(home, options.bucket)
     currency = base_currency_of(home, options.bucket)
+    with_targets = names_targets(home, options.bucket)
     if options.json:
         output.json(
             {
                 "bucket_id": options.bucket,
                 **_identity(loaded),
-                "config": effective_mapping(loaded.config, currency),
+                "config": effective_mapping(loaded.config, currency, with_targets=with_targets),
             }
         )
     else:
         output.line(f"# {loaded.path}, version {loaded.version}, sha256 {loaded.sha256}")
         output.line("# Every setting in force; a module that is false is off.\n")
-        output.line(effective_toml(loaded.config, currency).rstrip("\n"))
+        output.line(effective_toml(loaded.config, currency, with_targets=with_targets).rstrip("\n"))
     return EXIT_DONE
 
 

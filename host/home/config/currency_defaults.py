@@ -59,6 +59,18 @@ def base_currency_of(home: Home, bucket_id: str) -> str | None:
         return None
 
 
+def names_targets(home: Home, bucket_id: str) -> bool:
+    """Return whether a bucket has a target; False where its portfolio cannot be read."""
+    try:
+        tables = read_portfolio(home.portfolio_file(bucket_id)).tables
+    except PortfolioFileError:
+        return False
+    targets = [security.target for security in tables.securities.values()]
+    for classification in tables.groups.values():
+        targets += [group.target for group in classification.values()]
+    return any(target is not None for target in targets)
+
+
 def _sections(config: PlannerConfig) -> Iterator[tuple[str, BaseModel]]:
     for name in type(config).model_fields:
         section = getattr(config, name)

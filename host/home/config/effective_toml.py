@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from host.home.config.currency_defaults import in_base_currency, scaled_defaults
+from planner_core.model.config import config_in_force
 from planner_core.model.module_metadata import ModuleKind
 
 if TYPE_CHECKING:
@@ -14,21 +15,28 @@ if TYPE_CHECKING:
     from planner_core.model.config import PlannerConfig
 
 
-def effective_toml(config: PlannerConfig, currency: str | None = None) -> str:
+def effective_toml(
+    config: PlannerConfig, currency: str | None = None, *, with_targets: bool = False
+) -> str:
     """Return every setting with its value and unit; a changed one has its default beside it.
 
     The text is a valid configuration, equal to the one it came from. With a base currency, defaults
-    in money have its size.
+    in money have its size; with targets, defaults are those of a bucket with targets.
     """
     scaled = {} if currency is None else scaled_defaults(config, currency)
-    if currency is not None:
-        config = in_base_currency(config, currency)
     notes = dict.fromkeys(scaled, f"the default in {currency}")
-    return "\n".join(_lines(config, notes)) + "\n"
+    in_force = config_in_force(config, with_targets=with_targets)
+    notes |= dict.fromkeys(_differences(config, in_force), "the default with targets")
+    if currency is not None:
+        in_force = in_base_currency(in_force, currency)
+    return "\n".join(_lines(in_force, notes)) + "\n"
 
 
-def effective_mapping(config: PlannerConfig, currency: str | None = None) -> dict[str, object]:
+def effective_mapping(
+    config: PlannerConfig, currency: str | None = None, *, with_targets: bool = False
+) -> dict[str, object]:
     """Return every setting as plain data, as `effective_toml`; a module that is off is False."""
+    config = config_in_force(config, with_targets=with_targets)
     if currency is not None:
         config = in_base_currency(config, currency)
     mapping: dict[str, object] = {}
@@ -42,6 +50,15 @@ def effective_mapping(config: PlannerConfig, currency: str | None = None) -> dic
         else:
             mapping[name] = value.model_dump(mode="json") if _is_model(value) else value
     return mapping
+
+
+def _differences(config: PlannerConfig, other: PlannerConfig) -> Iterator[tuple[str, str]]:
+    """Yield the section and key of each setting that differs."""
+    for name in ("objective", "constraints"):
+        section = getattr(config, name)
+        for key in type(section).model_fields:
+            if getattr(section, key) != getattr(getattr(other, name), key):
+                yield name, key
 
 
 _SECTIONS_OF_MODULES = frozenset(kind.value for kind in ModuleKind)

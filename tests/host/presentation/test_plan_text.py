@@ -138,7 +138,7 @@ def test_a_gap_says_that_the_plan_is_not_exact_and_how_much_better_one_could_be(
     )
     text = certificate_sentence(planned(certificate=certificate(0.5)), 5, MIN_GAIN)
     assert text.startswith("Open after 10.0 s: no plan among")
-    assert text.endswith("by this objective. `trader plan --prove SECONDS` tries longer.")
+    assert text.endswith("by this objective. `trader plan BUCKET --prove 60` tries longer.")
 
 
 @given(st.floats(2e-9, 0.5), st.sampled_from(ProofAnswer))

@@ -78,10 +78,24 @@ def test_show_prints_every_setting_in_force(trader: Trader, own_home: Home) -> N
     own_home.bucket_file("core").write_text("max_plan_depth = 4\n")
     result = trader("config", "show", "core", "--home", own_home.root)
     assert "max_plan_depth = 4  # steps; default 5\n" in result.out
-    assert "\n[objective]\nrisk_aversion = 4.0" in result.out
+    assert "\n[objective]\nopinion = 0.0" in result.out
     record = trader("config", "show", "core", "--home", own_home.root, "--json").json
     assert record["config"]["max_plan_depth"] == 4
     assert record["config"]["opportunity_calculators"]["tax_loss_harvest"] is False
+
+
+def test_show_prints_the_defaults_of_a_bucket_with_targets_as_such(
+    trader: Trader, own_home: Home
+) -> None:
+    own_home.bucket_file("core").write_text("[constraints]\nsell_cooldown_days = 10\n")
+    text = trader("config", "show", "core", "--home", own_home.root).out
+    assert "lot_age_min = 0  # days; the default with targets\n" in text
+    assert "sell_cooldown_days = 10  # days; default 180\n" in text
+    path = own_home.portfolio_file("core")
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(line for line in lines if "target" not in line))
+    text = trader("config", "show", "core", "--home", own_home.root).out
+    assert "lot_age_min = 90  # days\n" in text
 
 
 def broken(home: Home, old: str, new: str) -> None:

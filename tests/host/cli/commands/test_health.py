@@ -72,7 +72,7 @@ def test_a_finding_is_told_with_its_id_and_what_to_do_and_ends_with_1(
     assert result.code == 1
     assert result.out.startswith("FAILED")
     assert "FAILED core data_unusable" in result.out
-    assert "  -> Fix the reported problem; `trader plan core`" in result.out
+    assert "  -> Fix the reported problem; `trader config check core`" in result.out
     assert "core: no plan can be made" in result.out
 
 

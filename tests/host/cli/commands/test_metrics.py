@@ -153,7 +153,7 @@ def test_a_profile_has_every_stage_and_its_modules_inside_it(
     profile = plan["profile"]
     stages = [span for span in profile["spans"] if span["kind"] == "stage"]
     assert [span["name"] for span in stages] == [
-        "value", "assess", "opportunities", "candidates", "search", "refinement", "report",
+        "value", "assess", "opportunities", "candidates", "search", "refinement", "proof", "report",
     ]  # fmt: skip
     for span in profile["spans"]:
         assert 0 <= span["start_s"] <= span["end_s"] <= profile["total_s"] * 1.01
