@@ -82,10 +82,6 @@ class CsvTable:
         """Return the cells of a row without surrounding blanks and quotes."""
         return cells_of(self.rows[row], self.delimiter)
 
-    def raw_cells(self, row: int) -> list[str]:
-        """Return the cells of a row as they are written."""
-        return split_cells(self.rows[row], self.delimiter)
-
     def problem(self, row: int, column: int, message: str) -> FileProblem:
         """Return a problem with a cell; row and column count from 0."""
         place = cell_column(self.rows[row], column, self.delimiter)
