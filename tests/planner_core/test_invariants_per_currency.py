@@ -27,7 +27,9 @@ def rows_before(reference: Reference) -> dict[str, float]:
             i = reference.columns[order.security]
             price = reference.market.price[i] if order.limit_price is None else order.limit_price
             currency = context.securities[i].currency
-            rows[currency] -= order.quantity * price * reference.market.rate[i]
+            rows[currency] -= (
+                order.quantity * (price + reference.accrued(i)) * reference.market.rate[i]
+            )
     return rows
 
 
@@ -62,11 +64,14 @@ def check_trades(result: Plan, reference: Reference, state: PlanningState) -> No
             assert step.cost == pytest.approx(
                 step.value * state.config.costs.fx_bps / 10_000, rel=1e-9
             )
+            # A conversion is charged once, in full.
             book.cost += step.cost
+            book.charged += step.cost
             book.cash -= step.cost
         else:
             sign = 1 if step.side is Side.BUY else -1
-            proposal = Proposal(reference.columns[step.security], sign * step.quantity)
+            column, quantity = reference.columns[step.security], sign * step.quantity
+            proposal = Proposal(column, quantity, step.mandatory, step.temporary)
             assert not reference.trade_complaint(proposal)
             reference.carry_out(book, proposal)
     assert result.score is not None
