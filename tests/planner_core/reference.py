@@ -307,7 +307,9 @@ class Reference:
         for one, other in combinations(proposals, 2):
             if one.security == other.security:
                 return "two trades of one security"
-            if one.is_buy and other.is_buy:
+            # The owner wants both of two securities that have a target.
+            both = all(target_rule.is_pulled(self, trade.security) for trade in (one, other))
+            if one.is_buy and other.is_buy and not both:
                 s = self.market.covariance
                 i, j = one.security, other.security
                 scale = math.sqrt(max(s[i][i], 0.0)) * math.sqrt(max(s[j][j], 0.0))

@@ -88,9 +88,9 @@ def test_prices_that_never_move(flat: int) -> None:
 
 
 def test_fewer_days_than_securities() -> None:
-    context = with_paths(
-        price_paths(65, [100.0] * 80), securities=make_securities(80, target=1 / 80)
-    )
+    securities = make_securities(80, target=1 / 80)
+    lots = tuple(make_lot(security.id, 200.0) for security in securities[:40])
+    context = with_paths(price_paths(65, [100.0] * 80), securities=securities, lots=lots)
     result = sound_plan(context, estimation={"history_days_min": 60})
     assert result.outcome is Outcome.PLANNED
     covariance = make_state(
