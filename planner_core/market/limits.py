@@ -260,6 +260,13 @@ def _eased_limits(
     full_requirement = constraints.cash_reserve * nav + withdrawals
     required = eased_minimum(full_requirement, free, withdrawals, immaterial)
     strict_cap = _position_caps(context, portfolio.weight, constraints, targets)
+    is_doubtful = _has_doubtful_value(context, history, portfolio)
+    if is_doubtful:
+        # A holding that may be worth another amount makes every weight doubtful. A default cap or
+        # the reserve is no reason to sell the others for it; what the owner wrote is.
+        required = min(required, max(free, withdrawals))
+        if "position_weight_max" not in constraints.model_fields_set:
+            strict_cap = np.maximum(strict_cap, np.minimum(portfolio.weight, _own_caps(context)))
     position_cap = eased_caps(portfolio.weight, strict_cap, immaterial / nav)
     strict_groups = _group_limits(context, portfolio.weight)
     groups = replace(
@@ -274,7 +281,8 @@ def _eased_limits(
         position_cap=position_cap,
         groups=groups,
         findings=(
-            *_row_findings(context, strict_rows, cash_rows),
+            *(() if is_doubtful else _row_findings(context, strict_rows, cash_rows)),
+            *(_doubt_finding() if is_doubtful else ()),
             *cap_findings(
                 [security.id for security in context.securities],
                 portfolio.weight,
@@ -301,6 +309,16 @@ def _eased_rows(
     cents = min(immaterial, MATERIAL_CONVERSION * min_trade_value)
     eased += [eased_minimum(0.0, float(free), 0.0, cents) for free in rows.free[1:]]
     return replace(rows, required=np.array(eased))
+
+
+def _doubt_finding() -> Iterator[Finding]:
+    """Yield that the reserve and default caps force no sell while a value is in doubt."""
+    yield Finding(
+        "limits_wait",
+        Severity.INFO,
+        "while the value of a holding is in doubt, no reserve and no default cap forces a sell",
+        "settle the finding of that security first",
+    )
 
 
 def _row_findings(context: PlanningContext, strict: CashRows, eased: CashRows) -> Iterator[Finding]:
@@ -346,9 +364,24 @@ def _position_caps(
         caps = np.minimum(1.0, np.maximum(caps, room))
         forces_sells = targets.has_pull & ~np.array([s.diversified for s in context.securities])
         caps = np.where(forces_sells, caps, np.maximum(caps, weight))
-    own = np.array([1.0 if s.cap is None else s.cap for s in context.securities])
-    strictest: FloatArray = np.minimum(caps, own)
+    strictest: FloatArray = np.minimum(caps, _own_caps(context))
     return strictest
+
+
+def _own_caps(context: PlanningContext) -> FloatArray:
+    """Return the cap that each security has of its own; 1 without one."""
+    return np.array([1.0 if s.cap is None else s.cap for s in context.securities])
+
+
+def _has_doubtful_value(
+    context: PlanningContext, history: PriceHistory, portfolio: Portfolio
+) -> bool:
+    """Return whether something that is held may be worth another amount than it is valued at."""
+    return any(
+        portfolio.quantity[column] > 0
+        and (column in history.quarantined or security.id in context.held_back)
+        for column, security in enumerate(context.securities)
+    )
 
 
 def _idle_max(

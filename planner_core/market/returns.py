@@ -121,7 +121,7 @@ def estimate_market(
         map(int, np.flatnonzero(own.has_estimate & ~has_estimate)), Doubt.FEW_COMMON_RETURNS
     )
     findings = estimate_findings(context, doubts, own.n_returns, config.history_days_min)
-    if _is_empty(loadings.correlation):
+    if _has_no_correlation(common.returns):
         findings.append(empty_correlations_finding())
         has_estimate = np.zeros_like(has_estimate)
     mu, covariance = _moments(own, loadings, has_estimate, config)
@@ -363,11 +363,20 @@ def _loadings(history: PriceHistory, common: _CommonReturns, own: _OwnMoments) -
     return _Loadings(correlation, np.clip(with_market, -1.0, 1.0), long, is_known)
 
 
-def _is_empty(correlation: FloatArray) -> bool:
-    """Return whether securities seem to have nothing at all to do with each other."""
-    n = len(correlation)
-    off_diagonal = correlation[~np.eye(n, dtype=np.bool_)]
-    return n > 1 and bool((np.abs(off_diagonal) < CORRELATION_MIN).all())
+def _has_no_correlation(returns: FloatArray) -> bool:
+    """Return whether securities seem to have nothing at all to do with each other.
+
+    By the sample, before any shrinkage: that may set the small correlations of two or three
+    securities, such as shares and bonds, to 0.
+    """
+    if returns.shape[1] <= 1 or not len(returns):
+        return False
+    centred = returns - returns.mean(axis=0)
+    scale = centred.std(axis=0)
+    standardised = centred / np.where(scale > 0, scale, 1.0)
+    sample = standardised.T @ standardised / len(returns)
+    off_diagonal = sample[~np.eye(len(sample), dtype=np.bool_)]
+    return bool((np.abs(off_diagonal) < CORRELATION_MIN).all())
 
 
 def _moments(

@@ -457,3 +457,16 @@ def test_a_security_whose_files_contradict_is_neither_bought_nor_sold() -> None:
     assert limits.buy_block[1] == limits.sell_block[1] == "the ledger and its lots disagree"
     assert 0 not in limits.buy_block
     assert 0 not in limits.sell_block
+
+
+def test_a_doubtful_value_makes_no_default_limit_sell_the_others() -> None:
+    lots = (make_lot("AAA", 250.0), make_lot("BBB", 150.0))
+    fields: dict[str, Any] = {"securities": targeted(0.5, 0.3), "lots": lots, "cash": 10.0}
+    believed = limits_of(**fields)
+    assert believed.violation > 0
+    doubted = limits_of(**fields, held_back={"AAA": "its lots and closes disagree"})
+    assert doubted.violation == 0
+    assert [finding.id for finding in doubted.findings] == ["limits_wait"]
+    # A cap that the owner wrote still holds.
+    written = limits_of({"position_weight_max": 0.25}, **fields, held_back={"AAA": "doubt"})
+    assert written.violation > 0

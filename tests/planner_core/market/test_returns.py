@@ -272,6 +272,14 @@ def test_a_foreign_close_that_never_moves_has_no_estimate_though_its_rate_moves(
     assert market_of(context).has_estimate.tolist() == [False, True, True]
 
 
+def test_two_securities_that_hardly_move_together_have_estimates() -> None:
+    # Shares and bonds: the shrunk correlation may be 0, that of the sample never is.
+    market = market_of(context_of(price_paths(400, [100.0, 100.0], common=0.0, seed=3)))
+    assert market.has_estimate.all()
+    assert np.diag(market.covariance).all()
+    assert "correlations_empty" not in [finding.id for finding in market.findings]
+
+
 def test_unrelated_to_the_last_digit_is_no_market() -> None:
     # Orthogonal by construction: no two real securities are.
     signs = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]] * 100)
