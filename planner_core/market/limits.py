@@ -259,6 +259,9 @@ def _eased_limits(
     withdrawals = -sum(flow.amount for flow in withdrawals_due(context, constraints))
     full_requirement = constraints.cash_reserve * nav + withdrawals
     required = eased_minimum(full_requirement, free, withdrawals, immaterial)
+    if targets is not None and "cash_reserve" not in constraints.model_fields_set:
+        # Targets say how much cash is wanted: a default reserve blocks buys, and forces no sell.
+        required = min(required, max(free, withdrawals))
     strict_cap = _position_caps(context, portfolio.weight, constraints, targets)
     is_doubtful = _has_doubtful_value(context, history, portfolio)
     if is_doubtful:

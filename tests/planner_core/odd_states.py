@@ -156,8 +156,12 @@ def _contexts() -> Mapping[str, PlanningContext]:
 
 @cache
 def everything_on() -> PlannerConfig:
-    """Return the default configuration with tax_loss_harvest enabled too."""
-    return make_config(opportunity_calculators={"tax_loss_harvest": True}, costs={"tax_rate": 0.2})
+    """Return the defaults with tax_loss_harvest enabled, and a reserve worth repairing."""
+    return make_config(
+        opportunity_calculators={"tax_loss_harvest": True},
+        costs={"tax_rate": 0.2},
+        constraints={"cash_reserve": 0.005},
+    )
 
 
 @cache

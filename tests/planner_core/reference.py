@@ -185,6 +185,10 @@ class Reference:
         due = math.fsum(self.due())
         required = self.config.constraints.cash_reserve * self.nav + due
         free, least = self.cash - self.promised(), target_rule.immaterial(self)
+        if self.neutral is not None and "cash_reserve" not in (
+            self.config.constraints.model_fields_set
+        ):
+            required = min(required, max(free, due))
         return free if 0 < required - free <= least and free >= due - least else required
 
     def due(self) -> list[float]:

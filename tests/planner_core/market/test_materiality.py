@@ -52,8 +52,9 @@ def test_a_reserve_that_is_short_by_little_is_said_and_not_sold_for(short: float
     assert finding.severity is Severity.INFO
 
 
-def test_a_reserve_that_is_short_by_much_is_refilled() -> None:
-    result = plan(on_target(50.0), make_config())
+def test_a_written_reserve_that_is_short_by_much_is_refilled() -> None:
+    assert plan(on_target(50.0), make_config()).steps == ()
+    result = plan(on_target(50.0), make_config(constraints={"cash_reserve": RESERVE}))
     assert any(step.mandatory for step in result.steps)
     assert messages(result, "reserve_short") == []
 
@@ -194,7 +195,7 @@ def test_what_the_cheapest_sell_costs_is_not_worth_less_than_that() -> None:
     securities = make_securities(2, target=0.49, fractional=True)
     lots = tuple(make_lot(security.id, 5.0) for security in securities)
     nav = 1_000.0
-    config = make_config()
+    config = make_config(constraints={"cash_reserve": RESERVE})
     short = make_context(securities=securities, lots=lots, cash=RESERVE * nav - 2.3)
     assert not any(step.mandatory for step in plan(short, config).steps)
     assert messages(plan(short, config), "reserve_short")

@@ -111,7 +111,7 @@ def repaired(
     quantity_of_another: float | None = None, reason: str = "too much of it"
 ) -> tuple[Ranking, Action]:
     """Cash is missing and the turnover used up: AAA repairs; another calculator offers it too."""
-    state = state_of(cash=-2_500.0, turnover_max=0.0)
+    state = state_of(cash=-2_500.0, turnover_max=0.0, cash_reserve=0.005)
     repair = make_action(state, "AAA", -40.0, mandatory=True)
     actions = [replace(repair, clauses=("cash is short",))]
     if quantity_of_another is not None:
