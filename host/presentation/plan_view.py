@@ -361,7 +361,7 @@ def _figures(plan: Plan) -> Iterator[tuple[str, float | None, float | None, str]
 
 
 def _has_estimate(plan: Plan) -> bool:
-    """Return whether the risk is known: holdings without any risk at all have no estimate."""
+    """Return whether the risk has an estimate: without one, holdings show a risk of 0."""
     metrics = (plan.metrics_before, plan.metrics_after)
     return any(m.get("volatility") for m in metrics) or not any(m.get("invested") for m in metrics)
 

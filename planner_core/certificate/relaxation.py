@@ -174,7 +174,7 @@ class Relaxation:
         # A conversion (a negative number) changes no weight: it has no part in the risk.
         has_weight = security >= 0
         in_risk = np.outer(has_weight, has_weight)
-        quadratic = objective.quadratic()[np.ix_(security, security)] * in_risk
+        quadratic = objective.quadratic[np.ix_(security, security)] * in_risk
         # M = Lambda + R: `diagonal` stays exact in the bound, only `coupling` is linearised.
         self.diagonal = np.zeros(security.size)
         self.diagonal[has_weight] = _diagonal_part(quadratic[np.ix_(has_weight, has_weight)])

@@ -235,7 +235,7 @@ def _lots_of(first: Step | None, state: PlanningState) -> int:
 def with_fill(state: PlanningState, plan: Plan, quantity: float) -> PlanningContext:
     """Return the context after a fill of a part of the first step, which the owner wrote down.
 
-    The rest of the plan is the accepted plan, as it is when a fill is found in the ledger.
+    The rest of the plan is the accepted plan, as it is when the ledger has a fill.
     """
     context, first = state.context, plan.steps[0]
     column = context.security_index()[first.security]

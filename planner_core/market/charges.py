@@ -116,7 +116,7 @@ def charge_per_year(
     """
     nav, rate, fixed = portfolio.nav, costs.rate, costs.fixed
     # k = 2 M_ii; a floor, because without risk and pull no band is defined.
-    curvature = np.maximum(2 * np.diag(objective.quadratic()), 1e-12)
+    curvature = np.maximum(2 * np.diag(objective.quadratic), 1e-12)
     variance = objective.drift_variance(VARIANCE_UNKNOWN)
     tax = deferral_part(config) * np.maximum(tax_per_value, 0.0)
     # C, of a round trip: the rate of the sell, that of the buy, and tax.

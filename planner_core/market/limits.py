@@ -362,7 +362,7 @@ def _position_caps(
     """
     caps = np.full(context.n_securities, constraints.position_weight_max)
     if targets is not None and "position_weight_max" not in constraints.model_fields_set:
-        # A weight that nobody targeted is no wish to hold more of it.
+        # The present weight of a security without a target is not a target.
         room = np.where(targets.has_pull, TARGET_CAP_FACTOR * targets.weight, 0.0)
         caps = np.minimum(1.0, np.maximum(caps, room))
         forces_sells = targets.has_pull & ~np.array([s.diversified for s in context.securities])

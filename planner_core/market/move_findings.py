@@ -75,9 +75,7 @@ def constant_rate_finding(
     day = context.dates[row].astype(object)
     base = context.base_currency
     effect = (
-        f"securities and cash in {currency} are not traded"
-        if is_one
-        else "it may be an old one that nobody updates"
+        f"securities and cash in {currency} are not traded" if is_one else "it may be out of date"
     )
     return Finding(
         "rate_constant",

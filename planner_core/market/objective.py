@@ -192,8 +192,9 @@ class Objective:
         slope: FloatArray = -(weights @ self.scenarios[worst])
         return slope
 
+    @cached_property
     def quadratic(self) -> FloatArray:
-        """Return M of the smooth part `b'w - w'Mw`; (n, n), positive semi-definite."""
+        """M of the smooth part `b'w - w'Mw`; (n, n), positive semi-definite."""
         c = self.weights
         # The second derivative of the smooth part is -2 M: a w'w term enters with its own factor.
         return (
@@ -208,7 +209,7 @@ class Objective:
         # b - 2 M w with b = view + 2 M r + eta c
         return (
             self.view
-            - 2 * self.quadratic() @ (weight - self.neutral)
+            - 2 * self.quadratic @ (weight - self.neutral)
             + self.weights.tail_risk_penalty * self.tail_slope
         )
 

@@ -199,7 +199,7 @@ def _credit_of_return(state: PlanningState, column: int, sold: float) -> float:
     change = -sold / state.nav
     slope = float(objective.gradient(state.portfolio.weight)[column])
     # -(g d - M_ii d^2): what the objective loses by this trade alone.
-    loss = float(objective.quadratic()[column, column]) * change**2 - slope * change
+    loss = float(objective.quadratic[column, column]) * change**2 - slope * change
     year = max(0.0, loss) * state.nav + objective.drag * sold
     second = charges.per_cost_buy[column] * state.costs.rate[column] * sold
     return (1 - MONTH_YEARS) * year - float(second + charges.fee_buy[column])

@@ -210,7 +210,7 @@ def build_legs(candidates: Candidates, state: PlanningState) -> Legs:
         idle_before=state.limits.idle_before,
         drag=objective.drag,
         # d = sign * x, so d'Md = x'(M * sign sign')x.
-        quadratic=objective.quadratic()[np.ix_(column, column)] * np.outer(sign, sign),
+        quadratic=objective.quadratic[np.ix_(column, column)] * np.outer(sign, sign),
         loss_of_leg=-scenarios[:, column] * sign,
         loss_before=-(scenarios @ weight),
         rows=rows,

@@ -99,7 +99,7 @@ def build_pair_tables(state: PlanningState, candidates: Candidates) -> PairTable
     k = candidates.n
     change = np.zeros(k + 1)
     change[:k] = candidates.value / state.nav
-    quadratic = objective.quadratic()
+    quadratic = objective.quadratic
     # The null candidate borrows column 0: its change of 0 makes its rows 0 all the same.
     security = np.append(candidates.column, 0)
     gathered = quadratic[np.ix_(security, security)]

@@ -184,7 +184,7 @@ class _Problem:
     def _quadratic(self) -> Any:  # noqa: ANN401
         """`d'Md` as a sum of squares of factors: separable, so that SCIP's cuts are sharp."""
         own = np.ix_(self.security, self.security)
-        values, vectors = np.linalg.eigh(self.state.objective.quadratic()[own])
+        values, vectors = np.linalg.eigh(self.state.objective.quadratic[own])
         squares = []
         for value, vector in zip(values, vectors.T, strict=True):
             factor, square = self._free("factor"), self.model.addVar(lb=0, ub=None, name="square")

@@ -101,7 +101,7 @@ def _months_later(day: datetime.date, months: int) -> datetime.date | None:
 def _ended_findings(
     portfolio: PortfolioFile, tables: Sequence[RecurringFlowTable]
 ) -> Iterator[Finding]:
-    """Yield a finding for each flow that is over: nobody would notice that it counts no more."""
+    """Yield a finding for each flow that is over: it no longer counts."""
     for index, table in enumerate(tables):
         if table.until is not None and table.until < portfolio.as_of:
             place = portfolio.place("recurring_flows", index)

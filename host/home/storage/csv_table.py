@@ -278,7 +278,7 @@ def read_dates(table: CsvTable, place: int, problems: ProblemList) -> tuple[list
     Returns
     -------
     days : list of date or None
-        Per row; None, and a problem, where there is no date or one with two meanings.
+        Per row; None, and a problem, where the date is missing or has two meanings.
     note : str
         An example of a date that is not written as 2019-06-05; else empty.
     """

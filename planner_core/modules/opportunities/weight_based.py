@@ -122,7 +122,7 @@ def solve_target_weights(state: PlanningState, iterations: int = 200) -> FloatAr
     lower, upper = _box(state)
     budget = _budget(state, float(lower.sum()))
     buy_cost, sell_cost = _cost_per_value(state)
-    quadratic = state.objective.quadratic()
+    quadratic = state.objective.quadratic
     # Largest second derivative: 2 |M| of the smooth part, c / COST_SMOOTHING of a rounded kink.
     curvature = 2 * float(np.linalg.norm(quadratic, 2)) + float((buy_cost + sell_cost).max()) / (
         2 * COST_SMOOTHING

@@ -239,7 +239,7 @@ def test_the_gradient_is_the_slope_of_the_smooth_part(objective: Objective) -> N
 def test_gradient_and_quadratic_carry_a_change_exactly(objective: Objective) -> None:
     change = np.array([0.07, -0.2])
     expected = smooth(objective, WEIGHTS + change) - smooth(objective, WEIGHTS)
-    slope = objective.gradient(WEIGHTS) @ change - change @ objective.quadratic() @ change
+    slope = objective.gradient(WEIGHTS) @ change - change @ objective.quadratic @ change
     assert slope == pytest.approx(expected, abs=1e-15)
 
 
