@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import importlib
 import os
-import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -207,75 +204,6 @@ def test_the_help_of_every_command_ends_with_examples_that_its_own_parser_takes(
     for line in lines:
         assert line[:2] == ["trader", command.name]
         parser.parse_args(line[2:])
-
-
-def test_every_command_that_a_message_names_is_a_command(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    problems = []
-    n_commands = 0
-    for path, text in message_texts():
-        for match in NAMED_COMMAND.finditer(text):
-            n_commands += 1
-            problem = command_problem((match["quoted"] or match["plain"]).split()[1:], capsys)
-            if problem:
-                problems.append(f"{path}: {match[0]}: {problem}")
-    assert n_commands > 40
-    assert problems == []
-
-
-def command_problem(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    """Return why a command line is wrong; a bucket or an action may be left out."""
-    name, *arguments = words[1:] if words[0] == cli.HELP else words
-    if name.isupper():
-        return ""  # a placeholder
-    if name not in CONFIGURE:
-        return f"there is no command {name}"
-    parser = LineParser(prog=f"trader {name}")
-    CONFIGURE[name](parser)
-    try:
-        parser.parse_args(arguments)
-    except SystemExit as stopped:
-        error = capsys.readouterr().err
-        incomplete = "are required" in error or "which ACTION?" in error
-        return error if stopped.code and not incomplete else ""
-    return ""
-
-
-ROOT = Path(__file__).resolve().parents[3]
-NAMED_COMMAND = re.compile(
-    r"`(?P<quoted>trader [a-z][^`]*)`|(?:\brun:?|now:|next:|then:|->) (?P<plain>trader [^,;)\n]+)",
-    re.IGNORECASE,
-)
-
-
-def message_texts() -> Iterator[tuple[Path, str]]:
-    """Yield every text of the product, with an example of each value that is filled in."""
-    for package in ("host", "planner_core"):
-        for path in sorted((ROOT / package).rglob("*.py")):
-            tree = ast.parse(path.read_text("utf-8"))
-            parts = {
-                id(part)
-                for node in ast.walk(tree)
-                if isinstance(node, ast.JoinedStr)
-                for part in node.values
-            }
-            for node in ast.walk(tree):
-                if isinstance(node, ast.JoinedStr):
-                    text = "".join(filled_in(part) for part in node.values)
-                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    text = "" if id(node) in parts else re.sub(r"\{\w+\}", "1", node.value)
-                else:
-                    continue
-                yield path.relative_to(ROOT), text
-
-
-def filled_in(part: ast.expr) -> str:
-    """Return a part of a text as it may read: its words, a date for a day, else "1"."""
-    value = getattr(part, "value", None)
-    if isinstance(value, str):
-        return value
-    return "2024-01-05" if isinstance(value, ast.Name) and value.id == "day" else "1"
 
 
 def test_the_help_of_an_action_says_what_it_does_and_has_its_own_examples(trader: Trader) -> None:
