@@ -51,8 +51,9 @@ class PlanningState:
 
     @property
     def follows_targets(self) -> bool:
-        """True if the targets alone decide: there are some, and history has no say."""
-        return self.objective.targets is not None and self.config.objective.opinion == 0
+        """True if the targets alone decide: there are some, and no opinion tilts them."""
+        # An opinion without data, such as one on quality without scores, has a view of 0.
+        return self.objective.targets is not None and not self.objective.view.any()
 
     @cached_property
     def targets(self) -> FloatArray:

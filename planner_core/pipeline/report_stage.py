@@ -6,7 +6,7 @@ portfolio after all steps, and both must agree.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -353,10 +353,25 @@ def _findings(
     return tuple(findings)
 
 
+def _opinion_findings(state: PlanningState) -> Iterator[Finding]:
+    """Yield that an opinion has nothing to rank the securities by."""
+    objective = state.config.objective
+    if objective.opinion > 0 and state.follows_targets:
+        yield Finding(
+            "opinion_without_data",
+            Severity.WARNING,
+            f"the opinion on {objective.opinion_on} has nothing to tell the securities apart by;"
+            " the plan follows the targets alone",
+            "write a quality for each security"
+            if objective.opinion_on == "quality"
+            else "add closes to market/prices.csv, or set objective.opinion = 0",
+        )
+
+
 def _target_findings(state: PlanningState) -> tuple[Finding, ...]:
     """Return the findings about the targets, or that there are none."""
     if state.objective.targets is not None:
-        return state.objective.targets.findings
+        return (*state.objective.targets.findings, *_opinion_findings(state))
     return (
         Finding(
             "no_targets",

@@ -179,3 +179,16 @@ def test_presets_state_their_values_in_force(presets: dict[str, Preset]) -> None
         history, portfolio = value(snapshot, preset.config)
         state = assess(snapshot, preset.config, history, portfolio)
         assert state.follows_targets == (preset.id not in OPINIONS)
+
+
+def test_an_opinion_on_quality_without_scores_says_so_and_follows_the_targets(
+    presets: dict[str, Preset],
+) -> None:
+    securities = tuple(make_security(name, target=TARGET) for name in ("AAA", "BBB", "CCC", "DDD"))
+    short = context(weights=(0.24, 0.20, 0.22, 0.24), securities=securities)
+    result = plan_of(presets["value-no-falling-knives"], short)
+    assert "opinion_without_data" in [finding.id for finding in result.findings]
+    assert traded(result, Side.BUY) <= {"BBB", "CCC"}
+    assert not traded(result, Side.SELL)
+    scored = plan_of(presets["value-no-falling-knives"], context())
+    assert "opinion_without_data" not in [finding.id for finding in scored.findings]

@@ -33,7 +33,7 @@ def has_targets(reference: Reference) -> bool:
 
 def alone_decide(reference: Reference) -> bool:
     """Return whether the targets alone decide what may be traded."""
-    return reference.neutral is not None and reference.config.objective.opinion == 0
+    return reference.neutral is not None and not any(view(reference))
 
 
 def withdrawn(reference: Reference) -> float:

@@ -57,6 +57,7 @@ DATA_FINDINGS: Final[Mapping[str, str]] = {
     "price_spike": "A close moved far and came back; that close is ignored.",
     "money_waits": "Idle cash waits for the next deposit, to save a fee.",
     "limits_wait": "The value of a holding is in doubt: no default limit forces a sell.",
+    "opinion_without_data": "An opinion has nothing to rank securities by: the targets decide.",
     "no_targets": "Nothing has a target: plans follow returns and risk of the past.",
     "targets_shrunk": "Holdings without a target leave too little room for the targets.",
     "price_stale": "The last close of a security is too old; it is not traded.",
