@@ -120,7 +120,11 @@ def planned(**changes: Any) -> Plan:  # noqa: ANN401 - fields of Plan
     return Plan(**(fields | changes))
 
 
-def toward_targets(before: float = 0.061, after: float = 0.012, **changes: Any) -> Plan:  # noqa: ANN401
+def toward_targets(
+    before: float = 0.061,
+    after: float = 0.012,
+    **changes: Any,  # noqa: ANN401 - of a plan
+) -> Plan:
     """A plan of a bucket with targets, which leads from one distance to another."""
     terms = {
         "tracking": TermChange(-0.10, -0.001),

@@ -52,7 +52,7 @@ class Market:
         security = self.securities[column]
         return 1e-6 if security.fractional else security.lot_size
 
-    def context(self, units: list[float], cash: float, cost: float, **fields: Any) -> Any:  # noqa: ANN401
+    def context(self, units: list[float], cash: float, cost: float, **fields: Any) -> Any:  # noqa: ANN401 - a context, its fields
         """Return a context that holds these units, bought long ago at a part of today's price."""
         lots = tuple(
             TaxLot(s.id, quantity, price * cost, RATES.get(s.currency, 1.0), days_ago(900))

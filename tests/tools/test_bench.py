@@ -14,7 +14,8 @@ from tools import bench, measure
 @pytest.fixture
 def sample(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("sample", "Sample one.\n\nMore.")
-    module.run = lambda: {"wall_s": 0.123456, "inner": {"n": 3}}  # type: ignore[attr-defined]
+    result = {"wall_s": 0.123456, "inner": {"n": 3}}
+    monkeypatch.setattr(module, "run", lambda: result, raising=False)
     monkeypatch.setattr(bench, "names", lambda: ["sample"])
     monkeypatch.setattr(bench, "load", lambda _: module)
 
@@ -53,7 +54,11 @@ def test_options_reach_the_benchmark_that_has_them(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     module = ModuleType("sample", "Sample one.")
-    module.run = lambda seed=0, *, quick=False: {"seed": seed, "quick": quick}  # type: ignore[attr-defined]
+
+    def run(seed: int = 0, *, quick: bool = False) -> dict[str, object]:
+        return {"seed": seed, "quick": quick}
+
+    monkeypatch.setattr(module, "run", run, raising=False)
     monkeypatch.setattr(bench, "names", lambda: ["sample"])
     monkeypatch.setattr(bench, "load", lambda _: module)
     assert bench.main(["sample", "--json", "--seed", "3", "--quick"]) == 0

@@ -10,7 +10,7 @@ import numpy as np
 
 from planner_core.config_api.config_loading import load_config
 from planner_core.model.context import PlanningContext
-from planner_core.model.records import CashBalance, CashFlow, Security, Side, TaxLot
+from planner_core.model.records import CashBalance, CashFlow, Security, Side, TaxLot, Trade
 from planner_core.modules.builtin import builtin_registries
 from planner_core.planner import plan
 from tools.benchmarks._panels import HISTORY_DAYS, LARGE_MOVE, SPARE_DAYS, TAX_RATE, Market
@@ -113,14 +113,15 @@ def snapshot(
     market: Market,
     row: int,
     targets: NDArray[np.float64],
-    **holdings: object,
+    *,
+    lots: tuple[TaxLot, ...],
+    cash: float,
+    flows: tuple[CashFlow, ...] = (),
+    trades: tuple[Trade, ...] = (),
+    deposits_per_year: float = 0.0,
 ) -> PlanningContext:
-    """Return the planner's input on a day.
-
-    `holdings`: `lots`, `cash` (base currency), `flows`, `trades`, `deposits_per_year`.
-    """
+    """Return the planner's input on a day; `cash` and `deposits_per_year` in base currency."""
     window = slice(max(0, row + 1 - HISTORY_DAYS), row + 1)
-    cash = float(holdings.pop("cash"))  # type: ignore[arg-type]
     return PlanningContext(
         bucket_id="panel",
         as_of=market.day(row),
@@ -132,9 +133,11 @@ def snapshot(
         dates=market.dates[window].copy(),
         prices=market.prices[window].copy(),
         cash=(CashBalance(CURRENCY, cash),),
-        cash_flows=holdings.pop("flows", ()),  # type: ignore[arg-type]
+        lots=lots,
+        cash_flows=flows,
+        trades=trades,
+        deposits_per_year=deposits_per_year,
         accepted_prices=large_moves(market, window),
-        **holdings,  # type: ignore[arg-type]
     )
 
 

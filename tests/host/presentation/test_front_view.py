@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 from rich.console import Console
 
@@ -18,12 +19,12 @@ def point(n: int, share: float | None, **fields: object) -> FrontPoint:
     trades = tuple(
         FrontTrade(Side.SELL if name == "XOM" else Side.BUY, name, 5.0, 500.0) for name in names
     )
-    defaults: dict[str, object] = {
+    defaults: dict[str, Any] = {
         "trades_max": n, "trades": trades, "gain": 0.1 * (share or 0.0), "share": share,
         "violation": 0.0, "distance": 0.2 / n, "cost": 3.5 * n, "tax": 0.0,
         "proof": ProofAnswer.PROVEN, "reached_min": 1.0,
     }  # fmt: skip
-    return FrontPoint(**{**defaults, **fields})  # type: ignore[arg-type]
+    return FrontPoint(**{**defaults, **fields})
 
 
 def shown(points: list[FrontPoint], width: int = 100) -> str:

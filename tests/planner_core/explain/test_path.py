@@ -124,7 +124,9 @@ def test_carried_out_is_what_the_plan_says_of_after(
     state = assess(after, config, history, portfolio)
     # The plan's weights are fractions of the NAV before trading.
     nav = result.nav or np.nan
-    weights = {s.id: w * portfolio.nav / nav for s, w in zip(securities, portfolio.weight)}  # noqa: B905
+    weights = {
+        s.id: w * portfolio.nav / nav for s, w in zip(securities, portfolio.weight, strict=True)
+    }
     for step in result.steps:
         assert weights[step.security] == pytest.approx(step.weight_after, abs=1e-9)
     assert all(lot.quantity > 0 for lot in after.lots)

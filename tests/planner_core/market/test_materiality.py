@@ -27,7 +27,7 @@ RESERVE = 0.005
 """Of NAV, by default."""
 
 
-def on_target(cash: float, *, targeted: bool = True, **fields: Any) -> PlanningContext:  # noqa: ANN401
+def on_target(cash: float, *, targeted: bool = True, **fields: Any) -> PlanningContext:  # noqa: ANN401 - of a context
     """Four positions of 12,000; with targets, each is on its own."""
     target = 12_000 / (48_000 + max(cash, 0.0)) if targeted else None
     securities = fields.pop("securities", make_securities(4, target=target))

@@ -24,7 +24,13 @@ from tests.builders import (
 )
 
 
-def bucket(cash: float = 500.0, *, n: int = 4, target: float = 0.24, **changes: Any) -> Any:  # noqa: ANN401
+def bucket(
+    cash: float = 500.0,
+    *,
+    n: int = 4,
+    target: float = 0.24,
+    **changes: Any,  # noqa: ANN401 - of a context
+) -> PlanningContext:
     """Four securities of 100 a unit near their targets of 24 %; cash has 4 %."""
     securities = changes.pop("securities", make_securities(n, target=target))
     lots = tuple(make_lot(security.id, 120.0) for security in securities)

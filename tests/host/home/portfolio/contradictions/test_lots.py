@@ -44,7 +44,7 @@ class Market:
     rate: float = 1.0
 
 
-def context_of(root: Path, cost: float, **settings: Any) -> PlanningContext:  # noqa: ANN401
+def context_of(root: Path, cost: float, **settings: Any) -> PlanningContext:  # noqa: ANN401 - keys of [market]
     """Return the context of a lot bought at `cost`; the settings are those of Market."""
     own = Market(**settings)
     unit, closes, split, currency = own.unit, own.closes, own.split, own.currency
