@@ -258,18 +258,17 @@ def _eased_limits(
     immaterial = immaterial_amount(context, portfolio, constraints, costs, min_trade_value)
     withdrawals = -sum(flow.amount for flow in withdrawals_due(context, constraints))
     full_requirement = constraints.cash_reserve * nav + withdrawals
-    required = eased_minimum(full_requirement, free, withdrawals, immaterial)
-    if targets is not None and "cash_reserve" not in constraints.model_fields_set:
-        # Targets say how much cash is wanted: a default reserve blocks buys, and forces no sell.
-        required = min(required, max(free, withdrawals))
-    strict_cap = _position_caps(context, portfolio.weight, constraints, targets)
     is_doubtful = _has_doubtful_value(context, history, portfolio)
-    if is_doubtful:
-        # A holding that may be worth another amount makes every weight doubtful. A default cap or
-        # the reserve is no reason to sell the others for it; what the owner wrote is.
-        required = min(required, max(free, withdrawals))
-        if "position_weight_max" not in constraints.model_fields_set:
-            strict_cap = np.maximum(strict_cap, np.minimum(portfolio.weight, _own_caps(context)))
+    # Targets say how much cash is wanted: a default reserve blocks buys, and forces no sell. While
+    # a holding may be worth another amount, no weight and no NAV is a reason to sell the others.
+    is_default = targets is not None and "cash_reserve" not in constraints.model_fields_set
+    reserve_waits = is_default or is_doubtful
+    required = eased_minimum(
+        full_requirement, free, withdrawals, immaterial, reserve_waits=reserve_waits
+    )
+    strict_cap = _position_caps(context, portfolio.weight, constraints, targets)
+    if is_doubtful and "position_weight_max" not in constraints.model_fields_set:
+        strict_cap = np.maximum(strict_cap, np.minimum(portfolio.weight, _own_caps(context)))
     position_cap = eased_caps(portfolio.weight, strict_cap, immaterial / nav)
     strict_groups = _group_limits(context, portfolio.weight)
     groups = replace(
@@ -277,7 +276,10 @@ def _eased_limits(
         cap=eased_caps(strict_groups.weight, strict_groups.cap, immaterial / nav),
     )
     strict_rows = _cash_rows(context, history, portfolio, full_requirement, free, constraints)
-    cash_rows = _eased_rows(strict_rows, required, withdrawals, immaterial, min_trade_value)
+    cents = min(immaterial, MATERIAL_CONVERSION * min_trade_value)
+    cash_rows = _eased_rows(
+        strict_rows, required, withdrawals, immaterial, cents, reserve_waits=reserve_waits
+    )
     return _EasedLimits(
         cash_required=required,
         cash_rows=cash_rows,
@@ -299,19 +301,30 @@ def _eased_limits(
 
 
 def _eased_rows(
-    rows: CashRows, required: float, withdrawals: float, immaterial: float, min_trade_value: float
+    rows: CashRows,
+    required: float,
+    withdrawals: float,
+    immaterial: float,
+    cents: float,
+    *,
+    reserve_waits: bool,
 ) -> CashRows:
     """Return the rows, each with what is required where only an immaterial part is missing.
 
-    A single row is the total, with what the total requires. A foreign account below zero by less
-    than what is ever converted waits for the next money in its currency.
+    A single row is the total, with what the total requires. A foreign account below zero by `cents`
+    or less, which is never converted, waits for the next money in its currency.
     """
     if len(rows.currencies) == 1:
         return replace(rows, required=np.array([required]))
-    eased = [eased_minimum(float(rows.required[0]), float(rows.free[0]), withdrawals, immaterial)]
-    cents = min(immaterial, MATERIAL_CONVERSION * min_trade_value)
-    eased += [eased_minimum(0.0, float(free), 0.0, cents) for free in rows.free[1:]]
-    return replace(rows, required=np.array(eased))
+    base = eased_minimum(
+        float(rows.required[0]),
+        float(rows.free[0]),
+        withdrawals,
+        immaterial,
+        reserve_waits=reserve_waits,
+    )
+    foreign = [eased_minimum(0.0, float(free), 0.0, cents) for free in rows.free[1:]]
+    return replace(rows, required=np.array([base, *foreign]))
 
 
 def _doubt_finding() -> Iterator[Finding]:

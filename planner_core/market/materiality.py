@@ -55,7 +55,9 @@ def immaterial_amount(
     return max(MATERIAL_VIOLATION * portfolio.nav, cheapest)
 
 
-def eased_minimum(required: float, free: float, must: float, immaterial: float) -> float:
+def eased_minimum(
+    required: float, free: float, must: float, immaterial: float, *, reserve_waits: bool = False
+) -> float:
     """Return the cash to require: what is there, where only an immaterial part is missing.
 
     Parameters
@@ -65,7 +67,11 @@ def eased_minimum(required: float, free: float, must: float, immaterial: float) 
     must : float, base currency
         Withdrawals alone. Where they lack more than `immaterial`, nothing is eased.
     immaterial : float, base currency
+    reserve_waits : bool
+        Whatever lacks of the reserve waits for the next deposit.
     """
+    if reserve_waits:
+        required = min(required, max(free, must))
     missing = required - free
     eases = 0 < missing <= immaterial and free >= must - immaterial
     return free if eases else required
