@@ -112,7 +112,9 @@ def plan_lines(plan: Mapping[str, object], style: Style) -> list[str]:
     steps = plan.get("steps")
     rows = [step for step in steps if isinstance(step, Mapping)] if isinstance(steps, list) else []
     if rows:
-        lines.append(_in(DIM, _row("#", "", "security", "quantity", "value", "cost", "why"), style))
+        lines.append(
+            _in(DIM, _row("#", "", "security", "quantity", "value", "cost", "weight"), style)
+        )
     for number, step in enumerate(rows, start=1):
         lines.append(_step_line(number, step, style))
     return lines
@@ -158,15 +160,24 @@ def _step_line(number: int, step: Mapping[str, object], style: Style) -> str:
         _number(step.get("quantity")),
         _number(step.get("value")),
         _number(step.get("cost"), 2),
-        str(step.get("reason")),
+        _weights(step),
     )
     row = labels.shortened_line(printable(row), style.columns)
     return row.replace(side, _in(GREEN if side == labels.BUY else MAGENTA, side, style), 1)
 
 
+def _weights(step: Mapping[str, object]) -> str:
+    """Return the weight before and after, and the target; a conversion changes no weight."""
+    before, after, target = (step.get(key) for key in ("weight_before", "weight_after", "target"))
+    if not (isinstance(before, int | float) and isinstance(after, int | float)):
+        return labels.UNKNOWN
+    text = f"{percent(before, 1)} → {percent(after, 1)}"
+    return f"{text}, target {percent(target, 1)}" if isinstance(target, int | float) else text
+
+
 def _row(number: str, side: str, security: str, *rest: str) -> str:
-    quantity, value, cost, why = rest
-    return f"{number:>2} {side:<4} {security:<8} {quantity:>9} {value:>10} {cost:>7}  {why}"
+    quantity, value, cost, weight = rest
+    return f"{number:>2} {side:<4} {security:<8} {quantity:>9} {value:>10} {cost:>7}  {weight}"
 
 
 def _number(value: object, decimals: int = 0) -> str:

@@ -51,6 +51,17 @@ def test_a_plan_is_a_headline_and_a_row_per_step() -> None:
         assert line.split()[:3] == [str(number), step["side"], step["security"]]
 
 
+def test_a_row_has_the_weights_in_full_on_80_columns() -> None:
+    step = {
+        "side": "sell", "security": "XOM", "quantity": 71.0, "value": 17_571.4, "cost": 20.93,
+        "weight_before": 0.105, "weight_after": 0.054, "target": 0.049,
+    }  # fmt: skip
+    plan: dict[str, object] = {"outcome": "PLANNED", "steps": [step]}
+    assert plan_lines(plan, Style(colours=False))[2].endswith("10.5% → 5.4%, target 4.9%")
+    untargeted: dict[str, object] = {**plan, "steps": [{**step, "target": None}]}
+    assert plan_lines(untargeted, Style(colours=False))[2].endswith("10.5% → 5.4%")
+
+
 def test_a_plan_that_is_held_says_why() -> None:
     lines = plan_lines(plan_to_json(held("no closes"), 0, None), Style(colours=False))
     assert "no plan: no closes" in lines[0]
