@@ -175,15 +175,16 @@ def _is_as_good(todays: Evaluation, other: Plan) -> bool:
 
 
 def _gain_today(other: Plan, state: PlanningState, plan: Plan) -> float:
-    """Return the gain of another plan under today's settings; 0 if they do not allow it."""
+    """Return the gain of another plan under today's settings; -inf if they do not allow it."""
+    # Doing nothing is no better plan: it would have been chosen.
     if not other.steps or len(other.steps) > state.config.max_plan_depth:
-        return 0.0
+        return -np.inf
     actions = repriced(other.steps, state)
     if actions is None:
-        return 0.0
+        return -np.inf
     evaluation = Rescoring(state, actions).evaluate_all()
     as_repaired = level_of(evaluation.violation) <= level_of(plan.violation_after)
-    return evaluation.gain if as_repaired and is_worth_doing(evaluation, state) else 0.0
+    return evaluation.gain if as_repaired and is_worth_doing(evaluation, state) else -np.inf
 
 
 def _trades(plan: Plan) -> dict[tuple[str, str], float]:

@@ -102,7 +102,8 @@ def read_ledger(
     findings = []
     if len(counted) < len(trades):
         count = len(trades) - len(counted)
-        message = f"{path}: {count} trades after {as_of} are not counted"
+        trades_after = "1 trade" if count == 1 else f"{count} trades"
+        message = f"{path}: not counted, because later than {as_of}: {trades_after}"
         findings.append(Finding("ledger_rows_after_as_of", Severity.INFO, message))
     return Ledger(
         tuple(trade for trade, _, _ in counted),

@@ -25,6 +25,7 @@ from tests.builders import (
     make_config,
     make_context,
     make_lot,
+    make_securities,
     make_security,
     make_state,
 )
@@ -246,6 +247,18 @@ def test_when_nothing_is_worth_it_the_nearest_alternative_is_reported() -> None:
     assert 0 < explanation.runner_up.gain < 0.1
     assert sum(explanation.runner_up.terms.values()) == pytest.approx(explanation.runner_up.gain)
     assert any(a.setting == "constraints.min_gain_bps" and a.n_steps for a in explanation.what_if)
+
+
+def test_doing_nothing_is_no_better_plan_where_a_limit_must_be_repaired() -> None:
+    # On target but for the reserve: the repair leads away from the targets, and must be.
+    securities = make_securities(2, target=0.49)
+    lots = tuple(make_lot(security.id, 245.0) for security in securities)
+    context = make_context(securities=securities, lots=lots, cash=1_000.0)
+    config = make_config(constraints={"cash_reserve": 0.05})
+    result, explanation = explained(context, config)
+    assert result.score is not None
+    assert result.score.gain < 0
+    assert explanation.better_gain is None
 
 
 def test_the_runner_up_trades_something_else() -> None:

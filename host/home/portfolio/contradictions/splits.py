@@ -42,7 +42,9 @@ def check_split_names(
             "split_security_unknown",
             f"{source}:{split.line}: there are no prices of {split.security}, so its split of"
             f" {split.ratio:g} on {split.on} is not applied",
-            f"{hint} Else delete the line".strip(),
+            f"{hint} Else delete the line"
+            if hint
+            else f"add closes of {split.security} to market/prices.csv, or delete the line",
             nearest or None,
         )
         held = (nearest,) if nearest in securities else ()
