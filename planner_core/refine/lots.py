@@ -21,6 +21,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -41,8 +42,12 @@ from planner_core.search.ranking import SCORE_DIGITS
 
 LOTS_AWAY = (1, 2, 3, 4, 5, 6, 8, 11, 16, 32, 128, 512, 2048)
 """Distances of the options from the current size, in lots and in both directions."""
-GRAIN = 1e-5
-"""A lot worth less than this part of NAV is counted in multiples that reach it."""
+GRAINS = (1e-5, 1e-8, 1e-11)
+"""A lot worth less than this part of NAV is counted in multiples that reach it.
+
+The climbs use the first one. The best set is then climbed from again with each finer one, as far as
+its lots are that small: a fraction of a unit, or a share of a few cents in a large portfolio.
+"""
 CLIMBS_MAX = 20
 STEPS_MAX = 60
 EXACT_MAX = 32
@@ -83,11 +88,32 @@ def tune(
     """
     menu = _Menu(actions, state)
     tuned = [_climb_from(menu, start, state, must_stop) for start in menu.roundings()]
-    return min(tuned, key=lambda one: one.rank, default=None)
+    best = min(tuned, key=lambda one: one.rank, default=None)
+    return None if best is None else _in_finer_steps(best, state, must_stop)
+
+
+def _in_finer_steps(best: Tuned, state: PlanningState, must_stop: Callable[[], bool]) -> Tuned:
+    """Return the set with the sizes that lie between those of the climb, where there are any."""
+    traded = [action for action in best.actions if not action.convert_to]
+    for coarser, grain in pairwise(GRAINS):
+        # Where a step of the last climb was a single lot of each, nothing lies between.
+        if must_stop() or all(_lots_per_step(a, state, coarser) == 1 for a in traded):
+            break
+        menu = _Menu(best.actions, state, grain)
+        start = np.flatnonzero(menu.away == 0)
+        finer = _climb_from(menu, start, state, must_stop, grain)
+        if finer.rank < best.rank:
+            # A certificate covers the sizes that are some way off, not those within cents.
+            best = replace(best, rank=finer.rank, actions=finer.actions)
+    return best
 
 
 def _climb_from(
-    menu: _Menu, current: IntArray, state: PlanningState, must_stop: Callable[[], bool]
+    menu: _Menu,
+    current: IntArray,
+    state: PlanningState,
+    must_stop: Callable[[], bool],
+    grain: float = GRAINS[0],
 ) -> Tuned:
     """Climb from one rounding, with a new menu around each place where a climb ends."""
     # The rank of the start, by exact score: every step is compared with it.
@@ -98,7 +124,7 @@ def _climb_from(
         if not menu.away[current].any() or must_stop():
             break
         # In a new menu each current size is at distance 0 from itself.
-        menu = _Menu([menu.actions[i] for i in current], state)
+        menu = _Menu([menu.actions[i] for i in current], state, grain)
         current = np.flatnonzero(menu.away == 0)
     return Tuned(rank, tuple(menu.actions[i] for i in current), tuple(menu.actions))
 
@@ -112,21 +138,27 @@ def resized(action: Action, quantity: float, state: PlanningState) -> Action:
     )
 
 
-def _sizes(action: Action, state: PlanningState) -> Iterator[tuple[int, Action]]:
+def _lots_per_step(action: Action, state: PlanningState, grain: float) -> int:
+    """Return the lots that make up a step of the climb."""
+    lot = lot_step(state.context.securities[action.security])
+    unit_value = float(state.portfolio.unit_value[action.security])
+    return max(1, math.ceil(grain * state.nav / (lot * unit_value)))
+
+
+def _sizes(action: Action, state: PlanningState, grain: float) -> Iterator[tuple[int, Action]]:
     """Yield (distance in lots, action): the whole lots below a size first, then sizes around it."""
     if action.convert_to:
         yield 0, action
         return
     step = lot_step(state.context.securities[action.security])
-    unit_value = float(state.portfolio.unit_value[action.security])
     # A fractional lot of 1e-6 units moves nothing: distances are counted in steps that matter.
-    grain = step * max(1, math.ceil(GRAIN * state.nav / (step * unit_value)))
+    units = step * _lots_per_step(action, state, grain)
     largest = largest_quantity(state, action.security, action.side, mandatory=action.mandatory)
     # Down, because a buy rounded up may be beyond the cash or the cap.
     centre = min(round_down(abs(action.quantity), step), largest)
     quantities: set[float] = set()
     for away in (0, *LOTS_AWAY, *(-away for away in LOTS_AWAY)):
-        quantity = min(round_down(centre + away * grain, step), largest)
+        quantity = min(round_down(centre + away * units, step), largest)
         if quantity <= 0 or quantity in quantities:
             continue
         quantities.add(quantity)
@@ -142,11 +174,13 @@ class _Menu:
     Option i is one size of trade `trade[i]`, `away[i]` lots from that trade's current size.
     """
 
-    def __init__(self, actions: Sequence[Action], state: PlanningState) -> None:
+    def __init__(
+        self, actions: Sequence[Action], state: PlanningState, grain: float = GRAINS[0]
+    ) -> None:
         options = [
             (trade, away, sized)
             for trade, action in enumerate(actions)
-            for away, sized in _sizes(action, state)
+            for away, sized in _sizes(action, state, grain)
         ]
         self.trade = np.array([trade for trade, _, _ in options], dtype=np.int64)
         self.away = np.array([away for _, away, _ in options], dtype=np.int64)

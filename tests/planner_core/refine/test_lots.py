@@ -213,3 +213,18 @@ def test_a_deadline_ends_the_tuning_with_something_legal_and_a_cancel_ends_it_at
 
     with pytest.raises(PlanningCancelledError):
         tune(actions, state, cancelled)
+
+
+def test_a_fraction_of_a_unit_is_sized_to_the_last_lot_that_the_cash_pays_for() -> None:
+    """Spare cash is worth spending to the end: a lot of a millionth more does not fit."""
+    securities = (make_security("AAA", target=0.9, fractional=True),)
+    lots = (make_lot("AAA", 100.0),)
+    context = make_context(securities=securities, lots=lots, cash=20_000.0, last_prices=[50.0])
+    state = make_state(context, make_config())
+    tuned = tune((make_action(state, "AAA", 171.0),), state, never)
+    assert tuned is not None
+    (sized,) = tuned.actions
+    lot_value = 1e-6 * 50.0
+    unspent = state.limits.idle_before * state.nav + sized.cash_delta
+    # Limits forgive 1e-9 of NAV.
+    assert abs(unspent) < lot_value + 1e-9 * state.nav
