@@ -137,7 +137,7 @@ def _read_series(
         security = tables.securities[name]
         prices = read_portfolio_prices(home, portfolio, (name,))
         adjusted, _ = adjust_for_splits(
-            prices, read_splits(home.corporate_actions_file, portfolio.as_of)
+            prices, read_splits(home.corporate_actions_file, portfolio.as_of, (name,))
         )
         in_percent = security.price_unit == "percent"
         unit = "percent of par" if in_percent else security.quote_currency
@@ -199,7 +199,7 @@ def _use_of_closes(
     used = history.base[:, column] / rate
     suspicious = _flagged(context.dates, closes, sigmas, is_rate=False)
     written = series.written[np.searchsorted(series.dates, context.dates)]
-    splits = read_splits(home.corporate_actions_file, context.as_of)
+    splits = read_splits(home.corporate_actions_file, context.as_of, (series.name,))
     last_split = max(
         (split.on for split in splits if split.security == series.name), default=date.min
     )

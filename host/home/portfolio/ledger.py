@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from host import limits
-from host.home.portfolio.market_layouts import matches
+from host.home.portfolio.market_layouts import own_names
 from host.home.portfolio.portfolio_file import PortfolioFile, read_portfolio
 from host.home.storage.atomic_file import may_exist
 from host.home.storage.csv_table import (
@@ -138,8 +138,7 @@ def _read_trades(
     problems.refuse_if_any(LedgerError)
     cells = [table.cells(row) for row in range(len(table.rows))]
     at = table.header.index
-    names = matches(tuple(price_divisors), [row[at("security")] for row in cells])
-    own_names = {written: name for name, written in names.items()}
+    names = own_names([row[at("security")] for row in cells], price_divisors)
     days, _ = read_dates(table, at("date"), problems)
     places = [at(name) for name in NUMBERS if name in table.header]
 
@@ -152,7 +151,7 @@ def _read_trades(
     for row, on in enumerate(days):
         reader = _RowReader(table, row, cells[row], problems, mark)
         written = reader.text("security")
-        security = own_names.get(written, written)
+        security = names.get(written, written)
         trade = _read_trade(reader, on, security, price_divisors, rate_on)
         if trade is not None:
             trades.append(trade)

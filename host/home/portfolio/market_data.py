@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from host import limits
-from host.home.portfolio.market_layouts import Closes, DailyGrid, Request, arrange, matches
+from host.home.portfolio.market_layouts import Closes, DailyGrid, Request, arrange, own_names
 from host.home.storage.atomic_file import may_exist
 from host.home.storage.csv_table import (
     CsvTable,
@@ -403,8 +403,15 @@ class Split:
     line: int
 
 
-def read_splits(path: Path, as_of: date) -> tuple[Split, ...]:
+def read_splits(path: Path, as_of: date, securities: Sequence[str] = ()) -> tuple[Split, ...]:
     """Read the declared splits up to as_of; no file means none.
+
+    Parameters
+    ----------
+    path : Path
+    as_of : date
+    securities : sequence of str
+        The ids of the portfolio: one that the file writes in another case is that security.
 
     Raises
     ------
@@ -421,8 +428,11 @@ def read_splits(path: Path, as_of: date) -> tuple[Split, ...]:
     splits = []
     first_lines: dict[tuple[str, date], int] = {}
     days, _ = read_dates(table, table.header.index("date"), problems)
+    place = table.header.index("security")
+    written = [table.cells(row)[place] for row in range(len(days))]
+    names = own_names(written, securities)
     for row, on in enumerate(days):
-        split = _read_split(table, row, on, problems)
+        split = _read_split(table, row, on, problems, names)
         if split is None:
             continue
         first = first_lines.setdefault((split.security, split.on), split.line)
@@ -447,11 +457,10 @@ def adjust_for_splits(
     """
     values = prices.values.copy()
     findings = []
-    names = matches(tuple(dict.fromkeys(s.security for s in splits)), prices.columns)
     for split in sorted(splits, key=lambda s: s.on):
-        if split.security not in names:
+        if split.security not in prices.columns:
             continue
-        column = prices.columns.index(names[split.security])
+        column = prices.columns.index(split.security)
         row = int(np.searchsorted(prices.dates, np.datetime64(split.on)))
         move = _move_at(values[:, column], row)
         # A split by r moves the close to 1 / r: then move * r is nearer to 1 than move itself.
@@ -477,7 +486,13 @@ def _move_at(closes: FloatArray, row: int) -> float | None:
     return float(after[0] / before[-1]) if before.size and after.size else None
 
 
-def _read_split(table: CsvTable, row: int, on: date | None, problems: ProblemList) -> Split | None:
+def _read_split(
+    table: CsvTable,
+    row: int,
+    on: date | None,
+    problems: ProblemList,
+    names: Mapping[str, str],
+) -> Split | None:
     cells = dict(zip(table.header, table.cells(row), strict=True))
     at = {name: column for column, name in enumerate(table.header)}
     new, _, old = cells["ratio"].partition(":")
@@ -493,4 +508,5 @@ def _read_split(table: CsvTable, row: int, on: date | None, problems: ProblemLis
         )
         problems.add(table.problem(row, at["ratio"], message))
         return None
-    return None if on is None else Split(on, cells["security"], ratio, table.line_numbers[row])
+    security = names.get(cells["security"], cells["security"])
+    return None if on is None else Split(on, security, ratio, table.line_numbers[row])

@@ -254,6 +254,16 @@ def matches(requested: Sequence[str], available: Iterable[str]) -> dict[str, str
     return pairs
 
 
+def own_names(written: Iterable[str], securities: Iterable[str]) -> dict[str, str]:
+    """Return the id in the portfolio of each id that a file of rows writes in whatever case.
+
+    Unlike columns, rows of one security may have its id in several cases.
+    """
+    ids = tuple(securities)
+    pairs = {name: matches((name,), ids).get(name) for name in dict.fromkeys(written)}
+    return {name: own for name, own in pairs.items() if own is not None}
+
+
 # --- the layouts ---------------------------------------------------------------------------
 
 

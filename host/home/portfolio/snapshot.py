@@ -177,7 +177,7 @@ def _read_files(
     securities = portfolio.tables.securities
     prices = read_portfolio_prices(home, portfolio, tuple(securities), rows)
     rates = _read_rates(home, portfolio)
-    splits = read_splits(home.corporate_actions_file, portfolio.as_of)
+    splits = read_splits(home.corporate_actions_file, portfolio.as_of, tuple(securities))
     adjusted, split_findings = adjust_for_splits(prices, splits)
     closes = _closes_in_major_units(portfolio, prices, adjusted)
     reader = _Reader(portfolio, rates, [])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from host.errors import did_you_mean
 from host.home.portfolio.contradictions.contradiction import Contradiction, error
+from host.home.portfolio.market_layouts import matches
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -34,7 +35,8 @@ def check_split_names(
     """
     contradictions = []
     for split in splits:
-        if split.security in columns or split.security in securities:
+        # A split of another bucket's security is in the case of the file, not of that bucket.
+        if split.security in securities or matches((split.security,), columns):
             continue
         hint = did_you_mean(split.security, sorted(columns), otherwise="")
         nearest = hint.partition("`")[2].partition("`")[0]

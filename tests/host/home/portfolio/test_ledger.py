@@ -46,6 +46,11 @@ def test_trades_come_oldest_first_whatever_the_order_of_the_lines(tmp_path: Path
     ]
 
 
+def test_an_id_in_any_case_is_the_security_of_the_portfolio(tmp_path: Path) -> None:
+    lines = "2024-01-02,A,buy,5,10,\n2024-01-03,a,buy,1,10,\n"
+    assert [trade.security for trade in ledger_of(tmp_path, HEADER + lines).trades] == ["A", "A"]
+
+
 def test_a_header_alone_means_no_trades(tmp_path: Path) -> None:
     ledger = ledger_of(tmp_path, HEADER)
     assert (ledger.status, ledger.trades, ledger.findings) == (LedgerStatus.VALID, (), ())

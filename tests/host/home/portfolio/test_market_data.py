@@ -365,9 +365,18 @@ def test_a_split_of_an_unknown_security_changes_nothing() -> None:
     assert findings == []
 
 
-def test_a_split_of_a_security_in_another_case_is_applied() -> None:
-    values, _ = adjust_for_splits(table_of(400, 101, 102), [Split(date(2024, 1, 3), "a", 4.0, 2)])
-    np.testing.assert_array_equal(values[:, 0], [100, 101, 102])
+def test_an_id_in_another_case_is_the_security_of_the_portfolio(tmp_path: Path) -> None:
+    path = tmp_path / "corporate_actions.csv"
+    path.write_text("date,security,ratio\n2024-01-03,aa,4\n2024-01-03,b,2\n")
+    first, second = read_splits(path, AS_OF, ("AA", "B", "b"))
+    assert (first.security, second.security) == ("AA", "b")
+
+
+def test_one_security_in_two_cases_has_one_split_a_day(tmp_path: Path) -> None:
+    path = tmp_path / "corporate_actions.csv"
+    path.write_text("date,security,ratio\n2024-01-03,AA,4\n2024-01-03,aa,4\n")
+    with pytest.raises(MarketDataError, match="AA 2024-01-03 is also in line 2"):
+        read_splits(path, AS_OF, ("AA",))
 
 
 def test_a_split_after_as_of_has_not_happened_yet(tmp_path: Path) -> None:
