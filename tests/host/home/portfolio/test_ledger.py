@@ -47,8 +47,9 @@ def test_trades_come_oldest_first_whatever_the_order_of_the_lines(tmp_path: Path
 
 
 def test_an_id_in_any_case_is_the_security_of_the_portfolio(tmp_path: Path) -> None:
-    lines = "2024-01-02,A,buy,5,10,\n2024-01-03,a,buy,1,10,\n"
-    assert [trade.security for trade in ledger_of(tmp_path, HEADER + lines).trades] == ["A", "A"]
+    lines = "2024-01-02,P,buy,5,412.5,1.27\n2024-01-03,p,buy,1,412.5,1.27\n"
+    trades = ledger_of(tmp_path, HEADER + lines).trades
+    assert [(trade.security, trade.price) for trade in trades] == [("P", 4.125), ("P", 4.125)]
 
 
 def test_a_header_alone_means_no_trades(tmp_path: Path) -> None:
