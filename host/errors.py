@@ -17,7 +17,7 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
-USAGE_ERRORS = frozenset({"config_file", "config", "portfolio_file", "home", "usage"})
+USAGE_ERRORS = frozenset({"config_file", "config", "portfolio_file", "home", "usage", "not_found"})
 """Codes of errors in a command line or a file of the user: exit code 2."""
 
 
@@ -47,10 +47,18 @@ class HomeError(HostError):
     code = "home"
 
 
+class NoBucketError(HomeError):
+    """The home has no such bucket, or the name cannot be one."""
+
+
 class HistoryError(HostError):
     """A version does not exist, or cannot be read."""
 
     code = "history"
+
+
+class NoVersionError(HistoryError):
+    """No version has this number."""
 
 
 class LostUpdateError(HostError):
@@ -66,9 +74,15 @@ class BackupError(HostError):
 
 
 class UsageError(HostError):
-    """The command line names something that does not exist."""
+    """The command line, or a request, is wrong."""
 
     code = "usage"
+
+
+class NotFoundError(UsageError):
+    """Something with this name does not exist: a bucket, a module, a plan, a type of event."""
+
+    code = "not_found"
 
 
 def expected_errors() -> tuple[type[HostError], type[PlannerError]]:

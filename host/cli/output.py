@@ -32,10 +32,16 @@ class Output:
         print(text, file=self.stdout)
 
     def json(self, record: Mapping[str, object]) -> None:
-        """Print the result as one JSON object, without NaN."""
-        import json  # not for `--help`: start-up time
+        """Print the result as one JSON object with its schema version, without NaN."""
+        from host.json_record import json_text  # not for `--help`: start-up time
 
-        self.line(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False))
+        self.line(json_text(record))
+
+    def document(self, document: Mapping[str, object]) -> None:
+        """Print JSON whose keys others define, such as a JSON Schema."""
+        import json
+
+        self.line(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
 
     def console(self) -> Console:
         """Return rich's console on standard output; no colours in a pipe or with NO_COLOR."""

@@ -9,7 +9,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from host.errors import HomeError
+from host.errors import HomeError, NoBucketError
 from host.home.storage.atomic_file import make_folder, write_atomic, write_new
 from host.limits import BUCKET_ID
 
@@ -189,7 +189,7 @@ class Home:
         bucket_ids = self.require_bucket_ids()
         if bucket_id not in bucket_ids:
             existing = ", ".join(bucket_ids) or "none"
-            raise HomeError(
+            raise NoBucketError(
                 f"{self.root}: there is no bucket {bucket_id!r} (buckets: {existing}; a new one"
                 f" needs portfolios/{bucket_id}.toml)"
             )
@@ -209,7 +209,7 @@ def check_bucket_id(bucket_id: str) -> str:
         When it is not a bucket id.
     """
     if not BUCKET_ID.fullmatch(bucket_id):
-        raise HomeError(
+        raise NoBucketError(
             f"{bucket_id!r:.80} is not a bucket id (lower case letters, digits, - and _; at most"
             " 64)"
         )

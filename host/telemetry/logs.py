@@ -29,6 +29,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
+from host.json_record import SCHEMA_VERSION, SCHEMA_VERSION_KEY
 from host.telemetry.journal.record import JournalRecord, plain, redacted, redacted_text
 from host.text import printable
 from host.version import version
@@ -161,6 +162,7 @@ def otel_record(record: logging.LogRecord) -> dict[str, Any]:
     content["Attributes"] = attributes
     content["Resource"] = resource()
     content["InstrumentationScope"] = {"Name": record.name}
+    content[SCHEMA_VERSION_KEY] = SCHEMA_VERSION
     return content
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -44,7 +45,28 @@ def test_the_keys_of_a_command_are_those_of_the_page(
         trader("preset", "apply", "low-turnover", "core", "--yes", "--reason", "x", *home)
     result = trader(*words.split(), *home, "--json")
     documented = re.findall(r"`(\w+)`", re.split(r"[;:(]", ROWS[line])[0])
-    assert list(result.json) == documented, result.err
+    assert list(result.json) == ["schema_version", *documented], result.err
+    assert result.json["schema_version"] == 1
+
+
+def test_lines_of_events_carry_their_schema_version(trader: Trader, own_home: Home) -> None:
+    home = ("--home", own_home.root)
+    trader("plan", "core", *home)
+    exported = trader("events", "export", "-", *home).out
+    tail = trader("events", "tail", "--json", *home).out
+    for text in (exported, tail):
+        lines = [json.loads(line) for line in text.splitlines()]
+        assert lines
+        assert all(line["schema_version"] == 1 for line in lines)
+
+
+def test_no_command_prints_json_in_another_way() -> None:
+    """`Output.json` and `json_text` add the schema version; `json.dumps` would not."""
+    folder = DOC.parents[1] / "host" / "cli" / "commands"
+    for path in folder.glob("*.py"):
+        text = path.read_text("utf-8")
+        assert "json.dumps" not in text, path.name
+        assert ("output.document(" in text) is (path.name == "config.py"), "JSON Schemas only"
 
 
 def test_every_command_that_prints_json_is_on_the_page() -> None:

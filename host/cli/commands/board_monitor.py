@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import TYPE_CHECKING, Final
 
 from firmware_bridge.events import (
@@ -23,6 +22,7 @@ from host.board.packet_trace import TracedPacket, TracingCarrier
 from host.cli.home_option import open_home
 from host.display.screens import heartbeat_frame
 from host.errors import EXIT_DONE, EXIT_FAILED
+from host.json_record import json_text
 
 if TYPE_CHECKING:
     import argparse
@@ -60,7 +60,7 @@ class PacketPrinter:
             return
         elapsed_s = self._elapsed_s()
         record = packet.record(elapsed_s)
-        self._print(json.dumps(record) if self._as_json else packet.line(elapsed_s))
+        self._print(json_text(record, None) if self._as_json else packet.line(elapsed_s))
         if self._remaining is not None:
             self._remaining -= 1
             if self._remaining == 0:
@@ -70,7 +70,8 @@ class PacketPrinter:
         """Print an event of the link itself."""
         elapsed_s = self._elapsed_s()
         if self._as_json:
-            self._print(json.dumps({"t_s": round(elapsed_s, 6), "event": kind, **details}))
+            record = {"t_s": round(elapsed_s, 6), "event": kind, **details}
+            self._print(json_text(record, None))
         else:
             values = "  ".join(f"{key} {value}" for key, value in details.items())
             self._print(f"{elapsed_s:9.3f} *      {kind:<16} {values}".rstrip())

@@ -22,7 +22,7 @@ def show_list(options: argparse.Namespace, output: Output) -> int:
     tracked = store.breakers.tracked
     code = EXIT_DONE if store.problem is None else EXIT_FAILED
     if options.json:
-        output.json({"schema_version": 1, "breakers": [_to_json(b, store) for b in tracked]})
+        output.json({"breakers": [_to_json(b, store) for b in tracked]})
         return code
     if not tracked and store.problem is None:
         output.line("All breakers are closed: no module is left out.")

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,38 +17,41 @@ from host.errors import (
     EXIT_DONE,
     EXIT_FAILED,
     EXIT_USAGE,
-    HistoryError,
     HomeError,
     HostError,
     LostUpdateError,
     UsageError,
 )
 from host.home.config.currency_defaults import base_currency_of, names_targets
-from host.home.config.effective_toml import effective_mapping, effective_toml
-from host.home.config.history import ConfigVersion
+from host.home.config.effective_toml import effective_toml
 from host.home.config.load import (
-    UNCOMMITTED,
-    LoadedConfig,
-    check_document,
     commit_edit,
-    load_active,
     load_uncommitted,
-    load_version,
     open_history,
     read_edit_base,
-    replace_config,
-    require_unchanged,
 )
 from host.home.config.schemas import SCHEMAS
-from host.home.storage.toml_file import ConfigFileError, parse_toml
+from host.home.storage.toml_file import ConfigFileError
+from host.operations.buckets import select_buckets
+from host.operations.configs import (
+    compare,
+    config_in_force,
+    plans_of,
+    prepare_change,
+    review_bucket,
+    reviews_to_json,
+    save_change,
+    version_log,
+    version_record,
+)
 from host.text import printable
-from planner_core.config_api.config_diff import semantic_diff, unified_diff
+from planner_core.config_api.config_diff import unified_diff
 
 if TYPE_CHECKING:
     from host.cli.output import Output
     from host.home.config.load import EditBase
     from host.home.home import Home
-    from host.home.storage.problems import FileProblem
+    from host.operations.configs import BucketReview
     from planner_core.config_api.config_diff import ConfigDiff
 
 
@@ -58,20 +60,19 @@ if TYPE_CHECKING:
 
 def check(options: argparse.Namespace, output: Output) -> int:
     """Check the files of one bucket, or of all; 2 when any is wrong."""
-    if options.bucket is None:
-        home = open_home(options.home)
-        buckets = home.require_bucket_ids()
-        if not buckets:
-            message = "no bucket to check (run: trader init, or with --demo)"
-            raise HomeError(f"{home.root}: {message}")
-    else:
-        home = open_bucket(options.home, options.bucket)
-        buckets = (options.bucket,)
-    reports = [_report(bucket, home, options, output) for bucket in buckets]
-    valid = all(report["valid"] for report in reports)
+    home = open_home(options.home)
+    buckets = select_buckets(home, options.bucket)
+    if not buckets:
+        message = "no bucket to check (run: trader init, or with --demo)"
+        raise HomeError(f"{home.root}: {message}")
+    reviews = []
+    for bucket_id in buckets:
+        review = review_bucket(home, bucket_id)
+        _print_review(review, output, quiet=options.json)
+        reviews.append(review)
     if options.json:
-        output.json({"valid": valid, "buckets": reports})
-    return EXIT_DONE if valid else EXIT_USAGE
+        output.json(reviews_to_json(reviews))
+    return EXIT_DONE if all(review.is_valid for review in reviews) else EXIT_USAGE
 
 
 def show(options: argparse.Namespace, output: Output) -> int:
@@ -80,146 +81,71 @@ def show(options: argparse.Namespace, output: Output) -> int:
         return show_version(options, output)
     home = open_bucket(options.home, options.bucket)
     loaded = load_uncommitted(home, options.bucket)
+    if options.json:
+        output.json(config_in_force(home, options.bucket, loaded))
+        return EXIT_DONE
     currency = base_currency_of(home, options.bucket)
     with_targets = names_targets(home, options.bucket)
-    if options.json:
-        output.json(
-            {
-                "bucket_id": options.bucket,
-                **_identity(loaded),
-                "config": effective_mapping(loaded.config, currency, with_targets=with_targets),
-            }
-        )
-    else:
-        output.line(f"# {loaded.path}, version {loaded.version}, sha256 {loaded.sha256}")
-        output.line("# Every setting in force; a module that is false is off.\n")
-        output.line(effective_toml(loaded.config, currency, with_targets=with_targets).rstrip("\n"))
+    output.line(f"# {loaded.path}, version {loaded.version}, sha256 {loaded.sha256}")
+    output.line("# Every setting in force; a module that is false is off.\n")
+    output.line(effective_toml(loaded.config, currency, with_targets=with_targets).rstrip("\n"))
     return EXIT_DONE
 
 
 def show_schema(options: argparse.Namespace, output: Output) -> int:
     """Print the schema."""
-    output.json(SCHEMAS[options.kind]())
+    output.document(SCHEMAS[options.kind]())
     return EXIT_DONE
 
 
-def _report(
-    bucket_id: str, home: Home, options: argparse.Namespace, output: Output
-) -> dict[str, object]:
-    """Check the files of a bucket, print what is wrong, and return the result as plain data."""
-    path = home.bucket_file(bucket_id)
-    problems: list[dict[str, object]] = []
-    try:
-        loaded = load_uncommitted(home, bucket_id)
-    except ConfigFileError as error:
-        if not options.json:
-            for problem in error.problems:
-                output.error_block(problem.explained())
-        output.error(f"{bucket_id}: {_count(len(error.problems))} in {path}")
-        problems = [_problem(problem) for problem in error.problems]
-        # The other files are checked all the same, by the defaults.
-        defaults = check_document(parse_toml("# defaults\n", "defaults"))
-        loaded = LoadedConfig(defaults, "", UNCOMMITTED, path)
-    data = _report_data(bucket_id, home, loaded, options, output)
-    is_valid = not problems and bool(data["valid"])
-    if is_valid and not options.json:
-        output.line(f"{bucket_id}: valid ({path})")
-    identity = {"path": str(path)} if problems else _identity(loaded)
-    return {
-        "bucket_id": bucket_id,
-        "valid": is_valid,
-        **identity,
-        "problems": problems,
-        "data": data,
-    }
-
-
-def _report_data(
-    bucket_id: str,
-    home: Home,
-    loaded: LoadedConfig,
-    options: argparse.Namespace,
-    output: Output,
-) -> dict[str, object]:
-    """Check portfolio, ledger and market data by what a plan would say about them."""
-    from host.home.config.input_review import review_inputs  # numpy: not for other actions
-
-    review = review_inputs(home, bucket_id, loaded)
-    findings = [finding for finding in review.findings if finding.severity.value != "info"]
-    if not options.json:
+def _print_review(review: BucketReview, output: Output, *, quiet: bool) -> None:
+    """Print what is wrong; with `quiet` only the counts, because the JSON has the rest."""
+    bucket_id, inputs = review.bucket_id, review.inputs
+    if not quiet:
         for problem in review.problems:
             output.error_block(problem.explained())
-        for finding in findings:
+    if review.problems:
+        output.error(f"{bucket_id}: {_count(len(review.problems))} in {review.path}")
+    if not quiet:
+        for problem in inputs.problems:
+            output.error_block(problem.explained())
+        for finding in review.findings:
             cure = f" ({finding.action})" if finding.action else ""
             output.error(f"{finding.severity.value}: {finding.message}{cure}")
-    # A finding that stops the plan is its obstacle too: say it once.
-    is_said = review.obstacle is None or any(
-        finding.message in review.obstacle for finding in review.errors
-    )
-    if not is_said:
-        output.error(f"{bucket_id}: no plan can be made: {review.obstacle}")
-    count = len(review.problems) + len(review.errors) + (not is_said)
-    if count:
-        output.error(f"{bucket_id}: {_count(count)} in portfolio, ledger or market data")
-    return {
-        "valid": not count,
-        "obstacle": review.obstacle,
-        "problems": [{"file": problem.source, **_problem(problem)} for problem in review.problems],
-        "findings": [
-            {
-                "id": finding.id,
-                "severity": finding.severity.value,
-                "message": finding.message,
-                "action": finding.action or None,
-                "security": finding.security,
-            }
-            for finding in findings
-        ],
-    }
+    if review.unsaid_obstacle is not None:
+        output.error(f"{bucket_id}: no plan can be made: {review.unsaid_obstacle}")
+    if review.n_data_problems:
+        what = _count(review.n_data_problems)
+        output.error(f"{bucket_id}: {what} in portfolio, ledger or market data")
+    if review.is_valid and not quiet:
+        output.line(f"{bucket_id}: valid ({review.path})")
 
 
 def _count(n_problems: int) -> str:
     return "1 problem" if n_problems == 1 else f"{n_problems} problems"
 
 
-def _identity(loaded: LoadedConfig) -> dict[str, object]:
-    return {
-        "path": str(loaded.path),
-        "config_version": loaded.version,
-        "config_sha256": loaded.sha256,
-    }
-
-
-def _problem(problem: FileProblem) -> dict[str, object]:
-    return {"line": problem.line, "column": problem.column, "message": problem.message}
-
-
 # --- versions -------------------------------------------------------------------------------------
-
-FILE = "file"
 
 
 def show_version(options: argparse.Namespace, output: Output) -> int:
     """Print the text of a version."""
     home = open_bucket(options.home, options.bucket)
-
-    stored = open_history(home, options.bucket).read(options.number)
+    record = version_record(home, options.bucket, options.number)
     if options.json:
-        output.json({"bucket_id": options.bucket, **asdict(stored.meta), "text": stored.text})
+        output.json(record)
     else:
-        output.line(stored.text.rstrip("\n"))
+        output.line(str(record["text"]).rstrip("\n"))
     return EXIT_DONE
 
 
 def show_log(options: argparse.Namespace, output: Output) -> int:
     """List the versions, newest first."""
     home = open_bucket(options.home, options.bucket)
-
-    metas = [stored.meta for stored in open_history(home, options.bucket).newest_first()]
     if options.json:
-        versions = [asdict(meta) for meta in metas]
-        output.json({"bucket_id": options.bucket, "versions": versions})
+        output.json(version_log(home, options.bucket))
         return EXIT_DONE
+    metas = [stored.meta for stored in open_history(home, options.bucket).newest_first()]
     for meta in metas:
         when = meta.created_at[:19].replace("T", " ")
         output.line(
@@ -255,19 +181,16 @@ def commit_file(options: argparse.Namespace, output: Output) -> int:
 def show_diff(options: argparse.Namespace, output: Output) -> int:
     """Show what differs; nothing is written."""
     home = open_bucket(options.home, options.bucket)
-
-    names = _names(options, home)
-    (old_text, old), (new_text, new) = (_side(home, options.bucket, name) for name in names)
-    diff = semantic_diff(old.config, new.config)
-    plans = plans_of(home, options.bucket, (old, new)) if options.plan else None
+    comparison = compare(home, options.bucket, options.a, options.b)
+    old, new = comparison.old, comparison.new
+    both = (old.loaded, new.loaded)
+    plans = plans_of(home, options.bucket, both) if options.plan else None
     if options.json:
-        unified = unified_diff(old_text, new_text, *names)
-        record = {"bucket_id": options.bucket, "old": names[0], "new": names[1]}
-        output.json({**record, "unified": unified, **diff.to_record(), "plans": plans})
+        output.json(comparison.to_json(plans))
         return EXIT_DONE
-    if old_text == new_text:
+    if old.text == new.text:
         output.line("nothing changed")
-    show_change((old_text, new_text), names, diff, output)
+    show_change((old.text, new.text), (old.name, new.name), comparison.meaning, output)
     if plans is not None:
         show_plans(plans, output)
     return EXIT_DONE
@@ -363,41 +286,23 @@ def propose(
     LostUpdateError
         When somebody else changed the configuration since `base`.
     """
-    config = check_document(parse_toml(text, f"{options.bucket}.toml"))
-    if text != base.text:
-        # Before any question; `replace_config` checks again.
-        require_unchanged(home, options.bucket, base)
-    try:
-        diff = semantic_diff(load_active(home, options.bucket).config, config)
-    except ConfigFileError:
-        diff = None  # neither a version nor the file: there is nothing to compare with
+    change = prepare_change(home, options.bucket, base, text)
     if not options.json:
-        show_change((base.text, text), (f"{options.bucket}.toml", "new"), diff, output)
-    if text == base.text:
+        show_change((base.text, text), (f"{options.bucket}.toml", "new"), change.meaning, output)
+    if change.is_empty:
         output.error(f"{options.bucket}: nothing changed")
         if options.json:
-            output.json(
-                {"bucket_id": options.bucket, **_newest_version(home, options), "changed": None}
-            )
+            output.json(save_change(home, change, otherwise))
         return EXIT_DONE
     if not ask_to_save(output, yes=options.yes):
         return EXIT_FAILED
-    reason = ask_reason(options.reason, otherwise)
-    meta = replace_config(home, options.bucket, text, reason=reason, base=base)
+    saved = save_change(home, change, ask_reason(options.reason, otherwise))
     if options.json:
-        changed = diff.to_record() if diff is not None else None
-        output.json({"bucket_id": options.bucket, **asdict(meta), "changed": changed})
+        output.json(saved)
     else:
-        output.line(f"\n{options.bucket}: saved as version {meta.version} ({meta.reason})")
+        version = f"saved as version {saved['version']} ({saved['reason']})"
+        output.line(f"\n{options.bucket}: {version}")
     return EXIT_DONE
-
-
-def _newest_version(home: Home, options: argparse.Namespace) -> dict[str, object]:
-    """Return the metadata of the newest version; None for each key without a version."""
-    newest = next(iter(open_history(home, options.bucket).newest_first()), None)
-    if newest is None:
-        return dict.fromkeys((field.name for field in fields(ConfigVersion)), None)
-    return asdict(newest.meta)
 
 
 def verify(options: argparse.Namespace, output: Output) -> int:
@@ -423,30 +328,6 @@ def verify(options: argparse.Namespace, output: Output) -> int:
     if options.json:
         output.json({"is_whole": is_whole, "buckets": reports})
     return EXIT_DONE if is_whole else EXIT_FAILED
-
-
-def _names(options: argparse.Namespace, home: Home) -> tuple[str, str]:
-    """Return the two sides: A and B, A and the file, or the active version and the file."""
-    if options.a is not None:
-        return options.a, options.b or FILE
-
-    active = open_history(home, options.bucket).active()
-    if active is None:
-        raise HistoryError(
-            f"{options.bucket}: there is no version to compare with yet (trader config"
-            f" commit {options.bucket})"
-        )
-    return str(active.meta.version), FILE
-
-
-def _side(home: Home, bucket_id: str, name: str) -> tuple[str, LoadedConfig]:
-    """Return text and configuration of a version, or of the file."""
-    if name == FILE:
-        return read_edit_base(home, bucket_id).text, load_uncommitted(home, bucket_id)
-    if not name.isdecimal():
-        raise UsageError(f"{name!r:.40} is neither a version nor `{FILE}`")
-    stored = open_history(home, bucket_id).read(int(name))
-    return stored.text, load_version(stored, home.bucket_file(bucket_id))
 
 
 # --- a change, shown before it is saved ---------------------------------------------------------
@@ -483,17 +364,6 @@ def show_meaning(diff: ConfigDiff, output: Output) -> None:
         output.line(f"  {line}")
     if diff.is_empty:
         output.line("  nothing: only comments, order or defaults that are written out")
-
-
-def plans_of(home: Home, bucket_id: str, both: tuple[LoadedConfig, LoadedConfig]) -> dict[str, Any]:
-    """Return today's plan with each configuration; nothing is stored."""
-    from host.planning.plan_run import RunOptions, make_plan  # numpy: only for --plan
-
-    plans: dict[str, Any] = {}
-    for name, config in zip(("old", "new"), both, strict=True):
-        options = RunOptions(load_config=lambda *_, loaded=config: loaded)
-        plans[name] = make_plan(home, bucket_id, options).record
-    return plans
 
 
 def show_plans(plans: dict[str, Any], output: Output) -> None:

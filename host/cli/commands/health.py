@@ -5,9 +5,14 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Final
 
-from host.cli.home_option import open_bucket, open_home
+from host.cli.home_option import open_home
 from host.errors import EXIT_DONE, EXIT_FAILED
-from host.health.probe import probe_daemon
+from host.operations.health import (
+    check_buckets,
+    liveness_to_json,
+    read_liveness,
+    readiness_to_json,
+)
 from host.text import printable
 
 if TYPE_CHECKING:
@@ -22,12 +27,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
     """Check the appliance and print the findings."""
     if options.live:
         return _print_live(options, output)
-    from host.health.checkup import check_health  # slow to import: not for --live
-
-    home = open_home(options.home)
-    if options.bucket is not None and home.root.is_dir():
-        home = open_bucket(options.home, options.bucket)
-    report = check_health(home, None if options.bucket is None else (options.bucket,))
+    report = check_buckets(open_home(options.home), options.bucket)
     if options.ready:
         return _print_ready(options, output, report)
     if options.json:
@@ -41,15 +41,15 @@ def run(options: argparse.Namespace, output: Output) -> int:
 def _print_live(options: argparse.Namespace, output: Output) -> int:
     home = open_home(options.home)
     try:
-        probe = probe_daemon(home)
+        probe = read_liveness(home)
     except OSError as error:
         output.error(f"{home.state_dir}: {error.strerror} (run it as the owner of the home)")
         return EXIT_FAILED
-    age_s = None if probe.liveness is None else probe.liveness.age_s
+    record = liveness_to_json(probe)
     if options.json:
-        output.json({"live": probe.is_live, "running": probe.is_locked, "beat_age_s": age_s})
+        output.json(record)
     elif probe.is_live:
-        output.line(f"live: the daemon was alive {age_s:.0f} s ago")
+        output.line(f"live: the daemon was alive {record['beat_age_s']:.0f} s ago")
     else:
         output.line(
             "not live: "
@@ -61,9 +61,7 @@ def _print_live(options: argparse.Namespace, output: Output) -> int:
 def _print_ready(options: argparse.Namespace, output: Output, report: HealthReport) -> int:
     obstacles = report.not_ready(options.bucket)
     if options.json:
-        output.json(
-            {"ready": not obstacles, "because": [finding.to_json() for finding in obstacles]}
-        )
+        output.json(readiness_to_json(report, options.bucket))
     elif not obstacles:
         output.line("ready: a press gives a plan")
     for finding in obstacles if not options.json else ():

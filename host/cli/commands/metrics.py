@@ -6,8 +6,9 @@ import argparse
 import shutil
 from typing import TYPE_CHECKING
 
-from host.cli.home_option import open_bucket, open_home
+from host.cli.home_option import open_home
 from host.errors import EXIT_DONE
+from host.operations.buckets import select_buckets
 from host.telemetry.metrics.metrics import MetricsStore
 from host.telemetry.metrics.performance_report import metrics_to_json, report_lines
 from host.telemetry.metrics.prometheus import prometheus_text
@@ -18,13 +19,8 @@ if TYPE_CHECKING:
 
 def run(options: argparse.Namespace, output: Output) -> int:
     """Print the metrics."""
-    if options.bucket is None:
-        home = open_home(options.home)
-        bucket_ids = home.require_bucket_ids()
-    else:
-        home = open_bucket(options.home, options.bucket)
-        bucket_ids = (options.bucket,)
-
+    home = open_home(options.home)
+    bucket_ids = select_buckets(home, options.bucket)
     store = MetricsStore(home)
     metrics = store.read()
     if store.problem is not None:

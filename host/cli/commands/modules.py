@@ -6,20 +6,23 @@ import argparse
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from host.errors import UsageError, did_you_mean
-from planner_core.modules.builtin import builtin_registries
+from host.operations.modules import (
+    all_modules,
+    find_modules,
+    modules_to_json,
+    parameter_to_json,
+)
 
 if TYPE_CHECKING:
     from host.cli.output import Output
     from planner_core.modules.module import AnyModule
-    from planner_core.modules.registry import Registries
 
 
 def show_list(options: argparse.Namespace, output: Output) -> int:
     """Print a line per module."""
-    modules = list(_registries().all_modules())
+    modules = all_modules()
     if options.json:
-        output.json({"modules": [describe(module) for module in modules]})
+        output.json(modules_to_json(modules))
         return 0
     width = max(len(module.metadata.name) for module in modules)
     kind = None
@@ -37,68 +40,15 @@ def show_list(options: argparse.Namespace, output: Output) -> int:
 
 def show(options: argparse.Namespace, output: Output) -> int:
     """Print the modules of a name; two kinds may share a short name."""
-    matches = find_modules(options.name, _registries())
+    matches = find_modules(options.name)
     if options.json:
-        output.json({"modules": [describe(module) for module in matches]})
+        output.json(modules_to_json(matches))
         return 0
     for number, module in enumerate(matches):
         if number:
             output.line()
         _print_module(module, output)
     return 0
-
-
-def find_modules(name: str, registries: Registries) -> list[AnyModule]:
-    """Return the modules with a key or short name; raise UsageError with the nearest name."""
-    modules = list(registries.all_modules())
-    matches = [module for module in modules if name in (module.key, module.metadata.name)]
-    if matches:
-        return matches
-    names = [module.metadata.name for module in modules]
-    hint = did_you_mean(name.rsplit(".", 1)[-1], names, "`trader modules list` shows them")
-    raise UsageError(f"no module `{name}` ({hint})")
-
-
-def describe(module: AnyModule) -> dict[str, object]:
-    """Return a module as plain data."""
-    metadata = module.metadata
-    return {
-        "key": module.key,
-        "kind": module.kind.value,
-        "name": metadata.name,
-        "version": metadata.version,
-        "description": metadata.description,
-        "author": metadata.author,
-        "requires_python": metadata.requires_python,
-        "tags": list(metadata.tags),
-        "enabled_by_default": metadata.enabled_by_default,
-        "dependencies": [
-            {"kind": need.kind.value, "name": need.name, "version": need.version}
-            for need in metadata.dependencies
-        ],
-        "parameters": {
-            name: describe_parameter(field)
-            for name, field in module.parameters_model.model_fields.items()
-        },
-        "details": inspect.getdoc(type(module)),
-    }
-
-
-def describe_parameter(field: Any) -> dict[str, object]:  # noqa: ANN401 - pydantic's FieldInfo
-    """Return a parameter as plain data: default, unit, bounds, meaning."""
-    bounds = {
-        sign: getattr(item, attribute)
-        for item in field.metadata
-        for attribute, sign in (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<"))
-        if getattr(item, attribute, None) is not None
-    }
-    extra = field.json_schema_extra or {}
-    return {
-        "default": field.default,
-        "unit": extra.get("unit"),
-        "bounds": bounds,
-        "description": field.description,
-    }
 
 
 def _print_module(module: AnyModule, output: Output) -> None:
@@ -110,7 +60,7 @@ def _print_module(module: AnyModule, output: Output) -> None:
         what = f"{need.kind.value}.{need.name or '(any)'} {need.version}".rstrip()
         output.line(f"needs {what}")
     parameters: dict[str, Any] = {
-        name: describe_parameter(field)
+        name: parameter_to_json(field)
         for name, field in module.parameters_model.model_fields.items()
     }
     if not parameters:
@@ -124,7 +74,3 @@ def _print_module(module: AnyModule, output: Output) -> None:
             f"  {name:<{width}} = {about['default']}  {about['unit']}; {limits}".rstrip("; ")
         )
         output.line(f"  {'':<{width}}   {about['description']}")
-
-
-def _registries() -> Registries:
-    return builtin_registries()

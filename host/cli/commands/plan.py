@@ -10,11 +10,12 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from host.cli.home_option import amount_in_base_currency, open_bucket
+from host.cli.home_option import open_bucket
 from host.cli.progress import first_interrupt_requests, show_progress
 from host.errors import EXIT_DONE, EXIT_FAILED, StorageError
 from host.home.config.load import load_uncommitted, try_commit_edit
 from host.home.plan_store import PlanStore
+from host.operations.buckets import amount_in_base_currency
 from host.planning.breaker_store import BreakerStore
 from host.planning.plan_run import (
     MODULE_BUDGET_S,

@@ -9,10 +9,16 @@ from typing import TYPE_CHECKING
 from host.cli.commands.config import propose
 from host.cli.home_option import open_bucket, open_home
 from host.errors import EXIT_DONE
-from host.home.config.load import load_uncommitted, read_edit_base
+from host.home.config.load import read_edit_base
 from host.home.config.presets import PresetError, PresetLibrary, preset_text
 from host.home.storage.atomic_file import write_new
 from host.home.storage.toml_file import PATH_ADVICE, read_toml
+from host.operations.presets import (
+    NewPreset,
+    create_preset_of_bucket,
+    preset_to_json,
+    presets_to_json,
+)
 
 if TYPE_CHECKING:
     from host.cli.output import Output
@@ -24,7 +30,7 @@ def show_list(options: argparse.Namespace, output: Output) -> int:
     presets = library.list(options.tag)
     output.errors(library.problems)
     if options.json:
-        output.json({"presets": [preset.to_record() for preset in presets]})
+        output.json(presets_to_json(presets))
         return EXIT_DONE
     for preset in presets:
         stars = "*" * (preset.rating or 0)
@@ -36,7 +42,7 @@ def show(options: argparse.Namespace, output: Output) -> int:
     """Print metadata and configuration."""
     preset = PresetLibrary(open_home(options.home)).get(options.id)
     if options.json:
-        output.json({**preset.to_record(), "config": preset.config_text})
+        output.json(preset_to_json(preset))
         return EXIT_DONE
     for key, value in preset.to_record().items():
         output.line(f"# {key}: {value}")
@@ -47,16 +53,14 @@ def show(options: argparse.Namespace, output: Output) -> int:
 def save(options: argparse.Namespace, output: Output) -> int:
     """Save the configuration of a bucket, with the text of its file."""
     home = open_bucket(options.home, options.bucket)
-    load_uncommitted(home, options.bucket)  # raises for an invalid file
-    text = preset_text(
-        options.id,
-        read_edit_base(home, options.bucket).text,
+    about = NewPreset(
+        id=options.id,
         name=options.name,
         description=options.description,
         author=options.author,
         tags=tuple(options.tag),
     )
-    preset = PresetLibrary(home).add(text, options.id)
+    preset = create_preset_of_bucket(home, about, options.bucket)
     return _print_result(options, output, f"{preset.id}: saved", preset.to_record())
 
 

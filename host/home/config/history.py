@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from host.clock import utc_now
-from host.errors import HistoryError, LostUpdateError, StorageError
+from host.errors import HistoryError, LostUpdateError, NoVersionError, StorageError
 from host.home.storage.atomic_file import (
     locked_file,
     open_file,
@@ -150,7 +150,7 @@ class ConfigHistory:
             with open_file(path) as file:
                 data = file.read(CONFIG_VERSION_BYTES_MAX + 1)
         except FileNotFoundError:
-            raise HistoryError(
+            raise NoVersionError(
                 f"{self.folder.name}: no version {number} ({self._range()})"
             ) from None
         except OSError as error:

@@ -51,6 +51,14 @@ class PresetError(HostError):
     code = "preset"
 
 
+class NoPresetError(PresetError):
+    """No preset has this id."""
+
+
+class PresetExistsError(PresetError):
+    """Another preset has this id, or there are too many."""
+
+
 @dataclass(frozen=True, slots=True)
 class Preset:
     """A preset; applying it writes `config_text` into the bucket's file."""
@@ -103,7 +111,7 @@ class PresetLibrary:
         text = self._texts().get(preset_id)
         if text is None:
             names = ", ".join(sorted(self._texts()))
-            raise PresetError(f"no preset {preset_id!r:.80} (presets: {names})")
+            raise NoPresetError(f"no preset {preset_id!r:.80} (presets: {names})")
         return self._parsed(text, preset_id)
 
     def add(self, text: str, source: str) -> Preset:
@@ -117,12 +125,12 @@ class PresetLibrary:
         preset = self._parsed(text, source)
         texts = self._texts()
         if preset.id in texts:
-            raise PresetError(f"a preset {preset.id!r} exists already (choose another id)")
+            raise PresetExistsError(f"a preset {preset.id!r} exists already (choose another id)")
         if len(texts) >= PRESETS_MAX:
-            raise PresetError(f"there are {PRESETS_MAX} presets already (remove some)")
+            raise PresetExistsError(f"there are {PRESETS_MAX} presets already (remove some)")
         path = self._home.presets_dir / f"{preset.id}.toml"
         if not write_new(path, text.encode()):
-            raise PresetError(f"{path}: exists already (move it away)")
+            raise PresetExistsError(f"{path}: exists already (move it away)")
         return preset
 
     def note_applied(self, preset_id: str) -> None:

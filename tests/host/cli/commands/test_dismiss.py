@@ -68,7 +68,7 @@ def test_recording_the_first_step_accepts_the_plan_and_dismissing_gives_it_up(
     assert f"the plan you accepted ({first['trace_id'][:8]})" in second["steps"][0]["reason"]
 
     result = trader("dismiss", "core", *home, "--json").json
-    assert list(result) == ["bucket_id", "as_of", "dismissed"]
+    assert list(result) == ["schema_version", "bucket_id", "as_of", "dismissed"]
     assert result["dismissed"] == {
         "trace_id": first["trace_id"],
         "valid_until": first["valid_until"],

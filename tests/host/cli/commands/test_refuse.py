@@ -60,7 +60,7 @@ def test_the_list_and_the_json_say_what_is_refused(trader: Trader, own_home: Hom
     assert trader("refuse", "core", "--list", *home).out == "core: nothing is refused\n"
     result = trader("refuse", "core", "KO", *home, "--side", "buy", "--json").json
     entry = {"security": "KO", "side": "buy", "until": "2023-01-27", "reason": ""}
-    assert list(result) == KEYS
+    assert list(result) == ["schema_version", *KEYS]
     assert result["changed"] == result["refused"] == [entry]
     listed = trader("refuse", "core", "--list", *home, "--json").json
     assert (listed["changed"], listed["refused"]) == ([], [entry])
