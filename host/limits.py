@@ -138,3 +138,8 @@ DISK_FREE_MIN_BYTES = 1024 * 1024
 DISK_FREE_LOW_BYTES = 64 * 1024 * 1024
 MEMORY_FREE_LOW_BYTES = 64 * 1024 * 1024
 """About what the planner's process takes."""
+
+# --- the HTTP API --------------------------------------------------------------------------------
+
+HTTP_BODY_BYTES_MAX = 256 * 1024
+"""A configuration of 64 KB as JSON text, where each byte may take several."""

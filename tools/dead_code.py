@@ -24,9 +24,10 @@ EXCLUDED: Final = ("*/firmware/uno_q/*",)  # runs in App Lab's Python, not in ou
 CONFIDENCE_MIN: Final = 60
 """Percent; vulture's figure for a name that it sees nowhere else."""
 
-DECORATORS: Final = ("@model_validator", "@field_validator", "@pytest.fixture", "@rule",
+DECORATORS: Final = ("@router.get", "@router.post", "@router.put", "@router.delete",
+                     "@model_validator", "@field_validator", "@pytest.fixture", "@rule",
                      "@initialize", "@invariant", "@precondition")  # fmt: skip
-"""pydantic, pytest and hypothesis call what they decorate."""
+"""FastAPI, pydantic, pytest and hypothesis call what they decorate."""
 
 FIELDS_READ_BY_NAME: Final = ("host/telemetry/events.py", "planner_core/events.py")
 """Fields of an event reach journal, log and subscribers by their names."""
@@ -41,6 +42,7 @@ ALLOWED: Final[Mapping[str, str]] = {
     "ModuleLoadFailed": "an event type that scripts may wait for; plugins will publish it",
     "PC": "a board that the protocol names; the firmware's PC build sends it",
     "WARN": "a level that device.toml may name",
+    "capture_signals": "uvicorn calls it",
     "c_type": "tools/generators/protocol_c.py reads it",
     "dont_write_bytecode": "Python reads it: a dry run writes nothing",
     "dtr": "pyserial reads it",
@@ -50,6 +52,7 @@ ALLOWED: Final[Mapping[str, str]] = {
     "render": "rich calls it",
     "restart_board": "docs/simulation.md: for tests of one's own set-up",
     "restart_daemon": "docs/simulation.md: for tests of one's own set-up",
+    "should_exit": "uvicorn reads it",
     "shown_s": "docs/simulation.md: a figure of an answer",
     "timezone": "a key of portfolio files, read before the others",
     "to_png": "tools/generators/display_doc.py draws the pictures of the documents",

@@ -49,6 +49,13 @@ def modules_markdown() -> str:
     return modules_markdown()
 
 
+def api_markdown() -> str:
+    """Return the page of the HTTP API."""
+    from tools.generators.api_doc import api_markdown
+
+    return api_markdown()
+
+
 def benchmarks_markdown() -> str:
     """Return the page of benchmark results."""
     from tools.generators.benchmarks_doc import benchmarks_markdown
@@ -111,6 +118,7 @@ GENERATED: dict[str, Generator] = {
     "configs/home/schema/device.json": _schema_json("device"),
     "configs/home/schema/portfolio.json": _schema_json("portfolio"),
     "configs/home/device.toml": _config_template("device_template"),
+    "docs/api.md": api_markdown,
     "docs/benchmarks.md": benchmarks_markdown,
     "docs/display.md": display_markdown,
     "docs/events.md": events_markdown,

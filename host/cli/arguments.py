@@ -33,6 +33,7 @@ DAYS_SHOWN: Final = 20
 DAYS_SHOWN_MAX: Final = 30_000
 BUTTONS_MAX: Final = 8
 PACKETS_MAX: Final = 1_000_000
+PORT_MAX: Final = 65_535
 BOARD_TIMEOUT_S: Final = 60.0
 
 Actions = Any  # argparse has no public type for its sub-parsers
@@ -433,6 +434,24 @@ def breakers(parser: argparse.ArgumentParser) -> None:
     disable.set_defaults(run="breakers.disable")
 
 
+def serve(parser: argparse.ArgumentParser) -> None:
+    """Serve the HTTP API of this home, for programs on this computer. Ends on SIGTERM or Ctrl-C.
+
+    With `[web] enabled = true` in device.toml the daemon does this by itself. docs/api.md lists the
+    routes. It needs the extra `web`: pip install 'arduino-trader[web]'.
+    """
+    parser.add_argument(
+        "--host", metavar="ADDRESS", help="127.0.0.1 or ::1 (default: web.host in device.toml)"
+    )
+    parser.add_argument(
+        "--port",
+        metavar="N",
+        type=number_parser(1, PORT_MAX),
+        help="TCP port (default: web.port in device.toml)",
+    )
+    parser.set_defaults(run="serve.run")
+
+
 def board(parser: argparse.ArgumentParser) -> None:
     """Inspect the board, test it, trace its link, install its firmware.
 
@@ -541,6 +560,7 @@ CONFIGURE: Final[Mapping[str, Callable[[argparse.ArgumentParser], None]]] = {
     "events": events,
     "metrics": metrics,
     "breakers": breakers,
+    "serve": serve,
     "board": board,
     "service": service,
 }

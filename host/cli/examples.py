@@ -83,6 +83,10 @@ EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
         ("trader breakers reset all", "use every module again at once"),
         ("trader breakers disable filters.diversity", "leave it out until it is reset"),
     ),
+    "serve": (
+        ("trader serve", "the API at the address of device.toml"),
+        ("trader serve --port 9000", "at another port"),
+    ),
     "board": (
         ("trader board info", "the board of device.toml"),
         ("trader board info --port /dev/ttyACM0", "the board at this port"),

@@ -59,6 +59,7 @@ COMMANDS = (
     Command("events", "show, verify and export the journal"),
     Command("metrics", "show the time and memory of plans"),
     Command("breakers", "show the modules that are left out for now"),
+    Command("serve", "serve the HTTP API for programs"),
     Command("board", "inspect, test, trace and flash the board"),
     Command("service", "install the systemd service, show its state"),
 )

@@ -72,6 +72,20 @@ class HealthReport:
             "buckets": {name: self._bucket(name) for name in probe.bucket_ids},
         }
 
+    def bucket_to_json(self, bucket_id: str) -> dict[str, object]:
+        """Return the health of one bucket as plain data, with the findings of the appliance."""
+        own = [finding for finding in self.findings if not finding.bucket_id]
+        status = status_of([*own, *self.of_bucket(bucket_id)])
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "bucket_id": bucket_id,
+            **self._bucket(bucket_id),
+            "status": status.value,
+            "live": self.is_live,
+            "checked_at": self.probe.now.isoformat(timespec="seconds"),
+            "appliance": [finding.to_json() for finding in own],
+        }
+
     def _bucket(self, bucket_id: str) -> dict[str, object]:
         bucket = self.probe.bucket(bucket_id)
         findings = self.of_bucket(bucket_id)

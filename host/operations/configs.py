@@ -23,7 +23,7 @@ from host.home.config.load import (
     require_unchanged,
 )
 from host.home.storage.toml_file import ConfigFileError, parse_toml
-from host.operations.dry_run import REQUEST_SOURCE
+from host.operations.problems import problem_to_json, problem_with_file
 from planner_core.config_api.config_diff import semantic_diff, unified_diff
 
 if TYPE_CHECKING:
@@ -36,11 +36,6 @@ if TYPE_CHECKING:
 
 FILE: Final = "file"
 """The name of the edited file, beside the numbers of versions."""
-
-
-def problem_to_json(problem: FileProblem) -> dict[str, object]:
-    """Return a problem of a file with its place."""
-    return {"line": problem.line, "column": problem.column, "message": problem.message}
 
 
 # --- what is in force, and what is wrong ----------------------------------------------------------
@@ -123,10 +118,7 @@ class BucketReview:
             "data": {
                 "valid": not self.n_data_problems,
                 "obstacle": inputs.obstacle,
-                "problems": [
-                    {"file": problem.source, **problem_to_json(problem)}
-                    for problem in inputs.problems
-                ],
+                "problems": [problem_with_file(problem) for problem in inputs.problems],
                 "findings": [_finding_to_json(finding) for finding in self.findings],
             },
         }
@@ -167,20 +159,6 @@ def reviews_to_json(reviews: Sequence[BucketReview]) -> dict[str, object]:
     """Return the reviews of several buckets as plain data."""
     valid = all(review.is_valid for review in reviews)
     return {"valid": valid, "buckets": [review.to_json() for review in reviews]}
-
-
-def validate_text(bucket_id: str, text: str) -> dict[str, object]:
-    """Return whether a text is a valid configuration, and every problem with its place."""
-    problems: tuple[FileProblem, ...] = ()
-    try:
-        check_document(parse_toml(text, REQUEST_SOURCE))
-    except ConfigFileError as error:
-        problems = error.problems
-    return {
-        "valid": not problems,
-        "bucket_id": bucket_id,
-        "problems": [problem_to_json(problem) for problem in problems],
-    }
 
 
 # --- versions -------------------------------------------------------------------------------------
@@ -252,16 +230,6 @@ def compare(home: Home, bucket_id: str, a: str | None, b: str | None) -> Compari
     old, new = _side(home, bucket_id, a), _side(home, bucket_id, b or FILE)
     meaning = semantic_diff(old.loaded.config, new.loaded.config)
     return Comparison(bucket_id, old, new, meaning)
-
-
-def compare_text(home: Home, bucket_id: str, text: str) -> Comparison:
-    """Compare the file with a text that might replace it."""
-    old = _side(home, bucket_id, FILE)
-    document = parse_toml(text, REQUEST_SOURCE)
-    config = check_document(document)
-    path = home.bucket_file(bucket_id)
-    new = ConfigSide(REQUEST_SOURCE, text, LoadedConfig(config, document.sha256, UNCOMMITTED, path))
-    return Comparison(bucket_id, old, new, semantic_diff(old.loaded.config, config))
 
 
 def _side(home: Home, bucket_id: str, name: str) -> ConfigSide:

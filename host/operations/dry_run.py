@@ -59,7 +59,7 @@ def try_configuration(home: Home, bucket_id: str, trial: Trial) -> dict[str, obj
     try:
         loaded = _load(home, bucket_id, trial)
     except ConfigFileError as error:
-        from host.operations.configs import problem_to_json
+        from host.operations.problems import problem_to_json
 
         problems = [problem_to_json(problem) for problem in error.problems]
         return _record(bucket_id, name, errors=list(error.lines), problems=problems)

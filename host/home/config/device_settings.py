@@ -200,6 +200,16 @@ class LogTable(DeviceTable):
     total_mb: int = Field(8, ge=1, le=1_000, description="all log files together, megabytes")
 
 
+class WebTable(DeviceTable):
+    """The HTTP API for programs on this computer; it takes effect at the next start."""
+
+    enabled: bool = Field(
+        False, description="serve it while the daemon runs; `trader serve` does not ask"
+    )
+    host: Name = Field("127.0.0.1", description="an address of this computer: 127.0.0.1 or ::1")
+    port: int = Field(8484, ge=1, le=65_535, description="where it listens")
+
+
 class DeviceConfig(DeviceTable):
     """The whole of `device.toml`."""
 
@@ -208,6 +218,7 @@ class DeviceConfig(DeviceTable):
     buttons: ButtonsTable = ButtonsTable()
     limits: LimitsTable = LimitsTable()
     log: LogTable = LogTable()
+    web: WebTable = WebTable()
 
 
 def load_device_config(home: Home) -> DeviceConfig:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from planner_core.model.config import PlannerConfig
 
 ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+COMMENT = re.compile(r"^# ", re.MULTILINE)
 FIGURES_NAME: Final = "presets.json"
 RATINGS: Final = range(1, 6)
 TEXT_KEYS: Final = ("name", "description", "author", "created_at")
@@ -265,7 +266,7 @@ def _head(document: TomlDocument) -> dict[str, Any]:
     if not head[1]:
         raise PresetError(f"{document.source}: no line `{CONFIG_MARK.strip()}`: not a preset")
     try:
-        about = parse_toml(head[0].replace("# ", ""), document.source).mapping
+        about = parse_toml(COMMENT.sub("", head[0]), document.source).mapping
     except ConfigFileError as error:
         raise PresetError(f"{error}") from None
     if not isinstance(about.get("id"), str) or not ID.fullmatch(about["id"]):

@@ -1,0 +1,56 @@
+"""`trader serve`: serve the HTTP API."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib.util
+import logging
+from typing import TYPE_CHECKING, Final
+
+from host.cli.home_option import open_home
+from host.errors import EXIT_DONE, HostError
+from host.home.config.device_settings import load_device_config
+
+if TYPE_CHECKING:
+    from host.cli.output import Output
+
+PACKAGES: Final = ("fastapi", "uvicorn")
+"""Of the extra `web`."""
+
+
+class MissingExtraError(HostError):
+    """Packages of an extra are not installed."""
+
+    code = "missing_extra"
+
+
+def run(options: argparse.Namespace, output: Output) -> int:
+    """Serve until a signal ends it."""
+    home = open_home(options.home)
+    home.require_home()
+    web = load_device_config(home).web
+    require_packages()
+    from host.http.server import open_listener, serve, url_of  # slow: only with the extra
+
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
+    host = options.host if options.host is not None else web.host
+    port = options.port if options.port is not None else web.port
+    with open_listener(host, port) as listener:
+
+        def announce() -> None:
+            output.line(f"serving {home.root} at {url_of(listener)} (Ctrl-C ends it)")
+            output.flush()
+
+        asyncio.run(serve(home, listener, announce))
+    return EXIT_DONE
+
+
+def require_packages() -> None:
+    """Raise MissingExtraError unless the packages of the API are installed."""
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            f"the HTTP API needs {' and '.join(missing)}, which this Python does not have (run:"
+            " pip install 'arduino-trader[web]')"
+        )

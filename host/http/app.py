@@ -1,0 +1,55 @@
+"""The application: all routes over one home."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from fastapi import Depends, FastAPI
+from fastapi.routing import APIRoute
+
+from host.http.access import check_access
+from host.http.problems import add_problem_handlers
+from host.http.routes import dry_run, health, presets
+from host.version import version
+
+if TYPE_CHECKING:
+    from host.http.api import Api
+
+TITLE: Final = "arduino-trader"
+DESCRIPTION: Final = """\
+Plans, configurations and health of the appliance, for programs on this computer.
+
+Every object carries `schema_version`, which is raised when a key changes its meaning; new keys do
+not raise it. Errors are problems (RFC 9457) with the text of the command line in `detail`.
+"""
+TAGS: Final = (
+    {"name": "health", "description": "Does it work, and if not, what to do."},
+    {"name": "presets", "description": "Named configurations."},
+    {"name": "configurations", "description": "How a bucket is planned."},
+)
+ROUTERS: Final = (health.router, presets.router, dry_run.router)
+
+
+def build_app(api: Api) -> FastAPI:
+    """Return the application that serves a home."""
+    app = FastAPI(
+        title=TITLE,
+        version=version(),
+        description=DESCRIPTION,
+        openapi_tags=[dict(tag) for tag in TAGS],
+        # Their pages load scripts from elsewhere; the appliance may have no network.
+        docs_url=None,
+        redoc_url=None,
+        dependencies=[Depends(check_access)],
+        generate_unique_id_function=_operation_id,
+        redirect_slashes=False,
+    )
+    app.state.api = api
+    add_problem_handlers(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name

@@ -1,0 +1,52 @@
+"""A served home, and a client of it: the real server, on a free port of this computer."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from host.home.home import Home, create_home
+from host.http.access import LoopbackAccess
+from host.http.api import Api
+from host.http.server import ApiServer, open_listener, url_of
+
+JOIN_S = 20.0
+"""A server that ends in order needs less than a second."""
+
+
+@contextmanager
+def served(home: Home) -> Iterator[httpx.Client]:
+    """Serve a home in a thread; yield a client of it."""
+    server = ApiServer(Api(home, LoopbackAccess()))
+    with open_listener("127.0.0.1", 0) as listener:
+        thread = threading.Thread(
+            target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True
+        )
+        thread.start()
+        try:
+            with httpx.Client(base_url=url_of(listener), timeout=60.0) as client:
+                yield client
+        finally:
+            server.stop()
+            thread.join(JOIN_S)
+            assert not thread.is_alive(), "the server ends when it is told to"
+
+
+@pytest.fixture
+def client(own_home: Home) -> Iterator[httpx.Client]:
+    """A client of a demo home that a test may change."""
+    with served(own_home) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def demo_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A client of a demo home that many requests may change."""
+    home = create_home(tmp_path_factory.mktemp("api") / "home", demo=True).home
+    with served(home) as one:
+        yield one
