@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from planner_core.errors import PlannerError
 
@@ -33,6 +33,18 @@ class HostError(Exception):
     def lines(self) -> tuple[str, ...]:
         """The message as lines to print."""
         return tuple(str(self).splitlines()) or (type(self).__name__,)
+
+    @property
+    def places(self) -> tuple[Mapping[str, object], ...]:
+        """The same with the places of a file, for programs; null where there is none."""
+        return tuple(place_of(line) for line in self.lines)
+
+
+def place_of(
+    message: str, file: str | None = None, line: int | None = None, column: int | None = None
+) -> dict[str, object]:
+    """Return a message and its place, with the keys of `docs/json.md`."""
+    return {"message": message, "file": file, "line": line, "column": column}
 
 
 class StorageError(HostError):
@@ -105,6 +117,19 @@ def error_lines(error: HostError | PlannerError) -> list[str]:
     if isinstance(error, HostError):
         return list(error.lines)
     return str(error).splitlines() or [type(error).__name__]
+
+
+def error_to_json(error: HostError | PlannerError) -> dict[str, object]:
+    """Return what a command with `--json` prints in place of its result."""
+    lines = error_lines(error)
+    places = error.places if isinstance(error, HostError) else [place_of(line) for line in lines]
+    return {
+        "outcome": "REFUSED",
+        "reason": lines[0],
+        "code": error.code,
+        "errors": list(places),
+        "exit_code": exit_code_of(error),
+    }
 
 
 def did_you_mean(name: str, candidates: Sequence[str], otherwise: str) -> str:

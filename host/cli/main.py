@@ -26,6 +26,7 @@ from host.errors import (
     UsageError,
     did_you_mean,
     error_lines,
+    error_to_json,
     exit_code_of,
     expected_errors,
 )
@@ -33,6 +34,9 @@ from host.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
+
+    from host.errors import HostError
+    from planner_core.errors import PlannerError
 
 
 class Command(NamedTuple):
@@ -64,6 +68,8 @@ COMMANDS = (
     Command("service", "install the systemd service, show its state"),
 )
 
+JSON_LINES = (("run",), ("events", "tail"), ("board", "monitor"))
+"""With `--json` these print lines of JSON, and errors only on standard error."""
 HELP = "help"
 """`trader help plan` is `trader plan --help`."""
 
@@ -98,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     output = Output()
     try:
         try:
-            return _run(list(arguments), output)
+            return _run_or_refuse(list(arguments), output)
         finally:
             output.flush()  # here, where a closed pipe is handled
     except BrokenPipeError:
@@ -130,6 +136,30 @@ def _open_streams() -> None:
             setattr(sys, name, os.fdopen(nowhere, "w", encoding="utf-8"))
 
 
+def _run_or_refuse(arguments: list[str], output: Output) -> int:
+    """Run a command; print an expected error as lines, and with `--json` as an object as well."""
+    try:
+        return _run(arguments, output)
+    except expected_errors() as error:
+        output.errors(error_lines(error))
+        _print_refusal(arguments, error, output)
+        return exit_code_of(error)
+    except SystemExit as stopped:
+        if isinstance(stopped.__cause__, UsageError):
+            _print_refusal(arguments, stopped.__cause__, output)
+        raise
+
+
+def _print_refusal(arguments: list[str], error: HostError | PlannerError, output: Output) -> None:
+    """Print why there is no result, where a program waits for one object."""
+    # The name of a home may be that of a command.
+    homes = {i + 1 for i, word in enumerate(arguments) if word == "--home"}
+    words = [w for i, w in enumerate(arguments) if i not in homes and not w.startswith("-")]
+    prints_lines = any(tuple(words[: len(name)]) == name for name in JSON_LINES)
+    if "--json" in arguments and not prints_lines and not output.has_json:
+        output.json(error_to_json(error))
+
+
 def _run(arguments: list[str], output: Output) -> int:
     """Find the command, parse its arguments, run it."""
     parser = _main_parser()
@@ -142,24 +172,18 @@ def _run(arguments: list[str], output: Output) -> int:
             parser.print_help()
             return EXIT_DONE
         options.command, rest = rest[0], [*rest[1:], "--help"]
-    try:
-        from host.cli import arguments as command_arguments
+    from host.cli import arguments as command_arguments
 
-        command = find_command(options.command)
-        configure = command_arguments.CONFIGURE[command.name]
-        own = LineParser(
-            prog=f"trader {command.name}", description=plain_docstring(configure.__doc__)
-        )
-        configure(own)
-        own.parse_args(rest, namespace=options)
-        module, _, function = options.run.partition(".")
-        run: Callable[[argparse.Namespace, Output], int] = getattr(
-            import_module(f"host.cli.commands.{module}"), function
-        )
-        return run(options, output)
-    except expected_errors() as error:
-        output.errors(error_lines(error))
-        return exit_code_of(error)
+    command = find_command(options.command)
+    configure = command_arguments.CONFIGURE[command.name]
+    own = LineParser(prog=f"trader {command.name}", description=plain_docstring(configure.__doc__))
+    configure(own)
+    own.parse_args(rest, namespace=options)
+    module, _, function = options.run.partition(".")
+    run: Callable[[argparse.Namespace, Output], int] = getattr(
+        import_module(f"host.cli.commands.{module}"), function
+    )
+    return run(options, output)
 
 
 def find_command(name: str) -> Command:

@@ -21,6 +21,7 @@ class Output:
     def __init__(self, stdout: TextIO | None = None, stderr: TextIO | None = None) -> None:
         self.stdout = stdout or sys.stdout
         self.stderr = stderr or sys.stderr
+        self.has_json = False
 
     @property
     def is_terminal(self) -> bool:
@@ -35,6 +36,7 @@ class Output:
         """Print the result as one JSON object with its schema version, without NaN."""
         from host.json_record import json_text  # not for `--help`: start-up time
 
+        self.has_json = True
         self.line(json_text(record))
 
     def document(self, document: Mapping[str, object]) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from host.cli.examples import example_lines
 from host.cli.output import Output
-from host.errors import EXIT_USAGE
+from host.errors import EXIT_USAGE, UsageError
 
 
 def plain_docstring(docstring: str | None) -> str:
@@ -50,8 +49,10 @@ class LineParser(argparse.ArgumentParser):
         """Print the error and exit with 2."""
         if self._actions_named and message.endswith("required: ACTION"):
             message = f"which ACTION? {', '.join(self._actions_named)}"
-        Output().error(f"{self.prog}: {message} (see `{self.prog} --help`)")
-        sys.exit(EXIT_USAGE)
+        line = f"{self.prog}: {message} (see `{self.prog} --help`)"
+        Output().error(line)
+        # The cause is for `--json`: which options were given is not known here.
+        raise SystemExit(EXIT_USAGE) from UsageError(line)
 
     def format_help(self) -> str:
         """Return the help, with the examples of this command or action at its end."""

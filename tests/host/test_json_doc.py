@@ -69,6 +69,44 @@ def test_no_command_prints_json_in_another_way() -> None:
         assert ("output.document(" in text) is (path.name == "config.py"), "JSON Schemas only"
 
 
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("plan core", "portfolio_file"),
+        ("refuse core --list", "portfolio_file"),
+        ("plan nobody", "usage"),
+        ("plan core --nonsense", "usage"),
+        ("nonsense", "usage"),
+        ("backup verify nowhere/b.zip", "storage"),
+    ],
+)
+def test_a_refusal_is_one_object_with_the_keys_of_the_page(
+    trader: Trader, own_home: Home, line: str, code: str
+) -> None:
+    path = own_home.portfolio_file("core")
+    path.write_text(f"{path.read_text('utf-8')}\nx = [\n", "utf-8")
+    result = trader("--home", own_home.root, *line.split(), "--json")
+    section = (
+        DOC.read_text("utf-8").partition("## When there is no result")[2].partition("\n## ")[0]
+    )
+    assert list(result.json) == re.findall(r"^\| `(\w+)`", section, re.MULTILINE)
+    assert (result.json["outcome"], result.json["code"]) == ("REFUSED", code)
+    assert result.json["reason"] in result.err
+    assert result.json["exit_code"] == result.code
+    place = result.json["errors"][0]
+    assert (place["file"] == str(path)) == (code == "portfolio_file")
+
+
+@pytest.mark.parametrize("line", ["events tail --since nonsense", "board monitor --port"])
+def test_a_command_that_prints_lines_of_json_prints_no_object_for_a_refusal(
+    trader: Trader, own_home: Home, line: str
+) -> None:
+    result = trader("--home", own_home.root, *line.split(), "--json")
+    assert result.code == 2
+    assert not result.out
+    assert result.err
+
+
 def test_every_command_that_prints_json_is_on_the_page() -> None:
     documented = {row.split()[0] for row in ROWS}
     folder = DOC.parents[1] / "host" / "cli" / "commands"

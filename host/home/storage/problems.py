@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from host.errors import HostError
+from host.errors import HostError, place_of
 from host.text import printable
 
 EXCERPT_WIDTH = 96
@@ -46,6 +46,14 @@ class FileRefusedError(HostError):
     def lines(self) -> tuple[str, ...]:
         """One line per problem: `file:line:col: what is wrong (what to do)`."""
         return tuple(str(problem) for problem in self.problems)
+
+    @property
+    def places(self) -> tuple[Mapping[str, object], ...]:
+        """Each problem with its place, for programs."""
+        return tuple(
+            place_of(problem.message, problem.source, problem.line, problem.column)
+            for problem in self.problems
+        )
 
 
 class ConfigFileError(FileRefusedError):
