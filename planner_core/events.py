@@ -178,7 +178,7 @@ class ConfigurationChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheConsulted(Event):
-    """Calculators ran: `hits` of them had a cached result for the same inputs."""
+    """Modules ran: `hits` calls had cached results for the same inputs, `misses` were made."""
 
     hits: int
     misses: int

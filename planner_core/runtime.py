@@ -68,7 +68,7 @@ class Runtime:
     breakers : Breakers, optional
         Circuit breakers of the modules; None: every module is called.
     cache : CalculationCache, optional
-        Results of calculators for the same inputs; None: every calculator is called.
+        Results of modules for the same inputs; None: every module is called.
     excluded_modules : mapping of str to str
         Keys of modules that this run leaves out, each with the reason.
     on_module_start : callable taking a key and an operation

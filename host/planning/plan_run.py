@@ -91,7 +91,7 @@ class RunOptions:
     excluded_modules : mapping of str to str
         Keys of modules to leave out whatever their breakers say, each with the reason.
     cache : CalculationCache, optional
-        Results of calculators for the same inputs.
+        Results of modules for the same inputs.
     registries : Registries, optional
         By default the modules shipped with the planner.
     emit : callable taking an Event

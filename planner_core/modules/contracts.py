@@ -80,7 +80,7 @@ def _is_id(number: object) -> bool:
 
 def checked_sets(
     key: str, results: object, n_candidates: int, depth: int
-) -> Sequence[tuple[int, ...]]:
+) -> tuple[tuple[int, ...], ...]:
     """Check a pattern generator's sets."""
     if not isinstance(results, Sequence):
         raise ModuleContractError(key, f"returned {type(results).__name__}, needs a sequence")

@@ -24,6 +24,7 @@ from planner_core.model.module_metadata import (
     parameter,
 )
 from planner_core.model.plan import Opportunity, Skip
+from planner_core.modules.cacheable import cacheable
 from planner_core.search.ranking import SearchSpace
 
 # The author of a module needs only this file.
@@ -39,6 +40,7 @@ __all__ = [
     "ParametersT",
     "PatternGenerator",
     "SequenceGenerator",
+    "cacheable",
     "parameter",
 ]
 

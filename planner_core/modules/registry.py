@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from planner_core.errors import ConfigProblem, ModuleContractError
+from planner_core.modules.cacheable import cache_ttl_s
 from planner_core.modules.module import (
     AnyModule,
     Dependency,
@@ -55,6 +56,10 @@ class Registry(Generic[ModuleT]):
         if not (isinstance(model, type) and issubclass(model, ModuleParameters)):
             raise ModuleContractError(
                 name, "needs `parameters_model`, a subclass of ModuleParameters"
+            )
+        if self.kind is ModuleKind.SEQUENCE and cache_ttl_s(module, "generate") is not None:
+            raise ModuleContractError(
+                name, "a sequence generator works on a running search: remove @cacheable"
             )
         for dependency in module.metadata.dependencies:
             _check_range(name, dependency.version)

@@ -26,6 +26,7 @@ from planner_core.market.trade_sizing import (
 from planner_core.model.arrays import FloatArray
 from planner_core.model.candidates import Candidates, build_candidates, same_security_conflicts
 from planner_core.model.plan import Action, Opportunity, Rejection
+from planner_core.modules.cache import RunCache
 from planner_core.modules.contracts import (
     checked_alternatives,
     checked_conflicts,
@@ -147,9 +148,10 @@ def _dropped_by_filters(
     visible = [actions[i] for i in considered]
     candidates = build_candidates(visible, gain[list(considered)], same_security_conflicts(visible))
     dropped: dict[int, tuple[str, str]] = {}
+    cache = runner.cache_of(state)
     for module, parameters in _filters(state, runner):
         for candidate, reason in runner.run(
-            module, "reject", _rejected, module, candidates, state, parameters
+            module, "reject", _rejected, module, candidates, state, parameters, cache
         ):
             # A filter has preferences; a repair of a limit is not a matter of preference.
             if not visible[candidate].mandatory:
@@ -203,9 +205,13 @@ def _rejected(
     candidates: Candidates,
     state: PlanningState,
     parameters: ModuleParameters,
+    cache: RunCache,
 ) -> Sequence[tuple[int, str]]:
-    rejected = module.reject(candidates, state, parameters)
-    return tuple(checked_rejections(module.key, rejected, candidates.n).items())
+    def reject() -> tuple[tuple[int, str], ...]:
+        rejected = module.reject(candidates, state, parameters)
+        return tuple(checked_rejections(module.key, rejected, candidates.n).items())
+
+    return cache.results(module, "reject", parameters, reject, candidates)
 
 
 def _conflicting(

@@ -15,14 +15,17 @@ from typing import ParamSpec, TypeVar
 from planner_core.errors import PlanningCancelledError
 from planner_core.events import (
     BreakerChanged,
+    CacheConsulted,
     ModuleCompleted,
     ModuleFailed,
     ModuleOverran,
     ModuleSkipped,
 )
+from planner_core.market.state import PlanningState
 from planner_core.model.circuit_breaker import BreakerState, Signal, Transition
 from planner_core.model.config import PlannerConfig
 from planner_core.model.plan import ModuleAttempt, ModuleStatus
+from planner_core.modules.cache import RunCache
 from planner_core.modules.module import AnyModule, ModuleKind
 from planner_core.runtime import Runtime
 
@@ -56,6 +59,7 @@ class ModuleRunner:
         self.runtime = runtime
         self._attempts: dict[str, ModuleAttempt] = {}
         self._admitted: dict[str, bool] = {}
+        self._cache: RunCache | None = None
         self._consumer_s = 0.0
         """Time within the current call that was spent outside the module."""
         self._is_cancelled = False
@@ -71,6 +75,12 @@ class ModuleRunner:
         return tuple(
             key for key in keys if key in self._attempts and self._attempts[key].status not in fine
         )
+
+    def cache_of(self, state: PlanningState) -> RunCache:
+        """Return the cache with the inputs of this run; `state` is the same in every call."""
+        if self._cache is None:
+            self._cache = RunCache(self.runtime.cache, state)
+        return self._cache
 
     def note_disabled(self, config: PlannerConfig) -> None:
         """Record every module that is switched off, so that the plan can list it."""
@@ -99,6 +109,8 @@ class ModuleRunner:
             return result
 
         result = self._isolate(module.key, operation, timed)
+        if result is None and self.runtime.cache is not None:
+            self.runtime.cache.discard(module)  # its next call has to be a real one
         return () if result is None else result
 
     def run_stream(
@@ -130,10 +142,12 @@ class ModuleRunner:
         self._isolate(module.key, operation, timed)
 
     def settle(self, *, completed: bool) -> None:
-        """Send every breaker its one signal, at the end of a run.
+        """Send every breaker its one signal, at the end of a run, and publish the cache's use.
 
         After a run that was cut short only failures count: a success might have failed later.
         """
+        if self.runtime.cache is not None and self._cache is not None:
+            self.runtime.publish(CacheConsulted, hits=self._cache.hits, misses=self._cache.misses)
         for key, attempt in self._attempts.items():
             if self._admitted.pop(key, False):
                 signal = SIGNAL_OF_STATUS[attempt.status]

@@ -1,6 +1,6 @@
 """Stage 1: the opportunity calculators say what might be worth trading, and why.
 
-Each enabled calculator is called, or its result for the same inputs comes from the cache. What it
+Each enabled calculator is called, or its results for the same inputs come from the cache. What it
 returns is checked before anybody uses it.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from planner_core.events import CacheConsulted
 from planner_core.market.state import PlanningState
 from planner_core.model.config import PlannerConfig
 from planner_core.model.plan import ModuleStatus, Opportunity, Skip
@@ -32,22 +31,18 @@ def find_opportunities(
         Securities that a calculator could not judge.
     """
     runtime = runner.runtime
-    cache = RunCache(runtime.cache, state.context, state.config)
+    cache = runner.cache_of(state)
     opportunities: list[tuple[str, Opportunity]] = []
     skips: list[tuple[str, Skip]] = []
     for name, parameters in state.config.enabled(ModuleKind.OPPORTUNITY).items():
         runtime.check_cancelled()
         module = runtime.registries.opportunity_calculators[name]
         results = runner.run(module, "calculate", _calculate, module, state, parameters, cache)
-        if runner.failed([module.key]):
-            cache.discard(module)
         for result in results:
             if isinstance(result, Skip):
                 skips.append((module.key, result))
             else:
                 opportunities.append((module.key, result))
-    if runtime.cache is not None:
-        runtime.publish(CacheConsulted, hits=cache.hits, misses=cache.misses)
     return opportunities, skips
 
 
@@ -57,13 +52,10 @@ def _calculate(
     parameters: ModuleParameters,
     cache: RunCache,
 ) -> Sequence[Opportunity | Skip]:
-    cached = cache.get(module, parameters)
-    if cached is not None:
-        return cached
-    results = module.calculate(state, parameters)
-    checked = checked_opportunities(module.key, results, state)
-    cache.store(module, parameters, checked)
-    return checked
+    def calculate() -> tuple[Opportunity | Skip, ...]:
+        return checked_opportunities(module.key, module.calculate(state, parameters), state)
+
+    return cache.results(module, "calculate", parameters, calculate)
 
 
 def find_calculator_problem(config: PlannerConfig, runner: ModuleRunner) -> str | None:

@@ -23,6 +23,7 @@ from planner_core.events import (
 from planner_core.market.state import PlanningState
 from planner_core.model.candidates import Candidates
 from planner_core.model.plan import StoppedBy
+from planner_core.modules.cache import RunCache
 from planner_core.modules.contracts import StreamBudget, checked_block, checked_sets
 from planner_core.modules.module import (
     ModuleKind,
@@ -53,12 +54,14 @@ def propose_seeds(
     state: PlanningState, candidates: Candidates, runner: ModuleRunner
 ) -> tuple[tuple[int, ...], ...]:
     """Run every enabled pattern generator; return the distinct sets in their order."""
-    runtime = runner.runtime
+    runtime, cache = runner.runtime, runner.cache_of(state)
     seeds: dict[tuple[int, ...], None] = {}
     for name, parameters in state.config.enabled(ModuleKind.PATTERN).items():
         runtime.check_cancelled()
         module = runtime.registries.pattern_generators[name]
-        for ids in runner.run(module, "generate", _seeds_of, module, candidates, state, parameters):
+        for ids in runner.run(
+            module, "generate", _seeds_of, module, candidates, state, parameters, cache
+        ):
             seeds[tuple(sorted(ids))] = None
     return tuple(seeds)
 
@@ -68,9 +71,13 @@ def _seeds_of(
     candidates: Candidates,
     state: PlanningState,
     parameters: ModuleParameters,
+    cache: RunCache,
 ) -> Sequence[tuple[int, ...]]:
-    sets = module.generate(candidates, state, parameters)
-    return checked_sets(module.key, sets, candidates.n, state.config.max_plan_depth)
+    def generate() -> tuple[tuple[int, ...], ...]:
+        sets = module.generate(candidates, state, parameters)
+        return checked_sets(module.key, sets, candidates.n, state.config.max_plan_depth)
+
+    return cache.results(module, "generate", parameters, generate, candidates)
 
 
 def search_sequences(space: SearchSpace, state: PlanningState, runner: ModuleRunner) -> StoppedBy:

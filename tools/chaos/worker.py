@@ -19,9 +19,7 @@ from host.planning.worker.main import main
 from planner_core.model.plan import Opportunity
 from planner_core.model.records import Side
 from planner_core.modules.builtin import builtin_registries
-from planner_core.modules.cache import Results, RunCache
 from planner_core.modules.module import (
-    AnyModule,
     ModuleMetadata,
     ModuleParameters,
     OpportunityCalculator,
@@ -92,7 +90,10 @@ MISDEEDS: Final[dict[str, Callable[[], Any]]] = {
 
 
 class Chaotic(OpportunityCalculator[ModuleParameters]):
-    """A calculator without opportunities, or with the misdeed named in a file."""
+    """A calculator without opportunities, or with the misdeed named in a file.
+
+    It is not cacheable: an earlier result must not hide what it does now.
+    """
 
     metadata = ModuleMetadata(name=NAME, version="1.0.0", description="Does harm on demand")
     parameters_model = ModuleParameters
@@ -108,21 +109,7 @@ class Chaotic(OpportunityCalculator[ModuleParameters]):
         return opportunities
 
 
-def disable_cache() -> None:
-    """Make every plan call the module: an earlier result must not hide what it does now."""
-    store = RunCache.store
-
-    def store_of_others(
-        cache: RunCache, module: AnyModule, parameters: ModuleParameters, results: Results
-    ) -> None:
-        if not isinstance(module, Chaotic):
-            store(cache, module, parameters, results)
-
-    RunCache.store = store_of_others  # type: ignore[assignment,method-assign] # wrapped from outside
-
-
 if __name__ == "__main__":
-    disable_cache()
     registries = builtin_registries().copy()
     registries.register(Chaotic(Path(sys.argv.pop(1))))
     main(registries)

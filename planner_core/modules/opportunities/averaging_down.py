@@ -17,6 +17,7 @@ from planner_core.market.state import PlanningState
 from planner_core.model.arrays import BoolArray, FloatArray
 from planner_core.model.plan import Opportunity
 from planner_core.model.records import Side
+from planner_core.modules.cacheable import CALCULATOR_TTL_S, cacheable
 from planner_core.modules.module import (
     ModuleMetadata,
     ModuleParameters,
@@ -76,6 +77,7 @@ class AveragingDown(OpportunityCalculator[AveragingDownParameters]):
     )
     parameters_model = AveragingDownParameters
 
+    @cacheable(ttl=CALCULATOR_TTL_S)
     def calculate(
         self, state: PlanningState, parameters: AveragingDownParameters
     ) -> Sequence[Opportunity]:

@@ -24,6 +24,7 @@ from planner_core.market.trade_sizing import (
 )
 from planner_core.model.plan import Opportunity
 from planner_core.model.records import Side
+from planner_core.modules.cacheable import CALCULATOR_TTL_S, cacheable
 from planner_core.modules.module import (
     ModuleMetadata,
     ModuleParameters,
@@ -57,6 +58,7 @@ class CashRaise(OpportunityCalculator[CashRaiseParameters]):
     )
     parameters_model = CashRaiseParameters
 
+    @cacheable(ttl=CALCULATOR_TTL_S)
     def calculate(
         self, state: PlanningState, parameters: CashRaiseParameters
     ) -> Sequence[Opportunity]:

@@ -11,6 +11,7 @@ from pydantic import Field
 from planner_core.market.state import PlanningState
 from planner_core.model.plan import Opportunity
 from planner_core.model.records import Side
+from planner_core.modules.cacheable import CALCULATOR_TTL_S, cacheable
 from planner_core.modules.module import (
     ModuleMetadata,
     ModuleParameters,
@@ -57,6 +58,7 @@ class OpportunityBuys(OpportunityCalculator[OpportunityBuysParameters]):
     )
     parameters_model = OpportunityBuysParameters
 
+    @cacheable(ttl=CALCULATOR_TTL_S)
     def calculate(
         self, state: PlanningState, parameters: OpportunityBuysParameters
     ) -> Sequence[Opportunity]:

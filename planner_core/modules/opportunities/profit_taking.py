@@ -11,6 +11,7 @@ from pydantic import model_validator
 from planner_core.market.state import PlanningState
 from planner_core.model.plan import Opportunity, Skip
 from planner_core.model.records import Side
+from planner_core.modules.cacheable import CALCULATOR_TTL_S, cacheable
 from planner_core.modules.module import (
     ModuleMetadata,
     ModuleParameters,
@@ -67,6 +68,7 @@ class ProfitTaking(OpportunityCalculator[ProfitTakingParameters]):
     )
     parameters_model = ProfitTakingParameters
 
+    @cacheable(ttl=CALCULATOR_TTL_S)
     def calculate(
         self, state: PlanningState, parameters: ProfitTakingParameters
     ) -> Sequence[Opportunity | Skip]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from planner_core.market.state import PlanningState
 from planner_core.model.plan import Opportunity
 from planner_core.model.records import Side
+from planner_core.modules.cacheable import CALCULATOR_TTL_S, cacheable
 from planner_core.modules.module import ModuleMetadata, OpportunityCalculator
 from planner_core.modules.opportunities.bands import BandParameters, underweight
 
@@ -27,6 +28,7 @@ class RebalanceBuys(OpportunityCalculator[BandParameters]):
     )
     parameters_model = BandParameters
 
+    @cacheable(ttl=CALCULATOR_TTL_S)
     def calculate(self, state: PlanningState, parameters: BandParameters) -> Sequence[Opportunity]:
         """Return two buys per underweight security or group member."""
         return [

@@ -9,6 +9,7 @@ from planner_core.market.costs import in_selling_order
 from planner_core.market.state import PlanningState
 from planner_core.model.plan import Opportunity, Skip
 from planner_core.model.records import Side, TaxLot
+from planner_core.modules.cacheable import CALCULATOR_TTL_S, cacheable
 from planner_core.modules.module import (
     ModuleMetadata,
     ModuleParameters,
@@ -54,6 +55,7 @@ class TaxLossHarvest(OpportunityCalculator[TaxLossHarvestParameters]):
     )
     parameters_model = TaxLossHarvestParameters
 
+    @cacheable(ttl=CALCULATOR_TTL_S)
     def calculate(
         self, state: PlanningState, parameters: TaxLossHarvestParameters
     ) -> Sequence[Opportunity | Skip]:

@@ -27,6 +27,7 @@ from planner_core.market.trade_sizing import target_reason
 from planner_core.model.arrays import FloatArray
 from planner_core.model.plan import Opportunity
 from planner_core.model.records import Side
+from planner_core.modules.cacheable import CALCULATOR_TTL_S, cacheable
 from planner_core.modules.module import (
     ModuleMetadata,
     ModuleParameters,
@@ -75,6 +76,7 @@ class WeightBased(OpportunityCalculator[WeightBasedParameters]):
     )
     parameters_model = WeightBasedParameters
 
+    @cacheable(ttl=CALCULATOR_TTL_S)
     def calculate(
         self, state: PlanningState, parameters: WeightBasedParameters
     ) -> Sequence[Opportunity]:
