@@ -74,7 +74,7 @@ def test_no_command_prints_json_in_another_way() -> None:
     [
         ("plan core", "portfolio_file"),
         ("refuse core --list", "portfolio_file"),
-        ("plan nobody", "usage"),
+        ("plan nobody", "not_found"),
         ("plan core --nonsense", "usage"),
         ("nonsense", "usage"),
         ("backup verify nowhere/b.zip", "storage"),
