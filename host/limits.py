@@ -78,6 +78,21 @@ FINDINGS_PER_FILE_MAX = 20
 
 PLAN_BYTES_MAX = 4 * 1024 * 1024
 
+# --- plugins/*.py ---------------------------------------------------------------------------------
+
+PLUGIN_BYTES_MAX = 256 * 1024
+"""Ten times the longest module that is shipped."""
+PLUGINS_MAX = 100
+PLUGIN_ENTRIES_MAX = 20_000
+"""Names of the folder that are read."""
+PLUGIN_ERROR_LENGTH_MAX = 400
+"""An error is one line, with the chain of modules that need each other."""
+PLUGIN_LINE_BYTES_MAX = 1024 * 1024
+"""What one plugin is described by."""
+PLUGINS_ONLY_MAX = 100
+PLUGINS_REMEMBERED_MAX = 500
+"""Names of modules, also of plugins that are gone, so that a configuration can be explained."""
+
 # --- the daemon ---------------------------------------------------------------------------------
 
 JOURNAL_LINE_BYTES_MAX = 64 * 1024

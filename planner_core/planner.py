@@ -74,7 +74,7 @@ def plan(context: PlanningContext, config: PlannerConfig, runtime: Runtime | Non
         n_securities=context.n_securities,
         max_plan_depth=config.max_plan_depth,
     )
-    runner.note_disabled(config)
+    runner.note_unused(config)
     result: Plan | None = None
     try:
         result = _run_stages(context, config, runner)

@@ -30,6 +30,7 @@ EMPTY_NAMES = frozenset({"base", "common", "helper", "helpers", "manager", "util
 MAY_CATCH_EVERYTHING = frozenset(
     {
         "planner_core/pipeline/isolation.py",
+        "host/plugins/loading.py",
         "host/planning/worker/main.py",
         "host/appliance/daemon.py",
         "host/telemetry/event_bus.py",

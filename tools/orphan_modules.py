@@ -15,6 +15,7 @@ ENTRY_POINTS: Final[Mapping[str, str]] = {
     "host/cli/__main__.py": "python -m host.cli",
     "host/operations/isolated.py": "the HTTP API, in a process per request",
     "host/planning/worker/main.py": "the daemon, in a process of its own",
+    "planner_core/api.py": "the files of plugins import it",
     "host/simulation/avr_board.py": "host/simulation/appliance.py, for `trader demo --board avr`",
     "firmware_bridge/firmware/uno_q/python/main.py": "App Lab, on the board",
 }

@@ -368,6 +368,18 @@ def modules(parser: argparse.ArgumentParser) -> None:
     show.add_argument("name", metavar="NAME", help="as in the TOML, or with its kind: kind.name")
 
 
+def plugin(parser: argparse.ArgumentParser) -> None:
+    """List the plugins of this home: modules in plugins/*.py and in installed packages.
+
+    They are off until `[plugins] enabled = true` in device.toml, because they run with all your
+    rights. docs/plugins.md has the rules.
+
+    Exit code 0: done; 1: a plugin that should be loaded cannot be, with the reason.
+    """
+    actions = _actions(parser)
+    _action(actions, "list", "plugin.show_list", "list every plugin, its modules and its state")
+
+
 def events(parser: argparse.ArgumentParser) -> None:
     """Show the journal of this home: everything that daemon and commands did.
 
@@ -557,6 +569,7 @@ CONFIGURE: Final[Mapping[str, Callable[[argparse.ArgumentParser], None]]] = {
     "preset": preset,
     "backup": backup,
     "modules": modules,
+    "plugin": plugin,
     "events": events,
     "metrics": metrics,
     "breakers": breakers,

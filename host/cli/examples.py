@@ -78,6 +78,7 @@ EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
         ("trader metrics core", "the cost of plans of core"),
         ("trader metrics --prometheus", "for node_exporter's textfile folder"),
     ),
+    "plugin": (("trader plugin list", "each plugin, its modules, and why it is not used"),),
     "breakers": (
         ("trader breakers", "which modules are left out, why, until when"),
         ("trader breakers reset all", "use every module again at once"),

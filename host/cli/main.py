@@ -60,6 +60,7 @@ COMMANDS = (
     Command("preset", "list, apply, save and share named configurations"),
     Command("backup", "save the home as one file, or restore it"),
     Command("modules", "list the planner's modules, show one"),
+    Command("plugin", "list the modules that you added, and their state"),
     Command("events", "show, verify and export the journal"),
     Command("metrics", "show the time and memory of plans"),
     Command("breakers", "show the modules that are left out for now"),

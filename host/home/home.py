@@ -90,6 +90,11 @@ class Home:
         return self.root / "presets"
 
     @property
+    def plugins_dir(self) -> Path:
+        """Modules of the planner that the owner adds."""
+        return self.root / "plugins"
+
+    @property
     def journal_dir(self) -> Path:
         """The audit trail."""
         return self.root / "journal"

@@ -19,7 +19,7 @@ from typing import Any, Final
 from host.errors import HostError, error_lines, expected_errors
 from host.home.home import Home
 from host.limits import PLAN_MEMORY_MB
-from host.planning.worker.sandbox import die_with_parent, limit_memory, prefer_for_oom_kill
+from host.sandbox import die_with_parent, limit_memory, prefer_for_oom_kill
 
 TIMEOUT_S: Final = 60.0
 """Three times the budget of a search: a start on a board, the snapshot, and a module that hangs."""

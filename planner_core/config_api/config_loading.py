@@ -16,7 +16,7 @@ from planner_core.errors import ConfigError, ConfigProblem, percent_hint
 from planner_core.model.config import MODULE_SECTIONS, PlannerConfig
 from planner_core.model.module_metadata import ModuleKind, ModuleParameters
 from planner_core.modules.module import AnyModule
-from planner_core.modules.registry import Registries, dependency_problems
+from planner_core.modules.registry import Registries, dependency_problems, unmet_needs
 
 PLAIN_WORDS = {
     "tuple_type": "Must be a list",
@@ -24,6 +24,9 @@ PLAIN_WORDS = {
     "bool_type": "Must be true or false",
 }
 """Messages for owners of a TOML file, instead of pydantic's for programmers."""
+
+Section = dict[str, ModuleParameters | None]
+"""Name of a module -> its parameters; None: it is off."""
 
 BOUND_ERRORS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
 
@@ -37,7 +40,8 @@ def load_config(document: Mapping[str, object], registries: Registries) -> Plann
         Parsed TOML. Every key is optional. In a module section, `true` means the defaults, `false`
         means off, and a table sets parameters. A module that is not listed has its own default.
     registries : Registries
-        The modules that may be listed.
+        The modules that may be listed. One that is absent may be listed too: the configuration
+        has it in `absent_modules`, and not in its section.
 
     Raises
     ------
@@ -45,20 +49,58 @@ def load_config(document: Mapping[str, object], registries: Registries) -> Plann
         With all problems of the document.
     """
     problems: list[ConfigProblem] = []
+    absent: dict[str, str] = {}
     sections = {
-        kind: _load_section(kind, document.get(kind.value, {}), registries, problems)
+        kind: _load_section(kind, document.get(kind.value, {}), registries, problems, absent)
         for kind in ModuleKind
     }
+    _switch_off_unwritten(sections, document, registries)
     plain = {key: value for key, value in document.items() if key not in MODULE_SECTIONS}
     config = _load_plain(plain, problems)
-    enabled = {
+    problems.extend(dependency_problems(registries, _enabled(sections)))
+    if problems or config is None:
+        raise ConfigError(tuple(problems))
+    update = {kind.value: section for kind, section in sections.items()}
+    return config.model_copy(update=update).with_absent_modules(absent)
+
+
+def _enabled(sections: Mapping[ModuleKind, Section]) -> dict[ModuleKind, tuple[str, ...]]:
+    """Return the names of the enabled modules of each kind."""
+    return {
         kind: tuple(name for name, parameters in section.items() if parameters is not None)
         for kind, section in sections.items()
     }
-    problems.extend(dependency_problems(registries, enabled))
-    if problems or config is None:
-        raise ConfigError(tuple(problems))
-    return config.model_copy(update={kind.value: section for kind, section in sections.items()})
+
+
+def _switch_off_unwritten(
+    sections: Mapping[ModuleKind, Section],
+    document: Mapping[str, object],
+    registries: Registries,
+) -> None:
+    """Switch off a plugin's module that nobody wrote and that cannot run with the others.
+
+    Otherwise a new file in the folder of plugins could make every configuration invalid.
+    """
+    unwritten = [
+        module
+        for kind in ModuleKind
+        for module in registries.of_kind(kind)
+        if module.key in registries.origins
+        and module.metadata.name not in _mapping(document.get(kind.value))
+    ]
+    is_settled = False
+    while not is_settled:  # each round switches off a module, or is the last
+        is_settled = True
+        for module in unwritten:
+            section = sections[module.kind]
+            is_on = section[module.metadata.name] is not None
+            if is_on and unmet_needs(module.metadata, registries, _enabled(sections)):
+                section[module.metadata.name] = None
+                is_settled = False
+
+
+def _mapping(value: object) -> Mapping[Any, object]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _load_plain(plain: Mapping[str, object], problems: list[ConfigProblem]) -> PlannerConfig | None:
@@ -74,7 +116,8 @@ def _load_section(
     section: object,
     registries: Registries,
     problems: list[ConfigProblem],
-) -> dict[str, ModuleParameters | None]:
+    absent: dict[str, str],
+) -> Section:
     registry = registries.of_kind(kind)
     if not isinstance(section, Mapping):
         problems.append(
@@ -82,7 +125,11 @@ def _load_section(
         )
         section = {}
     for name, value in section.items():
-        if name not in registry:
+        reason = None if name in registry else registries.reason_of_absence(kind, name)
+        if reason is not None:
+            if value is not False:
+                absent[f"{kind}.{name}"] = reason
+        elif name not in registry:
             problems.append(
                 ConfigProblem(
                     (kind.value, name),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from planner_core.model.module_metadata import ModuleKind, ModuleParameters, parameter
 
@@ -325,6 +325,19 @@ class PlannerConfig(ConfigSection):
     pattern_generators: dict[str, Any] = Field(default_factory=dict)
     sequence_generators: dict[str, Any] = Field(default_factory=dict)
     filters: dict[str, Any] = Field(default_factory=dict)
+
+    _absent: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @property
+    def absent_modules(self) -> Mapping[str, str]:
+        """Key of a module that the document switches on but that cannot be used -> the reason."""
+        return MappingProxyType(self._absent)
+
+    def with_absent_modules(self, absent: Mapping[str, str]) -> PlannerConfig:
+        """Return the configuration with these absent modules."""
+        copied = self.model_copy()
+        copied._absent = dict(absent)  # noqa: SLF001 - of this class
+        return copied
 
     def enabled(self, kind: ModuleKind) -> Mapping[str, ModuleParameters]:
         """Return name -> parameters of the enabled modules of a kind."""

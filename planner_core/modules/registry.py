@@ -9,7 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from pydantic import ValidationError
+
 from planner_core.errors import ConfigProblem, ModuleContractError
+from planner_core.model.module_metadata import API_VERSION
 from planner_core.modules.cacheable import cache_ttl_s
 from planner_core.modules.module import (
     AnyModule,
@@ -45,10 +48,19 @@ class Registry(Generic[ModuleT]):
             If it is not an instance of the kind, lacks metadata or parameters, or has the name of
             another module.
         """
+        self.check(module)
+        namesake = self._modules.get(module.metadata.name)
+        if namesake is not None and type(namesake) is not type(module):
+            raise ModuleContractError(module.key, "another module has this name")
+        self._modules[module.metadata.name] = module
+        return module
+
+    def check(self, module: object) -> None:
+        """Check a module against its kind, without adding it; raise ModuleContractError."""
         name = type(module).__name__
         if isinstance(module, type):
             raise ModuleContractError(module.__name__, "register an instance, not the class")
-        if not isinstance(module, self._expected):
+        if not isinstance(module, self._expected) or module.kind is not self.kind:
             raise ModuleContractError(name, f"is not a {self._expected.__name__}")
         if not isinstance(getattr(module, "metadata", None), ModuleMetadata):
             raise ModuleContractError(name, "needs `metadata: ModuleMetadata`")
@@ -63,16 +75,25 @@ class Registry(Generic[ModuleT]):
             )
         for dependency in module.metadata.dependencies:
             _check_range(name, dependency.version)
-        _check_python(name, module.metadata.requires_python)
-        namesake = self._modules.get(module.metadata.name)
-        if namesake is not None and type(namesake) is not type(module):
-            raise ModuleContractError(module.key, "another module has this name")
-        self._modules[module.metadata.name] = module
-        return module
+        running = ".".join(map(str, sys.version_info[:3]))
+        _check_version(name, "Python", module.metadata.requires_python, running)
+        _check_version(name, "the module API", module.metadata.requires_api, API_VERSION)
+        _check_defaults(name, model)
 
     def remove(self, name: str) -> None:
         """Remove a module."""
         del self._modules[name]
+
+    def snapshot(self) -> dict[str, ModuleT]:
+        """Return name -> module, for `restore`."""
+        return dict(self._modules)
+
+    def restore(self, snapshot: Mapping[str, ModuleT]) -> bool:
+        """Register what a snapshot holds, and nothing else; return whether that is a change."""
+        is_changed = self._modules != snapshot
+        if is_changed:
+            self._modules = dict(snapshot)
+        return is_changed
 
     def __getitem__(self, name: str) -> ModuleT:
         return self._modules[name]
@@ -99,7 +120,17 @@ class Registry(Generic[ModuleT]):
 
 @dataclass(frozen=True, slots=True)
 class Registries:
-    """One registry per kind."""
+    """One registry per kind, and what is known about modules of plugins.
+
+    Parameters
+    ----------
+    opportunity_calculators, pattern_generators, sequence_generators, filters : Registry
+    origins : dict of str to str
+        Key of a module -> the plugin that it is from. The planner's own modules are not in it.
+    absent : dict of str to str
+        Key or short name of a module that a plugin has but that cannot be used -> the reason. A
+        configuration may name it; its plans do without it, and say so.
+    """
 
     opportunity_calculators: Registry[OpportunityCalculator[Any]] = field(
         default_factory=lambda: Registry(ModuleKind.OPPORTUNITY, OpportunityCalculator)
@@ -113,6 +144,13 @@ class Registries:
     filters: Registry[Filter[Any]] = field(
         default_factory=lambda: Registry(ModuleKind.FILTER, Filter)
     )
+
+    origins: dict[str, str] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
+
+    def reason_of_absence(self, kind: ModuleKind, name: str) -> str | None:
+        """Return why a module that a plugin has cannot be used; None: no plugin has it."""
+        return self.absent.get(f"{kind}.{name}", self.absent.get(name))
 
     def of_kind(self, kind: ModuleKind) -> Registry[Any]:
         """Return the registry of a kind."""
@@ -130,13 +168,13 @@ class Registries:
         if not isinstance(kind, ModuleKind):
             raise ModuleContractError(type(module).__name__, "has no module kind")
         registered: AnyModule = self.of_kind(kind).register(module)
-        cycle = self._cycle(registered)
+        cycle = self.find_cycle(registered)
         if cycle:
             self.of_kind(kind).remove(registered.metadata.name)
             raise ModuleContractError(registered.key, f"needs itself: {' -> '.join(cycle)}")
         return registered
 
-    def _cycle(self, module: AnyModule) -> list[str]:
+    def find_cycle(self, module: AnyModule) -> list[str]:
         """Return the keys of a dependency cycle through a module; empty if there is none."""
         paths = [[module]]
         visited: set[str] = set()
@@ -159,22 +197,35 @@ class Registries:
         copied = Registries()
         for module in self.all_modules():
             copied.register(module)
+        copied.origins.update(self.origins)
+        copied.absent.update(self.absent)
         return copied
 
 
 def dependency_problems(
     registries: Registries, enabled: Mapping[ModuleKind, tuple[str, ...]]
 ) -> list[ConfigProblem]:
-    """Return the unmet needs of the enabled modules."""
-    problems = []
-    for kind, names in enabled.items():
-        for name in names:
-            metadata = registries.of_kind(kind)[name].metadata
-            for dependency in metadata.dependencies:
-                problem = _unmet(dependency, registries, enabled)
-                if problem:
-                    problems.append(ConfigProblem((kind.value, name), problem, value=True))
-    return problems
+    """Return the unmet needs of the enabled modules, and those that exclude each other."""
+    return [
+        ConfigProblem((kind.value, name), problem, value=True)
+        for kind, names in enabled.items()
+        for name in names
+        for problem in unmet_needs(registries.of_kind(kind)[name].metadata, registries, enabled)
+    ]
+
+
+def unmet_needs(
+    metadata: ModuleMetadata,
+    registries: Registries,
+    enabled: Mapping[ModuleKind, tuple[str, ...]],
+) -> list[str]:
+    """Return what keeps a module from running with these others."""
+    problems = [_unmet(dependency, registries, enabled) for dependency in metadata.dependencies]
+    keys = {f"{kind}.{name}" for kind, names in enabled.items() for name in names}
+    conflicts = [f"must not be enabled together with {key}" for key in metadata.conflicts]
+    return [problem for problem in problems if problem] + [
+        line for key, line in zip(metadata.conflicts, conflicts, strict=True) if key in keys
+    ]
 
 
 def _unmet(
@@ -193,11 +244,22 @@ def _unmet(
     return None
 
 
-def _check_python(name: str, version_range: str) -> None:
-    running = ".".join(map(str, sys.version_info[:3]))
+def _check_version(name: str, what: str, version_range: str, version: str) -> None:
     _check_range(name, version_range)
-    if not version_satisfies(running, version_range):
-        raise ModuleContractError(name, f"needs Python {version_range}, this is {running}")
+    if not version_satisfies(version, version_range):
+        raise ModuleContractError(name, f"needs {what} {version_range}, this is {version}")
+
+
+def _check_defaults(name: str, model: type[ModuleParameters]) -> None:
+    """Require a valid default of every parameter: `NAME = true` in the TOML means all of them."""
+    try:
+        model.model_validate({})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "parameters"
+        raise ModuleContractError(
+            name, f"parameter {where}: its default is not valid: {first['msg']}"
+        ) from None
 
 
 def _check_range(name: str, version_range: str) -> None:

@@ -82,12 +82,14 @@ class ModuleRunner:
             self._cache = RunCache(self.runtime.cache, state)
         return self._cache
 
-    def note_disabled(self, config: PlannerConfig) -> None:
-        """Record every module that is switched off, so that the plan can list it."""
+    def note_unused(self, config: PlannerConfig) -> None:
+        """Record the modules that are switched off or absent, so that the plan can list them."""
         for kind in ModuleKind:
             for name in config.disabled(kind):
                 key = f"{kind}.{name}"
                 self._attempts[key] = ModuleAttempt(key, ModuleStatus.DISABLED)
+        for key, reason in config.absent_modules.items():
+            self._skip(key, reason)
 
     def run(
         self,
@@ -208,9 +210,12 @@ class ModuleRunner:
             reason = self._reason_to_skip(key)
             self._admitted[key] = reason is None
             if reason is not None:
-                self._attempts[key] = ModuleAttempt(key, ModuleStatus.SKIPPED_OPEN, 0.0, reason)
-                self.runtime.publish(ModuleSkipped, key=key, reason=reason)
+                self._skip(key, reason)
         return self._admitted[key]
+
+    def _skip(self, key: str, reason: str) -> None:
+        self._attempts[key] = ModuleAttempt(key, ModuleStatus.SKIPPED_OPEN, 0.0, reason)
+        self.runtime.publish(ModuleSkipped, key=key, reason=reason)
 
     def _reason_to_skip(self, key: str) -> str | None:
         if key in self.runtime.excluded_modules:

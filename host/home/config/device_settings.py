@@ -26,7 +26,7 @@ from host.home.storage.atomic_file import may_exist
 from host.home.storage.model_problems import model_problems
 from host.home.storage.problems import ConfigFileError
 from host.home.storage.toml_file import TomlDocument, locate_problems, read_toml
-from host.limits import BUCKET_ID, DEVICE_PATH_LENGTH_MAX, PLAN_MEMORY_MB
+from host.limits import BUCKET_ID, DEVICE_PATH_LENGTH_MAX, PLAN_MEMORY_MB, PLUGINS_ONLY_MAX
 
 if TYPE_CHECKING:
     from host.home.home import Home
@@ -210,6 +210,18 @@ class WebTable(DeviceTable):
     port: int = Field(8484, ge=1, le=65_535, description="where it listens")
 
 
+class PluginsTable(DeviceTable):
+    """Modules from `plugins/*.py` and from installed packages. They run with all your rights."""
+
+    enabled: bool = Field(default=False, description="load plugins")
+    only: tuple[Name, ...] = Field(
+        (),
+        strict=False,
+        max_length=PLUGINS_ONLY_MAX,
+        description='load only these, such as ["momentum"] for plugins/momentum.py; []: all',
+    )
+
+
 class DeviceConfig(DeviceTable):
     """The whole of `device.toml`."""
 
@@ -219,6 +231,7 @@ class DeviceConfig(DeviceTable):
     limits: LimitsTable = LimitsTable()
     log: LogTable = LogTable()
     web: WebTable = WebTable()
+    plugins: PluginsTable = PluginsTable()
 
 
 def load_device_config(home: Home) -> DeviceConfig:

@@ -23,7 +23,7 @@ from host.limits import PLAN_MEMORY_MB, WORKER_LINE_BYTES_MAX
 from host.planning.worker.current_module import MODULE_END_EVENTS, CurrentModule
 from host.planning.worker.errors import CANCELLED, DIED, OVERRAN, PlanFailedError
 from host.planning.worker.process import WorkerProcess, kill_orphans
-from host.planning.worker.sandbox import adopt_orphans
+from host.sandbox import adopt_orphans
 
 if TYPE_CHECKING:
     from host.home.home import Home

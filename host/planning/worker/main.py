@@ -44,7 +44,7 @@ from host.planning.worker.current_module import (
     inherit_writer,
 )
 from host.planning.worker.errors import LEFT_PROCESSES
-from host.planning.worker.sandbox import (
+from host.sandbox import (
     EXIT_ORPHANED,
     ChildProcesses,
     die_with_parent,

@@ -6,7 +6,8 @@ the process itself has ended.
 
 A module may start a process in a session of its own, which outlives the group of its parent. So
 the daemon adopts the orphans of its descendants. All other children of the daemon are in its own
-session. When a worker is gone, children in other sessions are its orphans, and are killed.
+session. When a worker is gone, children in other sessions are its orphans, and are killed
+(`host/sandbox.py` finds them).
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import IO, Final
 
 from host.limits import WORKER_STDERR_BYTES_MAX
@@ -27,13 +27,11 @@ from host.planning.worker.current_module import (
     create_memory,
     read_current_module,
 )
-from host.planning.worker.sandbox import KILL_ROUNDS, child_pids
+from host.sandbox import ACTIVE_PIDS, KILL_ROUNDS, STARTING, orphan_pids
 
 ONE_ARENA: Final = {"MALLOC_ARENA_MAX": "1"}
 """glibc reserves 64 MB of addresses per thread, which would count against the memory limit."""
 KILL_ROUND_S: Final = 0.01
-ACTIVE_PIDS: Final[set[int]] = set()
-"""Workers in use. They have sessions of their own as well, and are no orphans."""
 
 
 class WorkerProcess:
@@ -48,16 +46,18 @@ class WorkerProcess:
     def __init__(self, command: Sequence[str], line_bytes_max: int) -> None:
         self._memory = create_memory()
         try:
-            self._child = subprocess.Popen(  # noqa: S603 - our own worker, no shell
-                command,
-                bufsize=0,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,  # a group of its own, and no signals of our terminal
-                pass_fds=(self._memory,),
-                env={**os.environ, **ONE_ARENA, VARIABLE: str(self._memory)},
-            )
+            with STARTING:
+                self._child = subprocess.Popen(  # noqa: S603 - our own worker, no shell
+                    command,
+                    bufsize=0,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    start_new_session=True,  # a group of its own, and no signals of our terminal
+                    pass_fds=(self._memory,),
+                    env={**os.environ, **ONE_ARENA, VARIABLE: str(self._memory)},
+                )
+                ACTIVE_PIDS.add(self._child.pid)
         except OSError:
             os.close(self._memory)
             raise
@@ -66,12 +66,12 @@ class WorkerProcess:
         except OSError:
             self._child.kill()
             self._child.wait()
+            ACTIVE_PIDS.discard(self._child.pid)
             self._close_files()
             raise
         assert self._child.stdin is not None
         os.set_blocking(self._child.stdin.fileno(), False)
         self.pid = self._child.pid
-        ACTIVE_PIDS.add(self.pid)
         self.responses = asyncio.StreamReader(line_bytes_max)
         self.stderr = asyncio.StreamReader(WORKER_STDERR_BYTES_MAX)
         self.has_ended = asyncio.Event()
@@ -173,22 +173,3 @@ def _reap(pids: set[int]) -> None:
     for pid in pids:
         with suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
-
-
-def orphan_pids() -> set[int]:
-    """Return children in other sessions than ours; none for process 1, which adopts everything."""
-    if os.getpid() == 1:
-        return set()
-    our_session = os.getsid(0)
-    return {
-        pid for pid in child_pids() - ACTIVE_PIDS if _session_of(pid) not in (our_session, None)
-    }
-
-
-def _session_of(pid: int) -> int | None:
-    """Return the session of a process, even of a zombie; None if it is gone."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")
-        return int(stat.rpartition(")")[2].split()[3])  # the name, in brackets, may hold spaces
-    except (OSError, ValueError, IndexError):
-        return None

@@ -155,7 +155,7 @@ def test_times_add_up_and_a_failure_sticks() -> None:
 def test_a_disabled_module_is_not_a_failed_one() -> None:
     runner = runner_at(FakeClock(), Recorder())
     others = {"tax_loss_harvest": True}
-    runner.note_disabled(make_config(filters={"diversity": False}, opportunity_calculators=others))
+    runner.note_unused(make_config(filters={"diversity": False}, opportunity_calculators=others))
     runner.run(MODULE, "calculate", list[int])
     assert [a.status for a in runner.attempts] == [ModuleStatus.DISABLED, ModuleStatus.OK]
     assert runner.failed([a.key for a in runner.attempts]) == ()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from host.planning.worker.main import RequestPipe, ResponsePipe
-from host.planning.worker.sandbox import EXIT_ORPHANED
+from host.sandbox import EXIT_ORPHANED
 
 
 class Daemon:

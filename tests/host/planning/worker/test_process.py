@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from host.planning.worker.process import ACTIVE_PIDS, WorkerProcess, orphan_pids
-from host.planning.worker.sandbox import child_pids
+from host.planning.worker.process import WorkerProcess
+from host.sandbox import ACTIVE_PIDS, child_pids, orphan_pids
 
 SLEEPS = (sys.executable, "-c", "import time; time.sleep(600)")
 

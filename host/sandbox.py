@@ -1,5 +1,7 @@
 """Limits that keep a module from harming more than one plan: memory, crashes and child processes.
 
+Two processes run the code of modules: the planner's worker, and the one that reads plugins.
+
 A module that takes more memory than allowed gets a MemoryError, which costs only that module.
 
 A module may also start processes and leave them behind. The kernel makes such orphans our children,
@@ -14,6 +16,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -33,6 +36,13 @@ SPAWN_EVENTS: Final = frozenset(
 )  # fmt: skip
 """Python's audit events for starting a process."""
 MEGABYTE: Final = 1024 * 1024
+ACTIVE_PIDS: Final[set[int]] = set()
+"""Our processes for modules. They have sessions of their own, and are no orphans."""
+STARTING: Final = threading.Lock()
+"""Held from the start of such a process until it is in ACTIVE_PIDS."""
+PROCESSES_MORE: Final = 64
+"""Processes and threads that a plugin may start, with its libraries. Other programs of the user may
+start some meanwhile."""
 KILL_ROUNDS: Final = 20
 """A child may start another one while it is being killed."""
 
@@ -64,6 +74,27 @@ def limit_memory(megabytes: int) -> None:
         limit = min(limit, hard)
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def limit_processes() -> None:
+    """Allow this user a limited number of processes more than there are; root has no such limit."""
+    try:
+        pids = [path for path in Path("/proc").iterdir() if path.name.isdecimal()]
+    except OSError:
+        return  # not Linux
+    count = 0
+    for pid in pids:
+        try:
+            if pid.stat().st_uid == os.getuid():
+                count += sum(1 for _ in (pid / "task").iterdir())
+        except OSError:
+            continue  # it has ended
+    _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+    limit = count + PROCESSES_MORE
+    if hard != resource.RLIM_INFINITY:
+        limit = min(limit, hard)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NPROC, (limit, limit))
 
 
 def prefer_for_oom_kill() -> None:
@@ -134,6 +165,38 @@ def child_pids() -> set[int]:
         with suppress(OSError):  # the thread has ended, or the kernel has no such file
             pids.update(map(int, (task / "children").read_text("ascii").split()))
     return pids
+
+
+def orphan_pids() -> set[int]:
+    """Return children in other sessions than ours; none for process 1, which adopts everything."""
+    if os.getpid() == 1:
+        return set()
+    our_session = os.getsid(0)
+    with STARTING:
+        pids = child_pids() - ACTIVE_PIDS
+    return {pid for pid in pids if _session_of(pid) not in (our_session, None)}
+
+
+def kill_orphans_now() -> None:
+    """Kill the descendants of processes for modules that have ended, and wait for their end."""
+    for _ in range(KILL_ROUNDS):
+        pids = orphan_pids()
+        if not pids:
+            return
+        for pid in pids:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+            with suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+
+
+def _session_of(pid: int) -> int | None:
+    """Return the session of a process, even of a zombie; None if it is gone."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")
+        return int(stat.rpartition(")")[2].split()[3])  # the name, in brackets, may hold spaces
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def _prctl(option: int, value: int) -> None:

@@ -1,0 +1,1 @@
+"""Plugins: modules of the planner that the owner adds, from files and from installed packages."""

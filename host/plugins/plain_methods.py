@@ -1,0 +1,108 @@
+"""Makes a plugin's module one that the planner can call: plain methods, with the guard around them.
+
+The planner calls plain functions only. A plugin may write `async def calculate`, and an
+asynchronous generator. Each call then runs in an event loop of its own, to its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from host.plugins.description import BASES
+from planner_core.errors import ModuleContractError
+
+if TYPE_CHECKING:
+    from host.plugins.guard import SharedCodeGuard
+    from planner_core.modules.module import AnyModule
+
+JOIN_S: Final = 0.1
+"""For threads that are just ending, such as those of a pool that was closed."""
+
+
+def make_plain(module: AnyModule, guard: SharedCodeGuard | None = None) -> AnyModule:
+    """Wrap the methods of a module, and return it.
+
+    Parameters
+    ----------
+    module : Module
+    guard : SharedCodeGuard, optional
+        None: what the module changes in shared code stays changed.
+    """
+    _, methods = BASES[module.kind]
+    for name in methods:
+        method = getattr(module, name)
+        # In the instance: the class may be frozen, or used by another module.
+        vars(module)[name] = _plain(method, module.key, guard)
+    return module
+
+
+def _plain(
+    method: Callable[..., Any], key: str, guard: SharedCodeGuard | None
+) -> Callable[..., Any]:
+    @functools.wraps(method)  # it also keeps the mark of `@cacheable`
+    def call(*arguments: object, **named: object) -> Any:  # noqa: ANN401 - what the module returns
+        with _watched(key, guard):
+            result = method(*arguments, **named)
+            if inspect.isawaitable(result):
+                result = asyncio.run(_awaited(result))
+        if hasattr(result, "__aiter__"):
+            return _watched_items(_iterate(result), key, guard)
+        return _watched_items(result, key, guard) if isinstance(result, Iterator) else result
+
+    return call
+
+
+async def _awaited(result: Any) -> Any:  # noqa: ANN401 - as above
+    return await result
+
+
+def _iterate(items: AsyncIterator[Any]) -> Iterator[Any]:
+    """Iterate over an asynchronous generator, in an event loop of its own."""
+    with asyncio.Runner() as runner:
+        iterator = aiter(items)
+        while True:
+            try:
+                yield runner.run(_awaited(anext(iterator)))
+            except StopAsyncIteration:
+                return
+
+
+def _watched_items(items: Iterator[Any], key: str, guard: SharedCodeGuard | None) -> Iterator[Any]:
+    """Pass on the items; each one is a call of the module."""
+    while True:
+        with _watched(key, guard):
+            try:
+                item = next(items)
+            except StopIteration:
+                return
+        yield item
+
+
+@contextmanager
+def _watched(key: str, guard: SharedCodeGuard | None) -> Iterator[None]:
+    """Watch one call: what it changes in shared code, and the threads that it leaves."""
+    if guard is None:
+        yield
+        return
+    threads = set(threading.enumerate())
+    with guard.watch(key):
+        yield
+    names = left_threads(threads)
+    if names:
+        raise ModuleContractError(key, f"left a thread running ({names[0]})")
+
+
+def left_threads(before: set[threading.Thread]) -> list[str]:
+    """Return the names of the threads that were started since and do not end."""
+    started = [thread for thread in threading.enumerate() if thread not in before]
+    until_s = time.monotonic() + JOIN_S
+    for thread in started:
+        thread.join(max(0.0, until_s - time.monotonic()))
+    return [thread.name for thread in started if thread.is_alive()]
