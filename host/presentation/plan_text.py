@@ -185,7 +185,10 @@ def request_sentence(plan: Plan) -> str:
     sentence = f"Planned with {amount} of new money, as if it had come in today{without_sells}."
     if not plan.new_money.reason or plan.outcome is Outcome.HELD:
         return sentence
-    return f"{sentence} Nothing is bought: {plan.new_money.reason}."
+    if plan.new_money.spent == 0:
+        return f"{sentence} Nothing is bought: {plan.new_money.reason}."
+    spent = exact_money(plan.new_money.spent, plan.currency)
+    return f"{sentence} Buys take {spent} {plan.currency}: {plan.new_money.reason}."
 
 
 def path_sentence(path: PlanPath | None) -> str:

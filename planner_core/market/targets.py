@@ -153,7 +153,7 @@ def _invested_finding(
             "cash_below_share",
             Severity.INFO,
             f"cash was {kept_cash:.1%} of the portfolio, your targets leave {neutral:.1%} to it;"
-            " the new money is invested all the same, as you asked",
+            " the new money goes to securities and does not refill it, as you asked",
             f"trader plan {context.bucket_id} without --invest lets it refill cash first",
         ),
     )

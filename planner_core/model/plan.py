@@ -265,7 +265,8 @@ class NewMoney:
     """The answer of a plan to money that the owner wants to invest; base currency.
 
     `spent` is what its buys take from cash, costs included; with other idle cash it may exceed
-    `amount`. `reason` says why nothing is bought, and is empty otherwise.
+    `amount`. `reason` says why nothing is bought, or a part of it is left, or why what is furthest
+    below its target is not bought; empty where none of that is so.
     """
 
     amount: float

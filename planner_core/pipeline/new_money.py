@@ -1,13 +1,14 @@
-"""New money and money that waits: why none of it is spent, and what the wait is worth.
+"""New money and money that waits: why it is not spent, and what the wait is worth.
 
 The first buy is what counts: as soon as one is affordable, `choose_set` answers a request to invest
 with a buy. So a request without one has a cause that can be named: nothing lies below its target,
-what does is blocked, or the money is less than the smallest legal trade with its costs.
+what does is blocked, or the money is less than the smallest legal trade with its costs. Where only
+a part is spent, the rest has one of these causes too, or no further buy is worth its costs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -16,7 +17,8 @@ import numpy as np
 from planner_core.market.materiality import MATERIAL_VIOLATION
 from planner_core.market.state import PlanningState
 from planner_core.market.trade_sizing import largest_quantity, smallest_quantity
-from planner_core.model.currencies import exact_amount
+from planner_core.model.arrays import FloatArray
+from planner_core.model.currencies import exact_amount, minor_digits
 from planner_core.model.plan import Action, NewMoney
 from planner_core.model.records import Finding, Severity, Side
 
@@ -25,6 +27,8 @@ UNLISTED_IDLE_MIN = 0.30
 LISTED_DAYS = 30
 """A deposit listed within these days explains cash."""
 DAYS_PER_YEAR = 365.25
+PASSED_OVER_MAX = 2
+"""Securities named as further below their targets: more would hide the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +51,62 @@ def new_money_of(state: PlanningState, actions: Iterable[Action]) -> NewMoney | 
     amount = state.context.invest
     if amount <= 0:
         return None
+    trades = list(actions)
+    buys = [action for action in trades if action.side is Side.BUY]
     # Less than nothing leaves cash with a buy.
-    spent = -sum(action.cash_delta for action in actions if action.side is Side.BUY)
-    return NewMoney(amount, spent, "" if spent > 0 else reason_without_buy(state))
+    spent = -sum(action.cash_delta for action in buys)
+    if not buys:
+        return NewMoney(amount, 0.0, reason_without_buy(state))
+    clauses = [*_reason_for_rest(state, trades, spent), *_passed_over(state, buys)]
+    return NewMoney(amount, spent, "; ".join(clauses))
+
+
+def _reason_for_rest(state: PlanningState, trades: Sequence[Action], spent: float) -> Iterator[str]:
+    """Yield why the part of the new money that no buy takes is left, in clauses."""
+    currency, amount = state.context.base_currency, state.context.invest
+    rest = amount - spent
+    if round(rest, minor_digits(currency)) <= 0:
+        return
+    spendable = spendable_cash(state)
+    refill = min(rest, amount - spendable)
+    if round(refill, minor_digits(currency)) > 0:
+        yield f"{exact_amount(refill, currency)} refill the cash that must stay"
+        rest -= refill
+    if round(rest, minor_digits(currency)) > 0:
+        yield f"{exact_amount(rest, currency)} are left: {_obstacle_to_more(state, trades, rest)}"
+
+
+def _obstacle_to_more(state: PlanningState, trades: Sequence[Action], rest: float) -> str:
+    """Return why no further buy takes what is left."""
+    bought = {action.security for action in trades}
+    others = [c for c in _purchasable(state) if c not in bought and state.can_buy(c)]
+    first = first_buy(state, others)
+    if first is None:
+        return "nothing else that may be bought lies below its target"
+    if first.cash > rest:
+        needed = exact_amount(first.cash, state.context.base_currency)
+        return f"the smallest trade takes {needed} ({first.security}, with costs)"
+    if len(trades) >= state.config.max_plan_depth:
+        return f"a plan has at most {state.config.max_plan_depth} trades (max_plan_depth)"
+    return "more would cost more than it brings the portfolio closer to its targets"
+
+
+def _passed_over(state: PlanningState, buys: Sequence[Action]) -> Iterator[str]:
+    """Yield which securities are further below their targets than all that is bought, and why."""
+    gap = _gaps(state)
+    bought = max(float(gap[action.security]) for action in buys)
+    blocked = [
+        int(column)
+        for column in np.argsort(-gap, kind="stable")
+        if gap[column] > max(bought, MATERIAL_VIOLATION) and not state.can_buy(int(column))
+    ]
+    for column in blocked[:PASSED_OVER_MAX]:
+        name = state.context.securities[column].id
+        yield f"{name} is further below its target, but may not be bought: {_block(state, column)}"
+
+
+def _block(state: PlanningState, column: int) -> str:
+    return state.limits.buy_block.get(column, "its price history is too short to judge it")
 
 
 def reason_without_buy(state: PlanningState) -> str:
@@ -67,7 +124,7 @@ def reason_without_buy(state: PlanningState) -> str:
     buyable = [column for column in below if state.can_buy(column)]
     if not buyable:
         name = state.context.securities[below[0]].id
-        reason = state.limits.buy_block.get(below[0], "its price history is too short to judge it")
+        reason = _block(state, below[0])
         others = f", and {len(below) - 1} more are blocked" if len(below) > 1 else ""
         return f"{name} may not be bought: {reason}{others}"
     first = first_buy(state, buyable)
@@ -169,11 +226,14 @@ def _pulled(state: PlanningState) -> bool:
 
 def _purchasable(state: PlanningState) -> list[int]:
     """Return the columns that new money could go to, the largest gap to the target first."""
-    targets, portfolio = state.objective.targets, state.portfolio
-    priced = ~np.isnan(portfolio.unit_value)
-    if targets is None:
-        gap = state.limits.position_cap - portfolio.weight
-    else:
-        gap = np.where(targets.has_pull, targets.weight - portfolio.weight, 0.0)
-        gap = np.minimum(gap, state.limits.position_cap - portfolio.weight)
+    gap, priced = _gaps(state), ~np.isnan(state.portfolio.unit_value)
     return [int(column) for column in np.argsort(-gap) if gap[column] > 0 and priced[column]]
+
+
+def _gaps(state: PlanningState) -> FloatArray:
+    """Return how far each security is below its target, or its cap if that is nearer; weights."""
+    targets, portfolio = state.objective.targets, state.portfolio
+    room: FloatArray = state.limits.position_cap - portfolio.weight
+    if targets is None:
+        return room
+    return np.minimum(np.where(targets.has_pull, targets.weight - portfolio.weight, 0.0), room)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,9 +19,10 @@ from host.presentation.plan_text import (
     name_list,
     number_of_sets,
     path_sentence,
+    request_sentence,
 )
 from planner_core.explain.path import PlanPath
-from planner_core.model.plan import Certificate, ProofAnswer, Score, TermChange
+from planner_core.model.plan import Certificate, NewMoney, ProofAnswer, Score, TermChange
 from planner_core.model.records import Side
 from tests.host.sample_plans import held, nothing_to_do, planned, step, toward_targets
 
@@ -217,3 +220,15 @@ def test_the_outlook_says_how_far_how_many_trades_lead(
     path: PlanPath | None, sentence: str
 ) -> None:
     assert path_sentence(path) == sentence
+
+
+def test_new_money_says_how_much_of_it_is_spent_and_why_the_rest_is_not() -> None:
+    opening = "Planned with 1,000.00 EUR of new money, as if it had come in today."
+    spent = replace(planned(), currency="EUR", new_money=NewMoney(1000.0, 1000.0))
+    assert request_sentence(spent) == opening
+    part = replace(spent, new_money=NewMoney(1000.0, 403.0, "597.00 EUR are left: it costs more"))
+    assert request_sentence(part) == (
+        f"{opening} Buys take 403.00 EUR: 597.00 EUR are left: it costs more."
+    )
+    none = replace(spent, new_money=NewMoney(1000.0, 0.0, "AAA may not be bought"))
+    assert request_sentence(none) == f"{opening} Nothing is bought: AAA may not be bought."

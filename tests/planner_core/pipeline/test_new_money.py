@@ -76,9 +76,10 @@ def test_money_that_covers_the_smallest_trade_is_always_answered_with_a_buy(
     result = plan_with(context, covering)
     assert any(step.side is Side.BUY for step in result.steps), (nav, cash, covering)
     assert result.new_money is not None
-    assert result.new_money.reason == ""
     spent = sum(step.value + step.cost for step in result.steps if step.side is Side.BUY)
     assert result.new_money.spent == pytest.approx(spent)
+    # What is left has its reason, and nothing else has one.
+    assert bool(result.new_money.reason) == (round(covering - spent, 2) > 0)
 
 
 def test_too_little_money_is_answered_with_how_much_is_missing() -> None:
@@ -91,6 +92,31 @@ def test_too_little_money_is_answered_with_how_much_is_missing() -> None:
     words = result.new_money.reason.split()
     missing = float(words[words.index("about") + 1].replace(",", ""))
     assert plan_with(bucket(cash=250.0), 100.0 + missing + 0.01).steps
+
+
+def reason_of(context: PlanningContext, amount: float) -> str:
+    result = plan_with(context, amount)
+    assert result.new_money is not None
+    assert 0 < result.new_money.spent < amount
+    return result.new_money.reason
+
+
+def test_money_that_is_spent_in_part_has_the_reason_for_the_rest() -> None:
+    assert reason_of(bucket(cash=2000.0), 1000.0) == (
+        "597.00 EUR are left: more would cost more than it brings the portfolio closer to its"
+        " targets"
+    )
+    reserve = reason_of(bucket(cash=-300.0), 1000.0)
+    assert reserve.startswith("543.50 EUR refill the cash that must stay; 53.50 EUR are left: ")
+    assert "the smallest trade takes 403.00 EUR" in reserve
+
+
+def test_what_is_further_below_its_target_and_not_bought_is_named() -> None:
+    context = bucket(cash=2000.0, held_back={"AAA": "its price is not believed"})
+    lots = (make_lot("AAA", 60.0), *(lot for lot in context.lots if lot.security != "AAA"))
+    lots = tuple(replace(lot, quantity=100.0) if lot.security == "BBB" else lot for lot in lots)
+    reason = reason_of(replace(context, lots=lots), 2000.0)
+    assert "AAA is further below its target, but may not be bought: its price is not" in reason
 
 
 def test_money_that_only_refills_the_reserve_says_so() -> None:
