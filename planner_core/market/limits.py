@@ -24,6 +24,13 @@ from datetime import date, timedelta
 import numpy as np
 
 from planner_core.market.costs import CostModel
+from planner_core.market.doubtful_value import (
+    NavRange,
+    certain_caps,
+    doubt_finding,
+    nav_range,
+    sells_for_weight,
+)
 from planner_core.market.groups import group_membership
 from planner_core.market.materiality import (
     MATERIAL_CONVERSION,
@@ -184,7 +191,10 @@ def build_limits(
     free = portfolio.cash - portfolio.cash_pending
     # A small portfolio could not trade at all if only the configured amount counted.
     min_trade_value = min(constraints.min_trade_value, MIN_TRADE_NAV_FRACTION * nav)
-    eased = _eased_limits(context, history, portfolio, constraints, costs, targets, min_trade_value)
+    values = nav_range(context, history, portfolio)
+    eased = _eased_limits(
+        context, history, portfolio, values, constraints, costs, targets, min_trade_value
+    )
     position_cap, groups, cash_rows = eased.position_cap, eased.groups, eased.cash_rows
     # The formula at the top, at the weights before trading.
     violation = (
@@ -200,6 +210,8 @@ def build_limits(
         # Cash beyond its neutral share is new money, listed as a deposit or not.
         deposit_credit = max(deposit_credit, idle_before - idle_min)
     buy_block, sell_block = _blocks(context, history, constraints)
+    if values.is_wide:
+        _block_for_doubt(portfolio, values, targets, eased, buy_block, sell_block)
     return Limits(
         cash_required=eased.cash_required,
         cash_free=free,
@@ -248,6 +260,7 @@ def _eased_limits(
     context: PlanningContext,
     history: PriceHistory,
     portfolio: Portfolio,
+    values: NavRange,
     constraints: ConstraintsConfig,
     costs: CostModel,
     targets: TargetPortfolio | None,
@@ -258,7 +271,7 @@ def _eased_limits(
     immaterial = immaterial_amount(context, portfolio, constraints, costs, min_trade_value)
     withdrawals = -sum(flow.amount for flow in withdrawals_due(context, constraints))
     full_requirement = constraints.cash_reserve * nav + withdrawals
-    is_doubtful = _has_doubtful_value(context, history, portfolio)
+    is_doubtful = values.is_wide
     # Targets say how much cash is wanted: a default reserve blocks buys, and forces no sell. While
     # a holding may be worth another amount, no weight and no NAV is a reason to sell the others.
     is_default = targets is not None and "cash_reserve" not in constraints.model_fields_set
@@ -270,6 +283,8 @@ def _eased_limits(
     if is_doubtful and "position_weight_max" not in constraints.model_fields_set:
         strict_cap = np.maximum(strict_cap, np.minimum(portfolio.weight, _own_caps(context)))
     position_cap = eased_caps(portfolio.weight, strict_cap, immaterial / nav)
+    if is_doubtful:
+        position_cap = certain_caps(values, portfolio, targets, position_cap)
     strict_groups = _group_limits(context, portfolio.weight)
     groups = replace(
         strict_groups,
@@ -287,7 +302,7 @@ def _eased_limits(
         groups=groups,
         findings=(
             *(() if is_doubtful else _row_findings(context, strict_rows, cash_rows)),
-            *(_doubt_finding() if is_doubtful else ()),
+            *((doubt_finding(context, values),) if is_doubtful else ()),
             *cap_findings(
                 [security.id for security in context.securities],
                 portfolio.weight,
@@ -298,6 +313,29 @@ def _eased_limits(
             *_withdrawal_findings(context, withdrawals, nav),
         ),
     )
+
+
+def _block_for_doubt(
+    portfolio: Portfolio,
+    values: NavRange,
+    targets: TargetPortfolio | None,
+    eased: _EasedLimits,
+    buy_block: dict[int, str],
+    sell_block: dict[int, str],
+) -> None:
+    """Block what is not certain to be right while the NAV is in doubt; see `doubtful_value`."""
+    # What a violated limit needs: cash is raised from any security, a cap from its own.
+    in_excess = eased.groups.membership[eased.groups.excess > 0] > 0
+    repairs = (portfolio.weight > eased.position_cap) | in_excess.any(axis=0)
+    if eased.cash_rows.missing.any():
+        repairs[:] = True
+    for column, reason in sells_for_weight(values, portfolio, targets, repairs).items():
+        sell_block.setdefault(column, reason)
+    for column in np.flatnonzero(eased.position_cap <= portfolio.weight).tolist():
+        buy_block.setdefault(
+            column,
+            f"it may be above its target or limit: the value of {values.subject} is in doubt",
+        )
 
 
 def _eased_rows(
@@ -325,16 +363,6 @@ def _eased_rows(
     )
     foreign = [eased_minimum(0.0, float(free), 0.0, cents) for free in rows.free[1:]]
     return replace(rows, required=np.array([base, *foreign]))
-
-
-def _doubt_finding() -> Iterator[Finding]:
-    """Yield that the reserve and default caps force no sell while a value is in doubt."""
-    yield Finding(
-        "limits_wait",
-        Severity.INFO,
-        "while the value of a holding is in doubt, no reserve and no default cap forces a sell",
-        "settle the finding of that security first",
-    )
 
 
 def _row_findings(context: PlanningContext, strict: CashRows, eased: CashRows) -> Iterator[Finding]:
@@ -387,17 +415,6 @@ def _position_caps(
 def _own_caps(context: PlanningContext) -> FloatArray:
     """Return the cap that each security has of its own; 1 without one."""
     return np.array([1.0 if s.cap is None else s.cap for s in context.securities])
-
-
-def _has_doubtful_value(
-    context: PlanningContext, history: PriceHistory, portfolio: Portfolio
-) -> bool:
-    """Return whether something that is held may be worth another amount than it is valued at."""
-    return any(
-        portfolio.quantity[column] > 0
-        and (column in history.quarantined or security.id in context.held_back)
-        for column, security in enumerate(context.securities)
-    )
 
 
 def _idle_max(

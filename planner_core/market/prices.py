@@ -33,7 +33,6 @@ from planner_core.market.move_findings import (
 )
 from planner_core.market.move_guard import (
     DECIMAL,
-    Judgement,
     MoveLimits,
     judge_table,
     move_limits,
@@ -98,6 +97,10 @@ class PriceHistory:
         Securities whose latest move is not believed; neither bought nor sold.
     held_currencies : mapping of currency to reason
         Currencies whose rate is not believed.
+    price_readings : mapping of column to (float, float)
+        Of quarantined closes: the least and the most that a unit may be worth, over `price`.
+    rate_readings : mapping of currency to (float, float)
+        The same of rates that are not believed, over the rate that is used.
     findings : tuple of Finding
     """
 
@@ -113,15 +116,45 @@ class PriceHistory:
     age: IntArray
     quarantined: dict[int, str]
     held_currencies: Mapping[str, str]
+    price_readings: Mapping[int, tuple[float, float]]
+    rate_readings: Mapping[str, tuple[float, float]]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BelievedPrices:
+    """The closes that are believed, and what is said of the others.
+
+    Parameters
+    ----------
+    closes : ndarray of shape (n_days, n_securities)
+        On market days.
+    price : ndarray of shape (n_securities,)
+        The latest price in trade currency; a prudent one of a quarantined security.
+    quarantined : mapping of column to reason
+    readings : mapping of column to (float, float)
+        Of those: the lowest and the highest price that it may have, over `price`.
+    findings : tuple of Finding
+    """
+
+    closes: FloatArray
+    price: FloatArray
+    quarantined: dict[int, str]
+    readings: Mapping[int, tuple[float, float]]
     findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BelievedRates:
-    """`series`: base units per unit of each currency, (n_days,), filled; `held`: why not traded."""
+    """Rates that are believed.
+
+    `series`: base units per unit of each currency, (n_days,), filled; `held`: why not traded;
+    `readings`: of those, the lowest and the highest rate over the one that is used.
+    """
 
     series: Mapping[str, FloatArray]
     held: Mapping[str, str]
+    readings: Mapping[str, tuple[float, float]]
     findings: tuple[Finding, ...]
 
 
@@ -136,7 +169,8 @@ def build_history(context: PlanningContext, price_move_sigmas: float) -> PriceHi
     currencies = [security.currency for security in context.securities]
     days = find_market_days(context.dates, context.prices, currencies)
     rates = guard_rates(context, price_move_sigmas)
-    believed, price, quarantined, findings = guard_prices(context, days, price_move_sigmas)
+    prices = guard_prices(context, days, price_move_sigmas)
+    believed, quarantined = prices.closes, prices.quarantined
     for column, currency in enumerate(currencies):
         if currency in rates.held:
             quarantined.setdefault(column, rates.held[currency])
@@ -153,13 +187,15 @@ def build_history(context: PlanningContext, price_move_sigmas: float) -> PriceHi
         closes=believed,
         observed=~np.isnan(believed) & ~np.isnan(per_security),
         market_days=days,
-        price=price,
+        price=prices.price,
         fx_rate=_latest_rates(context, per_security),
         rates=rates.series,
         age=_ages(context, last_row),
         quarantined=quarantined,
         held_currencies=rates.held,
-        findings=(*rates.findings, *findings),
+        price_readings=prices.readings,
+        rate_readings=rates.readings,
+        findings=(*rates.findings, *prices.findings),
     )
 
 
@@ -176,18 +212,8 @@ def forward_fill(prices: FloatArray, dates: DateArray, days_max: int) -> FloatAr
 
 def guard_prices(
     context: PlanningContext, days: MarketDays, price_move_sigmas: float
-) -> tuple[FloatArray, FloatArray, dict[int, str], list[Finding]]:
-    """Set closes aside that `move_guard` does not believe.
-
-    Returns
-    -------
-    believed : ndarray of shape (n_days, n_securities)
-        On market days.
-    price : ndarray of shape (n_securities,)
-        The latest price in trade currency; a prudent one of a quarantined security.
-    quarantined : dict of column to reason
-    findings : list of Finding
-    """
+) -> BelievedPrices:
+    """Set closes aside that `move_guard` does not believe."""
     names = [security.id for security in context.securities]
     judgements = judge_table(
         context.dates,
@@ -200,6 +226,7 @@ def guard_prices(
     believed = np.full(context.prices.shape, np.nan)
     price = np.full(context.n_securities, np.nan)
     quarantined: dict[int, str] = {}
+    readings: dict[int, tuple[float, float]] = {}
     findings: list[Finding] = []
     for column, judgement in enumerate(judgements):
         believed[:, column] = judgement.used
@@ -208,9 +235,11 @@ def guard_prices(
         if judgement.open_move is None:
             price[column] = _last(judgement.continued)
         else:
-            price[column] = _prudent_price(context, column, judgement)
+            both = (_last(context.prices[:, column]), _last(judgement.continued))
+            price[column] = _prudent_price(context, column, both)
+            readings[column] = (min(both) / price[column], max(both) / price[column])
             quarantined[column] = reason_for_hold(context, names[column], judgement.open_move)
-    return believed, price, quarantined, findings
+    return BelievedPrices(believed, price, quarantined, readings, tuple(findings))
 
 
 def guard_rates(context: PlanningContext, price_move_sigmas: float) -> BelievedRates:
@@ -218,9 +247,10 @@ def guard_rates(context: PlanningContext, price_move_sigmas: float) -> BelievedR
     names = sorted(context.fx_rates)
     series: dict[str, FloatArray] = {context.base_currency: np.ones(context.n_days)}
     held: dict[str, str] = {}
+    readings: dict[str, tuple[float, float]] = {}
     findings: list[Finding] = []
     if not names:
-        return BelievedRates(MappingProxyType(series), held, ())
+        return BelievedRates(MappingProxyType(series), held, readings, ())
     table = np.column_stack([context.fx_rates[name] for name in names])
     days = find_market_days(context.dates, table, [context.base_currency] * len(names))
     accepted = _accepted_rows(context, names)
@@ -235,13 +265,19 @@ def guard_rates(context: PlanningContext, price_move_sigmas: float) -> BelievedR
         findings += rate_findings(context, name, judgement.moves, last_row)
         if judgement.open_move is not None:
             held[name] = f"the rate of {reason_for_hold(context, name, judgement.open_move)}"
+            # The rate that is used is that before the move; the other one may be right.
+            factor = _last(table[:, column]) / _last(judgement.continued)
+            readings[name] = (min(1.0, factor), max(1.0, factor))
         constant = None if accepted[column] else _constant_rate(table[:, column])
         if constant is not None and name != context.base_currency:
             is_one = constant == 1.0
             findings.append(constant_rate_finding(context, name, constant, last_row, is_one=is_one))
             if is_one:
                 held[name] = f"the rate of {name} is 1 on every day"
-    return BelievedRates(MappingProxyType(series), MappingProxyType(held), tuple(findings))
+                readings[name] = (0.0, np.inf)
+    return BelievedRates(
+        MappingProxyType(series), MappingProxyType(held), readings, tuple(findings)
+    )
 
 
 def suspicious_rows(
@@ -281,13 +317,13 @@ def _accepted_rows(context: PlanningContext, names: list[str]) -> list[set[int]]
     return [rows[name] for name in names]
 
 
-def _prudent_price(context: PlanningContext, column: int, judgement: Judgement) -> float:
+def _prudent_price(context: PlanningContext, column: int, readings: tuple[float, float]) -> float:
     """Return the price of a quarantined security: what is not believed may only lower it.
 
-    Lots decide between units that differ tenfold or more: their cost is in one of them.
+    The readings are the latest close, and the level before the move. Lots decide between units that
+    differ tenfold or more: their cost is in one of them.
     """
-    latest = _last(context.prices[:, column])
-    before = _last(judgement.continued)
+    latest, before = readings
     own_lots = [lot for lot in context.lots if lot.security == context.securities[column].id]
     units = sum(lot.quantity for lot in own_lots)
     cost = sum(lot.quantity * lot.unit_cost for lot in own_lots) / units if units else 0.0

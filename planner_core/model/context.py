@@ -63,6 +63,9 @@ class PlanningContext:
         Moves of prices and rates that the owner accepted.
     held_back : mapping of str to str
         Security id -> reason: its files contradict each other, so it is neither bought nor sold.
+    value_factors : mapping of str to (float, float)
+        Of those: the least and the most that the holding may be worth, over its value. Without an
+        entry nothing is known; (1, 1): the value is right whoever is.
     hold_reason : str
         Contradiction on which nothing can be planned; empty: none.
     findings : tuple of Finding
@@ -101,6 +104,7 @@ class PlanningContext:
     incumbent: Incumbent | None = None
     accepted_prices: frozenset[tuple[str, date]] = frozenset()
     held_back: Mapping[str, str] = field(default_factory=dict)
+    value_factors: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     hold_reason: str = ""
     findings: tuple[Finding, ...] = ()
     invest: float = 0.0

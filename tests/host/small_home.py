@@ -6,6 +6,8 @@ from pathlib import Path
 
 from host.home.home import Home
 
+DEFAULTS = Path(__file__).parents[2] / "configs" / "default_bucket.toml"
+
 PORTFOLIO = """\
 base_currency = "USD"
 as_of = 2024-01-05
@@ -72,4 +74,11 @@ def small_home(
         path.parent.mkdir(parents=True, exist_ok=True)
         if text is not None:
             path.write_text(text, encoding="utf-8")
+    return home
+
+
+def with_configuration(home: Home) -> Home:
+    """Give the bucket `core` the shipped defaults, so that it can be planned."""
+    home.buckets_dir.mkdir(exist_ok=True)
+    home.bucket_file("core").write_text(DEFAULTS.read_text("utf-8"), encoding="utf-8")
     return home

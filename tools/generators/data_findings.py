@@ -56,7 +56,7 @@ DATA_FINDINGS: Final[Mapping[str, str]] = {
     "price_rows_after_as_of": "prices.csv has days after the day of the plan; they are ignored.",
     "price_spike": "A close moved far and came back; that close is ignored.",
     "money_waits": "Idle cash waits for the next deposit, to save a fee.",
-    "limits_wait": "The value of a holding is in doubt: no default limit forces a sell.",
+    "limits_wait": "The value of a holding is in doubt: nothing is sold for its weight.",
     "opinion_without_data": "An opinion has nothing to rank securities by: the targets decide.",
     "no_targets": "Nothing has a target: plans follow returns and risk of the past.",
     "targets_shrunk": "Holdings without a target leave too little room for the targets.",

@@ -184,11 +184,11 @@ def use_by_day(home: Home, series: DailySeries, config: PlannerConfig) -> tuple[
     context = take_snapshot(home, series.bucket_id, history_days=config.estimation.history_days)
     if series.is_currency:
         return _use_of_rates(context, series, config)
-    return _use_of_closes(home, context, series, config)
+    return _use_of_closes(context, series, config)
 
 
 def _use_of_closes(
-    home: Home, context: PlanningContext, series: DailySeries, config: PlannerConfig
+    context: PlanningContext, series: DailySeries, config: PlannerConfig
 ) -> tuple[DayUse, ...]:
     sigmas = config.constraints.price_move_sigmas
     history = build_history(context, sigmas)
@@ -199,10 +199,8 @@ def _use_of_closes(
     used = history.base[:, column] / rate
     suspicious = _flagged(context.dates, closes, sigmas, is_rate=False)
     written = series.written[np.searchsorted(series.dates, context.dates)]
-    splits = read_splits(home.corporate_actions_file, context.as_of, (series.name,))
-    last_split = max(
-        (split.on for split in splits if split.security == series.name), default=date.min
-    )
+    # A declared split that the closes do not show is not applied.
+    is_adjusted = (series.adjusted != series.written)[np.searchsorted(series.dates, context.dates)]
     set_aside = ~np.isnan(closes) & ~observed
     rows = []
     for row, day in enumerate(context.dates.astype(object)):
@@ -218,7 +216,7 @@ def _use_of_closes(
         if suspicious[row]:
             is_accepted = (series.name, day) in context.accepted_prices
             flags.append(ACCEPTED if is_accepted else SUSPICIOUS)
-        if day < last_split and not np.isnan(closes[row]):
+        if is_adjusted[row] and not np.isnan(closes[row]):
             flags.append(SPLIT_ADJUSTED)
         rows.append(_day_use(day, written[row], used[row], rate[row], flags))
     return tuple(rows)

@@ -49,8 +49,14 @@ if TYPE_CHECKING:
 FINDING_LENGTH_MAX = 600
 WITNESS_ROWS = 5
 RATE_AGE_DAYS_MAX = 7
-SATURDAY = 5
 """A purchase uses the exchange rate of its day, or of the last market day before it."""
+SATURDAY = 5
+SPLIT_DAYS_OFF_MAX = 10
+"""A split is announced weeks before its first day of trade: record and pay date lie days apart."""
+SPLIT_RATIO_TOLERANCE = 0.05
+"""An ordinary day of a share beside the ratio of its split."""
+SPLIT_DAY_MOVE_MAX = 0.15
+"""Log move that the market may add on the day of a split: more than the worst days of an index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -444,39 +450,92 @@ def read_splits(path: Path, as_of: date, securities: Sequence[str] = ()) -> tupl
     return tuple(split for split in splits if split.on <= as_of)
 
 
+@dataclass(frozen=True, slots=True)
+class SplitWithoutJump:
+    """A declared split that the closes do not show on its day.
+
+    Parameters
+    ----------
+    split : Split
+    move : float
+        First close of its day or later, over the last one before.
+    jump_on : date, optional
+        A day near it on which they do show it; there it is applied.
+    ratio_shown : float, optional
+        Another ratio that they show on its day; that one is applied. Without either, none is.
+    """
+
+    split: Split
+    move: float
+    jump_on: date | None = None
+    ratio_shown: float | None = None
+
+
 def adjust_for_splits(
     prices: DailyTable, splits: Sequence[Split]
-) -> tuple[FloatArray, list[Finding]]:
+) -> tuple[FloatArray, list[SplitWithoutJump]]:
     """Divide the closes before each split by its ratio.
+
+    A split that the closes do not show is not applied: it would put in the jump that it explains.
 
     Returns
     -------
     values : ndarray of shape (n_days, n_columns)
-    findings : list of Finding
-        Where the closes do not show the declared jump: they may be adjusted already.
+    without_jump : list of SplitWithoutJump
     """
     values = prices.values.copy()
-    findings = []
+    without_jump = []
     for split in sorted(splits, key=lambda s: s.on):
         if split.security not in prices.columns:
             continue
         column = prices.columns.index(split.security)
         row = int(np.searchsorted(prices.dates, np.datetime64(split.on)))
         move = _move_at(values[:, column], row)
-        # A split by r moves the close to 1 / r: then move * r is nearer to 1 than move itself.
-        if move is not None and abs(np.log(move * split.ratio)) > abs(np.log(move)):
-            findings.append(
-                Finding(
-                    "split_without_jump",
-                    Severity.ERROR,
-                    f"{split.security}: a split of {split.ratio:g} is declared for {split.on}, but"
-                    f" the close moved by only {move - 1:+.1%}",
-                    "if prices.csv is adjusted already, delete the line from corporate_actions.csv",
-                    split.security,
-                )
-            )
-        values[:row, column] /= split.ratio
-    return values, findings
+        ratio = split.ratio
+        if move is not None and not _shows(move, ratio):
+            entry = _what_closes_show(split, move, values[:, column], row, prices.dates)
+            without_jump.append(entry)
+            if entry.jump_on is None and entry.ratio_shown is None:
+                continue
+            ratio = entry.ratio_shown or ratio
+            row = int(np.searchsorted(prices.dates, np.datetime64(entry.jump_on or split.on)))
+        values[:row, column] /= ratio
+    return values, without_jump
+
+
+def _shows(move: float, ratio: float) -> bool:
+    """Return whether a move of closes is that of a split, or near enough to be judged as a move."""
+    residual, whole = abs(np.log(move * ratio)), abs(np.log(move))
+    # A split by r moves the close to 1 / r: then move * r is nearer to 1 than move itself.
+    return bool(residual <= whole) and (residual <= SPLIT_DAY_MOVE_MAX or _ratio_of(move) is None)
+
+
+def _what_closes_show(
+    split: Split, move: float, closes: FloatArray, row: int, dates: DateArray
+) -> SplitWithoutJump:
+    near = _jump_near(closes, row, split.ratio)
+    if near is not None:
+        return SplitWithoutJump(split, move, jump_on=dates[near].astype(object))
+    return SplitWithoutJump(split, move, ratio_shown=_ratio_of(move))
+
+
+def _ratio_of(move: float) -> float | None:
+    """Return the whole ratio, or its inverse, that a move of closes is near; None: near none."""
+    growth = max(move, 1 / move)
+    whole = round(growth)
+    if whole == 1 or abs(growth / whole - 1) > SPLIT_RATIO_TOLERANCE:
+        return None
+    return float(whole) if move < 1 else 1 / whole
+
+
+def _jump_near(closes: FloatArray, row: int, ratio: float) -> int | None:
+    """Return the row within `SPLIT_DAYS_OFF_MAX` rows whose close shows a split, if any."""
+    days = range(max(1, row - SPLIT_DAYS_OFF_MAX), min(len(closes), row + SPLIT_DAYS_OFF_MAX + 1))
+    for day in sorted(days, key=lambda near: abs(near - row)):
+        move = None if np.isnan(closes[day]) else _move_at(closes, day)
+        if move is not None and abs(np.log(move * ratio)) < SPLIT_DAY_MOVE_MAX:
+            return day
+    return None
 
 
 def _move_at(closes: FloatArray, row: int) -> float | None:

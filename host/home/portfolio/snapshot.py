@@ -147,6 +147,7 @@ def take_snapshot(
         incumbent=advice.incumbent,
         accepted_prices=_accepted_prices(portfolio, accepted),
         held_back=checked.held_back,
+        value_factors=checked.value_factors,
         hold_reason=checked.hold_reason,
         findings=tuple(findings),
         deposits_per_year=expected.deposits_per_year,
@@ -178,7 +179,7 @@ def _read_files(
     prices = read_portfolio_prices(home, portfolio, tuple(securities), rows)
     rates = _read_rates(home, portfolio)
     splits = read_splits(home.corporate_actions_file, portfolio.as_of, tuple(securities))
-    adjusted, split_findings = adjust_for_splits(prices, splits)
+    adjusted, without_jump = adjust_for_splits(prices, splits)
     closes = _closes_in_major_units(portfolio, prices, adjusted)
     reader = _Reader(portfolio, rates, [])
     lots = reader.lots()
@@ -196,7 +197,7 @@ def _read_files(
         rates=rates,
         splits=splits,
         splits_source=str(home.corporate_actions_file),
-        split_findings=split_findings,
+        without_jump=without_jump,
         lots=lots,
         ledger=ledger,
         written_cap=written_cap,

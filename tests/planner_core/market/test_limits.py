@@ -453,30 +453,8 @@ def test_what_is_quarantined_or_has_no_price_is_not_traded() -> None:
 
 
 def test_a_security_whose_files_contradict_is_neither_bought_nor_sold() -> None:
-    limits = limits_of(held_back={"BBB": "the ledger and its lots disagree"})
+    held: dict[str, Any] = {"held_back": {"BBB": "the ledger and its lots disagree"}}
+    limits = limits_of(**held, value_factors={"BBB": (1.0, 1.0)})
     assert limits.buy_block[1] == limits.sell_block[1] == "the ledger and its lots disagree"
     assert 0 not in limits.buy_block
     assert 0 not in limits.sell_block
-
-
-def test_a_doubtful_value_makes_no_default_limit_sell_the_others() -> None:
-    lots = (make_lot("AAA", 250.0), make_lot("BBB", 150.0))
-    fields: dict[str, Any] = {"securities": targeted(0.5, 0.3), "lots": lots, "cash": 10.0}
-    reserve = {"cash_reserve": 0.005}
-    believed = limits_of(reserve, **fields)
-    assert believed.violation > 0
-    doubted = limits_of(reserve, **fields, held_back={"AAA": "its lots and closes disagree"})
-    assert doubted.violation == 0
-    assert [finding.id for finding in doubted.findings] == ["limits_wait"]
-    # A cap that the owner wrote still holds.
-    written = limits_of({"position_weight_max": 0.25}, **fields, held_back={"AAA": "doubt"})
-    assert written.violation > 0
-
-
-def test_a_default_reserve_forces_no_sell_where_targets_say_how_much_cash_is_wanted() -> None:
-    lots = (make_lot("AAA", 200.0), make_lot("BBB", 200.0))
-    fields: dict[str, Any] = {"securities": targeted(0.5, 0.5), "lots": lots, "cash": 10.0}
-    assert limits_of(**fields).violation == 0
-    assert limits_of({"cash_reserve": 0.005}, **fields).violation > 0
-    # Debt is repaired all the same.
-    assert limits_of(**{**fields, "cash": -500.0}).violation > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from planner_core.market.doubtful_value import UNKNOWN_FACTORS
 from planner_core.model.records import Finding, Severity
 
 if TYPE_CHECKING:
@@ -25,12 +26,16 @@ class Contradiction:
         Why, in few words; shown for each of them, and first where nothing can be planned on.
     stops_plan : bool
         Nothing can be planned on: values and weights would be wrong.
+    value_factors : tuple of (float, float)
+        The least and the most that a held security may be worth, over its value; by default any
+        amount.
     """
 
     finding: Finding
     held: tuple[str, ...] = ()
     reason: str = ""
     stops_plan: bool = False
+    value_factors: tuple[float, float] = UNKNOWN_FACTORS
 
 
 def held_back(contradictions: Sequence[Contradiction]) -> dict[str, str]:
@@ -40,6 +45,17 @@ def held_back(contradictions: Sequence[Contradiction]) -> dict[str, str]:
         for security in contradiction.held:
             held.setdefault(security, contradiction.reason)
     return dict(sorted(held.items()))
+
+
+def value_factors(contradictions: Sequence[Contradiction]) -> dict[str, tuple[float, float]]:
+    """Return security -> the widest range of its value, over the value that counts, sorted."""
+    factors: dict[str, tuple[float, float]] = {}
+    for contradiction in contradictions:
+        low, high = contradiction.value_factors
+        for security in contradiction.held:
+            least, most = factors.get(security, (low, high))
+            factors[security] = (min(least, low), max(most, high))
+    return dict(sorted(factors.items()))
 
 
 def hold_reason(contradictions: Sequence[Contradiction]) -> str:

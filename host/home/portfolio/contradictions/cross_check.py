@@ -9,19 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 from host.errors import StorageError
 from host.home.plan_store import PlanStore
-from host.home.portfolio.contradictions.contradiction import Contradiction, held_back, hold_reason
+from host.home.portfolio.contradictions.contradiction import (
+    Contradiction,
+    held_back,
+    hold_reason,
+    value_factors,
+)
 from host.home.portfolio.contradictions.ledger import Holdings, LedgerLines, check_ledger
 from host.home.portfolio.contradictions.lots import LotReferences, PlacedLot, review_lots
 from host.home.portfolio.contradictions.rates import OwnRate, check_rates
-from host.home.portfolio.contradictions.splits import check_split_names, held_by_closes
+from host.home.portfolio.contradictions.splits import check_split_closes, check_split_names
 from host.home.portfolio.contradictions.targets import WrittenCap, check_targets
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from host.home.home import Home
     from host.home.portfolio.ledger import Ledger
-    from host.home.portfolio.market_data import DailyTable, Split
+    from host.home.portfolio.market_data import DailyTable, Split, SplitWithoutJump
     from host.home.portfolio.portfolio_file import PortfolioFile
     from planner_core.model.arrays import FloatArray
     from planner_core.model.records import Finding, TaxLot, Trade
@@ -42,8 +47,8 @@ class BucketFiles:
     splits : sequence of Split
     splits_source : str
         Their file.
-    split_findings : sequence of Finding
-        Splits that the closes contradict.
+    without_jump : sequence of SplitWithoutJump
+        Splits that the closes contradict; not applied to them.
     lots : sequence of PlacedLot
     ledger : Ledger
     written_cap : WrittenCap, optional
@@ -57,7 +62,7 @@ class BucketFiles:
     rates: DailyTable | None
     splits: Sequence[Split]
     splits_source: str
-    split_findings: Sequence[Finding]
+    without_jump: Sequence[SplitWithoutJump]
     lots: Sequence[PlacedLot]
     ledger: Ledger
     written_cap: WrittenCap | None
@@ -70,6 +75,7 @@ class CrossCheck:
 
     lots: tuple[TaxLot, ...]
     held_back: Mapping[str, str]
+    value_factors: Mapping[str, tuple[float, float]]
     hold_reason: str
     findings: tuple[Finding, ...]
 
@@ -80,6 +86,8 @@ def cross_check(files: BucketFiles) -> CrossCheck:
     tables = portfolio.tables
     securities = tables.securities
     source = portfolio.document.source
+    dates = files.prices.dates
+    closes = {security: files.closes[:, column] for column, security in enumerate(securities)}
     contradictions: list[Contradiction] = [
         *check_targets(portfolio, files.written_cap),
         *check_rates(
@@ -90,11 +98,11 @@ def cross_check(files: BucketFiles) -> CrossCheck:
             source,
         ),
         *check_split_names(files.splits, files.splits_source, _columns(files.prices), securities),
-        *held_by_closes(files.split_findings),
+        *check_split_closes(files.without_jump, files.splits_source, files.lots, closes, dates),
     ]
     references = LotReferences(
-        dates=files.prices.dates,
-        closes={security: files.closes[:, column] for column, security in enumerate(securities)},
+        dates=dates,
+        closes=closes,
         kind=tables.market.closes or files.prices.closes,
         splits=files.splits,
         rates=files.rates,
@@ -103,10 +111,13 @@ def cross_check(files: BucketFiles) -> CrossCheck:
     )
     review = review_lots(files.lots, references, held_back(contradictions))
     contradictions += review.contradictions
-    contradictions += _check_ledger(files)
+    # What a split changes in the units of fills is not settled where it is in doubt.
+    in_doubt = {entry.split.security for entry in files.without_jump}
+    contradictions += _check_ledger(files, in_doubt)
     return CrossCheck(
         lots=review.lots,
         held_back=held_back(contradictions),
+        value_factors=value_factors(contradictions),
         hold_reason=hold_reason(contradictions),
         findings=tuple(contradiction.finding for contradiction in contradictions),
     )
@@ -134,7 +145,7 @@ def _own_rates(files: BucketFiles) -> list[OwnRate]:
     return own
 
 
-def _check_ledger(files: BucketFiles) -> list[Contradiction]:
+def _check_ledger(files: BucketFiles, skipped: Collection[str]) -> list[Contradiction]:
     tables = files.portfolio.tables
     lots: dict[str, list[TaxLot]] = defaultdict(list)
     for entry in files.lots:
@@ -146,7 +157,8 @@ def _check_ledger(files: BucketFiles) -> list[Contradiction]:
         entered_until=tables.holdings_as_of,
     )
     lines = LedgerLines(files.ledger.trades, files.ledger.places)
-    return check_ledger(lines, holdings, files.splits, files.held_before)
+    contradictions = check_ledger(lines, holdings, files.splits, files.held_before)
+    return [entry for entry in contradictions if not set(entry.held) & set(skipped)]
 
 
 # --- what stored plans say ------------------------------------------------------------------

@@ -353,7 +353,17 @@ def _contradiction(fill: _Fill, what: str, holdings: Holdings, settled: str = ""
         security,
     )
     reason = f"the ledger and its lots disagree about {fill.trade.on}"
-    return Contradiction(finding, (security,), reason)
+    return Contradiction(finding, (security,), reason, value_factors=_factors(fill, holdings))
+
+
+def _factors(fill: _Fill, holdings: Holdings) -> tuple[float, float]:
+    """Return the least and the most that is held, over the lots: with and without a fill.
+
+    Its money may be in the cash or not, so the NAV is in doubt by as much.
+    """
+    total = _total(holdings.lots[fill.trade.security])
+    part = abs(fill.units) / total if total else 0.0
+    return 1.0 - part, 1.0 + part
 
 
 def _question(fill: _Fill, total: float, holdings: Holdings) -> Contradiction:
@@ -367,4 +377,4 @@ def _question(fill: _Fill, total: float, holdings: Holdings) -> Contradiction:
         security,
     )
     reason = f"its lots may not have the sell of {fill.trade.on} yet"
-    return Contradiction(finding, (security,), reason)
+    return Contradiction(finding, (security,), reason, value_factors=_factors(fill, holdings))

@@ -142,9 +142,12 @@ def _with_checked_rate(lot: TaxLot, references: LotReferences) -> tuple[TaxLot, 
 
 
 def _close_on(references: LotReferences, security: str, day: date) -> float | None:
-    closes, dates = references.closes.get(security), references.dates
-    if closes is None:
-        return None
+    closes = references.closes.get(security)
+    return None if closes is None else close_on(references.dates, closes, day)
+
+
+def close_on(dates: DateArray, closes: FloatArray, day: date) -> float | None:
+    """Return the close of a day, or the last one within `CLOSE_AGE_DAYS_MAX` days before it."""
     end = int(np.searchsorted(dates, np.datetime64(day), side="right"))
     begin = int(np.searchsorted(dates, np.datetime64(day) - CLOSE_AGE_DAYS_MAX))
     recent = closes[begin:end]
@@ -200,7 +203,8 @@ def _explained(what: str, factor: _Factor, entry: PlacedLot, currency: str) -> C
             lot.security,
         )
         reason = f"its lot of {lot.acquired} is not in today's units"
-        return Contradiction(finding, (lot.security,), reason)
+        factors = (min(1.0, factor.value), max(1.0, factor.value))
+        return Contradiction(finding, (lot.security,), reason, value_factors=factors)
     minor = MINOR_UNIT_OF.get(currency)
     if factor.value == HUNDREDTH and minor is not None and entry.written_cost == lot.unit_cost:
         # Without a price_unit the closes may count a hundred times too much: the value is in doubt.
@@ -211,7 +215,8 @@ def _explained(what: str, factor: _Factor, entry: PlacedLot, currency: str) -> C
             f" else unit_cost = {cost:g} alone",
             lot.security,
         )
-        return Contradiction(finding, (lot.security,), f"its closes may be in {minor}")
+        reason = f"its closes may be in {minor}"
+        return Contradiction(finding, (lot.security,), reason, value_factors=(HUNDREDTH, 1.0))
     finding = warning(
         "lot_cost_doubtful",
         f"{what}; that fits {factor.cause}",

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from math import log
+from typing import TYPE_CHECKING, Final
 
 from host.errors import did_you_mean
 from host.home.portfolio.contradictions.contradiction import Contradiction, error
+from host.home.portfolio.contradictions.lots import close_on
 from host.home.portfolio.market_layouts import matches
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from host.home.portfolio.market_data import Split
-    from planner_core.model.records import Finding
+    from host.home.portfolio.contradictions.lots import PlacedLot
+    from host.home.portfolio.market_data import Split, SplitWithoutJump
+    from planner_core.model.arrays import DateArray, FloatArray
+
+TODAYS_UNITS: Final = "today"
+OLD_UNITS: Final = "old"
+NEAR_SHARE: Final = 0.4
+"""Of the way from one reading to the other, log; near the middle the cost does not tell."""
+LOTS_SHOWN_MAX: Final = 3
+"""Lots that a cure names; of many one sees the pattern."""
 
 
 def check_split_names(
@@ -51,14 +61,107 @@ def check_split_names(
         )
         held = (nearest,) if nearest in securities else ()
         reason = f"a split of {split.security} may be its own"
-        contradictions.append(Contradiction(finding, held, reason))
+        # Its lots may be in old units.
+        factors = (min(1.0, split.ratio), max(1.0, split.ratio))
+        contradictions.append(Contradiction(finding, held, reason, value_factors=factors))
     return contradictions
 
 
-def held_by_closes(findings: Sequence[Finding]) -> list[Contradiction]:
-    """Return the splits that the closes contradict; see `adjust_for_splits`."""
-    return [
-        Contradiction(finding, (finding.security,), "its closes contradict its declared split")
-        for finding in findings
-        if finding.security is not None
-    ]
+def check_split_closes(
+    without_jump: Sequence[SplitWithoutJump],
+    source: str,
+    lots: Sequence[PlacedLot],
+    closes: Mapping[str, FloatArray],
+    dates: DateArray,
+) -> list[Contradiction]:
+    """Return the declared splits that the closes contradict, each with the one cure that fits.
+
+    Parameters
+    ----------
+    without_jump : sequence of SplitWithoutJump
+    source : str
+        The file of the splits.
+    lots : sequence of PlacedLot
+        They tell whether the split was entered in the holdings.
+    closes : mapping of security to ndarray of shape (n_days,)
+        In trade currency, without those splits.
+    dates : ndarray of shape (n_days,), datetime64[D]
+    """
+    contradictions = []
+    for entry in without_jump:
+        split = entry.split
+        if split.security not in closes:
+            continue  # of another bucket
+        own = [placed for placed in lots if placed.lot.security == split.security]
+        units = _units_of_lots(own, split, closes[split.security], dates)
+        factors = (1.0, 1.0)
+        if entry.ratio_shown is not None:
+            # The lots may be in units of either ratio.
+            wrong = entry.ratio_shown / split.ratio
+            factors = (min(1.0, wrong, 1 / wrong), max(1.0, wrong, 1 / wrong))
+        elif entry.jump_on is None and units != TODAYS_UNITS:
+            # Lots in old units count as too little, by the ratio.
+            factors = (min(1.0, split.ratio), max(1.0, split.ratio))
+        finding = error(
+            "split_without_jump",
+            f"{source}:{split.line}: a split of {split.ratio:g} of {split.security} is declared for"
+            f" {split.on}, but the close moved by {entry.move - 1:+.1%}; {_effect(entry)}",
+            _cure_of_split(entry, units, own),
+            split.security,
+        )
+        reason = "its closes contradict its declared split"
+        contradictions.append(
+            Contradiction(finding, (split.security,), reason, value_factors=factors)
+        )
+    return contradictions
+
+
+def _effect(entry: SplitWithoutJump) -> str:
+    if entry.jump_on is not None:
+        return f"on {entry.jump_on} it moved as in such a split"
+    if entry.ratio_shown is not None:
+        return f"that is a split of {entry.ratio_shown:g}"
+    return "it is not applied to the closes"
+
+
+def _cure_of_split(entry: SplitWithoutJump, units: str, lots: Sequence[PlacedLot]) -> str:
+    split = entry.split
+    if entry.jump_on is not None:
+        return f"write the date {entry.jump_on} into line {split.line}"
+    if entry.ratio_shown is not None:
+        return f"write the ratio {entry.ratio_shown:g} into line {split.line}"
+    delete = f"delete line {split.line}"
+    if units == TODAYS_UNITS or not lots:
+        return f"{delete}: closes and lots agree without it" if lots else delete
+    written = "; ".join(
+        f"at {placed.place} quantity = {placed.lot.quantity * split.ratio:.10g}, unit_cost ="
+        f" {placed.written_cost / split.ratio:.10g}"
+        for placed in lots[:LOTS_SHOWN_MAX]
+        if placed.lot.acquired is None or placed.lot.acquired < split.on
+    )
+    more = " and so on" if len(lots) > LOTS_SHOWN_MAX else ""
+    if units == OLD_UNITS:
+        return f"{delete}, and write the lots in today's units: {written}{more}"
+    return f"{delete}; if there was a split and the lots are older, also write {written}{more}"
+
+
+def _units_of_lots(
+    lots: Sequence[PlacedLot], split: Split, closes: FloatArray, dates: DateArray
+) -> str:
+    """Return the units that the lots are in, by their costs; empty: their costs do not tell."""
+    units = set()
+    for placed in lots:
+        lot = placed.lot
+        if lot.acquired is not None and lot.acquired >= split.on:
+            continue  # bought after it
+        close = None if lot.acquired is None else close_on(dates, closes, lot.acquired)
+        if close is None or lot.unit_cost <= 0:
+            return ""
+        distance, step = abs(log(lot.unit_cost / close)), abs(log(split.ratio))
+        if distance <= step * NEAR_SHARE:
+            units.add(TODAYS_UNITS)
+        elif abs(log(lot.unit_cost / close / split.ratio)) <= step * NEAR_SHARE:
+            units.add(OLD_UNITS)
+        else:
+            return ""
+    return "" if len(units) > 1 else next(iter(units), TODAYS_UNITS)

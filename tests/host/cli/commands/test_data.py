@@ -10,9 +10,8 @@ import pytest
 
 from host.home.home import Home
 from tests.host.conftest import Trader
-from tests.host.small_home import PORTFOLIO, small_home
+from tests.host.small_home import PORTFOLIO, small_home, with_configuration
 
-DEFAULTS = Path(__file__).parents[4] / "configs" / "default_bucket.toml"
 N_DAYS = 60
 JUMP_ROW = 55
 DAYS = [
@@ -42,9 +41,7 @@ def home(tmp_path: Path) -> Home:
         prices="\n".join(prices) + "\n",
         fx="\n".join(rates) + "\n",
     )
-    own.buckets_dir.mkdir()
-    own.bucket_file("core").write_text(DEFAULTS.read_text("utf-8"))
-    return own
+    return with_configuration(own)
 
 
 def days_of(trader: Trader, home: Home, name: str, *options: str) -> dict[str, dict[str, Any]]:
@@ -78,6 +75,11 @@ def test_a_foreign_security_has_its_rate_and_a_currency_its_own_page(
 def test_closes_before_a_declared_split_say_so(trader: Trader, home: Home) -> None:
     split = f"date,security,ratio\n{DAYS[-3]},BBB,2\n"
     home.corporate_actions_file.write_text(split)
+    lines = home.prices_file.read_text().splitlines()
+    lines[-3:] = [
+        f"{line.rpartition(',')[0]},{wave(25.0, row):.4f}" for row, line in enumerate(lines[-3:])
+    ]
+    home.prices_file.write_text("\n".join(lines) + "\n")
     days = days_of(trader, home, "BBB")
     assert days[str(DAYS[-4])]["flags"] == ["split-adjusted"]
     assert days[str(DAYS[-4])]["used"] == pytest.approx(25.25 if (N_DAYS - 4) % 2 else 25.0)

@@ -352,11 +352,28 @@ def test_two_splits_multiply() -> None:
     np.testing.assert_array_equal(values[:, 0], [100, 100, 100])
 
 
-def test_a_split_that_the_closes_do_not_show_is_a_finding() -> None:
+def test_a_split_that_the_closes_do_not_show_is_not_applied() -> None:
     split = Split(date(2024, 1, 3), "A", 4.0, 2)
-    _, (finding,) = adjust_for_splits(table_of(100, 101, 102), [split])
-    assert finding.id == "split_without_jump"
-    assert "the close moved by only +1.0%" in finding.message
+    values, (entry,) = adjust_for_splits(table_of(100, 101, 102), [split])
+    assert (entry.split, entry.jump_on) == (split, None)
+    assert entry.move == pytest.approx(1.01)
+    # Applied, it would put in a jump that no close has.
+    np.testing.assert_array_equal(values[:, 0], [100, 101, 102])
+
+
+def test_a_split_that_the_closes_show_on_another_day_is_applied_there() -> None:
+    split = Split(date(2024, 1, 3), "A", 4.0, 2)
+    values, (entry,) = adjust_for_splits(table_of(400, 404, 102), [split])
+    assert entry.jump_on == date(2024, 1, 4)
+    np.testing.assert_array_equal(values[:, 0], [100, 101, 102])
+
+
+@pytest.mark.parametrize(("declared", "shown"), [(2.0, 4.0), (0.25, 4.0), (40.0, 4.0)])
+def test_a_split_by_another_ratio_than_the_closes_show(declared: float, shown: float) -> None:
+    split = Split(date(2024, 1, 3), "A", declared, 2)
+    values, (entry,) = adjust_for_splits(table_of(400, 101, 102), [split])
+    assert entry.ratio_shown == shown
+    np.testing.assert_array_equal(values[:, 0], [100, 101, 102])
 
 
 def test_a_split_of_an_unknown_security_changes_nothing() -> None:

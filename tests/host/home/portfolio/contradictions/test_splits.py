@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+from math import cos, sin
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from host.home.home import Home
 from host.home.portfolio.snapshot import take_snapshot
 from planner_core.model.records import Severity
-from tests.host.small_home import PORTFOLIO, small_home
+from tests.host.conftest import Trader
+from tests.host.small_home import PORTFOLIO, small_home, with_configuration
 
 HEADER = "date,security,ratio\n"
 SPLIT_PRICES = """\
@@ -71,3 +78,88 @@ def test_lots_that_are_fewer_than_the_ledger_after_a_split_say_so(tmp_path: Path
     (finding,) = take_snapshot(home, "core").findings
     assert finding.id == "fill_not_in_lots"
     assert "bought 10 (40 in today's units), but the lots have 10 in all" in finding.message
+
+
+# -- a split that the closes do not show -----------------------------------------------------------
+
+DAYS = [date(2022, 1, 3) + timedelta(days=k) for k in range(700)]
+SPLIT_DAY = DAYS[500]
+TWO_FUNDS = """\
+base_currency = "USD"
+as_of = {as_of}
+
+[cash]
+USD = {{ settled = 200.0 }}
+
+[securities.AAA]
+currency = "USD"
+target = 0.5
+lots = [{{ date = 2022-02-07, quantity = {quantity}, unit_cost = {cost} }}]
+
+[securities.BBB]
+currency = "USD"
+target = 0.5
+kind = "fund"
+lots = [{{ date = 2022-02-07, quantity = 100, unit_cost = 100.0 }}]
+"""
+
+
+def split_home(root: Path, quantity: float, cost: float, ratio: str, day: date = SPLIT_DAY) -> Home:
+    """100 units of AAA and BBB at about 100 each; AAA does not jump on the day of its split."""
+    wave = [100 * (1 + 0.01 * sin(k)) for k in range(700)]
+    other = [100 * (1 + 0.01 * cos(2 * k)) for k in range(700)]
+    rows = [f"{d},{a:.4f},{b:.4f}" for d, a, b in zip(DAYS, wave, other, strict=True)]
+    home = small_home(
+        root,
+        portfolio=TWO_FUNDS.format(as_of=DAYS[-1], quantity=quantity, cost=cost),
+        prices="\n".join(["date,AAA,BBB", *rows]) + "\n",
+        fx=None,
+        ledger="date,security,side,quantity,price,fx_rate\n",
+        actions=f"{HEADER}{day},AAA,{ratio}\n",
+    )
+    return with_configuration(home)
+
+
+def plan_of(trader: Trader, home: Home) -> dict[str, Any]:
+    plan: dict[str, Any] = trader("plan", "core", "--json", "--home", home.root).json
+    return plan
+
+
+def sells(plan: dict[str, Any]) -> list[str]:
+    return [step["security"] for step in plan["steps"] if step["side"] == "sell"]
+
+
+def warnings(plan: dict[str, Any]) -> list[str]:
+    return [f["id"] for f in plan["findings"] if f["severity"] != "info"]
+
+
+@pytest.mark.parametrize("ratio", ["2", "1:2", "10"])
+def test_a_superfluous_split_sells_nothing_and_its_one_cure_works(
+    tmp_path: Path, trader: Trader, ratio: str
+) -> None:
+    home = split_home(tmp_path, 100, 100.0, ratio)
+    plan = plan_of(trader, home)
+    errors = [f for f in plan["findings"] if f["severity"] == "error"]
+    assert [f["id"] for f in errors] == ["split_without_jump"]
+    assert errors[0]["action"] == "delete line 2: closes and lots agree without it"
+    assert sells(plan) == []
+    home.corporate_actions_file.write_text(HEADER)
+    assert warnings(plan_of(trader, home)) == []
+
+
+@pytest.mark.parametrize(("quantity", "cost", "ratio"), [(50, 200.0, "2"), (200, 50.0, "1:2")])
+def test_lots_in_old_units_beside_adjusted_closes_sell_nothing_and_the_cure_works(
+    tmp_path: Path, trader: Trader, quantity: float, cost: float, ratio: str
+) -> None:
+    # Half or twice what AAA is worth: BBB or AAA would be far above its target.
+    home = split_home(tmp_path, quantity, cost, ratio)
+    plan = plan_of(trader, home)
+    (finding,) = [f for f in plan["findings"] if f["severity"] == "error"]
+    assert finding["id"] == "split_without_jump"
+    assert "delete line 2, and write the lots in today's units: at " in finding["action"]
+    assert "quantity = 100, unit_cost = 100" in finding["action"]
+    assert sells(plan) == []
+    home.corporate_actions_file.write_text(HEADER)
+    portfolio = TWO_FUNDS.format(as_of=DAYS[-1], quantity=100, cost=100.0)
+    home.portfolio_file("core").write_text(portfolio)
+    assert warnings(plan_of(trader, home)) == []
