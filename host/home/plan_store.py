@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -122,9 +122,14 @@ class PlanStore:
                 return file.created_at
         return None
 
-    def peek_newest_first(self, bucket_id: str) -> Iterator[tuple[PlanFile, PlanRecord | None]]:
-        """Yield the newest plans, None for a damaged one; nothing on the disk changes."""
-        for file in self.list(bucket_id)[:PEEKS_MAX]:
+    def peek_newest_first(
+        self, bucket_id: str, until: date | None = None
+    ) -> Iterator[tuple[PlanFile, PlanRecord | None]]:
+        """Yield the newest plans, of a day or earlier, None for a damaged one; only reads."""
+        # A plan is dated in the owner's time zone, its file in UTC.
+        last = None if until is None else until + timedelta(days=1)
+        files = [f for f in self.list(bucket_id) if last is None or f.created_at.date() <= last]
+        for file in files[:PEEKS_MAX]:
             yield file, _peek(file)
 
     def _read(self, file: PlanFile) -> StoredPlan | None:

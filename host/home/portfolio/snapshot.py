@@ -201,7 +201,7 @@ def _read_files(
         lots=lots,
         ledger=ledger,
         written_cap=written_cap,
-        held_before=units_in_plans(home, bucket_id),
+        stored_plans=units_in_plans(home, bucket_id),
     )
 
 

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from host.errors import StorageError
-from host.home.plan_store import PlanStore
+from host.home.plan_store import PlanRecord, PlanStore
 from host.home.portfolio.contradictions.contradiction import (
     Contradiction,
     held_back,
     hold_reason,
     value_factors,
 )
-from host.home.portfolio.contradictions.ledger import Holdings, LedgerLines, check_ledger
+from host.home.portfolio.contradictions.ledger import (
+    Holdings,
+    LedgerLines,
+    StoredUnits,
+    check_ledger,
+)
 from host.home.portfolio.contradictions.lots import LotReferences, PlacedLot, review_lots
+from host.home.portfolio.contradictions.paid_prices import (
+    check_columns,
+    check_fill_prices,
+    paid_prices,
+)
 from host.home.portfolio.contradictions.rates import OwnRate, check_rates
 from host.home.portfolio.contradictions.splits import check_split_closes, check_split_names
 from host.home.portfolio.contradictions.targets import WrittenCap, check_targets
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from datetime import date
 
     from host.home.home import Home
     from host.home.portfolio.ledger import Ledger
@@ -52,8 +64,8 @@ class BucketFiles:
     lots : sequence of PlacedLot
     ledger : Ledger
     written_cap : WrittenCap, optional
-    held_before : callable taking a Trade
-        Units held before it, from a stored plan; None: unknown.
+    stored_plans : StoredUnits
+        What stored plans say was held.
     """
 
     portfolio: PortfolioFile
@@ -66,7 +78,7 @@ class BucketFiles:
     lots: Sequence[PlacedLot]
     ledger: Ledger
     written_cap: WrittenCap | None
-    held_before: Callable[[Trade], float | None]
+    stored_plans: StoredUnits
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +121,19 @@ def cross_check(files: BucketFiles) -> CrossCheck:
         currencies={security: table.currency for security, table in securities.items()},
         as_of=portfolio.as_of,
     )
+    paid = paid_prices(
+        files.lots,
+        files.ledger.trades,
+        files.ledger.places,
+        {security: table.price_divisor for security, table in securities.items()},
+        references,
+    )
+    contradictions += check_columns(
+        paid, references, files.prices.source, held_back(contradictions)
+    )
     review = review_lots(files.lots, references, held_back(contradictions))
     contradictions += review.contradictions
+    contradictions += check_fill_prices(paid, references, held_back(contradictions))
     # What a split changes in the units of fills is not settled where it is in doubt.
     in_doubt = {entry.split.security for entry in files.without_jump}
     contradictions += _check_ledger(files, in_doubt)
@@ -157,19 +180,27 @@ def _check_ledger(files: BucketFiles, skipped: Collection[str]) -> list[Contradi
         entered_until=tables.holdings_as_of,
     )
     lines = LedgerLines(files.ledger.trades, files.ledger.places)
-    contradictions = check_ledger(lines, holdings, files.splits, files.held_before)
+    contradictions = check_ledger(lines, holdings, files.splits, files.stored_plans)
     return [entry for entry in contradictions if not set(entry.held) & set(skipped)]
 
 
 # --- what stored plans say ------------------------------------------------------------------
 
 
-def units_in_plans(home: Home, bucket_id: str) -> Callable[[Trade], float | None]:
-    """Return a function from a fill to the units that a plan up to its day says were held."""
+def units_in_plans(home: Home, bucket_id: str) -> StoredUnits:
+    """Return what the stored plans of a bucket say was held."""
+    store = PlanStore(home)
+
+    @functools.cache
+    def newest() -> tuple[PlanRecord, ...]:
+        return tuple(record for _, record in store.peek_newest_first(bucket_id) if record)
 
     def held_before(trade: Trade) -> float | None:
+        """Return the units that a plan up to the day of a fill says were held."""
         try:
-            for _file, record in PlanStore(home).peek_newest_first(bucket_id):
+            older = store.peek_newest_first(bucket_id, trade.on)
+            # A plan may be made for an earlier day than that of its file.
+            for record in itertools.chain((record for _, record in older), newest()):
                 day = None if record is None else record.get("as_of")
                 if record is not None and isinstance(day, str) and day <= trade.on.isoformat():
                     return _units_before(record, trade.security)
@@ -177,7 +208,16 @@ def units_in_plans(home: Home, bucket_id: str) -> Callable[[Trade], float | None
             pass  # a plan reports that it cannot read them
         return None
 
-    return held_before
+    return StoredUnits(held_before, _first_of_many(store, bucket_id))
+
+
+def _first_of_many(store: PlanStore, bucket_id: str) -> date | None:
+    """Return the day of the oldest stored plan, where older ones were removed."""
+    try:
+        files = store.list(bucket_id)
+    except StorageError:
+        return None
+    return files[-1].created_at.date() if len(files) >= store.plans_max else None
 
 
 def _units_before(record: Mapping[str, Any], security: str) -> float | None:

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
 RECENT_DAYS: Final = 31
 """Fills that a plan of the last month may have led to; older lots may have been merged."""
-SELL_QUESTION_DAYS: Final = 7
-"""A sell that nothing confirms is asked about for this many days."""
+SELL_QUESTION_DAYS: Final = 366
+"""A sell that nothing confirms is asked about for so long: by then the statement of its year is
+there, and an owner who plans once a year has seen the question."""
 SETTLEMENT_DAYS: Final = 5
 """A lot may be dated by its settlement instead of its trade."""
 TAKEN_OUT_MIN: Final = 0.5
@@ -77,11 +78,28 @@ class Holdings:
     entered_until: date | None
 
 
+@dataclass(frozen=True, slots=True)
+class StoredUnits:
+    """Units that stored plans say were held.
+
+    Parameters
+    ----------
+    held_before : callable taking a Trade
+        Units of its security before it; None: unknown.
+    since : date, optional
+        Day of the oldest stored plan, where older ones were removed because there were too many: so
+        many plans asked about what is older. None: all are there.
+    """
+
+    held_before: Callable[[Trade], float | None]
+    since: date | None = None
+
+
 def check_ledger(
     lines: LedgerLines,
     holdings: Holdings,
     splits: Sequence[Split],
-    held_before: Callable[[Trade], float | None],
+    stored_plans: StoredUnits,
 ) -> list[Contradiction]:
     """Return what the ledger says otherwise than the portfolio.
 
@@ -90,8 +108,7 @@ def check_ledger(
     lines : LedgerLines
     holdings : Holdings
     splits : sequence of Split
-    held_before : callable taking a Trade
-        Units of its security before it, from a stored plan; None: unknown.
+    stored_plans : StoredUnits
     """
     contradictions = [
         *_unknown_names(lines, holdings),
@@ -113,7 +130,7 @@ def check_ledger(
             contradiction = (
                 _buy_without_lot(fills, lots, holdings)
                 or _sold_beyond_the_ledger(fills, holdings)
-                or _sell_not_taken_out(fills, lots, holdings, held_before)
+                or _sell_not_taken_out(fills, lots, holdings, stored_plans)
             )
         contradiction = contradiction or _sold_more_than_held(fills, lots, holdings)
         if contradiction is not None:
@@ -300,7 +317,7 @@ def _sell_not_taken_out(
     fills: Sequence[_Fill],
     lots: Sequence[TaxLot],
     holdings: Holdings,
-    held_before: Callable[[Trade], float | None],
+    stored_plans: StoredUnits,
 ) -> Contradiction | None:
     """Return a sell that is still in the lots, or may be."""
     sells = [fill for fill in fills if fill.units < 0]
@@ -309,10 +326,10 @@ def _sell_not_taken_out(
     last, total = sells[-1], _total(lots)
     if _is_complete(fills, lots):
         before = sum(fill.units for fill in fills) - last.units
-    elif (holdings.as_of - last.trade.on).days > SELL_QUESTION_DAYS:
+    elif _is_old(last.trade, holdings, stored_plans):
         return None
     else:
-        stored = held_before(last.trade)
+        stored = stored_plans.held_before(last.trade)
         if stored is None:
             return _question(last, total, holdings)
         before = stored
@@ -320,8 +337,15 @@ def _sell_not_taken_out(
     if total <= before + TAKEN_OUT_MIN * last.units:
         return None
     what = f"sold {last.amount}, but the lots still have {total:g} of {before:g}"
-    settled = f"; if they have it, write holdings_as_of = {last.trade.on} at the top"
+    settled = f"; if they have it, write holdings_as_of = {holdings.as_of} at the top"
     return _contradiction(last, what, holdings, settled)
+
+
+def _is_old(trade: Trade, holdings: Holdings, stored_plans: StoredUnits) -> bool:
+    """Return whether a sell was asked about for long enough, in time or in plans."""
+    days = (holdings.as_of - trade.on).days
+    since = stored_plans.since
+    return days > SELL_QUESTION_DAYS or (since is not None and trade.on < since)
 
 
 def _is_complete(fills: Sequence[_Fill], lots: Sequence[TaxLot]) -> bool:
@@ -372,8 +396,9 @@ def _question(fill: _Fill, total: float, holdings: Holdings) -> Contradiction:
         "fill_unconfirmed",
         f"{fill.place}: {security}: sold {fill.trade.quantity:g}; whether the lots ({total:g}) and"
         " the cash have it already cannot be seen",
-        f"bring {holdings.source} up to date and write holdings_as_of = {fill.trade.on} into it, at"
-        " the top",
+        # Today, not the day of the sell: then fills of other securities since would be doubted.
+        f"bring {holdings.source} up to date and write holdings_as_of = {holdings.as_of} into it,"
+        " at the top",
         security,
     )
     reason = f"its lots may not have the sell of {fill.trade.on} yet"

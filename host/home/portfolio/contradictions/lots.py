@@ -93,7 +93,7 @@ class LotReview:
 
 
 @dataclass(frozen=True, slots=True)
-class _Factor:
+class Factor:
     """A reading of a cost: the cost is `value` times the close; `cause` says why."""
 
     value: float
@@ -115,7 +115,7 @@ def review_lots(
         if lot.acquired is None or lot.security in skipped or lot.unit_cost <= 0:
             lots.append(lot)
             continue
-        close = _close_on(references, lot.security, lot.acquired)
+        close = close_of_day(references, lot.security, lot.acquired)
         lot, rate_doubt = _with_checked_rate(lot, references)
         problem = None if close is None else _doubt(entry, close, references)
         if problem is not None and close is not None:
@@ -141,7 +141,8 @@ def _with_checked_rate(lot: TaxLot, references: LotReferences) -> tuple[TaxLot, 
     return replace(lot, fx_rate=min(lot.fx_rate, value)), True
 
 
-def _close_on(references: LotReferences, security: str, day: date) -> float | None:
+def close_of_day(references: LotReferences, security: str, day: date) -> float | None:
+    """Return the close of a day of a security; see `close_on`."""
     closes = references.closes.get(security)
     return None if closes is None else close_on(references.dates, closes, day)
 
@@ -162,25 +163,18 @@ def _doubt(
     lot = entry.lot
     assert lot.acquired is not None
     ratio = lot.unit_cost / close
-    years = (references.as_of - lot.acquired).days / DAYS_PER_YEAR
-    is_price = references.kind == "price"
-    # Dividends since the purchase are not in a price; they lower a close that counts them back.
-    growth = 1.0 if is_price else (1 + DIVIDENDS_PER_YEAR) ** years
-    day = log(1 + DAY_TOLERANCE)
-    if is_price:
-        day += DAY_SIGMAS * _daily_sigma(references.closes[lot.security])
-    if -day <= log(ratio) <= day + log(growth):
+    if is_possible(ratio, lot, references):
         return None
-    factor = _best_factor(lot, ratio, growth, references)
+    factor = best_factor(lot, ratio, references)
     # The close in the unit that the owner writes: hundredths, per cent.
     shown = close * entry.written_cost / lot.unit_cost
     what = (
-        f"{entry.place}: {lot.security}: unit_cost = {entry.written_cost:g} is {_times(ratio)} the"
-        f" close of {lot.acquired}, {shown:.6g}"
+        f"{entry.place}: {lot.security}: unit_cost = {entry.written_cost:g} is"
+        f" {ratio_in_words(ratio)} the close of {lot.acquired}, {shown:.6g}"
     )
     if factor is not None:
         return factor.value, _explained(what, factor, entry, references.currencies[lot.security])
-    if not is_price:
+    if references.kind != "price":
         return None
     finding = warning(
         "lot_cost_doubtful",
@@ -191,7 +185,7 @@ def _doubt(
     return ratio, Contradiction(finding)
 
 
-def _explained(what: str, factor: _Factor, entry: PlacedLot, currency: str) -> Contradiction:
+def _explained(what: str, factor: Factor, entry: PlacedLot, currency: str) -> Contradiction:
     lot, cost = entry.lot, entry.written_cost / factor.value
     if factor.is_split:
         finding = error(
@@ -226,11 +220,26 @@ def _explained(what: str, factor: _Factor, entry: PlacedLot, currency: str) -> C
     return Contradiction(finding)
 
 
-def _best_factor(
-    lot: TaxLot, ratio: float, growth: float, references: LotReferences
-) -> _Factor | None:
+def is_possible(ratio: float, lot: TaxLot, references: LotReferences) -> bool:
+    """Return whether a cost may be so many times the close of its day."""
+    day = log(1 + DAY_TOLERANCE)
+    if references.kind == "price":
+        day += DAY_SIGMAS * _daily_sigma(references.closes[lot.security])
+    return -day <= log(ratio) <= day + log(_growth(lot, references))
+
+
+def _growth(lot: TaxLot, references: LotReferences) -> float:
+    """Return by how much dividends since the purchase may have lowered the close of its day."""
+    assert lot.acquired is not None
+    years = (references.as_of - lot.acquired).days / DAYS_PER_YEAR
+    # They are not in a price; they lower a close that counts them back.
+    return 1.0 if references.kind == "price" else float((1 + DIVIDENDS_PER_YEAR) ** years)
+
+
+def best_factor(lot: TaxLot, ratio: float, references: LotReferences) -> Factor | None:
     """Return the factor that explains a ratio best; None when none does."""
     best, distance = None, inf
+    growth = _growth(lot, references)
     for factor in _factors(lot, references):
         is_large = abs(log(factor.value)) >= log(LARGE_FACTOR)
         tolerance = log(1 + (LARGE_TOLERANCE if is_large else DAY_TOLERANCE))
@@ -240,26 +249,26 @@ def _best_factor(
     return best
 
 
-def _factors(lot: TaxLot, references: LotReferences) -> list[_Factor]:
+def _factors(lot: TaxLot, references: LotReferences) -> list[Factor]:
     """Return what a cost is multiplied with by mistake: units, splits since, the currency."""
     assert lot.acquired is not None
     factors = [
-        _Factor(100.0, "a factor of 100: the cost is in hundredths of the prices' unit"),
-        _Factor(HUNDREDTH, "a factor of 1/100: prices are in hundredths of the cost's unit"),
+        Factor(100.0, "a factor of 100: the cost is in hundredths of the prices' unit"),
+        Factor(HUNDREDTH, "a factor of 1/100: prices are in hundredths of the cost's unit"),
     ]
     product = 1.0
     for split in sorted(references.splits, key=lambda s: s.on, reverse=True):
         if split.security == lot.security and split.on > lot.acquired:
             product *= split.ratio
             factors.append(
-                _Factor(product, f"the split of {split.ratio:g} on {split.on}", is_split=True)
+                Factor(product, f"the split of {split.ratio:g} on {split.on}", is_split=True)
             )
     currency, rates = references.currencies[lot.security], references.rates
     if rates is not None and currency in rates.columns:
         rate = rates.value_on(currency, lot.acquired)
         if rate is not None and abs(log(rate)) >= log(CURRENCY_FACTOR_MIN):
-            factors.append(_Factor(rate, "the exchange rate: the cost is in base currency"))
-            factors.append(_Factor(1 / rate, "the exchange rate, applied the wrong way round"))
+            factors.append(Factor(rate, "the exchange rate: the cost is in base currency"))
+            factors.append(Factor(1 / rate, "the exchange rate, applied the wrong way round"))
     return factors
 
 
@@ -271,6 +280,6 @@ def _daily_sigma(closes: FloatArray) -> float:
     return float(np.median(np.abs(np.diff(np.log(values))))) * MAD_TO_SIGMA
 
 
-def _times(ratio: float) -> str:
+def ratio_in_words(ratio: float) -> str:
     """Return a ratio in words: `5.4 times`, or `1/110 of`."""
     return f"{ratio:.3g} times" if ratio >= 1 else f"1/{exp(-log(ratio)):.3g} of"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -99,8 +99,30 @@ def test_a_recent_sell_that_nothing_confirms_is_asked_about(tmp_path: Path) -> N
     assert (ids(answered), answered.held_back) == ([], {})
     before = context_of(tmp_path / "b", line, f"holdings_as_of = 2024-01-04\n{PORTFOLIO}")
     assert ids(before) == ["fill_not_in_lots"]
-    old = context_of(tmp_path / "c", line.replace("2024-01-05", "2023-12-20"))
+    monthly = context_of(tmp_path / "c", line.replace("2024-01-05", "2023-12-01"))
+    assert ids(monthly) == ["fill_unconfirmed"]
+    old = context_of(tmp_path / "d", line.replace("2024-01-05", "2022-12-20"))
     assert ids(old) == [], "an old sell is not asked about for ever"
+
+
+def test_the_answer_about_a_sell_doubts_no_later_fill_of_another(tmp_path: Path) -> None:
+    lines = f"{HEADER}2023-12-01,AAA,sell,4,103.0,\n{BBB}"
+    (finding,) = context_of(tmp_path, lines).findings
+    answer = "holdings_as_of = 2024-01-05"
+    assert f"write {answer} into it" in finding.action
+    assert ids(context_of(tmp_path / "a", lines, f"{answer}\n{PORTFOLIO}")) == []
+
+
+def test_a_sell_before_all_stored_plans_is_not_asked_about_again(tmp_path: Path) -> None:
+    home = small_home(tmp_path, ledger=f"{HEADER}{BBB}2023-12-01,AAA,sell,4,103.0,\n")
+    store = PlanStore(home)
+    assert [f.id for f in take_snapshot(home, "core").findings] == ["fill_unconfirmed"]
+    plan = {"bucket_id": "core", "as_of": "2024-01-04", "steps": []}
+    for index in range(store.plans_max):
+        created_at = datetime(2023, 12, 20, tzinfo=UTC) + timedelta(hours=index)
+        store.save({**plan, "trace_id": f"{index:032x}"}, created_at)
+    # As many plans as are stored asked about it.
+    assert take_snapshot(home, "core").findings == ()
 
 
 @pytest.mark.parametrize(("units", "finding"), [(14.0, []), (10.0, ["fill_not_in_lots"])])
