@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from planner_core.model.arrays import IntArray
 from planner_core.model.context import PlanningContext
 from planner_core.model.records import Finding, Severity
+
+if TYPE_CHECKING:
+    from planner_core.market.prices import PriceHistory
 
 
 class Doubt(StrEnum):
@@ -29,14 +35,25 @@ DOUBT_IDS = {
 
 
 def estimate_findings(
-    context: PlanningContext, doubts: Mapping[int, Doubt], n_returns: IntArray, days_min: int
+    context: PlanningContext,
+    history: PriceHistory,
+    doubts: Mapping[int, Doubt],
+    n_returns: IntArray,
+    days_min: int,
 ) -> list[Finding]:
-    """Return a finding for each security without an estimate, or with a short history."""
+    """Return a finding for each security without an estimate, or with a short history.
+
+    None for one that is held for a move that is not believed: it may be short because only one side
+    of the move is used, and the finding of the move has the cure.
+    """
     findings = []
     for column, security in enumerate(context.securities):
         name, n = security.id, int(n_returns[column])
         doubt = doubts.get(column)
         if doubt is None and n >= days_min:
+            continue
+        is_short = doubt in (None, Doubt.FEW_RETURNS, Doubt.FEW_COMMON_RETURNS)
+        if is_short and column in history.quarantined:
             continue
         add = f"add closes of {name} to market/prices.csv"
         effect = "its risk is not known, and it is traded toward its target only"
@@ -58,8 +75,18 @@ def estimate_findings(
             effect = "its volatility counts as closer to that of its group"
             if not security.target:
                 effect += ", and it is not bought"
+        n_unused = unused_closes(context, history, column)
+        if is_short and n + n_unused >= days_min:
+            what = f"{n_unused} closes of {name} are on another level and not used"
+            add = f"correct them in market/prices.csv; to see them, run: trader data show {name}"
         findings.append(Finding(DOUBT_IDS[doubt], Severity.WARNING, f"{what}: {effect}", add, name))
     return findings
+
+
+def unused_closes(context: PlanningContext, history: PriceHistory, column: int) -> int:
+    """Return how many closes of market days are not used, because of a move in them."""
+    written = history.market_days.has_close[:, column] & ~np.isnan(context.prices[:, column])
+    return int((written & np.isnan(history.closes[:, column])).sum())
 
 
 def empty_correlations_finding() -> Finding:

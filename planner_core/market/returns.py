@@ -120,7 +120,7 @@ def estimate_market(
     doubts = own.doubts | dict.fromkeys(
         map(int, np.flatnonzero(own.has_estimate & ~has_estimate)), Doubt.FEW_COMMON_RETURNS
     )
-    findings = estimate_findings(context, doubts, own.n_returns, config.history_days_min)
+    findings = estimate_findings(context, history, doubts, own.n_returns, config.history_days_min)
     if _has_no_correlation(common.returns):
         findings.append(empty_correlations_finding())
         has_estimate = np.zeros_like(has_estimate)

@@ -129,7 +129,7 @@ def reason_without_buy(state: PlanningState) -> str:
         return f"{name} may not be bought: {reason}{others}"
     first = first_buy(state, buyable)
     if first is None or first.cash <= spendable:
-        return "no buy is legal today; see 'Not taken' for the reasons"
+        return "no buy is legal today; see 'Ruled out' for the reasons"
     needed = exact_amount(first.cash, currency)
     short = f"the smallest trade takes {needed} ({first.security}, with costs)"
     # Of money that comes in, a part is reserve.

@@ -124,7 +124,8 @@ def report_plan(
     weight_after = result.evaluator.weights_after(chosen.ids)
     spent = sum(action.cost + action.tax for action in sequence)
     cash, raised = state.limits.cash_free, sum(action.cash_delta for action in sequence)
-    outcome, reason = _outcome(state, chosen)
+    rejected = (*rejections, *_skip_rejections(skips, state))
+    outcome, reason = _outcome(state, chosen, has_rejections=bool(rejected))
     portfolio = state.portfolio
     return Plan(
         outcome=outcome,
@@ -146,7 +147,7 @@ def report_plan(
             weight_after, (cash + raised) / portfolio.nav, state.objective
         ),
         modules=runner.attempts,
-        rejected=(*rejections, *_skip_rejections(skips, state)),
+        rejected=rejected,
         alternatives=tuple(
             Alternative(
                 gain=alternative.score - nothing.score,
@@ -155,7 +156,7 @@ def report_plan(
             )
             for alternative in result.alternatives
         ),
-        findings=_findings(state, chosen, sequence),
+        findings=_findings(state, chosen, sequence, has_rejections=bool(rejected)),
         n_candidates=result.n_candidates,
         n_sizes=result.evaluator.candidates.n - result.n_candidates,
         n_sequences=result.n_sequences,
@@ -271,16 +272,19 @@ def market_day_after(day: date, days: int) -> date:
     return moved
 
 
-def _outcome(state: PlanningState, chosen: RankedSet) -> tuple[Outcome, str]:
+def _outcome(
+    state: PlanningState, chosen: RankedSet, *, has_rejections: bool
+) -> tuple[Outcome, str]:
     if chosen.ids:
         return Outcome.PLANNED, ""
     deficit = state.limits.cash_deficit
     if deficit > VIOLATION_TOLERANCE * state.nav:
         currency = state.context.base_currency
+        more = "see 'Ruled out' for the reasons" if has_rejections else "pay money in"
         return (
             Outcome.HELD,
             f"{exact_amount(deficit, currency)} of cash is missing and nothing may be sold to"
-            " raise it; see 'Ruled out' for the reasons",
+            f" raise it; {more}",
         )
     return Outcome.NOTHING_TO_DO, "doing nothing scores best"
 
@@ -338,16 +342,19 @@ def data_findings(state: PlanningState) -> list[Finding]:
 
 
 def _findings(
-    state: PlanningState, chosen: RankedSet, sequence: ActionSequence
+    state: PlanningState, chosen: RankedSet, sequence: ActionSequence, *, has_rejections: bool
 ) -> tuple[Finding, ...]:
     findings = [*data_findings(state), *waiting_finding(state, sequence)]
     if chosen.violation > 0:
+        bucket_file = f"buckets/{state.context.bucket_id}.toml"
         findings.append(
             Finding(
                 "limit_violated",
                 Severity.WARNING,
                 f"{chosen.violation:.2%} of the portfolio stays outside your limits",
-                "see 'Ruled out' for the reasons",
+                "see 'Ruled out' for the reasons"
+                if has_rejections
+                else f"pay money in, or change the limit in {bucket_file} or the portfolio",
             )
         )
     return tuple(findings)

@@ -121,6 +121,9 @@ def test_missing_cash_that_nothing_may_be_sold_for_is_held() -> None:
     result = run_with(context=make_context(securities=securities, cash=-1_000.0))
     assert result.outcome is Outcome.HELD
     assert "cash is missing and nothing may be sold" in result.reason
+    assert ("Ruled out" in result.reason) is bool(result.rejected)
+    if not result.rejected:
+        assert result.reason.endswith("; pay money in")
     assert "selling is switched off (allow_sell = false)" in {r.reason for r in result.rejected}
     assert result.score is not None
 

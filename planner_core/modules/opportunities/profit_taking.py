@@ -8,6 +8,7 @@ from typing import Self
 
 from pydantic import model_validator
 
+from planner_core.market.history_findings import unused_closes
 from planner_core.market.state import PlanningState
 from planner_core.model.plan import Opportunity, Skip
 from planner_core.model.records import Side
@@ -82,7 +83,7 @@ class ProfitTaking(OpportunityCalculator[ProfitTakingParameters]):
                 continue
             years, growth = portfolio.holding_years[column], state.market.cagr[column]
             if math.isnan(years) or math.isnan(growth):
-                why = "a lot's date is unknown" if math.isnan(years) else "under a year of prices"
+                why = "a lot's date is unknown" if math.isnan(years) else _why_short(state, column)
                 results.append(Skip(column, Side.SELL, f"{security.id}: {why}"))
                 continue
             # Over a few weeks the growth to expect is far below the noise of prices.
@@ -104,3 +105,10 @@ class ProfitTaking(OpportunityCalculator[ProfitTakingParameters]):
                 )
             )
         return results
+
+
+def _why_short(state: PlanningState, column: int) -> str:
+    """Return why a security has no growth over a year."""
+    if unused_closes(state.context, state.history, column):
+        return "under a year of its closes can be compared (see its finding)"
+    return "under a year of prices"

@@ -495,3 +495,21 @@ def test_a_young_history_shortens_no_other_and_is_described_by_its_beta() -> Non
     beta = state.market.covariance[3, :3].sum() / own.mean() / 3
     assert 1.2 < beta < 1.8
     assert np.linalg.eigvalsh(state.market.covariance)[0] > 0
+
+
+def test_a_history_cut_by_a_doubtful_move_is_no_short_one() -> None:
+    # 100 returns since the move: its finding has the cure, and more closes are none.
+    prices = price_paths(400, [100.0] * 3)
+    prices[-100:, 0] *= 4
+    context = context_of(prices)
+    assert [f.id for f in history_of(context).findings] == ["looks_like_split"]
+    assert market_of(context).findings == ()
+
+
+def test_closes_on_another_level_are_named_with_the_command_that_shows_them() -> None:
+    # Hundredths for a while, and pounds again: only 240 closes are comparable.
+    prices = price_paths(400, [100.0] * 3)
+    prices[100:260, 0] *= 100
+    (finding,) = market_of(context_of(prices)).findings
+    assert "160 closes of AAA are on another level and not used" in finding.message
+    assert finding.action.endswith("run: trader data show AAA")

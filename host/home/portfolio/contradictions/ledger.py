@@ -180,14 +180,19 @@ def _unknown_names(lines: LedgerLines, holdings: Holdings) -> list[Contradiction
         if abs(units) <= QUANTITY_TOLERANCE * lines.trades[index].quantity:
             continue  # sold out, and taken from the portfolio
         hint = did_you_mean(security, sorted(holdings.lots), otherwise="")
-        message = (
-            f"{place}: {security} is not in {holdings.source}, but the ledger leaves {units:g} of"
-            " it; its fills start no cool-down"
+        balance = (
+            f"leaves {units:g} of it" if units > 0 else f"never bought {-units:g} that it sold"
         )
-        action = (
-            f"{hint} If it was renamed, write the new id into the ledger; if it was sold, add that"
-            " fill"
-        ).strip()
+        message = (
+            f"{place}: {security} is not in {holdings.source}, but the ledger {balance}; its fills"
+            " start no cool-down"
+        )
+        other = (
+            "if it was sold, add that fill"
+            if units > 0
+            else f"if you held it before, add a buy of {-units:g} on the day of its purchase"
+        )
+        action = f"{hint} If it was renamed, write the new id into its lines; {other}".strip()
         contradictions.append(
             Contradiction(warning("ledger_security_unknown", message, action, security))
         )

@@ -12,7 +12,7 @@ import pytest
 from planner_core.model.plan import Opportunity, Skip
 from planner_core.model.records import Side
 from planner_core.modules.opportunities.profit_taking import ProfitTaking, ProfitTakingParameters
-from tests.builders import days_ago, make_context, make_lot, make_security, make_state
+from tests.builders import days_ago, make_context, make_lot, make_security, make_state, price_paths
 from tests.planner_core.odd_states import with_market
 
 
@@ -79,6 +79,16 @@ def test_one_lot_of_unknown_date_makes_the_position_unknown() -> None:
 def test_under_a_year_of_prices_is_skipped_with_a_reason() -> None:
     (skip,) = judge(price=100, cost=50, days=365, cagr=float("nan"))
     assert skip == Skip(0, Side.SELL, "AAA: under a year of prices")
+
+
+def test_closes_on_two_levels_are_the_reason_and_not_their_number() -> None:
+    prices = price_paths(400, [100.0])
+    prices[-100:] *= 100
+    lots = (make_lot("AAA", unit_cost=50),)
+    state = make_state(make_context(securities=(make_security("AAA"),), lots=lots, prices=prices))
+    (skip,) = ProfitTaking().calculate(state, ProfitTakingParameters())
+    assert isinstance(skip, Skip)
+    assert skip.reason == "AAA: under a year of its closes can be compared (see its finding)"
 
 
 def test_a_security_that_is_not_held_gives_nothing() -> None:

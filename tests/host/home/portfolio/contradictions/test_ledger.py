@@ -10,7 +10,7 @@ import pytest
 from host.home.plan_store import PlanStore
 from host.home.portfolio.snapshot import take_snapshot
 from planner_core.model.context import PlanningContext
-from tests.host.small_home import PORTFOLIO, small_home
+from tests.host.small_home import PORTFOLIO, PRICES, small_home
 
 HEADER = "date,security,side,quantity,price,fx_rate\n"
 BBB = "2024-01-03,BBB,buy,5,40.0,\n"
@@ -180,3 +180,31 @@ def test_a_recent_lot_that_the_ledger_lacks_is_reported_where_a_ledger_is_kept(
     assert "a lot of 2024-01-03" in finding.message
     assert ids(context_of(tmp_path / "kept", HISTORY)) == []
     assert ids(context_of(tmp_path / "none", HEADER)) == []
+
+
+RENAMED = PORTFOLIO.replace("securities.AAA", "securities.AAX")
+
+
+@pytest.mark.parametrize("side", ["buy", "sell"])
+@pytest.mark.parametrize("cure", ["rename", "other fill"])
+def test_each_cure_of_a_name_that_the_portfolio_lacks_works(
+    tmp_path: Path, side: str, cure: str
+) -> None:
+    # The id changed in portfolio and prices; the line has the old one.
+    line = f"2022-06-01,AAA,{side},10,90.0,\n"
+    prices = PRICES.replace("AAA", "AAX")
+    home = small_home(tmp_path, ledger=HEADER + line + BBB, portfolio=RENAMED, prices=prices)
+    (finding,) = take_snapshot(home, "core").findings
+    assert finding.id == "ledger_security_unknown"
+    assert "did you mean `AAX`?" in finding.action
+    assert "If it was renamed, write the new id into its lines" in finding.action
+    what = "add that fill" if side == "buy" else "add a buy of 10 on the day of its purchase"
+    assert what in finding.action
+    if cure == "rename":
+        cured = line.replace("AAA", "AAX")
+    elif side == "buy":
+        cured = f"{line}2022-07-01,AAA,sell,10,95.0,\n"
+    else:
+        cured = f"2021-06-01,AAA,buy,10,80.0,\n{line}"
+    home.ledger_file("core").write_text(HEADER + cured + BBB)
+    assert take_snapshot(home, "core").findings == ()
