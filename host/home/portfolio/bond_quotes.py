@@ -2,7 +2,7 @@
 
 10,000 nominal at 98 percent are worth 9,800. Without `price_unit = "percent"` they count as
 980,000, and every weight of the portfolio is wrong. So a holding that looks like such a bond is
-refused or reported, until the portfolio says how it is quoted.
+refused or held back, until the portfolio says how it is quoted.
 """
 
 from __future__ import annotations
@@ -31,12 +31,13 @@ QUOTE_LOW = 2.0
 """Percent of par below which a quote looks like a fraction: 0.98 for 98 %."""
 ACCRUED_DIFFERENCE = 0.25
 """Percent of par by which typed interest may differ from what the terms give."""
-NOMINAL_MIN = 1_000.0
 NOMINAL_STEP = 100.0
-"""Nominal amounts are multiples of it, and of a thousand at least in all."""
-CALM_DAILY_MOVE = 0.006
-"""Median daily move below which closes look like a bond's; a share's is about 0.01."""
-MOST_OF_HOLDINGS = 0.5
+"""Nominal amounts are multiples of it, the smallest denomination that is common."""
+NOMINAL_MIN = 1_000.0
+"""Without the name of a bond they are multiples of the usual denomination."""
+CALM_DAILY_MOVE = 0.0035
+"""Median daily move below which closes look like a bond's. The calmest two years of 20 large US
+shares, 2012 to 2022, have 0.0039; yields that move by 3 bp move ten years by about 0.0025."""
 COUPON_LOW = 0.1
 """Percent per year; a lower coupon looks like a fraction: 0.05 for 5 %."""
 BOND_WORDS = re.compile(
@@ -83,18 +84,35 @@ def refused_quotes(
             yield ("securities", name), _question(name, tables[name], doubt.quote)
 
 
+def held_quotes(portfolio: PortfolioFile, closes: FloatArray) -> list[Finding]:
+    """Return the findings of holdings that are held back until it is said how they are quoted."""
+    doubts = _doubts(portfolio, closes)
+    return [
+        _quote_finding(portfolio, name, doubt, Severity.ERROR)
+        for name, doubt in doubts.items()
+        if doubt.is_held
+    ]
+
+
+def _quote_finding(
+    portfolio: PortfolioFile, name: str, doubt: _Doubt, severity: Severity
+) -> Finding:
+    return Finding(
+        "quote_looks_like_percent",
+        severity,
+        _question(name, portfolio.tables.securities[name], doubt.quote),
+        f"write one of the two at {_place(portfolio, name)}",
+        name,
+    )
+
+
 def quote_findings(portfolio: PortfolioFile, closes: FloatArray) -> list[Finding]:
     """Return what is doubtful or assumed about quotes in percent; see `refused_quotes`."""
     tables = portfolio.tables.securities
     findings = [
-        Finding(
-            "quote_looks_like_percent",
-            Severity.WARNING,
-            _question(name, tables[name], doubt.quote),
-            f"write one of the two at {_place(portfolio, name)}",
-            name,
-        )
+        _quote_finding(portfolio, name, doubt, Severity.WARNING)
         for name, doubt in _doubts(portfolio, closes).items()
+        if not doubt.is_held
     ]
     for column, (name, table) in enumerate(tables.items()):
         if table.price_unit == PERCENT:
@@ -109,39 +127,33 @@ class _Doubt:
     """A security that may be quoted in percent, with its last close."""
 
     quote: float
-    stops_plan: bool
+    stops_plan: bool = False
+    is_held: bool = False
 
 
 def _doubts(portfolio: PortfolioFile, closes: FloatArray) -> dict[str, _Doubt]:
     """Return the securities that look like bonds in percent and are not declared as such.
 
-    A bond by kind or name that is held in a nominal amount stops the plan. So do holdings in
-    thousands, as calm as bonds, that make up most of the holdings together: if they are bonds,
-    everything else weighs nothing.
+    What counts is the evidence, not the size of the holding. A bond by kind or name, in hundreds,
+    stops the plan: nothing else is meant. Without a name, thousands as calm as a bond are held
+    back. A bond in other quantities is a warning.
     """
-    tables = portfolio.tables.securities
-    quotes = {name: _last(closes[:, column]) for column, name in enumerate(tables)}
-    # Rates are near enough to 1 for the question what most of the holdings are.
-    worth = {name: _held(table) * np.nan_to_num(quotes[name]) for name, table in tables.items()}
-    calm = {
-        name
-        for column, (name, table) in enumerate(tables.items())
-        if _is_undeclared(table) and _is_nominal(table, NOMINAL_STEP) and _is_near_par(quotes[name])
-        if _is_calm(closes[:, column]) and not FUND_WORDS.search(_text(name, table))
-    }
-    are_most = sum(worth[name] for name in calm) > MOST_OF_HOLDINGS * sum(worth.values())
     doubts = {}
-    for name, table in tables.items():
+    for column, (name, table) in enumerate(portfolio.tables.securities.items()):
+        quote = _last(closes[:, column])
         is_bond = security_kind(table) is SecurityKind.BOND
-        if not _is_undeclared(table) or not _is_near_par(quotes[name], is_bond=is_bond):
+        if not _is_undeclared(table) or not _is_near_par(quote, is_bond=is_bond):
             continue
-        is_named = is_bond or _is_named_like_a_bond(name, table)
-        is_hidden = name in calm and are_most
-        if is_named and _is_nominal(table, NOMINAL_STEP):
-            doubts[name] = _Doubt(quotes[name], stops_plan=True)
-        elif is_hidden or is_bond:
-            stops = is_hidden and _is_nominal(table, NOMINAL_MIN)
-            doubts[name] = _Doubt(quotes[name], stops_plan=stops)
+        if (is_bond or _is_named_like_a_bond(name, table)) and _is_nominal(table, NOMINAL_STEP):
+            doubts[name] = _Doubt(quote, stops_plan=True)
+        elif is_bond:
+            doubts[name] = _Doubt(quote)
+        elif (
+            _is_nominal(table, NOMINAL_MIN)
+            and _is_calm(closes[:, column])
+            and not FUND_WORDS.search(_text(name, table))
+        ):
+            doubts[name] = _Doubt(quote, is_held=True)
     return doubts
 
 
@@ -231,7 +243,7 @@ def _text(name: str, table: SecurityTable) -> str:
 
 def _is_nominal(table: SecurityTable, step: float) -> bool:
     """Return whether every quantity held looks like a nominal amount, in multiples of a step."""
-    return _held(table) >= NOMINAL_MIN and all(lot.quantity % step == 0 for lot in table.lots)
+    return bool(table.lots) and all(lot.quantity % step == 0 for lot in table.lots)
 
 
 def _is_near_par(quote: float, *, is_bond: bool = False) -> bool:

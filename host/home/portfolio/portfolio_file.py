@@ -11,7 +11,7 @@ import difflib
 import zoneinfo
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeGuard
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeGuard, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -229,17 +229,42 @@ class AcceptedPriceTable(PortfolioTable):
     note: Text = Field("", description="for people")
 
 
+Direction = Literal["direct", "inverse"]
+
+
+def _directions_by_currency(value: object) -> object:
+    """Leave a word or a table of words alone, and refuse everything else in one sentence."""
+    words = value.values() if isinstance(value, Mapping) else [value]
+    if value is None or all(word in get_args(Direction) for word in words):
+        return value
+    message = 'is neither "direct" nor "inverse", nor a table such as { USD = "inverse" }'
+    raise PydanticCustomError("rates_direction", message)
+
+
+RatesDirection = Annotated[
+    Direction | dict[Currency, Direction], BeforeValidator(_directions_by_currency)
+]
+"""Of the whole file, or currency -> direction of its column."""
+
+
 class MarketTable(PortfolioTable):
     """Facts about the files in `market/`."""
 
     closes: Literal["price", "total_return"] | None = Field(
         None, description="closes are prices, or count dividends back; none: not said"
     )
-    rates_direction: Literal["direct", "inverse"] | None = Field(
+    rates_direction: RatesDirection | None = Field(
         None,
         description="direct: base units per 1 unit, and no doubt about it; inverse: units per 1"
-        " base unit, as central banks publish them; none: direct, and checked",
+        ' base unit, as central banks publish them; for one column: { USD = "inverse" }; none:'
+        " direct, and checked",
     )
+
+    def direction_of(self, currency: str) -> Direction | None:
+        """Return the direction of the rates of a currency; None: not said."""
+        if isinstance(self.rates_direction, str) or self.rates_direction is None:
+            return self.rates_direction
+        return self.rates_direction.get(currency)
 
 
 class PortfolioTables(PortfolioTable):

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from host.home.portfolio.contradictions.rates import directions_as_toml
 from host.home.portfolio.market_data import DailyTable, read_prices, read_rates
 from host.home.storage.locale_values import units_of_sign
 from host.home.storage.problems import FileProblem, MarketDataError
@@ -84,12 +87,17 @@ def read_portfolio_rates(
     base = portfolio.tables.base_currency
     witnesses = [name for name in UNITS_PER_EURO if is_witness(name, base)]
     rates = read_rates(home.fx_file, currencies, portfolio.as_of, witnesses)
-    direction = portfolio.tables.market.rates_direction
-    if direction == "inverse":
-        inverse = {name: 1 / rate for name, rate in rates.witnesses.items()}
-        rates = replace(rates, values=1 / rates.values, witnesses=inverse)
-    if direction != "direct":
-        _refuse_inverted(rates, base, direction, portfolio.document.source)
+    market = portfolio.tables.market
+    powers = np.array([-1.0 if market.direction_of(n) == "inverse" else 1.0 for n in rates.columns])
+    rates = replace(
+        rates,
+        values=rates.values**powers,
+        witnesses={
+            name: 1 / rate if market.direction_of(name) == "inverse" else rate
+            for name, rate in rates.witnesses.items()
+        },
+    )
+    _refuse_inverted(rates, portfolio)
     for name, signs in rates.signs.items():
         for sign in signs:
             if base not in units_of_sign(sign):
@@ -101,18 +109,20 @@ def read_portfolio_rates(
     return rates
 
 
-def _refuse_inverted(
-    rates: DailyTable, base: str, direction: str | None, portfolio_source: str
-) -> None:
-    """Refuse a table with a rate that only makes sense upside down: then all of it is."""
-    turned = "inverse" if direction is None else "direct"
+def _refuse_inverted(rates: DailyTable, portfolio: PortfolioFile) -> None:
+    """Refuse a table with a rate that only makes sense upside down: then all of it may be."""
+    base, market = portfolio.tables.base_currency, portfolio.tables.market
     for name, rate in {**rates.witnesses, **rates.last_values()}.items():
-        if is_inverted(rate, name, base):
+        direction = market.direction_of(name)
+        if direction != "direct" and is_inverted(rate, name, base):
+            turned = "inverse" if direction is None else "direct"
+            written = {other: market.direction_of(other) for other in rates.columns}
+            alone = directions_as_toml({**written, name: turned})
             message = (
                 f"the last rate of {name} is {rate:g}: that is {name} per 1 {base}, as the ECB"
                 f" writes it (write {base} per 1 {name}, that is {1 / rate:.6g}, every column the"
                 f' same way; or write rates_direction = "{turned}" under [market] in'
-                f" {portfolio_source})"
+                f" {portfolio.document.source}, for this column alone {alone})"
             )
             raise MarketDataError([FileProblem(rates.source, None, None, message)])
 

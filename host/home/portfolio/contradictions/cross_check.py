@@ -6,10 +6,11 @@ import functools
 import itertools
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from host.errors import StorageError
 from host.home.plan_store import PlanRecord, PlanStore
+from host.home.portfolio.bond_quotes import held_quotes
 from host.home.portfolio.contradictions.contradiction import (
     Contradiction,
     held_back,
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
     from host.home.portfolio.portfolio_file import PortfolioFile
     from planner_core.model.arrays import FloatArray
     from planner_core.model.records import Finding, TaxLot, Trade
+
+
+IN_PERCENT: Final = "it may be quoted in percent of par"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,8 +110,13 @@ def cross_check(files: BucketFiles) -> CrossCheck:
             files.rates,
             tables.base_currency,
             _own_rates(files),
-            tables.market.rates_direction,
+            tables.market.direction_of,
             source,
+        ),
+        *(
+            # In percent of par a unit is worth a hundredth.
+            Contradiction(finding, (str(finding.security),), IN_PERCENT, value_factors=(0.01, 1.0))
+            for finding in held_quotes(portfolio, files.closes)
         ),
         *check_split_names(files.splits, files.splits_source, _columns(files.prices), securities),
         *check_split_closes(files.without_jump, files.splits_source, files.lots, closes, dates),

@@ -16,7 +16,7 @@ from host.home.portfolio.contradictions.contradiction import Contradiction, erro
 from planner_core.model.currencies import EURO_RANGES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import date
 
     from host.home.portfolio.market_data import DailyTable
@@ -42,7 +42,11 @@ class OwnRate:
 
 
 def check_rates(
-    rates: DailyTable | None, base: str, own: Sequence[OwnRate], direction: str | None, where: str
+    rates: DailyTable | None,
+    base: str,
+    own: Sequence[OwnRate],
+    direction_of: Callable[[str], str | None],
+    where: str,
 ) -> list[Contradiction]:
     """Return the columns that seem upside down, or are another quantity.
 
@@ -52,8 +56,8 @@ def check_rates(
         Base units per unit, after the direction was applied.
     base : str
     own : sequence of OwnRate
-    direction : str, optional
-        As the owner wrote it: "direct" is the last word, and nothing is refused.
+    direction_of : callable taking a currency
+        Its direction as the owner wrote it, or None: "direct" is the last word, and is not refused.
     where : str
         The file that may hold the direction.
     """
@@ -69,8 +73,12 @@ def check_rates(
         if "direct" in (fits, plausible):
             continue
         what = fits or plausible
-        if what and direction != "direct":
-            contradictions.append(_refusal(rates, currency, base, what, where))
+        if what and direction_of(currency) != "direct":
+            is_turned = what == "inverse" and direction_of(currency) is None
+            choice = "inverse" if is_turned else "direct"
+            written = {name: direction_of(name) for name in rates.columns if name != base}
+            alone = directions_as_toml({**written, currency: choice})
+            contradictions.append(_refusal(rates, currency, base, what, where, choice, alone))
     return [*contradictions, *_odd_own_rates(rates, base, own, contradictions)]
 
 
@@ -121,23 +129,36 @@ def _median_in_table(rates: DailyTable, currency: str) -> float | None:
     return float(np.median(values)) if values.size else None
 
 
-def _refusal(rates: DailyTable, currency: str, base: str, what: str, where: str) -> Contradiction:
+def directions_as_toml(directions: Mapping[str, str | None]) -> str:
+    """Return directions by currency as the portfolio takes them."""
+    pairs = [f'{name} = "{direction}"' for name, direction in directions.items() if direction]
+    return f"{{ {', '.join(pairs)} }}"
+
+
+def _refusal(
+    rates: DailyTable, currency: str, base: str, what: str, where: str, choice: str, alone: str
+) -> Contradiction:
+    """Return that a column is refused; `alone` is the setting that changes no other column."""
     values = rates.series(currency)
     rows = np.flatnonzero(~np.isnan(values))
     last = f"{values[rows[-1]]:g} on {rates.dates[rows[-1]]}"
-    cure = f"give {base} per 1 {currency}; or under [market] in {where} write rates_direction ="
+    cure = (
+        f"give {base} per 1 {currency}; or under [market] in {where} write rates_direction ="
+        f' {alone}, or "{choice}" for all columns'
+    )
     if what == "inverse":
         message = (
             f"{rates.source}: the rates of {currency} ({last}) look like {currency} per 1 {base},"
             f" not {base} per 1 {currency}"
         )
-        finding = error("rate_direction", message, f'{cure} "inverse" ("direct": they are right)')
+        right = ' ("direct": they are right)' if choice == "inverse" else ""
+        finding = error("rate_direction", message, f"{cure}{right}")
     else:
         message = (
             f"{rates.source}: the rates of {currency} ({last}) are far from anything that 1"
             f" {currency} has been worth in {base}"
         )
-        finding = error("rate_implausible", message, f'{cure} "direct" if they are right')
+        finding = error("rate_implausible", message, f"{cure}, if they are right")
     reason = f"the rates of {currency} look {'upside down' if what == 'inverse' else 'wrong'}"
     return Contradiction(finding, reason=reason, stops_plan=True)
 

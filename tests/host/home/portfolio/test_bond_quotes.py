@@ -190,14 +190,23 @@ def ids_of(context: PlanningContext) -> list[str]:
 CALM, WILD = [97.9, 98.0, 98.1, 98.0], [80.0, 98.0, 75.0, 98.0]
 
 
-def test_most_of_the_holdings_in_thousands_and_calm_stop_the_plan_without_a_name(
-    tmp_path: Path,
-) -> None:
-    with pytest.raises(MarketDataError, match="XS1 looks like a bond quoted in percent of par"):
-        unnamed(tmp_path, 10_000, CALM)
-    assert "quote_looks_like_percent" in ids_of(unnamed(tmp_path, 10_100, CALM))
+def test_calm_thousands_are_held_without_a_name_whatever_their_size(tmp_path: Path) -> None:
+    for quantity in (1_000, 10_000):
+        context = unnamed(tmp_path / str(quantity), quantity, CALM)
+        (finding,) = [f for f in context.findings if f.id == "quote_looks_like_percent"]
+        assert finding.severity.value == "error"
+        assert list(context.held_back) == ["XS1"]
+        assert context.value_factors["XS1"] == (0.01, 1.0)
     assert "quote_looks_like_percent" not in ids_of(unnamed(tmp_path, 10_000, WILD))
+    assert "quote_looks_like_percent" not in ids_of(unnamed(tmp_path, 10_100, CALM))
     assert "quote_looks_like_percent" not in ids_of(unnamed(tmp_path, 10_001, CALM))
+
+
+@pytest.mark.parametrize("quantity", [100, 500, 10_000])
+def test_a_small_bond_stops_the_plan_as_a_large_one_does(tmp_path: Path, quantity: int) -> None:
+    held = HELD.replace("10000", str(quantity))
+    for lines in ('kind = "bond"\n', 'name = "5% 2030"\n'):
+        assert "looks like a bond quoted in percent" in refusal_of(tmp_path, lines + held)
 
 
 # -- what is assumed, and what cannot be ----------------------------------------------------------

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from host.home.portfolio.snapshot import take_snapshot
-from host.home.storage.problems import MarketDataError
+from host.home.storage.problems import MarketDataError, PortfolioFileError
 from planner_core.model.context import PlanningContext
 from tests.host.small_home import LEDGER, PORTFOLIO, small_home
 
@@ -41,7 +41,7 @@ def test_dollars_per_euro_where_euros_per_dollar_belong_are_refused(tmp_path: Pa
     context = context_of(tmp_path, IN_EUROS, fx)
     (finding,) = [f for f in context.findings if f.id == "rate_direction"]
     assert "look like USD per 1 EUR, not EUR per 1 USD" in finding.message
-    assert 'rates_direction = "inverse"' in finding.action
+    assert 'write rates_direction = { USD = "inverse" }, or "inverse" for all' in finding.action
     assert finding.message in context.hold_reason
     right = context_of(tmp_path / "right", IN_EUROS, rates("USD", 0.89, 0.9, 0.91, 0.92))
     assert (right.hold_reason, ids(right)) == ("", set())
@@ -161,3 +161,38 @@ def test_a_rate_per_euro_that_is_upside_down_for_certain_names_the_setting(tmp_p
 def test_the_ledger_of_the_small_home_fits_its_rates(tmp_path: Path) -> None:
     context = take_snapshot(small_home(tmp_path, ledger=LEDGER), "core")
     assert ids(context) == set()
+
+
+TWO_RATES = """\
+date,USD,GBP
+2024-01-02,1.12,1.15
+2024-01-03,1.10,1.16
+2024-01-04,1.09,1.15
+2024-01-05,1.08,1.17
+"""
+IN_POUNDS = '[securities.BBB]\ncurrency = "GBP"'
+BOTH = IN_EUROS.replace('[securities.BBB]\ncurrency = "EUR"', IN_POUNDS)
+
+
+@pytest.mark.parametrize("written", ["", 'rates_direction = "inverse"\n'])
+def test_one_column_alone_can_be_inverse_and_its_cure_works(tmp_path: Path, written: str) -> None:
+    # Dollars per euro beside euros per pound: no direction of the whole file is right.
+    portfolio = BOTH.replace("[cash]", f"[market]\n{written}\n[cash]")
+    context = context_of(tmp_path, portfolio, TWO_RATES)
+    (finding,) = [f for f in context.findings if f.id == "rate_direction"]
+    setting = finding.action.partition("write ")[2].partition("}")[0] + "}"
+    cured = BOTH.replace("[cash]", f"[market]\n{setting}\n\n[cash]")
+    context = context_of(tmp_path / "cured", cured, TWO_RATES)
+    assert "rate_direction" not in ids(context)
+    assert context.hold_reason == ""
+    assert context.fx_rates["USD"][-1] == pytest.approx(1 / 1.08)
+    assert context.fx_rates["GBP"][-1] == pytest.approx(1.17)
+
+
+@pytest.mark.parametrize("value", ['"up"', '{ USD = "up" }', "1"])
+def test_a_word_that_is_no_direction_is_refused_with_both_forms(tmp_path: Path, value: str) -> None:
+    portfolio = IN_EUROS.replace("[cash]", f"[market]\nrates_direction = {value}\n\n[cash]")
+    with pytest.raises(PortfolioFileError) as caught:
+        context_of(tmp_path, portfolio, TWO_RATES)
+    (line,) = caught.value.lines
+    assert 'a table such as { USD = "inverse" }' in line
