@@ -338,7 +338,7 @@ def funding_sells(actions: list[Action], state: PlanningState) -> list[Action]:
                 continue
             action = price_trade(state, sell.security, Side.SELL, quantity)
             if single_trade_complaint(action, state) is None:
-                offered.append(replace(action, sources=sell.sources, reason=sell.reason))
+                offered.append(replace(action, sources=sell.sources, clauses=sell.clauses))
     return offered
 
 

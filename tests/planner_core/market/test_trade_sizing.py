@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from planner_core.market.state import PlanningState
 from planner_core.market.trade_sizing import (
     FRACTION_STEP,
+    funding_sells,
     lot_step,
     round_down,
     round_up,
@@ -27,6 +28,7 @@ from tests.builders import (
     AS_OF,
     constant_rate,
     days_ago,
+    make_action,
     make_config,
     make_context,
     make_lot,
@@ -360,3 +362,11 @@ def test_nothing_is_sold_on_an_estimate_that_there_is_not() -> None:
             assert sized(state, Side.SELL, 2_000.0, mandatory=True).value == -2_000.0
     above = young(40, 0.15)
     assert sized(above, Side.SELL, 9_000.0).value == -2_500.0
+
+
+def test_a_sell_in_the_size_of_a_buy_keeps_the_reason_of_the_sell() -> None:
+    opinion = make_config(objective={"opinion": 1.0})
+    state = make_state(make_context(securities=make_securities(4, target=0.2)), opinion)
+    sell = replace(make_action(state, "AAA", -10.0), sources=("opportunities.x",), clauses=("why",))
+    offered = funding_sells([sell, make_action(state, "BBB", 3.0)], state)
+    assert [action.clauses for action in offered] == [("why",)]
