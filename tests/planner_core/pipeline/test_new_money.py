@@ -112,11 +112,14 @@ def test_money_that_is_spent_in_part_has_the_reason_for_the_rest() -> None:
 
 
 def test_what_is_further_below_its_target_and_not_bought_is_named() -> None:
-    context = bucket(cash=2000.0, held_back={"AAA": "its price is not believed"})
+    # Its value is not in doubt, so that the others may be bought.
+    certain = {"AAA": (1.0, 1.0)}
+    held = {"AAA": "its files disagree"}
+    context = bucket(cash=2000.0, held_back=held, value_factors=certain)
     lots = (make_lot("AAA", 60.0), *(lot for lot in context.lots if lot.security != "AAA"))
     lots = tuple(replace(lot, quantity=100.0) if lot.security == "BBB" else lot for lot in lots)
     reason = reason_of(replace(context, lots=lots), 2000.0)
-    assert "AAA is further below its target, but may not be bought: its price is not" in reason
+    assert "AAA is further below its target, but may not be bought: its files" in reason
 
 
 def test_money_that_only_refills_the_reserve_says_so() -> None:
