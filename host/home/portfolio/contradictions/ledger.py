@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 RECENT_DAYS: Final = 31
 """Fills that a plan of the last month may have led to; older lots may have been merged."""
+SELL_HELD_DAYS: Final = 45
+"""So long such a security is held too: an owner who plans once a month sees the question meanwhile.
+An older sell is far more often in the lots than not; it is still asked about."""
 SELL_QUESTION_DAYS: Final = 366
 """A sell that nothing confirms is asked about for so long: by then the statement of its year is
 there, and an owner who plans once a year has seen the question."""
@@ -397,7 +400,8 @@ def _factors(fill: _Fill, holdings: Holdings) -> tuple[float, float]:
 
 def _question(fill: _Fill, total: float, holdings: Holdings) -> Contradiction:
     security = fill.trade.security
-    finding = error(
+    is_held = (holdings.as_of - fill.trade.on).days <= SELL_HELD_DAYS
+    finding = (error if is_held else warning)(
         "fill_unconfirmed",
         f"{fill.place}: {security}: sold {fill.trade.quantity:g}; whether the lots ({total:g}) and"
         " the cash have it already cannot be seen",
@@ -406,5 +410,7 @@ def _question(fill: _Fill, total: float, holdings: Holdings) -> Contradiction:
         " at the top",
         security,
     )
+    if not is_held:
+        return Contradiction(finding)
     reason = f"its lots may not have the sell of {fill.trade.on} yet"
     return Contradiction(finding, (security,), reason, value_factors=_factors(fill, holdings))

@@ -100,7 +100,9 @@ def test_a_recent_sell_that_nothing_confirms_is_asked_about(tmp_path: Path) -> N
     before = context_of(tmp_path / "b", line, f"holdings_as_of = 2024-01-04\n{PORTFOLIO}")
     assert ids(before) == ["fill_not_in_lots"]
     monthly = context_of(tmp_path / "c", line.replace("2024-01-05", "2023-12-01"))
-    assert ids(monthly) == ["fill_unconfirmed"]
+    assert (ids(monthly), list(monthly.held_back)) == (["fill_unconfirmed"], ["AAA"])
+    older = context_of(tmp_path / "e", line.replace("2024-01-05", "2023-11-01"))
+    assert (ids(older), older.held_back) == (["fill_unconfirmed"], {})
     old = context_of(tmp_path / "d", line.replace("2024-01-05", "2022-12-20"))
     assert ids(old) == [], "an old sell is not asked about for ever"
 
