@@ -24,7 +24,7 @@ DATA_FINDINGS: Final[Mapping[str, str]] = {
     "closes_in_minor_unit": "Closes may be in hundredths of the currency; nothing is traded.",
     "fill_price_doubtful": "The price of a fill is off by a factor from the close of its day.",
     "fill_not_in_lots": "The ledger has a fill that the lots lack; the security is not traded.",
-    "fill_unconfirmed": "A sell may still be in the lots; the security is not traded.",
+    "fill_unconfirmed": "A sell may still be in the lots; it holds the security for 45 days.",
     "fx_file_unterminated": "The last line of fx.csv has no line end: it may be cut off.",
     "fx_invalid": "A rate is not a number above zero; it counts as missing.",
     "fx_layout": "fx.csv is not written our way; the text says how it was read.",
