@@ -267,6 +267,7 @@ def _step(step: Step) -> JsonObject:
         "sources": list(step.sources),
         "reason": step.reason,
         "mandatory": step.mandatory,
+        "repair_value": _number(step.repair_value),
         "target": _number(step.target),
     }
 

@@ -175,7 +175,9 @@ class Step:
     weight_before: float
     weight_after: float
     mandatory: bool = False
-    """Repairs a violated limit."""
+    """Repairs a violated limit, in part at least."""
+    repair_value: float = 0.0
+    """Part of the value that the limit needs; the rest leads closer to the targets."""
     temporary: bool = False
     """Is bought back after a month, and scored for it."""
     accrued: float = 0.0

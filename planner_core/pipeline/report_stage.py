@@ -39,6 +39,7 @@ from planner_core.model.plan import (
 from planner_core.model.records import Finding, Severity, Side
 from planner_core.pipeline.isolation import ModuleRunner
 from planner_core.pipeline.new_money import new_money_of, unlisted_money_finding, waiting_finding
+from planner_core.pipeline.repairs import repair_values
 from planner_core.pipeline.step_reasons import explained, target_weight
 from planner_core.search.evaluator import Evaluator
 from planner_core.search.ranking import RankedSet, Ranking
@@ -231,9 +232,10 @@ def build_steps(sequence: ActionSequence, state: PlanningState) -> tuple[Step, .
     cash = state.portfolio.cash
     settles_on = market_day_after(state.context.as_of, state.config.constraints.settlement_days)
     steps = []
-    for action in sequence:
+    for action, repair_value in zip(sequence, repair_values(sequence, state), strict=True):
         cash += action.cash_delta
-        steps.append(_step(action, cash, settles_on, state))
+        step = _step(action, cash, settles_on, state)
+        steps.append(replace(step, repair_value=repair_value))
     return tuple(steps)
 
 

@@ -4,12 +4,14 @@
 
 Calculators say why, before any size is certain. The sentence is written last, when refinement has
 chosen the sizes: what a repair repairs, then amount, weights and target, then the reasons for which
-the calculators proposed the trade. It has at most `WORDS_MAX` words; reasons beyond that are left
-out, and the names of their calculators stay among the step's sources.
+the calculators proposed the trade. A sell of which a limit needs little names the limit behind.
+It has at most `WORDS_MAX` words; reasons beyond that are left out, and the names of their
+calculators stay among the step's sources.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from planner_core.market.state import PlanningState
@@ -20,6 +22,7 @@ from planner_core.market.trade_sizing import (
 )
 from planner_core.model.currencies import minor_digits
 from planner_core.model.plan import Action, ActionSequence
+from planner_core.pipeline.repairs import repair_values
 
 WORDS_MAX = 25
 """A longer sentence is not read."""
@@ -27,13 +30,18 @@ CENTS_BELOW = 100.0
 """Smaller amounts have cents."""
 WEIGHT_DECIMALS = (1, 2, 3, 4)
 """A small trade in a large portfolio needs more digits to show a change."""
+MOSTLY = 0.5
+"""A trade of which a limit needs less than this part is no repair: the limit is named behind it."""
 SCALED = 5e-4
 """A target that differs by less from the one in the file is the same to one decimal."""
 
 
 def explained(actions: ActionSequence, state: PlanningState) -> ActionSequence:
     """Return the trades, each with the sentence for the owner."""
-    return tuple(replace(action, reason=sentence(action, state)) for action in actions)
+    return tuple(
+        replace(action, reason=sentence(action, state, repair_value))
+        for action, repair_value in zip(actions, repair_values(actions, state), strict=True)
+    )
 
 
 def target_weight(action: Action, state: PlanningState) -> float | None:
@@ -44,10 +52,20 @@ def target_weight(action: Action, state: PlanningState) -> float | None:
     return float(targets.weight[action.security])
 
 
-def sentence(action: Action, state: PlanningState) -> str:
-    """Return why a trade is in the plan, and what it does."""
+def sentence(action: Action, state: PlanningState, repair_value: float = math.inf) -> str:
+    """Return why a trade is in the plan, and what it does.
+
+    `repair_value` is the part of its value that a limit needs (`repairs.py`). A conversion is
+    needed as a whole.
+    """
     clauses = list(action.clauses)
-    repair = f"{clauses.pop(0)}: " if action.mandatory and clauses else ""
+    is_repair = action.mandatory and (
+        bool(action.convert_to) or repair_value >= MOSTLY * abs(action.value)
+    )
+    if action.mandatory and not is_repair and repair_value == 0:
+        # The trades before it repair the limit.
+        clauses = clauses[1:]
+    repair = f"{clauses.pop(0)}: " if is_repair and clauses else ""
     trade = _conversion(action, state) if action.convert_to else _trade(action, state, repair)
     text = f"{repair}{trade[:1].lower()}{trade[1:]}" if repair else trade
     repeated = () if action.convert_to else _stated_by_sentence(action, state)

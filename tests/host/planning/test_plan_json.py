@@ -31,7 +31,7 @@ STEP_KEYS = [
     "side", "security", "quantity", "price", "accrued", "quote", "quote_unit", "currency",
     "fx_rate", "value", "cost", "tax",
     "cash_after", "settles_on", "weight_before", "weight_after", "sources", "reason",
-    "mandatory", "target",
+    "mandatory", "repair_value", "target",
 ]  # fmt: skip
 
 
@@ -63,7 +63,7 @@ def test_the_parts_of_a_plan_have_exactly_the_keys_of_the_contract() -> None:
     assert list(data["findings"][0]) == ["id", "severity", "message", "action", "security"]
     assert list(data["rejected"][0]) == ["side", "security", "value", "sources", "reason"]
     assert list(data["alternatives"][0]) == ["gain", "violation", "steps"]
-    of_steps_alone = ("cash_after", "settles_on", "quote", "quote_unit", "target")
+    of_steps_alone = ("cash_after", "settles_on", "quote", "quote_unit", "repair_value", "target")
     without_order = [k for k in STEP_KEYS if k not in of_steps_alone]
     alternative: dict[str, list[dict[str, object]]] = data["alternatives"][0]  # type: ignore[assignment]
     assert list(alternative["steps"][0]) == [k for k in without_order if "weight" not in k]
