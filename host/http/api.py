@@ -11,6 +11,7 @@ import anyio.to_thread
 from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
 
+from host.http.event_feed import EventFeed
 from host.json_record import versioned
 from host.operations.health import check_buckets
 from host.operations.isolated import IsolatedCalls
@@ -43,8 +44,7 @@ class Api:
     def __init__(self, home: Home, access: Access) -> None:
         self.home = home
         self.access = access
-        self.closing = asyncio.Event()
-        """Set when the server ends: event streams end first."""
+        self.feed = EventFeed(home)
         self.isolated = IsolatedCalls(home)
         self._checks: SharedResults[str | None, HealthReport] = SharedResults(HEALTH_AGE_MAX_S)
         self._threads = anyio.CapacityLimiter(THREADS_MAX)

@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 
 from host.http.access import check_access
 from host.http.problems import add_problem_handlers
-from host.http.routes import dry_run, health, presets
+from host.http.routes import configs, device, dry_run, events, health, plans, presets
 from host.version import version
 
 if TYPE_CHECKING:
@@ -24,10 +24,21 @@ not raise it. Errors are problems (RFC 9457) with the text of the command line i
 """
 TAGS: Final = (
     {"name": "health", "description": "Does it work, and if not, what to do."},
+    {"name": "plans", "description": "What to buy and sell next."},
+    {"name": "configurations", "description": "How a bucket is planned, and every version of it."},
     {"name": "presets", "description": "Named configurations."},
-    {"name": "configurations", "description": "How a bucket is planned."},
+    {"name": "events", "description": "Everything that happened, from the press to the frame."},
+    {"name": "appliance", "description": "Buckets, modules, metrics."},
 )
-ROUTERS: Final = (health.router, presets.router, dry_run.router)
+ROUTERS: Final = (
+    health.router,
+    plans.router,
+    configs.router,
+    dry_run.router,
+    presets.router,
+    events.router,
+    device.router,
+)
 
 
 def build_app(api: Api) -> FastAPI:

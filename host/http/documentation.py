@@ -45,7 +45,11 @@ BODY_PROBLEMS: Final = (413, 415, 422)
 
 
 def answers(
-    example: Mapping[str, object], *problems: int, status: int = 200, text: str = "Success."
+    example: Mapping[str, object],
+    *problems: int,
+    status: int = 200,
+    text: str = "Success.",
+    headers: Mapping[str, Any] | None = None,
 ) -> dict[int | str, dict[str, Any]]:
     """Return the documented answers of a route: the success by its example, and the problems.
 
@@ -57,9 +61,13 @@ def answers(
         Status codes.
     status : int
     text : str
+    headers : mapping, optional
+        Documented headers of the success.
     """
     content = {JSON: {"schema": schema_of(example), "example": dict(example)}}
-    success = {"description": text, "content": content}
+    success: dict[str, Any] = {"description": text, "content": content}
+    if headers:
+        success["headers"] = dict(headers)
     return {status: success, **problem_answers(*problems)}
 
 

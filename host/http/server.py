@@ -93,7 +93,7 @@ class ApiServer(uvicorn.Server):
 
     def stop(self) -> None:
         """End soon: no new requests, and no more events on open streams."""
-        self._api.closing.set()
+        self._api.feed.close()
         self.should_exit = True
 
 

@@ -23,6 +23,7 @@ from host.home.config.load import (
     require_unchanged,
 )
 from host.home.storage.toml_file import ConfigFileError, parse_toml
+from host.operations.dry_run import REQUEST_SOURCE
 from host.operations.problems import problem_to_json, problem_with_file
 from planner_core.config_api.config_diff import semantic_diff, unified_diff
 
@@ -50,6 +51,35 @@ def config_in_force(home: Home, bucket_id: str, loaded: LoadedConfig) -> dict[st
         **_identity(loaded),
         "config": effective_mapping(loaded.config, currency, with_targets=with_targets),
     }
+
+
+def config_and_text(home: Home, bucket_id: str, base: EditBase) -> dict[str, object]:
+    """Return the text of the file, its settings in force, or its problems.
+
+    Parameters
+    ----------
+    home : Home
+    bucket_id : str
+    base : EditBase
+        As it was read for the version of the answer.
+    """
+    path = home.bucket_file(bucket_id)
+    record: dict[str, object] = {
+        "bucket_id": bucket_id,
+        "path": str(path),
+        "config_version": base.version,
+        "config_sha256": base.sha256,
+        "text": base.text,
+        "config": None,
+        "problems": [],
+    }
+    try:
+        document = parse_toml(base.text, str(path))
+        loaded = LoadedConfig(check_document(document), base.sha256, base.version, path)
+    except ConfigFileError as error:
+        problems = [problem_to_json(problem) for problem in error.problems]
+        return {**record, "problems": problems}
+    return {**record, "config": config_in_force(home, bucket_id, loaded)["config"]}
 
 
 def _identity(loaded: LoadedConfig) -> dict[str, object]:
@@ -161,6 +191,20 @@ def reviews_to_json(reviews: Sequence[BucketReview]) -> dict[str, object]:
     return {"valid": valid, "buckets": [review.to_json() for review in reviews]}
 
 
+def validate_text(bucket_id: str, text: str) -> dict[str, object]:
+    """Return whether a text is a valid configuration, and every problem with its place."""
+    problems: tuple[FileProblem, ...] = ()
+    try:
+        check_document(parse_toml(text, REQUEST_SOURCE))
+    except ConfigFileError as error:
+        problems = error.problems
+    return {
+        "valid": not problems,
+        "bucket_id": bucket_id,
+        "problems": [problem_to_json(problem) for problem in problems],
+    }
+
+
 # --- versions -------------------------------------------------------------------------------------
 
 
@@ -230,6 +274,16 @@ def compare(home: Home, bucket_id: str, a: str | None, b: str | None) -> Compari
     old, new = _side(home, bucket_id, a), _side(home, bucket_id, b or FILE)
     meaning = semantic_diff(old.loaded.config, new.loaded.config)
     return Comparison(bucket_id, old, new, meaning)
+
+
+def compare_text(home: Home, bucket_id: str, text: str) -> Comparison:
+    """Compare the file with a text that might replace it."""
+    old = _side(home, bucket_id, FILE)
+    document = parse_toml(text, REQUEST_SOURCE)
+    config = check_document(document)
+    path = home.bucket_file(bucket_id)
+    new = ConfigSide(REQUEST_SOURCE, text, LoadedConfig(config, document.sha256, UNCOMMITTED, path))
+    return Comparison(bucket_id, old, new, semantic_diff(old.loaded.config, config))
 
 
 def _side(home: Home, bucket_id: str, name: str) -> ConfigSide:

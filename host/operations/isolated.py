@@ -159,7 +159,16 @@ def _dry_run(home: Home, bucket_id: str, arguments: Mapping[str, Any]) -> dict[s
     return try_configuration(home, bucket_id, trial)
 
 
+def _compare_text(home: Home, bucket_id: str, arguments: Mapping[str, Any]) -> dict[str, object]:
+    from host.operations.configs import compare_text, plans_of
+
+    comparison = compare_text(home, bucket_id, str(arguments["text"]))
+    both = (comparison.old.loaded, comparison.new.loaded)
+    return comparison.to_json(plans_of(home, bucket_id, both))
+
+
 OPERATIONS: Final[Mapping[str, Callable[[Home, str, Mapping[str, Any]], dict[str, object]]]] = {
+    "compare_text": _compare_text,
     "dry_run": _dry_run,
 }
 

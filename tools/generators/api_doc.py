@@ -16,8 +16,8 @@ from host.http.bodies import JSON
 HEAD = """\
 # The HTTP API
 
-For programs on the same computer: health, presets, configurations. It is off by default and needs
-an extra: `pip install 'arduino-trader[web]'`. This page is generated from the routes by
+For programs on the same computer: health, plans, configurations, presets, events, metrics. It is
+off by default and needs an extra: `pip install 'arduino-trader[web]'`. This page is generated from the routes by
 `python tools/generate.py`.
 
     trader serve                  serve the home at the address of device.toml
@@ -44,11 +44,24 @@ raised when a key changes its meaning; new keys do not raise it.
 text of the command line, `code` (the kind of problem; it never changes), and `problems` with
 `line`, `column` and `message` of everything that is wrong in a text.
 
+**Changing a configuration.** Read it, and send its `ETag` back as `If-Match` with the new text. If
+anybody changed file or version meanwhile, the answer is 412, and nothing was saved.
+
+```sh
+curl -i localhost:8484/buckets/core/config        # ETag: "3-9f86d081884c7d65"
+curl -X PUT -H 'If-Match: "3-9f86d081884c7d65"' -H 'Content-Type: application/toml' \\
+  --data-binary @new.toml 'localhost:8484/buckets/core/config?reason=fewer+trades'
+```
+
+**Events** come as server-sent events, each with its number in the journal as its id. A client that
+connects again with `Last-Event-ID` gets what it missed; browsers do this by themselves. A slow
+client misses nothing either. Which types there are: [events.md](events.md).
+
 **From elsewhere.** The API listens on this computer only. From another one, use SSH:
 `ssh -L 8484:localhost:8484 BOARD`, then `curl localhost:8484/health`.
 
 **Limits.** A body has at most 256 KB, a configuration 64 KB. Dry runs are made one at a time, in a
-process of their own; when five wait, the next is answered 429.
+process of their own; when five wait, the next is answered 429. So is the 101st event stream.
 
 """
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from host.cli.arguments import EVENTS_SHOWN
 from host.cli.home_option import open_home
 from host.errors import EXIT_DONE, EXIT_FAILED, UsageError, did_you_mean
-from host.home.home import check_bucket_id
 from host.home.storage.atomic_file import storage_error
+from host.operations.events import choose_records
 from host.telemetry.events import EVENT_TYPES
 from host.telemetry.journal.export import json_line, write_lines
-from host.telemetry.journal.follower import Follower, RecordFilter, select
+from host.telemetry.journal.follower import Follower, select
 from host.telemetry.journal.reader import HEAD_NAME
 from host.telemetry.journal.verifier import verify_journal
 from host.telemetry.logs import human_line
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from host.cli.output import Output
     from host.home.home import Home
+    from host.telemetry.journal.follower import RecordFilter
     from host.telemetry.journal.reader import Damage
     from host.telemetry.journal.record import JournalLine
     from host.telemetry.journal.verifier import Verification
@@ -125,12 +126,7 @@ def _home(options: argparse.Namespace) -> Home:
 
 
 def _record_filter(options: argparse.Namespace) -> RecordFilter:
-    for name in options.type:
-        if name not in EVENT_TYPES:
-            hint = did_you_mean(name, sorted(EVENT_TYPES), otherwise="docs/events.md has all")
-            raise UsageError(f"no event is of type {name!r:.80} ({hint})")
-    buckets = frozenset(check_bucket_id(bucket_id) for bucket_id in options.bucket)
-    return RecordFilter(buckets, frozenset(options.type), options.trace or "", options.since)
+    return choose_records(options.bucket, options.type, options.trace, options.since)
 
 
 def _check_buckets(home: Home, buckets: list[str]) -> None:

@@ -25,9 +25,14 @@ FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """How a cell begins that a spreadsheet would execute."""
 
 
+def line_to_json(line: JournalLine) -> dict[str, object]:
+    """Return a record as plain data, with its number in the journal."""
+    return {"n": line.entry.n, **line.record.to_json()}
+
+
 def json_line(line: JournalLine) -> str:
     """Return a record as one JSON object, without the line feed."""
-    return json.dumps(_content(line), separators=(",", ":"), ensure_ascii=True)
+    return json.dumps(line_to_json(line), separators=(",", ":"), ensure_ascii=True)
 
 
 def write_lines(lines: Iterable[JournalLine], file: TextIO, form: str) -> int:
@@ -45,12 +50,8 @@ def write_lines(lines: Iterable[JournalLine], file: TextIO, form: str) -> int:
     return count
 
 
-def _content(line: JournalLine) -> dict[str, object]:
-    return {"n": line.entry.n, **line.record.to_json()}
-
-
 def _row(line: JournalLine) -> list[str]:
-    content = _content(line)
+    content = line_to_json(line)
     data = json.dumps(content["data"], separators=(",", ":"), ensure_ascii=True)
     return [_cell(str(content[name])) for name in COLUMNS[:-1]] + [data]
 

@@ -92,6 +92,27 @@ def select(
     return (line for at, line in enumerate(flat) if at >= skipped), position
 
 
+def read_after(folder: Path, n: int, on_damage: OnDamage, most: int) -> list[JournalLine]:
+    """Return the records after number `n`, oldest first, at most `most` of them.
+
+    Only one file is read as a whole, so a long journal takes no more memory than a short one.
+
+    Raises
+    ------
+    StorageError
+        When a file exists and cannot be read.
+    """
+    with open_journal(folder) as files:
+        for file in files:
+            match = FINISHED.fullmatch(file.name)
+            if match is None or int(match[1]) > n:
+                lines, _ = _read(file, on_damage)
+                later = [line for line in lines if line.entry.n > n]
+                if later:
+                    return later[:most]
+    return []
+
+
 class Follower:
     """Reads new records of a journal, from one file to the next.
 

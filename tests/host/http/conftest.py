@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from queue import Queue
 
 import httpx
 import pytest
@@ -24,15 +25,20 @@ def served(home: Home) -> Iterator[httpx.Client]:
     """Serve a home in a thread; yield a client of it."""
     server = ApiServer(Api(home, LoopbackAccess()))
     with open_listener("127.0.0.1", 0) as listener:
-        thread = threading.Thread(
-            target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True
-        )
+        loops: Queue[asyncio.AbstractEventLoop] = Queue()
+
+        async def serve() -> None:
+            loops.put(asyncio.get_running_loop())
+            await server.serve(sockets=[listener])
+
+        thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
         thread.start()
+        loop = loops.get()
         try:
             with httpx.Client(base_url=url_of(listener), timeout=60.0) as client:
                 yield client
         finally:
-            server.stop()
+            loop.call_soon_threadsafe(server.stop)
             thread.join(JOIN_S)
             assert not thread.is_alive(), "the server ends when it is told to"
 

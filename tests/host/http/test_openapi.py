@@ -10,7 +10,7 @@ import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
-from schemathesis import Case, GenerationMode
+from schemathesis import Case, Config, GenerationMode
 from schemathesis.checks import CheckFunction, not_a_server_error
 from schemathesis.schemas import BaseSchema
 from schemathesis.specs.openapi.checks import positive_data_acceptance
@@ -27,12 +27,18 @@ EXAMPLES = 15
 @pytest.fixture(scope="module")
 def api_schema(demo_client: httpx.Client) -> BaseSchema:
     """The document of a server."""
-    return schemathesis.openapi.from_url(f"{demo_client.base_url}/openapi.json")
+    # A body that is too large is refused before its content is looked at.
+    rejections = {"expected-statuses": ["4xx"]}
+    config = Config.from_dict({"checks": {"negative_data_rejection": rejections}})
+    return schemathesis.openapi.from_url(f"{demo_client.base_url}/openapi.json", config=config)
 
 
 DOCUMENT = build_app(Api(Home(Path("none")), LoopbackAccess())).openapi()
 OPERATIONS = sorted(
-    (path, method) for path, methods in DOCUMENT["paths"].items() for method in methods
+    (path, method)
+    for path, methods in DOCUMENT["paths"].items()
+    if path != "/events/stream"  # it has no end; test_events.py reads it
+    for method in methods
 )
 EXCLUDED: Mapping[str, list[CheckFunction]] = {
     # 503 is what they are for.
