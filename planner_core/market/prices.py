@@ -43,6 +43,9 @@ from planner_core.model.records import Finding
 
 FILL_DAYS_MAX = 5
 """Market days over which a missing close is carried forward."""
+HOLIDAYS_MAX = 5
+"""Weekdays on which nothing at all was quoted, beyond which a gap is one all the same: the longest
+closures, Golden Week and the Spring Festival, have five or six."""
 ESTIMATE_RETURNS_MIN = 60
 """Daily returns that an estimate needs."""
 CONSTANT_DAYS = 60
@@ -257,10 +260,13 @@ def guard_rates(context: PlanningContext, price_move_sigmas: float) -> BelievedR
     judgements = judge_table(
         context.dates, table, days.has_close, accepted, price_move_sigmas, RATE_LIMITS
     )
+    # A row without any close and any rate is a holiday.
+    has_value: BoolArray = np.isfinite(np.hstack([context.prices, table]))
+    is_quoted: BoolArray = np.logical_or.reduce(has_value, axis=1)
     for column, (name, judgement) in enumerate(zip(names, judgements, strict=True)):
-        believed = judgement.continued[:, None]
+        believed = judgement.continued
         if name != context.base_currency:
-            series[name] = forward_fill(believed, context.dates, FILL_DAYS_MAX)[:, 0]
+            series[name] = _filled_rates(believed, context, is_quoted)
         last_row = int(_last_observed_row(table[:, [column]])[0])
         findings += rate_findings(context, name, judgement.moves, last_row)
         if judgement.open_move is not None:
@@ -278,6 +284,21 @@ def guard_rates(context: PlanningContext, price_move_sigmas: float) -> BelievedR
     return BelievedRates(
         MappingProxyType(series), MappingProxyType(held), readings, tuple(findings)
     )
+
+
+def _filled_rates(rates: FloatArray, context: PlanningContext, is_quoted: BoolArray) -> FloatArray:
+    """Carry each rate forward over at most FILL_DAYS_MAX weekdays with quotes, (n_days,).
+
+    Holidays of all markets, blank rows as well as days without a row, are no gap in the rates: up
+    to HOLIDAYS_MAX of them, because a table with a row per month has a gap.
+    """
+    numbers = weekday_numbers(context.dates)
+    within = forward_fill(rates[:, None], context.dates, FILL_DAYS_MAX + HOLIDAYS_MAX)[:, 0]
+    # Number of the quoted weekdays up to each row; a weekend row has that of the Friday.
+    quoted = np.cumsum(is_quoted & (np.diff(numbers, prepend=numbers[:1] - 1) > 0))
+    source = last_rows(~np.isnan(rates[:, None]))[:, 0]
+    is_near = quoted - quoted[np.maximum(source, 0)] <= FILL_DAYS_MAX
+    return np.where(is_near, within, np.nan)
 
 
 def suspicious_rows(

@@ -24,6 +24,7 @@ from planner_core.market.prices import (
     PriceHistory,
     build_history,
     forward_fill,
+    guard_rates,
     suspicious_rows,
 )
 from planner_core.market.returns import daily_returns
@@ -88,6 +89,29 @@ def test_filling_is_what_a_loop_would_do(closes: list[float], days_max: int) -> 
         np.array(closes, dtype=float).reshape(-1, 1), weekdays(len(closes)), days_max
     )
     np.testing.assert_array_equal(filled[:, 0], expected)
+
+
+def rate_on_the_last_day(blank: int, holidays: int) -> float:
+    """A rate that is missing on the last `blank` weekdays, of which `holidays` have no close."""
+    prices = price_paths(60, [100.0, 100.0])
+    rates = np.full(60, 0.9)
+    rates[-blank:] = NAN
+    # The holidays lie inside the gap; the last day has closes.
+    prices[60 - blank : 60 - blank + holidays] = NAN
+    context = make_context(
+        securities=make_securities(2), lots=(), prices=prices, fx_rates={"USD": rates}
+    )
+    return float(guard_rates(context, 8.0).series["USD"][-1])
+
+
+@pytest.mark.parametrize(
+    ("blank", "holidays", "is_filled"),
+    [(5, 0, True), (6, 0, False), (6, 1, True), (7, 1, False), (10, 5, True), (11, 6, False)],
+)
+def test_holidays_of_all_markets_are_no_gap_in_the_rates(
+    blank: int, holidays: int, is_filled: bool
+) -> None:
+    assert bool(np.isfinite(rate_on_the_last_day(blank, holidays))) is is_filled
 
 
 def test_a_filled_day_is_no_return_and_neither_is_the_day_after_it() -> None:

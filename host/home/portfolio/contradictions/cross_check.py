@@ -24,6 +24,7 @@ from host.home.portfolio.contradictions.ledger import (
     check_ledger,
 )
 from host.home.portfolio.contradictions.lots import LotReferences, PlacedLot, review_lots
+from host.home.portfolio.contradictions.minor_units import check_minor_units
 from host.home.portfolio.contradictions.paid_prices import (
     check_columns,
     check_fill_prices,
@@ -142,6 +143,7 @@ def cross_check(files: BucketFiles) -> CrossCheck:
     )
     review = review_lots(files.lots, references, held_back(contradictions))
     contradictions += review.contradictions
+    contradictions += check_minor_units(portfolio, closes, files.rates, held_back(contradictions))
     contradictions += check_fill_prices(paid, references, held_back(contradictions))
     # What a split changes in the units of fills is not settled where it is in doubt.
     in_doubt = {entry.split.security for entry in files.without_jump}
