@@ -107,11 +107,32 @@ def _plausibility(rates: DailyTable, currency: str, base: str) -> str:
     "direct" or "inverse" where only that makes sense, "implausible" where neither does, and nothing
     where both do or the currencies are not listed.
     """
-    if base not in EURO_RANGES or currency not in EURO_RANGES:
-        return ""
     median = _median_in_table(rates, currency)
-    if median is None:
+    if currency not in EURO_RANGES or median is None:
         return ""
+    if base not in EURO_RANGES:
+        return _direction_by_others(rates, currency, median)
+    return _direction(median, currency, base)
+
+
+def _direction_by_others(rates: DailyTable, currency: str, median: float) -> str:
+    """Return the direction of a column beside other columns, whatever the base is worth.
+
+    Base per unit over base per unit of another is the other per unit. Only where all agree.
+    """
+    ratios = {
+        other: median / other_median
+        for other in rates.columns
+        if other in EURO_RANGES and other != currency
+        if (other_median := _median_in_table(rates, other)) is not None
+    }
+    directions = {_direction(ratio, currency, other) for other, ratio in ratios.items()} - {""}
+    # A ratio that fits neither way does not tell which of the two columns is wrong.
+    return directions.pop() if directions in ({"direct"}, {"inverse"}) else ""
+
+
+def _direction(median: float, currency: str, base: str) -> str:
+    """Return the direction of a rate between two listed currencies; see `_plausibility`."""
     (base_low, base_high), (low, high) = EURO_RANGES[base], EURO_RANGES[currency]
     # base per unit = (base per EUR) / (units per EUR), at its extremes
     least, most = base_low / high, base_high / low

@@ -196,3 +196,25 @@ def test_a_word_that_is_no_direction_is_refused_with_both_forms(tmp_path: Path, 
         context_of(tmp_path, portfolio, TWO_RATES)
     (line,) = caught.value.lines
     assert 'a table such as { USD = "inverse" }' in line
+
+
+def in_dirhams(root: Path, usd: float, sek: float) -> PlanningContext:
+    # What the dirham is worth is not listed: only the ratio of the two columns tells.
+    portfolio = (
+        PORTFOLIO.replace('base_currency = "USD"', 'base_currency = "AED"')
+        .replace("[cash]\nUSD", "[cash]\nAED")
+        .replace('currency = "EUR"', 'currency = "SEK"')
+        .replace("2023-06-01", "2024-01-02")
+    )
+    rows = "".join(f"2024-01-0{day},{usd},{sek}\n" for day in (2, 3, 4, 5))
+    return context_of(root, portfolio, f"date,USD,SEK\n{rows}")
+
+
+def test_two_foreign_columns_tell_the_direction_where_the_base_is_not_listed(
+    tmp_path: Path,
+) -> None:
+    assert "rate_direction" not in ids(in_dirhams(tmp_path, 3.67, 0.35))
+    refused = in_dirhams(tmp_path / "inverse", 1 / 3.67, 1 / 0.35)
+    messages = [f.message for f in refused.findings if f.id == "rate_direction"]
+    assert len(messages) == 2
+    assert any("look like USD per 1 AED" in message for message in messages)
