@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from planner_core.planner import plan
 from planner_core.search.evaluator import Evaluator, as_block
 from planner_core.search.ranking import Ranking
 from tools.benchmarks import evaluator as benchmark
+from tools.benchmarks import opinion
 from tools.benchmarks import plan as plan_benchmark
 from tools.benchmarks._portfolios import (
     config_with,
@@ -97,3 +99,12 @@ def test_what_is_compared_takes_turns() -> None:
 
 def test_the_benchmark_of_plans_reaches_the_command() -> None:
     assert json.loads(plan_benchmark.planned(["modules", "list", "--json"]))
+
+
+def test_a_week_that_is_carried_out_leaves_what_its_plan_says() -> None:
+    context = opinion.drawn_portfolio(3)
+    advice = plan(context, config_with(3))
+    after = state_of(opinion.carried_out(context, advice), config_with(3))
+    assert advice.steps
+    assert after.nav == pytest.approx(advice.nav_after)
+    assert after.limits.cash_free == pytest.approx(advice.cash_after)
