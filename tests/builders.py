@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import numpy as np
@@ -19,12 +19,11 @@ from planner_core.config_api.config_loading import load_config
 from planner_core.events import Event
 from planner_core.market.state import PlanningState, assess, value
 from planner_core.market.trade_sizing import price_trade
-from planner_core.model.arrays import DateArray, FloatArray
 from planner_core.model.candidates import Candidates, build_candidates, same_security_conflicts
 from planner_core.model.config import PlannerConfig
 from planner_core.model.context import PlanningContext
 from planner_core.model.plan import Action, Opportunity
-from planner_core.model.records import CashBalance, Security, Side, TaxLot
+from planner_core.model.records import Side
 from planner_core.modules.builtin import builtin_registries
 from planner_core.modules.module import (
     Filter,
@@ -38,11 +37,47 @@ from planner_core.modules.registry import Registries
 from planner_core.pipeline.candidate_stage import single_gains
 from planner_core.runtime import Runtime
 from planner_core.search.evaluator import Evaluator
+from planner_core.testing.sample_contexts import (
+    AS_OF,
+    LONG_AGO,
+    constant_rate,
+    days_ago,
+    make_context,
+    make_lot,
+    make_securities,
+    make_security,
+    price_paths,
+    weekdays,
+)
 
-AS_OF = date(2024, 6, 28)
-"""A Friday."""
-LONG_AGO = date(2022, 1, 3)
-"""Old enough for every rule about the age of lots."""
+__all__ = [
+    "AS_OF",
+    "LONG_AGO",
+    "FakeClock",
+    "Recorder",
+    "column_of",
+    "constant_rate",
+    "days_ago",
+    "make_action",
+    "make_candidates",
+    "make_config",
+    "make_context",
+    "make_evaluator",
+    "make_lot",
+    "make_opportunity",
+    "make_runtime",
+    "make_securities",
+    "make_security",
+    "make_state",
+    "metadata",
+    "only",
+    "price_paths",
+    "stub_calculator",
+    "stub_filter",
+    "stub_pattern",
+    "stub_sequence",
+    "weekdays",
+]
 
 MODULE_SECTIONS = (
     "opportunity_calculators",
@@ -50,103 +85,6 @@ MODULE_SECTIONS = (
     "sequence_generators",
     "filters",
 )
-
-
-def weekdays(n_days: int, last: date = AS_OF) -> DateArray:
-    """The `n_days` weekdays up to and including `last`, oldest first."""
-    end = np.busday_offset(np.datetime64(last, "D"), 0, roll="backward")
-    days: DateArray = np.busday_offset(end, np.arange(1 - n_days, 1))
-    return days
-
-
-def days_ago(days: int) -> date:
-    """A calendar day before AS_OF."""
-    return AS_OF - timedelta(days=days)
-
-
-def price_paths(
-    n_days: int,
-    last_prices: Sequence[float],
-    *,
-    seed: int = 1,
-    drift: float = 0.0003,
-    volatility: float = 0.01,
-    common: float = 0.3,
-) -> FloatArray:
-    """Random walks that end exactly at `last_prices`; shape (n_days, n_securities).
-
-    `common` is the share of each return's variance that all of them have in common.
-    """
-    generator = np.random.default_rng(seed)
-    own = generator.standard_normal((n_days, len(last_prices)))
-    shared = generator.standard_normal((n_days, 1))
-    returns = drift + volatility * (np.sqrt(common) * shared + np.sqrt(1 - common) * own)
-    logs = np.cumsum(returns, axis=0)
-    paths: FloatArray = np.asarray(last_prices, dtype=np.float64) * np.exp(logs - logs[-1])
-    return paths
-
-
-def make_security(name: str = "AAA", **overrides: Any) -> Security:
-    """A security in EUR, whole units, nothing else said about it."""
-    return Security(**{"id": name, "name": name, "currency": "EUR", **overrides})
-
-
-def make_securities(n: int, **overrides: Any) -> tuple[Security, ...]:
-    """Securities AAA, BBB ... (S026 and so on after the alphabet), all alike."""
-    names = [chr(65 + i) * 3 if i < 26 else f"S{i:03d}" for i in range(n)]
-    return tuple(make_security(name, **overrides) for name in names)
-
-
-def make_lot(security: str = "AAA", quantity: float = 100.0, **overrides: Any) -> TaxLot:
-    """A lot that was bought long ago at 80."""
-    return TaxLot(
-        **{
-            "security": security,
-            "quantity": quantity,
-            "unit_cost": 80.0,
-            "acquired": LONG_AGO,
-            **overrides,
-        }
-    )
-
-
-def make_context(
-    *,
-    n_securities: int = 4,
-    n_days: int = 400,
-    last_prices: Sequence[float] | None = None,
-    seed: int = 1,
-    cash: float | tuple[CashBalance, ...] = 10_000.0,
-    **overrides: Any,
-) -> PlanningContext:
-    """A context; `overrides` are its own fields.
-
-    Without `lots`, 100 units of every security are held since LONG_AGO. `cash` may be an amount in
-    EUR. Prices are seeded random walks ending at `last_prices` (100 each).
-    """
-    securities: tuple[Security, ...] = overrides.pop("securities", make_securities(n_securities))
-    if last_prices is None:
-        last_prices = [100.0] * len(securities)
-    as_of: date = overrides.pop("as_of", AS_OF)
-    prices = overrides.pop("prices", None)
-    if prices is None:
-        prices = price_paths(n_days, last_prices, seed=seed)
-    fields: dict[str, Any] = {
-        "bucket_id": "core",
-        "as_of": as_of,
-        "base_currency": "EUR",
-        "securities": securities,
-        "dates": weekdays(len(prices), as_of),
-        "prices": np.array(prices, dtype=np.float64),
-        "lots": tuple(make_lot(security.id) for security in securities),
-        "cash": (CashBalance("EUR", cash),) if isinstance(cash, int | float) else cash,
-    }
-    return PlanningContext(**{**fields, **overrides})
-
-
-def constant_rate(rate: float, n_days: int = 400) -> FloatArray:
-    """An fx series that never moves."""
-    return np.full(n_days, rate)
 
 
 def make_config(registries: Registries | None = None, **overrides: Any) -> PlannerConfig:

@@ -30,6 +30,7 @@ EMPTY_NAMES = frozenset({"base", "common", "helper", "helpers", "manager", "util
 MAY_CATCH_EVERYTHING = frozenset(
     {
         "planner_core/pipeline/isolation.py",
+        "planner_core/testing/contract_suite.py",
         "host/plugins/loading.py",
         "host/planning/worker/main.py",
         "host/appliance/daemon.py",

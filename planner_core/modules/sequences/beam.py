@@ -198,7 +198,7 @@ def _grow(
 
 def _best(value: FloatArray, allowed: BoolArray, limit: int) -> NDArray[np.intp]:
     """Return the flat places of the best allowed entries, best first; ties by place."""
-    places = np.flatnonzero(allowed)
+    places = np.flatnonzero(allowed) if limit else np.empty(0, dtype=np.intp)
     values = value.ravel()[places]
     if places.size > limit:
         # Everything at least as good as the limit-th: which of equal values `partition` leaves in

@@ -61,3 +61,10 @@ def test_a_wide_beam_over_few_candidates_finds_the_best_set_there_is() -> None:
     gain = everything.best.score - everything.nothing.score
     wide = BeamParameters(width=200, repairable_fraction=1.0)
     assert best_gain(state, evaluator, 3, wide) == pytest.approx(gain, abs=1e-12)
+
+
+def test_a_beam_without_places_for_sets_that_need_a_repair_still_grows() -> None:
+    state, evaluator = without_cash([10, -10])
+    parameters = BeamParameters(repairable_fraction=0.0)
+    # Before: ValueError, because the partition was asked for the best 0 of all.
+    assert best_gain(state, evaluator, 3, parameters) >= 0.0
