@@ -31,6 +31,7 @@ MAY_CATCH_EVERYTHING = frozenset(
     {
         "planner_core/pipeline/isolation.py",
         "planner_core/testing/contract_suite.py",
+        "host/planning/plan_pair.py",
         "host/plugins/loading.py",
         "host/planning/worker/main.py",
         "host/appliance/daemon.py",

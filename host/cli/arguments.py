@@ -240,6 +240,25 @@ def dry_run(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run="dry_run.run")
 
 
+def ab(parser: argparse.ArgumentParser) -> None:
+    """Compare two configurations on today's state: both plans, and which one is better.
+
+    A and B are each a version (`3` or `v3`), the bucket's file (`current`), a preset's id, or a
+    TOML file. Where the two objectives differ, their scores do not compare: each plan is scored by
+    both. A difference below the least gain is a tie. Nothing is written, not even bytecode.
+
+    Exit code 0: both have a plan. 1: one has none. 2: a configuration is not valid, or the command
+    line is wrong. docs/ab.md explains the answer.
+    """
+    _add_bucket(parser)
+    for name in ("a", "b"):
+        text = "a version, `current`, a preset or a TOML file"
+        parser.add_argument(name, metavar=name.upper(), help=text)
+    _add_json(parser)
+    _add_request(parser)
+    parser.set_defaults(run="ab.run")
+
+
 def config(parser: argparse.ArgumentParser) -> None:
     """Check, show and edit the configurations of buckets, and their versions."""
     actions = _actions(parser)
@@ -272,7 +291,7 @@ def config(parser: argparse.ArgumentParser) -> None:
         text = "a version, or `file` (default: the active version against the file)"
         diff.add_argument(name, metavar=name.upper(), nargs="?", help=text)
     diff.add_argument(
-        "--plan", action="store_true", help="also show today's plan under each version"
+        "--plan", action="store_true", help="also compare today's plans, as `trader ab` does"
     )
     rollback = _action(
         actions, "rollback", "config.roll_back", "make an old version the newest one"
@@ -565,6 +584,7 @@ CONFIGURE: Final[Mapping[str, Callable[[argparse.ArgumentParser], None]]] = {
     "dismiss": dismiss,
     "data": data,
     "dry-run": dry_run,
+    "ab": ab,
     "config": config,
     "preset": preset,
     "backup": backup,

@@ -47,6 +47,11 @@ EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
         ("trader dry-run core", "the bucket's own configuration"),
         ("trader dry-run core new.toml", "another one in its place"),
     ),
+    "ab": (
+        ("trader ab core current low-turnover", "what a preset would do better today"),
+        ("trader ab core 3 current", "the file against version 3"),
+        ("trader ab core current new.toml --json", "another file, for a program"),
+    ),
     "config": (
         ("trader config check", "everything that is wrong, with file and line"),
         ("trader config edit core", "edit, see what changes, save"),

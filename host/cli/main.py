@@ -56,6 +56,7 @@ COMMANDS = (
     Command("dismiss", "give up the plan you began to carry out"),
     Command("data", "accept a move of a price, show what is used"),
     Command("dry-run", "try a configuration without saving it"),
+    Command("ab", "compare two configurations on today's state"),
     Command("config", "check, show, edit, compare and roll back"),
     Command("preset", "list, apply, save and share named configurations"),
     Command("backup", "save the home as one file, or restore it"),

@@ -249,8 +249,10 @@ class Comparison:
     new: ConfigSide
     meaning: ConfigDiff
 
-    def to_json(self, plans: dict[str, Any] | None = None) -> dict[str, object]:
-        """Return the difference as plain data."""
+    def to_json(
+        self, plans: dict[str, Any] | None = None, comparison: dict[str, object] | None = None
+    ) -> dict[str, object]:
+        """Return the difference as plain data, with today's plans and which is better."""
         return {
             "bucket_id": self.bucket_id,
             "old": self.old.name,
@@ -258,6 +260,7 @@ class Comparison:
             "unified": unified_diff(self.old.text, self.new.text, self.old.name, self.new.name),
             **self.meaning.to_record(),
             "plans": plans,
+            "comparison": comparison,
         }
 
 
@@ -295,17 +298,6 @@ def _side(home: Home, bucket_id: str, name: str) -> ConfigSide:
         raise UsageError(f"{name!r:.40} is neither a version nor `{FILE}`")
     stored = open_history(home, bucket_id).read(int(name))
     return ConfigSide(name, stored.text, load_version(stored, home.bucket_file(bucket_id)))
-
-
-def plans_of(home: Home, bucket_id: str, both: tuple[LoadedConfig, LoadedConfig]) -> dict[str, Any]:
-    """Return today's plan with each configuration; nothing is stored."""
-    from host.planning.plan_run import RunOptions, make_plan  # numpy: only for --plan
-
-    plans: dict[str, Any] = {}
-    for name, config in zip(("old", "new"), both, strict=True):
-        options = RunOptions(load_config=lambda *_, loaded=config: loaded)
-        plans[name] = make_plan(home, bucket_id, options).record
-    return plans
 
 
 @dataclass(frozen=True, slots=True)

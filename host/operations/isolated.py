@@ -160,11 +160,12 @@ def _dry_run(home: Home, bucket_id: str, arguments: Mapping[str, Any]) -> dict[s
 
 
 def _compare_text(home: Home, bucket_id: str, arguments: Mapping[str, Any]) -> dict[str, object]:
-    from host.operations.configs import compare_text, plans_of
+    from host.operations.ab_test import compare_change
+    from host.operations.configs import compare_text
 
     comparison = compare_text(home, bucket_id, str(arguments["text"]))
-    both = (comparison.old.loaded, comparison.new.loaded)
-    return comparison.to_json(plans_of(home, bucket_id, both))
+    plans = compare_change(home, comparison)
+    return comparison.to_json(plans.records, plans.answer_to_json())
 
 
 OPERATIONS: Final[Mapping[str, Callable[[Home, str, Mapping[str, Any]], dict[str, object]]]] = {

@@ -55,6 +55,11 @@ class Rescoring:
         self._cash = state.limits.cash_free / state.nav
         self._before = state.objective.terms(state.portfolio.weight, self._cash)
 
+    @property
+    def score_before(self) -> float:
+        """Score of doing nothing."""
+        return sum(self._before.values())
+
     def evaluate(self, places: Iterable[int]) -> Evaluation:
         """Evaluate the trades at these places, done together."""
         ids = tuple(places)
@@ -87,17 +92,26 @@ class Rescoring:
 def repriced(steps: Sequence[Step], state: PlanningState) -> tuple[Action, ...] | None:
     """Return the steps as actions under a state; None if one is not allowed alone there."""
     columns = state.context.security_index()
+    trades = [step for step in steps if step.side is not Side.CONVERT]
+    if not all(_allowed(step, columns[step.security], state) for step in trades):
+        return None
+    actions = priced(steps, state)
+    complaints = (
+        single_trade_complaint(action, state) for action in actions if not action.convert_to
+    )
+    return None if any(complaint is not None for complaint in complaints) else actions
+
+
+def priced(steps: Sequence[Step], state: PlanningState) -> tuple[Action, ...]:
+    """Return the steps as actions at the prices, costs and charges of a state, allowed or not."""
+    columns = state.context.security_index()
     actions = []
     for step in steps:
         if step.side is Side.CONVERT:
             actions.append(_conversion(step))
             continue
         column = columns[step.security]
-        if not _allowed(step, column, state):
-            return None
         action = price_trade(state, column, step.side, step.quantity, temporary=step.temporary)
-        if single_trade_complaint(action, state) is not None:
-            return None
         action = replace(action, sources=step.sources, reason=step.reason)
         actions.append(replace(action, mandatory=step.mandatory))
     return tuple(actions)

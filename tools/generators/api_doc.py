@@ -17,8 +17,8 @@ HEAD = """\
 # The HTTP API
 
 For programs on the same computer: health, plans, configurations, presets, events, metrics. It is
-off by default and needs an extra: `pip install 'arduino-trader[web]'`. This page is generated from the routes by
-`python tools/generate.py`.
+off by default and needs an extra: `pip install 'arduino-trader[web]'`. This page is generated from
+the routes by `python tools/generate.py`.
 
     trader serve                  serve the home at the address of device.toml
     trader serve --port 9000      at another port

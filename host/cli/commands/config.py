@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from host.cli.home_option import open_bucket, open_home
 from host.errors import (
@@ -36,7 +36,6 @@ from host.operations.buckets import select_buckets
 from host.operations.configs import (
     compare,
     config_in_force,
-    plans_of,
     prepare_change,
     review_bucket,
     reviews_to_json,
@@ -183,16 +182,26 @@ def show_diff(options: argparse.Namespace, output: Output) -> int:
     home = open_bucket(options.home, options.bucket)
     comparison = compare(home, options.bucket, options.a, options.b)
     old, new = comparison.old, comparison.new
-    both = (old.loaded, new.loaded)
-    plans = plans_of(home, options.bucket, both) if options.plan else None
+    plans = None
+    if options.plan:
+        from host.operations.ab_test import compare_change  # numpy: only with --plan
+
+        plans = compare_change(home, comparison)
     if options.json:
-        output.json(comparison.to_json(plans))
+        output.json(
+            comparison.to_json()
+            if plans is None
+            else comparison.to_json(plans.records, plans.answer_to_json())
+        )
         return EXIT_DONE
     if old.text == new.text:
         output.line("nothing changed")
     show_change((old.text, new.text), (old.name, new.name), comparison.meaning, output)
     if plans is not None:
-        show_plans(plans, output)
+        from host.presentation.comparison_view import print_comparison  # rich: only with --plan
+
+        output.line()
+        print_comparison(output.console(), plans.comparison, *plans.views())
     return EXIT_DONE
 
 
@@ -364,21 +373,6 @@ def show_meaning(diff: ConfigDiff, output: Output) -> None:
         output.line(f"  {line}")
     if diff.is_empty:
         output.line("  nothing: only comments, order or defaults that are written out")
-
-
-def show_plans(plans: dict[str, Any], output: Output) -> None:
-    """Print both plans, a line per step."""
-    for name, record in plans.items():
-        score = record["score"]
-        gain = f", gain {score['gain']:.4%}" if score else ""
-        output.line(f"\ntoday's plan, {name}: {record['outcome']}{gain}")
-        if record["reason"]:
-            output.line(f"  {printable(str(record['reason']))}")
-        for step in record["steps"]:
-            output.line(
-                f"  {step['side']} {step['quantity']:g} {step['security']}"
-                f" ({step['value']:,.0f} {record['currency']})"
-            )
 
 
 def ask_to_save(output: Output, *, yes: bool) -> bool:

@@ -107,6 +107,10 @@ class PresetLibrary:
                 self.problems += str(error).splitlines()
         return [p for _, p in sorted(presets.items()) if tag is None or tag in p.tags]
 
+    def ids(self) -> tuple[str, ...]:
+        """Return the ids of all presets, sorted; their files may be wrong."""
+        return tuple(sorted(self._texts()))
+
     def get(self, preset_id: str) -> Preset:
         """Return a preset, or raise PresetError with the existing names."""
         text = self._texts().get(preset_id)

@@ -70,6 +70,7 @@ DIFFERENCE: Final = {
     "unified": ["-max_plan_depth = 5", "+max_plan_depth = 4"],
     **CHANGED,
     "plans": None,
+    "comparison": None,
 }
 SAVED: Final = {"schema_version": 1, "bucket_id": "core", **VERSION, "changed": CHANGED}
 LOG: Final = {"schema_version": 1, "bucket_id": "core", "versions": [VERSION]}

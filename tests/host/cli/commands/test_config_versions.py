@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -64,9 +65,12 @@ def test_a_diff_shows_meaning_and_plans_and_writes_nothing(trader: Trader, own_h
     }
     assert record["plans"]["old"]["config_version"] == 1
     assert len(record["plans"]["new"]["steps"]) <= 3
+    assert record["comparison"]["winner"] in {"a", "b", "tie", "no_winner"}
+    gain = record["plans"]["old"]["score"]["gain"]
+    assert record["comparison"]["by_a"]["gain_a"] == pytest.approx(gain)
     lines = trader("config", "diff", CORE, 1, "--plan", "--home", own_home.root)
     assert "set  costs.fixed_cost: 2.0 -> 9.0" in lines.out
-    assert "today's plan, new" in lines.out
+    assert re.search(r"^trade +old +new$", lines.out, re.MULTILINE)
     edit(own_home, "max_plan_depth = 3 # only said\n[costs]\nfixed_cost = 9\n")
     same = trader("config", "diff", CORE, "--home", own_home.root)
     assert "nothing: only comments" in same.out

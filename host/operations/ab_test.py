@@ -1,0 +1,375 @@
+"""Two configurations of a bucket on today's state: which plan is better. Nothing is written.
+
+A side is a version of the bucket's history (`3`, `v3`), its file as it is on disk (`current`), a
+TOML file, or a preset. A side that is not valid, that has no plan, or whose planner crashes is part
+of the answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from host.errors import HistoryError, NotFoundError, did_you_mean
+from host.home.config.load import (
+    UNCOMMITTED,
+    LoadedConfig,
+    load_config_file,
+    load_uncommitted,
+    load_version,
+    open_history,
+)
+from host.home.config.presets import PresetError, PresetLibrary
+from host.home.storage.toml_file import PATH_ADVICE, ConfigFileError
+from host.operations.problems import problem_to_json
+from host.planning.plan_pair import PairConfig, PairOptions, SideRun, plan_pair
+from host.presentation.comparison_text import FAILED, SideView, verdict_lines
+from planner_core.explain.comparison import (
+    DISTANCE,
+    Comparison,
+    Judgement,
+    Verdict,
+    compare_plans,
+    least_gain,
+)
+from planner_core.model.plan import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from host.home.home import Home
+    from host.home.plan_store import PlanRecord
+    from host.operations.configs import Comparison as ConfigComparison
+    from planner_core.model.plan import Plan, Step
+
+CURRENT: Final = ("current", "file")
+"""The bucket's file as it is on disk; `config diff` calls it `file`."""
+VERSION = re.compile(r"v?(\d{1,9})")
+INVALID: Final = "INVALID"
+CRASHED: Final = "CRASHED"
+"""Outcomes of a side, beside those of plans."""
+FIGURES: Final = (
+    "score_before", "end_score", "gain", "n_steps", "cash_required", "costs", "tax", "turnover",
+    "distance_before", "distance_after", "violation_after", "n_candidates", "n_sequences",
+    "is_complete", "runtime_s",
+)  # fmt: skip
+"""Of a side with a plan; null without one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbRequest:
+    """The two sides, and what the plans are to be made for.
+
+    Parameters
+    ----------
+    a, b : str
+    invest : float, base currency
+    buy_only : bool
+    """
+
+    a: str
+    b: str
+    invest: float = 0.0
+    buy_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A configuration to compare.
+
+    Parameters
+    ----------
+    name : str
+        As it was given.
+    kind : str
+        `version`, `current`, `file` or `preset`.
+    loaded : LoadedConfig, optional
+        None when it is not valid.
+    lines : tuple of str
+        What is wrong, for people.
+    problems : tuple of dict
+        Places of what is wrong.
+    """
+
+    name: str
+    kind: str
+    loaded: LoadedConfig | None
+    lines: tuple[str, ...] = ()
+    problems: tuple[dict[str, object], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AbTest:
+    """Both sides with their plans, and the comparison.
+
+    Parameters
+    ----------
+    bucket_id : str
+    sides : (Side, Side)
+    runs : (SideRun or None, SideRun or None)
+        None for a side that is not valid.
+    comparison : Comparison
+    titles : (str, str)
+        How sentences call the sides.
+    """
+
+    bucket_id: str
+    sides: tuple[Side, Side]
+    runs: tuple[SideRun | None, SideRun | None]
+    comparison: Comparison
+    titles: tuple[str, str] = ("A", "B")
+
+    @property
+    def is_valid(self) -> bool:
+        """True if both configurations are."""
+        return all(side.loaded is not None for side in self.sides)
+
+    @property
+    def has_plans(self) -> bool:
+        """True if both sides have a plan."""
+        return all(run is not None and run.contender is not None for run in self.runs)
+
+    @property
+    def records(self) -> dict[str, PlanRecord | None]:
+        """Each plan as in docs/plan-json.md, by the title of its side."""
+        runs = (run.run if run is not None else None for run in self.runs)
+        return {
+            title: run.record if run is not None else None
+            for title, run in zip(self.titles, runs, strict=True)
+        }
+
+    def views(self) -> tuple[SideView, SideView]:
+        """Return both sides for people."""
+        a, b = (
+            _view(title, side, run)
+            for title, side, run in zip(self.titles, self.sides, self.runs, strict=True)
+        )
+        return a, b
+
+    def to_json(self) -> dict[str, object]:
+        """Return answer and sides, with the keys of docs/ab.md."""
+        a, b = self.views()
+        plans = [view.plan for view in (a, b) if view.plan is not None]
+        return {
+            "bucket_id": self.bucket_id,
+            "as_of": plans[0].as_of.isoformat() if plans else None,
+            "currency": next((plan.currency for plan in plans if plan.currency), None),
+            **self.answer_to_json(),
+            "a": _side_to_json(self.sides[0], a),
+            "b": _side_to_json(self.sides[1], b),
+        }
+
+    def answer_to_json(self) -> dict[str, object]:
+        """Return the answer alone."""
+        comparison = self.comparison
+        return {
+            "winner": comparison.verdict.value,
+            "basis": comparison.basis.value,
+            "reason": " ".join(verdict_lines(comparison, *self.views())),
+            "same_objective": comparison.same_objective,
+            "same_limits": comparison.same_limits,
+            "closer": _side_or_none(comparison.closer),
+            "cheaper": _side_or_none(comparison.cheaper),
+            "by_a": _judgement_to_json(comparison.by_a),
+            "by_b": _judgement_to_json(comparison.by_b),
+        }
+
+
+def compare_configurations(
+    home: Home,
+    bucket_id: str,
+    request: AbRequest,
+    on_start: Callable[[str], None] = lambda _: None,
+) -> AbTest:
+    """Plan with both sides and compare the plans.
+
+    Parameters
+    ----------
+    home : Home
+    bucket_id : str
+    request : AbRequest
+    on_start : callable taking a name
+        Called before the plan of each side.
+
+    Raises
+    ------
+    NotFoundError, ConfigFileError
+        When there is no such version, preset or file.
+    HomeError, PortfolioFileError, FilesChangedError
+        See `plan_pair`.
+    """
+    sides = find_side(home, bucket_id, request.a), find_side(home, bucket_id, request.b)
+    options = PairOptions(
+        invest=request.invest,
+        buy_only=request.buy_only,
+        on_start=lambda index: on_start(sides[index].name),
+    )
+    return compare_sides(home, bucket_id, sides, options)
+
+
+def compare_sides(
+    home: Home,
+    bucket_id: str,
+    sides: tuple[Side, Side],
+    options: PairOptions | None = None,
+    titles: tuple[str, str] = ("A", "B"),
+) -> AbTest:
+    """Plan with two configurations that were loaded, and compare the plans."""
+    configs = {
+        index: PairConfig(side.loaded)
+        for index, side in enumerate(sides)
+        if side.loaded is not None
+    }
+    runs = plan_pair(home, bucket_id, configs, options)
+    a, b = (runs.get(index) for index in (0, 1))
+    comparison = compare_plans(a.contender if a else None, b.contender if b else None)
+    return AbTest(bucket_id, sides, (a, b), comparison, titles)
+
+
+def compare_change(home: Home, change: ConfigComparison) -> AbTest:
+    """Plan with the old and the new configuration of a change, and compare the plans."""
+    old, new = change.old, change.new
+    sides = Side(old.name, "version", old.loaded), Side(new.name, "version", new.loaded)
+    return compare_sides(home, change.bucket_id, sides, titles=("old", "new"))
+
+
+# --- sides ----------------------------------------------------------------------------------------
+
+
+def find_side(home: Home, bucket_id: str, name: str) -> Side:
+    """Return the configuration of a name; one with errors in it is a side too.
+
+    Raises
+    ------
+    NotFoundError, ConfigFileError
+        When there is no version, preset or file of this name.
+    """
+    version = VERSION.fullmatch(name)
+    if name in CURRENT:
+        return _loaded(name, "current", lambda: load_uncommitted(home, bucket_id))
+    if version is not None:
+        return _version_side(home, bucket_id, name, int(version[1]))
+    if name.endswith(".toml") or "/" in name:
+        path = Path(name)
+        if not path.exists():
+            load_config_file(path, advice=PATH_ADVICE)  # raises, with the advice
+        return _loaded(name, "file", lambda: load_config_file(path, advice=PATH_ADVICE))
+    return _preset_side(home, name)
+
+
+def _version_side(home: Home, bucket_id: str, name: str, number: int) -> Side:
+    try:
+        stored = open_history(home, bucket_id).read(number)
+    except HistoryError as error:
+        raise NotFoundError(f"{error} (`trader config log {bucket_id}` lists them)") from None
+    return _loaded(name, "version", lambda: load_version(stored, home.bucket_file(bucket_id)))
+
+
+def _preset_side(home: Home, name: str) -> Side:
+    library = PresetLibrary(home)
+    if name not in library.ids():
+        others = f"presets: {', '.join(library.ids())}"
+        hint = did_you_mean(name, library.ids(), otherwise=others)
+        raise NotFoundError(
+            f"{name!r:.80} is neither a version, `{CURRENT[0]}`, a preset nor a file: {hint} (the"
+            " name of a file ends in .toml, or has a /)"
+        )
+
+    def load() -> LoadedConfig:
+        preset = library.get(name)
+        digest = hashlib.sha256(preset.config_text.encode()).hexdigest()
+        return LoadedConfig(preset.config, digest, UNCOMMITTED, home.presets_dir / f"{name}.toml")
+
+    return _loaded(name, "preset", load)
+
+
+def _loaded(name: str, kind: str, load: Callable[[], LoadedConfig]) -> Side:
+    try:
+        return Side(name, kind, load())
+    except ConfigFileError as error:
+        problems = tuple(problem_to_json(problem) for problem in error.problems)
+        return Side(name, kind, None, tuple(error.lines), problems)
+    except PresetError as error:
+        return Side(name, kind, None, tuple(error.lines))
+
+
+# --- plain data -----------------------------------------------------------------------------------
+
+
+def _view(title: str, side: Side, run: SideRun | None) -> SideView:
+    if side.loaded is None or run is None:
+        more = len(side.lines) - 1
+        reason = f"{side.lines[0]}{f' (and {more} more)' if more else ''}"
+        return SideView(title, side.name, INVALID, reason, None)
+    if run.run is None:
+        return SideView(title, side.name, CRASHED, run.crash, None)
+    plan = run.run.plan
+    reason = plan.reason if plan.outcome is Outcome.HELD else ""
+    least = least_gain(run.run.config.config)
+    return SideView(title, side.name, plan.outcome.value, reason, plan, run.planner_s, least)
+
+
+def _side_to_json(side: Side, view: SideView) -> dict[str, object]:
+    plan = view.plan
+    record = {
+        "name": side.name,
+        "kind": side.kind,
+        "config_version": side.loaded.version if side.loaded else None,
+        "config_sha256": side.loaded.sha256 if side.loaded else None,
+        "valid": side.loaded is not None,
+        "problems": list(side.problems),
+        "outcome": view.outcome,
+        "reason": view.reason or None,
+    }
+    figures: dict[str, object] = dict.fromkeys(FIGURES)
+    steps: list[dict[str, object]] = []
+    if view.has_plan and plan is not None and plan.score is not None:
+        figures |= {
+            "score_before": plan.score.before,
+            "end_score": plan.score.after,
+            "gain": plan.score.gain,
+            "n_steps": len(plan.steps),
+            "cash_required": plan.cash_required,
+            "costs": view.costs,
+            "tax": view.tax,
+            "turnover": view.turnover,
+            "distance_before": plan.metrics_before.get(DISTANCE),
+            "distance_after": plan.metrics_after.get(DISTANCE),
+            "violation_after": plan.violation_after,
+            "n_candidates": plan.n_candidates,
+            "n_sequences": plan.n_sequences,
+            "is_complete": not view.is_cut_short,
+            "runtime_s": round(view.planner_s, 4),
+        }
+        steps = [_step_to_json(step) for step in plan.steps]
+    return {**record, **figures, "modules_failed": _failures(plan), "steps": steps}
+
+
+def _failures(plan: Plan | None) -> list[dict[str, object]]:
+    return [
+        {"key": attempt.key, "status": attempt.status.value, "message": attempt.message}
+        for attempt in (plan.modules if plan is not None else ())
+        if attempt.status in FAILED
+    ]
+
+
+def _step_to_json(step: Step) -> dict[str, object]:
+    return {
+        "side": step.side.value,
+        "security": step.security,
+        "quantity": step.quantity,
+        "value": step.value,
+    }
+
+
+def _judgement_to_json(judgement: Judgement | None) -> dict[str, object] | None:
+    if judgement is None:
+        return None
+    return {**asdict(judgement), "prefers": _side_or_none(judgement.prefers)}
+
+
+def _side_or_none(verdict: Verdict) -> str | None:
+    return None if verdict is Verdict.NO_COMPARISON else verdict.value
