@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from firmware_bridge.link import Link
 from host.appliance.bucket_selection import BucketSelection
 from host.appliance.config_watcher import ConfigWatcher
+from host.appliance.control_server import ControlServer
 from host.appliance.health_monitor import HealthMonitor, LinkMonitor
 from host.appliance.night_dimmer import NightDimmer
 from host.appliance.plan_service import PlanService
@@ -62,6 +63,7 @@ class Parts:
     settings: SettingsWatcher
     night_dimmer: NightDimmer
     health: HealthMonitor
+    control: ControlServer
 
 
 async def assemble(
@@ -132,6 +134,7 @@ async def assemble(
         settings=SettingsWatcher(home, recorder, config.log, is_applied=config_rejected is None),
         night_dimmer=night_dimmer,
         health=health,
+        control=ControlServer(home, recorder, screen, plans),
     )
 
 

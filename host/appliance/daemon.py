@@ -128,6 +128,7 @@ class Daemon:
                 self._handle_events,
                 self._serve_plans,
                 self._serve_configs,
+                self._serve_control,
                 parts.selection.serve,
                 parts.settings.serve,
                 parts.night_dimmer.serve,
@@ -204,6 +205,11 @@ class Daemon:
         """Commit edited configurations, after the recovery."""
         await self._has_recovered.wait()
         await self._parts.configs.serve()
+
+    async def _serve_control(self) -> None:
+        """Answer requests of other processes, after the recovery."""
+        await self._has_recovered.wait()
+        await self._parts.control.serve()
 
     async def _handle_events(self) -> None:
         """Handle link events one after the other, and the deadlines of presses under way."""

@@ -23,6 +23,7 @@ from host.appliance.presses.press_log import OpenRequest, RecoveryAction, decide
 from host.display.compositor import Fault
 from host.errors import StorageError
 from host.health.catalogue import fault_of_failure
+from host.planning.progress import PROGRESS
 from host.planning.worker import errors as worker_errors
 from host.planning.worker.errors import PlanFailedError
 from host.telemetry.events import (
@@ -41,18 +42,6 @@ if TYPE_CHECKING:
     from host.planning.worker.client import PlanReply
     from host.planning.worker.supervisor import PlanSupervisor
     from host.telemetry.events import EventScope
-
-PROGRESS: Final[Mapping[str, float]] = {
-    "value": 0.05,
-    "assess": 0.1,
-    "opportunities": 0.2,
-    "candidates": 0.3,
-    "search": 0.8,
-    "refinement": 0.9,
-    "proof": 0.98,
-    "report": 1.0,
-}
-"""Progress at the end of each stage of the planner, by its usual share of the time."""
 
 INTERNAL: Final = "internal"
 CLEARED_BY_A_PLAN: Final = frozenset(
@@ -244,17 +233,20 @@ class PlanService:
             scope = scope_of(request)
             if action is RecoveryAction.STORED:
                 file = by_trace[request.trace_id].path.name
-                await self._recorder.record(PlanStored(**scope, file=file, recovered=True))
+                await self._recorder.record(
+                    PlanStored(**scope, file=file, recovered=True, via=request.via)
+                )
             elif action is RecoveryAction.CANCEL:
                 await self._recorder.record(PlanCancelled(**scope, recovered=True))
             elif action is RecoveryAction.EXPIRE:
                 pressed_at = request.pressed_at.isoformat()
                 await self._recorder.record(PlanExpired(**scope, pressed_at=pressed_at))
 
-    def request(self, trace_id: str, pressed_s: float) -> None:
-        """Begin a plan; its request must be in the journal."""
+    def request(self, trace_id: str, pressed_s: float | None = None) -> None:
+        """Begin a plan; its request must be in the journal. None: nobody pressed the button."""
         self.speculative.confirm(trace_id)
-        self._pressed_s[trace_id] = pressed_s
+        if pressed_s is not None:
+            self._pressed_s[trace_id] = pressed_s
         self._wake.set()
 
     def cancel(self, trace_id: str) -> None:
@@ -368,6 +360,7 @@ def stored_event(request: OpenRequest, reply: PlanReply, file: PlanFile) -> Plan
         **scope_of(request),
         file=file.path.name,
         elapsed_s=round(reply.elapsed_s, 4),
+        via=request.via,
         **plan_summary(reply.record),
     )
 

@@ -44,6 +44,10 @@ class Screen:
         self.state = state
         self._refresh()
 
+    def picture(self) -> Picture:
+        """Return the picture of this moment, on a board or not."""
+        return picture_at(self.state, self.now_s())
+
     def now_s(self) -> float:
         """Return the time of the clock that states are made with."""
         return self._loop.time()

@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
 
 from host.http.event_feed import EventFeed
+from host.http.plan_requests import PlanRequests
 from host.json_record import versioned
 from host.operations.health import check_buckets
 from host.operations.isolated import IsolatedCalls
@@ -45,6 +46,7 @@ class Api:
         self.home = home
         self.access = access
         self.feed = EventFeed(home)
+        self.plans = PlanRequests(home)
         self.isolated = IsolatedCalls(home)
         self._checks: SharedResults[str | None, HealthReport] = SharedResults(HEALTH_AGE_MAX_S)
         self._threads = anyio.CapacityLimiter(THREADS_MAX)
@@ -56,6 +58,11 @@ class Api:
         return await anyio.to_thread.run_sync(
             lambda: function(*args, **kwargs), limiter=self._threads
         )
+
+    async def close(self) -> None:
+        """End what runs for this API alone."""
+        self.feed.close()
+        await self.plans.close()
 
     async def health(self, bucket_id: str | None) -> HealthReport:
         """Return the health of a bucket or of all; requests of the same moment share one check."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from fastapi import Depends, FastAPI
@@ -54,12 +56,19 @@ def build_app(api: Api) -> FastAPI:
         dependencies=[Depends(check_access)],
         generate_unique_id_function=_operation_id,
         redirect_slashes=False,
+        lifespan=_close_at_the_end,
     )
     app.state.api = api
     add_problem_handlers(app)
     for router in ROUTERS:
         app.include_router(router)
     return app
+
+
+@asynccontextmanager
+async def _close_at_the_end(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    await app.state.api.close()
 
 
 def _operation_id(route: APIRoute) -> str:

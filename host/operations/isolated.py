@@ -117,7 +117,9 @@ class IsolatedCalls:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C of the server is not for it, and it is killed whole
+            # Ctrl-C of the server is not for it, and it is killed whole. Not a session of its own:
+            # by those the planner's supervision recognizes what a dead worker left behind.
+            process_group=0,
         )
         try:
             async with asyncio.timeout(self._timeout_s):

@@ -86,7 +86,9 @@ class GestureOutcome(PressTraceEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanRequested(GestureOutcome):
-    """A press asks for a plan; its trace id is that of everything that follows."""
+    """A plan is requested, by a press or the API; its trace id is that of all that follows."""
+
+    via: str = "press"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +110,10 @@ class PageTurned(GestureOutcome):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelRequested(GestureOutcome):
-    """A press cancels the plan of trace `cancels`."""
+    """A press, or the API, cancels the plan of trace `cancels`."""
 
     cancels: str
+    via: str = "press"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +154,7 @@ class PressesLost(PressTraceEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanStored(PressTraceEvent):
-    """A plan is on disk; `via` is the way it was requested: press or command."""
+    """A plan is on disk; `via` is the way it was requested: press, command or api."""
 
     file: str
     outcome: str | None = None

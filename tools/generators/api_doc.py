@@ -44,6 +44,15 @@ raised when a key changes its meaning; new keys do not raise it.
 text of the command line, `code` (the kind of problem; it never changes), and `problems` with
 `line`, `column` and `message` of everything that is wrong in a text.
 
+**Requesting a plan.** While a plan of the bucket is under way, requests join it, and so do presses
+of the button. With a daemon its planner makes the plan, and the board shows it; without one
+`trader serve` plans by itself. Follow it at `Location` until it is stored.
+
+```sh
+curl -i -X POST localhost:8484/buckets/core/plans    # 202, with the place where to follow it
+curl localhost:8484/buckets/core/plans/latest
+```
+
 **Changing a configuration.** Read it, and send its `ETag` back as `If-Match` with the new text. If
 anybody changed file or version meanwhile, the answer is 412, and nothing was saved.
 

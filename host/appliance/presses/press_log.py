@@ -137,6 +137,8 @@ class OpenRequest:
     pressed_at: datetime
     """The time of the youngest press that waits for it."""
     is_cancelled: bool = False
+    via: str = "press"
+    """The way it was requested: press or api."""
 
 
 class PressLog:
@@ -235,8 +237,10 @@ class PressLog:
             last_edge = None if state["last_edge"] is None else EdgeId(*state["last_edge"])
             edges = [_edge_of_state(fields) for fields in state["edges"]]
             requests = [
-                OpenRequest(str(trace_id), str(bucket), datetime.fromisoformat(at), bool(is_off))
-                for trace_id, bucket, at, is_off in state["requests"]
+                OpenRequest(
+                    str(trace_id), str(bucket), datetime.fromisoformat(at), bool(is_off), *via[:1]
+                )
+                for trace_id, bucket, at, is_off, *via in state["requests"]
             ]
             lost = {int(boot_id): int(count) for boot_id, count in state["lost"]}
             versions = {
@@ -268,7 +272,10 @@ class PressLog:
         request = self._requests.get(record.trace_id)
         if record.event_type == PressEvent.PLAN_REQUESTED:
             self._requests[record.trace_id] = OpenRequest(
-                record.trace_id, record.bucket_id, pressed_at
+                record.trace_id,
+                record.bucket_id,
+                pressed_at,
+                via=str(record.data.get("via", "press")),
             )
         elif record.event_type == PressEvent.BUCKET_SELECTED:
             self.selected_bucket = record.bucket_id

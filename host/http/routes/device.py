@@ -7,6 +7,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, Response
 
+from host.control.client import ask_daemon
 from host.http.api import TheApi, answer
 from host.http.documentation import answers, problem_answers
 from host.operations.buckets import select_buckets
@@ -46,6 +47,15 @@ MODULES: Final = {
         }
     ],
 }
+BOARD: Final = {
+    "schema_version": 1,
+    "linked": True,
+    "bucket_id": "core",
+    "shows": "result",
+    "brightness": 15,
+    "pixels": [[0, 7, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]] * 8,
+    "faults": [],
+}
 Bucket = Annotated[str | None, Query(description="only this bucket")]
 
 
@@ -53,6 +63,15 @@ Bucket = Annotated[str | None, Query(description="only this bucket")]
 async def list_buckets(api: TheApi) -> JSONResponse:
     """List the buckets: those that have a portfolio."""
     return answer({"buckets": list(await api.run(api.home.require_bucket_ids))})
+
+
+@router.get("/board", responses=answers(BOARD, 503))
+async def get_board(api: TheApi) -> JSONResponse:
+    """Show the matrix: 8 rows of 13 levels, 0 dark to 7 bright, as the daemon draws it now.
+
+    `linked` says whether a board shows it. Without a daemon the answer is 503.
+    """
+    return answer(await ask_daemon(api.home, do="board"))
 
 
 @router.get("/modules", responses=answers(MODULES))

@@ -41,6 +41,26 @@ PLAN: Final = {
 }
 
 
+REQUESTED: Final = {
+    "schema_version": 1,
+    "bucket_id": "core",
+    "trace_id": TRACE_ID,
+    "joined": False,
+    "progress": f"/buckets/core/plans/{TRACE_ID}/progress",
+    "plan": f"/buckets/core/plans/{TRACE_ID}",
+}
+ACCEPTED: Final = "Requested, or joined to the plan that is under way."
+PROGRESS: Final = {
+    "schema_version": 1,
+    "bucket_id": "core",
+    "trace_id": TRACE_ID,
+    "state": "running",
+    "stage": "search",
+    "fraction": 0.8,
+    "lines": [],
+}
+
+
 @router.get("", responses=answers(PLANS, 404, 503))
 async def list_plans(
     bucket_id: str,
@@ -54,6 +74,19 @@ async def list_plans(
         return newest_plans(api.home, bucket_id, n)
 
     return answer(await api.run(read))
+
+
+@router.post("", status_code=202, responses=answers(REQUESTED, 404, 503, status=202, text=ACCEPTED))
+async def request_plan(bucket_id: str, api: TheApi) -> JSONResponse:
+    """Request a plan. While one of the bucket is under way, requests join it: one plan, one id.
+
+    `Location` is where to follow it. With a daemon the board shows the plan, as after a press.
+    """
+    await api.run(require_bucket, api.home, bucket_id)
+    record = await api.plans.request(bucket_id)
+    url = f"/buckets/{bucket_id}/plans/{record['trace_id']}"
+    requested = {"bucket_id": bucket_id, **record, "progress": f"{url}/progress", "plan": url}
+    return answer(requested, 202, {"Location": f"{url}/progress"})
 
 
 @router.get("/latest", responses=answers(PLAN, 404, 503))
@@ -76,3 +109,20 @@ async def get_plan(bucket_id: str, trace_id: str, api: TheApi) -> JSONResponse:
         return plan_of_trace(api.home, bucket_id, trace_id)
 
     return answer(await api.run(read))
+
+
+@router.delete("/{trace_id}", responses=answers(PROGRESS, 404, 503))
+async def cancel_plan(bucket_id: str, trace_id: str, api: TheApi) -> JSONResponse:
+    """Cancel a plan that is under way; a plan that is stored stays. The answer is its progress."""
+    await api.run(require_bucket, api.home, bucket_id)
+    return answer(await api.plans.cancel(bucket_id, trace_id))
+
+
+@router.get("/{trace_id}/progress", responses=answers(PROGRESS, 404, 503))
+async def get_plan_progress(bucket_id: str, trace_id: str, api: TheApi) -> JSONResponse:
+    """Follow a plan: `queued`, `running`, then `stored`, `failed`, `cancelled` or `expired`.
+
+    `lines` say why there is no plan.
+    """
+    await api.run(require_bucket, api.home, bucket_id)
+    return answer(await api.plans.progress(bucket_id, trace_id))

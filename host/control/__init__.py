@@ -1,0 +1,1 @@
+"""Requests of other processes to the daemon of a home, over a socket in its `state/`."""

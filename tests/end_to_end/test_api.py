@@ -1,0 +1,189 @@
+"""The API beside the appliance: one planner, one plan per bucket, and an undisturbed link."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from host.control.protocol import LINE_BYTES_MAX, SOCKET_NAME, socket_path
+from host.home.home import Home, create_home
+from host.http.server import open_listener
+from host.simulation.appliance import Simulation
+from tests.end_to_end.promises import (
+    PATIENCE_S,
+    assert_promises,
+    of_type,
+    quick,
+    small_home,
+    trader,
+)
+from tests.host.http.conftest import served
+from tools.chaos.promises import plan_files
+
+PLANS = "/buckets/core/plans"
+
+
+@contextmanager
+def api_beside(home: Path, plan_s: float = 0.0) -> Iterator[tuple[httpx.Client, Simulation]]:
+    """Serve the API of a home whose daemon makes plans that take so long."""
+    with quick(home, plan_s) as appliance:
+        while not (home / "state" / SOCKET_NAME).exists():
+            appliance.pump_for(0.05)
+        with served(Home(home)) as client:
+            yield client, appliance
+
+
+@contextmanager
+def served_alone(home: Home) -> Iterator[httpx.Client]:
+    """Serve the API in a process of its own: it adopts what a dead planner leaves behind."""
+    with open_listener("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+    words = ["--home", str(home.root), "serve", "--port", str(port)]
+    command = [sys.executable, "-m", "host.cli", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60.0) as client:
+                yield client
+        finally:
+            process.terminate()
+
+
+def progress_until(client: httpx.Client, url: str, *states: str) -> dict[str, Any]:
+    """Follow a plan until it has one of these states."""
+    deadline_s = time.monotonic() + PATIENCE_S
+    while True:
+        record: dict[str, Any] = client.get(url).json()
+        if record["state"] in states:
+            return record
+        assert time.monotonic() < deadline_s, record
+        time.sleep(0.02)
+
+
+def test_a_requested_plan_is_made_by_the_daemon_and_shown_on_the_board(tmp_path: Path) -> None:
+    home = small_home(tmp_path)
+    with api_beside(home, plan_s=1.0) as (client, appliance):
+        answer = client.post(PLANS)
+        assert answer.status_code == 202
+        record = answer.json()
+        assert not record["joined"]
+        joined = client.post(PLANS).json()
+        assert (joined["trace_id"], joined["joined"]) == (record["trace_id"], True)
+        assert answer.headers["Location"] == record["progress"]
+        progress_until(client, record["progress"], "running")
+        end = progress_until(client, record["progress"], "stored")
+        assert end["fraction"] == 1.0
+        assert client.get(record["plan"]).json()["trace_id"] == record["trace_id"]
+        shown = appliance.wait_for("daemon", "FrameShown")
+        assert shown.record["trace_id"] == record["trace_id"]
+        board = client.get("/board").json()
+        assert (board["linked"], board["shows"], board["bucket_id"]) == (True, "result", "core")
+        assert len(board["pixels"]) == 8
+        appliance.stop_daemon()
+    assert_promises(home)
+    requested, stored = of_type(home, "PlanRequested", "PlanStored")
+    assert requested.data["via"] == stored.data["via"] == "api"
+    assert len(plan_files(home)) == 1
+
+
+def test_a_press_joins_the_plan_of_the_api_and_the_api_that_of_a_press(tmp_path: Path) -> None:
+    home = small_home(tmp_path)
+    with api_beside(home, plan_s=1.5) as (client, appliance):
+        trace_id = client.post(PLANS).json()["trace_id"]
+        appliance.press()
+        assert appliance.wait_for("daemon", "PressJoined").record["trace_id"] == trace_id
+        appliance.wait_for("daemon", "PlanStored")
+        appliance.press()
+        pressed = appliance.wait_for("daemon", "PlanRequested").record["trace_id"]
+        record = client.post(PLANS).json()
+        assert (record["trace_id"], record["joined"]) == (pressed, True)
+        progress_until(client, record["progress"], "stored")
+        appliance.stop_daemon()
+    assert_promises(home)
+    assert len(plan_files(home)) == 2
+
+
+def test_a_cancelled_plan_is_not_stored(tmp_path: Path) -> None:
+    home = small_home(tmp_path)
+    with api_beside(home, plan_s=60.0) as (client, appliance):
+        record = client.post(PLANS).json()
+        progress_until(client, record["progress"], "running")
+        assert client.delete(f"/buckets/other/plans/{record['trace_id']}").status_code == 404
+        assert client.delete(record["plan"]).status_code == 200
+        progress_until(client, record["progress"], "cancelled")
+        assert client.get(record["plan"]).status_code == 404
+        appliance.stop_daemon()
+    assert_promises(home)
+    assert plan_files(home) == []
+
+
+def test_a_daemon_that_is_killed_with_an_open_request_settles_it(tmp_path: Path) -> None:
+    home = small_home(tmp_path)
+    with api_beside(home, plan_s=1.5) as (client, appliance):
+        record = client.post(PLANS).json()
+        progress_until(client, record["progress"], "running")
+        appliance.stop_daemon(kill=True)
+        appliance.restart_daemon(trader())
+        appliance.wait_for("daemon", "PlanStored")
+        assert progress_until(client, record["progress"], "stored")["fraction"] == 1.0
+        appliance.stop_daemon()
+    assert_promises(home)
+    assert len(plan_files(home)) == 1
+
+
+def test_without_a_daemon_the_api_plans_by_itself(tmp_path: Path) -> None:
+    home = create_home(tmp_path / "home", demo=True).home
+    with served_alone(home) as client:
+        assert client.get("/board").status_code == 503
+        record = client.post("/buckets/satellite_a/plans").json()
+        assert progress_until(client, record["progress"], "stored", "failed")["lines"] == []
+        assert client.get(record["plan"]).json()["outcome"] == "PLANNED"
+        assert client.get(f"{PLANS}/{record['trace_id']}/progress").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", b"\n", b"[]\n", b"{}\n", b'{"do": "fly"}\n', b'{"do": "plan", "bucket_id": "cor"}\n',
+     b"x" * (2 * LINE_BYTES_MAX), b"[" * 5_000 + b"\n", b"\xff\xfe\n"],
+)  # fmt: skip
+def test_whatever_comes_on_the_socket_presses_are_answered(tmp_path: Path, sent: bytes) -> None:
+    home = small_home(tmp_path)
+    with api_beside(home) as (_, appliance), ExitStack() as stack:
+        for _ in range(40):  # more than are answered at a time
+            client = stack.enter_context(socket.socket(socket.AF_UNIX))
+            with socket_path(home / "state") as path:
+                client.connect(path)
+            client.setblocking(False)
+            try:
+                client.sendall(sent)
+            except (BlockingIOError, BrokenPipeError):
+                continue  # it reads no further
+        appliance.press()
+        appliance.wait_for("daemon", "FrameShown")
+        assert "InternalError" not in {event.kind for event in appliance.events}
+        appliance.stop_daemon()
+    assert_promises(home)
+
+
+def test_the_socket_belongs_to_its_user_and_goes_with_the_daemon(tmp_path: Path) -> None:
+    # Longer than the kernel allows for the address of a socket.
+    home = small_home(tmp_path / ("x" * 100))
+    path = home / "state" / SOCKET_NAME
+    with api_beside(home) as (client, appliance):
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert path.stat().st_uid == os.getuid()
+        assert client.get("/board").status_code == 200
+        appliance.stop_daemon()
+        assert not path.exists()
+        assert client.get("/board").status_code == 503
