@@ -49,7 +49,7 @@ async def ended(queue: PlanQueue, trace_id: str) -> PlanState:
 
 @pytest.fixture(autouse=True)
 def _no_adoption(monkeypatch: pytest.MonkeyPatch) -> None:
-    """This process must not become the parent of other tests' orphans."""
+    """Leave the orphans of other tests to their own parents."""
     monkeypatch.setattr("host.planning.worker.client.adopt_orphans", lambda: None)
 
 
