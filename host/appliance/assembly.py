@@ -111,9 +111,8 @@ async def assemble(
     )
     selection = BucketSelection(home, recorder, screen, plans, store)
     pairing = PairingWatcher(home, recorder, screen, has_tls=config.web.has_tls)
-    controls = Controls(config.buttons, limits.press_age_s, serves_api=config.web.enabled)
     effects = press_effects(link, plans, selection, pairing)
-    presses = PressHandler(home, recorder, screen, controls, effects)
+    presses = PressHandler(home, recorder, screen, controls_of(config), effects)
     health = HealthMonitor(
         home=home,
         screen=screen,
@@ -181,6 +180,11 @@ async def open_planner(
     stack.push_async_callback(supervisor.close)
     plans = PlanService(recorder, screen, supervisor, store, limits.plan_deadline_s)
     return worker, plans
+
+
+def controls_of(config: DeviceConfig) -> Controls:
+    """Return what the gestures mean."""
+    return Controls(config.buttons, config.limits.press_age_s, serves_api=config.web.enabled)
 
 
 def press_effects(
