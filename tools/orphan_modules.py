@@ -14,11 +14,15 @@ PRODUCT: Final = ("configs", "firmware_bridge", "host", "planner_core")
 ENTRY_POINTS: Final[Mapping[str, str]] = {
     "host/cli/__main__.py": "python -m host.cli",
     "host/operations/isolated.py": "the HTTP API, in a process per request",
+    "host/operations/plugin_check_main.py": "host/operations/plugin_check.py, in a process",
+    "host/plugins/inspection_main.py": "host/plugins/inspection.py, in a process",
     "host/planning/worker/main.py": "the daemon, in a process of its own",
     "planner_core/api.py": "the files of plugins import it",
     "host/simulation/avr_board.py": "host/simulation/appliance.py, for `trader demo --board avr`",
     "firmware_bridge/firmware/uno_q/python/main.py": "App Lab, on the board",
 }
+FILES_TO_COPY: Final = ("configs/plugin_templates/", "configs/plugins/")
+"""`trader plugin new` copies them into a home."""
 COMMANDS: Final = "host/cli/commands/"
 """Imported by the name in `host.cli.main.COMMANDS`, or by another command."""
 
@@ -33,7 +37,8 @@ def orphans(files: Iterable[tuple[str, str]]) -> Iterator[str]:
     sources = {name: text for name, text in files if name.startswith(PRODUCT)}
     imported = {module for text in sources.values() for module in _imports(text)}
     for name in sorted(sources):
-        if name.endswith("/__init__.py") or name in ENTRY_POINTS or name.startswith(COMMANDS):
+        is_started = name in ENTRY_POINTS or name.startswith((COMMANDS, *FILES_TO_COPY))
+        if name.endswith("/__init__.py") or is_started:
             continue
         if name.removesuffix(".py").replace("/", ".") not in imported:
             yield name

@@ -388,15 +388,36 @@ def modules(parser: argparse.ArgumentParser) -> None:
 
 
 def plugin(parser: argparse.ArgumentParser) -> None:
-    """List the plugins of this home: modules in plugins/*.py and in installed packages.
+    """Modules of your own, in plugins/*.py of this home and in installed packages.
+
+    new writes a documented file with its test, or copies an example. check runs a file in every
+    sample state, in processes that may be killed, and says what to fix. list shows every plugin and
+    why it is not used.
 
     They are off until `[plugins] enabled = true` in device.toml, because they run with all your
     rights. docs/plugins.md has the rules.
 
-    Exit code 0: done; 1: a plugin that should be loaded cannot be, with the reason.
+    Exit code 0: done; 1: a plugin that should be loaded cannot be, or a check failed, with the
+    reason; 2: the command line is wrong.
     """
     actions = _actions(parser)
     _action(actions, "list", "plugin.show_list", "list every plugin, its modules and its state")
+    new = _action(actions, "new", "plugin.create", "write a documented plugin with its test")
+    new.add_argument(
+        "name", metavar="NAME", nargs="?", help="of the module: lower case letters, digits and _"
+    )
+    new.add_argument(
+        "--kind",
+        choices=("opportunity", "pattern", "sequence", "filter"),
+        help="reasons to trade, sets of trades, a search, or a filter",
+    )
+    new.add_argument(
+        "--example", metavar="EXAMPLE", help="copy this example instead; `trader plugin examples`"
+    )
+    new.add_argument("--no-test", action="store_true", help="write no test beside it")
+    check = _action(actions, "check", "plugin.check", "check a file in every sample state")
+    check.add_argument("file", metavar="FILE", help="a path, or the name of a file in plugins/")
+    _action(actions, "examples", "plugin.show_examples", "list the plugins that you can copy")
 
 
 def events(parser: argparse.ArgumentParser) -> None:
@@ -466,15 +487,13 @@ def breakers(parser: argparse.ArgumentParser) -> None:
 
 
 def serve(parser: argparse.ArgumentParser) -> None:
-    """Serve the HTTP API of this home. Ends on SIGTERM or Ctrl-C.
+    """Serve the HTTP API of this home, for programs on this computer. Ends on SIGTERM or Ctrl-C.
 
     With `[web] enabled = true` in device.toml the daemon does this by itself. docs/api.md lists the
     routes. It needs the extra `web`: pip install 'arduino-trader[web]'.
     """
     parser.add_argument(
-        "--host",
-        metavar="ADDRESS",
-        help="to listen on; beyond this computer with TLS (default: web.host in device.toml)",
+        "--host", metavar="ADDRESS", help="127.0.0.1 or ::1 (default: web.host in device.toml)"
     )
     parser.add_argument(
         "--port",
@@ -483,43 +502,6 @@ def serve(parser: argparse.ArgumentParser) -> None:
         help="TCP port (default: web.port in device.toml)",
     )
     parser.set_defaults(run="serve.run")
-
-
-def web(parser: argparse.ArgumentParser) -> None:
-    """Show how the HTTP API can be reached, and with which certificate; renew the certificate.
-
-    The certificate is made by this computer at the first start with TLS. Compare its fingerprint
-    with what a device shows when it connects for the first time.
-    """
-    actions = _actions(parser)
-    _action(actions, "show", "web.show", "show address, fingerprint and number of tokens")
-    _action(actions, "renew", "web.renew", "make another key and certificate")
-
-
-def token(parser: argparse.ArgumentParser) -> None:
-    """Add, list and revoke the tokens of the HTTP API.
-
-    Everything that changes something needs a token; from another computer, reading does too. A
-    token is shown once. Only its hash is stored. docs/api.md explains who can do what.
-    """
-    actions = _actions(parser)
-    add = _action(actions, "add", "token.add", "add a token for a device, and print it")
-    add.add_argument("name", metavar="NAME", help="of the device, such as phone")
-    add.add_argument("--read", action="store_true", help="it may read, and change nothing")
-    _action(actions, "list", "token.show_list", "list the tokens with right and last use")
-    revoke = _action(actions, "revoke", "token.revoke", "withdraw a token at once")
-    revoke.add_argument("name", metavar="NAME", help="as the list shows it")
-
-
-def pair(parser: argparse.ArgumentParser) -> None:
-    """Let a device pair with the HTTP API: print a code that gives it a token.
-
-    The code holds for two minutes and five tries, and gives one token. With a board, hold its
-    button for 5 s instead: the matrix shows the code.
-    """
-    parser.add_argument("--close", action="store_true", help="end the pairing before its time")
-    _add_json(parser)
-    parser.set_defaults(run="pair.run")
 
 
 def board(parser: argparse.ArgumentParser) -> None:
@@ -633,9 +615,6 @@ CONFIGURE: Final[Mapping[str, Callable[[argparse.ArgumentParser], None]]] = {
     "metrics": metrics,
     "breakers": breakers,
     "serve": serve,
-    "web": web,
-    "token": token,
-    "pair": pair,
     "board": board,
     "service": service,
 }

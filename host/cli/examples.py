@@ -83,7 +83,12 @@ EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
         ("trader metrics core", "the cost of plans of core"),
         ("trader metrics --prometheus", "for node_exporter's textfile folder"),
     ),
-    "plugin": (("trader plugin list", "each plugin, its modules, and why it is not used"),),
+    "plugin": (
+        ("trader plugin list", "each plugin, its modules, and why it is not used"),
+        ("trader plugin new my_momentum --kind opportunity", "a documented file, and its test"),
+        ("trader plugin new --example faber_trend", "a trend filter to read and use"),
+        ("trader plugin check my_momentum", "everything that is to fix, with its line"),
+    ),
     "breakers": (
         ("trader breakers", "which modules are left out, why, until when"),
         ("trader breakers reset all", "use every module again at once"),
@@ -92,20 +97,6 @@ EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "serve": (
         ("trader serve", "the API at the address of device.toml"),
         ("trader serve --port 9000", "at another port"),
-    ),
-    "web": (
-        ("trader web show", "the address, and the fingerprint to compare"),
-        ("trader web renew", "another key, if somebody may have read the old one"),
-    ),
-    "token": (
-        ("trader token add phone", "print a token that may read and write"),
-        ("trader token add panel --read", "one that may only read"),
-        ("trader token list", "who has access, and when it was used last"),
-        ("trader token revoke phone", "end it at once, open streams too"),
-    ),
-    "pair": (
-        ("trader pair", "print a code of six digits; it holds for two minutes"),
-        ("trader pair --close", "end it now"),
     ),
     "board": (
         ("trader board info", "the board of device.toml"),

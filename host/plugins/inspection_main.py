@@ -13,13 +13,12 @@ prints goes to standard error.
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from host.errors import HostError
+from host.plugins.line_process import AnswerPipe, read_request
 from host.plugins.sources import find_packages, read_plugin_files
 from host.sandbox import (
     ChildProcesses,
@@ -35,21 +34,6 @@ if TYPE_CHECKING:
     from host.plugins.loading import LoadedPlugin, PluginLoader
     from host.plugins.sources import PluginSource
 
-PIPE_VARIABLE: Final = "TRADER_INSPECTION_FD"
-
-
-class Answers:
-    """The pipe to the process that asked."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-
-    def send(self, **message: object) -> None:
-        """Send one line."""
-        data = json.dumps(message).encode() + b"\n"
-        while data:
-            data = data[os.write(self._descriptor, data) :]
-
 
 def describe_plugin(plugin: LoadedPlugin) -> PluginDescription:
     """Describe a plugin that was loaded; a module that cannot be described is its error."""
@@ -64,7 +48,7 @@ def describe_plugin(plugin: LoadedPlugin) -> PluginDescription:
 
 
 def inspect_in_turn(
-    sources: list[PluginSource], loader: PluginLoader, children: ChildProcesses, answers: Answers
+    sources: list[PluginSource], loader: PluginLoader, children: ChildProcesses, answers: AnswerPipe
 ) -> None:
     """Load and describe plugin after plugin, until one leaves something behind."""
     for source in sources:
@@ -84,9 +68,8 @@ def main() -> None:
     """Inspect the plugins that the request names."""
     die_with_parent()
     prefer_for_oom_kill()
-    answers = Answers(int(os.environ.pop(PIPE_VARIABLE)))
-    request = json.loads(sys.stdin.readline())
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    answers = AnswerPipe()
+    request = read_request()
     # Everything that the planner's process has loaded when it loads plugins.
     import planner_core.planner  # noqa: F401
     from host.plugins.guard import SharedCodeGuard

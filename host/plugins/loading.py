@@ -159,13 +159,14 @@ def _error_line(error: BaseException, source: PluginSource) -> str:
         text = str(error).removeprefix(f"{source.label}: ")
     else:
         text = f"{type(error).__name__}: {error}".rstrip(": ")
-    line = _line_number(error, source.path)
+    line = line_of(error, source.path)
     if line is not None:
         text = f"line {line}: {text}"
     return printable(" ".join(text.split()))[:PLUGIN_ERROR_LENGTH_MAX]
 
 
-def _line_number(error: BaseException, path: Path | None) -> int | None:
+def line_of(error: BaseException, path: Path | None) -> int | None:
+    """Return the line of a file that an error is from, the innermost one; None: it is not."""
     if path is None:
         return None
     if isinstance(error, SyntaxError) and error.filename == str(path):

@@ -12,7 +12,7 @@
 | plan | works in whole plans |
 
 This file runs no clock and no process. The host adds what needs them: time, memory, output, threads
-and the second process with other hashes (`host/operations/plugin_check.py`).
+and the second process with other hashes (`host/operations/plugin_check_main.py`).
 """
 
 from __future__ import annotations
@@ -166,6 +166,15 @@ def check_module(
     return report
 
 
+def result_digests(
+    module: AnyModule, *, more_states: Sequence[ModuleInputs] = (), call: Call = call_directly
+) -> Mapping[str, str]:
+    """Return the digests of `check_module` alone, to compare them with those of another process."""
+    suite = _Suite(module, call)
+    suite.check_states([*map(sample_inputs, sample_contexts()), *more_states], ())
+    return suite.report().digests
+
+
 def _copy(inputs: ModuleInputs) -> ModuleInputs:
     state = state_of(copy_context(inputs.state.context), inputs.state.config)
     return ModuleInputs(inputs.name, state)
@@ -288,9 +297,14 @@ class _Suite:
             if module.key not in names:
                 registries.register(module)
                 names.add(module.key)
-        kind, name = self._module.kind.value, self._module.metadata.name
+        # The others are off, unless it needs them: a plan would call them too.
+        unneeded = {(m.kind.value, m.metadata.name): False for m in others}
+        own = self._module.kind.value, self._module.metadata.name
         try:
-            config = load_config({kind: {name: True}}, registries)
+            try:
+                config = load_config(_document(unneeded | {own: True}), registries)
+            except ConfigError:
+                config = load_config(_document({own: True}), registries)
         except ConfigError as error:
             self._note(Check.PLAN, str(error), "make its `dependencies` modules that there are")
             return
@@ -386,6 +400,14 @@ class _Suite:
         elif state and state not in problem.states:
             problem = replace(problem, states=(*problem.states, state))
         self._problems[check, operation, message] = problem
+
+
+def _document(switches: Mapping[tuple[str, str], bool]) -> dict[str, dict[str, bool]]:
+    """Return (kind, name) -> switch as a document with a section per kind."""
+    document: dict[str, dict[str, bool]] = {}
+    for (kind, name), is_on in switches.items():
+        document.setdefault(kind, {})[name] = is_on
+    return document
 
 
 def _inputs_of(module: AnyModule, inputs: ModuleInputs) -> Mapping[str, str]:
