@@ -400,17 +400,17 @@ def _factors(fill: _Fill, holdings: Holdings) -> tuple[float, float]:
 
 def _question(fill: _Fill, total: float, holdings: Holdings) -> Contradiction:
     security = fill.trade.security
-    is_held = (holdings.as_of - fill.trade.on).days <= SELL_HELD_DAYS
-    finding = (error if is_held else warning)(
-        "fill_unconfirmed",
+    what = (
         f"{fill.place}: {security}: sold {fill.trade.quantity:g}; whether the lots ({total:g}) and"
-        " the cash have it already cannot be seen",
-        # Today, not the day of the sell: then fills of other securities since would be doubted.
-        f"bring {holdings.source} up to date and write holdings_as_of = {holdings.as_of} into it,"
-        " at the top",
-        security,
+        " the cash have it already cannot be seen"
     )
-    if not is_held:
-        return Contradiction(finding)
+    # Today, not the day of the sell: then fills of other securities since would be doubted.
+    cure = (
+        f"bring {holdings.source} up to date and write holdings_as_of = {holdings.as_of} into it,"
+        " at the top"
+    )
+    if (holdings.as_of - fill.trade.on).days > SELL_HELD_DAYS:
+        return Contradiction(warning("fill_unconfirmed", what, cure, security))
+    finding = error("fill_unconfirmed", what, cure, security)
     reason = f"its lots may not have the sell of {fill.trade.on} yet"
     return Contradiction(finding, (security,), reason, value_factors=_factors(fill, holdings))
