@@ -52,6 +52,22 @@ WARNING: Final = Bitmap.from_art(
     "4444.#.4444",
 )
 WARNING_MARK: Final = Bitmap.from_art("#", "#", ".", "#")
+KEY: Final = Bitmap.from_art(
+    ".##..........",
+    "#..#.........",
+    "#..##########",
+    "#..#......#.#",
+    ".##.......#.#",
+)
+LOCK: Final = Bitmap.from_art(
+    "..###..",
+    ".#...#.",
+    ".#...#.",
+    "#######",
+    "###.###",
+    "###.###",
+    "#######",
+)
 PLUG: Final = Bitmap.from_art(
     "..###...",
     "..#####.",

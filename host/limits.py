@@ -158,3 +158,49 @@ MEMORY_FREE_LOW_BYTES = 64 * 1024 * 1024
 
 HTTP_BODY_BYTES_MAX = 256 * 1024
 """A configuration of 64 KB as JSON text, where each byte may take several."""
+
+# --- access to the HTTP API ----------------------------------------------------------------------
+
+TOKEN_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ._-]{0,38}[A-Za-z0-9._-])?")
+TOKENS_MAX = 50
+"""More than a household has devices; each request compares all of them."""
+TOKEN_LENGTH_MAX = 128
+"""Ours have 50 characters."""
+SECRET_FILE_BYTES_MAX = 64 * 1024
+PAIRING_DIGITS = 6
+PAIRING_S = 120.0
+"""Time to walk from the board to the other device and to type six digits."""
+PAIRING_TRIES_MAX = 5
+"""Of a million codes: the chance to guess one is 5 in a million for each press of the button."""
+WEB_NAMES_MAX = 20
+
+# --- connections of the HTTP API -----------------------------------------------------------------
+
+HTTP_CONNECTIONS_MAX = 256
+"""Each takes a file and about 100 KB with TLS; 50 clients with a stream use about 100."""
+HTTP_CONNECTIONS_PER_ADDRESS_MAX = 160
+"""All programs of this computer share one address."""
+HTTP_STREAMS_MAX = 100
+HTTP_STREAMS_PER_ADDRESS_MAX = 80
+"""Other devices get streams even when one opens as many as it can."""
+HTTP_HEAD_BYTES_MAX = 16 * 1024
+"""Of a request's line and headers together."""
+HTTP_HANDSHAKE_S = 10.0
+HTTP_HEAD_S = 10.0
+"""From the first byte, or the connection, to the end of the headers; a phone needs less than 1."""
+HTTP_BODY_S = 30.0
+"""256 KB at 70 kbit/s."""
+HTTP_WRITE_S = 30.0
+"""A client that reads nothing for so long is gone."""
+HTTP_IDLE_S = 15.0
+"""Between two requests of a connection."""
+HTTP_TOKEN_CHECK_S = 1.0
+"""An open stream whose token is revoked ends within this time, also when nothing is sent."""
+HTTP_FAILURES_PER_ADDRESS = 10
+"""Wrong tokens or codes that an address may send in a row, before it has to wait."""
+HTTP_FAILURE_WAIT_S = 10.0
+"""An address that has used them up gets another one after so long."""
+HTTP_FAILURES_IN_ALL = 100
+HTTP_FAILURE_WAIT_IN_ALL_S = 1.0
+HTTP_FAILING_ADDRESSES_MAX = 1_000
+"""Remembered at a time; the oldest is forgotten, and the limit of all together remains."""

@@ -15,6 +15,7 @@ from host.appliance.config_watcher import ConfigWatcher
 from host.appliance.control_server import ControlServer
 from host.appliance.health_monitor import HealthMonitor, LinkMonitor
 from host.appliance.night_dimmer import NightDimmer
+from host.appliance.pairing_watcher import PairingWatcher
 from host.appliance.plan_service import PlanService
 from host.appliance.presses.press_handler import Controls, PressEffects, PressHandler
 from host.appliance.presses.press_log import OpenRequest, PressLog
@@ -59,6 +60,7 @@ class Parts:
     presses: PressHandler
     plans: PlanService
     selection: BucketSelection
+    pairing: PairingWatcher
     configs: ConfigWatcher
     settings: SettingsWatcher
     night_dimmer: NightDimmer
@@ -108,9 +110,9 @@ async def assemble(
         command=worker_command,
     )
     selection = BucketSelection(home, recorder, screen, plans, store)
-    controls = Controls(config.buttons, limits.press_age_s)
-    effects = press_effects(link, plans, selection)
-    presses = PressHandler(home, recorder, screen, controls, effects)
+    pairing = PairingWatcher(home, recorder, screen, has_tls=config.web.has_tls)
+    effects = press_effects(link, plans, selection, pairing)
+    presses = PressHandler(home, recorder, screen, controls_of(config), effects)
     health = HealthMonitor(
         home=home,
         screen=screen,
@@ -130,6 +132,7 @@ async def assemble(
         presses=presses,
         plans=plans,
         selection=selection,
+        pairing=pairing,
         configs=ConfigWatcher(home, recorder, screen, config_rejected),
         settings=SettingsWatcher(home, recorder, config.log, is_applied=config_rejected is None),
         night_dimmer=night_dimmer,
@@ -179,7 +182,14 @@ async def open_planner(
     return worker, plans
 
 
-def press_effects(link: Link, plans: PlanService, selection: BucketSelection) -> PressEffects:
+def controls_of(config: DeviceConfig) -> Controls:
+    """Return what the gestures mean."""
+    return Controls(config.buttons, config.limits.press_age_s, serves_api=config.web.enabled)
+
+
+def press_effects(
+    link: Link, plans: PlanService, selection: BucketSelection, pairing: PairingWatcher
+) -> PressEffects:
     """Return the calls that a press leads to."""
     return PressEffects(
         confirm_edge=link.confirm,
@@ -188,6 +198,8 @@ def press_effects(link: Link, plans: PlanService, selection: BucketSelection) ->
         speculate=plans.speculative.begin,
         discard_speculation=plans.speculative.discard,
         show_selected_bucket=selection.on_selected,
+        open_pairing=pairing.open,
+        close_pairing=pairing.close,
     )
 
 

@@ -130,6 +130,7 @@ class Daemon:
                 self._serve_configs,
                 self._serve_control,
                 parts.selection.serve,
+                parts.pairing.serve,
                 parts.settings.serve,
                 parts.night_dimmer.serve,
                 parts.health.serve,

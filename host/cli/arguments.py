@@ -487,13 +487,15 @@ def breakers(parser: argparse.ArgumentParser) -> None:
 
 
 def serve(parser: argparse.ArgumentParser) -> None:
-    """Serve the HTTP API of this home, for programs on this computer. Ends on SIGTERM or Ctrl-C.
+    """Serve the HTTP API of this home. Ends on SIGTERM or Ctrl-C.
 
     With `[web] enabled = true` in device.toml the daemon does this by itself. docs/api.md lists the
     routes. It needs the extra `web`: pip install 'arduino-trader[web]'.
     """
     parser.add_argument(
-        "--host", metavar="ADDRESS", help="127.0.0.1 or ::1 (default: web.host in device.toml)"
+        "--host",
+        metavar="ADDRESS",
+        help="to listen on; beyond this computer with TLS (default: web.host in device.toml)",
     )
     parser.add_argument(
         "--port",
@@ -502,6 +504,43 @@ def serve(parser: argparse.ArgumentParser) -> None:
         help="TCP port (default: web.port in device.toml)",
     )
     parser.set_defaults(run="serve.run")
+
+
+def web(parser: argparse.ArgumentParser) -> None:
+    """Show how the HTTP API can be reached, and with which certificate; renew the certificate.
+
+    The certificate is made by this computer at the first start with TLS. Compare its fingerprint
+    with what a device shows when it connects for the first time.
+    """
+    actions = _actions(parser)
+    _action(actions, "show", "web.show", "show address, fingerprint and number of tokens")
+    _action(actions, "renew", "web.renew", "make another key and certificate")
+
+
+def token(parser: argparse.ArgumentParser) -> None:
+    """Add, list and revoke the tokens of the HTTP API.
+
+    Everything that changes something needs a token; from another computer, reading does too. A
+    token is shown once. Only its hash is stored. docs/api.md explains who can do what.
+    """
+    actions = _actions(parser)
+    add = _action(actions, "add", "token.add", "add a token for a device, and print it")
+    add.add_argument("name", metavar="NAME", help="of the device, such as phone")
+    add.add_argument("--read", action="store_true", help="it may read, and change nothing")
+    _action(actions, "list", "token.show_list", "list the tokens with right and last use")
+    revoke = _action(actions, "revoke", "token.revoke", "withdraw a token at once")
+    revoke.add_argument("name", metavar="NAME", help="as the list shows it")
+
+
+def pair(parser: argparse.ArgumentParser) -> None:
+    """Let a device pair with the HTTP API: print a code that gives it a token.
+
+    The code holds for two minutes and five tries, and gives one token. With a board, hold its
+    button for 5 s instead: the matrix shows the code.
+    """
+    parser.add_argument("--close", action="store_true", help="end the pairing before its time")
+    _add_json(parser)
+    parser.set_defaults(run="pair.run")
 
 
 def board(parser: argparse.ArgumentParser) -> None:
@@ -615,6 +654,9 @@ CONFIGURE: Final[Mapping[str, Callable[[argparse.ArgumentParser], None]]] = {
     "metrics": metrics,
     "breakers": breakers,
     "serve": serve,
+    "web": web,
+    "token": token,
+    "pair": pair,
     "board": board,
     "service": service,
 }

@@ -98,6 +98,20 @@ EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
         ("trader serve", "the API at the address of device.toml"),
         ("trader serve --port 9000", "at another port"),
     ),
+    "web": (
+        ("trader web show", "the address, and the fingerprint to compare"),
+        ("trader web renew", "another key, if somebody may have read the old one"),
+    ),
+    "token": (
+        ("trader token add phone", "print a token that may read and write"),
+        ("trader token add panel --read", "one that may only read"),
+        ("trader token list", "who has access, and when it was used last"),
+        ("trader token revoke phone", "end it at once, open streams too"),
+    ),
+    "pair": (
+        ("trader pair", "print a code of six digits; it holds for two minutes"),
+        ("trader pair --close", "end it now"),
+    ),
     "board": (
         ("trader board info", "the board of device.toml"),
         ("trader board info --port /dev/ttyACM0", "the board at this port"),

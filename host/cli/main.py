@@ -66,6 +66,9 @@ COMMANDS = (
     Command("metrics", "show the time and memory of plans"),
     Command("breakers", "show the modules that are left out for now"),
     Command("serve", "serve the HTTP API for programs"),
+    Command("web", "show the address and certificate of the HTTP API"),
+    Command("token", "add, list and revoke access to the HTTP API"),
+    Command("pair", "give a device access to the HTTP API by a code"),
     Command("board", "inspect, test, trace and flash the board"),
     Command("service", "install the systemd service, show its state"),
 )

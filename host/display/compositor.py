@@ -32,6 +32,7 @@ __all__ = [
     "Layer",
     "Light",
     "Lighting",
+    "PairingView",
     "Picture",
     "PlanRecord",
     "Planning",
@@ -74,6 +75,25 @@ class ReleasePreview:
 
 
 @dataclass(frozen=True, slots=True)
+class PairingView:
+    """An open pairing window of the HTTP API.
+
+    Parameters
+    ----------
+    code : str
+        Six digits.
+    fingerprint : tuple of str
+        Groups of the certificate's fingerprint; empty without one.
+    since_s, until_s : float
+    """
+
+    code: str
+    fingerprint: tuple[str, ...]
+    since_s: float
+    until_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class DisplayState:
     """Everything that the picture depends on; each method returns a new state."""
 
@@ -96,6 +116,7 @@ class DisplayState:
     config_rejected_since_s: float = 0.0
     is_degraded: bool = False
     preview: ReleasePreview | None = None
+    pairing: PairingView | None = None
     awake_until_s: float = 0.0
     answer_until_s: float = 0.0
     """The answer to a press is shown until then, even over a fault."""
@@ -198,6 +219,14 @@ class DisplayState:
         """Show the action of a release while the button is down; None: it was released."""
         return replace(self, preview=preview)
 
+    def with_pairing(self, pairing: PairingView | None) -> DisplayState:
+        """Show a code for pairing; None: the window is closed."""
+        return replace(self, pairing=pairing)
+
+    def is_pairing(self, now_s: float) -> bool:
+        """Return whether a code for pairing is shown now."""
+        return self.pairing is not None and now_s < self.pairing.until_s
+
     def with_lighting(self, lighting: Lighting) -> DisplayState:
         """Set the brightness for the time of day."""
         return replace(self, lighting=lighting)
@@ -215,6 +244,7 @@ class Layer(Enum):
 
     STALE = "stale"
     PREVIEW = "preview"
+    PAIRING = "pairing"
     PLANNING = "planning"
     ANSWER = "answer"
     FAULT = "fault"
@@ -301,7 +331,7 @@ def _elapsed_s(timed: TimedAnimation, now_s: float) -> float:
 
 def _is_dark(state: DisplayState, layer: Layer, now_s: float) -> bool:
     """Return whether the night hides this layer now."""
-    if layer is Layer.PREVIEW or now_s < state.awake_until_s:
+    if layer in {Layer.PREVIEW, Layer.PAIRING} or now_s < state.awake_until_s:
         return False
     if state.lighting.light is Light.OFF_BUT_FAULTS:
         return layer not in THROUGH_THE_NIGHT
@@ -325,6 +355,14 @@ def _preview(state: DisplayState, _now_s: float) -> TimedAnimation | None:
     return TimedAnimation(
         screens.preview_screen(preview.intent, preview.bucket, hold_s), preview.since_s
     )
+
+
+def _pairing(state: DisplayState, _now_s: float) -> TimedAnimation | None:
+    pairing = state.pairing
+    if pairing is None:
+        return None
+    animation = screens.pairing_screen(pairing.code, pairing.fingerprint)
+    return TimedAnimation(animation, pairing.since_s, pairing.until_s)
 
 
 def _fault(state: DisplayState, _now_s: float) -> TimedAnimation | None:
@@ -397,6 +435,7 @@ IDLE_SCREEN: Final = screens.idle_screen()
 LAYERS: Final[Mapping[Layer, Callable[[DisplayState, float], TimedAnimation | None]]] = {
     Layer.STALE: _stale,  # the board draws it by itself; this copy is for simulated boards
     Layer.PREVIEW: _preview,  # only while the button is down
+    Layer.PAIRING: _pairing,  # a person asked for it, and it ends after two minutes
     Layer.PLANNING: _planning,
     Layer.ANSWER: _answer,  # a press is answered even during a fault, with a mark
     Layer.FAULT: _fault,

@@ -17,6 +17,8 @@ from firmware_bridge.glyphs import (
     CROSS_SMALL,
     HEART_SMALL,
     HOURGLASS,
+    KEY,
+    LOCK,
     PAGE,
     WARNING,
     WARNING_MARK,
@@ -275,6 +277,8 @@ NAME_X: Final = 5
 """Right of the chevron, which is 3 columns wide."""
 
 CHEVRON: Final = Bitmap.from_art("#..", ".#.", "..#", ".#.", "#..")
+DOTS: Final = Bitmap.from_art("#.#.#")
+"""Something follows."""
 STOP: Final = Bitmap.from_art(*["######"] * 6)
 
 
@@ -284,6 +288,7 @@ class Intent(Enum):
     NEXT_BUCKET = "next_bucket"
     CANCEL = "cancel"
     ACKNOWLEDGE = "acknowledge"
+    PAIR = "pair"
     NOTHING = "nothing"
 
 
@@ -380,8 +385,75 @@ def preview_frame(intent: Intent) -> Frame:
             canvas.bitmap(3, 0, STOP)
         case Intent.ACKNOWLEDGE:
             canvas.text(1, 0, "OK", LARGE)
+        case Intent.PAIR:
+            canvas.bitmap(0, 0, KEY)
+            canvas.bitmap(4, 6, DOTS)
         case Intent.NOTHING:
             canvas.box(3, 3, 7, 1)
+    return canvas.frame()
+
+
+# --- pairing: the code of the HTTP API, and the fingerprint of its certificate -------------------
+
+PAIRING_SIGN_MS: Final = 1200
+"""A sign between groups of characters: long enough to tell where they begin."""
+GROUP_MS: Final = 2500
+"""Time to read three characters and to type or compare them."""
+CODE_ROUNDS: Final = 2
+"""The code is urgent and twice as often as the fingerprint."""
+GROUP_LENGTH: Final = 3
+"""Characters that fit side by side."""
+
+
+def pairing_screen(code: str, fingerprint: tuple[str, ...]) -> Animation:
+    """Return the code in two groups, and then the fingerprint in groups; again and again.
+
+    Parameters
+    ----------
+    code : str
+        Six digits.
+    fingerprint : tuple of str
+        Groups of three hexadecimal digits; empty without a certificate.
+    """
+    halves = (code[:GROUP_LENGTH], code[GROUP_LENGTH:])
+    code_shots = tuple(still(digits_frame(half), GROUP_MS) for half in halves)
+    shots = (still(key_frame(), PAIRING_SIGN_MS), *code_shots) * CODE_ROUNDS
+    if fingerprint:
+        count = len(fingerprint)
+        frames = (group_frame(text, index, count) for index, text in enumerate(fingerprint))
+        groups = tuple(still(frame, GROUP_MS) for frame in frames)
+        shots += (still(lock_frame(), PAIRING_SIGN_MS), *groups)
+    return Animation(shots)
+
+
+def digits_frame(digits: str) -> Frame:
+    """Return half of the code, as large as it can be."""
+    canvas = Canvas()
+    canvas.text((COLUMNS - TALL.width(digits)) // 2, 0, digits, TALL)
+    return canvas.frame()
+
+
+def group_frame(text: str, index: int, count: int) -> Frame:
+    """Return a group of the fingerprint over a dot per group, with this one's dot bright."""
+    canvas = Canvas()
+    canvas.text((COLUMNS - SMALL.width(text)) // 2, 0, text, SMALL)
+    first = (COLUMNS - (2 * count - 1)) // 2
+    for dot in range(count):
+        canvas.pixel(first + 2 * dot, ROWS - 1, LIT if dot == index else DIM)
+    return canvas.frame()
+
+
+def key_frame() -> Frame:
+    """Return a key: the code for pairing follows."""
+    canvas = Canvas()
+    canvas.bitmap(0, 1, KEY)
+    return canvas.frame()
+
+
+def lock_frame() -> Frame:
+    """Return a lock: the fingerprint of the certificate follows."""
+    canvas = Canvas()
+    canvas.bitmap((COLUMNS - LOCK.width) // 2, 0, LOCK)
     return canvas.frame()
 
 

@@ -23,6 +23,7 @@ from host.health.finding import Blocks, HealthFinding, Level
 
 DISK, DATA, DAEMON, BOARD = "Home and disk", "Portfolio and market", "Daemon", "Board"
 CONFIG, PLANS, CLOCK, RECORDS = "Configuration", "Plans", "Clock", "Records"
+ACCESS: Final = "Access to the API"
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +304,29 @@ CATALOGUE: Final[Mapping[str, FindingKind]] = {
         "The board counted presses that never reached the host.",
         "Press again; if it happens again, test the cable with `trader board info`.",
         event="PressesLost",
+    ),
+    # --- access to the API ---------------------------------------------------------------------
+    "secrets_open_to_others": FindingKind(
+        ACCESS,
+        ERROR,
+        "Other users of this computer could read a token's hash, the key or a pairing code. The"
+        " API does not use such a file.",
+        "Remove their access: `chmod -R go= {home}/secrets`. If others may have read the key, make"
+        " another one with `trader web renew`.",
+        fix="chmod -R go= {home}/secrets",
+    ),
+    "certificate_ends": FindingKind(
+        ACCESS,
+        WARNING,
+        "The certificate of the API ends soon, or has ended: a running server could not renew it.",
+        "Run `trader web renew`, restart the server, and accept the new fingerprint on devices.",
+        fix="trader web renew",
+    ),
+    "api_open": FindingKind(
+        ACCESS,
+        INFO,
+        "Other computers of the network can reach the API, encrypted and with a token.",
+        "Nothing if you want it. Otherwise remove `web.host` from device.toml, and restart.",
     ),
     # --- clock ---------------------------------------------------------------------------------
     "clock_in_past": FindingKind(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from host.clock import utc_now
 from host.errors import HostError
+from host.health.checks.access import check_certificate, check_openness, check_secrets
 from host.health.checks.config import check_config
 from host.health.checks.daemon import (
     check_daemon,
@@ -96,12 +97,16 @@ def _read_device(probe: HealthProbe) -> Findings:
         yield probe.finding("device_file_refused", error.lines[0])
     probe.plan_silence_h = config.limits.plan_silence_h
     probe.port = config.link.port
+    probe.web = config.web
 
 
 def _checks(probe: HealthProbe) -> Iterator[tuple[str, Check]]:
     """Yield each check with its name, the cheap ones first."""
     yield "home", check_home
     yield "rights", check_permissions
+    yield "secrets", check_secrets
+    yield "certificate", check_certificate
+    yield "openness", check_openness
     yield "disk", check_disk
     yield "memory", check_memory
     yield "daemon", check_daemon

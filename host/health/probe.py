@@ -11,6 +11,7 @@ from host.clock import utc_now
 from host.health.catalogue import make_finding
 from host.health.finding import HealthFinding
 from host.health.liveness import is_locked, read_liveness
+from host.home.config.device_settings import WebTable
 
 if TYPE_CHECKING:
     from host.health.liveness import Liveness
@@ -54,6 +55,8 @@ class HealthProbe:
         Of `device.toml`; 0: plans are never overdue.
     port : str
         Of `device.toml`.
+    web : WebTable
+        Of `device.toml`.
     """
 
     home: Home
@@ -64,6 +67,7 @@ class HealthProbe:
     liveness: Liveness | None = None
     plan_silence_h: float = 0.0
     port: str = ""
+    web: WebTable = field(default_factory=WebTable)
     buckets: dict[str, BucketProbe] = field(default_factory=dict)
     evidence: dict[str, datetime] = field(default_factory=dict)
     """Times in the past by their source: a right clock is behind none of them."""

@@ -24,7 +24,7 @@ PACKED_SUFFIX = ".gz"
 SCHEMA_FOLDER = "schema/"
 HOME_MARKS = frozenset({"buckets", "portfolios", "device.toml"})
 """A folder with one of these is a home."""
-DAEMON_FOLDERS = frozenset({"history", "journal", "log", "plans", "state"})
+DAEMON_FOLDERS = frozenset({"history", "journal", "log", "plans", "secrets", "state"})
 """The daemon can make these before there is a home, with `trader run --wait`."""
 
 
@@ -108,6 +108,11 @@ class Home:
     def state_dir(self) -> Path:
         """State of the daemon and of the commands."""
         return self.root / "state"
+
+    @property
+    def secrets_dir(self) -> Path:
+        """Tokens and key of the HTTP API; a backup leaves them out."""
+        return self.root / "secrets"
 
     def bucket_file(self, bucket_id: str) -> Path:
         """Return the planner configuration of a bucket."""

@@ -6,12 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from host.http.access import check_access
 from host.http.problems import add_problem_handlers
-from host.http.routes import configs, device, dry_run, events, health, plans, presets
+from host.http.routes import configs, device, dry_run, events, health, pairing, plans, presets
 from host.version import version
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 TITLE: Final = "arduino-trader"
 DESCRIPTION: Final = """\
-Plans, configurations and health of the appliance, for programs on this computer.
+Plans, configurations and health of the appliance.
 
 Every object carries `schema_version`, which is raised when a key changes its meaning; new keys do
 not raise it. Errors are problems (RFC 9457) with the text of the command line in `detail`.
@@ -31,6 +30,7 @@ TAGS: Final = (
     {"name": "presets", "description": "Named configurations."},
     {"name": "events", "description": "Everything that happened, from the press to the frame."},
     {"name": "appliance", "description": "Buckets, modules, metrics."},
+    {"name": "pairing", "description": "A token for a device, by a code from the matrix."},
 )
 ROUTERS: Final = (
     health.router,
@@ -40,6 +40,7 @@ ROUTERS: Final = (
     presets.router,
     events.router,
     device.router,
+    pairing.router,
 )
 
 
@@ -53,7 +54,6 @@ def build_app(api: Api) -> FastAPI:
         # Their pages load scripts from elsewhere; the appliance may have no network.
         docs_url=None,
         redoc_url=None,
-        dependencies=[Depends(check_access)],
         generate_unique_id_function=_operation_id,
         redirect_slashes=False,
         lifespan=_close_at_the_end,

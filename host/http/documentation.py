@@ -31,17 +31,23 @@ PROBLEM_SCHEMA: Final[Schema] = {
 }
 MEANINGS: Final[Mapping[int, str]] = {
     400: "The request is wrong.",
+    401: "A token is needed, or it is not known.",
+    403: "No right to do this.",
     404: "There is no such bucket, preset, plan, version or module.",
     409: "It contradicts what is there.",
     412: "The configuration was changed meanwhile; read it again.",
     413: "The body is too large.",
     415: "The body has another type than documented.",
+    421: "`Host` is not a name of this computer.",
     422: "The content is not valid; `problems` has the places.",
     428: "`If-Match` is missing.",
     429: "Too many requests of this kind are waiting.",
+    431: "Address and headers are too large.",
     503: "The home, its data or its disk cannot be used now; `detail` says what to do.",
 }
 BODY_PROBLEMS: Final = (413, 415, 422)
+GUARD_PROBLEMS: Final = (400, 401, 403, 413, 421, 429, 431)
+"""Of `host.http.guard`: of every route."""
 
 
 def answers(
@@ -79,7 +85,7 @@ def problem_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
             "description": MEANINGS[status],
             "content": {MEDIA_TYPE: {"schema": PROBLEM_SCHEMA}},
         }
-        for status in sorted({*statuses, 422})
+        for status in sorted({*statuses, *GUARD_PROBLEMS, 422})
     }
 
 

@@ -22,6 +22,8 @@ from host.errors import (
     error_lines,
     expected_errors,
 )
+from host.home.access.pairing import PairingClosedError, WrongCodeError
+from host.home.access.token_store import TokenExistsError
 from host.home.config.presets import NoPresetError, PresetError, PresetExistsError
 from host.home.storage.problems import ConfigFileError, ConfigFileUnreadableError
 from host.json_record import versioned
@@ -44,6 +46,9 @@ STATUSES: Final[Sequence[tuple[type[Exception], int]]] = (
     (NoVersionError, 404),
     (NoPresetError, 404),
     (PresetExistsError, 409),
+    (TokenExistsError, 409),
+    (PairingClosedError, 403),
+    (WrongCodeError, 403),
     (HistoryError, 409),
     (LostUpdateError, 412),
     (BusyError, 429),

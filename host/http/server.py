@@ -4,32 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import signal
 import socket
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Final, cast
 
 import uvicorn
 
 from host.errors import HostError
-from host.http.access import LoopbackAccess, is_loopback
+from host.home.config.device_settings import LOCALHOST, is_loopback
+from host.http.access import open_access
 from host.http.api import Api
 from host.http.app import build_app
+from host.http.certificate import (
+    ensure_certificate,
+    load_certificate,
+    names_of_computer,
+    tls_context,
+)
+from host.http.connection import ConnectionRegister, protocol_factory
+from host.http.guard import Guard
+from host.http.server_limits import ServerLimits
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    import ssl
 
+    from host.home.config.device_settings import WebTable
     from host.home.home import Home
 
 BACKLOG: Final = 64
-CONNECTIONS_MAX: Final = 200
-"""Of all clients; more are answered 503 at once. 50 clients use about 100."""
-KEEP_ALIVE_S: Final = 15
 SHUTDOWN_S: Final = 3
 """Time for answers under way at the end; event streams are closed at once."""
-HEAD_BYTES_MAX: Final = 16 * 1024
-"""Of a request's line and headers together."""
-LOCALHOST: Final = "localhost"
+RENEWAL_CHECK_S: Final = 24 * 3600.0
+"""The certificate is renewed a month before its end, also while the server runs."""
 
 
 class ListenError(HostError):
@@ -38,26 +46,40 @@ class ListenError(HostError):
     code = "listen"
 
 
-def open_listener(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on an address of this computer.
+def open_listener(host: str, port: int, *, has_tls: bool = False) -> socket.socket:
+    """Return a socket that listens on an address.
+
+    Parameters
+    ----------
+    host : str
+        Without TLS an address of loopback.
+    port : int
+    has_tls : bool
 
     Raises
     ------
     ListenError
-        When the address is not one of this computer alone, or the port is in use.
+        When others could read what is sent, or the address is not one of this computer, or the
+        port is in use.
     """
-    address = "127.0.0.1" if host == LOCALHOST else host
-    if not is_loopback(address):
+    if not has_tls and not is_loopback(host):
         raise ListenError(
-            f"web.host: {host!r:.80} is not an address of this computer alone (use 127.0.0.1 or"
-            f" ::1; from elsewhere: ssh -L {port}:localhost:{port} THIS-COMPUTER)"
+            f"web.host: {host!r:.80} is not an address of this computer alone, and web.tls switches"
+            ' encryption off (set web.tls = "auto", or use 127.0.0.1 or ::1)'
         )
+    address = "127.0.0.1" if host == LOCALHOST else host
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        ipaddress.ip_address(address)
         listener.bind((address, port))
         listener.listen(BACKLOG)
+    except ValueError:
+        listener.close()
+        raise ListenError(
+            f"web.host: {host!r:.80} is not an address (write one such as 127.0.0.1 or 0.0.0.0)"
+        ) from None
     except OSError as error:
         listener.close()
         why = (error.strerror or str(error)).lower()
@@ -68,22 +90,38 @@ def open_listener(host: str, port: int) -> socket.socket:
     return listener
 
 
-def url_of(listener: socket.socket) -> str:
+def url_of(listener: socket.socket, *, has_tls: bool = False) -> str:
     """Return the address of a listener for a browser."""
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "https" if has_tls else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 class ApiServer(uvicorn.Server):
-    """uvicorn, which leaves the signals to us and ends the event streams first.
+    """uvicorn with our limits, which leaves the signals to us and ends the event streams first.
 
     Parameters
     ----------
     api : Api
+    names : iterable of str
+        Host names that requests may use, beside `localhost` and the address that they came to.
+    limits : ServerLimits
+    context : ssl.SSLContext, optional
+        Encrypts the connections.
     """
 
-    def __init__(self, api: Api) -> None:
-        super().__init__(_settings(build_app(api)))
+    def __init__(
+        self,
+        api: Api,
+        names: Iterable[str] = (),
+        limits: ServerLimits = ServerLimits(),  # noqa: B008 - it is frozen
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        self.register = ConnectionRegister(limits)
+        guard = Guard(build_app(api), api.access, names, limits)
+        super().__init__(
+            server_settings(guard, protocol_factory(limits, self.register, context), limits)
+        )
         self._api = api
 
     @contextlib.contextmanager
@@ -97,37 +135,74 @@ class ApiServer(uvicorn.Server):
         self.should_exit = True
 
 
-def _settings(app: FastAPI) -> uvicorn.Config:
+def server_settings(
+    app: Guard, make_protocol: Callable[..., asyncio.Protocol], limits: ServerLimits
+) -> uvicorn.Config:
+    """Return uvicorn's settings; what it has no setting for is in `make_protocol`."""
     return uvicorn.Config(
         app,
         loop="asyncio",
-        http="h11",
+        # uvicorn calls it as it would call the class.
+        http=cast("type[asyncio.Protocol]", make_protocol),
         ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
-        limit_concurrency=CONNECTIONS_MAX,
-        timeout_keep_alive=KEEP_ALIVE_S,
+        proxy_headers=False,  # else any local program could claim another address
+        timeout_keep_alive=cast("int", limits.idle_s),
         timeout_graceful_shutdown=SHUTDOWN_S,
-        h11_max_incomplete_event_size=HEAD_BYTES_MAX,
+        h11_max_incomplete_event_size=limits.head_bytes_max,
     )
 
 
-async def serve(home: Home, listener: socket.socket, on_ready: Callable[[], None]) -> None:
+async def serve(
+    home: Home, web: WebTable, listener: socket.socket, on_ready: Callable[[], None]
+) -> None:
     """Serve a home until SIGTERM or SIGINT.
 
     Parameters
     ----------
     home : Home
+    web : WebTable
+        With the address of the listener.
     listener : socket
         As `open_listener` returned it.
     on_ready : callable
         Called when requests are about to be answered.
+
+    Raises
+    ------
+    SecretFileError, CertificateError, StorageError
+        When there is no certificate, and none can be made.
     """
-    server = ApiServer(Api(home, LoopbackAccess()))
+    limits = ServerLimits()
+    names = names_of_computer(web.host, web.names) if not web.is_loopback else tuple(web.names)
+    context = None
+    if web.has_tls:
+        await asyncio.to_thread(ensure_certificate, home, names_of_computer(web.host, web.names))
+        context = tls_context(home)
+    access = open_access(home, web, limits.throttle)
+    server = ApiServer(Api(home, access), names, limits, context)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)
+    renewing = asyncio.create_task(_renew_forever(home, web, context))
     on_ready()
-    await server.serve(sockets=[listener])
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        renewing.cancel()
+        server.register.abort_all()
+
+
+async def _renew_forever(home: Home, web: WebTable, context: ssl.SSLContext | None) -> None:
+    """Renew the certificate before it ends; a failure is a finding of `trader health`."""
+    while context is not None:
+        await asyncio.sleep(RENEWAL_CHECK_S)
+        names = names_of_computer(web.host, web.names)
+        try:
+            await asyncio.to_thread(ensure_certificate, home, names)
+            load_certificate(context, home)
+        except HostError:
+            continue  # tried again tomorrow

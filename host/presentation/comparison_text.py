@@ -124,8 +124,10 @@ def _answer(comparison: Comparison, a: SideView, b: SideView) -> Iterator[str]:
     else:
         yield from _by_both(comparison, by_a, by_b, a, b)
         yield DIFFERENT
-        yield _scores(a, by_a, a, b)
-        yield _scores(b, by_b, a, b)
+        for judge, judgement in ((a, by_a), (b, by_b)):
+            yield _scores(judge, judgement, a, b)
+            if judgement.by_limits:
+                yield _violations(judge, judgement, a, b)
 
 
 def _without_plan(comparison: Comparison, a: SideView, b: SideView) -> Iterator[str]:
@@ -161,21 +163,22 @@ def _by_both(
 ) -> Iterator[str]:
     winner = _winner(comparison.verdict, a, b)
     indifferent = [side.title for side, by in ((a, by_a), (b, by_b)) if by.prefers is Verdict.TIE]
+    measure = "configuration" if by_a.by_limits or by_b.by_limits else "objective"
     if comparison.verdict is Verdict.TIE:
         yield "Tie: neither objective sees a difference that is worth a trade."
     elif comparison.basis is Basis.BOTH_OBJECTIVES and indifferent:
         yield (
-            f"{winner} wins: one objective prefers its plan, that of {indifferent[0]} sees no"
+            f"{winner} wins: one {measure} prefers its plan, that of {indifferent[0]} sees no"
             " difference that is worth a trade."
         )
     elif comparison.basis is Basis.BOTH_OBJECTIVES:
-        yield f"{winner} wins under both objectives."
+        yield f"{winner} wins under both {measure}s."
     elif comparison.basis is Basis.DISTANCE_AND_COSTS:
         yield f"{winner} wins by distance and costs: no score compares both plans."
     elif Verdict.NO_COMPARISON in {by_a.prefers, by_b.prefers}:
         yield "No winner: no score compares both plans, and distance and costs do not agree."
     else:
-        yield "No winner: each plan wins under its own objective."
+        yield f"No winner: each plan wins under its own {measure}."
 
 
 def _scores(judge: SideView, judgement: Judgement, a: SideView, b: SideView) -> str:
@@ -187,6 +190,18 @@ def _scores(judge: SideView, judgement: Judgement, a: SideView, b: SideView) -> 
         for side, gain in ((a, judgement.gain_a), (b, judgement.gain_b))
     ]
     return f"By {judge.title}'s objective {gains[0]}, {gains[1]} {PER_YEAR}."
+
+
+def _violations(judge: SideView, judgement: Judgement, a: SideView, b: SideView) -> str:
+    """Return what both plans leave outside the limits of one side, where that decides."""
+    shares = [
+        f"{side.title}'s plan {percent(violation or 0.0)}"
+        for side, violation in ((a, judgement.violation_a), (b, judgement.violation_b))
+    ]
+    return (
+        f"But the limits of {judge.title} come first: {shares[0]} and {shares[1]} of the portfolio"
+        " stay outside them."
+    )
 
 
 def _remarks(comparison: Comparison, a: SideView, b: SideView) -> Iterator[str]:

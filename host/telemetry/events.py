@@ -124,6 +124,20 @@ class FaultAcknowledged(GestureOutcome):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PairingOpened(GestureOutcome):
+    """A press, or `trader pair`, opened the pairing window of the HTTP API. It holds no code."""
+
+    via: str = "press"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairingClosed(GestureOutcome):
+    """A press, or `trader pair --close`, closed the pairing window before its time."""
+
+    via: str = "press"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PressIgnored(GestureOutcome):
     """A press that has no meaning now."""
 
@@ -527,6 +541,45 @@ class JournalDamaged(HostEvent):
     places: tuple[str, ...]
 
     severity: ClassVar[str] = "ERROR"
+
+
+# --- access to the HTTP API ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessGranted(HostEvent):
+    """A device got a token; `via` is the way: terminal or pairing. The token is not in it."""
+
+    name: str
+    right: str
+    via: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessRevoked(HostEvent):
+    """The token of a device was revoked."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessRefused(HostEvent):
+    """An address sent so many wrong tokens or codes that it has to wait."""
+
+    address: str
+    why: str
+
+    severity: ClassVar[str] = "WARN"
+    per_hour_max: ClassVar[int] = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateMade(HostEvent):
+    """The API has a new certificate, with another fingerprint than the one before."""
+
+    fingerprint: str
+    not_after: str
+    why: str
 
 
 # --- by name ------------------------------------------------------------------------------------

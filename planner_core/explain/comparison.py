@@ -1,8 +1,8 @@
 """Two plans of the same day, made by two configurations: which one is better, and by which measure.
 
     same objective       their scores compare: the higher one wins, if it is by the least gain
-    other objectives     each plan is scored by both, and one that both prefer wins. If each
-                         objective prefers its own plan, there is no winner. Where one cannot
+    other objectives     each plan is measured by both configurations, and one that both prefer
+                         wins. If each prefers its own plan, there is no winner. Where one cannot
                          score both, the distance to the targets and the costs decide.
 
 Whether the objectives are the same is a question of numbers, not of settings: they are if they
@@ -102,6 +102,13 @@ class Judgement:
     allows_a: bool
     allows_b: bool
     prefers: Verdict
+
+    @property
+    def by_limits(self) -> bool:
+        """True if the plans differ in what they leave outside the limits, which come first."""
+        if self.violation_a is None or self.violation_b is None:
+            return False
+        return level_of(self.violation_a) != level_of(self.violation_b)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,8 @@ def test_the_keys_of_a_command_are_those_of_the_page(
     saved = str(tmp_path / "saved.zip")
     if line.startswith("backup verify"):
         trader("backup", "create", saved, *home)
+    if line.startswith("token revoke"):
+        trader("token", "add", "phone", *home)
     if line.startswith("plugin check"):
         trader("plugin", "new", "my_rise", "--kind", "filter", "--no-test", *home)
     words = f"{line} {OPTIONS.get(line, '')}".replace("BUCKET", "core").replace("FILE", saved)

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from firmware_bridge.board_frames import incompatible_frame
-from host.display.compositor import DisplayState, Fault, Intent, Planning, ReleasePreview, frame_at
+from host.display.compositor import (
+    DisplayState,
+    Fault,
+    Intent,
+    PairingView,
+    Planning,
+    ReleasePreview,
+    frame_at,
+)
 from tools.generators.display_frames import LegendEntry, LegendSection, frames_at, text_frames
 from tools.generators.display_legend_results import degraded_section, result_section
 
@@ -18,6 +26,7 @@ def sections() -> tuple[LegendSection, ...]:
     return (
         _board_section(),
         _preview_section(),
+        _pairing_section(),
         _trouble_section(),
         _planning_section(),
         result_section(),
@@ -81,11 +90,51 @@ def _preview_section() -> LegendSection:
                 frames_at(DisplayState(preview=ReleasePreview(Intent.ACKNOWLEDGE, 0.0)), 0.0),
             ),
             LegendEntry(
+                "preview_pair",
+                "Pair",
+                "Releasing the button lets a device pair with the HTTP API, if a gesture is set to"
+                " `pair`.",
+                "Let go; the code follows.",
+                frames_at(DisplayState(preview=ReleasePreview(Intent.PAIR, 0.0)), 0.0),
+            ),
+            LegendEntry(
                 "preview_nothing",
                 "Nothing",
                 "There was nothing to cancel or to acknowledge, or there is no other bucket.",
                 "Let go.",
                 frames_at(DisplayState(preview=ReleasePreview(Intent.NOTHING, 0.0)), 0.0),
+            ),
+        ),
+    )
+
+
+def _pairing_section() -> LegendSection:
+    groups = ("46A", "70F", "462", "A44", "EED", "F78")
+    alone = DisplayState(pairing=PairingView("204917", (), 0.0, 120.0))
+    with_lock = DisplayState(pairing=PairingView("204917", groups, 0.0, 120.0))
+    return LegendSection(
+        "Pairing",
+        "For two minutes after the button was held, or after `trader pair`"
+        " ([api.md](api.md#pairing)). It hides everything below, and a night does not darken it.",
+        (
+            LegendEntry(
+                "pairing_code",
+                "Code for pairing",
+                "A key, then the six digits in two groups.",
+                "Type the code on the device. To end the pairing, hold the button for 5 s again.",
+                frames_at(alone, 0.0, 1.2, 3.7),
+            ),
+            LegendEntry(
+                "pairing_fingerprint",
+                "Fingerprint of the certificate",
+                "A lock, then the first 18 hexadecimal digits of the SHA-256 fingerprint, in six"
+                " groups of three; a bright dot tells which one. It follows the code while the"
+                " API is encrypted.",
+                "Compare it with what the device shows before you type the code. Where they differ,"
+                " somebody else answers: do not type it.",
+                frames_at(
+                    with_lock, *(12.4 + at_s for at_s in (0.0, 1.2, 3.7, 6.2, 8.7, 11.2, 13.7))
+                ),
             ),
         ),
     )

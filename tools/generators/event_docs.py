@@ -95,7 +95,7 @@ def events_markdown() -> str:
     sections = (
         ("Planning", "Events of the planner, in the order of a run.", PLANNER_EVENTS),
         ("Presses and plans", "Presses, their effects and their plans.", presses),
-        ("The appliance", "Daemon, board, worker, configuration, log, journal.", appliance),
+        ("The appliance", "Daemon, board, worker, configuration, log, journal, access.", appliance),
     )
     return HEAD + "\n".join(_section(*section) for section in sections)
 

@@ -33,6 +33,8 @@ from host.telemetry.events import (
     CancelRequested,
     FaultAcknowledged,
     PageTurned,
+    PairingClosed,
+    PairingOpened,
     PlanRequested,
     PressDropped,
     PressesLost,
@@ -101,6 +103,16 @@ class AcknowledgeFaults:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenPairing:
+    """Let a device pair with the HTTP API; the matrix shows a code."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClosePairing:
+    """End the pairing before its time."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ignore:
     """There is nothing to do now."""
 
@@ -115,6 +127,8 @@ Decision: TypeAlias = (
     | SelectBucket
     | CancelPlan
     | AcknowledgeFaults
+    | OpenPairing
+    | ClosePairing
     | Ignore
 )
 
@@ -131,12 +145,15 @@ class Situation:
     plans : mapping of bucket id to trace id
         Requested and not answered; the plan that runs comes first.
     has_faults : bool
+    is_pairing : bool
+        A code for pairing is on the matrix.
     """
 
     bucket_id: str | None
     bucket_ids: Sequence[str]
     plans: Mapping[str, str]
     has_faults: bool = False
+    is_pairing: bool = False
 
 
 class Controls:
@@ -147,11 +164,16 @@ class Controls:
     buttons : ButtonsTable
     press_age_s : float
         An older gesture is not executed.
+    serves_api : bool
+        The daemon serves the HTTP API: cancel with nothing to cancel lets a device pair.
     """
 
-    def __init__(self, buttons: ButtonsTable, press_age_s: float) -> None:
+    def __init__(
+        self, buttons: ButtonsTable, press_age_s: float, *, serves_api: bool = False
+    ) -> None:
         self.timing = GestureTiming(buttons.double_window_ms, buttons.hold_ms, buttons.long_hold_ms)
         self.press_age_s = press_age_s
+        self._serves_api = serves_api
         self._commands = {
             GestureKind.SHORT: buttons.short,
             GestureKind.DOUBLE: buttons.double,
@@ -163,7 +185,10 @@ class Controls:
         """Return the decision about a gesture that was made `age_s` ago."""
         if age_s > self.press_age_s:
             return Expire(age_s)
-        match self._commands[kind]:
+        return self._decide_command(self._commands[kind], situation)
+
+    def _decide_command(self, command: ButtonCommand, situation: Situation) -> Decision:
+        match command:
             case ButtonCommand.PLAN:
                 return _decide_plan(situation)
             case ButtonCommand.NEXT_PAGE:
@@ -171,7 +196,9 @@ class Controls:
             case ButtonCommand.NEXT_BUCKET:
                 return next_bucket(situation) or Ignore("there is no other bucket")
             case ButtonCommand.CANCEL:
-                return _decide_cancel(situation)
+                return _decide_cancel(situation, serves_api=self._serves_api)
+            case ButtonCommand.PAIR:
+                return OpenPairing()
             case ButtonCommand.NOTHING:
                 return Ignore("the gesture is set to do nothing")
 
@@ -193,12 +220,15 @@ def _decide_plan(situation: Situation) -> Decision:
     return StartPlan(bucket_id) if trace_id is None else JoinPlan(bucket_id, trace_id)
 
 
-def _decide_cancel(situation: Situation) -> Decision:
+def _decide_cancel(situation: Situation, *, serves_api: bool) -> Decision:
+    """Cancel what the matrix shows: a code hides a plan under way, and that hides a fault."""
+    if situation.is_pairing:
+        return ClosePairing()
     for trace_id in situation.plans.values():
         return CancelPlan(trace_id)
     if situation.has_faults:
         return AcknowledgeFaults()
-    return Ignore("nothing to cancel")
+    return OpenPairing() if serves_api else Ignore("nothing to cancel")
 
 
 # --- from an edge to a verdict -------------------------------------------------------------
@@ -219,6 +249,7 @@ class PressEffects:
         Begins a plan that may be wanted in a moment.
     discard_speculation : callable
     show_selected_bucket : callable
+    open_pairing, close_pairing : callable
     """
 
     confirm_edge: Callable[[EdgeId], None]
@@ -227,6 +258,8 @@ class PressEffects:
     speculate: Callable[[str, str], None]
     discard_speculation: Callable[[], None]
     show_selected_bucket: Callable[[], None]
+    open_pairing: Callable[[], None]
+    close_pairing: Callable[[], None]
 
 
 class PressFields(TypedDict):
@@ -389,8 +422,14 @@ class PressHandler:
     def _situation(self) -> Situation:
         requests = self._press_log.open_requests
         plans = {r.bucket_id: r.trace_id for r in requests if not r.is_cancelled}
-        has_faults = bool(self._screen.state.faults)
-        return Situation(self._press_log.selected_bucket, self._bucket_ids, plans, has_faults)
+        state = self._screen.state
+        return Situation(
+            self._press_log.selected_bucket,
+            self._bucket_ids,
+            plans,
+            has_faults=bool(state.faults),
+            is_pairing=state.is_pairing(self._screen.now_s()),
+        )
 
     async def _handle_gesture(self, gesture: Gesture) -> None:
         """Decide about a gesture, record the verdict, and execute it."""
@@ -431,12 +470,23 @@ class PressHandler:
                 fault_names = tuple(fault.record_name for fault in faults)
                 await record(FaultAcknowledged(**scope, faults=fault_names, **fields))
                 screen.clear_faults(*faults)
+            case OpenPairing() | ClosePairing():
+                await self._execute_pairing(decision, press)
             case Expire():
                 await record(PressExpired(**scope, **fields))
             case Ignore(why):
                 await record(PressIgnored(**scope, why=why, **fields))
             case _:
                 assert_never(decision)
+
+    async def _execute_pairing(self, decision: OpenPairing | ClosePairing, press: Press) -> None:
+        fields, trace_id = press.fields(), press.trace_id
+        if isinstance(decision, OpenPairing):
+            await self._recorder.record(PairingOpened(trace_id=trace_id, **fields))
+            self._effects.open_pairing()
+        else:
+            await self._recorder.record(PairingClosed(trace_id=trace_id, **fields))
+            self._effects.close_pairing()
 
     def _show_preview(self, gesture: PendingGesture) -> None:
         """Show the effect of a release now."""
@@ -457,8 +507,10 @@ def intent_of(decision: Decision) -> display.Intent | None:
     match decision:
         case SelectBucket():
             return display.Intent.NEXT_BUCKET
-        case CancelPlan():
+        case CancelPlan() | ClosePairing():
             return display.Intent.CANCEL
+        case OpenPairing():
+            return display.Intent.PAIR
         case AcknowledgeFaults():
             return display.Intent.ACKNOWLEDGE
         case Ignore():

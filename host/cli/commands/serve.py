@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from host.cli.home_option import open_home
 from host.errors import EXIT_DONE, HostError
+from host.home.access.certificate import read_certificate
 from host.home.config.device_settings import load_device_config
 
 if TYPE_CHECKING:
@@ -30,19 +31,28 @@ def run(options: argparse.Namespace, output: Output) -> int:
     home = open_home(options.home)
     home.require_home()
     web = load_device_config(home).web
+    web = web.model_copy(
+        update={
+            name: value
+            for name, value in (("host", options.host), ("port", options.port))
+            if value is not None
+        }
+    )
     require_packages()
     from host.http.server import open_listener, serve, url_of  # slow: only with the extra
 
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
-    host = options.host if options.host is not None else web.host
-    port = options.port if options.port is not None else web.port
-    with open_listener(host, port) as listener:
+    with open_listener(web.host, web.port, has_tls=web.has_tls) as listener:
 
         def announce() -> None:
-            output.line(f"serving {home.root} at {url_of(listener)} (Ctrl-C ends it)")
+            url = url_of(listener, has_tls=web.has_tls)
+            output.line(f"serving {home.root} at {url} (Ctrl-C ends it)")
+            certificate = read_certificate(home) if web.has_tls else None
+            if certificate is not None:
+                output.line(f"SHA-256 fingerprint: {certificate.colon_fingerprint}")
             output.flush()
 
-        asyncio.run(serve(home, listener, announce))
+        asyncio.run(serve(home, web, listener, announce))
     return EXIT_DONE
 
 

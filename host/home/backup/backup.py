@@ -33,9 +33,12 @@ if TYPE_CHECKING:
     from host.home.home import Home
 
 GROWING: Final = ("journal/", "log/")
-LOCK = re.compile(r"(?:state|history)/(?:.+/)?(?:[^/]+\.)?lock|journal/\.lock|state/journal\.head")
+LOCK = re.compile(
+    r"(?:state|history|secrets)/(?:.+/)?(?:[^/]+\.)?lock|journal/\.lock|state/journal\.head"
+    r"|secrets/pairing\.json"
+)
 """Files that matter only to a running daemon. A journal head newer than the saved journal would
-mean that the end of the journal is lost."""
+mean that the end of the journal is lost. A pairing window ends within two minutes."""
 SECRET = re.compile(r"secrets/.+|(?:.+/)?(?:[^/]*\.)?(?:token|secret|password|key|pem)")
 PASSES: Final = 5
 PAUSE_S: Final = 0.3

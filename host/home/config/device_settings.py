@@ -26,16 +26,26 @@ from host.home.storage.atomic_file import may_exist
 from host.home.storage.model_problems import model_problems
 from host.home.storage.problems import ConfigFileError
 from host.home.storage.toml_file import TomlDocument, locate_problems, read_toml
-from host.limits import BUCKET_ID, DEVICE_PATH_LENGTH_MAX, PLAN_MEMORY_MB, PLUGINS_ONLY_MAX
+from host.limits import (
+    BUCKET_ID,
+    DEVICE_PATH_LENGTH_MAX,
+    PLAN_MEMORY_MB,
+    PLUGINS_ONLY_MAX,
+    WEB_NAMES_MAX,
+)
 
 if TYPE_CHECKING:
     from host.home.home import Home
 
 TIME_OF_DAY: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 TIME_ZONE_LENGTH_MAX: Final = 64
+LOCALHOST: Final = "localhost"
 
 BucketId = Annotated[str, Field(pattern=f"^{BUCKET_ID.pattern}$")]
 Name = Annotated[str, Field(min_length=1, max_length=DEVICE_PATH_LENGTH_MAX)]
+HostName = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$|^[0-9A-Fa-f:]{2,45}$")
+]
 
 
 def _time_of_day(text: str) -> str:
@@ -131,6 +141,7 @@ class ButtonCommand(StrEnum):
     NEXT_PAGE = "next_page"
     NEXT_BUCKET = "next_bucket"
     CANCEL = "cancel"
+    PAIR = "pair"
     NOTHING = "nothing"
 
 
@@ -145,7 +156,9 @@ class ButtonsTable(DeviceTable):
         ButtonCommand.NEXT_BUCKET, strict=False, description="held, then released"
     )
     long_hold: ButtonCommand = Field(
-        ButtonCommand.CANCEL, strict=False, description="held for long"
+        ButtonCommand.CANCEL,
+        strict=False,
+        description="held for long; cancel with nothing to cancel is pair if web.enabled",
     )
     double_window_ms: int = Field(300, ge=0, le=2_000, description="0: no double presses")
     hold_ms: int = Field(1_500, ge=300, le=10_000, description="a press of this length is a hold")
@@ -200,14 +213,60 @@ class LogTable(DeviceTable):
     total_mb: int = Field(8, ge=1, le=1_000, description="all log files together, megabytes")
 
 
+class WebTls(StrEnum):
+    """The encryption of the HTTP API."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
 class WebTable(DeviceTable):
-    """The HTTP API for programs on this computer; it takes effect at the next start."""
+    """The HTTP API; it takes effect at the next start."""
 
     enabled: bool = Field(
         False, description="serve it while the daemon runs; `trader serve` does not ask"
     )
-    host: Name = Field("127.0.0.1", description="an address of this computer: 127.0.0.1 or ::1")
+    host: Name = Field(
+        "127.0.0.1",
+        description="address to listen on; beyond this computer, such as 0.0.0.0, only with TLS",
+    )
     port: int = Field(8484, ge=1, le=65_535, description="where it listens")
+    tls: WebTls = Field(
+        WebTls.AUTO, strict=False, description="encryption; auto: for addresses beyond loopback"
+    )
+    names: list[HostName] = Field(
+        [],
+        max_length=WEB_NAMES_MAX,
+        description='more names of this computer, such as ["trader.lan"]; others are refused',
+    )
+    token_for_reads: bool = Field(
+        False, description="reading needs a token on this computer, too; elsewhere it always does"
+    )
+
+    @property
+    def is_loopback(self) -> bool:
+        """True if only programs on this computer can connect."""
+        return is_loopback(self.host)
+
+    @property
+    def has_tls(self) -> bool:
+        """True if connections are encrypted."""
+        if self.tls is WebTls.AUTO:
+            return not self.is_loopback
+        return self.tls is not WebTls.NEVER
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether an address is one of this computer's loopback."""
+    import ipaddress  # not for every command: start-up time
+
+    if host == LOCALHOST:
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class PluginsTable(DeviceTable):

@@ -24,6 +24,7 @@ from host.display.compositor import (
     Layer,
     Light,
     Lighting,
+    PairingView,
     Planning,
     PlanRecord,
     ReleasePreview,
@@ -40,6 +41,7 @@ NOW_S = 1000.0
 CAUSES: dict[Layer, dict[str, Any]] = {
     Layer.STALE: {"is_linked": False},
     Layer.PREVIEW: {"preview": ReleasePreview(Intent.CANCEL, NOW_S)},
+    Layer.PAIRING: {"pairing": PairingView("204917", (), NOW_S, NOW_S + 120.0)},
     Layer.PLANNING: {"planning": Planning(NOW_S, 0.5)},
     Layer.ANSWER: {
         "result": FIVE_STEPS,
@@ -72,6 +74,7 @@ def test_the_order_of_what_is_shown_is_the_promised_one() -> None:
     assert list(LAYERS) == [
         Layer.STALE,
         Layer.PREVIEW,
+        Layer.PAIRING,
         Layer.PLANNING,
         Layer.ANSWER,
         Layer.FAULT,
@@ -260,10 +263,10 @@ def test_several_faults_take_turns() -> None:
     [
         (Light.FULL, set()),
         (Light.DIM, set()),
-        (Light.OFF, set(LAYERS) - {Layer.PREVIEW}),
+        (Light.OFF, set(LAYERS) - {Layer.PREVIEW, Layer.PAIRING}),
         (
             Light.OFF_BUT_FAULTS,
-            {*LAYERS} - {Layer.PREVIEW, Layer.STALE, *TROUBLE},
+            {*LAYERS} - {Layer.PREVIEW, Layer.PAIRING, Layer.STALE, *TROUBLE},
         ),
     ],
     ids=lambda value: value.value if isinstance(value, Light) else "",
@@ -282,6 +285,21 @@ def test_a_touch_lights_the_night_for_a_while_and_the_daemon_is_told_when_it_end
     assert picture_at(touched, NOW_S).frame == frame_at(DisplayState(result=NOTHING), NOW_S)
     assert next_change_s(touched, NOW_S) == NOW_S + AWAKE_S
     assert picture_at(touched, NOW_S + AWAKE_S).brightness == 0
+
+
+# --- pairing ------------------------------------------------------------------------------------
+
+
+def test_a_code_is_shown_until_its_window_closes_and_the_daemon_is_told_when_that_is() -> None:
+    state = DisplayState(pairing=PairingView("204917", (), NOW_S, NOW_S + 120.0))
+    assert shown(state, NOW_S + 119.9) is Layer.PAIRING
+    assert state.is_pairing(NOW_S + 119.9)
+    assert shown(state, NOW_S + 120.0) is Layer.IDLE
+    assert not state.is_pairing(NOW_S + 120.0)
+    change_s = next_change_s(state, NOW_S + 119.9)
+    assert change_s is not None
+    assert change_s <= NOW_S + 120.0
+    assert shown(state.with_pairing(None)) is Layer.IDLE
 
 
 # --- when it changes ----------------------------------------------------------------------------
@@ -320,6 +338,10 @@ states = st.builds(
         times,
         st.none() | times,
         st.sampled_from(["", "b"]),
+    ),
+    pairing=st.none()
+    | st.builds(
+        PairingView, st.just("204917"), st.sampled_from([(), ("46A", "70F")]), times, times
     ),
     awake_until_s=times,
     lighting=st.builds(Lighting, light=st.sampled_from(Light)),

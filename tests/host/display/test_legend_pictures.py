@@ -15,6 +15,7 @@ from host.display.compositor import (
     DisplayState,
     Fault,
     Intent,
+    PairingView,
     Planning,
     ReleasePreview,
     frame_at,
@@ -211,6 +212,48 @@ def test_a_refused_configuration_is_a_page_and_a_cross() -> None:
         "4....4..#...#",
         "444444.......",
     ]
+
+
+def test_pairing_is_a_key_and_then_the_code_in_two_groups() -> None:
+    state = DisplayState(pairing=PairingView("204917", (), 0.0, 120.0))
+    assert art(frame_at(state, 0.0)) == [
+        ".............",
+        ".##..........",
+        "#..#.........",
+        "#..##########",
+        "#..#......#.#",
+        ".##.......#.#",
+        ".............",
+        ".............",
+    ]
+    assert art(frame_at(state, 1.2)) == [
+        ".###.###.#.#.",
+        "...#.#.#.#.#.",
+        "...#.#.#.#.#.",
+        ".###.#.#.###.",
+        ".#...#.#...#.",
+        ".#...#.#...#.",
+        ".###.###...#.",
+        ".............",
+    ]
+    assert played(state, 0.0, 6.2) == played(state, 12.4, 18.6), "again and again"
+
+
+def test_the_fingerprint_follows_in_groups_over_dots_that_count_them() -> None:
+    groups = ("46A", "70F", "462", "A44", "EED", "F78")
+    state = DisplayState(pairing=PairingView("204917", groups, 0.0, 120.0))
+    assert art(frame_at(state, 12.4 + 1.2)) == [
+        ".#.#.###..#..",
+        ".#.#.#...#.#.",
+        ".###.###.###.",
+        "...#.#.#.#.#.",
+        "...#.###.#.#.",
+        ".............",
+        ".............",
+        ".#.2.2.2.2.2.",
+    ]
+    frames = played(state, 12.4, 28.5)
+    assert len(set(frames)) == 7, "a lock and six groups"
 
 
 def test_planning_is_an_hourglass_over_a_row_that_fills() -> None:

@@ -44,6 +44,7 @@ FINDINGS_WITHOUT_EVENT = {
     *("config_not_picked_up", "device_file_refused", "portfolio_behind_ledger"),
     *("no_plan_yet", "no_plan_for_long", "plan_held", "plan_past_its_day"),
     *("worker_missing", "link_unsteady", "clock_in_past", "state_unreadable", "check_failed"),
+    *("secrets_open_to_others", "certificate_ends", "api_open"),
     # the daemon is gone, and cannot record it
     *("daemon_died", "daemon_silent"),
     # causes of PlanFailed, each with its code
@@ -53,6 +54,7 @@ EVENTS_WITHOUT_FINDING = {
     # what a press did, step by step
     *("ButtonEdge", "PlanRequested", "PressJoined", "BucketSelected", "PageTurned"),
     *("CancelRequested", "FaultAcknowledged", "PressIgnored", "PressExpired", "PressDropped"),
+    *("PairingOpened", "PairingClosed"),
     *("PlanStored", "PlanCancelled", "PlanExpired", "FrameShown"),
     "PlanFailed",  # its code names the finding
     "FaultShown",  # its fault names the finding
@@ -64,6 +66,8 @@ EVENTS_WITHOUT_FINDING = {
     # upkeep of journal, log and bus
     *("JournalContinued", "JournalPruned", "HalfFilesRemoved", "LogLevelChanged"),
     *("EventsDropped", "SubscriberFailed"),
+    # who may use the API; a refused address has to wait, and nothing is to be done
+    *("AccessGranted", "AccessRevoked", "AccessRefused", "CertificateMade"),
 }
 
 

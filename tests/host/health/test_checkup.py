@@ -18,15 +18,20 @@ from host.health.checkup import check_health
 from host.health.finding import HealthFinding, Status
 from host.health.liveness import LivenessFile
 from host.health.monitor_state import ClockJump, MonitorState, write_monitor_state
+from host.home.access.certificate import certificate_file
+from host.home.access.token_store import Right, TokenStore
 from host.home.config.load import commit_edit
 from host.home.home import Home
 from host.home.plan_store import PlanStore
+from host.home.storage.atomic_file import write_atomic
 from host.home.storage.instance_lock import InstanceLock
+from host.http.certificate import VALID, make_certificate
 from host.telemetry.journal.journal import Journal
 from host.telemetry.journal.record import JournalRecord
 
 NOW = datetime.now(UTC)
 HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -158,7 +163,25 @@ BREAKERS = """{"schema_version": 1, "breakers": [
   "reason": "took 9 s"},
  {"key": "filters.b", "state": "closed", "retry_at": null, "since": null, "reason": ""}]}"""
 
+
+def tokens_exposed(home: Home) -> None:
+    TokenStore(home).add("phone", Right.READ, "terminal")
+    (home.secrets_dir / "tokens.json").chmod(0o640)
+
+
+def certificate_of(age: timedelta) -> Callable[[Home], None]:
+    def broken(home: Home) -> None:
+        home.device_file.write_text('[web]\ntls = "always"\n', encoding="utf-8")
+        write_atomic(certificate_file(home), make_certificate(["localhost"], NOW - age))
+
+    return broken
+
+
 CASES = [
+    Case("secrets_open_to_others", tokens_exposed, says="chmod 600"),
+    Case("certificate_ends", certificate_of(VALID - 13 * DAY), says="ends on"),
+    Case("certificate_ends", certificate_of(VALID + 13 * DAY), says="ended on"),
+    Case("api_open", write("device.toml", '[web]\nenabled = true\nhost = "::"\n'), says=":: port"),
     Case("no_bucket", remove("portfolios/core.toml", "portfolios/satellite_a.toml")),
     Case("home_open_to_others", lambda home: home.prices_file.chmod(0o666), says="prices.csv"),
     Case("config_missing", write("buckets/core.toml", "x = [\n"), "core", "core.toml:"),
@@ -391,3 +414,16 @@ def test_the_report_is_plain_data_without_surprises(own_home: Home) -> None:
     assert core["errors"] == []
     assert core["can_plan"] is True
     assert core["ready"] is False
+
+
+def test_a_certificate_that_is_not_used_or_that_lasts_is_no_finding(own_home: Home) -> None:
+    certificate_of(VALID - 15 * DAY)(own_home)
+    assert "certificate_ends" not in {f.id for f in check_health(own_home).findings}
+    certificate_of(VALID + 15 * DAY)(own_home)
+    own_home.device_file.unlink()
+    assert "certificate_ends" not in {f.id for f in check_health(own_home).findings}
+
+
+def test_an_api_that_only_this_computer_reaches_is_no_finding(own_home: Home) -> None:
+    own_home.device_file.write_text("[web]\nenabled = true\n", encoding="utf-8")
+    assert check_health(own_home).status is Status.OK

@@ -11,10 +11,13 @@ from queue import Queue
 import httpx
 import pytest
 
+from host.home.access.token_store import Right, TokenStore
+from host.home.config.device_settings import WebTable
 from host.home.home import Home, create_home
-from host.http.access import LoopbackAccess
+from host.http.access import open_access
 from host.http.api import Api
 from host.http.server import ApiServer, open_listener, url_of
+from host.http.throttle import ThrottleLimits
 
 JOIN_S = 20.0
 """A server that ends in order needs less than a second."""
@@ -22,8 +25,10 @@ JOIN_S = 20.0
 
 @contextmanager
 def served(home: Home) -> Iterator[httpx.Client]:
-    """Serve a home in a thread; yield a client of it."""
-    server = ApiServer(Api(home, LoopbackAccess()))
+    """Serve a home in a thread; yield a client that may read and write."""
+    server = ApiServer(Api(home, open_access(home, WebTable(), ThrottleLimits())))
+    token = TokenStore(home).add("test", Right.WRITE, "terminal")
+    headers = {"Authorization": f"Bearer {token}"}
     with open_listener("127.0.0.1", 0) as listener:
         loops: Queue[asyncio.AbstractEventLoop] = Queue()
 
@@ -35,7 +40,7 @@ def served(home: Home) -> Iterator[httpx.Client]:
         thread.start()
         loop = loops.get()
         try:
-            with httpx.Client(base_url=url_of(listener), timeout=60.0) as client:
+            with httpx.Client(base_url=url_of(listener), headers=headers, timeout=60.0) as client:
                 yield client
         finally:
             loop.call_soon_threadsafe(server.stop)

@@ -92,6 +92,18 @@ def test_both_scores_are_shown_where_the_objectives_differ() -> None:
     assert any("A's plan has a trade without a price" in line for line in lines)
 
 
+def test_limits_that_decide_against_a_score_are_named() -> None:
+    reserve = by(Verdict.B, violation_a=0.03)
+    lines = verdict_lines(answer(Verdict.NO_WINNER, Basis.NONE, FOR_A, reserve), A, B)
+    assert lines[0] == "No winner: each plan wins under its own configuration."
+    assert (
+        "But the limits of B come first: A's plan 3.00% and B's plan 0.00% of the portfolio stay"
+        " outside them." in lines
+    )
+    both = verdict_lines(answer(Verdict.B, Basis.BOTH_OBJECTIVES, FOR_B, reserve), A, B)
+    assert both[0] == "B wins under both configurations."
+
+
 def test_the_closer_and_the_cheaper_plan_are_named_with_their_figures() -> None:
     far = replace(PLAN, metrics_after={"distance": 0.05}, steps=())
     comparison = replace(

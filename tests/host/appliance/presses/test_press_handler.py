@@ -8,11 +8,13 @@ from firmware_bridge.buttons import GestureKind
 from host.appliance.presses.press_handler import (
     AcknowledgeFaults,
     CancelPlan,
+    ClosePairing,
     Controls,
     Decision,
     Expire,
     Ignore,
     JoinPlan,
+    OpenPairing,
     SelectBucket,
     Situation,
     StartPlan,
@@ -88,3 +90,36 @@ def test_gestures_can_be_set_to_other_commands() -> None:
     assert controls.decide(GestureKind.SHORT, 0.0, QUIET) == TurnPage()
     assert isinstance(controls.decide(GestureKind.DOUBLE, 0.0, QUIET), Ignore)
     assert controls.decide(GestureKind.HOLD, 0.0, QUIET) == StartPlan("core")
+
+
+PAIRING_OVER_ALL = Situation("core", NAMES, {"core": "t1"}, has_faults=True, is_pairing=True)
+
+
+@pytest.mark.parametrize(
+    ("situation", "expected"),
+    [
+        (QUIET, OpenPairing()),
+        (BUSY, CancelPlan("t1")),
+        (FAULTY, AcknowledgeFaults()),
+        (PAIRING_OVER_ALL, ClosePairing()),
+    ],
+)
+def test_a_long_hold_lets_a_device_pair_when_there_is_nothing_else_to_cancel(
+    situation: Situation, expected: Decision
+) -> None:
+    controls = Controls(ButtonsTable(), press_age_s=10.0, serves_api=True)
+    assert controls.decide(GestureKind.LONG_HOLD, 0.5, situation) == expected
+    assert controls.decide(GestureKind.LONG_HOLD, 10.001, situation) == Expire(10.001)
+
+
+def test_without_the_api_only_a_gesture_set_to_it_lets_a_device_pair() -> None:
+    controls = Controls(ButtonsTable(double=ButtonCommand.PAIR), press_age_s=10.0)
+    assert isinstance(controls.decide(GestureKind.LONG_HOLD, 0.0, QUIET), Ignore)
+    assert controls.decide(GestureKind.DOUBLE, 0.0, QUIET) == OpenPairing()
+
+
+@pytest.mark.parametrize("kind", [GestureKind.SHORT, GestureKind.DOUBLE, GestureKind.HOLD])
+def test_no_other_gesture_opens_pairing_by_default(kind: GestureKind) -> None:
+    controls = Controls(ButtonsTable(), press_age_s=10.0, serves_api=True)
+    for situation in (QUIET, BUSY, FAULTY, PAIRING_OVER_ALL):
+        assert controls.decide(kind, 0.0, situation) != OpenPairing()

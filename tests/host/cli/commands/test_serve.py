@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -11,6 +12,8 @@ from importlib.util import find_spec
 import httpx
 import pytest
 
+from host.home.access.certificate import certificate_file, read_certificate
+from host.home.access.token_store import Right, TokenStore
 from host.home.home import Home
 from host.http.server import open_listener
 from tests.host.conftest import Trader
@@ -44,18 +47,51 @@ def test_a_port_in_use_is_an_error_that_says_what_to_do(trader: Trader, own_home
     assert "`trader serve --port N`" in result.err
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "example.com", ""])  # noqa: S104 - refused
-def test_an_address_that_others_can_reach_is_refused(
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7"])  # noqa: S104 - refused
+def test_without_encryption_an_address_that_others_can_reach_is_refused(
     trader: Trader, own_home: Home, host: str
 ) -> None:
+    own_home.device_file.write_text('[web]\ntls = "never"\n')
     result = trader("serve", f"--host={host}", "--home", own_home.root)
     assert result.code == 1
-    assert "is not an address of this computer alone (use 127.0.0.1 or ::1" in result.err
+    assert "is not an address of this computer alone" in result.err
+    assert 'set web.tls = "auto", or use 127.0.0.1 or ::1' in result.err
+
+
+@pytest.mark.parametrize("host", ["example.com", "x y", "1.2.3"])
+def test_what_is_not_an_address_is_refused(trader: Trader, own_home: Home, host: str) -> None:
+    result = trader("serve", f"--host={host}", "--home", own_home.root)
+    assert result.code == 1
+    assert "is not an address (write one such as 127.0.0.1 or 0.0.0.0)" in result.err
 
 
 def test_the_address_of_the_settings_is_used(trader: Trader, own_home: Home) -> None:
     own_home.device_file.write_text('[web]\nhost = "192.0.2.7"\n')
-    assert "'192.0.2.7'" in trader("serve", "--home", own_home.root).err
+    assert "cannot listen on 192.0.2.7" in trader("serve", "--home", own_home.root).err
+
+
+def test_beyond_this_computer_it_makes_a_certificate_and_prints_its_fingerprint(
+    own_home: Home,
+) -> None:
+    own_home.device_file.write_text('[web]\nhost = "0.0.0.0"\n')
+    with open_listener("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+    words = ["--home", str(own_home.root), "serve", "--port", str(port)]
+    command = [sys.executable, "-m", "host.cli", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert f"at https://0.0.0.0:{port} " in process.stdout.readline()
+        certificate = read_certificate(own_home)
+        assert certificate is not None
+        assert certificate.colon_fingerprint in process.stdout.readline()
+        context = ssl.create_default_context(cafile=str(certificate_file(own_home)))
+        url = f"https://localhost:{port}/presets"
+        assert httpx.get(url, verify=context).status_code == 401
+        token = TokenStore(own_home).add("phone", Right.READ, "terminal")
+        headers = {"Authorization": f"Bearer {token}"}
+        assert httpx.get(url, verify=context, headers=headers).status_code == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(END_S) == 0
 
 
 def test_without_the_extra_the_error_says_how_to_install_it(

@@ -1,0 +1,1 @@
+"""Access to the HTTP API: tokens, the pairing window, the certificate. Needs no extra."""
