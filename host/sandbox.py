@@ -17,7 +17,7 @@ import resource
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -177,10 +177,13 @@ def orphan_pids() -> set[int]:
     return {pid for pid in pids if _session_of(pid) not in (our_session, None)}
 
 
-def kill_orphans_now() -> None:
-    """Kill the descendants of processes for modules that have ended, and wait for their end."""
+def kill_orphans_now(other_pids: Set[int]) -> None:
+    """Kill the descendants of processes for modules that have ended, and wait for their end.
+
+    `other_pids` are our children from before: they belong to others.
+    """
     for _ in range(KILL_ROUNDS):
-        pids = orphan_pids()
+        pids = orphan_pids() - other_pids
         if not pids:
             return
         for pid in pids:

@@ -39,7 +39,6 @@ FUNCTION_NAME: Final = re.compile(r"(?:[a-z_]+\.)?([a-z_]+)")
 ALLOWED: Final[Mapping[str, str]] = {
     # in the product
     "COMMODITY": "a kind that portfolios may name",
-    "ModuleLoadFailed": "an event type that scripts may wait for; plugins will publish it",
     "PC": "a board that the protocol names; the firmware's PC build sends it",
     "WARN": "a level that device.toml may name",
     "capture_signals": "uvicorn calls it",

@@ -17,6 +17,7 @@ ENTRY_POINTS: Final[Mapping[str, str]] = {
     "host/operations/plugin_check_main.py": "host/operations/plugin_check.py, in a process",
     "host/plugins/inspection_main.py": "host/plugins/inspection.py, in a process",
     "host/planning/worker/main.py": "the daemon, in a process of its own",
+    "host/cli/plugin_process_main.py": "host/cli/plugin_process.py, for a command that plans",
     "planner_core/api.py": "the files of plugins import it",
     "host/simulation/avr_board.py": "host/simulation/appliance.py, for `trader demo --board avr`",
     "firmware_bridge/firmware/uno_q/python/main.py": "App Lab, on the board",

@@ -23,6 +23,7 @@ from host.appliance.presses.recorder import Recorder
 from host.appliance.screen import Screen
 from host.appliance.settings_watcher import SettingsWatcher
 from host.display.compositor import Fault
+from host.home.config.plugin_catalogue import load_catalogue
 from host.home.plan_store import PlanStore
 from host.planning.breaker_store import BreakerStore
 from host.planning.worker.client import WorkerCallbacks, WorkerClient
@@ -173,6 +174,7 @@ async def open_planner(
         worker,
         BreakerStore(home),
         MetricsStore(home),
+        prepare=partial(load_catalogue, home),
         gauges=gauges,
         on_problem=lambda problem: recorder.publish(StateNotKept(problem=problem)),
         now=recorder.now,

@@ -1,8 +1,9 @@
 """The arguments of every command.
 
 A function adds the arguments of one command; its docstring is the description that `--help` prints.
-`run` names what runs it: a module of `host/cli/commands/` and a function there. Nothing is imported
-here that a command needs to run, so that `--help` and a wrong command line answer at once.
+`run` names what runs it: a module of `host/cli/commands/` and a function there. `runs_modules` says
+that it plans: it then runs in a process with the plugins of the home, if there are any. Nothing is
+imported here that a command needs to run, so that `--help` and a wrong command line answer at once.
 """
 
 from __future__ import annotations
@@ -138,7 +139,7 @@ def plan(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-store", action="store_true", help="write nothing: neither the plan nor a version"
     )
-    parser.set_defaults(run="plan.run")
+    parser.set_defaults(run="plan.run", runs_modules=True)
 
 
 def health(parser: argparse.ArgumentParser) -> None:
@@ -237,7 +238,7 @@ def dry_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", nargs="?", help="a TOML file to try instead")
     _add_json(parser)
     _add_request(parser)
-    parser.set_defaults(run="dry_run.run")
+    parser.set_defaults(run="dry_run.run", runs_modules=True)
 
 
 def ab(parser: argparse.ArgumentParser) -> None:
@@ -256,7 +257,7 @@ def ab(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(name, metavar=name.upper(), help=text)
     _add_json(parser)
     _add_request(parser)
-    parser.set_defaults(run="ab.run")
+    parser.set_defaults(run="ab.run", runs_modules=True)
 
 
 def config(parser: argparse.ArgumentParser) -> None:
@@ -291,7 +292,10 @@ def config(parser: argparse.ArgumentParser) -> None:
         text = "a version, or `file` (default: the active version against the file)"
         diff.add_argument(name, metavar=name.upper(), nargs="?", help=text)
     diff.add_argument(
-        "--plan", action="store_true", help="also compare today's plans, as `trader ab` does"
+        "--plan",
+        dest="runs_modules",
+        action="store_true",
+        help="also compare today's plans, as `trader ab` does",
     )
     rollback = _action(
         actions, "rollback", "config.roll_back", "make an old version the newest one"

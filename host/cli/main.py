@@ -34,6 +34,7 @@ from host.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
+    from typing import TextIO
 
     from host.errors import HostError
     from planner_core.errors import PlannerError
@@ -92,8 +93,8 @@ exit codes:
 """
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; return its exit code."""
+def main(arguments: Sequence[str] | None = None, stdout: TextIO | None = None) -> int:
+    """Run a command; return its exit code. `stdout` takes its result, by default `sys.stdout`."""
     if arguments is None:
         report_crashes()
         arguments = sys.argv[1:]
@@ -106,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Our matrices are small: threads cost more than they bring (2.5 times the time of a proof
         # on two busy cores), and each one takes memory. numpy reads this when it is imported.
         os.environ.setdefault(library, "1")
-    output = Output()
+    output = Output(stdout)
     try:
         try:
             return _run_or_refuse(list(arguments), output)
@@ -184,6 +185,14 @@ def _run(arguments: list[str], output: Output) -> int:
     own = LineParser(prog=f"trader {command.name}", description=plain_docstring(configure.__doc__))
     configure(own)
     own.parse_args(rest, namespace=options)
+    if getattr(options, "runs_modules", False):
+        from host.cli.home_option import open_home
+        from host.cli.plugin_process import run_with_plugins
+
+        writes = not getattr(options, "no_store", True)  # only `plan` has the option, and writes
+        code = run_with_plugins(open_home(options.home), arguments, output, writes=writes)
+        if code is not None:
+            return code
     module, _, function = options.run.partition(".")
     run: Callable[[argparse.Namespace, Output], int] = getattr(
         import_module(f"host.cli.commands.{module}"), function

@@ -201,6 +201,26 @@ CATALOGUE: Final[Mapping[str, FindingKind]] = {
         "Look at the module's message; `trader breakers` shows when it is tried again.",
         event="ModuleSkipped",
     ),
+    "plugin_failed": FindingKind(
+        PLANS,
+        WARNING,
+        "A plugin cannot be loaded, or does not fit to the others; plans are made without it.",
+        "Fix it, or move it away; `trader plugin list` tries it again.",
+        event="ModuleLoadFailed",
+    ),
+    "plugins_off": FindingKind(
+        PLANS,
+        INFO,
+        "There are files in plugins/, and plugins are off.",
+        "To load them, write `enabled = true` below `[plugins]` in device.toml. They run with all"
+        " your rights: read them first.",
+    ),
+    "module_absent": FindingKind(
+        PLANS,
+        WARNING,
+        "The configuration names a module of a plugin that cannot be used; plans do without it.",
+        "`trader plugin list` shows the plugin and the reason.",
+    ),
     "breaker_open": FindingKind(
         PLANS,
         WARNING,

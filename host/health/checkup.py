@@ -27,6 +27,7 @@ from host.health.checks.daemon import (
 from host.health.checks.data import check_data
 from host.health.checks.home import check_disk, check_home, check_memory, check_permissions
 from host.health.checks.plan import check_plans
+from host.health.checks.plugins import check_plugins
 from host.health.checks.record import check_breakers, check_journal
 from host.health.clock_check import check_clock
 from host.health.finding import HealthFinding, in_order
@@ -116,6 +117,7 @@ def _checks(probe: HealthProbe) -> Iterator[tuple[str, Check]]:
     yield "incidents", check_incidents
     yield "journal", check_journal
     yield "breakers", check_breakers
+    yield "plugins", check_plugins
     for bucket_id in probe.bucket_ids:
         yield f"plans of {bucket_id}", partial(check_plans, bucket_id=bucket_id)
         yield f"configuration of {bucket_id}", partial(check_config, bucket_id=bucket_id)

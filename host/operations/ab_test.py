@@ -22,6 +22,7 @@ from host.home.config.load import (
     load_version,
     open_history,
 )
+from host.home.config.plugin_catalogue import modules_of
 from host.home.config.presets import PresetError, PresetLibrary
 from host.home.storage.toml_file import PATH_ADVICE, ConfigFileError
 from host.operations.problems import problem_to_json
@@ -256,7 +257,8 @@ def find_side(home: Home, bucket_id: str, name: str) -> Side:
         path = Path(name)
         if not path.exists():
             load_config_file(path, advice=PATH_ADVICE)  # raises, with the advice
-        return _loaded(name, "file", lambda: load_config_file(path, advice=PATH_ADVICE))
+        modules = modules_of(home)
+        return _loaded(name, "file", lambda: load_config_file(path, modules, advice=PATH_ADVICE))
     return _preset_side(home, name)
 
 
@@ -265,7 +267,8 @@ def _version_side(home: Home, bucket_id: str, name: str, number: int) -> Side:
         stored = open_history(home, bucket_id).read(number)
     except HistoryError as error:
         raise NotFoundError(f"{error} (`trader config log {bucket_id}` lists them)") from None
-    return _loaded(name, "version", lambda: load_version(stored, home.bucket_file(bucket_id)))
+    path, modules = home.bucket_file(bucket_id), modules_of(home)
+    return _loaded(name, "version", lambda: load_version(stored, path, modules))
 
 
 def _preset_side(home: Home, name: str) -> Side:

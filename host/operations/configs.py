@@ -22,6 +22,7 @@ from host.home.config.load import (
     replace_config,
     require_unchanged,
 )
+from host.home.config.plugin_catalogue import modules_of
 from host.home.storage.toml_file import ConfigFileError, parse_toml
 from host.operations.dry_run import REQUEST_SOURCE
 from host.operations.problems import problem_to_json, problem_with_file
@@ -75,7 +76,9 @@ def config_and_text(home: Home, bucket_id: str, base: EditBase) -> dict[str, obj
     }
     try:
         document = parse_toml(base.text, str(path))
-        loaded = LoadedConfig(check_document(document), base.sha256, base.version, path)
+        loaded = LoadedConfig(
+            check_document(document, modules_of(home)), base.sha256, base.version, path
+        )
     except ConfigFileError as error:
         problems = [problem_to_json(problem) for problem in error.problems]
         return {**record, "problems": problems}
@@ -114,8 +117,9 @@ class BucketReview:
 
     @property
     def findings(self) -> list[Finding]:
-        """Findings of the data, without notes."""
-        return [finding for finding in self.inputs.findings if finding.severity.value != "info"]
+        """Findings of the data, without notes, and modules that take no part."""
+        findings = [f for f in self.inputs.findings if f.severity.value != "info"]
+        return [*findings, *absent_module_findings(self.loaded)]
 
     @property
     def unsaid_obstacle(self) -> str | None:
@@ -154,6 +158,22 @@ class BucketReview:
         }
 
 
+def absent_module_findings(loaded: LoadedConfig | None) -> list[Finding]:
+    """Return a finding for each module of a plugin that a configuration names in vain."""
+    from planner_core.model.records import Finding, Severity
+
+    absent = loaded.config.absent_modules if loaded is not None else {}
+    return [
+        Finding(
+            "module_absent",
+            Severity.WARNING,
+            f"{key}: plans do without it: {reason}",
+            "`trader plugin list` shows all plugins.",
+        )
+        for key, reason in absent.items()
+    ]
+
+
 def review_bucket(home: Home, bucket_id: str) -> BucketReview:
     """Check configuration, portfolio, ledger and market data of a bucket."""
     from host.home.config.input_review import review_inputs  # numpy: not for other requests
@@ -171,7 +191,7 @@ def review_bucket(home: Home, bucket_id: str) -> BucketReview:
 
 
 def _defaults(home: Home, bucket_id: str) -> LoadedConfig:
-    config = check_document(parse_toml("# defaults\n", "defaults"))
+    config = check_document(parse_toml("# defaults\n", "defaults"), modules_of(home))
     return LoadedConfig(config, "", UNCOMMITTED, home.bucket_file(bucket_id))
 
 
@@ -191,11 +211,11 @@ def reviews_to_json(reviews: Sequence[BucketReview]) -> dict[str, object]:
     return {"valid": valid, "buckets": [review.to_json() for review in reviews]}
 
 
-def validate_text(bucket_id: str, text: str) -> dict[str, object]:
+def validate_text(home: Home, bucket_id: str, text: str) -> dict[str, object]:
     """Return whether a text is a valid configuration, and every problem with its place."""
     problems: tuple[FileProblem, ...] = ()
     try:
-        check_document(parse_toml(text, REQUEST_SOURCE))
+        check_document(parse_toml(text, REQUEST_SOURCE), modules_of(home))
     except ConfigFileError as error:
         problems = error.problems
     return {
@@ -283,7 +303,7 @@ def compare_text(home: Home, bucket_id: str, text: str) -> Comparison:
     """Compare the file with a text that might replace it."""
     old = _side(home, bucket_id, FILE)
     document = parse_toml(text, REQUEST_SOURCE)
-    config = check_document(document)
+    config = check_document(document, modules_of(home))
     path = home.bucket_file(bucket_id)
     new = ConfigSide(REQUEST_SOURCE, text, LoadedConfig(config, document.sha256, UNCOMMITTED, path))
     return Comparison(bucket_id, old, new, semantic_diff(old.loaded.config, config))
@@ -297,7 +317,8 @@ def _side(home: Home, bucket_id: str, name: str) -> ConfigSide:
     if not (name.isascii() and name.isdecimal()):
         raise UsageError(f"{name!r:.40} is neither a version nor `{FILE}`")
     stored = open_history(home, bucket_id).read(int(name))
-    return ConfigSide(name, stored.text, load_version(stored, home.bucket_file(bucket_id)))
+    loaded = load_version(stored, home.bucket_file(bucket_id), modules_of(home))
+    return ConfigSide(name, stored.text, loaded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,7 +356,7 @@ def prepare_change(home: Home, bucket_id: str, base: EditBase, text: str) -> Cha
     LostUpdateError
         When somebody else changed the configuration since `base`.
     """
-    config = check_document(parse_toml(text, f"{bucket_id}.toml"))
+    config = check_document(parse_toml(text, f"{bucket_id}.toml"), modules_of(home))
     if text != base.text:
         # Before any question; `replace_config` checks again.
         require_unchanged(home, bucket_id, base)

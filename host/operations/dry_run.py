@@ -77,13 +77,14 @@ def _load(home: Home, bucket_id: str, trial: Trial) -> LoadedConfig:
         check_document,
         load_config_file,
     )
+    from host.home.config.plugin_catalogue import modules_of
     from host.home.storage.toml_file import HOME_ADVICE, PATH_ADVICE, parse_toml
 
-    path = _file_of(home, bucket_id, trial)
+    path, modules = _file_of(home, bucket_id, trial), modules_of(home)
     if trial.text is None:
-        return load_config_file(path, advice=PATH_ADVICE if trial.file else HOME_ADVICE)
+        return load_config_file(path, modules, advice=PATH_ADVICE if trial.file else HOME_ADVICE)
     document = parse_toml(trial.text, REQUEST_SOURCE)
-    return LoadedConfig(check_document(document), document.sha256, UNCOMMITTED, path)
+    return LoadedConfig(check_document(document, modules), document.sha256, UNCOMMITTED, path)
 
 
 def _record(bucket_id: str, name: str, **fields: object) -> dict[str, object]:
@@ -109,16 +110,19 @@ def _record(bucket_id: str, name: str, **fields: object) -> dict[str, object]:
 def _try_plan(home: Home, bucket_id: str, trial: Trial, loaded: LoadedConfig) -> dict[str, object]:
     """Plan in memory, without any output."""
     from host.home.config.currency_defaults import in_base_currency
+    from host.home.config.plugin_catalogue import modules_of
     from host.home.config.written_cap import find_written_cap
     from host.home.portfolio.snapshot import take_snapshot
     from host.home.storage.problems import LedgerError, MarketDataError
     from host.planning.plan_run import as_requested
     from planner_core.errors import ContextError
     from planner_core.explain.dry_run import describe_modules, dry_run
-    from planner_core.modules.builtin import builtin_registries
     from planner_core.runtime import Runtime
 
-    runtime = Runtime(monotonic=time.monotonic, deadline_s=time.monotonic() + BUDGET_S)
+    registries = modules_of(home)
+    runtime = Runtime(
+        registries=registries, monotonic=time.monotonic, deadline_s=time.monotonic() + BUDGET_S
+    )
     config = loaded.config
     try:
         context = take_snapshot(
@@ -130,7 +134,7 @@ def _try_plan(home: Home, bucket_id: str, trial: Trial, loaded: LoadedConfig) ->
         context = as_requested(context, trial.invest, buy_only=trial.buy_only)
         result = dry_run(context, in_base_currency(config, context.base_currency), runtime)
     except (MarketDataError, LedgerError, ContextError) as error:
-        modules = describe_modules(config, builtin_registries())
+        modules = describe_modules(config, registries)
         return {"modules_loaded": modules, "errors": str(error).splitlines()}
     return {
         "modules_loaded": result.modules_loaded,

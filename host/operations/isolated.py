@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from host.errors import HostError, error_lines, expected_errors
 from host.home.home import Home
@@ -176,20 +176,30 @@ OPERATIONS: Final[Mapping[str, Callable[[Home, str, Mapping[str, Any]], dict[str
 }
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Run the operation that standard input names; the exit code is always 0 with an answer."""
     sys.dont_write_bytecode = True
     die_with_parent()
     prefer_for_oom_kill()
     import host.planning.plan_run  # noqa: F401 - numpy, before memory is counted
 
-    limit_memory(PLAN_MEMORY_MB)
     request = json.loads(sys.stdin.buffer.read(REQUEST_BYTES_MAX))
-    answer = sys.stdout
-    sys.stdout = sys.stderr  # a module that prints must not end up in the answer
+    answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # a module that prints must not end up in the answer
+    _load_plugins(Home(Path(request["home"])))
+    limit_memory(PLAN_MEMORY_MB)
     json.dump(_reply_to(request), answer, allow_nan=False)
     answer.flush()
-    return 0
+    os._exit(0)  # at once: a plugin may have left threads, or functions to call at the exit
+
+
+def _load_plugins(home: Home) -> None:
+    """Load the plugins of the home into this process, which may be killed at any time."""
+    from host.planning.breaker_store import BreakerStore
+    from host.planning.process_plugins import ProcessPlugins
+
+    breakers = BreakerStore(home, read_only=True)
+    ProcessPlugins(home, breakers, inspect=True, save=False).load({})
 
 
 def _reply_to(request: Mapping[str, Any]) -> dict[str, object]:
@@ -205,4 +215,4 @@ def _reply_to(request: Mapping[str, Any]) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -6,30 +6,39 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from host.errors import NotFoundError, did_you_mean
-from planner_core.modules.builtin import builtin_registries
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from planner_core.modules.module import AnyModule
+    from planner_core.modules.registry import Registries
 
 
-def modules_to_json(modules: Sequence[AnyModule]) -> dict[str, object]:
-    """Return modules as plain data."""
-    return {"modules": [module_to_json(module) for module in modules]}
+def modules_to_json(modules: Iterable[AnyModule], registries: Registries) -> dict[str, object]:
+    """Return modules as plain data, each with the plugin that it is from."""
+    return {
+        "modules": [
+            {**module_to_json(module), "plugin": registries.origins.get(module.key)}
+            for module in modules
+        ]
+    }
 
 
-def all_modules() -> list[AnyModule]:
-    """Return every module that a configuration may name."""
-    return list(builtin_registries().all_modules())
+def find_modules(name: str, registries: Registries) -> list[AnyModule]:
+    """Return the modules with a key or short name.
 
-
-def find_modules(name: str) -> list[AnyModule]:
-    """Return the modules with a key or short name; NotFoundError with the nearest name."""
-    modules = all_modules()
+    Raises
+    ------
+    NotFoundError
+        With the nearest name; for a module of a plugin that cannot be used, with the reason.
+    """
+    modules = list(registries.all_modules())
     matches = [module for module in modules if name in (module.key, module.metadata.name)]
     if matches:
         return matches
+    for key, reason in registries.absent.items():
+        if name in (key, key.rpartition(".")[2]):
+            raise NotFoundError(f"module `{name:.80}` cannot be used: {reason}")
     names = [module.metadata.name for module in modules]
     hint = did_you_mean(name.rsplit(".", 1)[-1][:80], names, "`trader modules list` shows them")
     raise NotFoundError(f"no module `{name:.80}` ({hint})")

@@ -12,10 +12,12 @@ from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from host.clock import utc_now
 from host.errors import HostError, StorageError
+from host.home.config.plugin_catalogue import load_catalogue
 from host.home.plan_store import PlanStore
 from host.planning.breaker_store import BreakerStore
 from host.planning.plan_run import JOURNAL_EVENTS_MAX
@@ -133,7 +135,12 @@ class PlanQueue:
             self._home, command=self._command, memory_mb=self._memory_mb
         ) as worker:
             store = MetricsStore(self._home)
-            supervisor = PlanSupervisor(worker, BreakerStore(self._home), store)
+            supervisor = PlanSupervisor(
+                worker,
+                BreakerStore(self._home),
+                store,
+                prepare=partial(load_catalogue, self._home),
+            )
             self._supervisor = supervisor
             try:
                 while await self._has_requests():

@@ -12,7 +12,7 @@ before a trial call: if the trial ends the process, the module is not tried agai
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 from host.clock import SYSTEM_CLOCK, Clock
 from host.home.config.currency_defaults import in_base_currency
 from host.home.config.load import LoadedConfig, try_commit_edit
+from host.home.config.plugin_catalogue import SWITCH_ON, PluginNotes, modules_of, plugin_notes
 from host.home.config.written_cap import find_written_cap
 from host.home.portfolio.portfolio_file import read_portfolio
 from host.home.portfolio.snapshot import take_snapshot
@@ -32,11 +33,10 @@ from host.planning.plan_json import (
 )
 from host.telemetry.events import new_trace_id, stamped
 from planner_core.errors import ContextError, PlanningCancelledError
-from planner_core.events import BreakerChanged, Event, PlanningCompleted
+from planner_core.events import BreakerChanged, Event, ModuleLoadFailed, PlanningCompleted
 from planner_core.model.context import with_new_money
 from planner_core.model.plan import ModuleStatus, NewMoney, Outcome, Plan
 from planner_core.model.records import Finding, Severity
-from planner_core.modules.builtin import builtin_registries
 from planner_core.planner import plan as plan_context
 from planner_core.runtime import Runtime, discard_event, ignore_module_start, never
 
@@ -59,6 +59,8 @@ MODULE_BUDGET_S: Final = 30.0
 """For one call of a module in `trader plan`: an owner does not wait longer for one of many."""
 PROOF_S: Final = 0.3
 """For the proof that every plan tries: enough for most, and hardly noticed."""
+PLUGINS_SHOWN: Final = 5
+"""Files that a note names."""
 JOURNAL_EVENTS_MAX: Final = 2_000
 """Of one plan. The last ones are kept, because they say how it ended."""
 
@@ -93,7 +95,7 @@ class RunOptions:
     cache : CalculationCache, optional
         Results of modules for the same inputs.
     registries : Registries, optional
-        By default the modules shipped with the planner.
+        By default the modules of the planner, and the plugins that this process has loaded.
     emit : callable taking an Event
         Must not raise.
     on_module_start : callable taking a key and an operation
@@ -190,12 +192,15 @@ def make_plan(home: Home, bucket_id: str, options: RunOptions | None = None) -> 
         When `is_cancelled` returned True before there was a plan.
     """
     options = options or RunOptions()
+    options = replace(options, registries=options.registries or modules_of(home))
     clock = options.clock
     start_s = clock.monotonic()
     created_at = clock.now()
     home.require_bucket(bucket_id)
     config = options.load_config(home, bucket_id, options.registries)
     trace_id = options.trace_id or new_trace_id()
+    notes = plugin_notes(home)
+    _publish_load_failures(notes, bucket_id, trace_id, options)
     context: PlanningContext | None = None
     try:
         context = take_snapshot(
@@ -222,6 +227,7 @@ def make_plan(home: Home, bucket_id: str, options: RunOptions | None = None) -> 
             elapsed_s=clock.monotonic() - start_s,
         )
         options.emit(held_event)
+    plan = replace(plan, findings=(*plan.findings, *_plugin_findings(notes)))
     ids = tuple(security.id for security in context.securities) if context else ()
     record = plan_to_json(
         plan, config.version, config.sha256, created_at=created_at, security_ids=ids
@@ -229,6 +235,34 @@ def make_plan(home: Home, bucket_id: str, options: RunOptions | None = None) -> 
     elapsed_s = clock.monotonic() - start_s
     run = PlannedRun(plan, config, context, created_at, elapsed_s, record, options)
     return run if options.path_s is None else _with_path(run, options.path_s)
+
+
+def _publish_load_failures(
+    notes: PluginNotes, bucket_id: str, trace_id: str, options: RunOptions
+) -> None:
+    """Publish an event for each plugin that could not be loaded."""
+    for label, why in notes.problems.items():
+        event = ModuleLoadFailed(
+            timestamp=options.clock.now(),
+            bucket_id=bucket_id,
+            trace_id=trace_id,
+            key=label,
+            error=why,
+        )
+        options.emit(event)
+
+
+def _plugin_findings(notes: PluginNotes) -> Iterator[Finding]:
+    """Yield what the owner should know about plugins beside the plan."""
+    for label, why in notes.problems.items():
+        action = "Fix it, or move the file away; `trader plugin list` tries it again."
+        yield Finding("plugin_failed", Severity.WARNING, f"{label}: {why}", action)
+    if notes.off:
+        files = ", ".join(notes.off[:PLUGINS_SHOWN])
+        more = len(notes.off) - PLUGINS_SHOWN
+        files += f" and {more} more" if more > 0 else ""
+        message = f"plugins are off: {files} took no part"
+        yield Finding("plugins_off", Severity.INFO, message, f"To load them, {SWITCH_ON}.")
 
 
 def _with_path(run: PlannedRun, path_s: float) -> PlannedRun:
@@ -296,8 +330,10 @@ def _run_planner(
 def _build_runtime(context: PlanningContext, options: RunOptions, trace_id: str) -> Runtime:
     """Return what one run of the planner takes from the host; its budget begins now."""
     store, budget_s, monotonic = options.breakers, options.budget_s, options.clock.monotonic
+    registries = options.registries
+    assert registries is not None, "make_plan has set them"
     return Runtime(
-        registries=options.registries or builtin_registries(),
+        registries=registries,
         monotonic=monotonic,
         now=options.clock.now,
         emit=options.emit if store is None else _save_before_trials(options.emit, store),

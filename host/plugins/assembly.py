@@ -48,7 +48,8 @@ class Assembly:
 
 
 def assemble(plugins: Sequence[PluginModules]) -> Assembly:
-    """Add the modules of plugins to those of the planner; see above."""
+    """Add the modules of plugins to those of the planner, in order of their labels; see above."""
+    plugins = sorted(plugins, key=lambda plugin: plugin.label)
     registries = builtin_registries().copy()
     assembly = Assembly(registries, {p.label: p.error for p in plugins if p.error})
     for plugin in plugins:

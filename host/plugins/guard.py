@@ -60,7 +60,7 @@ class SharedCodeGuard:
         for name, module in tuple(sys.modules.items()):
             is_guarded = name.partition(".")[0] in PACKAGES or name in STANDARD
             if is_guarded and name not in self._modules and isinstance(module, ModuleType):
-                self._modules[name] = module, dict(vars(module))
+                self._modules[name] = module, _attributes(name, module)
                 for value in vars(module).values():
                     if isinstance(value, type) and _is_python_class(value, name):
                         self._classes.setdefault(value, _code_of(value))
@@ -101,15 +101,15 @@ class SharedCodeGuard:
 
 
 def _restore_module(name: str, module: ModuleType, before: Attributes) -> list[str]:
-    now = vars(module)
-    if _same(now, before):
+    if _same(_attributes(name, module), before):
         return []
+    now = vars(module)
     changes = []
     for attribute, value in before.items():
         if now.get(attribute, _MISSING) is not value:
             now[attribute] = value
             changes.append(f"{name}.{attribute}")
-    for attribute in [key for key in now if key not in before]:
+    for attribute in [key for key in _attributes(name, module) if key not in before]:
         value = now[attribute]
         is_submodule = (
             isinstance(value, ModuleType) and sys.modules.get(f"{name}.{attribute}") is value
@@ -120,6 +120,13 @@ def _restore_module(name: str, module: ModuleType, before: Attributes) -> list[s
             del now[attribute]
             changes.append(f"{name}.{attribute}")
     return changes
+
+
+def _attributes(name: str, module: ModuleType) -> Attributes:
+    """Return what is compared: of Python's modules the code, as `time.tzname` changes by itself."""
+    if name.partition(".")[0] in PACKAGES:
+        return dict(vars(module))
+    return {key: value for key, value in vars(module).items() if callable(value)}
 
 
 def _restore_class(class_: type, before: Attributes) -> list[str]:

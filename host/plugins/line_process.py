@@ -19,7 +19,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from host.limits import PLUGIN_LINE_BYTES_MAX
-from host.sandbox import ACTIVE_PIDS, STARTING, kill_orphans_now
+from host.sandbox import ACTIVE_PIDS, STARTING, child_pids, kill_orphans_now
 
 PIPE_VARIABLE: Final = "TRADER_PLUGIN_PIPE"
 END_S: Final = 2.0
@@ -92,6 +92,7 @@ class LineProcess(ABC):
         self._step_s = step_s
         self._end_s = end_s
         self._environment = environment or {}
+        self._other_pids = child_pids()
         self._output = b""
         self._unread = b""
 
@@ -118,7 +119,7 @@ class LineProcess(ABC):
             os.close(reading)
         if not self.is_done:
             self.has_ended = not problem
-            self.problem = problem or _how_it_ended(process.returncode)
+            self.problem = problem or how_it_ended(process.returncode)
 
     def _start(self, pipe: int) -> subprocess.Popen[bytes]:
         # -P: a folder `host` in the working directory must not hide our package.
@@ -186,10 +187,11 @@ class LineProcess(ABC):
         if process.stdout is not None:
             process.stdout.close()
         ACTIVE_PIDS.discard(process.pid)
-        kill_orphans_now()
+        kill_orphans_now(self._other_pids)
 
 
-def _how_it_ended(code: int | None) -> str:
+def how_it_ended(code: int | None) -> str:
+    """Return how a process ended, for a sentence about what ran in it."""
     if code is None:
         return "does not end"
     if code >= 0:

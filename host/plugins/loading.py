@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from host.limits import PLUGIN_ERROR_LENGTH_MAX
-from host.plugins.plain_methods import left_threads, make_plain
+from host.plugins.plain_methods import CodeHooks, left_threads, make_plain
 from host.sandbox import EXIT_ORPHANED, SPAWN_EVENTS
 from host.text import printable
 from planner_core.errors import ModuleContractError
@@ -74,10 +74,13 @@ class PluginLoader:
     Parameters
     ----------
     guard : SharedCodeGuard
+    hooks : CodeHooks, optional
+        Called around every call of a module.
     """
 
-    def __init__(self, guard: SharedCodeGuard) -> None:
+    def __init__(self, guard: SharedCodeGuard, hooks: CodeHooks | None = None) -> None:
         self._guard = guard
+        self._hooks = hooks
         self._label = ""
         """Of the plugin that is being loaded."""
         self._spawns = 0
@@ -109,7 +112,8 @@ class PluginLoader:
             error = f"started a thread while it was loaded ({names[0]})"
         if error:
             return LoadedPlugin(source, error=error, is_tainted=bool(names or changed))
-        return LoadedPlugin(source, tuple(make_plain(module, self._guard) for module in modules))
+        plain = (make_plain(module, self._guard, self._hooks) for module in modules)
+        return LoadedPlugin(source, tuple(plain))
 
     @contextmanager
     def _loading(self, label: str) -> Iterator[None]:

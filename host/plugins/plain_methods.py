@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from host.plugins.description import BASES
@@ -26,7 +27,31 @@ JOIN_S: Final = 0.1
 """For threads that are just ending, such as those of a pool that was closed."""
 
 
-def make_plain(module: AnyModule, guard: SharedCodeGuard | None = None) -> AnyModule:
+@dataclass(frozen=True, slots=True)
+class CodeHooks:
+    """Called around every call of a plugin's module.
+
+    Parameters
+    ----------
+    on_enter : callable taking a key
+    on_leave : callable
+    """
+
+    on_enter: Callable[[str], None]
+    on_leave: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class CodeWatch:
+    """Checks and calls around every call of a plugin's module."""
+
+    guard: SharedCodeGuard | None = None
+    hooks: CodeHooks | None = None
+
+
+def make_plain(
+    module: AnyModule, guard: SharedCodeGuard | None = None, hooks: CodeHooks | None = None
+) -> AnyModule:
     """Wrap the methods of a module, and return it.
 
     Parameters
@@ -34,27 +59,27 @@ def make_plain(module: AnyModule, guard: SharedCodeGuard | None = None) -> AnyMo
     module : Module
     guard : SharedCodeGuard, optional
         None: what the module changes in shared code stays changed.
+    hooks : CodeHooks, optional
     """
+    watch = CodeWatch(guard, hooks)
     _, methods = BASES[module.kind]
     for name in methods:
         method = getattr(module, name)
         # In the instance: the class may be frozen, or used by another module.
-        vars(module)[name] = _plain(method, module.key, guard)
+        vars(module)[name] = _plain(method, module.key, watch)
     return module
 
 
-def _plain(
-    method: Callable[..., Any], key: str, guard: SharedCodeGuard | None
-) -> Callable[..., Any]:
+def _plain(method: Callable[..., Any], key: str, watch: CodeWatch) -> Callable[..., Any]:
     @functools.wraps(method)  # it also keeps the mark of `@cacheable`
     def call(*arguments: object, **named: object) -> Any:  # noqa: ANN401 - what the module returns
-        with _watched(key, guard):
+        with _watched(key, watch):
             result = method(*arguments, **named)
             if inspect.isawaitable(result):
                 result = asyncio.run(_awaited(result))
         if hasattr(result, "__aiter__"):
-            return _watched_items(_iterate(result), key, guard)
-        return _watched_items(result, key, guard) if isinstance(result, Iterator) else result
+            return _watched_items(_iterate(result), key, watch)
+        return _watched_items(result, key, watch) if isinstance(result, Iterator) else result
 
     return call
 
@@ -74,10 +99,10 @@ def _iterate(items: AsyncIterator[Any]) -> Iterator[Any]:
                 return
 
 
-def _watched_items(items: Iterator[Any], key: str, guard: SharedCodeGuard | None) -> Iterator[Any]:
+def _watched_items(items: Iterator[Any], key: str, watch: CodeWatch) -> Iterator[Any]:
     """Pass on the items; each one is a call of the module."""
     while True:
-        with _watched(key, guard):
+        with _watched(key, watch):
             try:
                 item = next(items)
             except StopIteration:
@@ -86,8 +111,20 @@ def _watched_items(items: Iterator[Any], key: str, guard: SharedCodeGuard | None
 
 
 @contextmanager
-def _watched(key: str, guard: SharedCodeGuard | None) -> Iterator[None]:
+def _watched(key: str, watch: CodeWatch) -> Iterator[None]:
     """Watch one call: what it changes in shared code, and the threads that it leaves."""
+    if watch.hooks is not None:
+        watch.hooks.on_enter(key)
+    try:
+        with _guarded(key, watch.guard):
+            yield
+    finally:
+        if watch.hooks is not None:
+            watch.hooks.on_leave()
+
+
+@contextmanager
+def _guarded(key: str, guard: SharedCodeGuard | None) -> Iterator[None]:
     if guard is None:
         yield
         return

@@ -30,6 +30,8 @@ OTHERS_MAY_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 NAME_IN_TEXT: Final = re.compile(r"""\bname\s*=\s*["']([a-z][a-z0-9_]{0,63})["']""")
 """How a file gives a module its name. Reading it so runs no code."""
 NAMES_IN_TEXT_MAX: Final = 32
+LABEL_LENGTH_MAX: Final = 120
+"""A label is also the key of a circuit breaker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +174,16 @@ def find_packages() -> tuple[PluginSource, ...]:
     """Find the entry points of installed packages; none of them is imported."""
     from importlib.metadata import entry_points  # slow: reads every installed package
 
-    entries = sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value))
+    try:
+        entries = sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return ()  # the metadata of some package are damaged
     return tuple(_package_source(entry) for entry in entries[:PLUGINS_MAX])
 
 
 def _package_source(entry: EntryPoint) -> PluginSource:
     package, version = (entry.dist.name, entry.dist.version) if entry.dist else ("?", "?")
-    label = f"{package} {version} ({entry.name})"
+    label = f"{package} {version} ({entry.name})"[:LABEL_LENGTH_MAX]
     identity = f"{label} {entry.value}"
     return PluginSource(
         label, entry.name, hashlib.sha256(identity.encode()).hexdigest(), entry=entry

@@ -13,6 +13,7 @@ from planner_core.model.circuit_breaker import Signal
 
 if TYPE_CHECKING:
     from host.cli.output import Output
+    from host.home.home import Home
     from planner_core.model.circuit_breaker import Breaker
 
 
@@ -36,7 +37,11 @@ def reset(options: argparse.Namespace, output: Output) -> int:
     """Close a breaker; the next plan uses its module."""
     store = _open(options, output)
     tracked_keys = [breaker.key for breaker in store.breakers.tracked]
-    keys = tracked_keys if options.key == "all" else [_key_of(options.key, tracked_keys)]
+    keys = (
+        tracked_keys
+        if options.key == "all"
+        else [_key_of(options.key, tracked_keys, open_home(options.home))]
+    )
     if not keys:
         output.line("nothing to reset: all breakers are closed")
     for key in keys:
@@ -52,7 +57,8 @@ def reset(options: argparse.Namespace, output: Output) -> int:
 def disable(options: argparse.Namespace, output: Output) -> int:
     """Leave a module out of every plan of every bucket until it is reset."""
     store = _open(options, output)
-    key = _key_of(options.key, [breaker.key for breaker in store.breakers.tracked])
+    tracked_keys = [breaker.key for breaker in store.breakers.tracked]
+    key = _key_of(options.key, tracked_keys, open_home(options.home))
     store.signal(key, Signal.DISABLE, "by hand")
     _require_stored(store)
     output.line(f"{key}: left out until `trader breakers reset {key}`")
@@ -75,11 +81,12 @@ def _require_stored(store: BreakerStore) -> None:
         raise StorageError(store.problem)
 
 
-def _key_of(name: str, tracked_keys: list[str]) -> str:
+def _key_of(name: str, tracked_keys: list[str], home: Home) -> str:
     """Return the key of a module or a breaker; a unique short name is enough."""
-    from planner_core.modules.builtin import builtin_registries  # numpy: not for the list
+    from host.home.config.plugin_catalogue import modules_of  # numpy: not for the list
 
-    keys = {*tracked_keys, *(module.key for module in builtin_registries().all_modules())}
+    registries = modules_of(home)
+    keys = {*tracked_keys, *(module.key for module in registries.all_modules())}
     if name in keys:
         return name
     alike = sorted(key for key in keys if key.rpartition(".")[2] == name)

@@ -30,7 +30,7 @@ from host.home.config.load import (
     open_history,
     read_edit_base,
 )
-from host.home.config.schemas import SCHEMAS
+from host.home.config.schemas import SCHEMAS, bucket_schema
 from host.home.storage.toml_file import ConfigFileError
 from host.operations.buckets import select_buckets
 from host.operations.configs import (
@@ -92,8 +92,13 @@ def show(options: argparse.Namespace, output: Output) -> int:
 
 
 def show_schema(options: argparse.Namespace, output: Output) -> int:
-    """Print the schema."""
-    output.document(SCHEMAS[options.kind]())
+    """Print the schema; that of a bucket has the plugins of the home."""
+    if options.kind == "bucket":
+        from host.home.config.plugin_catalogue import modules_of
+
+        output.document(bucket_schema(modules_of(open_home(options.home))))
+    else:
+        output.document(SCHEMAS[options.kind]())
     return EXIT_DONE
 
 
@@ -183,7 +188,7 @@ def show_diff(options: argparse.Namespace, output: Output) -> int:
     comparison = compare(home, options.bucket, options.a, options.b)
     old, new = comparison.old, comparison.new
     plans = None
-    if options.plan:
+    if options.runs_modules:
         from host.operations.ab_test import compare_change  # numpy: only with --plan
 
         plans = compare_change(home, comparison)

@@ -6,12 +6,10 @@ import argparse
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from host.operations.modules import (
-    all_modules,
-    find_modules,
-    modules_to_json,
-    parameter_to_json,
-)
+from host.cli.home_option import open_home
+from host.home.config.plugin_catalogue import modules_of
+from host.operations.modules import find_modules, modules_to_json, parameter_to_json
+from host.text import printable
 
 if TYPE_CHECKING:
     from host.cli.output import Output
@@ -20,9 +18,10 @@ if TYPE_CHECKING:
 
 def show_list(options: argparse.Namespace, output: Output) -> int:
     """Print a line per module."""
-    modules = all_modules()
+    registries = modules_of(open_home(options.home))
+    modules = list(registries.all_modules())
     if options.json:
-        output.json(modules_to_json(modules))
+        output.json(modules_to_json(modules, registries))
         return 0
     width = max(len(module.metadata.name) for module in modules)
     kind = None
@@ -31,7 +30,10 @@ def show_list(options: argparse.Namespace, output: Output) -> int:
             output.line(f"{'' if kind is None else chr(10)}[{module.kind.value}]")
             kind = module.kind
         default = "on " if module.metadata.enabled_by_default else "off"
-        output.line(f"  {module.metadata.name:<{width}}  {default}  {module.metadata.description}")
+        plugin = registries.origins.get(module.key)
+        of_plugin = f" ({plugin})" if plugin else ""
+        text = f"{module.metadata.description}{of_plugin}"
+        output.line(printable(f"  {module.metadata.name:<{width}}  {default}  {text}"))
     output.line(
         "\non, off: without an entry in the configuration. `trader modules show NAME` says more."
     )
@@ -40,22 +42,29 @@ def show_list(options: argparse.Namespace, output: Output) -> int:
 
 def show(options: argparse.Namespace, output: Output) -> int:
     """Print the modules of a name; two kinds may share a short name."""
-    matches = find_modules(options.name)
+    registries = modules_of(open_home(options.home))
+    matches = find_modules(options.name, registries)
     if options.json:
-        output.json(modules_to_json(matches))
+        output.json(modules_to_json(matches, registries))
         return 0
     for number, module in enumerate(matches):
         if number:
             output.line()
-        _print_module(module, output)
+        _print_module(module, registries.origins.get(module.key), output)
     return 0
 
 
-def _print_module(module: AnyModule, output: Output) -> None:
+def _print_module(module: AnyModule, plugin: str | None, output: Output) -> None:
     metadata = module.metadata
     state = "on" if metadata.enabled_by_default else "off"
-    output.line(f"{module.key}  {metadata.version}  by {metadata.author}, {state} by default")
-    output.line(inspect.getdoc(type(module)) or metadata.description)
+    output.line(
+        printable(f"{module.key}  {metadata.version}  by {metadata.author}, {state} by default")
+    )
+    if plugin is not None:
+        output.line(f"from {plugin}")
+    text = inspect.getdoc(type(module)) or metadata.description
+    for line in text.splitlines():
+        output.line(printable(line))
     for need in metadata.dependencies:
         what = f"{need.kind.value}.{need.name or '(any)'} {need.version}".rstrip()
         output.line(f"needs {what}")

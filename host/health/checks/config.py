@@ -28,6 +28,8 @@ def check_config(probe: HealthProbe, bucket_id: str) -> Findings:
         return
     bucket.config_version = active.version
     bucket.config_in_force = edited is not None and edited.sha256 == active.sha256
+    for key, reason in active.config.absent_modules.items():
+        yield probe.finding("module_absent", f"{key}: {reason}", bucket_id=bucket_id, subject=key)
     if refused is not None:
         what = f"{first_line(refused)} (version {active.version} stays in force)"
         yield probe.finding("config_refused", what, bucket_id=bucket_id)

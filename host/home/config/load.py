@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 from host.errors import LostUpdateError, StorageError
 from host.home.config.history import ConfigHistory
+from host.home.config.plugin_catalogue import modules_of
 from host.home.storage.atomic_file import open_file, storage_error, write_atomic
 from host.home.storage.toml_file import (
     HOME_ADVICE,
@@ -38,6 +39,7 @@ from host.limits import TOML_BYTES_MAX
 from planner_core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from host.home.config.history import ChangedBy, ConfigVersion, StoredConfig
@@ -127,6 +129,7 @@ def load_uncommitted(
     home: Home, bucket_id: str, registries: Registries | None = None
 ) -> LoadedConfig:
     """Load a bucket's file as it is on disk; its version is 0 unless it is the active one."""
+    registries = registries or modules_of(home)
     loaded = load_config_file(home.bucket_file(bucket_id), registries)
     active = open_history(home, bucket_id).active()
     if active is None or active.meta.sha256 != loaded.sha256:
@@ -144,6 +147,7 @@ def load_active(home: Home, bucket_id: str, registries: Registries | None = None
     ConfigFileError
         With the problems of the file, when none of these versions can be loaded either.
     """
+    registries = registries or modules_of(home)
     path = home.bucket_file(bucket_id)
     for tried, stored in enumerate(open_history(home, bucket_id).newest_first()):
         if tried >= VERSIONS_TRIED:
@@ -151,17 +155,54 @@ def load_active(home: Home, bucket_id: str, registries: Registries | None = None
         try:
             return load_version(stored, path, registries)
         except ConfigFileError:
-            continue  # made by another version of the planner, or its plugin was removed
+            continue  # made by another version of the planner
     return load_config_file(path, registries)
 
 
-def load_version(
-    stored: StoredConfig, path: Path, registries: Registries | None = None
-) -> LoadedConfig:
-    """Check a stored version as `load_config_file` checks a file."""
+def load_version(stored: StoredConfig, path: Path, registries: Registries) -> LoadedConfig:
+    """Check a stored version as `load_config_file` checks a file.
+
+    It was valid when it was stored. So what a newer version of a plugin refuses in it costs that
+    plugin's module, and not the configuration.
+    """
     document = parse_toml(stored.text, f"{path.name} version {stored.meta.version}")
-    config = check_document(document, registries)
+    config = _check_stored(document, registries)
     return LoadedConfig(config, stored.meta.sha256, stored.meta.version, path)
+
+
+def _check_stored(document: TomlDocument, registries: Registries) -> PlannerConfig:
+    """Check a document; leave out the modules of plugins that the problems are about."""
+    from planner_core.config_api.config_loading import load_config
+
+    try:
+        return load_config(document.mapping, registries)
+    except ConfigError as error:
+        left_out: dict[str, str] = {}
+        for problem in error.problems:
+            key = ".".join(map(str, problem.path[:2]))
+            if key not in registries.origins:
+                raise ConfigFileError(locate_problems(document, error.problems)) from None
+            left_out.setdefault(key, f"{registries.origins[key]}: {problem.sentence()}")
+    return _without(document, left_out, registries)
+
+
+def _without(
+    document: TomlDocument, left_out: Mapping[str, str], registries: Registries
+) -> PlannerConfig:
+    """Check a document with some modules switched off: key -> reason."""
+    from planner_core.config_api.config_loading import load_config
+
+    mapping = dict(document.mapping)
+    for key in left_out:
+        kind, _, name = key.partition(".")
+        section = mapping.get(kind, {})
+        assert isinstance(section, dict), "a problem of a module lies in its section"
+        mapping[kind] = {**section, name: False}
+    try:
+        config = load_config(mapping, registries)
+    except ConfigError as error:
+        raise ConfigFileError(locate_problems(document, error.problems)) from None
+    return config.with_absent_modules({**config.absent_modules, **left_out})
 
 
 def read_edit_base(home: Home, bucket_id: str) -> EditBase:
@@ -206,6 +247,7 @@ def commit_edit(
     StorageError
         When the version could not be written.
     """
+    registries = registries or modules_of(home)
     path = home.bucket_file(bucket_id)
     loaded = load_uncommitted(home, bucket_id, registries)
     if loaded.version:
@@ -231,7 +273,7 @@ def try_commit_edit(
         return commit_edit(home, bucket_id, registries)
     except StorageError:
         # A read-only or full disk: planning goes on, and saving the plan reports the disk.
-        return load_config_file(home.bucket_file(bucket_id), registries)
+        return load_config_file(home.bucket_file(bucket_id), registries or modules_of(home))
 
 
 def replace_config(
@@ -261,7 +303,7 @@ def replace_config(
     """
     path = home.bucket_file(bucket_id)
     data = text.encode("utf-8")
-    check_document(parse_toml(text, str(path)))
+    check_document(parse_toml(text, str(path)), modules_of(home))
     history = open_history(home, bucket_id)
     with history.locked():
         require_unchanged(home, bucket_id, base)

@@ -46,6 +46,9 @@ RETRY_S: Final = 300.0
 SWITCH_ON: Final = "write `enabled = true` below `[plugins]` in device.toml"
 
 
+NOT_INSPECTED: Final = "was not tried yet (`trader plugin list` tries it)"
+
+
 class PluginStatus(StrEnum):
     """State of a plugin."""
 
@@ -88,11 +91,20 @@ class PluginCatalogue:
         The planner's modules, and stand-ins for those of plugins.
     is_enabled : bool
         `[plugins] enabled` of device.toml.
+    sources : tuple of PluginSource
+        With their bytes; none while plugins are off.
     """
 
     reports: tuple[PluginReport, ...]
     registries: Registries
     is_enabled: bool = False
+    sources: tuple[PluginSource, ...] = ()
+
+    @property
+    def to_load(self) -> tuple[PluginSource, ...]:
+        """The plugins that a process may load."""
+        ready = set(self.ready)
+        return tuple(source for source in self.sources if source.label in ready)
 
     @property
     def ready(self) -> tuple[str, ...]:
@@ -111,9 +123,51 @@ class PluginCatalogue:
         return () if self.is_enabled else tuple(report.label for report in self.reports)
 
 
+def modules_of(home: Home) -> Registries:
+    """Return the modules that a configuration of this home may name.
+
+    With the code of plugins in a process that has loaded them, else with stand-ins.
+    """
+    from host.plugins.process_modules import process_registries
+
+    return process_registries() or load_catalogue(home).registries
+
+
+@dataclass(frozen=True, slots=True)
+class PluginNotes:
+    """Notes of a plan about plugins.
+
+    Parameters
+    ----------
+    problems : mapping of str to str
+        Label of each plugin that should be loaded but cannot be -> the reason.
+    off : tuple of str
+        Labels of files that lie there although plugins are off.
+    """
+
+    problems: Mapping[str, str]
+    off: tuple[str, ...]
+
+
+def runs_plugins(home: Home) -> bool:
+    """Return whether a plan of this home may run the code of plugins."""
+    settings, _ = _settings(home)
+    return settings.enabled and bool(find_plugins(home.plugins_dir))
+
+
+def plugin_notes(home: Home) -> PluginNotes:
+    """Return what a plan of this process has to say about plugins."""
+    from host.plugins.process_modules import process_problems
+
+    problems = process_problems()
+    catalogue = load_catalogue(home, inspect=problems is None)
+    return PluginNotes(catalogue.problems if problems is None else problems, catalogue.off)
+
+
 def load_catalogue(
     home: Home,
     *,
+    inspect: bool = True,
     retry: bool = False,
     save: bool = True,
     limits: InspectionLimits | None = None,
@@ -123,6 +177,8 @@ def load_catalogue(
     Parameters
     ----------
     home : Home
+    inspect : bool
+        Run plugins that are not described yet, in a process of their own; False: they are left out.
     retry : bool
         Try plugins with an error again, although their files have not changed.
     save : bool
@@ -143,17 +199,17 @@ def load_catalogue(
         tuple((source.label, source.sha256, source.problem) for source in sources),
         file_signature(home.state_dir / FILE_NAME),
     )
-    if not retry and _MEMO.key == key:
-        assert _MEMO.catalogue is not None
-        return _MEMO.catalogue
+    if not retry and _MEMO.entry is not None and _MEMO.entry[0] == key:
+        return _MEMO.entry[1]
     store = _Descriptions(home)
-    described = store.describe(home, sources, retry=retry, limits=limits)
+    if inspect:
+        store.inspect(home, sources, retry=retry, limits=limits)
+    described = store.of(sources)
     catalogue = _assemble(sources, described, store.remembered)
-    if save:
+    if save and inspect:
         store.save(described)
     if not catalogue.problems:  # an error is tried again later
-        _MEMO.key = (*key[:-1], file_signature(home.state_dir / FILE_NAME))
-        _MEMO.catalogue = catalogue
+        _MEMO.entry = (*key[:-1], file_signature(home.state_dir / FILE_NAME)), catalogue
     return catalogue
 
 
@@ -161,8 +217,7 @@ def load_catalogue(
 class _Memo:
     """The last catalogue: a command asks several times for the same one."""
 
-    key: tuple[object, ...] = ()
-    catalogue: PluginCatalogue | None = None
+    entry: tuple[tuple[object, ...], PluginCatalogue] | None = None
 
 
 _MEMO: Final = _Memo()
@@ -203,7 +258,7 @@ def _assemble(
     for source in sources:
         description = described.get(source.label)
         if description is None or description.error:
-            why = source.problem or (description.error if description else "")
+            why = source.problem or (description.error if description else NOT_INSPECTED)
             plugins.append(PluginModules(source.label, (), why, source.names_in_text()))
         else:
             modules = tuple(stand_in(module) for module in description.modules)
@@ -222,9 +277,10 @@ def _assemble(
     registries = assembly.registries
     labels = {source.label for source in sources}
     for key, label in remembered.items():
-        if label not in labels:
-            registries.absent.setdefault(key, f"{label}: the plugin is gone")
-    return PluginCatalogue(tuple(reports), registries, is_enabled=True)
+        why = assembly.problems.get(label, "" if label in labels else "the plugin is gone")
+        if why:
+            registries.absent.setdefault(key, f"{label}: {why}")
+    return PluginCatalogue(tuple(reports), registries, is_enabled=True, sources=tuple(sources))
 
 
 class _Descriptions:
@@ -239,15 +295,15 @@ class _Descriptions:
         """Key of a module -> the plugin that has, or had it."""
         self._read()
 
-    def describe(
+    def inspect(
         self,
         home: Home,
         sources: Sequence[PluginSource],
         *,
         retry: bool,
         limits: InspectionLimits | None,
-    ) -> dict[str, PluginDescription]:
-        """Return label -> description of every source without a problem."""
+    ) -> None:
+        """Run the sources that are new, or had an error a while ago."""
         from host.plugins.inspection import inspect_plugins
 
         usable = [source for source in sources if not source.problem]
@@ -256,7 +312,15 @@ class _Descriptions:
             now = utc_now()
             for description in inspect_plugins(home.plugins_dir, unknown, limits):
                 self._described[description.label] = description, now
-        return {source.label: self._described[source.label][0] for source in usable}
+
+    def of(self, sources: Sequence[PluginSource]) -> dict[str, PluginDescription]:
+        """Return label -> description of the sources that have been inspected as they are."""
+        descriptions = {}
+        for source in sources:
+            entry = self._described.get(source.label)
+            if entry is not None and not source.problem and entry[0].sha256 == source.sha256:
+                descriptions[source.label] = entry[0]
+        return descriptions
 
     def _needs_inspection(self, source: PluginSource, *, retry: bool) -> bool:
         if source.label not in self._described:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from host.clock import utc_now
 from host.errors import HostError, StorageError
 from host.home.config.load import check_document
+from host.home.config.plugin_catalogue import modules_of
 from host.home.storage.atomic_file import (
     open_file,
     quarantine,
@@ -188,7 +189,7 @@ class PresetLibrary:
             tags=tuple(head["tags"]),
             created_at=head["created_at"],
             config_text=config_text,
-            config=check_document(own),
+            config=check_document(own, modules_of(self._home)),
             downloads=_count(figures.get("downloads")) or 0,
             rating=rating if rating in RATINGS else None,
         )

@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from planner_core.modules.registry import Registries
+
 Schema = dict[str, Any]
 DRAFT: Final = "http://json-schema.org/draft-07/schema#"
 IGNORED_KEYS: Final = frozenset({"title", "$defs"})
 
 
-def bucket_schema() -> Schema:
-    """Return the schema of `buckets/*.toml`, and of the presets."""
+def bucket_schema(registries: Registries | None = None) -> Schema:
+    """Return the schema of `buckets/*.toml`, and of the presets.
+
+    `registries` are the modules that they may name; by default those shipped with the planner.
+    """
     from planner_core.config_api.config_schema import config_schema
 
-    return config_schema()
+    return config_schema(registries)
 
 
 def device_schema() -> Schema:

@@ -153,7 +153,7 @@ async def validate_config(bucket_id: str, request: Request, api: TheApi) -> JSON
     """Check a text, and save nothing; `problems` has everything that is wrong, with its place."""
     await api.run(require_bucket, api.home, bucket_id)
     text = await _read_toml(request)
-    return answer(await api.run(validate_text, bucket_id, text))
+    return answer(await api.run(validate_text, api.home, bucket_id, text))
 
 
 @router.post(

@@ -8,10 +8,11 @@ from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, Response
 
 from host.control.client import ask_daemon
+from host.home.config.plugin_catalogue import modules_of
 from host.http.api import TheApi, answer
 from host.http.documentation import answers, problem_answers
 from host.operations.buckets import select_buckets
-from host.operations.modules import all_modules, find_modules, modules_to_json
+from host.operations.modules import find_modules, modules_to_json
 from host.telemetry.metrics.metrics import MetricsStore
 from host.telemetry.metrics.performance_report import metrics_to_json
 from host.telemetry.metrics.prometheus import prometheus_text
@@ -43,6 +44,7 @@ MODULES: Final = {
             "version": "1.0.0",
             "description": "Leaves out sets that are nearly the same.",
             "enabled_by_default": True,
+            "plugin": None,
             "parameters": {"overlap_max": {"default": 0.5, "unit": "fraction"}},
         }
     ],
@@ -76,14 +78,24 @@ async def get_board(api: TheApi) -> JSONResponse:
 
 @router.get("/modules", responses=answers(MODULES))
 async def list_modules(api: TheApi) -> JSONResponse:
-    """List the planner's modules, with their rules and parameters."""
-    return answer(await api.run(lambda: modules_to_json(all_modules())))
+    """List the modules of planner and plugins, with their rules and parameters."""
+
+    def read() -> dict[str, object]:
+        registries = modules_of(api.home)
+        return modules_to_json(registries.all_modules(), registries)
+
+    return answer(await api.run(read))
 
 
 @router.get("/modules/{name}", responses=answers(MODULES, 404))
 async def get_module(name: str, api: TheApi) -> JSONResponse:
     """Show the modules of a name, or of a key `kind.name`: two kinds may share a name."""
-    return answer(await api.run(lambda: modules_to_json(find_modules(name))))
+
+    def read() -> dict[str, object]:
+        registries = modules_of(api.home)
+        return modules_to_json(find_modules(name, registries), registries)
+
+    return answer(await api.run(read))
 
 
 @router.get("/metrics.json", responses=answers(METRICS, 404, 503))

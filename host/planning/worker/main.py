@@ -55,6 +55,8 @@ from host.telemetry.metrics.metrics import memory_bytes
 from planner_core.errors import PlannerError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from planner_core.events import Event
     from planner_core.modules.registry import Registries
 
@@ -201,7 +203,7 @@ class RequestHandler:
     current_module : CurrentModuleWriter
         The daemon reads there which module to suspect.
     registries : Registries, optional
-        By default the modules shipped with the planner.
+        By default the modules of the planner, and the plugins of the home.
     """
 
     def __init__(
@@ -215,6 +217,7 @@ class RequestHandler:
         # The planner and numpy are imported here, in `plan` and in `warm_up`, not at the top. They
         # take seconds on a board, and by now the process already ends when its daemon does.
         from host.planning.breaker_store import BreakerStore
+        from host.planning.process_plugins import ProcessPlugins
         from planner_core.modules.cache import CalculationCache
 
         self.home = home
@@ -225,6 +228,7 @@ class RequestHandler:
         self.breakers = BreakerStore(home)
         self.cache = CalculationCache(time.monotonic)
         self.children = ChildProcesses(in_child=self._close_pipes)
+        self.plugins = ProcessPlugins(home, self.breakers, on_load=self._on_load)
 
     def handle(self, request: Request) -> None:
         """Plan and answer; an error is an answer too."""
@@ -278,7 +282,7 @@ class RequestHandler:
             breakers=self.breakers,
             excluded_modules=excluded,
             cache=self.cache,
-            registries=self.registries,
+            registries=self._load_modules(excluded),
             emit=emit,
             on_module_start=on_module_start,
             is_cancelled=lambda: self.requests.is_cancelled(trace_id),
@@ -299,15 +303,32 @@ class RequestHandler:
         """
         from host.home.config.load import load_active
         from host.planning.plan_run import RunOptions, make_plan
+        from planner_core.modules.builtin import builtin_registries
 
         options = RunOptions(
-            is_cancelled=lambda: not self.requests.plans.empty(), load_config=load_active
+            is_cancelled=lambda: not self.requests.plans.empty(),
+            load_config=load_active,
+            registries=builtin_registries(),
         )
         start_s = time.monotonic()
         for bucket_id in self.home.bucket_ids()[:1]:
             with contextlib.suppress(Exception):
                 make_plan(self.home, bucket_id, options)
         self.responses.send("warm", {"elapsed_s": time.monotonic() - start_s})
+
+    def _load_modules(self, excluded: Mapping[str, str]) -> Registries:
+        """Return the modules for a plan; plugins that are new or changed are loaded."""
+        registries = self.registries or self.plugins.load(excluded)
+        self._on_load("")  # no plugin is being loaded any more
+        return registries
+
+    def _on_load(self, label: str) -> None:
+        """Name the plugin that is being loaded as the one to suspect."""
+        self.children.current_module = label
+        if label:
+            self.current_module.write(label)
+        else:
+            self.current_module.clear()
 
     def _close_pipes(self) -> None:
         """Run in a forked child: if it tries to send anything to the daemon, it ends."""

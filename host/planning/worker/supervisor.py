@@ -42,6 +42,10 @@ FATAL: Final = frozenset({DIED, OVERRAN, LEFT_PROCESSES})
 """Failures that open the breaker of the suspect."""
 
 
+def _prepare_nothing() -> None:
+    """Prepare nothing."""
+
+
 def _no_gauges() -> Mapping[str, float]:
     return {}
 
@@ -72,6 +76,8 @@ class PlanSupervisor:
     worker : WorkerClient
     breakers : BreakerStore
     store : MetricsStore
+    prepare : callable, optional
+        Called before each plan, in a thread: it inspects plugins that are new or changed.
     gauges : callable returning a mapping of str to float, optional
         Figures of the device, read after each plan.
     on_problem : callable taking a line, optional
@@ -85,6 +91,7 @@ class PlanSupervisor:
         breakers: BreakerStore,
         store: MetricsStore,
         *,
+        prepare: Callable[[], object] = _prepare_nothing,
         gauges: Gauges = _no_gauges,
         on_problem: Callable[[str], None] = _ignore_problem,
         now: Callable[[], datetime] = utc_now,
@@ -92,13 +99,16 @@ class PlanSupervisor:
         self._worker = worker
         self._breakers = breakers
         self._store = store
+        self._prepare = prepare
         self._gauges = gauges
         self._on_problem = on_problem
         self._now = now
         self._metrics = Metrics()
         """Not saved yet."""
         self._restarts = worker.restarts
-        self._cancelled: str | None = None
+        self._trace_id = ""
+        """Of the plan that is being made."""
+        self._is_cancelled = False
         self._saving: asyncio.Task[None] | None = None
 
     async def close(self) -> None:
@@ -108,7 +118,7 @@ class PlanSupervisor:
 
     def cancel(self, trace_id: str) -> None:
         """Cancel this plan if the worker works on it."""
-        self._cancelled = trace_id
+        self._is_cancelled = self._is_cancelled or trace_id == self._trace_id
         self._worker.cancel(trace_id)
 
     async def plan(
@@ -121,13 +131,14 @@ class PlanSupervisor:
         PlanFailedError
             As `WorkerClient.plan` does.
         """
-        self._cancelled = None
+        self._trace_id, self._is_cancelled = trace_id, False
 
         def count_and_pass_on(event: dict[str, Any]) -> None:
             self._metrics.on_record(str(event["event_type"]), bucket_id, event["data"])
             on_event(event)
 
         request = _Request(trace_id, bucket_id, deadline_s, count_and_pass_on)
+        await asyncio.to_thread(self._prepare)
         try:
             reply = await self._plan(request)
         except PlanFailedError as error:
@@ -173,7 +184,7 @@ class PlanSupervisor:
         isolate: bool = False,
     ) -> PlanReply:
         """Send the request to the worker, unless it was cancelled meanwhile."""
-        if self._cancelled == request.trace_id:
+        if self._is_cancelled:
             raise PlanFailedError(CANCELLED, ["cancelled"])
         # The worker reads the saved breakers by itself; it cannot know those that were not saved.
         unsaved = {} if self._breakers.problem is None else self._breakers.unsaved_open()

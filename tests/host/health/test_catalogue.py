@@ -42,6 +42,7 @@ FINDINGS_WITHOUT_EVENT = {
     # states that a check reads from files or the system; no moment begins them
     *("no_bucket", "home_open_to_others", "home_of_another", "disk_low", "memory_low"),
     *("config_not_picked_up", "device_file_refused", "portfolio_behind_ledger"),
+    *("plugins_off", "module_absent"),
     *("no_plan_yet", "no_plan_for_long", "plan_held", "plan_past_its_day"),
     *("worker_missing", "link_unsteady", "clock_in_past", "state_unreadable", "check_failed"),
     *("secrets_open_to_others", "certificate_ends", "api_open"),

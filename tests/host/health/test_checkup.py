@@ -28,6 +28,7 @@ from host.home.storage.instance_lock import InstanceLock
 from host.http.certificate import VALID, make_certificate
 from host.telemetry.journal.journal import Journal
 from host.telemetry.journal.record import JournalRecord
+from tests.host.plugins.plugin_files import add_plugins, filter_text
 
 NOW = datetime.now(UTC)
 HOUR = timedelta(hours=1)
@@ -79,6 +80,19 @@ def config_edited(home: Home) -> None:
     commit(home)
     with home.bucket_file("core").open("a", encoding="utf-8") as file:
         file.write("# a word more\n")
+
+
+def plugin_failed(home: Home) -> None:
+    add_plugins(home, {"a.py": "x = ["})
+
+
+def plugins_off(home: Home) -> None:
+    add_plugins(home, {"a.py": filter_text("mine")}, enabled=False)
+
+
+def plugin_named(home: Home) -> None:
+    plugins_off(home)
+    home.bucket_file("core").write_text("[filters]\nmine = true\n", "utf-8")
 
 
 def version_damaged(home: Home) -> None:
@@ -207,6 +221,9 @@ CASES = [
     Case("clock_in_past", journaled_in_the_future, says="a record of the journal"),
     Case("journal_damaged", journal_edited, says="journal.jsonl:"),
     Case("journal_tail_torn", journal_torn, says="15 bytes"),
+    Case("plugin_failed", plugin_failed, says="plugins/a.py: line 1: SyntaxError"),
+    Case("plugins_off", plugins_off, says="plugins/a.py: plugins are off"),
+    Case("module_absent", plugin_named, "core", "filters.mine: plugins/a.py: plugins are off"),
     Case("breaker_open", write("state/breakers.json", BREAKERS), says="filters.a: open; tried"),
     Case("check_failed", write("state/breakers.json", "["), says="breakers.json"),
     Case("state_unreadable", write("state/health.json", "{"), says="health.json"),

@@ -93,3 +93,32 @@ def folder_with(root: Path, files: dict[str, str]) -> Path:
     for name, text in files.items():
         (folder / name).write_text(text, "utf-8")
     return folder
+
+
+MISDEED = '''
+import ctypes, os, signal, subprocess, sys, threading, time
+import numpy as np
+from planner_core.api import (
+    ModuleMetadata, ModuleParameters, Opportunity, OpportunityCalculator, Side,
+    opportunity_registry,
+)
+
+
+class Bad(OpportunityCalculator[ModuleParameters]):
+    """Do harm when it is called."""
+
+    metadata = ModuleMetadata(name="{name}", version="1.0.0", description="Do harm")
+    parameters_model = ModuleParameters
+
+    def calculate(self, state, parameters):
+        {misdeed}
+        return []
+
+
+opportunity_registry.register(Bad())
+'''
+
+
+def misdeed_text(misdeed: str, name: str = "bad") -> str:
+    """Return the text of a calculator that does this when it is called."""
+    return MISDEED.format(misdeed=misdeed, name=name)

@@ -88,7 +88,7 @@ def test_a_description_is_kept_until_the_file_changes(
     add_plugins(home, {"a.py": momentum(), "b.py": filter_text("one")})
     first = load_catalogue(home)
     assert load_catalogue(home) is first
-    plugin_catalogue._MEMO.key = ()
+    plugin_catalogue._MEMO.entry = None
     assert statuses(load_catalogue(home)) == statuses(first)
     assert inspections == [["plugins/a.py", "plugins/b.py"]]
     add_plugins(home, {"b.py": filter_text("one", version="2.0.0")})
@@ -122,7 +122,7 @@ def test_a_damaged_file_of_descriptions_is_made_again(
     home.state_dir.mkdir()
     (home.state_dir / FILE_NAME).write_text(text, "utf-8")
     assert statuses(load_catalogue(home)) == {"plugins/a.py": "ready"}
-    plugin_catalogue._MEMO.key = ()
+    plugin_catalogue._MEMO.entry = None
     assert statuses(load_catalogue(home)) == {"plugins/a.py": "ready"}
     assert len(inspections) == 1
 
