@@ -10,7 +10,17 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from host.http.problems import add_problem_handlers
-from host.http.routes import configs, device, dry_run, events, health, pairing, plans, presets
+from host.http.routes import (
+    ab_test,
+    configs,
+    device,
+    dry_run,
+    events,
+    health,
+    pairing,
+    plans,
+    presets,
+)
 from host.version import version
 
 if TYPE_CHECKING:
@@ -37,6 +47,7 @@ ROUTERS: Final = (
     plans.router,
     configs.router,
     dry_run.router,
+    ab_test.router,
     presets.router,
     events.router,
     device.router,

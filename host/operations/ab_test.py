@@ -17,6 +17,7 @@ from host.errors import HistoryError, NotFoundError, did_you_mean
 from host.home.config.load import (
     UNCOMMITTED,
     LoadedConfig,
+    check_document,
     load_config_file,
     load_uncommitted,
     load_version,
@@ -24,7 +25,8 @@ from host.home.config.load import (
 )
 from host.home.config.plugin_catalogue import modules_of
 from host.home.config.presets import PresetError, PresetLibrary
-from host.home.storage.toml_file import PATH_ADVICE, ConfigFileError
+from host.home.storage.toml_file import PATH_ADVICE, ConfigFileError, parse_toml
+from host.operations.dry_run import REQUEST_SOURCE
 from host.operations.problems import problem_to_json
 from host.planning.plan_pair import PairConfig, PairOptions, SideRun, plan_pair
 from host.presentation.comparison_text import FAILED, SideView, verdict_lines
@@ -86,7 +88,7 @@ class Side:
     name : str
         As it was given.
     kind : str
-        `version`, `current`, `file` or `preset`.
+        `version`, `current`, `file`, `preset`, or `text` of a request.
     loaded : LoadedConfig, optional
         None when it is not valid.
     lines : tuple of str
@@ -260,6 +262,17 @@ def find_side(home: Home, bucket_id: str, name: str) -> Side:
         modules = modules_of(home)
         return _loaded(name, "file", lambda: load_config_file(path, modules, advice=PATH_ADVICE))
     return _preset_side(home, name)
+
+
+def side_of_text(home: Home, bucket_id: str, text: str) -> Side:
+    """Return a configuration that was sent; one with errors in it is a side too."""
+    path = home.bucket_file(bucket_id)
+
+    def load() -> LoadedConfig:
+        document = parse_toml(text, REQUEST_SOURCE)
+        return LoadedConfig(check_document(document), document.sha256, UNCOMMITTED, path)
+
+    return _loaded(REQUEST_SOURCE, "text", load)
 
 
 def _version_side(home: Home, bucket_id: str, name: str, number: int) -> Side:

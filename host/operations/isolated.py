@@ -170,7 +170,23 @@ def _compare_text(home: Home, bucket_id: str, arguments: Mapping[str, Any]) -> d
     return comparison.to_json(plans.records, plans.answer_to_json())
 
 
+def _ab_test(home: Home, bucket_id: str, arguments: Mapping[str, Any]) -> dict[str, object]:
+    from host.operations.ab_test import compare_sides, find_side, side_of_text
+    from host.planning.plan_pair import PairOptions
+
+    text = arguments["toml"]
+    a = find_side(home, bucket_id, str(arguments["a"]))
+    b = (
+        find_side(home, bucket_id, str(arguments["b"]))
+        if text is None
+        else side_of_text(home, bucket_id, text)
+    )
+    options = PairOptions(invest=arguments["invest"], buy_only=arguments["buy_only"])
+    return compare_sides(home, bucket_id, (a, b), options).to_json()
+
+
 OPERATIONS: Final[Mapping[str, Callable[[Home, str, Mapping[str, Any]], dict[str, object]]]] = {
+    "ab_test": _ab_test,
     "compare_text": _compare_text,
     "dry_run": _dry_run,
 }

@@ -120,3 +120,27 @@ def test_the_check_is_that_of_the_command(
     own_home.prices_file.unlink()
     words = ("config", "check", "core", "--json", "--home", own_home.root)
     assert client.get(f"{CONFIG}/check").json() == trader(*words).json
+
+
+def test_two_configurations_are_compared_as_the_command_does(
+    client: httpx.Client, own_home: Home, trader: Trader
+) -> None:
+    answer = client.post("/buckets/core/ab", json={"a": "current", "b": "low-turnover"})
+    words = ("ab", "core", "current", "low-turnover", "--json", "--home", own_home.root)
+    printed = trader(*words).json
+    record = answer.json()
+    for one in (record, printed):
+        for side in ("a", "b"):
+            del one[side]["runtime_s"]
+    assert record == printed
+    sent = client.post("/buckets/core/ab", json={"a": "current", "toml": WRONG}).json()
+    assert (sent["b"]["valid"], sent["b"]["problems"][0]["line"]) == (False, 3)
+
+
+@pytest.mark.parametrize("name", ["/etc/hostname", "../device.toml", "x.toml", "-", ""])
+def test_a_file_of_the_computer_is_no_side(client: httpx.Client, name: str) -> None:
+    for body in ({"a": name, "b": "current"}, {"a": "current", "b": name}):
+        answer = client.post("/buckets/core/ab", json=body)
+        assert answer.status_code == 422
+    missing = client.post("/buckets/core/ab", json={"a": "current", "b": "9"})
+    assert missing.status_code == 404

@@ -50,6 +50,7 @@ EXCLUDED: Mapping[str, list[CheckFunction]] = {
     "/ready": [not_a_server_error],
     "/board": [not_a_server_error],  # there is no daemon
     # A text that the schema allows need not be a valid configuration.
+    "/buckets/{bucket_id}/ab": [positive_data_acceptance],
     "/presets": [positive_data_acceptance],
 }
 
