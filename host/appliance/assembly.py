@@ -13,7 +13,7 @@ from firmware_bridge.link import Link
 from host.appliance.bucket_selection import BucketSelection
 from host.appliance.config_watcher import ConfigWatcher
 from host.appliance.control_server import ControlServer
-from host.appliance.health_monitor import HealthMonitor, LinkMonitor
+from host.appliance.health_monitor import DaemonProcesses, HealthMonitor, LinkMonitor
 from host.appliance.night_dimmer import NightDimmer
 from host.appliance.pairing_watcher import PairingWatcher
 from host.appliance.plan_service import PlanService
@@ -22,6 +22,7 @@ from host.appliance.presses.press_log import OpenRequest, PressLog
 from host.appliance.presses.recorder import Recorder
 from host.appliance.screen import Screen
 from host.appliance.settings_watcher import SettingsWatcher
+from host.appliance.web_server import WebServer
 from host.display.compositor import Fault
 from host.home.config.plugin_catalogue import load_catalogue
 from host.home.plan_store import PlanStore
@@ -67,6 +68,7 @@ class Parts:
     night_dimmer: NightDimmer
     health: HealthMonitor
     control: ControlServer
+    web: WebServer
 
 
 async def assemble(
@@ -93,9 +95,8 @@ async def assemble(
     screen.update(screen.state.with_config_rejected(config_rejected, screen.now_s()))
     night_dimmer = NightDimmer(config.display, screen, clock.now)
     night_dimmer.update()
-
-    on_storage = partial(screen.set_fault, Fault.CANNOT_WRITE)
-    recorder = Recorder(journal, press_log, bus, clock.now, on_storage)
+    set_fault = partial(screen.set_fault, Fault.CANNOT_WRITE)
+    recorder = Recorder(journal, press_log, bus, clock.now, set_fault)
     stack.push_async_callback(recorder.close)
     stack.callback(screen.close)
 
@@ -114,10 +115,11 @@ async def assemble(
     pairing = PairingWatcher(home, recorder, screen, has_tls=config.web.has_tls)
     effects = press_effects(link, plans, selection, pairing)
     presses = PressHandler(home, recorder, screen, controls_of(config), effects)
+    web = WebServer(home, config.web, recorder.publish)
     health = HealthMonitor(
         home=home,
         screen=screen,
-        worker=worker,
+        processes=DaemonProcesses(worker, web),
         publish=recorder.publish,
         notifier=notifier,
         clock=clock,
@@ -138,6 +140,7 @@ async def assemble(
         settings=SettingsWatcher(home, recorder, config.log, is_applied=config_rejected is None),
         night_dimmer=night_dimmer,
         health=health,
+        web=web,
         control=ControlServer(home, recorder, screen, plans),
     )
 

@@ -134,6 +134,7 @@ class Daemon:
                 parts.settings.serve,
                 parts.night_dimmer.serve,
                 parts.health.serve,
+                parts.web.serve,
             ]
             tasks = [asyncio.create_task(self._run_forever(loop)) for loop in loops]
             try:

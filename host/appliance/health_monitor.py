@@ -17,7 +17,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from firmware_bridge.link import Link
     from host.appliance.screen import Screen
     from host.appliance.sd_notify import ServiceNotifier
+    from host.appliance.web_server import WebServer
     from host.clock import Clock
     from host.home.home import Home
     from host.planning.worker.client import WorkerClient
@@ -118,6 +119,14 @@ class LinkMonitor:
         return {**counters, "daemon_rss_peak_bytes": peak_memory_bytes()}
 
 
+@dataclass(frozen=True, slots=True)
+class DaemonProcesses:
+    """The processes that the daemon runs."""
+
+    worker: WorkerClient
+    web: WebServer
+
+
 class HealthMonitor:
     """Monitors the daemon.
 
@@ -125,7 +134,7 @@ class HealthMonitor:
     ----------
     home : Home
     screen : Screen
-    worker : WorkerClient
+    processes : DaemonProcesses
     publish : callable taking a HostEvent
     notifier : ServiceNotifier
     clock : Clock
@@ -139,7 +148,7 @@ class HealthMonitor:
         *,
         home: Home,
         screen: Screen,
-        worker: WorkerClient,
+        processes: DaemonProcesses,
         publish: Callable[[HostEvent], None],
         notifier: ServiceNotifier,
         clock: Clock,
@@ -148,11 +157,12 @@ class HealthMonitor:
     ) -> None:
         self._home = home
         self._screen = screen
-        self._worker = worker
+        self._worker = processes.worker
         self._publish = publish
         self._notifier = notifier
         self._clock = clock
         self._link = link
+        self._web = processes.web
         self._plan_silence_h = plan_silence_h
         self._plans = PlanStore(home)
         self._liveness = LivenessFile(home.state_dir)
@@ -313,6 +323,7 @@ class HealthMonitor:
             link_since=link_since,
             is_worker_running=self._worker.pid is not None,
             worker_restarts=self._worker.restarts,
+            web_problem=self._web.problem,
             faults={fault: self._state.faults.get(fault, now) for fault in display.faults},
         )
 

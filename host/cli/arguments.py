@@ -507,6 +507,8 @@ def serve(parser: argparse.ArgumentParser) -> None:
         type=number_parser(1, PORT_MAX),
         help="TCP port (default: web.port in device.toml)",
     )
+    # For the daemon, which starts this command: it ends with the daemon, and before it.
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     parser.set_defaults(run="serve.run")
 
 

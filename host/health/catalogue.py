@@ -280,6 +280,13 @@ CATALOGUE: Final[Mapping[str, FindingKind]] = {
         "Wait a minute; if it continues, the daemon's log shows why it does not start.",
         Blocks.PRESS,
     ),
+    "api_not_served": FindingKind(
+        DAEMON,
+        WARNING,
+        "The HTTP API is switched on in device.toml, and is not served. The board works.",
+        "Do what the message says. The daemon tries again within five minutes.",
+        event="WebServerEnded",
+    ),
     "plan_overran": FindingKind(
         DAEMON,
         WARNING,

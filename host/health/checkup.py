@@ -22,6 +22,7 @@ from host.health.checks.daemon import (
     check_faults,
     check_incidents,
     check_link,
+    check_web,
     check_worker,
 )
 from host.health.checks.data import check_data
@@ -114,6 +115,7 @@ def _checks(probe: HealthProbe) -> Iterator[tuple[str, Check]]:
     yield "faults", check_faults
     yield "link", check_link
     yield "worker", check_worker
+    yield "api", check_web
     yield "incidents", check_incidents
     yield "journal", check_journal
     yield "breakers", check_breakers

@@ -64,6 +64,8 @@ class MonitorState:
         Since when each finding of the last full check holds.
     incidents : mapping of finding id to datetime
         Problems that are over, and when each last happened.
+    web_problem : str
+        Why the HTTP API is not served; empty while it is, or when it is off.
     boot_id : str
         Of the computer's boot in which this was written.
     clock_offset_s : float
@@ -85,6 +87,7 @@ class MonitorState:
     clock_jump: ClockJump | None = None
     findings: Mapping[str, datetime] = field(default_factory=dict)
     incidents: Mapping[str, datetime] = field(default_factory=dict)
+    web_problem: str = ""
     boot_id: str = ""
     clock_offset_s: float = 0.0
 
@@ -108,6 +111,7 @@ class MonitorState:
             "clock_jump": None if jump is None else {"at": _text(jump.at), "by_s": jump.by_s},
             "findings": {key: _text(at) for key, at in self.findings.items()},
             "incidents": {name: _text(at) for name, at in self.incidents.items()},
+            "web_problem": self.web_problem,
             "boot_id": self.boot_id,
             "clock_offset_s": self.clock_offset_s,
         }
@@ -181,6 +185,7 @@ def _parse(content: Mapping[str, object]) -> MonitorState:
         clock_jump=ClockJump(at, _seconds(by_s)) if at and isinstance(by_s, int | float) else None,
         findings=dict(_times(content.get("findings"))),
         incidents=dict(_times(content.get("incidents"))),
+        web_problem=_text_or_empty(content.get("web_problem")),
         boot_id=_text_or_empty(content.get("boot_id")),
         clock_offset_s=_seconds(content.get("clock_offset_s")),
     )

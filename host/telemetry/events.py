@@ -342,6 +342,24 @@ class WorkerWarm(HostEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WebServerReady(HostEvent):
+    """The HTTP API is served; `line` says where."""
+
+    line: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebServerEnded(HostEvent):
+    """The HTTP API is not served, and `why`; it is started again after `retry_s`."""
+
+    why: str
+    retry_s: float
+
+    severity: ClassVar[str] = "WARN"
+    per_hour_max: ClassVar[int] = FLAPPING_PER_HOUR
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerEnded(HostEvent):
     """The planner's process ended; a new one is started."""
 

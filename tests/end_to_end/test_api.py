@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from host.control.protocol import LINE_BYTES_MAX, SOCKET_NAME, socket_path
+from host.health.checkup import check_health
 from host.home.home import Home, create_home
 from host.http.server import open_listener
 from host.simulation.appliance import Simulation
@@ -187,3 +188,56 @@ def test_the_socket_belongs_to_its_user_and_goes_with_the_daemon(tmp_path: Path)
         appliance.stop_daemon()
         assert not path.exists()
         assert client.get("/board").status_code == 503
+
+
+def free_port() -> int:
+    with open_listener("127.0.0.1", 0) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+def test_the_daemon_serves_the_api_and_takes_it_along(tmp_path: Path) -> None:
+    port = free_port()
+    home = small_home(tmp_path, f"[web]\nenabled = true\nport = {port}\n")
+    with quick(home) as appliance:
+        ready = appliance.wait_for("daemon", "WebServerReady")
+        assert f"http://127.0.0.1:{port}" in ready.record["data"]["line"]
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60.0) as client:
+            record = client.post(PLANS).json()
+            progress_until(client, record["progress"], "stored")
+            appliance.wait_for("daemon", "FrameShown")
+        appliance.stop_daemon(kill=True)
+        deadline_s = time.monotonic() + PATIENCE_S
+        while is_listening(port):  # it ends with a daemon that is killed, too
+            assert time.monotonic() < deadline_s
+            time.sleep(0.05)
+    assert_promises(home)
+
+
+def is_listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_a_port_in_use_costs_the_api_and_not_the_board(tmp_path: Path) -> None:
+    with open_listener("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+        home = small_home(tmp_path, f"[web]\nenabled = true\nport = {port}\n")
+        with quick(home) as appliance:
+            ended = appliance.wait_for("daemon", "WebServerEnded")
+            assert f"port {port}: address already in use" in ended.record["data"]["why"]
+            appliance.press()
+            appliance.wait_for("daemon", "FrameShown")
+            assert findings_of(home, appliance) == {"api_not_served"}
+            listener.close()
+            appliance.wait_for("daemon", "WebServerReady")
+            assert findings_of(home, appliance) == set()
+            appliance.stop_daemon()
+    assert_promises(home)
+
+
+def findings_of(home: Path, appliance: Simulation) -> set[str]:
+    """Return whether the health reports the API, once the daemon has written its state."""
+    appliance.pump_for(3.0)  # it writes its state every 2 s
+    report = check_health(Home(home))
+    return {finding.id for finding in report.findings if finding.id.startswith("api")}

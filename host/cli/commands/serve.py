@@ -6,16 +6,20 @@ import argparse
 import asyncio
 import importlib.util
 import logging
+import os
 from typing import TYPE_CHECKING, Final
 
 from host.cli.home_option import open_home
 from host.errors import EXIT_DONE, HostError
 from host.home.access.certificate import read_certificate
 from host.home.config.device_settings import load_device_config
+from host.sandbox import die_with_parent, prefer_for_oom_kill
 
 if TYPE_CHECKING:
     from host.cli.output import Output
 
+NICENESS: Final = 5
+"""Of 19: answers still come while the planner is busy."""
 PACKAGES: Final = ("fastapi", "uvicorn")
 """Of the extra `web`."""
 
@@ -28,6 +32,8 @@ class MissingExtraError(HostError):
 
 def run(options: argparse.Namespace, output: Output) -> int:
     """Serve until a signal ends it."""
+    if options.child:
+        _yield_to_parent()
     home = open_home(options.home)
     home.require_home()
     web = load_device_config(home).web
@@ -54,6 +60,13 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
         asyncio.run(serve(home, web, listener, announce))
     return EXIT_DONE
+
+
+def _yield_to_parent() -> None:
+    """End with the daemon, and let it go first for time and memory: the board waits for it."""
+    die_with_parent()
+    prefer_for_oom_kill()
+    os.nice(NICENESS)
 
 
 def require_packages() -> None:

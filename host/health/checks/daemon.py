@@ -67,6 +67,13 @@ def check_incidents(probe: HealthProbe) -> Findings:
             yield probe.finding(kind_id, since=at)
 
 
+def check_web(probe: HealthProbe) -> Findings:
+    """Find an HTTP API that is switched on and not served."""
+    state = probe.daemon_state
+    if state is not None and state.web_problem:
+        yield probe.finding("api_not_served", f"the API is not served: {state.web_problem}")
+
+
 def check_worker(probe: HealthProbe) -> Findings:
     """Find a planner's process that does not run."""
     state = probe.daemon_state

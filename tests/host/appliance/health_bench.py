@@ -9,12 +9,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from firmware_bridge.link import LinkStatistics
-from host.appliance.health_monitor import HealthMonitor, LinkMonitor
+from host.appliance.health_monitor import DaemonProcesses, HealthMonitor, LinkMonitor
 from host.appliance.screen import Screen
 from host.appliance.sd_notify import SILENT
+from host.appliance.web_server import WebServer
 from host.clock import Clock
 from host.display.faults import Fault
 from host.health.monitor_state import MonitorState, read_monitor_state
+from host.home.config.device_settings import WebTable
 from host.home.home import Home
 from host.home.plan_store import PlanStore
 from tests.firmware_bridge.memory_port import MemoryPort
@@ -47,12 +49,13 @@ class Bench:
         monkeypatch.setattr(self.screen, "now_s", lambda: self.passed_s)
         self.event_types: list[str] = []
         self.worker = Worker()
+        self.web = WebServer(home, WebTable(), lambda _event: None)
         self.damaged = self.received = 0
         self.port = MemoryPort("/dev/board")
         self.monitor = HealthMonitor(
             home=home,
             screen=self.screen,
-            worker=self.worker,  # type: ignore[arg-type] # it has all that the monitor reads
+            processes=DaemonProcesses(self.worker, self.web),  # type: ignore[arg-type] # it has all that the monitor reads
             publish=lambda event: self.event_types.append(event.event_type),
             notifier=SILENT,
             clock=Clock(now=self.now, boot_time_s=lambda: self.passed_s),

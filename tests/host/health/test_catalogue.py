@@ -52,6 +52,7 @@ FINDINGS_WITHOUT_EVENT = {
     *("config_missing", "data_unusable", "worker_died", "plan_overran"),
 }
 EVENTS_WITHOUT_FINDING = {
+    "WebServerReady",  # the end of a finding
     # what a press did, step by step
     *("ButtonEdge", "PlanRequested", "PressJoined", "BucketSelected", "PageTurned"),
     *("CancelRequested", "FaultAcknowledged", "PressIgnored", "PressExpired", "PressDropped"),

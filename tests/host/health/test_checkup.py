@@ -235,6 +235,12 @@ CASES = [
         Case(kind, lambda home, kind=kind: write_state(home, incidents={kind: NOW}), alive=True)  # type: ignore[misc] # bound at once
         for kind in ("daemon_restarted", "worker_restarted", "link_unsteady")
     ),
+    Case(
+        "api_not_served",
+        lambda h: write_state(h, web_problem="cannot listen on 127.0.0.1 port 8484"),
+        says="port 8484",
+        alive=True,
+    ),
     Case("worker_missing", lambda h: write_state(h, is_worker_running=False), alive=True),
     Case("clock_jumped", lambda h: write_state(h, clock_jump=ClockJump(NOW, -7200.0)), says="back"),
 ]
