@@ -89,7 +89,6 @@ async def assemble(
     stack.push_async_callback(bus.close)
     press_log = PressLog()
     journal = await open_journal(stack, home, press_log, clock)
-
     link = Link(port, last_edge=press_log.last_edge)
     screen = Screen(link.show)
     screen.update(screen.state.with_config_rejected(config_rejected, screen.now_s()))

@@ -17,6 +17,7 @@ import pytest
 
 from host.control.protocol import LINE_BYTES_MAX, SOCKET_NAME, socket_path
 from host.health.checkup import check_health
+from host.home.access.token_store import Right, TokenStore
 from host.home.home import Home, create_home
 from host.http.server import open_listener
 from host.simulation.appliance import Simulation
@@ -44,6 +45,13 @@ def api_beside(home: Path, plan_s: float = 0.0) -> Iterator[tuple[httpx.Client, 
             yield client, appliance
 
 
+def client_of(home: Home, port: int) -> httpx.Client:
+    """Return a client that may write."""
+    token = TokenStore(home).add("test", Right.WRITE, "terminal")
+    headers = {"Authorization": f"Bearer {token}"}
+    return httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=60.0)
+
+
 @contextmanager
 def served_alone(home: Home) -> Iterator[httpx.Client]:
     """Serve the API in a process of its own: it adopts what a dead planner leaves behind."""
@@ -55,7 +63,7 @@ def served_alone(home: Home) -> Iterator[httpx.Client]:
         assert process.stdout is not None
         assert process.stdout.readline()
         try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60.0) as client:
+            with client_of(home, port) as client:
                 yield client
         finally:
             process.terminate()
@@ -202,7 +210,7 @@ def test_the_daemon_serves_the_api_and_takes_it_along(tmp_path: Path) -> None:
     with quick(home) as appliance:
         ready = appliance.wait_for("daemon", "WebServerReady")
         assert f"http://127.0.0.1:{port}" in ready.record["data"]["line"]
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60.0) as client:
+        with client_of(Home(home), port) as client:
             record = client.post(PLANS).json()
             progress_until(client, record["progress"], "stored")
             appliance.wait_for("daemon", "FrameShown")

@@ -44,8 +44,8 @@ needs an extra: `pip install 'arduino-trader[web]'`. This page is generated from
     trader serve --port 9000      at another port
     trader token add phone        print a token: everything that changes something needs one
 
-With `enabled = true` in `device.toml` the daemon (`trader run`) serves it, in a process of its own: a
-slow request never delays the board. If it cannot be served, the board works all the same, `trader
+With `enabled = true` in `device.toml` the daemon (`trader run`) serves it, in a process of its own:
+a slow request never delays the board. If it cannot be served, the board works all the same, `trader
 health` says why (`api_not_served`), and the daemon tries again within five minutes.
 
 ```toml
