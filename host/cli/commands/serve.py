@@ -7,6 +7,7 @@ import asyncio
 import importlib.util
 import logging
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from host.cli.home_option import open_home
@@ -66,7 +67,8 @@ def _yield_to_parent() -> None:
     """End with the daemon, and let it go first for time and memory: the board waits for it."""
     die_with_parent()
     prefer_for_oom_kill()
-    os.nice(NICENESS)
+    with suppress(OSError):  # a unit of systemd may forbid it
+        os.nice(NICENESS)
 
 
 def require_packages() -> None:

@@ -17,7 +17,7 @@ from host.home.config.device_settings import DeviceConfig, load_device_config
 from host.home.home import HOME_VARIABLE, Home
 from host.home.storage.atomic_file import make_folder, write_atomic
 from host.home.storage.problems import ConfigFileError
-from host.limits import MEMORY_BESIDE_MB
+from host.limits import API_MEMORY_MB, MEMORY_BESIDE_MB
 
 if TYPE_CHECKING:
     from host.appliance.systemd_units import Login, UnitFile
@@ -87,10 +87,14 @@ def _too_much_memory(home: Path, unit: str) -> str | None:
     planner's own limit must be reached first, because it only stops a single module.
     """
     try:
-        limits = load_device_config(Home(home)).limits
+        config = load_device_config(Home(home))
     except ConfigFileError:
-        limits = DeviceConfig().limits  # as the daemon does; `trader health` reports the file
-    need_mb = limits.plan_memory_mb + MEMORY_BESIDE_MB
+        config = DeviceConfig()  # as the daemon does; `trader health` reports the file
+    beside_mb, users = MEMORY_BESIDE_MB, "daemon and planner"
+    if config.web.enabled:
+        beside_mb, users = beside_mb + API_MEMORY_MB, "daemon, planner and API"
+    plan_mb = config.limits.plan_memory_mb
+    need_mb = plan_mb + beside_mb
     machine_mb = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 1024**2
     allowed = re.search(r"^MemoryHigh=(\d+)M$", unit, re.MULTILINE)
     limits_mb = {"of this machine": machine_mb}
@@ -100,8 +104,8 @@ def _too_much_memory(home: Path, unit: str) -> str | None:
     if need_mb <= limit_mb:
         return None
     return (
-        f"plan_memory_mb ({limits.plan_memory_mb}) plus {MEMORY_BESIDE_MB} MB for daemon and"
-        f" planner exceed the {limit_mb} MB {source}"
+        f"plan_memory_mb ({plan_mb}) plus {beside_mb} MB for {users} exceed the"
+        f" {limit_mb} MB {source}"
     )
 
 

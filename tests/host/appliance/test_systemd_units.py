@@ -26,7 +26,7 @@ NEEDED = {
     "Restart": "always",
     "TimeoutStopSec": "10",
     "KillMode": "mixed",
-    "MemoryMax": "512M",
+    "MemoryMax": "704M",
     "TasksMax": "64",
     "OOMPolicy": "continue",
     "ProtectHome": "tmpfs",

@@ -101,7 +101,12 @@ def test_status_tells_when_planning_may_take_more_than_the_unit_allows(
     home.mkdir()
     status = ("--home", str(home), "service", "status", "--for", "pi", "--root", str(tmp_path))
     assert "plan_memory_mb" not in trader(*status).out, "the default fits"
-    (home / "device.toml").write_text("[limits]\nplan_memory_mb = 300\n", encoding="utf-8")
-    assert "plan_memory_mb (300) plus 110 MB for daemon and planner exceed" in trader(*status).out
+    device = home / "device.toml"
+    device.write_text("[web]\nenabled = true\n", encoding="utf-8")
+    assert "plan_memory_mb" not in trader(*status).out, "the default fits, with the API too"
+    device.write_text("[web]\nenabled = true\n[limits]\nplan_memory_mb = 300\n", encoding="utf-8")
+    assert "(300) plus 280 MB for daemon, planner and API exceed" in trader(*status).out
+    device.write_text("[limits]\nplan_memory_mb = 500\n", encoding="utf-8")
+    assert "plan_memory_mb (500) plus 110 MB for daemon and planner exceed" in trader(*status).out
     message = trader(*status, "--json").json
-    assert message["memory_problem"].endswith("384 MB that the unit allows")
+    assert message["memory_problem"].endswith("576 MB that the unit allows")
