@@ -17,6 +17,7 @@ import resource
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Set
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,10 @@ from typing import Final
 
 EXIT_ORPHANED: Final = 3
 """The daemon is gone, so there is no work to do."""
+EXIT_LEFT_THREADS: Final = 4
+"""A module left a thread running in the planner's process."""
+JOIN_S: Final = 0.1
+"""For threads that are just ending, such as those of a pool that was closed."""
 PR_SET_PDEATHSIG: Final = 1
 PR_SET_CHILD_SUBREAPER: Final = 36
 OOM_SCORE: Final = "500"
@@ -143,6 +148,15 @@ class ChildProcesses:
     def _on_audit_event(self, event: str, _arguments: object) -> None:
         if event in SPAWN_EVENTS and self.current_module and len(self._spawners) < KILL_ROUNDS:
             self._spawners.append(self.current_module)
+
+
+def left_threads(before: set[threading.Thread]) -> list[str]:
+    """Return the names of the threads that were started since and do not end."""
+    started = [thread for thread in threading.enumerate() if thread not in before]
+    until_s = time.monotonic() + JOIN_S
+    for thread in started:
+        thread.join(max(0.0, until_s - time.monotonic()))
+    return [thread.name for thread in started if thread.is_alive()]
 
 
 def reap_children() -> None:

@@ -11,6 +11,7 @@ plugin that wants to do harm: that has all rights of the process.
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
@@ -53,6 +54,8 @@ class SharedCodeGuard:
         }
         for module in builtin_registries().all_modules():
             self._instances.append((module, dict(vars(module))))
+        self._folder = _working_folder()
+        self._recursion_limit = sys.getrecursionlimit()
         self.include_new()
 
     def include_new(self) -> None:
@@ -94,10 +97,23 @@ class SharedCodeGuard:
                 vars(instance).clear()
                 vars(instance).update(state)
                 changes.append(type(instance).__name__)
+        if _working_folder() != self._folder and self._folder:
+            os.chdir(self._folder)
+            changes.append("the working directory")
+        if sys.getrecursionlimit() != self._recursion_limit:
+            sys.setrecursionlimit(self._recursion_limit)
+            changes.append("the recursion limit")
         for kind, modules in self._registered.items():
             if builtin_registries().of_kind(kind).restore(modules):
                 changes.append(f"the registry of {kind}")
         return changes
+
+
+def _working_folder() -> str:
+    try:
+        return os.getcwd()  # noqa: PTH109 - to compare, and a folder that is gone has no Path
+    except OSError:
+        return ""
 
 
 def _restore_module(name: str, module: ModuleType, before: Attributes) -> list[str]:

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from host.limits import PLUGIN_ERROR_LENGTH_MAX
-from host.plugins.plain_methods import CodeHooks, left_threads, make_plain
-from host.sandbox import EXIT_ORPHANED, SPAWN_EVENTS
+from host.plugins.plain_methods import CodeHooks, make_plain
+from host.sandbox import EXIT_ORPHANED, SPAWN_EVENTS, left_threads
 from host.text import printable
 from planner_core.errors import ModuleContractError
 from planner_core.modules.registration import collect_modules
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 NAME_PREFIX: Final = "trader_plugin_"
 """A plugin's file is a module of this name, so that it hides none of Python's."""
+NO_MODULE: Final = "registers no module (`opportunity_registry.register(MyCalculator())`)"
+NO_MODULE_OF_PACKAGE: Final = f"{NO_MODULE}; after an update, restart the daemon"
+"""A package is imported once in a process."""
 SPAWNS_MAX: Final = 16
 """Processes that a plugin may start while it is loaded. Some libraries ask `ldconfig`."""
 
@@ -100,7 +103,7 @@ class PluginLoader:
             ):
                 _run(source)
             if not modules:
-                error = "registers no module (`opportunity_registry.register(MyCalculator())`)"
+                error = NO_MODULE if source.entry is None else NO_MODULE_OF_PACKAGE
         except KeyboardInterrupt:
             raise
         except BaseException as failure:  # noqa: BLE001 - a plugin may raise anything, SystemExit too

@@ -10,21 +10,18 @@ import asyncio
 import functools
 import inspect
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from host.plugins.description import BASES
+from host.sandbox import left_threads
 from planner_core.errors import ModuleContractError
 
 if TYPE_CHECKING:
     from host.plugins.guard import SharedCodeGuard
     from planner_core.modules.module import AnyModule
-
-JOIN_S: Final = 0.1
-"""For threads that are just ending, such as those of a pool that was closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +131,3 @@ def _guarded(key: str, guard: SharedCodeGuard | None) -> Iterator[None]:
     names = left_threads(threads)
     if names:
         raise ModuleContractError(key, f"left a thread running ({names[0]})")
-
-
-def left_threads(before: set[threading.Thread]) -> list[str]:
-    """Return the names of the threads that were started since and do not end."""
-    started = [thread for thread in threading.enumerate() if thread not in before]
-    until_s = time.monotonic() + JOIN_S
-    for thread in started:
-        thread.join(max(0.0, until_s - time.monotonic()))
-    return [thread.name for thread in started if thread.is_alive()]

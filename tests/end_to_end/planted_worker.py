@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -97,6 +98,11 @@ def print_a_lot(_state: PlanningState) -> list[Any]:
     return []
 
 
+def leave_a_thread(_state: PlanningState) -> list[Any]:
+    threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+    return []
+
+
 def close_everything(_state: PlanningState) -> list[Any]:
     os.closerange(3, 100)
     return []
@@ -127,6 +133,7 @@ MISDEEDS: dict[str, Callable[[PlanningState], list[Any]]] = {
     "fork_and_return": fork_and_return,
     "print_a_lot": print_a_lot,
     "close_everything": close_everything,
+    "leave_a_thread": leave_a_thread,
     "write_garbage": write_garbage,
 }
 

@@ -87,3 +87,28 @@ def test_a_plugin_that_crashes_only_when_the_worker_loads_it_is_left_out_by_its_
     store = BreakerStore(home)
     store.refresh()
     assert store.breakers.of("plugins/a.py").state is BreakerState.OPEN
+
+
+def test_a_plugin_that_hangs_or_leaves_a_thread_costs_only_itself(tmp_path: Path) -> None:
+    thread = "threading.Thread(target=time.sleep, args=(600,)).start()"
+    files = {
+        "a.py": misdeed_text("time.sleep(600)", "hanging"),
+        "b.py": misdeed_text(thread, "threaded"),
+        "c.py": momentum(),
+    }
+    home = home_with(tmp_path, files)
+    limits = "[limits]\nplan_deadline_s = 8\n"
+    home.device_file.write_text(home.device_file.read_text("utf-8") + limits, "utf-8")
+    with Simulation(home.root, daemon=DAEMON) as appliance:
+        appliance.press()
+        repeated = appliance.wait_for("daemon", "PlanRepeated")
+        plan = appliance.wait_for_answer().plan
+        appliance.press()
+        second = appliance.wait_for_answer().plan
+        appliance.stop_daemon()
+    assert_promises(home.root)
+    assert repeated.record["data"]["without"] == "opportunity_calculators.hanging"
+    for answer in (plan, second):
+        assert fates(answer)["opportunity_calculators.hanging"] == "skipped_open"
+        assert fates(answer)["opportunity_calculators.threaded"] == "failed"
+        assert fates(answer)["opportunity_calculators.momentum"] == "ok"

@@ -215,16 +215,27 @@ def load_catalogue(
 
 @dataclass(slots=True)
 class _Memo:
-    """The last catalogue: a command asks several times for the same one."""
+    """The last catalogue and settings: a command asks several times for the same ones."""
 
     entry: tuple[tuple[object, ...], PluginCatalogue] | None = None
+    settings: tuple[tuple[object, ...], tuple[PluginsTable, str]] | None = None
 
 
 _MEMO: Final = _Memo()
 
 
 def _settings(home: Home) -> tuple[PluginsTable, str]:
-    """Return the table of device.toml; where that is wrong, plugins are off."""
+    """Return the table of device.toml, and why it is wrong; then plugins are off.
+
+    It is asked for before every plan, so it is read once as long as the file stays the same.
+    """
+    key = home.device_file, file_signature(home.device_file)
+    if _MEMO.settings is None or _MEMO.settings[0] != key:
+        _MEMO.settings = key, _read_settings(home)
+    return _MEMO.settings[1]
+
+
+def _read_settings(home: Home) -> tuple[PluginsTable, str]:
     try:
         return load_device_config(home).plugins, ""
     except ConfigFileError as error:

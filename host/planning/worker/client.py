@@ -367,6 +367,8 @@ class WorkerClient:
                 self._handle_plan_message(kind, content)
 
     def _handle_plan_message(self, kind: str, content: dict[str, Any]) -> None:
+        if content.get("ends"):
+            self._is_ready.clear()  # the next request waits for another process
         request = self._request
         if request is None or content["trace_id"] != request.trace_id or request.reply.done():
             return  # about a plan that is not needed any more

@@ -13,8 +13,11 @@ object::
          {"event": <an event of the planner>}    after SEND_DELAY_S, with those that follow
          {"running": {"trace_id": ..., "key": ...}}    only with "isolate", which sends at once
          {"planned": {"trace_id": ..., "created_at": ..., "elapsed_s": ...,
-                      "memory": {...}, "plan": <plan-json>}}
-         {"failed": {"trace_id": ..., "code": ..., "lines": [...], "suspect": KEY or missing}}
+                      "memory": {...}, "plan": <plan-json>, "ends": ...}}
+         {"failed": {"trace_id": ..., "code": ..., "lines": [...], "suspect": KEY or missing,
+                     "ends": ...}}
+
+"ends" says that the process ends now, because a module left a thread in it.
 
 numpy and the planner are imported before "ready". Then a plan is made and thrown away, because the
 first plan takes twice as long as the next. A request ends it. Output that a module prints goes to
@@ -45,9 +48,11 @@ from host.planning.worker.current_module import (
 )
 from host.planning.worker.errors import LEFT_PROCESSES
 from host.sandbox import (
+    EXIT_LEFT_THREADS,
     EXIT_ORPHANED,
     ChildProcesses,
     die_with_parent,
+    left_threads,
     limit_memory,
     prefer_for_oom_kill,
 )
@@ -228,6 +233,7 @@ class RequestHandler:
         self.breakers = BreakerStore(home)
         self.cache = CalculationCache(time.monotonic)
         self.children = ChildProcesses(in_child=self._close_pipes)
+        self.threads = set(threading.enumerate())
         self.plugins = ProcessPlugins(home, self.breakers, on_load=self._on_load)
 
     def handle(self, request: Request) -> None:
@@ -246,7 +252,11 @@ class RequestHandler:
             line = f"{suspect or 'some module'} left {n_killed} running processes behind"
             kind = "failed"
             content = {"code": LEFT_PROCESSES, "lines": [line], "suspect": suspect}
-        self.responses.send(kind, {"trace_id": trace_id, **content})
+        # A thread may change anything at any time, and nothing ends it but its process.
+        ends = bool(left_threads(self.threads))
+        self.responses.send(kind, {"trace_id": trace_id, **content, "ends": ends})
+        if ends:
+            os._exit(EXIT_LEFT_THREADS)
 
     def plan(self, trace_id: str, request: Request) -> dict[str, object]:
         """Return the content of the response "planned"."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,12 @@ from host.plugins.process_modules import process_registries
 from host.sandbox import child_pids
 from planner_core.model.circuit_breaker import BreakerState
 from tests.host.conftest import Trader
-from tests.host.plugins.plugin_files import add_plugins, misdeed_text, momentum
+from tests.host.plugins.plugin_files import (
+    add_plugins,
+    install_package,
+    misdeed_text,
+    momentum,
+)
 
 KEY = "opportunity_calculators.bad"
 
@@ -97,6 +104,10 @@ def test_a_plugin_that_hangs_is_ended(
         "threading.Thread(target=time.sleep, args=(600,)).start()",
         "subprocess.Popen(['sleep', '600'], start_new_session=True)",
         "os.fork()",
+        "os.chdir('/')",
+        "import planner_core.market.objective as o; o.max = min",
+        "os.close(2)",
+        "signal.setitimer(signal.ITIMER_REAL, 0.01); time.sleep(0.1)",
     ],
 )
 def test_what_a_plugin_does_does_not_spoil_the_output_or_the_plan(
@@ -188,3 +199,18 @@ def test_a_link_to_the_terminal_stays_one(tmp_path: Path) -> None:
         assert held.text() == "text – with signs\n"
         assert not held.isatty()
         held.detach()
+
+
+def test_an_installed_package_is_a_plugin_like_a_file(
+    trader: Trader, own_home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = install_package(tmp_path, momentum())
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.setenv("PYTHONPATH", f"{site}{os.pathsep}{os.environ.get('PYTHONPATH', '.')}")
+    add_plugins(own_home, {})
+    listed = trader("plugin", "list", "--json", "--home", own_home.root).json
+    (plugin,) = [item for item in listed["plugins"] if "my-trend" in item["plugin"]]
+    assert (plugin["plugin"], plugin["status"]) == ("my-trend 1.0.0 (trend)", "ready")
+    record = trader("plan", "core", "--json", "--home", own_home.root).json
+    assert status_of(record, "opportunity_calculators.momentum") == "ok"
+    assert "my_trend" not in sys.modules

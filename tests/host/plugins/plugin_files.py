@@ -122,3 +122,18 @@ opportunity_registry.register(Bad())
 def misdeed_text(misdeed: str, name: str = "bad") -> str:
     """Return the text of a calculator that does this when it is called."""
     return MISDEED.format(misdeed=misdeed, name=name)
+
+
+def install_package(root: Path, text: str, version: str = "1.0.0") -> Path:
+    """Write an installed package `my_trend` with one entry point; return its site folder."""
+    site = root / "site"
+    package, metadata = site / "my_trend", site / f"my_trend-{version}.dist-info"
+    for folder in (package, metadata):
+        folder.mkdir(parents=True)
+    (package / "__init__.py").write_text("", "utf-8")
+    (package / "modules.py").write_text(text, "utf-8")
+    head = f"Metadata-Version: 2.1\nName: my-trend\nVersion: {version}\n"
+    (metadata / "METADATA").write_text(head, "utf-8")
+    entry = "[arduino_trader.modules]\ntrend = my_trend.modules\n"
+    (metadata / "entry_points.txt").write_text(entry, "utf-8")
+    return site

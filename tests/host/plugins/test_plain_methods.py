@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -102,6 +104,11 @@ def a_module_is_broken(_state: Any) -> list[Any]:
     return []
 
 
+def the_folder_is_changed(_state: Any) -> list[Any]:
+    os.chdir("/")
+    return []
+
+
 def a_module_is_removed(_state: Any) -> list[Any]:
     builtin_registries().filters.remove("diversity")
     return []
@@ -115,14 +122,17 @@ def a_module_is_removed(_state: Any) -> list[Any]:
         (a_builtin_is_hidden, "planner_core.market.objective.len"),
         (a_module_is_broken, "ProfitTaking"),
         (a_module_is_removed, "the registry of filters"),
+        (the_folder_is_changed, "the working directory"),
     ],
 )
 def test_shared_code_that_a_call_changes_is_put_back_and_the_call_fails(
     misdeed: Any, name: str
 ) -> None:
+    folder = Path.cwd()
     module: Any = make_plain(stub_calculator(misdeed), SharedCodeGuard())
     with pytest.raises(ModuleContractError, match=f"changed {name}"):
         module.calculate(None, None)
+    assert Path.cwd() == folder
     assert np.sum([1, 2]) == 3
     assert objective.Objective.terms is not None
     assert "len" not in vars(objective)

@@ -77,6 +77,19 @@ def home(tmp_path: Path) -> Home:
     return create_home(tmp_path / "home", demo=True).home
 
 
+def test_a_thread_that_a_module_leaves_costs_the_process_after_the_plan(home: Home) -> None:
+    async def use(bench: Bench) -> None:
+        first = await bench.plan()
+        second = await bench.plan()
+        assert (first["outcome"], second["outcome"]) == ("PLANNED", "PLANNED")
+        assert bench.data_of("PlanRepeated") == []
+        while len(bench.ended) < 2:  # noqa: ASYNC110 - the process ends when it ends
+            await asyncio.sleep(0.01)
+        assert bench.ended == ["ended with code 4"] * 2
+
+    with_planted(home, "leave_a_thread", use)
+
+
 def fate(record: dict[str, Any], name: str) -> tuple[str, str]:
     key = f"opportunity_calculators.{name}"
     module = next(module for module in record["modules"] if module["key"] == key)
