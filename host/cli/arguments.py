@@ -255,6 +255,12 @@ def ab(parser: argparse.ArgumentParser) -> None:
     for name in ("a", "b"):
         text = "a version, `current`, a preset or a TOML file"
         parser.add_argument(name, metavar=name.upper(), help=text)
+    for name in ("a", "b"):
+        parser.add_argument(
+            f"--plugins-{name}",
+            choices=("on", "off"),
+            help=f"plan {name.upper()} with or without plugins (default: as every plan)",
+        )
     _add_json(parser)
     _add_request(parser)
     parser.set_defaults(run="ab.run", runs_modules=True)

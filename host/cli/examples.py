@@ -51,6 +51,7 @@ EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
         ("trader ab core current low-turnover", "what a preset would do better today"),
         ("trader ab core 3 current", "the file against version 3"),
         ("trader ab core current new.toml --json", "another file, for a program"),
+        ("trader ab core current current --plugins-a off", "what your plugins change"),
     ),
     "config": (
         ("trader config check", "everything that is wrong, with file and line"),

@@ -1,19 +1,18 @@
 """Two configurations of a bucket on today's state: which plan is better. Nothing is written.
 
 A side is a version of the bucket's history (`3`, `v3`), its file as it is on disk (`current`), a
-TOML file, or a preset. A side that is not valid, that has no plan, or whose planner crashes is part
-of the answer.
+TOML file, or a preset, each with or without plugins. A side that is not valid, that has no plan, or
+whose planner crashes is part of the answer.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from host.errors import HistoryError, NotFoundError, did_you_mean
+from host.errors import HistoryError, NotFoundError, UsageError, did_you_mean
 from host.home.config.load import (
     UNCOMMITTED,
     LoadedConfig,
@@ -23,7 +22,12 @@ from host.home.config.load import (
     load_version,
     open_history,
 )
-from host.home.config.plugin_catalogue import modules_of
+from host.home.config.plugin_catalogue import (
+    SWITCH_ON,
+    modules_of,
+    modules_without_plugins,
+    plugins_are_on,
+)
 from host.home.config.presets import PresetError, PresetLibrary
 from host.home.storage.toml_file import PATH_ADVICE, ConfigFileError, parse_toml
 from host.operations.dry_run import REQUEST_SOURCE
@@ -47,6 +51,7 @@ if TYPE_CHECKING:
     from host.home.plan_store import PlanRecord
     from host.operations.configs import Comparison as ConfigComparison
     from planner_core.model.plan import Plan, Step
+    from planner_core.modules.registry import Registries
 
 CURRENT: Final = ("current", "file")
 """The bucket's file as it is on disk; `config diff` calls it `file`."""
@@ -54,6 +59,8 @@ VERSION = re.compile(r"v?(\d{1,9})")
 INVALID: Final = "INVALID"
 CRASHED: Final = "CRASHED"
 """Outcomes of a side, beside those of plans."""
+PLUGIN_FAILED: Final = "plugin_failed"
+"""The finding of a plan about a plugin that it was made without: `label: reason`."""
 FIGURES: Final = (
     "score_before", "end_score", "gain", "n_steps", "cash_required", "costs", "tax", "turnover",
     "distance_before", "distance_after", "violation_after", "n_candidates", "n_sequences",
@@ -71,12 +78,16 @@ class AbRequest:
     a, b : str
     invest : float, base currency
     buy_only : bool
+    plugins_a, plugins_b : bool, optional
+        Whether the modules of plugins take part; None: as in every plan.
     """
 
     a: str
     b: str
     invest: float = 0.0
     buy_only: bool = False
+    plugins_a: bool | None = None
+    plugins_b: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +106,8 @@ class Side:
         What is wrong, for people.
     problems : tuple of dict
         Places of what is wrong.
+    modules : Registries, optional
+        Modules to plan with; None: those of the planner and of the plugins.
     """
 
     name: str
@@ -102,6 +115,12 @@ class Side:
     loaded: LoadedConfig | None
     lines: tuple[str, ...] = ()
     problems: tuple[dict[str, object], ...] = ()
+    modules: Registries | None = None
+
+    @property
+    def label(self) -> str:
+        """The name, and whether plugins are left out."""
+        return self.name if self.modules is None else f"{self.name} without plugins"
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,14 +220,19 @@ def compare_configurations(
     ------
     NotFoundError, ConfigFileError
         When there is no such version, preset or file.
+    UsageError
+        When plugins are asked for that device.toml leaves off.
     HomeError, PortfolioFileError, FilesChangedError
         See `plan_pair`.
     """
-    sides = find_side(home, bucket_id, request.a), find_side(home, bucket_id, request.b)
+    sides = (
+        find_side(home, bucket_id, request.a, _modules(home, request.plugins_a)),
+        find_side(home, bucket_id, request.b, _modules(home, request.plugins_b)),
+    )
     options = PairOptions(
         invest=request.invest,
         buy_only=request.buy_only,
-        on_start=lambda index: on_start(sides[index].name),
+        on_start=lambda index: on_start(sides[index].label),
     )
     return compare_sides(home, bucket_id, sides, options)
 
@@ -222,7 +246,7 @@ def compare_sides(
 ) -> AbTest:
     """Plan with two configurations that were loaded, and compare the plans."""
     configs = {
-        index: PairConfig(side.loaded)
+        index: PairConfig(side.loaded, side.modules)
         for index, side in enumerate(sides)
         if side.loaded is not None
     }
@@ -242,49 +266,84 @@ def compare_change(home: Home, change: ConfigComparison) -> AbTest:
 # --- sides ----------------------------------------------------------------------------------------
 
 
-def find_side(home: Home, bucket_id: str, name: str) -> Side:
+def _modules(home: Home, plugins: bool | None) -> Registries | None:
+    """Return the modules of a side; None: those of every plan."""
+    if plugins and not plugins_are_on(home):
+        raise UsageError(f"plugins are off: there are none to plan with ({SWITCH_ON})")
+    return modules_without_plugins(home) if plugins is False else None
+
+
+def find_side(home: Home, bucket_id: str, name: str, modules: Registries | None = None) -> Side:
     """Return the configuration of a name; one with errors in it is a side too.
+
+    Parameters
+    ----------
+    home : Home
+    bucket_id : str
+    name : str
+    modules : Registries, optional
+        Modules that it may name, and to plan with; None: those of the planner and of the plugins.
 
     Raises
     ------
     NotFoundError, ConfigFileError
         When there is no version, preset or file of this name.
     """
-    version = VERSION.fullmatch(name)
-    if name in CURRENT:
-        return _loaded(name, "current", lambda: load_uncommitted(home, bucket_id))
-    if version is not None:
-        return _version_side(home, bucket_id, name, int(version[1]))
-    if name.endswith(".toml") or "/" in name:
-        path = Path(name)
-        if not path.exists():
-            load_config_file(path, advice=PATH_ADVICE)  # raises, with the advice
-        modules = modules_of(home)
-        return _loaded(name, "file", lambda: load_config_file(path, modules, advice=PATH_ADVICE))
-    return _preset_side(home, name)
+    kind, load = _loader(home, bucket_id, name, modules or modules_of(home))
+    return _loaded(name, kind, load, modules)
 
 
 def side_of_text(home: Home, bucket_id: str, text: str) -> Side:
     """Return a configuration that was sent; one with errors in it is a side too."""
-    path = home.bucket_file(bucket_id)
+    path, modules = home.bucket_file(bucket_id), modules_of(home)
 
     def load() -> LoadedConfig:
         document = parse_toml(text, REQUEST_SOURCE)
-        return LoadedConfig(check_document(document), document.sha256, UNCOMMITTED, path)
+        return LoadedConfig(check_document(document, modules), document.sha256, UNCOMMITTED, path)
 
-    return _loaded(REQUEST_SOURCE, "text", load)
+    return _loaded(REQUEST_SOURCE, "text", load, None)
 
 
-def _version_side(home: Home, bucket_id: str, name: str, number: int) -> Side:
+def _loaded(
+    name: str, kind: str, load: Callable[[], LoadedConfig], modules: Registries | None
+) -> Side:
+    try:
+        return Side(name, kind, load(), modules=modules)
+    except ConfigFileError as error:
+        problems = tuple(problem_to_json(problem) for problem in error.problems)
+        return Side(name, kind, None, tuple(error.lines), problems, modules)
+    except PresetError as error:
+        return Side(name, kind, None, tuple(error.lines), modules=modules)
+
+
+def _loader(
+    home: Home, bucket_id: str, name: str, modules: Registries
+) -> tuple[str, Callable[[], LoadedConfig]]:
+    """Return the kind of a side, and the function that loads it."""
+    version = VERSION.fullmatch(name)
+    if name in CURRENT:
+        return "current", lambda: load_uncommitted(home, bucket_id, modules)
+    if version is not None:
+        return "version", _version_loader(home, bucket_id, int(version[1]), modules)
+    if name.endswith(".toml") or "/" in name:
+        path = Path(name)
+        if not path.exists():
+            load_config_file(path, modules, advice=PATH_ADVICE)  # raises, with the advice
+        return "file", lambda: load_config_file(path, modules, advice=PATH_ADVICE)
+    return "preset", _preset_loader(home, name, modules)
+
+
+def _version_loader(
+    home: Home, bucket_id: str, number: int, modules: Registries
+) -> Callable[[], LoadedConfig]:
     try:
         stored = open_history(home, bucket_id).read(number)
     except HistoryError as error:
         raise NotFoundError(f"{error} (`trader config log {bucket_id}` lists them)") from None
-    path, modules = home.bucket_file(bucket_id), modules_of(home)
-    return _loaded(name, "version", lambda: load_version(stored, path, modules))
+    return lambda: load_version(stored, home.bucket_file(bucket_id), modules)
 
 
-def _preset_side(home: Home, name: str) -> Side:
+def _preset_loader(home: Home, name: str, modules: Registries) -> Callable[[], LoadedConfig]:
     library = PresetLibrary(home)
     if name not in library.ids():
         others = f"presets: {', '.join(library.ids())}"
@@ -295,21 +354,11 @@ def _preset_side(home: Home, name: str) -> Side:
         )
 
     def load() -> LoadedConfig:
-        preset = library.get(name)
-        digest = hashlib.sha256(preset.config_text.encode()).hexdigest()
-        return LoadedConfig(preset.config, digest, UNCOMMITTED, home.presets_dir / f"{name}.toml")
+        document = parse_toml(library.get(name).config_text or "# defaults\n", name)
+        path = home.presets_dir / f"{name}.toml"
+        return LoadedConfig(check_document(document, modules), document.sha256, UNCOMMITTED, path)
 
-    return _loaded(name, "preset", load)
-
-
-def _loaded(name: str, kind: str, load: Callable[[], LoadedConfig]) -> Side:
-    try:
-        return Side(name, kind, load())
-    except ConfigFileError as error:
-        problems = tuple(problem_to_json(problem) for problem in error.problems)
-        return Side(name, kind, None, tuple(error.lines), problems)
-    except PresetError as error:
-        return Side(name, kind, None, tuple(error.lines))
+    return load
 
 
 # --- plain data -----------------------------------------------------------------------------------
@@ -319,13 +368,21 @@ def _view(title: str, side: Side, run: SideRun | None) -> SideView:
     if side.loaded is None or run is None:
         more = len(side.lines) - 1
         reason = f"{side.lines[0]}{f' (and {more} more)' if more else ''}"
-        return SideView(title, side.name, INVALID, reason, None)
+        return SideView(title, side.label, INVALID, reason, None)
     if run.run is None:
-        return SideView(title, side.name, CRASHED, run.crash, None)
+        return SideView(title, side.label, CRASHED, run.crash, None)
     plan = run.run.plan
     reason = plan.reason if plan.outcome is Outcome.HELD else ""
-    least = least_gain(run.run.config.config)
-    return SideView(title, side.name, plan.outcome.value, reason, plan, run.planner_s, least)
+    return SideView(
+        title=title,
+        label=side.label,
+        outcome=plan.outcome.value,
+        reason=reason,
+        plan=plan,
+        planner_s=run.planner_s,
+        least_gain=least_gain(run.run.config.config),
+        failed_plugins=tuple(str(failure["key"]) for failure in _plugin_failures(side, plan)),
+    )
 
 
 def _side_to_json(side: Side, view: SideView) -> dict[str, object]:
@@ -333,6 +390,7 @@ def _side_to_json(side: Side, view: SideView) -> dict[str, object]:
     record = {
         "name": side.name,
         "kind": side.kind,
+        "plugins": side.modules is None,
         "config_version": side.loaded.version if side.loaded else None,
         "config_sha256": side.loaded.sha256 if side.loaded else None,
         "valid": side.loaded is not None,
@@ -361,15 +419,29 @@ def _side_to_json(side: Side, view: SideView) -> dict[str, object]:
             "runtime_s": round(view.planner_s, 4),
         }
         steps = [_step_to_json(step) for step in plan.steps]
-    return {**record, **figures, "modules_failed": _failures(plan), "steps": steps}
+    return {**record, **figures, "modules_failed": _failures(side, plan), "steps": steps}
 
 
-def _failures(plan: Plan | None) -> list[dict[str, object]]:
-    return [
+def _failures(side: Side, plan: Plan | None) -> list[dict[str, object]]:
+    """Return the modules and the plugins that a plan was made without."""
+    if plan is None:
+        return []
+    modules: list[dict[str, object]] = [
         {"key": attempt.key, "status": attempt.status.value, "message": attempt.message}
-        for attempt in (plan.modules if plan is not None else ())
+        for attempt in plan.modules
         if attempt.status in FAILED
     ]
+    return modules + _plugin_failures(side, plan)
+
+
+def _plugin_failures(side: Side, plan: Plan) -> list[dict[str, object]]:
+    """Return the plugins that could not be loaded; none for a side without plugins."""
+    failures: list[dict[str, object]] = []
+    for finding in plan.findings:
+        if finding.id == PLUGIN_FAILED and side.modules is None:
+            label, _, why = finding.message.partition(": ")
+            failures.append({"key": label, "status": "failed", "message": why})
+    return failures
 
 
 def _step_to_json(step: Step) -> dict[str, object]:

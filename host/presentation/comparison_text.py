@@ -48,6 +48,8 @@ class SideView:
         Seconds of the planner.
     least_gain : float
         Smallest gain that is worth a trade, as a fraction of NAV.
+    failed_plugins : tuple of str
+        Labels of plugins that could not be loaded.
     """
 
     title: str
@@ -57,6 +59,7 @@ class SideView:
     plan: Plan | None
     planner_s: float = 0.0
     least_gain: float = 0.0
+    failed_plugins: tuple[str, ...] = ()
 
     @property
     def has_plan(self) -> bool:
@@ -65,9 +68,10 @@ class SideView:
 
     @property
     def failed_modules(self) -> tuple[str, ...]:
-        """Keys of the modules that the plan was made without."""
+        """Keys of the modules and labels of the plugins that the plan was made without."""
         attempts = self.plan.modules if self.plan is not None else ()
-        return tuple(attempt.key for attempt in attempts if attempt.status in FAILED)
+        modules = tuple(attempt.key for attempt in attempts if attempt.status in FAILED)
+        return modules + self.failed_plugins
 
     @property
     def costs(self) -> float:

@@ -131,9 +131,14 @@ def _distance(metrics: Mapping[str, float]) -> str:
 
 
 def _names(keys: Sequence[str]) -> str:
-    shown = ", ".join(key.rpartition(".")[2] for key in keys[:MODULES_SHOWN])
+    shown = ", ".join(short_name(key) for key in keys[:MODULES_SHOWN])
     more = len(keys) - MODULES_SHOWN
     return f"{shown or 'none'}{f' and {more} more' if more > 0 else ''}"
+
+
+def short_name(key: str) -> str:
+    """Return the name of a module without its kind, or the label of a plugin."""
+    return key if "/" in key else key.rpartition(".")[2]
 
 
 def trade_rows(a: SideView, b: SideView) -> Iterator[Row]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from host.cli.home_option import open_bucket
 from host.cli.progress import show_progress
@@ -16,6 +16,9 @@ from host.operations.buckets import amount_in_base_currency
 
 if TYPE_CHECKING:
     from host.cli.output import Output
+
+
+SWITCH: Final = {None: None, "on": True, "off": False}
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
@@ -29,6 +32,8 @@ def run(options: argparse.Namespace, output: Output) -> int:
         b=options.b,
         invest=amount_in_base_currency(home, options.bucket, options.invest),
         buy_only=options.buy_only,
+        plugins_a=SWITCH[options.plugins_a],
+        plugins_b=SWITCH[options.plugins_b],
     )
     with show_progress(output.stderr) as progress:
         result = compare_configurations(

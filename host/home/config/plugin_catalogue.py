@@ -133,6 +133,23 @@ def modules_of(home: Home) -> Registries:
     return process_registries() or load_catalogue(home).registries
 
 
+def modules_without_plugins(home: Home) -> Registries:
+    """Return the modules of the planner alone; a configuration may still name those of plugins."""
+    from planner_core.modules.builtin import builtin_registries
+
+    everything = modules_of(home)
+    alone = builtin_registries().copy()
+    alone.absent.update(everything.absent)
+    for key, label in everything.origins.items():
+        alone.absent[key] = f"{label}: this plan is made without plugins"
+    return alone
+
+
+def plugins_are_on(home: Home) -> bool:
+    """Return whether device.toml lets plans use plugins."""
+    return _settings(home)[0].enabled
+
+
 @dataclass(frozen=True, slots=True)
 class PluginNotes:
     """Notes of a plan about plugins.

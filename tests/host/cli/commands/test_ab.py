@@ -10,6 +10,7 @@ import pytest
 from host.home.home import Home
 from tests.host.cli.commands.test_dry_run import written_below
 from tests.host.conftest import Trader
+from tests.host.plugins.plugin_files import add_plugins, misdeed_text
 
 DOC = Path(__file__).resolve().parents[4] / "docs" / "ab.md"
 
@@ -76,6 +77,58 @@ def test_new_money_is_planned_on_both_sides(trader: Trader, own_home: Home) -> N
     without = trader("ab", "core", "current", "low-turnover", *home).json
     for side in ("a", "b"):
         assert with_money[side]["steps"] != without[side]["steps"]
+
+
+NO_BUYS = """
+from planner_core.api import Filter, ModuleMetadata, ModuleParameters, filter_registry, parameter
+
+
+class NoBuysParameters(ModuleParameters):
+    strict: bool = parameter(True, unit="true or false", description="drop every buy")
+
+
+class NoBuys(Filter[NoBuysParameters]):
+    metadata = ModuleMetadata(name="no_buys", version="1.0.0", description="Drop every buy")
+    parameters_model = NoBuysParameters
+
+    def reject(self, candidates, state, parameters):
+        return {i: "no buys" for i in candidates.buys()} if parameters.strict else {}
+
+
+filter_registry.register(NoBuys())
+"""
+
+
+def test_a_side_can_be_planned_without_plugins(trader: Trader, own_home: Home) -> None:
+    """Also one whose configuration names a plugin's module."""
+    home = ("--home", own_home.root)
+    refused = trader("ab", "core", "current", "current", "--plugins-b", "on", *home)
+    assert (refused.code, "plugins are off" in refused.err) == (2, True)
+    add_plugins(own_home, {"no_buys.py": NO_BUYS})
+    own_home.bucket_file("core").write_text("[filters]\nno_buys = { strict = true }\n")
+    words = ("ab", "core", "current", "current", "--plugins-a", "off", "--plugins-b", "on")
+    result = trader(*words, *home, "--json")
+    assert result.code == 0, result.err
+    a, b = result.json["a"], result.json["b"]
+    assert (a["plugins"], b["plugins"]) == (False, True)
+    assert {step["side"] for step in a["steps"]} == {"sell", "buy"}
+    assert {step["side"] for step in b["steps"]} == {"sell"}
+    assert (result.json["winner"], result.json["same_objective"]) == ("a", True)
+    assert "current without plugins" in trader(*words, *home).out
+
+
+def test_a_plugin_that_ends_its_process_costs_only_itself(trader: Trader, own_home: Home) -> None:
+    add_plugins(own_home, {"bad.py": misdeed_text("ctypes.string_at(0)")})
+    words = ("ab", "core", "current", "current", "--plugins-a", "off", "--json")
+    result = trader(*words, "--home", own_home.root)
+    assert result.code == 0, result.err
+    assert "opportunity_calculators.bad: it" in result.err
+    assert result.json["winner"] == "tie"
+    failed = {side: [m["key"] for m in result.json[side]["modules_failed"]] for side in ("a", "b")}
+    assert failed == {"a": [], "b": ["plugins/bad.py"]}
+    assert "SIGSEGV" in result.json["b"]["modules_failed"][0]["message"]
+    shown = trader(*words[:-1], "--home", own_home.root).out
+    assert re.search(r"^modules left out +none +plugins/bad.py$", shown, re.MULTILINE)
 
 
 def test_the_page_lists_the_keys_of_the_answer(trader: Trader, own_home: Home) -> None:
