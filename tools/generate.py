@@ -56,6 +56,13 @@ def api_markdown() -> str:
     return api_markdown()
 
 
+def plugin_api_markdown() -> str:
+    """Return the page of the names that a plugin may use."""
+    from tools.generators.plugin_api_doc import plugin_api_markdown
+
+    return plugin_api_markdown()
+
+
 def benchmarks_markdown() -> str:
     """Return the page of benchmark results."""
     from tools.generators.benchmarks_doc import benchmarks_markdown
@@ -124,6 +131,7 @@ GENERATED: dict[str, Generator] = {
     "docs/events.md": events_markdown,
     "docs/health.md": health_markdown,
     "docs/modules.md": modules_markdown,
+    "docs/plugin-api.md": plugin_api_markdown,
     "firmware_bridge/PROTOCOL.md": protocol_markdown,
     "firmware_bridge/firmware/core/pictures.h": _firmware("pictures_header"),
     "firmware_bridge/firmware/core/protocol.c": _firmware("protocol_source"),

@@ -32,7 +32,28 @@ LEVERAGE_MAX = 1_000.0
 
 @dataclass(frozen=True, eq=False)
 class PlanningState:
-    """The context, and what is computed from it."""
+    """The context, and what is computed from it.
+
+    Parameters
+    ----------
+    context : PlanningContext
+        The snapshot: securities, closes, holdings, cash, targets, the day of the plan.
+    config : PlannerConfig
+        All settings in force.
+    history : PriceHistory
+        Closes that can be trusted.
+    market : MarketModel
+        Estimates: expected return, covariance, momentum.
+    portfolio : Portfolio
+        Value and weight of what is held.
+    limits : Limits
+        Caps, required cash, and what may not be traded.
+    costs : CostModel
+    charges : Charges
+        What the score is charged for a trade.
+    objective : Objective
+        The score of a set of weights.
+    """
 
     context: PlanningContext
     config: PlannerConfig
