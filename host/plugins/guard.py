@@ -16,6 +16,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FunctionType, ModuleType
 from typing import Any, Final
 
@@ -42,18 +43,34 @@ SHOWN: Final = 3
 Attributes = dict[str, Any]
 
 
+@dataclass(slots=True)
+class _Snapshot:
+    """The attributes of a module or class that are compared, and how many it has in all."""
+
+    attributes: Attributes
+    n_attributes: int
+
+    def equals(self, now: Mapping[str, Any]) -> bool:
+        """Compare by identity: an array that is compared by value is not a truth value."""
+        if len(now) != self.n_attributes:
+            return False
+        get = now.get  # this runs for every name after every call of a plugin
+        return all(get(name, _MISSING) is value for name, value in self.attributes.items())
+
+
 class SharedCodeGuard:
     """The state of the shared code before any plugin was loaded."""
 
     def __init__(self) -> None:
-        self._modules: dict[str, tuple[ModuleType, Attributes]] = {}
-        self._classes: dict[type, Attributes] = {}
-        self._instances: list[tuple[object, Attributes]] = []
+        self._modules: dict[str, tuple[ModuleType, _Snapshot]] = {}
+        self._classes: dict[type, _Snapshot] = {}
+        self._instances: list[tuple[object, _Snapshot]] = []
         self._registered = {
             kind: builtin_registries().of_kind(kind).snapshot() for kind in ModuleKind
         }
         for module in builtin_registries().all_modules():
-            self._instances.append((module, dict(vars(module))))
+            state = dict(vars(module))
+            self._instances.append((module, _Snapshot(state, len(state))))
         self._folder = _working_folder()
         self._recursion_limit = sys.getrecursionlimit()
         self.include_new()
@@ -63,10 +80,12 @@ class SharedCodeGuard:
         for name, module in tuple(sys.modules.items()):
             is_guarded = name.partition(".")[0] in PACKAGES or name in STANDARD
             if is_guarded and name not in self._modules and isinstance(module, ModuleType):
-                self._modules[name] = module, _attributes(name, module)
+                attributes = _attributes(name, module)
+                self._modules[name] = module, _Snapshot(attributes, len(vars(module)))
                 for value in vars(module).values():
                     if isinstance(value, type) and _is_python_class(value, name):
-                        self._classes.setdefault(value, _code_of(value))
+                        snapshot = _Snapshot(_code_of(value), len(vars(value)))
+                        self._classes.setdefault(value, snapshot)
 
     @contextmanager
     def watch(self, key: str) -> Iterator[None]:
@@ -89,14 +108,21 @@ class SharedCodeGuard:
             if sys.modules.get(name) is not module:
                 sys.modules[name] = module
                 changes.append(f"sys.modules[{name!r}]")
-            changes += _restore_module(name, module, before)
-        for class_, code in self._classes.items():
-            changes += _restore_class(class_, code)
-        for instance, state in self._instances:
-            if not _same(vars(instance), state):
+            if not before.equals(vars(module)):
+                changes += _restore_module(name, module, before)
+        for class_, before in self._classes.items():
+            if not before.equals(vars(class_)):
+                changes += _restore_class(class_, before)
+        for instance, before in self._instances:
+            if not before.equals(vars(instance)):
                 vars(instance).clear()
-                vars(instance).update(state)
+                vars(instance).update(before.attributes)
                 changes.append(type(instance).__name__)
+        return changes + self._restore_process()
+
+    def _restore_process(self) -> list[str]:
+        """Put back settings of the process, and the modules that are registered."""
+        changes = []
         if _working_folder() != self._folder and self._folder:
             os.chdir(self._folder)
             changes.append("the working directory")
@@ -116,25 +142,24 @@ def _working_folder() -> str:
         return ""
 
 
-def _restore_module(name: str, module: ModuleType, before: Attributes) -> list[str]:
-    if _same(_attributes(name, module), before):
-        return []
+def _restore_module(name: str, module: ModuleType, before: _Snapshot) -> list[str]:
     now = vars(module)
     changes = []
-    for attribute, value in before.items():
+    for attribute, value in before.attributes.items():
         if now.get(attribute, _MISSING) is not value:
             now[attribute] = value
             changes.append(f"{name}.{attribute}")
-    for attribute in [key for key in _attributes(name, module) if key not in before]:
+    for attribute in [key for key in _attributes(name, module) if key not in before.attributes]:
         value = now[attribute]
         is_submodule = (
             isinstance(value, ModuleType) and sys.modules.get(f"{name}.{attribute}") is value
         )
         if is_submodule or attribute in NOTES:
-            before[attribute] = value
+            before.attributes[attribute] = value
         else:  # a global hides a function of Python that has the same name
             del now[attribute]
             changes.append(f"{name}.{attribute}")
+    before.n_attributes = len(now)
     return changes
 
 
@@ -145,13 +170,11 @@ def _attributes(name: str, module: ModuleType) -> Attributes:
     return {key: value for key, value in vars(module).items() if callable(value)}
 
 
-def _restore_class(class_: type, before: Attributes) -> list[str]:
+def _restore_class(class_: type, before: _Snapshot) -> list[str]:
     now = _code_of(class_)
-    if _same(now, before):
-        return []
     changes = []
-    for attribute in {**before, **now}:
-        value = before.get(attribute, _MISSING)
+    for attribute in {**before.attributes, **now}:
+        value = before.attributes.get(attribute, _MISSING)
         if now.get(attribute, _MISSING) is value:
             continue
         if value is _MISSING:
@@ -159,17 +182,11 @@ def _restore_class(class_: type, before: Attributes) -> list[str]:
         else:
             type.__setattr__(class_, attribute, value)
         changes.append(f"{class_.__name__}.{attribute}")
+    before.n_attributes = len(vars(class_))
     return changes
 
 
 _MISSING: Final = object()
-
-
-def _same(now: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
-    """Compare by identity: an array that is compared by value is not a truth value."""
-    return len(now) == len(before) and all(
-        now.get(key, _MISSING) is value for key, value in before.items()
-    )
 
 
 def _is_python_class(value: type, module_name: str) -> bool:

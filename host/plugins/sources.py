@@ -10,8 +10,10 @@ import hashlib
 import os
 import re
 import stat
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -172,7 +174,21 @@ def _ownership_problem(path: Path, status: os.stat_result) -> str:
 
 def find_packages() -> tuple[PluginSource, ...]:
     """Find the entry points of installed packages; none of them is imported."""
-    from importlib.metadata import entry_points  # slow: reads every installed package
+    return _packages_of(tuple((folder, _changed_at(folder)) for folder in sys.path))
+
+
+def _changed_at(folder: str) -> int:
+    """Return when something was installed or removed in a folder of packages; 0: unknown."""
+    try:
+        return os.stat(folder or ".").st_mtime_ns  # noqa: PTH116 - `sys.path` has strings
+    except OSError:
+        return 0
+
+
+@lru_cache(maxsize=1)
+def _packages_of(_folders: tuple[tuple[str, int], ...]) -> tuple[PluginSource, ...]:
+    """Find them once, as long as no folder changes: it reads every installed package."""
+    from importlib.metadata import entry_points
 
     try:
         entries = sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value))

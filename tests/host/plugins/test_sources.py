@@ -124,5 +124,7 @@ def test_entry_points_of_packages_are_found_without_importing_them(
 ) -> None:
     entry = EntryPoint("trend", "no_such_package.trend", sources.GROUP)
     monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: [entry])
+    sources._packages_of.cache_clear()
     (package,) = find_packages()
+    sources._packages_of.cache_clear()
     assert (package.name, package.label, package.problem) == ("trend", "? ? (trend)", "")
