@@ -27,6 +27,8 @@ from host.cli.value_parsers import (
     parse_trace_id,
 )
 
+PLANS_SHOWN: Final = 20
+PLANS_SHOWN_MAX: Final = 50
 PROVE_S: Final = 10.0
 REFUSED_DAYS: Final = 30
 EVENTS_SHOWN: Final = 20
@@ -140,6 +142,25 @@ def plan(parser: argparse.ArgumentParser) -> None:
         "--no-store", action="store_true", help="write nothing: neither the plan nor a version"
     )
     parser.set_defaults(run="plan.run", runs_modules=True)
+
+
+def plans(parser: argparse.ArgumentParser) -> None:
+    """List the stored plans of a bucket, newest first; with TRACE print that plan as JSON.
+
+    The newest 200 plans of a bucket are kept. docs/plan-json.md explains the object.
+    """
+    _add_bucket(parser)
+    parser.add_argument("trace", metavar="TRACE", nargs="?", help="its trace id, in full")
+    parser.add_argument(
+        "-n",
+        dest="count",
+        metavar="N",
+        type=number_parser(1, PLANS_SHOWN_MAX),
+        default=PLANS_SHOWN,
+        help=f"how many (default: {PLANS_SHOWN}, at most {PLANS_SHOWN_MAX})",
+    )
+    _add_json(parser)
+    parser.set_defaults(run="plans.run")
 
 
 def health(parser: argparse.ArgumentParser) -> None:
@@ -558,13 +579,14 @@ def pair(parser: argparse.ArgumentParser) -> None:
 def board(parser: argparse.ArgumentParser) -> None:
     """Inspect the board, test it, trace its link, install its firmware.
 
-    A daemon that serves the board holds its port; stop it first.
+    A daemon that serves the board holds its port: stop it first. Only `show` asks the daemon.
     """
     actions = _actions(parser)
     info = _action(
         actions, "info", "board.show_info", "show kind, firmware, display and quality of the link"
     )
     _add_port(info)
+    _action(actions, "show", "board_show.run", "show the matrix, as the daemon draws it now")
     test = _action(
         actions,
         "test",
@@ -651,6 +673,7 @@ CONFIGURE: Final[Mapping[str, Callable[[argparse.ArgumentParser], None]]] = {
     "demo": demo,
     "run": run,
     "plan": plan,
+    "plans": plans,
     "health": health,
     "refuse": refuse,
     "dismiss": dismiss,

@@ -27,6 +27,10 @@ EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
         ("trader plan core --prove 60", "how much better any plan could be, within a minute"),
         ("trader plan core --json", "for a program (docs/plan-json.md)"),
     ),
+    "plans": (
+        ("trader plans core", "the newest plans, with their trace ids"),
+        ("trader plans core 3fa2c1d09f4e4a5c8a7be0d1c2f3a4b5", "one of them, as JSON"),
+    ),
     "health": (
         ("trader health", "everything that is wrong"),
         ("trader health core --ready", "would a press give a plan?"),
@@ -116,6 +120,7 @@ EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "board": (
         ("trader board info", "the board of device.toml"),
         ("trader board info --port /dev/ttyACM0", "the board at this port"),
+        ("trader board show", "the matrix, as the daemon draws it now"),
         ("trader board test --unattended", "only the checks that need no operator"),
         ("trader board monitor --seconds 10", "every packet of ten seconds"),
         ("trader board flash --dry-run", "show what would be done"),

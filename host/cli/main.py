@@ -52,6 +52,7 @@ COMMANDS = (
     Command("demo", "run a demo without a board"),
     Command("run", "serve the board: button, plan, matrix"),
     Command("plan", "say what to buy and sell next, and why"),
+    Command("plans", "list the stored plans of a bucket, print one"),
     Command("health", "check the appliance, and say how to fix it"),
     Command("refuse", "plan without a trade you do not want"),
     Command("dismiss", "give up the plan you began to carry out"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from host.errors import NotFoundError
 from host.home.plan_store import PlanStore
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from host.home.plan_store import PlanRecord
 
 
-def newest_plans(home: Home, bucket_id: str, most: int) -> dict[str, object]:
+def newest_plans(home: Home, bucket_id: str, most: int) -> dict[str, Any]:
     """Return a summary of the newest plans of a bucket; a damaged one has no outcome."""
     plans = [
         {

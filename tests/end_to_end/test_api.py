@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -43,6 +44,12 @@ def api_beside(home: Path, plan_s: float = 0.0) -> Iterator[tuple[httpx.Client, 
             appliance.pump_for(0.05)
         with served(Home(home)) as client:
             yield client, appliance
+
+
+def command(*words: str, home: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own."""
+    line = [sys.executable, "-m", "host.cli", "--home", str(home), *words]
+    return subprocess.run(line, capture_output=True, text=True, check=False)
 
 
 def client_of(home: Home, port: int) -> httpx.Client:
@@ -94,11 +101,16 @@ def test_a_requested_plan_is_made_by_the_daemon_and_shown_on_the_board(tmp_path:
         end = progress_until(client, record["progress"], "stored")
         assert end["fraction"] == 1.0
         assert client.get(record["plan"]).json()["trace_id"] == record["trace_id"]
-        shown = appliance.wait_for("daemon", "FrameShown")
-        assert shown.record["trace_id"] == record["trace_id"]
+        event = appliance.wait_for("daemon", "FrameShown")
+        assert event.record["trace_id"] == record["trace_id"]
         board = client.get("/board").json()
         assert (board["linked"], board["shows"], board["bucket_id"]) == (True, "result", "core")
         assert len(board["pixels"]) == 8
+        shown = command("board", "show", "--json", home=home)
+        assert list(json.loads(shown.stdout)) == list(board)
+        drawn = command("board", "show", home=home).stdout.splitlines()
+        assert drawn[-1] == "result, brightness 15, on the board, bucket core"
+        assert len(drawn) == 9
         appliance.stop_daemon()
     assert_promises(home)
     requested, stored = of_type(home, "PlanRequested", "PlanStored")
@@ -188,6 +200,9 @@ def test_whatever_comes_on_the_socket_presses_are_answered(tmp_path: Path, sent:
 def test_the_socket_belongs_to_its_user_and_goes_with_the_daemon(tmp_path: Path) -> None:
     # Longer than the kernel allows for the address of a socket.
     home = small_home(tmp_path / ("x" * 100))
+    without = command("board", "show", home=home)
+    assert (without.returncode, without.stdout) == (1, "")
+    assert without.stderr == f"{home}: no daemon answers (run: trader run)\n"
     path = home / "state" / SOCKET_NAME
     with api_beside(home) as (client, appliance):
         assert path.stat().st_mode & 0o777 == 0o600

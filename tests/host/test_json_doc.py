@@ -17,6 +17,7 @@ ELSEWHERE = (
     "plan BUCKET",
     "demo --once",
     "board info",
+    "board show",
     "data accept WMT DATE",
     "board test",
     "board flash",

@@ -75,7 +75,7 @@ of the button. With a daemon its planner makes the plan, and the board shows it;
 `trader serve` plans by itself. Follow it at `Location` until it is stored.
 
 ```sh
-curl -i -X POST localhost:8484/buckets/core/plans    # 202, with the place where to follow it
+curl -i -X POST -H "Authorization: Bearer $TOKEN" localhost:8484/buckets/core/plans    # 202
 curl localhost:8484/buckets/core/plans/latest
 ```
 

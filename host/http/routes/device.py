@@ -7,10 +7,10 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, Response
 
-from host.control.client import ask_daemon
 from host.home.config.plugin_catalogue import modules_of
 from host.http.api import TheApi, answer
 from host.http.documentation import answers, problem_answers
+from host.operations.board_state import read_board_state
 from host.operations.buckets import select_buckets
 from host.operations.modules import find_modules, modules_to_json
 from host.telemetry.metrics.metrics import MetricsStore
@@ -73,7 +73,7 @@ async def get_board(api: TheApi) -> JSONResponse:
 
     `linked` says whether a board shows it. Without a daemon the answer is 503.
     """
-    return answer(await ask_daemon(api.home, do="board"))
+    return answer(await read_board_state(api.home))
 
 
 @router.get("/modules", responses=answers(MODULES))
