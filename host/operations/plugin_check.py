@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 MAIN: Final = "host.operations.plugin_check_main"
 STEP_S: Final = 20.0
 """For one call of a module in one state, and for the start. A board takes ten times a PC's time."""
+START_S: Final = 60.0
+"""For a process to begin: numpy, the demo's prices and its states."""
 TOTAL_S: Final = 600.0
 """For all calls of one process."""
 HASH_SEEDS: Final = ("1", "2")
@@ -211,6 +213,7 @@ class _SuiteProcess(LineProcess):
             MAIN,
             request,
             step_s=limits.step_s,
+            start_s=START_S,
             end_s=time.monotonic() + limits.total_s,
             environment={"PYTHONHASHSEED": seed},
         )

@@ -79,6 +79,8 @@ class Effects:
 
     path: Path
     is_active: bool = False
+    is_loading: bool = False
+    """An import reads files, and a library may start a process: only changes count then."""
     lines: dict[str, int | None] = field(default_factory=dict)
     """Effect -> line that caused it."""
     output: int = -1
@@ -90,7 +92,8 @@ class Effects:
         start = threading.Thread.start
 
         def watched_start(thread: threading.Thread) -> None:
-            self.note("starts a thread")
+            if self.is_active and not self.is_loading:
+                self.note("starts a thread")
             start(thread)
 
         threading.Thread.start = watched_start  # type: ignore[method-assign, assignment]
@@ -140,7 +143,7 @@ class Effects:
             self._on_open(*arguments)
         elif event in WRITE_EVENTS:
             self.note(f"changes files ({event} {arguments[0]!r:.{SHOWN_LENGTH}})")
-        elif event in SPAWN_EVENTS:
+        elif event in SPAWN_EVENTS and not self.is_loading:
             self.note("starts a process")
         elif event in NETWORK_EVENTS:
             self.note(f"uses the network ({event})")
@@ -148,9 +151,9 @@ class Effects:
     def _on_open(self, path: object, mode: str | None, flags: int) -> None:
         is_written = bool(flags & WRITE_FLAGS) or bool(mode and set(mode) & set("wax+"))
         text = os.fsdecode(path) if isinstance(path, str | bytes) else ""
-        if is_written:
+        if is_written and "__pycache__" not in text:
             self.note(f"writes a file ({text[:SHOWN_LENGTH]})")
-        elif text and not text.endswith(IMPORTED):
+        elif text and not self.is_loading and not text.endswith(IMPORTED):
             self.note(f"reads a file ({text[:SHOWN_LENGTH]})")
 
 
@@ -300,8 +303,10 @@ def main() -> None:
     limit_processes()
     limit_memory(int(request["memory_mb"]))
     answers.send(step=["", "load", "", 0])
-    plugin = loader.load(source)
-    effects.take_output("prints while it is loaded")
+    effects.is_loading = True
+    with effects.watch():
+        plugin = loader.load(source)
+    effects.is_loading = False
     for module in plugin.modules:
         measurements = Measurements(
             answers, effects, children, float(request["step_s"]), module.key

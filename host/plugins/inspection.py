@@ -96,7 +96,7 @@ class _Run(LineProcess):
         self, folder: Path, labels: list[str], limits: InspectionLimits, end_s: float
     ) -> None:
         request = {"folder": str(folder), "labels": labels, "memory_mb": limits.memory_mb}
-        super().__init__(MAIN, request, step_s=limits.load_s, end_s=end_s)
+        super().__init__(MAIN, request, step_s=limits.load_s, start_s=limits.load_s, end_s=end_s)
         self.loaded: list[PluginDescription] = []
 
     @property

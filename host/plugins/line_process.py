@@ -64,6 +64,8 @@ class LineProcess(ABC):
     request : mapping
     step_s : float
         Seconds for one step: `current` has to change within them.
+    start_s : float
+        Seconds until the first message: a board takes seconds to import numpy.
     end_s : float
         On the monotonic clock; the process ends then at the latest.
     environment : mapping, optional
@@ -76,6 +78,7 @@ class LineProcess(ABC):
         request: Mapping[str, object],
         *,
         step_s: float,
+        start_s: float,
         end_s: float,
         environment: Mapping[str, str] | None = None,
     ) -> None:
@@ -90,6 +93,7 @@ class LineProcess(ABC):
         self._main = main
         self._request = request
         self._step_s = step_s
+        self._start_s = start_s
         self._end_s = end_s
         self._environment = environment or {}
         self._other_pids = child_pids()
@@ -148,11 +152,12 @@ class LineProcess(ABC):
         with selectors.DefaultSelector() as selector:
             selector.register(reading, selectors.EVENT_READ, self._on_answer)
             selector.register(process.stdout, selectors.EVENT_READ, self._on_output)
-            until_s = min(self._end_s, time.monotonic() + self._step_s)
+            allowed_s = self._start_s
+            until_s = min(self._end_s, time.monotonic() + allowed_s)
             while not self.is_done:
                 events = selector.select(max(0.0, until_s - time.monotonic()))
                 if not events:
-                    return f"took longer than {self._step_s:g} s"
+                    return f"took longer than {allowed_s:g} s"
                 before = self.current
                 for key, _ in events:
                     data = os.read(key.fd, CHUNK_BYTES)
@@ -165,6 +170,7 @@ class LineProcess(ABC):
                     if not data:
                         selector.unregister(key.fileobj)
                 if self.current != before:
+                    allowed_s = self._step_s
                     until_s = min(self._end_s, time.monotonic() + self._step_s)
         return ""
 

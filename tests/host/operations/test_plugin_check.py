@@ -101,6 +101,16 @@ def test_every_effect_besides_computing_is_named_with_its_line(tmp_path: Path) -
             assert {p.line for p in problems} == {line_of(path, body)}
 
 
+def test_what_a_file_does_while_it_is_loaded_is_named_too(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    head = f"print('hello')\nopen({str(mark)!r}, 'w').close()\n{HEAD}"
+    report = check_plugin(write(tmp_path, "pass", head=head), LIMITS)
+    assert {(p.message, p.line) for p in report.problems if "file" in p.message} == {
+        (f"writes a file ({str(mark)[:80]})", 2)
+    }
+    assert any("prints: 'hello'" in p.message for p in report.problems)
+
+
 def test_other_results_in_a_process_with_other_hashes_are_found(tmp_path: Path) -> None:
     path = write(
         tmp_path,
