@@ -104,11 +104,15 @@ class ModuleDescription(_Record):
 
 
 class PluginDescription(_Record):
-    """A plugin with its modules, or the reason why it has none."""
+    """A plugin with its modules, or the reason why it has none.
+
+    `is_tried` is false if there was no time to run it: that says nothing about the plugin.
+    """
 
     label: str
     sha256: str
     error: str = ""
+    is_tried: bool = True
     modules: Annotated[tuple[ModuleDescription, ...], Field(max_length=MODULES_PER_FILE_MAX)] = ()
 
 

@@ -81,12 +81,12 @@ def inspect_plugins(
     why = f"was not loaded: all plugins together took longer than {limits.total_s:g} s"
     if waiting and time.monotonic() < end_s:
         why = "was not loaded: the process that loads plugins does not start"
-    results |= {source.label: _failed(source, why) for source in waiting}
+    results |= {source.label: _failed(source, why, is_tried=False) for source in waiting}
     return [results[source.label] for source in sources]
 
 
-def _failed(source: PluginSource, why: str) -> PluginDescription:
-    return PluginDescription(label=source.label, sha256=source.sha256, error=why)
+def _failed(source: PluginSource, why: str, *, is_tried: bool = True) -> PluginDescription:
+    return PluginDescription(label=source.label, sha256=source.sha256, error=why, is_tried=is_tried)
 
 
 class _Run(LineProcess):

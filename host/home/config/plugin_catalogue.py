@@ -377,6 +377,7 @@ class _Descriptions:
                     "description": description.model_dump(mode="json"),
                 }
                 for label, description in described.items()
+                if description.is_tried
             ],
             "modules": dict(list(remembered.items())[-PLUGINS_REMEMBERED_MAX:]),
         }

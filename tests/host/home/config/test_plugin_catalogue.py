@@ -181,3 +181,15 @@ def test_a_link_in_the_folder_is_never_followed(home: Home, tmp_path: Path) -> N
     add_plugins(home, {})
     (home.plugins_dir / "a.py").symlink_to(secret)
     assert statuses(load_catalogue(home)) == {"plugins/a.py": "refused"}
+
+
+def test_a_plugin_that_there_was_no_time_for_is_tried_by_the_next_command(
+    home: Home, inspections: list[list[str]]
+) -> None:
+    hangs = "import time\ntime.sleep(600)"
+    add_plugins(home, {"a.py": hangs, "b.py": momentum()})
+    first = load_catalogue(home, limits=InspectionLimits(load_s=60.0, total_s=12.0))
+    assert "all plugins together" in first.problems["plugins/b.py"]
+    second = load_catalogue(home)
+    assert second.ready == ("plugins/b.py",)
+    assert inspections[1] == ["plugins/b.py"], "the one that hangs is not tried again at once"
