@@ -210,8 +210,11 @@ def build_limits(
         # Cash beyond its neutral share is new money, listed as a deposit or not.
         deposit_credit = max(deposit_credit, idle_before - idle_min)
     buy_block, sell_block = _blocks(context, history, constraints)
-    if values.is_wide:
-        _block_for_doubt(portfolio, values, targets, eased, buy_block, sell_block)
+    if values.is_wide and _block_for_doubt(
+        portfolio, values, targets, eased, buy_block, sell_block
+    ):
+        # What repairs a limit is sold, and no more: the rest of a larger sell would be for a weight.
+        turnover_left = 0.0
     return Limits(
         cash_required=eased.cash_required,
         cash_free=free,
@@ -322,12 +325,16 @@ def _block_for_doubt(
     eased: _EasedLimits,
     buy_block: dict[int, str],
     sell_block: dict[int, str],
-) -> None:
-    """Block what is not certain to be right while the NAV is in doubt; see `doubtful_value`."""
+) -> bool:
+    """Block what is not certain to be right while the NAV is in doubt; see `doubtful_value`.
+
+    Return whether a limit needs a sell.
+    """
     # What a violated limit needs: cash is raised from any security, a cap from its own.
     in_excess = eased.groups.membership[eased.groups.excess > 0] > 0
     repairs = (portfolio.weight > eased.position_cap) | in_excess.any(axis=0)
-    if eased.cash_rows.missing.any():
+    is_short = bool(eased.cash_rows.missing.any())
+    if is_short:
         repairs[:] = True
     for column, reason in sells_for_weight(values, portfolio, targets, repairs).items():
         sell_block.setdefault(column, reason)
@@ -336,6 +343,12 @@ def _block_for_doubt(
             column,
             f"it may be above its target or limit: the value of {values.subject} is in doubt",
         )
+    if is_short:
+        for column in range(portfolio.weight.size):
+            buy_block.setdefault(
+                column, f"cash is missing, and the value of {values.subject} is in doubt"
+            )
+    return bool(repairs.any())
 
 
 def _eased_rows(

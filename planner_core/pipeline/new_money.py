@@ -24,8 +24,10 @@ from planner_core.model.records import Finding, Severity, Side
 
 UNLISTED_IDLE_MIN = 0.30
 """Idle cash above this part of NAV is more than a portfolio gathers by itself."""
+PROCEEDS_PART = 0.5
+"""Sells of the last days explain cash that is up to twice as much: the rest is ordinary."""
 LISTED_DAYS = 30
-"""A deposit listed within these days explains cash."""
+"""A deposit listed within these days explains cash, and so does a sell."""
 DAYS_PER_YEAR = 365.25
 PASSED_OVER_MAX = 2
 """Securities named as further below their targets: more would hide the answer."""
@@ -118,7 +120,7 @@ def reason_without_buy(state: PlanningState) -> str:
             f"{exact_amount(amount, currency)} only refill the cash that must stay;"
             f" {exact_amount(-spendable, currency)} of it are still missing"
         )
-    below = _purchasable(state)
+    below = _purchasable(state) or _blocked_below_target(state)
     if not below:
         return "every security is at or above its target, or at its cap"
     buyable = [column for column in below if state.can_buy(column)]
@@ -141,6 +143,16 @@ def reason_without_buy(state: PlanningState) -> str:
             f" above the cash that must stay, and {short}: {more}"
         )
     return f"{exact_amount(amount, currency)} are below the smallest trade; {short}: {more}"
+
+
+def _blocked_below_target(state: PlanningState) -> list[int]:
+    """Return the blocked columns below their targets, the lowest first; a doubt closes their room."""
+    targets = state.objective.targets
+    if targets is None:
+        return []
+    gap = np.where(targets.has_pull, targets.weight - state.portfolio.weight, 0.0)
+    order = map(int, np.argsort(-gap, kind="stable"))
+    return [i for i in order if gap[i] > MATERIAL_VIOLATION and i in state.limits.buy_block]
 
 
 def first_buy(state: PlanningState, columns: Iterable[int]) -> FirstBuy | None:
@@ -170,6 +182,9 @@ def unlisted_money_finding(state: PlanningState) -> tuple[Finding, ...]:
         return ()
     since = context.as_of - timedelta(days=LISTED_DAYS)
     if any(since < flow.on <= context.as_of for flow in context.cash_flows):
+        return ()
+    sold = sum(t.value for t in context.trades if t.side is Side.SELL and since < t.on)
+    if sold >= PROCEEDS_PART * idle * state.nav:
         return ()
     amount = exact_amount(idle * state.nav, context.base_currency)
     return (

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from planner_core.market.limits import Limits
-from planner_core.model.records import CashBalance, CashFlow
-from tests.builders import AS_OF, make_lot
+from planner_core.model.records import CashBalance, CashFlow, Side
+from planner_core.planner import plan
+from tests.builders import AS_OF, make_config, make_context, make_lot
 from tests.planner_core.market.test_limits import limits_of, targeted
 
 
@@ -95,3 +96,19 @@ def test_a_default_reserve_forces_no_sell_where_targets_say_how_much_cash_is_wan
     assert limits_of({"cash_reserve": 0.005}, **fields).violation > 0
     # Debt is repaired all the same.
     assert limits_of(**{**fields, "cash": -500.0}).violation > 0
+
+
+def test_no_more_is_sold_than_the_missing_cash_takes_and_nothing_is_bought() -> None:
+    context = make_context(
+        securities=targeted(0.4, 0.3, 0.1),
+        lots=(make_lot("AAA", 200.0), make_lot("BBB", 180.0), make_lot("CCC", 20.0)),
+        cash=-200.0,
+        held_back={"AAA": "its closes contradict its declared split"},
+        value_factors={"AAA": (0.5, 1.0)},
+    )
+    assert sum(lot.quantity for lot in context.lots) == 400.0
+    result = plan(context, make_config())
+    assert {step.side for step in result.steps} == {Side.SELL}
+    sold = sum(abs(step.value) for step in result.steps)
+    # 200 are missing, then the reserve; the smallest legal trade is 400.
+    assert 200 < sold < 1_000, "BBB looks 1,800 above its target"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from planner_core.model.context import PlanningContext, with_new_money
 from planner_core.model.plan import Outcome, Plan
-from planner_core.model.records import CashBalance, CashFlow, Severity, Side
+from planner_core.model.records import CashBalance, CashFlow, Severity, Side, Trade
 from planner_core.planner import plan
 from tests.builders import (
     AS_OF,
@@ -140,6 +140,18 @@ def test_where_nothing_may_be_bought_the_reason_is_named() -> None:
     assert "every security is at or above its target" in above.new_money.reason
 
 
+def test_what_a_doubt_keeps_from_being_bought_is_not_called_above_its_target() -> None:
+    unknown = {"AAA": (0.0, 10.0)}
+    result = plan_with(
+        bucket(cash=2000.0, held_back={"AAA": "its files disagree"}, value_factors=unknown), 500.0
+    )
+    assert result.new_money is not None
+    assert not result.steps
+    assert result.new_money.reason == (
+        "AAA may not be bought: its files disagree, and 3 more are blocked"
+    )
+
+
 def test_without_new_money_nothing_is_said_of_it() -> None:
     result = plan(bucket(), make_config())
     assert result.new_money is None
@@ -176,6 +188,8 @@ def test_much_cash_without_a_listed_deposit_is_a_question_with_its_cure() -> Non
     assert "cash_not_listed" not in findings(listed)
     long_ago = bucket(cash=40_000.0, cash_flows=(CashFlow(AS_OF - timedelta(days=31), 39_000.0),))
     assert "cash_not_listed" in findings(long_ago)
+    sold = Trade(AS_OF - timedelta(days=3), "AAA", Side.SELL, 390.0, 100.0)
+    assert "cash_not_listed" not in findings(bucket(cash=40_000.0, trades=(sold,)))
 
 
 def test_cash_that_the_targets_leave_is_no_question() -> None:
