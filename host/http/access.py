@@ -7,6 +7,8 @@ computer can connect: the server listens on loopback, and the request names it s
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -34,6 +36,8 @@ PAIRING_PATH: Final = "/pair"
 SCHEME: Final = "bearer"
 FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 """Of a proxy: the client may be anywhere."""
+REPORT_S: Final = 600.0
+"""An attack must not push a year of plans out of the journal."""
 CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="arduino-trader"'}
 """One of 401."""
 
@@ -83,6 +87,7 @@ class TokenAccess:
         self.throttle = throttle
         self._reads_are_free = reads_are_free
         self._publish = publish
+        self._reported_s = -math.inf
 
     async def check(self, scope: Scope, headers: Headers, *, is_own_host: bool) -> Grant:
         """Return the right to do this.
@@ -135,9 +140,11 @@ class TokenAccess:
             )
 
     async def note_failure(self, address: str, what: str) -> None:
-        """Count a wrong token or code; one that makes the address wait is recorded."""
+        """Count a wrong token or code; that an address has to wait is recorded, now and then."""
         self.throttle.note_failure(address)
-        if self.throttle.wait_s(address) > 0:
+        now_s = time.monotonic()
+        if self.throttle.wait_s(address) > 0 and now_s - self._reported_s >= REPORT_S:
+            self._reported_s = now_s
             event = AccessRefused(address=address, why=f"too many wrong {what}")
             await asyncio.to_thread(self._publish, event)
 
