@@ -126,6 +126,9 @@ host = "0.0.0.0"            # or an address of this computer
 names = ["trader.lan"]      # more names that you call it by
 ```
 
+The unit of the system's service allows only the addresses of this computer;
+[service.md](service.md#what-is-written) shows how to allow more.
+
 Then connections are encrypted (TLS 1.2 or 1.3), and reading needs a token, too. With `tls =
 "never"` such an address is refused. The first start makes a key and a certificate, in
 `secrets/tls.pem`. It holds for 800 days, and is renewed 30 days before its end. It is signed by
