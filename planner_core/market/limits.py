@@ -213,7 +213,7 @@ def build_limits(
     if values.is_wide and _block_for_doubt(
         portfolio, values, targets, eased, buy_block, sell_block
     ):
-        # What repairs a limit is sold, and no more: the rest of a larger sell would be for a weight.
+        # Only what repairs a limit is sold: the rest of a larger sell would be for a weight.
         turnover_left = 0.0
     return Limits(
         cash_required=eased.cash_required,

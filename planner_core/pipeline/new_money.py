@@ -146,7 +146,7 @@ def reason_without_buy(state: PlanningState) -> str:
 
 
 def _blocked_below_target(state: PlanningState) -> list[int]:
-    """Return the blocked columns below their targets, the lowest first; a doubt closes their room."""
+    """Return the blocked columns below their targets, lowest first: a doubt takes their room."""
     targets = state.objective.targets
     if targets is None:
         return []
