@@ -91,7 +91,8 @@ curl -X PUT -H "Authorization: Bearer $TOKEN" -H 'If-Match: "3-9f86d081884c7d65"
 
 **Events** come as server-sent events, each with its number in the journal as its id. A client that
 connects again with `Last-Event-ID` gets what it missed; browsers do this by themselves. A slow
-client misses nothing either. Which types there are: [events.md](events.md).
+client misses nothing either. Events that the journal has no more, or that are damaged, are counted
+in an event `gap` without an id. Which types there are: [events.md](events.md).
 
 **Limits.** A body has at most {HTTP_BODY_BYTES_MAX // 1024} KB, a configuration 64 KB, address
 and headers {HTTP_HEAD_BYTES_MAX // 1024} KB. Dry runs are made one at a time, in a process of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
 
@@ -12,6 +13,7 @@ from host.http.api import TheApi, answer
 from host.http.documentation import answers, problem_answers
 from host.http.event_feed import EventFeed
 from host.http.problems import RequestError
+from host.json_record import versioned
 from host.operations.events import choose_records, events_after, last_events
 from host.telemetry.journal.export import json_line
 from host.telemetry.journal.follower import RecordFilter
@@ -24,6 +26,9 @@ EVENTS_SHOWN: Final = 20
 EVENTS_SHOWN_MAX: Final = 1_000
 NAMES_MAX: Final = 50
 EVENT_STREAM: Final = "text/event-stream"
+GAP: Final = "gap"
+CHUNK_CHARACTERS: Final = 64 * 1024
+"""Of events that are sent at once: more would wait in memory for a slow client."""
 RETRY_MS: Final = 2_000
 """A browser that lost the stream connects again after this time."""
 ALIVE_S: Final = 15.0
@@ -109,7 +114,9 @@ async def stream_events(
 ) -> StreamingResponse:
     """Stream new events as they are written; with `Last-Event-ID` first those that were missed.
 
-    A client that is too slow misses nothing: what it has not read is read from the journal.
+    A client that is too slow misses nothing: what it has not read is read from the journal. Only
+    what the journal has no more is left out, and an event `gap` says how many: `missing` events
+    `after` one number and `before` another.
     """
     await api.run(api.home.require_home)
     if api.feed.is_full:
@@ -134,10 +141,30 @@ async def _stream(feed: EventFeed, chosen: RecordFilter, position: int) -> Async
     """Yield the events after a position in the form of server-sent events."""
     yield f"retry: {RETRY_MS}\n\n"
     async for batch in feed.batches(position, ALIVE_S):
-        frames = [_frame(line) for line in batch if chosen(line.record)]
-        yield "".join(frames) if batch else ": alive\n\n"
+        if not batch:
+            yield ": alive\n\n"
+        frames: list[str] = []
+        for line in batch:
+            if line.entry.n > position + 1:
+                frames.append(_gap_frame(position, line.entry.n))
+            position = line.entry.n
+            if chosen(line.record):
+                frames.append(_frame(line))
+            if sum(map(len, frames)) >= CHUNK_CHARACTERS:
+                yield "".join(frames)
+                frames.clear()
+        yield "".join(frames)
 
 
 def _frame(line: JournalLine) -> str:
     event_type = printable(line.record.event_type)
     return f"id: {line.entry.n}\nevent: {event_type}\ndata: {json_line(line)}\n\n"
+
+
+def _gap_frame(after: int, before: int) -> str:
+    """Return what a stream sends for events that are damaged, or that the journal has no more.
+
+    It has no id: a client that connects again resumes after the last event that it had.
+    """
+    content = versioned({"after": after, "before": before, "missing": before - after - 1})
+    return f"event: {GAP}\ndata: {json.dumps(content, separators=(',', ':'))}\n\n"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from host.home.storage.atomic_file import open_file, storage_error
+from host.limits import JOURNAL_FILE_BYTES_MAX
 from host.telemetry.journal.reader import (
     FINISHED,
     JOURNAL_NAME,
@@ -93,24 +94,78 @@ def select(
 
 
 def read_after(folder: Path, n: int, on_damage: OnDamage, most: int) -> list[JournalLine]:
-    """Return the records after number `n`, oldest first, at most `most` of them.
-
-    Only one file is read as a whole, so a long journal takes no more memory than a short one.
+    """Return the records after number `n`, oldest first, at most `most` of them from one file.
 
     Raises
     ------
     StorageError
         When a file exists and cannot be read.
     """
-    with open_journal(folder) as files:
-        for file in files:
-            match = FINISHED.fullmatch(file.name)
-            if match is None or int(match[1]) > n:
-                lines, _ = _read(file, on_damage)
-                later = [line for line in lines if line.entry.n > n]
-                if later:
-                    return later[:most]
-    return []
+    return Backlog(folder, n, on_damage).read(most, JOURNAL_FILE_BYTES_MAX)
+
+
+class Backlog:
+    """Reads the records after a number, a few at a time: a long journal takes no more memory.
+
+    Parameters
+    ----------
+    folder : Path
+    n : int
+    on_damage : callable taking a Damage
+    """
+
+    def __init__(self, folder: Path, n: int, on_damage: OnDamage) -> None:
+        self._folder = folder
+        self._position = Position(n)
+        self._on_damage = on_damage
+
+    def read(self, most: int, bytes_max: int) -> list[JournalLine]:
+        """Return the next records, oldest first; an empty list when there are none now.
+
+        Parameters
+        ----------
+        most : int
+        bytes_max : int
+            Of their lines together; the first record is returned however long it is.
+
+        Raises
+        ------
+        StorageError
+            When a file exists and cannot be read.
+        """
+        with open_journal(self._folder) as files:
+            for file in files:
+                match = FINISHED.fullmatch(file.name)
+                if match is None or int(match[1]) > self._position.n:
+                    lines = self._read_file(file, most, bytes_max)
+                    if lines:
+                        return lines
+        return []
+
+    def _read_file(self, file: JournalFile, most: int, bytes_max: int) -> list[JournalLine]:
+        """Read the next records of a file, from the place where the last ones ended."""
+        before, inode = self._position, os.fstat(file.file.fileno()).st_ino
+        at = before.at if inode == before.inode and before.at <= file.size else 0
+        is_begin = at == 0
+        lines: list[JournalLine] = []
+        n_bytes = 0
+        for number, data in enumerate(lines_of(file, at), 1):
+            line = decode(data)
+            if line is None and not data.endswith(b"\n"):
+                break  # a line that is being written, or that a crash cut off
+            if line is not None and line.entry.n > before.n:
+                n_bytes += len(data)
+                if lines and n_bytes > bytes_max:
+                    break
+                lines.append(line)
+            elif line is None:
+                self._on_damage(damaged_line(file, number if is_begin else 0))
+            at += len(data)
+            if len(lines) == most:
+                break
+        n = max([before.n, *(line.entry.n for line in lines)])
+        self._position = Position(n, inode, at)
+        return lines
 
 
 class Follower:
@@ -192,12 +247,16 @@ def _read(
             lines.append(line)
             n = line.entry.n
         elif data.endswith(b"\n"):
-            place = number if not begin else 0
-            on_damage(Damage(file.name, place, "damaged", "a damaged line is left out"))
+            on_damage(damaged_line(file, number if not begin else 0))
         else:
             break  # a line that is being written, or that a crash cut off
         at += len(data)
     return lines, Position(n, os.fstat(file.file.fileno()).st_ino, at)
+
+
+def damaged_line(file: JournalFile, number: int) -> Damage:
+    """Describe a damaged line; 0: its number is not known."""
+    return Damage(file.name, number, "damaged", "a damaged line is left out")
 
 
 def _is_before(lines: list[JournalLine], since: datetime) -> bool:

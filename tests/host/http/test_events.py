@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from collections.abc import Iterator
@@ -13,9 +14,10 @@ import pytest
 from host.clock import utc_now
 from host.home.home import Home
 from host.http import event_feed
+from host.http.event_feed import EventFeed
 from host.telemetry.events import ClockJumped, stamped
 from host.telemetry.journal.journal import Journal
-from host.telemetry.journal.reader import HEAD_NAME
+from host.telemetry.journal.reader import HEAD_NAME, JOURNAL_NAME
 from host.telemetry.journal.record import JournalRecord
 from tests.host.conftest import Trader
 from tests.host.http.conftest import served
@@ -40,6 +42,20 @@ def events_of(response: httpx.Response) -> Iterator[tuple[int, dict[str, Any]]]:
             fields[key] = value
         elif "id" in fields:
             yield int(fields["id"]), json.loads(fields["data"])
+            fields = {}
+
+
+def raw_events(response: httpx.Response) -> Iterator[dict[str, str]]:
+    """Yield the fields of everything that a stream sends."""
+    fields: dict[str, str] = {}
+    for line in response.iter_lines():
+        if line:
+            key, _, value = line.partition(": ")
+            fields[key] = value
+        elif "data" in fields:
+            yield fields
+            fields = {}
+        else:
             fields = {}
 
 
@@ -81,6 +97,44 @@ def test_a_client_far_behind_gets_everything_from_the_journal(
             write(own_home, *range(10, 30))
             numbers += [next(events)[0] for _ in range(20)]
     assert numbers == list(range(1, 30))
+
+
+def test_streams_that_open_at_the_same_moment_have_every_event_once(own_home: Home) -> None:
+    write(own_home, 1)
+
+    async def take_events(feed: EventFeed, count: int) -> list[int]:
+        numbers: list[int] = []
+        async for batch in feed.batches(1, 30.0):
+            numbers += [line.entry.n for line in batch]
+            if len(numbers) >= count:
+                break
+        return numbers
+
+    async def open_ten() -> list[list[int]]:
+        feed = EventFeed(own_home)
+        streams = [asyncio.create_task(take_events(feed, 40)) for _ in range(10)]
+        for n in range(2, 42, 4):
+            await asyncio.to_thread(write, own_home, *range(n, n + 4))
+            await asyncio.sleep(0.1)
+        return await asyncio.gather(*streams)
+
+    assert asyncio.run(open_ten()) == [list(range(2, 42))] * 10
+
+
+def test_events_that_the_journal_has_no_more_are_counted(
+    client: httpx.Client, own_home: Home
+) -> None:
+    write(own_home, *range(1, 8))
+    file = own_home.journal_dir / JOURNAL_NAME
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join([*lines[2:4], b"damaged\n", *lines[5:]]))
+    with client.stream("GET", f"{STREAM}?after=1") as response:
+        events = raw_events(response)
+        received = [next(events) for _ in range(6)]
+    gap = {"event": "gap", "data": '{"schema_version":1,"after":1,"before":3,"missing":1}'}
+    assert received[0] == gap
+    assert [event.get("id") for event in received] == [None, "3", "4", None, "6", "7"]
+    assert '"after":4,"before":6,"missing":1' in received[3]["data"]
 
 
 def test_a_filter_holds_for_list_and_stream(

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.telemetry.journal.follower import Follower, RecordFilter, select
+from host.telemetry.journal import follower as follower_module
+from host.telemetry.journal.follower import Backlog, Follower, RecordFilter, select
 from host.telemetry.journal.journal import JOURNAL_NAME, Journal, JournalLimits
 from host.telemetry.journal.reader import Damage
-from host.telemetry.journal.record import JournalLine, JournalRecord
+from host.telemetry.journal.record import JournalLine, JournalRecord, decode
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 EVERYTHING = RecordFilter()
@@ -51,6 +52,58 @@ def test_every_record_is_read_once(
     journal.close()
     assert numbers_read == list(range(1, number + 1))
     assert following.read() == []
+
+
+@given(
+    steps=st.lists(st.integers(0, 7), min_size=1, max_size=12),
+    after=st.integers(0, 60),
+    most=st.integers(1, 9),
+    data_bytes=st.sampled_from([1, 400, 10**6]),
+)
+def test_a_backlog_has_every_record_once_in_small_pieces(
+    tmp_path_factory: pytest.TempPathFactory,
+    steps: list[int],
+    after: int,
+    most: int,
+    data_bytes: int,
+) -> None:
+    folder = tmp_path_factory.mktemp("journal")
+    journal = Journal(folder, limits=JournalLimits(file_bytes=700))
+    backlog, pieces, number = Backlog(folder, after, fail), [], 0
+    for step in steps:
+        for _ in range(step):
+            number += 1
+            journal.append_now(record(number), durable=False)
+        pieces.append(backlog.read(most, data_bytes))
+    while piece := backlog.read(most, data_bytes):
+        pieces.append(piece)
+    journal.close()
+    every, _ = select(folder, EVERYTHING, fail)
+    expected = [line.entry.n for line in every if line.entry.n > after]
+    assert [line.entry.n for piece in pieces for line in piece] == expected
+    assert max(map(len, pieces)) <= most
+    if data_bytes == 1:
+        assert max(map(len, pieces)) <= 1
+
+
+def test_a_backlog_goes_on_where_it_was_and_not_at_the_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path)
+    for number in range(100):
+        journal.append_now(record(number), durable=False)
+    journal.close()
+    decoded: list[bytes] = []
+
+    def counted(data: bytes) -> JournalLine | None:
+        decoded.append(data)
+        return decode(data)
+
+    monkeypatch.setattr(follower_module, "decode", counted)
+    backlog = Backlog(tmp_path, 40, fail)
+    pieces = [backlog.read(10, 10**6) for _ in range(7)]
+    assert [len(piece) for piece in pieces] == [10] * 6 + [0]
+    assert len(decoded) == 100
 
 
 def test_half_a_line_waits_for_its_other_half(tmp_path: Path) -> None:
