@@ -63,7 +63,6 @@ class ControlServer:
         self._screen = screen
         self._plans = plans
         self._progress = ProgressLog()
-        self._requesting = asyncio.Lock()
         self._slots = asyncio.Semaphore(CONNECTIONS_MAX)
         recorder.bus.subscribe(
             "progress",
@@ -153,12 +152,12 @@ class ControlServer:
         A record that waits for a full disk must lead to its plan, and nothing may overtake it.
         """
         try:
-            await self._requesting.acquire()
+            await self._recorder.deciding.acquire()
         except asyncio.CancelledError:
             work.close()
             raise
         task = asyncio.create_task(work, name="control request")
-        task.add_done_callback(lambda _: self._requesting.release())
+        task.add_done_callback(lambda _: self._recorder.deciding.release())
         return await asyncio.shield(task)
 
     def _describe(self, trace_id: str) -> dict[str, object]:

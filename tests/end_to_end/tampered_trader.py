@@ -4,6 +4,7 @@ Called as `tampered_trader.py TAMPER trader-arguments`. TAMPER is a JSON object 
 
 plan_s          how long the quick worker takes
 planted         bad modules; the real worker runs with them instead of the quick one
+disk_s          how long every write to the journal takes
 clock_s         by how much the daemon's clock is wrong
 fails_to_save   no plan can be stored
 kill            a place where the process ends as by kill -9, with no chance to clean up
@@ -18,6 +19,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -91,6 +93,17 @@ def wrap(owner: type, name: str, *, before: Callable[[], None], after: Callable[
     setattr(owner, name, wrapped)
 
 
+def slow_down_disk(seconds: float) -> None:
+    """Make every write to the journal take so long; it is not made in the loop."""
+    write = Journal._write
+
+    def slow(self: Journal, data: bytes, *, durable: bool) -> None:
+        time.sleep(seconds)
+        write(self, data, durable=durable)
+
+    Journal._write = slow  # type: ignore[method-assign]
+
+
 def fail(*_args: object) -> Any:
     """Raise an unexpected error."""
     raise RuntimeError("out of order")
@@ -125,6 +138,8 @@ def tamper(settings: dict[str, Any]) -> None:
     worker_client.WorkerClient.__init__ = with_quick_worker  # type: ignore[method-assign]
     if settings.get("clock_s"):
         set_clock(float(settings["clock_s"]))
+    if settings.get("disk_s"):
+        slow_down_disk(float(settings["disk_s"]))
     if settings.get("fails_to_save"):
         PlanStore.save = fail  # type: ignore[assignment,method-assign] # an unexpected error
     kill = settings.get("kill")

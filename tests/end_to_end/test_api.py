@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -24,6 +25,7 @@ from host.http.server import open_listener
 from host.simulation.appliance import Simulation
 from tests.end_to_end.promises import (
     PATIENCE_S,
+    TAMPERED,
     assert_promises,
     of_type,
     quick,
@@ -133,6 +135,49 @@ def test_a_press_joins_the_plan_of_the_api_and_the_api_that_of_a_press(tmp_path:
         appliance.stop_daemon()
     assert_promises(home)
     assert len(plan_files(home)) == 2
+
+
+def test_a_press_while_a_request_goes_to_a_slow_disk_joins_it(tmp_path: Path) -> None:
+    port = free_port()
+    home = small_home(tmp_path, f"[web]\nenabled = true\nport = {port}\n")
+    token = TokenStore(Home(home)).add("test", Right.WRITE, "test")
+    tamper = (sys.executable, TAMPERED, json.dumps({"plan_s": 0.0, "disk_s": 0.1}))
+    presses = 6
+    with Simulation(home, daemon=tamper) as appliance, ExitStack() as stack:
+        appliance.wait_for("daemon", "WebServerReady")
+        headers = {"Authorization": f"Bearer {token}"}
+        client = stack.enter_context(
+            httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60.0, headers=headers)
+        )
+        is_over = threading.Event()
+
+        def request_often() -> None:
+            while not is_over.is_set():
+                client.post(PLANS)
+
+        thread = threading.Thread(target=request_often)
+        thread.start()
+        stack.callback(thread.join)
+        stack.callback(is_over.set)
+        for _ in range(presses):
+            appliance.press()
+            appliance.wait_for_any("daemon", {"PlanRequested", "PressJoined"}, where=is_of_press)
+        is_over.set()
+        thread.join()
+        appliance.pump_for(2.0)
+        appliance.stop_daemon()
+    assert_promises(home)
+    open_plans: set[str] = set()
+    for record in of_type(home, "PlanRequested", "PlanStored"):
+        if record.event_type == "PlanRequested":
+            assert not open_plans, "a plan of the bucket is under way"
+            open_plans.add(record.trace_id)
+        else:
+            open_plans.discard(record.trace_id)
+
+
+def is_of_press(record: dict[str, Any]) -> bool:
+    return str(record["data"].get("via", "press")) == "press"
 
 
 def test_a_cancelled_plan_is_not_stored(tmp_path: Path) -> None:

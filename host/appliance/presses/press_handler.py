@@ -436,12 +436,13 @@ class PressHandler:
         await self.read_bucket_ids()
         trace_id = self._press_log.edge(gesture.edges[0]).trace_id
         press = Press(gesture, trace_id, self.gestures.age_s(gesture, self._screen.now_s()))
-        situation = self._situation()
-        decision = self._controls.decide(gesture.kind, press.age_s, situation)
-        self._screen.update(self._screen.state.with_preview(None))
-        if not isinstance(decision, StartPlan):
-            self._effects.discard_speculation()
-        await self._execute(decision, press, situation.bucket_id or "")
+        async with self._recorder.deciding:
+            situation = self._situation()
+            decision = self._controls.decide(gesture.kind, press.age_s, situation)
+            self._screen.update(self._screen.state.with_preview(None))
+            if not isinstance(decision, StartPlan):
+                self._effects.discard_speculation()
+            await self._execute(decision, press, situation.bucket_id or "")
 
     async def _execute(self, decision: Decision, press: Press, bucket_id: str) -> None:
         record, fields, trace_id = self._recorder.record, press.fields(), press.trace_id

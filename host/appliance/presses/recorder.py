@@ -71,6 +71,9 @@ class Recorder:
         self.press_log = press_log
         self.bus = bus
         self.now = now
+        self.deciding = asyncio.Lock()
+        """Held from a decision about a plan until its record, which may wait for the disk: whoever
+        decides next must see that plan."""
         self._journal = journal
         self._on_storage = on_storage
         self._recordings: set[asyncio.Future[Any]] = set()
