@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.generators.benchmarks_advice import advice
+from tools.generators.benchmarks_api import api
 from tools.generators.benchmarks_numbers import markdown_table, number
 from tools.generators.benchmarks_reliability import appliance
 
@@ -71,6 +72,9 @@ TARGETS = (
     ),
     Target("observability", "max_loop_stall_ms", "the daemon's loop late, ms", 50, at_least=False),
     Target("chaos", "violations", "promises broken in 20 stories", 0, at_least=False),
+    Target("api", "errors", "wrong answers of the loaded API", 0, at_least=False),
+    Target("api", "events_lost", "events it lost, over all streams", 0, at_least=False),
+    Target("api", "lost_presses", "presses lost meanwhile", 0, at_least=False),
 )
 
 HEAD = """\
@@ -165,7 +169,10 @@ def page(results: Results) -> str:
     ):
         if name in results:
             parts.append(write(results[name]))
-    parts += [appliance(results), machines(results)]
+    parts.append(appliance(results))
+    if "api" in results:
+        parts.append(api(results["api"]))
+    parts.append(machines(results))
     return "\n".join(part.rstrip("\n") + "\n" for part in parts if part)
 
 
