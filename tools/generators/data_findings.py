@@ -39,6 +39,7 @@ DATA_FINDINGS: Final[Mapping[str, str]] = {
     "looks_like_split": "A close moved as in an undeclared split; the security is not traded.",
     "looks_like_unit_change": "A close moved as from pence to pounds; the security is not traded.",
     "lot_cost_doubtful": "A cost contradicts the close of its day; the higher gain is taxed.",
+    "lot_date_differs": "A lot is dated some days before its fill; holding periods may be wrong.",
     "lot_date_unknown": "A lot has no date; it is not sold while a minimum age is required.",
     "lot_not_in_ledger": "A recent lot has no fill in the ledger; no cool-down counts it.",
     "lot_split_missing": "A lot is older than a split; the security is not traded.",

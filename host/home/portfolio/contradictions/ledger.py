@@ -6,12 +6,15 @@ each fill is
 
     held = lots - buys since + sells since        (in today's units, splits applied)
 
-and must not be negative. A recent buy must have a lot of its day. A recent sell leaves no trace in
-the lots, unless the ledger also has their buys, or a stored plan says what was held before it.
+and must not be negative. Where all fills of a security add up to its lots, the lots have them, and
+their days are not looked at. Else a recent buy must have a lot of about its day. A recent sell
+leaves no trace in the lots, unless the ledger also has their buys, or a stored plan says what was
+held before it.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -19,7 +22,12 @@ from typing import TYPE_CHECKING, Final
 
 from host.errors import did_you_mean
 from host.home.portfolio.contradictions.contradiction import Contradiction, error, warning
-from planner_core.model.records import Side
+from host.home.portfolio.contradictions.fills import (
+    Fill,
+    add_up_to,
+    fills_of,
+    never_below_zero,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,11 +44,9 @@ SELL_QUESTION_DAYS: Final = 366
 """A sell that nothing confirms is asked about for so long: by then the statement of its year is
 there, and an owner who plans once a year has seen the question."""
 SETTLEMENT_DAYS: Final = 5
-"""A lot may be dated by its settlement instead of its trade."""
+"""A lot may be dated by its settlement instead of its trade, or the fill by its booking."""
 TAKEN_OUT_MIN: Final = 0.5
 """A sell counts as taken out when the lots lack at least half of it: amounts are rounded."""
-QUANTITY_TOLERANCE: Final = 1e-6
-"""Relative; fractions of units are rounded by brokers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,56 +119,41 @@ def check_ledger(
     splits : sequence of Split
     stored_plans : StoredUnits
     """
+    by_security: dict[str, list[tuple[Trade, str]]] = defaultdict(list)
+    for trade, place in zip(lines.trades, lines.places, strict=True):
+        by_security[trade.security].append((trade, place))
+    fills = {s: fills_of(by_security.get(s, ()), lots, splits) for s, lots in holdings.lots.items()}
     contradictions = [
         *_unknown_names(lines, holdings),
         *_repeated_fills(lines),
-        *_lots_without_fill(lines, holdings),
+        *(_lots_without_fill(fills, holdings) if lines.trades else ()),
     ]
-    by_security: dict[str, list[int]] = defaultdict(list)
-    for index, trade in enumerate(lines.trades):
-        if trade.security in holdings.lots:
-            by_security[trade.security].append(index)
-    for security, indices in by_security.items():
-        fills = [
-            _Fill(lines.trades[i], lines.places[i], _todays_units(lines.trades[i], splits))
-            for i in indices
-        ]
-        lots = holdings.lots[security]
-        contradiction = _fill_after_entry(fills, holdings)
-        if contradiction is None and holdings.entered_until is None:
-            contradiction = (
-                _buy_without_lot(fills, lots, holdings)
-                or _sold_beyond_the_ledger(fills, holdings)
-                or _sell_not_taken_out(fills, lots, holdings, stored_plans)
-            )
-        contradiction = contradiction or _sold_more_than_held(fills, lots, holdings)
-        if contradiction is not None:
-            contradictions.append(contradiction)
+    for security in by_security:
+        if security in holdings.lots:
+            contradiction = _check_fills(fills[security], holdings, stored_plans)
+            contradictions += [contradiction] if contradiction is not None else []
     return contradictions
 
 
-@dataclass(frozen=True, slots=True)
-class _Fill:
-    """A fill with its place; `units` are today's, signed, negative for a sell."""
-
-    trade: Trade
-    place: str
-    units: float
-
-    @property
-    def amount(self) -> str:
-        """The quantity in words, in today's units too where a split came since."""
-        today, quantity = abs(self.units), self.trade.quantity
-        is_split = abs(today - quantity) > QUANTITY_TOLERANCE * quantity
-        return f"{quantity:g} ({today:g} in today's units)" if is_split else f"{quantity:g}"
-
-
-def _todays_units(trade: Trade, splits: Sequence[Split]) -> float:
-    units = trade.quantity if trade.side is Side.BUY else -trade.quantity
-    for split in splits:
-        if split.security == trade.security and split.on > trade.on:
-            units *= split.ratio
-    return units
+def _check_fills(
+    fills: Sequence[Fill], holdings: Holdings, stored_plans: StoredUnits
+) -> Contradiction | None:
+    """Return the one contradiction of a security's fills that is to be settled first."""
+    lots = holdings.lots[fills[0].trade.security]
+    after_entry = _fill_after_entry(fills, holdings)
+    if after_entry is not None or add_up_to(fills, _total(lots)):
+        return after_entry
+    too_few = _sold_more_than_held(fills, lots, holdings)
+    if holdings.entered_until is not None:
+        return too_few
+    candidates = [_buy_without_lot(fills, lots, holdings, is_answerable=too_few is None), too_few]
+    if _total(lots):  # of what is sold out, no sell can be missing
+        candidates.append(_sold_beyond_the_ledger(fills, holdings, stored_plans))
+        candidates.append(_sell_not_taken_out(fills, lots, holdings, stored_plans))
+    contradictions = [candidate for candidate in candidates if candidate is not None]
+    # What holds the security must not wait behind a warning.
+    first = contradictions[0] if contradictions else None
+    return next((c for c in contradictions if c.held), first)
 
 
 def _total(lots: Sequence[TaxLot]) -> float:
@@ -172,15 +163,15 @@ def _total(lots: Sequence[TaxLot]) -> float:
 def _unknown_names(lines: LedgerLines, holdings: Holdings) -> list[Contradiction]:
     """Return securities that the portfolio does not list; they never stop a plan."""
     contradictions = []
-    net: dict[str, float] = defaultdict(float)
-    last: dict[str, int] = {}
-    for index, trade in enumerate(lines.trades):
+    unknown: dict[str, list[tuple[Trade, str]]] = defaultdict(list)
+    for trade, place in zip(lines.trades, lines.places, strict=True):
         if trade.security not in holdings.lots:
-            net[trade.security] += trade.quantity if trade.side is Side.BUY else -trade.quantity
-            last[trade.security] = index
-    for security, index in sorted(last.items()):
-        place, units = lines.places[index], net[security]
-        if abs(units) <= QUANTITY_TOLERANCE * lines.trades[index].quantity:
+            unknown[trade.security].append((trade, place))
+    for security, trades in sorted(unknown.items()):
+        # In the units of each day: there is no split of a security that nobody lists.
+        fills = fills_of(trades, (), ())
+        place, units = trades[-1][1], sum(fill.units for fill in fills)
+        if abs(units) <= sum(fill.rounding for fill in fills):
             continue  # sold out, and taken from the portfolio
         hint = did_you_mean(security, sorted(holdings.lots), otherwise="")
         balance = (
@@ -216,33 +207,51 @@ def _repeated_fills(lines: LedgerLines) -> list[Contradiction]:
     return contradictions
 
 
-def _lots_without_fill(lines: LedgerLines, holdings: Holdings) -> list[Contradiction]:
-    """Return recent lots that the ledger does not have, where it is kept at all."""
-    if not lines.trades:
-        return []
+def _lots_without_fill(
+    fills: Mapping[str, Sequence[Fill]], holdings: Holdings
+) -> list[Contradiction]:
+    """Return recent lots that the ledger does not have, or has with another date."""
     since = holdings.as_of - timedelta(days=RECENT_DAYS)
     contradictions = []
     for security, lots in holdings.lots.items():
-        buys = [t.on for t in lines.trades if t.security == security and t.side is Side.BUY]
+        is_whole = add_up_to(fills[security], _total(lots))
         for lot in lots:
             day = lot.acquired
-            if day is None or day < since:
+            if day is None or day < since or _fills_before(lot, fills[security]):
                 continue
-            if any(on <= day <= on + timedelta(days=SETTLEMENT_DAYS) for on in buys):
-                continue
-            message = (
-                f"{holdings.source}: {security} has a lot of {day}, but the ledger has no buy of"
-                " that day; cool-downs and turnover do not count it"
-            )
-            action = "add the fill to the ledger"
-            contradictions.append(
-                Contradiction(warning("lot_not_in_ledger", message, action, security))
-            )
+            message = f"{holdings.source}: {security} has a lot of {day}, but "
+            later = _fills_after(lot, fills[security])
+            if sum(fill.units + fill.rounding for fill in later) >= lot.quantity:
+                what = f"its fill, {later[0].place}, is of {later[0].trade.on}"
+                action = "correct the date that is wrong: holding periods count from the purchase"
+                finding = warning("lot_date_differs", message + what, action, security)
+            elif is_whole:
+                continue  # merged from fills that the ledger has
+            else:
+                what = "the ledger has no buy of that day; cool-downs and turnover do not count it"
+                action = "add the fill to the ledger"
+                finding = warning("lot_not_in_ledger", message + what, action, security)
+            contradictions.append(Contradiction(finding))
             break
     return contradictions
 
 
-def _fill_after_entry(fills: Sequence[_Fill], holdings: Holdings) -> Contradiction | None:
+def _fills_before(lot: TaxLot, fills: Sequence[Fill]) -> list[Fill]:
+    """Return the buys that a lot may come from, dated by its settlement at the latest."""
+    return [f for f in fills if f.units > 0 and 0 <= _days_after(lot, f) <= SETTLEMENT_DAYS]
+
+
+def _fills_after(lot: TaxLot, fills: Sequence[Fill]) -> list[Fill]:
+    """Return the buys of a few days after the date of a lot."""
+    return [f for f in fills if f.units > 0 and -SETTLEMENT_DAYS <= _days_after(lot, f) < 0]
+
+
+def _days_after(lot: TaxLot, fill: Fill) -> float:
+    """Return the days from a fill to the date of a lot; NaN, in no range, where it has none."""
+    return math.nan if lot.acquired is None else (lot.acquired - fill.trade.on).days
+
+
+def _fill_after_entry(fills: Sequence[Fill], holdings: Holdings) -> Contradiction | None:
     """Return the first fill that the owner says is not in the lots yet."""
     if holdings.entered_until is None:
         return None
@@ -254,46 +263,61 @@ def _fill_after_entry(fills: Sequence[_Fill], holdings: Holdings) -> Contradicti
 
 
 def _sold_more_than_held(
-    fills: Sequence[_Fill], lots: Sequence[TaxLot], holdings: Holdings
+    fills: Sequence[Fill], lots: Sequence[TaxLot], holdings: Holdings
 ) -> Contradiction | None:
     """Return the newest fill that the lots of today leave no room for."""
     total = _total(lots)
     held = total
-    traded = 0.0
+    rounding = 0.0
     for fill in reversed(fills):
         # Before a buy there was as much less, before a sell as much more.
         held -= fill.units
-        traded += abs(fill.units)
-        if held < -QUANTITY_TOLERANCE * traded:
-            return _contradiction(
-                fill,
-                f"bought {fill.amount}, but the lots have {total:g} in all: {-held:g} too few",
-                holdings,
-            )
+        rounding += fill.rounding
+        if held < -rounding:
+            what = f"bought {fill.amount}, but the lots have {total:g} in all: {-held:g} too few"
+            settled = "; if lots and cash are right, add the sells that the ledger lacks"
+            return _contradiction(fill, what, holdings, settled, missing=-held)
     return None
 
 
 def _buy_without_lot(
-    fills: Sequence[_Fill], lots: Sequence[TaxLot], holdings: Holdings
+    fills: Sequence[Fill], lots: Sequence[TaxLot], holdings: Holdings, is_answerable: bool
 ) -> Contradiction | None:
-    """Return a recent buy of which no lot tells."""
+    """Return a recent buy of which no lot tells.
+
+    Parameters
+    ----------
+    fills : sequence of Fill
+        Of one security.
+    lots : sequence of TaxLot
+        Its lots.
+    holdings : Holdings
+    is_answerable : bool
+        Whether `holdings_as_of` settles it: nothing else is wrong with its fills.
+    """
     if any(lot.acquired is None for lot in lots):
         return None  # a lot without a date may be any purchase
     since = holdings.as_of - timedelta(days=RECENT_DAYS)
+    # A lot that an earlier buy explains says nothing of a later one.
+    window = timedelta(days=SETTLEMENT_DAYS)
+    near = [lot for lot in lots if lot.acquired is not None and lot.acquired >= since - window]
+    early = [lot for lot in near if not _fills_before(lot, fills)]
     for index, fill in enumerate(fills):
         if fill.units < 0 or fill.trade.on < since:
             continue
-        until = fill.trade.on + timedelta(days=SETTLEMENT_DAYS)
-        entered = sum(
-            lot.quantity
-            for lot in lots
-            if lot.acquired is not None and fill.trade.on <= lot.acquired <= until
-        )
+        entered = _total([lot for lot in near if _fills_before(lot, [fill])])
+        entered += _total([lot for lot in early if _fills_after(lot, [fill])])
         # What was sold since may have been taken from this lot.
         sold = -sum(min(0.0, later.units) for later in fills[index + 1 :])
-        if entered + sold < fill.units * (1 - QUANTITY_TOLERANCE):
+        missing = fill.units - entered - sold
+        if missing > fill.rounding:
             what = f"bought {fill.amount}, but {_lots_of(fill.trade, entered)}"
-            return _contradiction(fill, what, holdings)
+            settled = (
+                f"; if the lots have it, write holdings_as_of = {holdings.as_of} at the top"
+                if is_answerable
+                else ""
+            )
+            return _contradiction(fill, what, holdings, settled, missing=missing)
     return None
 
 
@@ -303,26 +327,41 @@ def _lots_of(trade: Trade, entered: float) -> str:
     return f"there is no lot of {trade.on}"
 
 
-def _sold_beyond_the_ledger(fills: Sequence[_Fill], holdings: Holdings) -> Contradiction | None:
-    """Return the first sell of more than the ledger has, where it begins with a buy.
+def _sold_beyond_the_ledger(
+    fills: Sequence[Fill], holdings: Holdings, stored_plans: StoredUnits
+) -> Contradiction | None:
+    """Return the newest sell of more than the ledger has, where it begins with a buy.
 
-    Where it begins with a sell, units are older than the ledger.
+    Where it begins with a sell, units are older than the ledger. A ledger that lacks buys says
+    nothing of the lots, so this is asked for as long as about any sell that nothing confirms.
     """
     if fills[0].units < 0:
         return None
-    units = 0.0
+    units = rounding = 0.0
+    beyond, before = None, 0.0
     for fill in fills:
         units += fill.units
-        if units < -QUANTITY_TOLERANCE * abs(fill.units):
-            before = units - fill.units
-            what = f"sold {fill.amount}, but the ledger leaves only {before:g} before it"
-            settled = f"; if lots and cash are right, write holdings_as_of = {holdings.as_of}"
-            return _contradiction(fill, what, holdings, f"{settled} at the top")
-    return None
+        rounding += fill.rounding
+        if units < -rounding:
+            beyond, before = fill, units - fill.units
+            units = 0.0  # the rest was older than the ledger
+    if beyond is None or _is_old(beyond.trade, holdings, stored_plans):
+        return None
+    is_last = all(fill.units > 0 for fill in fills[fills.index(beyond) + 1 :])
+    if is_last and stored_plans.held_before(beyond.trade) is not None:
+        return None  # the plan says better than the ledger what was held before
+    what = f"sold {beyond.amount}, but the ledger leaves only {before:g} before it"
+    settled = f"; if lots and cash are right, write holdings_as_of = {holdings.as_of} at the top"
+    contradiction = _contradiction(beyond, what, holdings, settled)
+    if _is_past_holding(beyond.trade, holdings):
+        message, action = contradiction.finding.message, contradiction.finding.action
+        security = beyond.trade.security
+        return Contradiction(warning("fill_unconfirmed", message, action, security))
+    return contradiction
 
 
 def _sell_not_taken_out(
-    fills: Sequence[_Fill],
+    fills: Sequence[Fill],
     lots: Sequence[TaxLot],
     holdings: Holdings,
     stored_plans: StoredUnits,
@@ -332,7 +371,7 @@ def _sell_not_taken_out(
     if not sells:
         return None
     last, total = sells[-1], _total(lots)
-    if _is_complete(fills, lots):
+    if _is_complete(fills, lots, last):
         before = sum(fill.units for fill in fills) - last.units
     elif _is_old(last.trade, holdings, stored_plans):
         return None
@@ -356,26 +395,31 @@ def _is_old(trade: Trade, holdings: Holdings, stored_plans: StoredUnits) -> bool
     return days > SELL_QUESTION_DAYS or (since is not None and trade.on < since)
 
 
-def _is_complete(fills: Sequence[_Fill], lots: Sequence[TaxLot]) -> bool:
-    """Return whether the ledger seems to have every fill of a security: none left less than 0."""
-    units = 0.0
-    for fill in fills:
-        units += fill.units
-        if units < -QUANTITY_TOLERANCE * abs(fill.units):
-            return False
-    return all(_has_buy(lot, fills) for lot in lots)
+def _is_past_holding(trade: Trade, holdings: Holdings) -> bool:
+    """Return whether a sell in question is so old that it is only asked about."""
+    return (holdings.as_of - trade.on).days > SELL_HELD_DAYS
 
 
-def _has_buy(lot: TaxLot, fills: Sequence[_Fill]) -> bool:
+def _is_complete(fills: Sequence[Fill], lots: Sequence[TaxLot], last: Fill) -> bool:
+    """Return whether the ledger seems to have every fill of a security: none left less than 0.
+
+    And the lots are what it had before its last sell, or each of them has its purchase.
+    """
+    if not never_below_zero(fills):
+        return False
+    others = [fill for fill in fills if fill is not last]
+    return add_up_to(others, _total(lots)) or all(_has_buy(lot, fills) for lot in lots)
+
+
+def _has_buy(lot: TaxLot, fills: Sequence[Fill]) -> bool:
     """Return whether the ledger has a purchase that is large enough for a lot."""
-    return lot.acquired is not None and any(
-        fill.units * (1 + QUANTITY_TOLERANCE) >= lot.quantity
-        and fill.trade.on <= lot.acquired <= fill.trade.on + timedelta(days=SETTLEMENT_DAYS)
-        for fill in fills
-    )
+    near = [*_fills_before(lot, fills), *_fills_after(lot, fills)]
+    return any(fill.units + fill.rounding >= lot.quantity for fill in near)
 
 
-def _contradiction(fill: _Fill, what: str, holdings: Holdings, settled: str = "") -> Contradiction:
+def _contradiction(
+    fill: Fill, what: str, holdings: Holdings, settled: str = "", missing: float | None = None
+) -> Contradiction:
     security = fill.trade.security
     finding = error(
         "fill_not_in_lots",
@@ -385,20 +429,23 @@ def _contradiction(fill: _Fill, what: str, holdings: Holdings, settled: str = ""
         security,
     )
     reason = f"the ledger and its lots disagree about {fill.trade.on}"
-    return Contradiction(finding, (security,), reason, value_factors=_factors(fill, holdings))
+    units = abs(fill.units) if missing is None else missing
+    return Contradiction(
+        finding, (security,), reason, value_factors=_factors(security, units, holdings)
+    )
 
 
-def _factors(fill: _Fill, holdings: Holdings) -> tuple[float, float]:
-    """Return the least and the most that is held, over the lots: with and without a fill.
+def _factors(security: str, units: float, holdings: Holdings) -> tuple[float, float]:
+    """Return the least and the most that is held, over the lots: with and without some units.
 
-    Its money may be in the cash or not, so the NAV is in doubt by as much.
+    Their money may be in the cash or not, so the NAV is in doubt by as much.
     """
-    total = _total(holdings.lots[fill.trade.security])
-    part = abs(fill.units) / total if total else 0.0
+    total = _total(holdings.lots[security])
+    part = units / total if total else 0.0
     return 1.0 - part, 1.0 + part
 
 
-def _question(fill: _Fill, total: float, holdings: Holdings) -> Contradiction:
+def _question(fill: Fill, total: float, holdings: Holdings) -> Contradiction:
     security = fill.trade.security
     what = (
         f"{fill.place}: {security}: sold {fill.trade.quantity:g}; whether the lots ({total:g}) and"
@@ -409,8 +456,9 @@ def _question(fill: _Fill, total: float, holdings: Holdings) -> Contradiction:
         f"bring {holdings.source} up to date and write holdings_as_of = {holdings.as_of} into it,"
         " at the top"
     )
-    if (holdings.as_of - fill.trade.on).days > SELL_HELD_DAYS:
+    if _is_past_holding(fill.trade, holdings):
         return Contradiction(warning("fill_unconfirmed", what, cure, security))
     finding = error("fill_unconfirmed", what, cure, security)
     reason = f"its lots may not have the sell of {fill.trade.on} yet"
-    return Contradiction(finding, (security,), reason, value_factors=_factors(fill, holdings))
+    factors = _factors(security, abs(fill.units), holdings)
+    return Contradiction(finding, (security,), reason, value_factors=factors)
