@@ -11,11 +11,11 @@ from host.clock import utc_now
 from host.health.catalogue import make_finding
 from host.health.finding import HealthFinding
 from host.health.liveness import is_locked, read_liveness
-from host.home.config.device_settings import WebTable
 
 if TYPE_CHECKING:
     from host.health.liveness import Liveness
     from host.health.monitor_state import MonitorState
+    from host.home.config.device_settings import WebTable
     from host.home.home import Home
 
 Findings = Iterator[HealthFinding]
@@ -55,8 +55,8 @@ class HealthProbe:
         Of `device.toml`; 0: plans are never overdue.
     port : str
         Of `device.toml`.
-    web : WebTable
-        Of `device.toml`.
+    web : WebTable, optional
+        Of `device.toml`; None: it was not read, as for liveness, which loads nothing heavy.
     """
 
     home: Home
@@ -67,7 +67,7 @@ class HealthProbe:
     liveness: Liveness | None = None
     plan_silence_h: float = 0.0
     port: str = ""
-    web: WebTable = field(default_factory=WebTable)
+    web: WebTable | None = None
     buckets: dict[str, BucketProbe] = field(default_factory=dict)
     evidence: dict[str, datetime] = field(default_factory=dict)
     """Times in the past by their source: a right clock is behind none of them."""

@@ -26,7 +26,7 @@ def check_secrets(probe: HealthProbe) -> Findings:
 
 def check_certificate(probe: HealthProbe) -> Findings:
     """Find a certificate that has ended or soon ends."""
-    if probe.web.has_tls:
+    if probe.web is not None and probe.web.has_tls:
         certificate = read_certificate(probe.home)
         if certificate is not None and certificate.not_after - probe.now < ENDS_SOON:
             verb = "ended" if certificate.not_after <= probe.now else "ends"
@@ -36,6 +36,7 @@ def check_certificate(probe: HealthProbe) -> Findings:
 
 def check_openness(probe: HealthProbe) -> Findings:
     """Report an API that other computers can reach."""
-    if probe.web.enabled and not probe.web.is_loopback:
-        what = f"the API listens on {probe.web.host} port {probe.web.port}"
+    web = probe.web
+    if web is not None and web.enabled and not web.is_loopback:
+        what = f"the API listens on {web.host} port {web.port}"
         yield probe.finding("api_open", what)
