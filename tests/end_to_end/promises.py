@@ -78,6 +78,8 @@ def kill_worker(appliance: Simulation) -> None:
 
 def kill_worker_twice(appliance: Simulation) -> None:
     """Kill it, and again when it makes the same plan once more: that costs the plan."""
+    # The request reaches it after a look at the plugins; killed before, it has nothing to repeat.
+    appliance.pump_for(1.0)
     kill_worker(appliance)
     appliance.wait_for("daemon", "PlanRepeated")
     appliance.wait_for("daemon", "WorkerReady")
