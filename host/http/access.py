@@ -21,7 +21,7 @@ from host.operations.access import journal_events
 from host.telemetry.events import AccessRefused, HostEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from starlette.datastructures import Headers
     from starlette.types import Scope
@@ -60,6 +60,9 @@ class Access(Protocol):
 
     async def note_failure(self, address: str, what: str) -> None:
         """Count a wrong token or code of an address."""
+
+    def note_success(self, address: str) -> None:
+        """Forgive an address its wrong tokens and codes: it sent a right one."""
 
 
 class TokenAccess:
@@ -110,11 +113,7 @@ class TokenAccess:
             raise RequestError(
                 401, "no_token", f"a token is needed to {right.value} (see docs/api.md)", CHALLENGE
             )
-        self.refuse_throttled(address)
-        token = self._match(bearer_token(values[0])) if len(values) == 1 else None
-        if token is None:
-            await self.note_failure(address, "tokens")
-            raise RequestError(401, "wrong_token", "the token is not known, or revoked", CHALLENGE)
+        token = await self._authenticate(values, address)
         if not token.allows(right):
             raise RequestError(403, "right", f"the token {token.name!r} may only read")
         if self._store.is_use_due(token):
@@ -129,7 +128,7 @@ class TokenAccess:
             return False
 
     def refuse_throttled(self, address: str) -> None:
-        """Refuse an address that failed too often, before anything is compared."""
+        """Refuse an address that failed too often."""
         wait_s = self.throttle.wait_s(address)
         if wait_s > 0:
             raise RequestError(
@@ -147,6 +146,32 @@ class TokenAccess:
             self._reported_s = now_s
             event = AccessRefused(address=address, why=f"too many wrong {what}")
             await asyncio.to_thread(self._publish, event)
+
+    def note_success(self, address: str) -> None:
+        """Forgive an address its wrong tokens and codes: it sent a right one."""
+        self.throttle.note_success(address)
+
+    async def _authenticate(self, values: Sequence[str], address: str) -> Token:
+        """Return the token of the Authorization headers.
+
+        It is compared before the failures of its address are looked at: nobody guesses 256 bits, so
+        a right token is never a guess, and wrong ones of a neighbour must not lock its owner out.
+        """
+        text = bearer_token(values[0]) if len(values) == 1 else None
+        if text is None:
+            raise RequestError(
+                401,
+                "scheme",
+                "the token was sent in another form (send one header: Authorization: Bearer TOKEN)",
+                CHALLENGE,
+            )
+        token = self._match(text)
+        if token is None:
+            self.refuse_throttled(address)
+            await self.note_failure(address, "tokens")
+            raise RequestError(401, "wrong_token", "the token is not known, or revoked", CHALLENGE)
+        self.note_success(address)
+        return token
 
     def _match(self, text: str) -> Token | None:
         """Return the token of a request; None for an unknown one."""
@@ -169,10 +194,10 @@ def unusable_secrets() -> RequestError:
     return RequestError(503, "secret_file", "access cannot be checked (`trader health` says why)")
 
 
-def bearer_token(value: str) -> str:
-    """Return the token of an Authorization header; "" for another scheme."""
+def bearer_token(value: str) -> str | None:
+    """Return the token of an Authorization header; None for another scheme."""
     scheme, _, token = value.partition(" ")
-    return token.strip() if scheme.lower() == SCHEME else ""
+    return token.strip() if scheme.lower() == SCHEME else None
 
 
 def open_access(home: Home, web: WebTable, limits: ThrottleLimits) -> TokenAccess:

@@ -1,8 +1,9 @@
 """Slow down who guesses tokens and codes: per address, and all addresses together.
 
-An address may fail a few times in a row; each failure is forgiven after a while. An address that
-has used them up is refused before anything is compared. So are addresses with a failure once all
-together have failed too often, but never one that has not failed: others cannot lock it out.
+An address may fail a few times in a row; each failure is forgiven after a while, and all of them
+when it succeeds. The next failure of an address that has used them up is refused. So is that of an
+address with a failure once all together have failed too often, but never of one without: others
+cannot lock it out. A code is refused before it is compared; a token only if it is wrong.
 """
 
 from __future__ import annotations
@@ -79,8 +80,12 @@ class Throttle:
     def wait_s(self, address: str) -> int:
         """Return for how many seconds an address has to wait; 0: it may try."""
         limits, now_s = self._limits, self._now_s()
-        own = self._by_address.get(site_of(address))
+        site = site_of(address)
+        own = self._by_address.get(site)
         if own is None:
+            return 0
+        if own.now(now_s, limits.wait_s) <= 0:
+            del self._by_address[site]
             return 0
         excess_s = (own.now(now_s, limits.wait_s) - limits.per_address + 1) * limits.wait_s
         in_all = self._in_all.now(now_s, limits.wait_in_all_s)
@@ -93,10 +98,23 @@ class Throttle:
         site = site_of(address)
         own = self._by_address.pop(site, FailureCount(0.0, now_s))
         self._by_address[site] = FailureCount(own.now(now_s, limits.wait_s) + 1, now_s)
+        self._drop_forgiven(now_s)
         while len(self._by_address) > limits.addresses_max:
             self._by_address.popitem(last=False)
         in_all = self._in_all.now(now_s, limits.wait_in_all_s)
         self._in_all = FailureCount(in_all + 1, now_s)
+
+    def note_success(self, address: str) -> None:
+        """Forgive an address all its failures."""
+        self._by_address.pop(site_of(address), None)
+
+    def _drop_forgiven(self, now_s: float) -> None:
+        """Drop the oldest records that are back at 0, up to the first that is not."""
+        while self._by_address:
+            site, oldest = next(iter(self._by_address.items()))
+            if oldest.now(now_s, self._limits.wait_s) > 0:
+                return
+            del self._by_address[site]
 
 
 def site_of(address: str) -> str:

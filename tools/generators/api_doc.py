@@ -149,7 +149,8 @@ and `trader token revoke NAME` ends one at once, with its open streams. Stored i
 SHA-256, in `secrets/tokens.json`, for its owner alone: a file that others can read is not used,
 and `trader health` says so. At most {TOKENS_MAX} devices have one. An address that sends
 {HTTP_FAILURES_PER_ADDRESS} wrong tokens or codes in a row gets one more try every
-{HTTP_FAILURE_WAIT_S:.0f} s.
+{HTTP_FAILURE_WAIT_S:.0f} s; until then further ones are answered 429. A right token always passes,
+and ends the row, so others behind the same address cannot lock it out.
 
 <a id="pairing"></a>
 **Pairing** gives a device a token without a terminal. Hold the board's button for 5 s while

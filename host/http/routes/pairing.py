@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
-from host.home.access.pairing import PairingClosedError, WrongCodeError
+from host.home.access.pairing import WrongCodeError
 from host.home.access.secret_file import SecretFileError
 from host.home.access.token_store import Right
 from host.http.access import unusable_secrets
@@ -55,13 +55,14 @@ async def pair(request: Request, api: TheApi) -> JSONResponse:
     """
     body = await read_json(request, PairingBody)
     right = Right.READ if body.read else Right.WRITE
+    address = request.client.host if request.client is not None else ""
     try:
         token = await api.run(pair_device, api.home, body.code, body.name, right)
     except SecretFileError:
         raise unusable_secrets() from None
-    except (PairingClosedError, WrongCodeError):
-        address = request.client.host if request.client is not None else ""
+    except WrongCodeError:  # without an open window nothing was guessed
         await api.access.note_failure(address, "codes")
         raise
+    api.access.note_success(address)
     record = {"name": token.name, "right": token.right.value, "token": token.text}
     return answer(record, 201)

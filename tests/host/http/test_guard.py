@@ -265,9 +265,7 @@ def test_tokens_that_others_can_read_are_not_used_and_no_path_is_told(tmp_path: 
 # --- guessing -----------------------------------------------------------------------------------
 
 
-def test_who_guesses_tokens_has_to_wait_and_then_not_even_the_right_one_is_compared(
-    tmp_path: Path,
-) -> None:
+def test_who_guesses_tokens_has_to_wait_and_the_right_one_always_passes(tmp_path: Path) -> None:
     throttle = ThrottleLimits(per_address=3, wait_s=1e6, in_all=100)
     home = Home(tmp_path)
     with attacked(home, throttle=throttle) as target:
@@ -276,8 +274,9 @@ def test_who_guesses_tokens_has_to_wait_and_then_not_even_the_right_one_is_compa
         assert answer.status == 429
         assert int(answer.headers["retry-after"]) > 0
         assert answer.headers["connection"] == "close"
-        assert target.post().status == 429
         assert target.get("/x").status == 200, "who needs no token is not asked for one"
+        assert target.post().status == 200, "nobody guesses 256 bits: it is the right one"
+        assert target.post(token="guess").status == 401, "a row of mistakes has ended"  # noqa: S106 - wrong
     journal = "".join(path.read_text() for path in home.journal_dir.iterdir() if path.is_file())
     assert journal.count("AccessRefused") == 1
     assert "guess" not in journal
@@ -310,6 +309,27 @@ def test_a_right_token_costs_no_try(tmp_path: Path) -> None:
     throttle = ThrottleLimits(per_address=3, wait_s=1e6, in_all=100)
     with attacked(Home(tmp_path), LIMITS, throttle=throttle) as target:
         assert [target.post().status for _ in range(10)] == [200] * 10
+
+
+def test_the_right_token_passes_while_all_addresses_together_fail_too_often(tmp_path: Path) -> None:
+    throttle = ThrottleLimits(per_address=100, wait_s=1e6, in_all=3, wait_in_all_s=1e6)
+    with attacked(Home(tmp_path), throttle=throttle) as target:
+        statuses = [target.post(token=f"guess{n}").status for n in range(4)]
+        assert statuses == [401, 401, 401, 429]
+        assert target.post().status == 200
+
+
+@pytest.mark.parametrize("scheme", ["Basic", "Token", "trader"])
+def test_a_token_with_another_scheme_is_told_the_scheme_and_costs_no_try(
+    tmp_path: Path, scheme: str
+) -> None:
+    throttle = ThrottleLimits(per_address=1, wait_s=1e6, in_all=100)
+    with attacked(Home(tmp_path), throttle=throttle) as target:
+        for _ in range(3):
+            answer = target.get("/x", f"Authorization: {scheme} {target.token}")
+            assert answer.status == 401
+            assert "Authorization: Bearer TOKEN" in answer.body
+            assert target.token not in answer.body
 
 
 # --- sizes --------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from host.home.access import pairing as pairing_module
 from host.home.access.pairing import Pairing
 from host.home.access.token_store import TokenStore
 from host.home.home import Home
-from host.limits import PAIRING_TRIES_MAX
+from host.limits import HTTP_FAILURES_PER_ADDRESS, PAIRING_TRIES_MAX
 
 
 @pytest.fixture
@@ -90,6 +90,16 @@ def test_who_guesses_codes_has_to_wait(stranger: httpx.Client, own_home: Home) -
             statuses.append(stranger.post("/pair", json=guess).status_code)
     assert statuses[:10] == [403] * 10
     assert 429 in statuses[10:]
+
+
+def test_who_sends_codes_while_pairing_is_closed_may_send_the_right_one_later(
+    stranger: httpx.Client, own_home: Home
+) -> None:
+    body = {"code": "000000", "name": "phone"}
+    for _ in range(HTTP_FAILURES_PER_ADDRESS + 1):
+        assert stranger.post("/pair", json=body).status_code == 403
+    code = Pairing(own_home).open().code
+    assert stranger.post("/pair", json={"code": code, "name": "phone"}).status_code == 201
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,27 @@ def test_many_addresses_together_are_slow_but_lock_out_nobody_else(throttle: Thr
     assert throttle.wait_s("198.51.100.1") == 0
 
 
+def test_a_mistake_that_is_forgiven_does_not_open_an_address_to_the_limit_of_all(
+    throttle: Throttle, now: Now
+) -> None:
+    throttle.note_failure("198.51.100.1")
+    now.now_s = 10.0
+    for n in range(30):
+        throttle.note_failure(f"192.0.2.{n % 3}")
+    assert throttle.wait_s("192.0.2.1") > 0
+    assert throttle.wait_s("198.51.100.1") == 0
+    assert len(throttle._by_address) == 3, "a record that is back at 0 is dropped"
+
+
+def test_a_success_ends_a_row_of_failures(throttle: Throttle) -> None:
+    for _ in range(10):
+        throttle.note_failure("192.0.2.7")
+        throttle.note_failure("192.0.2.7")
+        throttle.note_success("192.0.2.7")
+    assert throttle.wait_s("192.0.2.7") == 0
+    throttle.note_success("192.0.2.8")
+
+
 def test_no_more_addresses_are_remembered_than_allowed(throttle: Throttle) -> None:
     for n in range(1000):
         throttle.note_failure(f"10.0.{n // 256}.{n % 256}")
