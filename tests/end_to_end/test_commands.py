@@ -42,7 +42,7 @@ def test_demo_once_prints_plan_frame_and_time_and_leaves_nothing(tmp_path: Path)
     completed = run("demo", "--once", "--json", TMPDIR=str(temporary), HOME=str(tmp_path))
     assert completed.returncode == 0, completed.stderr
     report = json.loads(completed.stdout)
-    assert sorted(report) == ["frame", "plan", "press_to_frame_s"]
+    assert sorted(report) == ["frame", "plan", "press_to_frame_s", "schema_version"]
     assert report["plan"]["outcome"] == "PLANNED"
     assert [len(row) for row in report["frame"]] == [13] * 8
     assert {level for row in report["frame"] for level in row} <= set(range(8))

@@ -72,7 +72,7 @@ BAD_PLUGINS = {
     ),
     "writes_to_every_file": (
         "import os\n"
-        "for n in range(3, 40):\n"
+        "for n in range(3, 1024):\n"
         "    try: os.write(n, b'{\"done\": true, \"loaded\": 7}\\n')\n"
         "    except OSError: pass\n"
         + momentum().replace("momentum", "writing"),
