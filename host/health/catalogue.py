@@ -143,7 +143,8 @@ CATALOGUE: Final[Mapping[str, FindingKind]] = {
     "device_file_refused": FindingKind(
         CONFIG,
         WARNING,
-        "device.toml is wrong; the defaults are used in its place.",
+        "device.toml is wrong; the defaults are used in its place, and the plans of buckets that"
+        " use plugins are held.",
         "Fix the line; the daemon reads it again when it restarts.",
     ),
     # --- portfolio and market ------------------------------------------------------------------
@@ -218,7 +219,8 @@ CATALOGUE: Final[Mapping[str, FindingKind]] = {
     "module_absent": FindingKind(
         PLANS,
         WARNING,
-        "The configuration names a module of a plugin that cannot be used; plans do without it.",
+        "The configuration names a module of a plugin that cannot be used; plans do without it, or"
+        " are held while device.toml cannot be read.",
         "`trader plugin list` shows the plugin and the reason.",
     ),
     "breaker_open": FindingKind(

@@ -110,7 +110,12 @@ def _record(bucket_id: str, name: str, **fields: object) -> dict[str, object]:
 def _try_plan(home: Home, bucket_id: str, trial: Trial, loaded: LoadedConfig) -> dict[str, object]:
     """Plan in memory, without any output."""
     from host.home.config.currency_defaults import in_base_currency
-    from host.home.config.plugin_catalogue import modules_of
+    from host.home.config.plugin_catalogue import (
+        PluginsUnknownError,
+        modules_of,
+        plugin_notes,
+        require_known_plugins,
+    )
     from host.home.config.written_cap import find_written_cap
     from host.home.portfolio.snapshot import take_snapshot
     from host.home.storage.problems import LedgerError, MarketDataError
@@ -124,7 +129,9 @@ def _try_plan(home: Home, bucket_id: str, trial: Trial, loaded: LoadedConfig) ->
         registries=registries, monotonic=time.monotonic, deadline_s=time.monotonic() + BUDGET_S
     )
     config = loaded.config
+    notes = plugin_notes(home)
     try:
+        require_known_plugins(notes, config.absent_modules)
         context = take_snapshot(
             home,
             bucket_id,
@@ -133,7 +140,7 @@ def _try_plan(home: Home, bucket_id: str, trial: Trial, loaded: LoadedConfig) ->
         )
         context = as_requested(context, trial.invest, buy_only=trial.buy_only)
         result = dry_run(context, in_base_currency(config, context.base_currency), runtime)
-    except (MarketDataError, LedgerError, ContextError) as error:
+    except (MarketDataError, LedgerError, ContextError, PluginsUnknownError) as error:
         modules = describe_modules(config, registries)
         return {"modules_loaded": modules, "errors": str(error).splitlines()}
     return {
@@ -144,7 +151,7 @@ def _try_plan(home: Home, bucket_id: str, trial: Trial, loaded: LoadedConfig) ->
         "is_exact": result.is_exact,
         "estimated_s": round(result.estimated_s, 3),
         "peak_memory_mb": _peak_memory_mb(),
-        "warnings": list(result.warnings),
+        "warnings": [*result.warnings, *([notes.unknown] if notes.unknown else ())],
         "errors": list(result.errors),
     }
 

@@ -20,7 +20,14 @@ from typing import TYPE_CHECKING, Final
 from host.clock import SYSTEM_CLOCK, Clock
 from host.home.config.currency_defaults import in_base_currency
 from host.home.config.load import LoadedConfig, try_commit_edit
-from host.home.config.plugin_catalogue import SWITCH_ON, PluginNotes, modules_of, plugin_notes
+from host.home.config.plugin_catalogue import (
+    SWITCH_ON,
+    PluginNotes,
+    PluginsUnknownError,
+    modules_of,
+    plugin_notes,
+    require_known_plugins,
+)
 from host.home.config.written_cap import find_written_cap
 from host.home.portfolio.portfolio_file import read_portfolio
 from host.home.portfolio.snapshot import take_snapshot
@@ -203,6 +210,7 @@ def make_plan(home: Home, bucket_id: str, options: RunOptions | None = None) -> 
     _publish_load_failures(notes, bucket_id, trace_id, options)
     context: PlanningContext | None = None
     try:
+        require_known_plugins(notes, config.config.absent_modules)
         context = take_snapshot(
             home,
             bucket_id,
@@ -214,7 +222,7 @@ def make_plan(home: Home, bucket_id: str, options: RunOptions | None = None) -> 
         config = replace(config, config=in_base_currency(config.config, context.base_currency))
         context = as_requested(context, options.invest, buy_only=options.buy_only)
         plan = _run_planner(context, config.config, options, trace_id)
-    except (MarketDataError, LedgerError, ContextError) as error:
+    except (MarketDataError, LedgerError, ContextError, PluginsUnknownError) as error:
         day = read_portfolio(home.portfolio_file(bucket_id), options.as_of, clock.now).as_of
         plan = _build_held_plan(error, bucket_id, day, trace_id, options)
         held_event = PlanningCompleted(
@@ -227,7 +235,9 @@ def make_plan(home: Home, bucket_id: str, options: RunOptions | None = None) -> 
             elapsed_s=clock.monotonic() - start_s,
         )
         options.emit(held_event)
-    plan = replace(plan, findings=(*plan.findings, *_plugin_findings(notes)))
+    finding_ids = {finding.id for finding in plan.findings}
+    more = (finding for finding in _plugin_findings(notes) if finding.id not in finding_ids)
+    plan = replace(plan, findings=(*plan.findings, *more))
     ids = tuple(security.id for security in context.securities) if context else ()
     record = plan_to_json(
         plan, config.version, config.sha256, created_at=created_at, security_ids=ids
@@ -257,6 +267,10 @@ def _plugin_findings(notes: PluginNotes) -> Iterator[Finding]:
     for label, why in notes.problems.items():
         action = "Fix it, or move the file away; `trader plugin list` tries it again."
         yield Finding("plugin_failed", Severity.WARNING, f"{label}: {why}", action)
+    if notes.unknown:
+        message = f"{notes.unknown}: the plan is made without plugins"
+        action = "Fix device.toml; `trader plugin list` shows what is off meanwhile."
+        yield Finding("device_file_refused", Severity.WARNING, message, action)
     if notes.off:
         files = ", ".join(notes.off[:PLUGINS_SHOWN])
         more = len(notes.off) - PLUGINS_SHOWN
@@ -364,7 +378,7 @@ def _save_before_trials(
 
 
 def _build_held_plan(
-    error: MarketDataError | LedgerError | ContextError,
+    error: MarketDataError | LedgerError | ContextError | PluginsUnknownError,
     bucket_id: str,
     as_of: date,
     trace_id: str,

@@ -48,6 +48,24 @@ def test_a_press_plans_with_the_plugins_and_with_what_they_are_at_the_next_press
     assert of_type(home.root, "WorkerEnded") == [], "no process was started again"
 
 
+def test_a_press_holds_the_plan_when_device_toml_breaks_and_the_bucket_has_a_plugin(
+    tmp_path: Path,
+) -> None:
+    home = home_with(tmp_path, {"a.py": filter_text("mine")})
+    home.bucket_file("core").write_text("max_plan_depth = 3\n[filters]\nmine = true\n", "utf-8")
+    with Simulation(home.root, daemon=DAEMON) as appliance:
+        appliance.press()
+        first = appliance.wait_for_answer().plan
+        home.device_file.write_text(home.device_file.read_text("utf-8") + "[[[\n", "utf-8")
+        appliance.press()
+        second = appliance.wait_for_answer().plan
+        appliance.stop_daemon()
+    assert fates(first)["filters.mine"] == "ok"
+    assert second["outcome"] == "HELD"
+    assert "device.toml:3:3: " in second["reason"]
+    assert "filters.mine" in second["reason"]
+
+
 def test_a_plugin_that_crashes_costs_only_itself_and_only_once(tmp_path: Path) -> None:
     files = {"a.py": misdeed_text("ctypes.string_at(0)"), "b.py": momentum()}
     home = home_with(tmp_path, files)

@@ -18,7 +18,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from host.clock import utc_now
-from host.errors import StorageError
+from host.errors import HostError, StorageError
 from host.home.config.device_settings import DeviceConfig, load_device_config
 from host.home.storage.atomic_file import file_signature, read_state, write_atomic
 from host.home.storage.problems import ConfigFileError
@@ -43,10 +43,22 @@ FILE_NAME: Final = "plugins.json"
 SCHEMA_VERSION: Final = 1
 RETRY_S: Final = 300.0
 """As long as the first opening of a circuit breaker."""
+MODULES_SHOWN: Final = 5
+"""Modules that a reason names: it is one line of a terminal."""
 SWITCH_ON: Final = "write `enabled = true` below `[plugins]` in device.toml"
 
 
+UNSAID: Final = (
+    "device.toml: does not say whether plugins are on, and they were"
+    " (write `enabled = true` or `enabled = false` below `[plugins]`)"
+)
 NOT_INSPECTED: Final = "was not tried yet (`trader plugin list` tries it)"
+
+
+class PluginsUnknownError(HostError):
+    """A bucket needs a plugin, and device.toml does not say whether plugins are on."""
+
+    code = "device_file_refused"
 
 
 class PluginStatus(StrEnum):
@@ -160,10 +172,17 @@ class PluginNotes:
         Label of each plugin that should be loaded but cannot be -> the reason.
     off : tuple of str
         Labels of files that lie there although plugins are off.
+    unknown : str
+        Why it is not known whether plugins are on, with file and line; empty if it is known.
+    on_by_default : tuple of str
+        Keys of the modules that every configuration had while plugins were on, unless it named
+        them; only where `unknown` says something.
     """
 
     problems: Mapping[str, str]
     off: tuple[str, ...]
+    unknown: str = ""
+    on_by_default: tuple[str, ...] = ()
 
 
 def runs_plugins(home: Home) -> bool:
@@ -178,7 +197,32 @@ def plugin_notes(home: Home) -> PluginNotes:
 
     problems = process_problems()
     catalogue = load_catalogue(home, inspect=problems is None)
-    return PluginNotes(catalogue.problems if problems is None else problems, catalogue.off)
+    unknown = _settings(home)[1]
+    return PluginNotes(
+        catalogue.problems if problems is None else problems,
+        catalogue.off,
+        unknown,
+        _Descriptions(home).on_by_default if unknown else (),
+    )
+
+
+def require_known_plugins(notes: PluginNotes, absent: Mapping[str, str]) -> None:
+    """Raise PluginsUnknownError when a plan without plugins could be another plan by mistake.
+
+    Parameters
+    ----------
+    notes : PluginNotes
+    absent : mapping of str to str
+        Keys of the modules that a configuration names in vain.
+    """
+    missing = sorted({*absent, *notes.on_by_default})
+    if notes.unknown and missing:
+        shown = ", ".join(missing[:MODULES_SHOWN])
+        more = f" and {len(missing) - MODULES_SHOWN} more" if len(missing) > MODULES_SHOWN else ""
+        raise PluginsUnknownError(
+            f"{notes.unknown}: no plan is made without plugins that may be meant to be on"
+            f" ({shown}{more}; fix device.toml)"
+        )
 
 
 def load_catalogue(
@@ -206,7 +250,8 @@ def load_catalogue(
 
     settings, problem = _settings(home)
     if not settings.enabled:
-        if not list_plugin_files(home.plugins_dir).paths:
+        # Where the settings cannot be read, the modules of packages must keep their reasons, too.
+        if not problem and not list_plugin_files(home.plugins_dir).paths:
             return PluginCatalogue((), builtin_registries())
         return _catalogue_of_off(home, problem)
     sources = select_plugins(find_plugins(home.plugins_dir), settings.only)
@@ -242,11 +287,12 @@ _MEMO: Final = _Memo()
 
 
 def _settings(home: Home) -> tuple[PluginsTable, str]:
-    """Return the table of device.toml, and why it is wrong; then plugins are off.
+    """Return the table of device.toml, and why it cannot be known; then plugins are off.
 
-    It is asked for before every plan, so it is read once as long as the file stays the same.
+    It is asked for before every plan, so it is read once as long as the files stay the same.
     """
-    key = home.device_file, file_signature(home.device_file)
+    state = home.state_dir / FILE_NAME
+    key = home.device_file, file_signature(home.device_file), file_signature(state)
     if _MEMO.settings is None or _MEMO.settings[0] != key:
         _MEMO.settings = key, _read_settings(home)
     return _MEMO.settings[1]
@@ -254,9 +300,12 @@ def _settings(home: Home) -> tuple[PluginsTable, str]:
 
 def _read_settings(home: Home) -> tuple[PluginsTable, str]:
     try:
-        return load_device_config(home).plugins, ""
+        settings = load_device_config(home).plugins
     except ConfigFileError as error:
         return DeviceConfig().plugins, error.lines[0]
+    # A file that was cut off or emptied is valid. It must not switch off what was on before.
+    is_lost = "enabled" not in settings.model_fields_set and _Descriptions(home).remembered
+    return settings, UNSAID if is_lost else ""
 
 
 def _catalogue_of_off(home: Home, problem: str) -> PluginCatalogue:
@@ -322,6 +371,16 @@ class _Descriptions:
         self.remembered: dict[str, str] = {}
         """Key of a module -> the plugin that has, or had it."""
         self._read()
+
+    @property
+    def on_by_default(self) -> tuple[str, ...]:
+        """Keys of the modules that are on in every configuration that does not name them."""
+        return tuple(
+            module.key
+            for description, _ in self._described.values()
+            for module in description.modules
+            if module.enabled_by_default
+        )
 
     def inspect(
         self,

@@ -20,6 +20,7 @@ from planner_core.model.circuit_breaker import BreakerState
 from tests.host.conftest import Trader
 from tests.host.plugins.plugin_files import (
     add_plugins,
+    filter_text,
     install_package,
     misdeed_text,
     momentum,
@@ -158,6 +159,62 @@ def test_a_configuration_that_names_a_plugin_that_is_off_is_valid_and_says_so(
     record = trader("plan", "core", "--json", "--home", own_home.root).json
     assert record["outcome"] == "PLANNED"
     assert status_of(record, "opportunity_calculators.momentum") == "skipped_open"
+
+
+@pytest.mark.parametrize(
+    ("device", "why"),
+    [
+        ("[plugins]\nenabled = true\n[[[\n", "device.toml:3:3: "),
+        ("", "device.toml:1:1: the file is empty"),
+        ("[link]\n", "device.toml: does not say whether plugins are on, and they were"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("plugin", "bucket"),
+    [
+        (
+            filter_text("mine").replace(
+                'description="Change', 'enabled_by_default=False, description="Change'
+            ),
+            "[filters]\nmine = true\n",
+        ),
+        (filter_text("mine"), ""),
+    ],
+    ids=["named in the configuration", "on by default"],
+)
+def test_a_device_file_that_is_lost_holds_the_plan_of_a_bucket_with_plugins(
+    trader: Trader, own_home: Home, device: str, why: str, plugin: str, bucket: str
+) -> None:
+    at = ("core", "--json", "--home", own_home.root)
+    add_plugins(own_home, {"a.py": plugin})
+    own_home.bucket_file("core").write_text(f"max_plan_depth = 3\n{bucket}", "utf-8")
+    assert status_of(trader("plan", *at).json, "filters.mine") == "ok"
+    own_home.device_file.write_text(device, "utf-8")
+    result = trader("plan", *at)
+    assert (result.code, result.json["outcome"]) == (1, "HELD")
+    assert why in result.json["reason"]
+    assert "(filters.mine; fix device.toml)" in result.json["reason"]
+    assert [f["severity"] for f in result.json["findings"] if f["id"] == "device_file_refused"] == [
+        "error"
+    ]
+    trial = trader("dry-run", *at)
+    assert "no plan is made without plugins" in trial.out + trial.err
+    own_home.device_file.write_text("[plugins]\nenabled = false\n", "utf-8")
+    assert trader("plan", *at).json["outcome"] == "PLANNED", "it is known that they are off"
+
+
+def test_a_device_file_that_is_wrong_is_a_warning_where_no_plugin_is_used(
+    trader: Trader, own_home: Home
+) -> None:
+    own_home.device_file.write_text("[[[\n", "utf-8")
+    result = trader("plan", "core", "--json", "--home", own_home.root)
+    assert (result.code, result.json["outcome"]) == (0, "PLANNED")
+    (finding,) = [f for f in result.json["findings"] if f["id"] == "device_file_refused"]
+    assert finding["severity"] == "warning"
+    assert "device.toml:1:3: " in finding["message"]
+    assert "Fix device.toml" in finding["action"]
+    trial = trader("dry-run", "core", "--json", "--home", own_home.root).json
+    assert any("device.toml:1:3: " in line for line in trial["warnings"])
 
 
 def test_an_update_that_refuses_a_stored_parameter_costs_only_its_module(
