@@ -76,13 +76,16 @@ def _load(home: Home, bucket_id: str, trial: Trial) -> LoadedConfig:
         LoadedConfig,
         check_document,
         load_config_file,
+        load_uncommitted,
     )
     from host.home.config.plugin_catalogue import modules_of
-    from host.home.storage.toml_file import HOME_ADVICE, PATH_ADVICE, parse_toml
+    from host.home.storage.toml_file import PATH_ADVICE, parse_toml
 
     path, modules = _file_of(home, bucket_id, trial), modules_of(home)
     if trial.text is None:
-        return load_config_file(path, modules, advice=PATH_ADVICE if trial.file else HOME_ADVICE)
+        if trial.file is None:
+            return load_uncommitted(home, bucket_id, modules)
+        return load_config_file(path, modules, advice=PATH_ADVICE)
     document = parse_toml(trial.text, REQUEST_SOURCE)
     return LoadedConfig(check_document(document, modules), document.sha256, UNCOMMITTED, path)
 

@@ -21,7 +21,6 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from dataclasses import replace as replace_fields
 from typing import TYPE_CHECKING
 
 from host.errors import LostUpdateError, StorageError
@@ -128,13 +127,19 @@ def load_config_file(
 def load_uncommitted(
     home: Home, bucket_id: str, registries: Registries | None = None
 ) -> LoadedConfig:
-    """Load a bucket's file as it is on disk; its version is 0 unless it is the active one."""
+    """Load a bucket's file as it is on disk; its version is 0 unless it is the active one.
+
+    The text of the active version was valid when it was stored: see `load_version`.
+    """
     registries = registries or modules_of(home)
-    loaded = load_config_file(home.bucket_file(bucket_id), registries)
+    path = home.bucket_file(bucket_id)
+    document = read_toml(path)
     active = open_history(home, bucket_id).active()
-    if active is None or active.meta.sha256 != loaded.sha256:
-        return loaded
-    return replace_fields(loaded, version=active.meta.version)
+    if active is None or active.meta.sha256 != document.sha256:
+        config = check_document(document, registries)
+        return LoadedConfig(config, document.sha256, UNCOMMITTED, path)
+    config = _check_stored(document, registries)
+    return LoadedConfig(config, document.sha256, active.meta.version, path)
 
 
 def load_active(home: Home, bucket_id: str, registries: Registries | None = None) -> LoadedConfig:
@@ -256,10 +261,11 @@ def commit_edit(
     with history.locked():
         # Read again under the lock: the bytes that are checked have to be those committed.
         document = read_toml(path)
-        config = check_document(document, registries)
         active = history.active()
         if active is not None and active.meta.sha256 == document.sha256:
+            config = _check_stored(document, registries)
             return LoadedConfig(config, document.sha256, active.meta.version, path)
+        config = check_document(document, registries)
         why = reason or reason_of(document.text, active)
         meta = history.commit_locked(document.data, reason=why)
     return LoadedConfig(config, meta.sha256, meta.version, path)

@@ -233,6 +233,34 @@ def test_an_update_that_refuses_a_stored_parameter_costs_only_its_module(
     )
 
 
+@pytest.mark.parametrize("store", [(), ("--no-store",)])
+def test_a_renamed_parameter_costs_a_plan_of_the_stored_version_only_the_module(
+    trader: Trader, own_home: Home, store: tuple[str, ...]
+) -> None:
+    at = ("core", "--json", "--home", own_home.root)
+    file = own_home.bucket_file("core")
+    add_plugins(own_home, {"a.py": momentum()})
+    file.write_text(
+        "max_plan_depth = 3\n[opportunity_calculators]\nmomentum = { share = 0.5 }\n", "utf-8"
+    )
+    assert trader("config", "commit", "core", "--home", own_home.root).code == 0
+    renamed = momentum().replace("    share:", "    size:").replace("parameters.share", "0.1")
+    add_plugins(own_home, {"a.py": renamed})
+    result = trader("plan", *at, *store)
+    assert result.code == 0, result.err
+    assert (result.json["config_version"], result.json["outcome"]) == (1, "PLANNED")
+    (module,) = [m for m in result.json["modules"] if m["key"].endswith(".momentum")]
+    assert module["status"] == "skipped_open"
+    assert "core.toml" not in module["message"]
+    assert "momentum.share: unknown key" in module["message"]
+    check = trader("config", "check", *at)
+    assert (check.code, check.json["buckets"][0]["valid"]) == (0, True)
+    trial = trader("dry-run", *at).json
+    assert trial["valid"] is True
+    file.write_text(file.read_text("utf-8") + "# edited\n", "utf-8")
+    assert trader("plan", *at, *store).code == 2, "a new text is checked in full"
+
+
 def test_modules_and_the_schema_have_the_plugin(trader: Trader, own_home: Home) -> None:
     add_plugins(own_home, {"a.py": momentum()})
     listed = trader("modules", "list", "--home", own_home.root)
