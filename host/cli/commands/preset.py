@@ -19,6 +19,7 @@ from host.operations.presets import (
     preset_to_json,
     presets_to_json,
 )
+from host.text import printable
 
 if TYPE_CHECKING:
     from host.cli.output import Output
@@ -34,7 +35,9 @@ def show_list(options: argparse.Namespace, output: Output) -> int:
         return EXIT_DONE
     for preset in presets:
         stars = "*" * (preset.rating or 0)
-        output.line(f"{preset.id:<26} {stars:<5} {preset.name}: {preset.description}")
+        output.line(
+            f"{preset.id:<26} {stars:<5} {printable(f'{preset.name}: {preset.description}')}"
+        )
     return EXIT_DONE
 
 
@@ -45,8 +48,9 @@ def show(options: argparse.Namespace, output: Output) -> int:
         output.json(preset_to_json(preset))
         return EXIT_DONE
     for key, value in preset.to_record().items():
-        output.line(f"# {key}: {value}")
-    output.line(preset.config_text.rstrip("\n"))
+        output.line(f"# {key}: {printable(str(value))}")
+    for line in preset.config_text.rstrip("\n").split("\n"):
+        output.line(printable(line.rstrip("\r")))
     return EXIT_DONE
 
 

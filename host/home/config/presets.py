@@ -30,6 +30,7 @@ from host.home.storage.atomic_file import (
 )
 from host.home.storage.toml_file import ConfigFileError, TomlDocument, parse_toml, read_bytes
 from host.limits import PRESET_BYTES_MAX, PRESET_STATE_BYTES_MAX, PRESETS_MAX
+from host.text import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from planner_core.model.config import PlannerConfig
 
 ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+VERSION_ID = re.compile(r"v?[0-9]+|current|file")
+"""Names by which `trader ab` means a version, or the bucket's file."""
 COMMENT = re.compile(r"^# ", re.MULTILINE)
 FIGURES_NAME: Final = "presets.json"
 RATINGS: Final = range(1, 6)
@@ -129,6 +132,14 @@ class PresetLibrary:
             It is wrong, its checksum does not match, or its id is in use.
         """
         preset = self._parsed(text, source)
+        if VERSION_ID.fullmatch(preset.id):
+            raise PresetError(f"{preset.id!r} means a version of a bucket (choose another id)")
+        for key, texts_of_key in _texts_about(preset):
+            if not all(text_of_key.isprintable() for text_of_key in texts_of_key):
+                raise PresetError(
+                    f"{printable(source)}: {key} has a character that cannot be printed, such as a"
+                    " line break or a terminal escape (leave it out)"
+                )
         texts = self._texts()
         if preset.id in texts:
             raise PresetExistsError(f"a preset {preset.id!r} exists already (choose another id)")
@@ -178,7 +189,7 @@ class PresetLibrary:
         checksum = head.get("sha256")
         if checksum is not None and checksum != _digest(config_text):
             raise PresetError(f"{source}: the checksum does not match (it was changed or cut off)")
-        own = parse_toml(config_text or "# defaults\n", f"{source}: configuration")
+        own = parse_toml(config_text, f"{source}: configuration")
         figures = self._figures().get(head["id"], {})
         rating = _count(figures.get("rating"))
         return Preset(
@@ -241,6 +252,17 @@ class PresetLibrary:
     def _write_figures(self, figures: Mapping[str, object]) -> None:
         text = json.dumps(figures, indent=2, sort_keys=True)
         write_atomic(self._figures_file, f"{text}\n".encode())
+
+
+def _texts_about(preset: Preset) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return the texts that lists print: key -> its texts."""
+    return (
+        ("name", (preset.name,)),
+        ("description", (preset.description,)),
+        ("author", (preset.author,)),
+        ("tags", preset.tags),
+        ("created_at", (preset.created_at,)),
+    )
 
 
 def _count(value: object) -> int | None:

@@ -100,6 +100,21 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
     "no type": ("POST", "/satellites/core/dry-run", {"content": b"x = 1"}, 415, "missing"),
     "no source": ("POST", "/presets", {"json": {"id": "x"}}, 422, "either config or bucket_id"),
     "bad id": ("POST", "/presets", {"json": {"id": "../x", "config": ""}}, 422, "id: "),
+    "empty preset": ("POST", "/presets", {"json": {"id": "x", "config": ""}}, 422, "is empty"),
+    "preset like a version": (
+        "POST",
+        "/presets",
+        {"json": {"id": "v3", "config": "max_plan_depth = 3\n"}},
+        422,
+        "means a version",
+    ),
+    "escape in a preset": (
+        "POST",
+        "/presets",
+        {"json": {"id": "x", "name": "a\u202eb", "config": "max_plan_depth = 3\n"}},
+        422,
+        "name has a character that cannot be printed",
+    ),
     "unknown key": ("POST", "/satellites/core/dry-run", {"json": {"tom": ""}}, 422, "tom: "),
     "nan": (
         "POST",
@@ -129,7 +144,7 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
     "exists": (
         "POST",
         "/presets",
-        {"json": {"id": "momentum", "config": ""}},
+        {"json": {"id": "momentum", "config": "max_plan_depth = 3\n"}},
         409,
         "exists already (choose another id)",
     ),

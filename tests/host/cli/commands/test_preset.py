@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from host.home.config.presets import preset_text
 from host.home.home import Home
 from tests.host.conftest import Trader
 
@@ -93,3 +94,34 @@ def test_what_is_no_file_is_named_and_the_rest_is_listed(trader: Trader, own_hom
     assert [preset["id"] for preset in listed.json["presets"]] == SHIPPED
     assert all(f"{name}.toml" in listed.err for name in ("folder", "pipe"))
     assert "text" in listed.err
+
+
+def test_a_file_with_terminal_escapes_is_not_imported_and_printed_only_escaped(
+    trader: Trader, own_home: Home, tmp_path: Path
+) -> None:
+    at = ("--home", own_home.root)
+    file = tmp_path / "evil.toml"
+    text = preset_text(
+        "evil", "# \u202e\nmax_plan_depth = 3\n", name="a\x1b[2Jb", description="c\u202ed"
+    )
+    file.write_text(text, "utf-8")
+    refused = trader("preset", "import", file, *at)
+    assert (refused.code, "cannot be printed" in refused.err) == (1, True)
+    saved = trader("preset", "save", "core", "mine", "--name", "a\x1b[2Jb", *at)
+    assert (saved.code, "cannot be printed" in saved.err) == (1, True)
+    # Put there by hand, it is listed with the characters written out.
+    own_home.presets_dir.mkdir(exist_ok=True)
+    (own_home.presets_dir / "evil.toml").write_text(text, "utf-8")
+    for command in (("list",), ("show", "evil")):
+        printed = trader("preset", *command, *at).out
+        assert "a\\x1b[2Jb" in printed
+        assert "\x1b" not in printed
+        assert "\u202e" not in printed
+
+
+@pytest.mark.parametrize("preset_id", ["3", "v3", "current"])
+def test_a_preset_is_not_saved_under_the_name_of_a_version(
+    trader: Trader, own_home: Home, preset_id: str
+) -> None:
+    refused = trader("preset", "save", "core", preset_id, "--home", own_home.root)
+    assert (refused.code, "means a version" in refused.err) == (1, True)
