@@ -192,6 +192,9 @@ HTTP_HEAD_S = 10.0
 """From the first byte, or the connection, to the end of the headers; a phone needs less than 1."""
 HTTP_BODY_S = 30.0
 """256 KB at 70 kbit/s."""
+HTTP_REST_S = 5.0
+"""For the rest of a body after the answer, such as a refusal. If the connection were closed at
+once, the answer could be lost on its way; a client on a slow network needs a second to read it."""
 HTTP_WRITE_S = 30.0
 """A client that reads nothing for so long is gone."""
 HTTP_IDLE_S = 15.0

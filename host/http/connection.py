@@ -1,9 +1,10 @@
 """Connections with limits: how many, and how long each may take to send and to read.
 
 uvicorn waits forever for the headers of a first request, for a body, and for a client that does not
-read. Here each has a deadline. When there are too many connections, the one that has been idle the
-longest makes room, so that idle connections shut nobody out; when none is idle, the new one is
-answered 503. With TLS the handshake counts as a connection, too.
+read. Here each has a deadline, and what comes of a body after the answer has a size as well. When
+there are too many connections, the one that has been idle the longest makes room, so that idle
+connections shut nobody out; when none is idle, the new one is answered 503. With TLS the handshake
+counts as a connection, too.
 """
 
 from __future__ import annotations
@@ -162,6 +163,10 @@ class LimitedProtocol(H11Protocol):
         self._is_over = False
         self._head = Deadline(limits.head_s, self._abort)
         self._body = Deadline(limits.body_s, self._abort)
+        self._rest = Deadline(limits.rest_s, self._abort)
+        self._is_rest = False
+        """The request is answered, such as with a refusal, and its body still comes."""
+        self._rest_bytes = 0
         self._write = Deadline(limits.write_s, self._abort)
 
     def adopt(self, connection: Connection) -> None:
@@ -196,6 +201,10 @@ class LimitedProtocol(H11Protocol):
         if self._connection is None:
             self._early += data[: self._limits.head_bytes_max]
             return
+        self._rest_bytes = self._rest_bytes + len(data) if self._is_rest else 0
+        if self._rest_bytes > self._limits.body_bytes_max:
+            self._abort()
+            return
         try:
             super().data_received(data)
         except h11.LocalProtocolError:
@@ -224,7 +233,7 @@ class LimitedProtocol(H11Protocol):
             return
         self._register.release(self._connection)
         super().connection_lost(exc)
-        for deadline in (self._head, self._body, self._write):
+        for deadline in (self._head, self._body, self._rest, self._write):
             deadline.stop()
         self._unset_keepalive_if_required()
 
@@ -233,7 +242,11 @@ class LimitedProtocol(H11Protocol):
         self.transport.abort()
 
     def _watch(self) -> None:
-        """Start and stop the deadlines of header and body as the state of the protocol asks."""
+        """Start and stop the deadlines of header and body as the state of the protocol asks.
+
+        The rest of a body that nobody waits for is read for a short time only: enough for a client
+        to send it and to read the answer, on a connection that can then be used again.
+        """
         if self._connection is None or self._is_over:
             return
         if self.transport.is_closing():
@@ -242,11 +255,13 @@ class LimitedProtocol(H11Protocol):
         awaits_body = self.conn.their_state is h11.SEND_BODY
         cycle: RequestResponseCycle | None = self.cycle  # uvicorn's type hides the None
         is_answering = cycle is not None and not cycle.response_complete
-        self._register.set_idle(self._connection, is_idle=not (is_answering or awaits_body))
+        self._is_rest = awaits_body and not is_answering
+        self._register.set_idle(self._connection, is_idle=not is_answering)
         # Between two requests uvicorn's own timer runs, until any byte comes.
         awaits_head = self.conn.their_state is h11.IDLE and self.timeout_keep_alive_task is None
         self._head.set(is_running=awaits_head)
-        self._body.set(is_running=awaits_body)
+        self._body.set(is_running=awaits_body and is_answering)
+        self._rest.set(is_running=self._is_rest)
 
     def _abort(self) -> None:
         self.transport.abort()

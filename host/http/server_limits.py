@@ -14,6 +14,7 @@ from host.limits import (
     HTTP_HEAD_BYTES_MAX,
     HTTP_HEAD_S,
     HTTP_IDLE_S,
+    HTTP_REST_S,
     HTTP_STREAMS_MAX,
     HTTP_STREAMS_PER_ADDRESS_MAX,
     HTTP_TOKEN_CHECK_S,
@@ -34,6 +35,7 @@ class ServerLimits:
     handshake_s: float = HTTP_HANDSHAKE_S
     head_s: float = HTTP_HEAD_S
     body_s: float = HTTP_BODY_S
+    rest_s: float = HTTP_REST_S
     write_s: float = HTTP_WRITE_S
     idle_s: float = HTTP_IDLE_S
     token_check_s: float = HTTP_TOKEN_CHECK_S

@@ -26,6 +26,7 @@ from host.limits import (
     HTTP_HEAD_BYTES_MAX,
     HTTP_HEAD_S,
     HTTP_IDLE_S,
+    HTTP_REST_S,
     HTTP_STREAMS_MAX,
     HTTP_STREAMS_PER_ADDRESS_MAX,
     HTTP_WRITE_S,
@@ -175,7 +176,9 @@ one address. When there are more, the one that is idle the longest is closed; if
 answer is 503. {HTTP_STREAMS_MAX} event streams, {HTTP_STREAMS_PER_ADDRESS_MAX} of one address;
 then 429. {HTTP_HANDSHAKE_S:.0f} s for the TLS handshake, {HTTP_HEAD_S:.0f} s for the headers,
 {HTTP_BODY_S:.0f} s for a body, {HTTP_WRITE_S:.0f} s for a client that reads nothing,
-{HTTP_IDLE_S:.0f} s between two requests.
+{HTTP_IDLE_S:.0f} s between two requests. What is still sent of a body after its request was
+answered, such as with 401, is read for {HTTP_REST_S:.0f} s and {HTTP_BODY_BYTES_MAX // 1024} KB;
+then the connection is closed.
 
 **Backups** leave `secrets/` out, unless you add `--with-secrets`. A restored home then has no
 tokens, and makes another certificate; pair the devices again. A backup with secrets is as secret

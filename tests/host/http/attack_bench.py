@@ -36,6 +36,7 @@ LIMITS = ServerLimits(
     handshake_s=LONG_S,
     head_s=LONG_S,
     body_s=LONG_S,
+    rest_s=LONG_S,
     write_s=LONG_S,
     idle_s=LONG_S,
     token_check_s=0.05,

@@ -38,9 +38,11 @@ def request(target: Target, path: str, *, post: bool = False) -> socket.socket:
     return one
 
 
-def send_until_it_ends(one: socket.socket, data: bytes, pause_s: float = 0.0) -> None:
+def send_until_it_ends(
+    one: socket.socket, data: bytes, pause_s: float = 0.0, at_most: int = 100_000
+) -> None:
     """Send the same again and again, until the other side ends the connection."""
-    for _ in range(100_000):
+    for _ in range(at_most):
         try:
             one.sendall(data)
         except OSError:
@@ -101,6 +103,46 @@ def test_an_endless_body_ends_and_its_memory_is_bounded(tmp_path: Path) -> None:
         send_until_it_ends(one, b"10000\r\n" + b"x" * 65536 + b"\r\n")
         grown_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb
         assert grown_kb < 32 * 1024
+        assert target.get().status == 200
+
+
+def refused(target: Target, framing: str) -> socket.socket:
+    """Send the head of a request without a token; it is answered before its body comes."""
+    one = target.connect()
+    head = "POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    one.sendall(f"{head}{framing}\r\n\r\n".encode())
+    assert read_answer(one).status == 401
+    return one
+
+
+def test_an_endless_body_of_a_refused_request_is_not_read_on(tmp_path: Path) -> None:
+    with attacked(Home(tmp_path)) as target:
+        one = refused(target, "Transfer-Encoding: chunked")
+        send_until_it_ends(one, b"10000\r\n" + b"x" * 65536 + b"\r\n", at_most=400)
+        assert target.routes.requests == []
+
+
+def test_a_steady_body_of_a_refused_request_ends_soon(tmp_path: Path) -> None:
+    with attacked(Home(tmp_path), rest_s=SHORT_S) as target:
+        one = refused(target, "Transfer-Encoding: chunked")
+        send_until_it_ends(one, b"1\r\nx\r\n", pause_s=0.01, at_most=3_000)
+
+
+def test_after_a_refusal_a_body_of_the_allowed_size_may_end_and_the_connection_is_kept(
+    tmp_path: Path,
+) -> None:
+    with attacked(Home(tmp_path)) as target:
+        one = refused(target, "Content-Length: 200000")
+        for _ in range(2):
+            one.sendall(b"x" * 100_000)
+        one.sendall(HEAD + b"\r\n")
+        assert read_answer(one).status == 200
+
+
+def test_a_connection_whose_request_is_refused_makes_room(tmp_path: Path) -> None:
+    with attacked(Home(tmp_path), connections_max=2) as target:
+        for _ in range(2):
+            refused(target, "Content-Length: 200000")
         assert target.get().status == 200
 
 
