@@ -90,13 +90,6 @@ def open_listener(host: str, port: int, *, has_tls: bool = False) -> socket.sock
     return listener
 
 
-def url_of(listener: socket.socket, *, has_tls: bool = False) -> str:
-    """Return the address of a listener for a browser."""
-    host, port = listener.getsockname()[:2]
-    scheme = "https" if has_tls else "http"
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
-
-
 class ApiServer(uvicorn.Server):
     """uvicorn with our limits, which leaves the signals to us and ends the event streams first.
 

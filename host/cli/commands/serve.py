@@ -46,13 +46,14 @@ def run(options: argparse.Namespace, output: Output) -> int:
         }
     )
     require_packages()
-    from host.http.server import open_listener, serve, url_of  # slow: only with the extra
+    from host.http.address import url_for_others
+    from host.http.server import open_listener, serve  # slow: only with the extra
 
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
     with open_listener(web.host, web.port, has_tls=web.has_tls) as listener:
 
         def announce() -> None:
-            url = url_of(listener, has_tls=web.has_tls)
+            url = url_for_others(web, listener.getsockname()[1])
             output.line(f"serving {home.root} at {url} (Ctrl-C ends it)")
             certificate = read_certificate(home) if web.has_tls else None
             if certificate is not None:

@@ -11,6 +11,7 @@ from host.home.access.certificate import read_certificate
 from host.home.access.pairing import Pairing, is_pairing_open
 from host.home.access.token_store import TokenStore
 from host.home.config.device_settings import load_device_config
+from host.http.address import url_for_others
 
 if TYPE_CHECKING:
     from host.cli.output import Output
@@ -66,10 +67,9 @@ def renew(options: argparse.Namespace, output: Output) -> int:
 
 def _describe(home: Home) -> dict[str, Any]:
     web = load_device_config(home).web
-    host = f"[{web.host}]" if ":" in web.host else web.host
     return {
         "enabled": web.enabled,
-        "url": f"{'https' if web.has_tls else 'http'}://{host}:{web.port}",
+        "url": url_for_others(web, web.port),
         "loopback": web.is_loopback,
         "tls": web.has_tls,
         **_certificate_to_json(read_certificate(home) if web.has_tls else None),

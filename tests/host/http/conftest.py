@@ -15,8 +15,9 @@ from host.home.access.token_store import Right, TokenStore
 from host.home.config.device_settings import WebTable
 from host.home.home import Home, create_home
 from host.http.access import open_access
+from host.http.address import url_at
 from host.http.api import Api
-from host.http.server import ApiServer, open_listener, url_of
+from host.http.server import ApiServer, open_listener
 from host.http.throttle import ThrottleLimits
 
 JOIN_S = 20.0
@@ -30,6 +31,7 @@ def served(home: Home) -> Iterator[httpx.Client]:
     token = TokenStore(home).add("test", Right.WRITE, "terminal")
     headers = {"Authorization": f"Bearer {token}"}
     with open_listener("127.0.0.1", 0) as listener:
+        url = url_at("127.0.0.1", listener.getsockname()[1], has_tls=False)
         loops: Queue[asyncio.AbstractEventLoop] = Queue()
 
         async def serve() -> None:
@@ -40,7 +42,7 @@ def served(home: Home) -> Iterator[httpx.Client]:
         thread.start()
         loop = loops.get()
         try:
-            with httpx.Client(base_url=url_of(listener), headers=headers, timeout=60.0) as client:
+            with httpx.Client(base_url=url, headers=headers, timeout=60.0) as client:
                 yield client
         finally:
             loop.call_soon_threadsafe(server.stop)

@@ -73,14 +73,14 @@ def test_the_address_of_the_settings_is_used(trader: Trader, own_home: Home) -> 
 def test_beyond_this_computer_it_makes_a_certificate_and_prints_its_fingerprint(
     own_home: Home,
 ) -> None:
-    own_home.device_file.write_text('[web]\nhost = "0.0.0.0"\n')
+    own_home.device_file.write_text('[web]\nhost = "0.0.0.0"\nnames = ["localhost"]\n')
     with open_listener("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
     words = ["--home", str(own_home.root), "serve", "--port", str(port)]
     command = [sys.executable, "-m", "host.cli", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        assert f"at https://0.0.0.0:{port} " in process.stdout.readline()
+        first = process.stdout.readline()
         certificate = read_certificate(own_home)
         assert certificate is not None
         assert certificate.colon_fingerprint in process.stdout.readline()
@@ -92,6 +92,7 @@ def test_beyond_this_computer_it_makes_a_certificate_and_prints_its_fingerprint(
         assert httpx.get(url, verify=context, headers=headers).status_code == 200
         process.send_signal(signal.SIGTERM)
         assert process.wait(END_S) == 0
+    assert f"at https://localhost:{port} " in first, "0.0.0.0 is not an address to call"
 
 
 def test_without_the_extra_the_error_says_how_to_install_it(

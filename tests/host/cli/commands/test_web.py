@@ -25,13 +25,13 @@ def test_by_default_only_this_computer_can_connect_and_nothing_is_encrypted(
 def test_beyond_it_the_fingerprint_is_shown_in_full_and_as_the_matrix_shows_it(
     trader: Trader, own_home: Home
 ) -> None:
-    own_home.device_file.write_text('[web]\nhost = "0.0.0.0"\n')
+    own_home.device_file.write_text('[web]\nhost = "0.0.0.0"\nnames = ["trader.lan"]\n')
     assert "the first start makes it" in trader("web", "show", "--home", own_home.root).out
     trader("web", "renew", "--home", own_home.root)
     certificate = read_certificate(own_home)
     assert certificate is not None
     shown = trader("web", "show", "--home", own_home.root).out
-    assert "https://0.0.0.0:8484" in shown
+    assert "https://trader.lan:8484" in shown, "0.0.0.0 is not an address to call"
     assert certificate.colon_fingerprint in shown
     assert " ".join(certificate.short_fingerprint) in shown
 
