@@ -61,6 +61,26 @@ def test_every_command_of_the_page_works_from_new_to_the_reason_in_a_plan(
     assert re.search(r"it fell by \S+ in 60 market days", plan)
 
 
+def test_the_first_example_of_the_page_is_a_plugin_that_plans(
+    trader: Trader, own_home: Home
+) -> None:
+    text = PAGE.partition("```python\n")[2].partition("```")[0]
+    root = ("--home", own_home.root)
+    write_lines(own_home, "[plugins]\nenabled = true")
+    own_home.plugins_dir.mkdir(exist_ok=True)
+    (own_home.plugins_dir / "momentum.py").write_text(text, "utf-8")
+    check = trader("plugin", "check", "momentum", *root)
+    assert (check.code, "Nothing to fix." in check.out) == (0, True), check.out + check.err
+    key = "opportunity_calculators.momentum"
+    statuses = []
+    for lines in ("", "[opportunity_calculators]\nmomentum = { share = 0.05 }\n"):
+        own_home.bucket_file("core").write_text(f"max_plan_depth = 3\n{lines}", "utf-8")
+        plan = trader("plan", "core", "--json", *root).json
+        statuses.append([m["status"] for m in plan["modules"] if m["key"] == key])
+    assert statuses[1] == ["ok"]
+    assert "ok" not in statuses[0], "off until a bucket names it"
+
+
 def test_a_plugin_that_breaks_is_named_by_check_plan_and_health(
     trader: Trader, own_home: Home
 ) -> None:
