@@ -23,7 +23,8 @@ from host.home.config.load import (
     require_unchanged,
 )
 from host.home.config.plugin_catalogue import modules_of
-from host.home.storage.toml_file import ConfigFileError, parse_toml
+from host.home.storage.toml_file import ConfigFileError, parse_toml, read_bytes
+from host.limits import TOML_BYTES_MAX
 from host.operations.dry_run import REQUEST_SOURCE
 from host.operations.problems import problem_to_json, problem_with_file
 from planner_core.config_api.config_diff import semantic_diff, unified_diff
@@ -75,6 +76,9 @@ def config_and_text(home: Home, bucket_id: str, base: EditBase) -> dict[str, obj
         "problems": [],
     }
     try:
+        if not base.text:  # an empty file, or none
+            advice = f"`trader config rollback {bucket_id} N` brings a version back"
+            read_bytes(path, TOML_BYTES_MAX, advice=advice)
         document = parse_toml(base.text, str(path))
         loaded = LoadedConfig(
             check_document(document, modules_of(home)), base.sha256, base.version, path

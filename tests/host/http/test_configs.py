@@ -39,6 +39,15 @@ def test_a_wrong_file_is_shown_with_its_problems(client: httpx.Client, own_home:
     assert [(p["line"], p["column"]) for p in record["problems"]] == [(3, 1)]
 
 
+def test_a_file_that_was_deleted_is_missing_and_not_cut_off(
+    client: httpx.Client, own_home: Home
+) -> None:
+    own_home.bucket_file("core").unlink()
+    record = client.get(CONFIG).json()
+    assert (record["text"], record["config"]) == ("", None)
+    assert ["there is no such file" in p["message"] for p in record["problems"]] == [True]
+
+
 @pytest.mark.parametrize("as_json", [True, False])
 def test_a_saved_text_is_the_newest_version_with_its_reason(
     client: httpx.Client, own_home: Home, as_json: bool
