@@ -117,7 +117,11 @@ class RollbackBody(RequestBody):
     responses={**answers(CONFIG, 404, 503, headers=ETAG_HEADER), 304: {"description": "As known."}},
 )
 async def get_config(
-    bucket_id: str, api: TheApi, if_none_match: Annotated[str | None, Header()] = None
+    bucket_id: str,
+    api: TheApi,
+    if_none_match: Annotated[
+        str | None, Header(description="an ETag; the answer is 304 while it still holds")
+    ] = None,
 ) -> Response:
     """Read the file: text, settings in force with all defaults, and what is wrong in it."""
 
@@ -231,8 +235,12 @@ async def list_config_versions(bucket_id: str, api: TheApi) -> JSONResponse:
 async def diff_config_versions(
     bucket_id: str,
     api: TheApi,
-    old: Annotated[int | None, Query(ge=1, le=VERSION_MAX)] = None,
-    new: Annotated[int | None, Query(ge=1, le=VERSION_MAX)] = None,
+    old: Annotated[
+        int | None, Query(ge=1, le=VERSION_MAX, description="number of a version")
+    ] = None,
+    new: Annotated[
+        int | None, Query(ge=1, le=VERSION_MAX, description="number of a version")
+    ] = None,
 ) -> JSONResponse:
     """Compare two versions; without `new` the file, without `old` the active version."""
 

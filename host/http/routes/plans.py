@@ -65,7 +65,7 @@ PROGRESS: Final = {
 async def list_plans(
     bucket_id: str,
     api: TheApi,
-    n: Annotated[int, Query(ge=1, le=PLANS_SHOWN_MAX)] = PLANS_SHOWN,
+    n: Annotated[int, Query(ge=1, le=PLANS_SHOWN_MAX, description="at most")] = PLANS_SHOWN,
 ) -> JSONResponse:
     """List the newest plans of a bucket, with their outcomes."""
 

@@ -65,7 +65,10 @@ class PresetBody(RequestBody):
 
 @router.get("/presets", responses=answers(PRESETS))
 async def list_presets(
-    api: TheApi, tag: Annotated[str | None, Query(max_length=TEXT_LENGTH_MAX)] = None
+    api: TheApi,
+    tag: Annotated[
+        str | None, Query(max_length=TEXT_LENGTH_MAX, description="only presets that have it")
+    ] = None,
 ) -> JSONResponse:
     """List the presets, shipped and your own; with `tag` only those that have it."""
     library = PresetLibrary(api.home)
