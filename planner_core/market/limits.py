@@ -426,8 +426,11 @@ def _position_caps(
 
 
 def _own_caps(context: PlanningContext) -> FloatArray:
-    """Return the cap that each security has of its own; 1 without one."""
-    return np.array([1.0 if s.cap is None else s.cap for s in context.securities])
+    """Return the cap that each security has of its own; infinite without one.
+
+    Not 1: with cash below zero a weight is above 1, and the missing cash is the violation.
+    """
+    return np.array([np.inf if s.cap is None else s.cap for s in context.securities])
 
 
 def _idle_max(

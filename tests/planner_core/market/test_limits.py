@@ -458,3 +458,10 @@ def test_a_security_whose_files_contradict_is_neither_bought_nor_sold() -> None:
     assert limits.buy_block[1] == limits.sell_block[1] == "the ledger and its lots disagree"
     assert 0 not in limits.buy_block
     assert 0 not in limits.sell_block
+
+
+def test_a_weight_above_1_is_missing_cash_and_not_a_cap_that_is_exceeded_too() -> None:
+    securities = targeted(0.5, diversified=True)
+    # 20,000 of a fund and a debt of 500: its weight is 1.026.
+    limits = limits_of(securities=securities, lots=(make_lot("AAA", 200.0),), cash=-500.0)
+    assert limits.violation == pytest.approx(500 / 19_500)
