@@ -23,6 +23,7 @@ from tests.end_to_end.promises import (
     small_home,
     wait_until,
 )
+from tools.chaos.promises import broken_promises
 
 PAIRS = '[buttons]\nhold_ms = 300\nlong_hold_ms = 1000\nlong_hold = "pair"\n'
 END_S = 20.0
@@ -111,5 +112,7 @@ def test_a_second_hold_gives_another_code_and_a_plan_is_answered_meanwhile(
         appliance.wait_for("daemon", "PlanStored")
         hold(appliance)
         wait_until(lambda: open_window(home) != first, appliance)
+        # The file is there before the verdict of the press: only what is at rest can be judged.
+        wait_until(lambda: list(broken_promises(home)) == [], appliance)
         appliance.stop_daemon()
     assert_promises(home)
