@@ -243,7 +243,7 @@ class PlanService:
                 await self._recorder.record(PlanExpired(**scope, pressed_at=pressed_at))
 
     def request(self, trace_id: str, pressed_s: float | None = None) -> None:
-        """Begin a plan; its request must be in the journal. None: nobody pressed the button."""
+        """Begin a plan; its request must be in the journal. None: no press asked for it."""
         self.speculative.confirm(trace_id)
         if pressed_s is not None:
             self._pressed_s[trace_id] = pressed_s

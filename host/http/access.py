@@ -154,8 +154,8 @@ class TokenAccess:
     async def _authenticate(self, values: Sequence[str], address: str) -> Token:
         """Return the token of the Authorization headers.
 
-        It is compared before the failures of its address are looked at: nobody guesses 256 bits, so
-        a right token is never a guess, and wrong ones of a neighbour must not lock its owner out.
+        It is compared before the failures of its address are looked at: 256 bits cannot be guessed,
+        so a right token is never a guess, and wrong ones of a neighbour must not lock its owner out.
         """
         text = bearer_token(values[0]) if len(values) == 1 else None
         if text is None:

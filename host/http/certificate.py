@@ -34,6 +34,8 @@ RENEW: Final = timedelta(days=30)
 """Before its end."""
 BACKDATED: Final = timedelta(days=1)
 """A device whose clock is behind accepts it too."""
+NAME_LENGTH_MAX: Final = 253
+"""Of a DNS name, RFC 1035."""
 NAMES_MAX: Final = 100
 
 
@@ -223,7 +225,7 @@ def _is_any(host: str) -> bool:
 
 
 def _is_name(name: str) -> bool:
-    return bool(name) and name.isascii() and " " not in name and len(name) <= 253  # noqa: PLR2004
+    return 0 < len(name) <= NAME_LENGTH_MAX and name.isascii() and " " not in name
 
 
 def _general_name(name: str) -> GeneralName:

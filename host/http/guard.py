@@ -20,6 +20,7 @@ from starlette.requests import ClientDisconnect
 
 from host.errors import HostError
 from host.home.config.device_settings import LOCALHOST, is_loopback
+from host.http.access import READING
 from host.http.bodies import JSON, TOML
 from host.http.problems import RequestError, problem_of
 from host.http.throttle import site_of
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from host.http.access import Access
     from host.http.server_limits import ServerLimits
 
-READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 EVENT_STREAM: Final = "text/event-stream"
 OWN_FETCHES: Final = frozenset({"same-origin", "none"})
 """Of Sec-Fetch-Site: a page of ours, or a person who typed the address."""

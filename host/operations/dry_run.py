@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from host.home.home import Home
 
 BUDGET_S: Final = 20.0
-"""A search that takes longer is counted by a formula; nobody waits for the whole of it."""
+"""A search that takes longer is counted by a formula; the whole of it would take too long."""
 KIB: Final = 1024
 
 

@@ -1,7 +1,7 @@
 """Operations that plan, in a process of their own: `python -m host.operations.isolated`.
 
 The HTTP API runs them this way. A dry run takes seconds and a hundred megabytes, and the text that
-it tries comes from outside: here it costs nobody else time, memory or the process, and it can be
+it tries comes from outside: here it costs the others no time, memory or process, and it can be
 ended. One JSON object comes on standard input, one goes to standard output: `result`, or `error`.
 """
 
@@ -128,7 +128,7 @@ class IsolatedCalls:
             line = f"it took longer than {self._timeout_s:g} s (try a smaller search)"
             raise IsolatedError("timeout", [line]) from None
         finally:
-            # Also when the client has gone: nobody waits for the result any more.
+            # Also when the client has gone: its result is not needed any more.
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, 9)
             await asyncio.shield(process.wait())

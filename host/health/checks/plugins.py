@@ -1,6 +1,6 @@
 """Check of the plugins: those that cannot be loaded, and those that lie there while they are off.
 
-Plugins that nobody has inspected yet are inspected here, in a process that may be killed. The
+Plugins that are not inspected yet are inspected here, in a process that may be killed. The
 result is kept in `state/plugins.json`: a plugin that hangs delays one report, not each.
 """
 

@@ -35,6 +35,8 @@ VERSION: Final = 0xA0
 UTC_TIME: Final = 0x17
 GENERALIZED_TIME: Final = 0x18
 LONG_LENGTH: Final = 0x80
+LENGTH_BYTES_MAX: Final = 3
+"""Of a length: more than 16 MB is no certificate."""
 CENTURY_TURN: Final = 50
 """RFC 5280: UTCTime has two digits of the year, of which those from 50 on are of the 1900s."""
 
@@ -116,7 +118,7 @@ def _read(data: bytes, at: int) -> tuple[int, bytes, int]:
     tag, length, begin = data[at], data[at + 1], at + 2
     if length >= LONG_LENGTH:
         n_bytes = length - LONG_LENGTH
-        if not 1 <= n_bytes <= 3:  # noqa: PLR2004 - more than 16 MB is no certificate
+        if not 1 <= n_bytes <= LENGTH_BYTES_MAX:
             raise ValueError("a length of DER")
         length = int.from_bytes(data[begin : begin + n_bytes])
         begin += n_bytes

@@ -4,7 +4,7 @@
     state/token_use.json     when each was used last, to the hour; the server alone writes it
 
 The file is read again whenever it has changed, so a revoked token ends at once. A hash without salt
-and stretching is enough, because nobody can try 2^256 tokens.
+and stretching is enough, because 2^256 tokens cannot be tried.
 """
 
 from __future__ import annotations

@@ -193,7 +193,7 @@ async def save_config(
     if_match: IfMatch = None,
     reason: Annotated[Reason | None, Query(description="for a body in TOML")] = None,
 ) -> JSONResponse:
-    """Save a text as the newest version, if nobody changed the configuration meanwhile.
+    """Save a text as the newest version, if the configuration has not changed meanwhile.
 
     The text of the file is answered with the version that there is, and `changed` is null.
     """

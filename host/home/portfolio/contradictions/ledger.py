@@ -168,7 +168,7 @@ def _unknown_names(lines: LedgerLines, holdings: Holdings) -> list[Contradiction
         if trade.security not in holdings.lots:
             unknown[trade.security].append((trade, place))
     for security, trades in sorted(unknown.items()):
-        # In the units of each day: there is no split of a security that nobody lists.
+        # In the units of each day: a security that is not listed has no split.
         fills = fills_of(trades, (), ())
         place, units = trades[-1][1], sum(fill.units for fill in fills)
         if abs(units) <= sum(fill.rounding for fill in fills):
