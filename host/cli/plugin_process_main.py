@@ -6,7 +6,7 @@ import io
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from host.cli.main import main as run_command
 from host.cli.main import report_crashes
@@ -63,11 +63,11 @@ class PluginCommand:
     """
 
     def __init__(
-        self, current_module: CurrentModuleWriter, result: int, request: Mapping[str, object]
+        self, current_module: CurrentModuleWriter, result: int, request: Mapping[str, Any]
     ) -> None:
         self._current_module = current_module
         self._result = result
-        self._excluded = dict(request["excluded"])  # type: ignore[call-overload]
+        self._excluded = dict(request["excluded"])
         self._writes = bool(request["writes"])
         self.children = ChildProcesses(in_child=self._close)
 

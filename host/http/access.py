@@ -155,7 +155,7 @@ class TokenAccess:
         """Return the token of the Authorization headers.
 
         It is compared before the failures of its address are looked at: 256 bits cannot be guessed,
-        so a right token is never a guess, and wrong ones of a neighbour must not lock its owner out.
+        so a right token is no guess, and wrong ones of a neighbour must not lock its owner out.
         """
         text = bearer_token(values[0]) if len(values) == 1 else None
         if text is None:

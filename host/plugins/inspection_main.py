@@ -71,7 +71,7 @@ def main() -> None:
     answers = AnswerPipe()
     request = read_request()
     # Everything that the planner's process has loaded when it loads plugins.
-    import planner_core.planner  # noqa: F401
+    import planner_core.planner  # noqa: F401 - loaded for its effect, see above
     from host.plugins.guard import SharedCodeGuard
     from host.plugins.loading import PluginLoader
 

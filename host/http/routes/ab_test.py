@@ -29,20 +29,29 @@ SIDE: Final = {
     "n_steps": 5,
     "cash_required": 0.0,
 }
+JUDGEMENT: Final = {
+    "gain_a": 0.0601,
+    "gain_b": 0.0613,
+    "violation_a": 0.0,
+    "violation_b": 0.0,
+    "allows_a": True,
+    "allows_b": True,
+    "prefers": "b",
+}
 RESULT: Final = {
     "schema_version": 1,
     "bucket_id": "core",
     "as_of": "2022-12-28",
     "currency": "EUR",
     "winner": "b",
-    "basis": "objective",
+    "basis": "score",
     "reason": "B is better by 0.12% of the portfolio a year.",
     "same_objective": True,
     "same_limits": True,
     "closer": "b",
     "cheaper": "a",
-    "by_a": {"winner": "b"},
-    "by_b": {"winner": "b"},
+    "by_a": JUDGEMENT,
+    "by_b": JUDGEMENT,
     "a": SIDE,
     "b": {**SIDE, "name": "low-turnover", "kind": "preset"},
 }

@@ -26,7 +26,7 @@ METRICS: Final = {
     "since": "2026-11-01T09:00:00+00:00",
     "updated": "2026-11-22T18:32:01+00:00",
     "percentile_error": 0.0905,
-    "buckets": {"core": {"plans": {"count": 12, "mean": 0.41}}},
+    "buckets": {"core": {"plans": {"count": 12, "mean_s": 0.41}}},
     "device": {"counters": {"worker_restarts": 0}, "gauges": {}},
 }
 METRICS_TEXT: Final = """\

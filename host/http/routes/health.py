@@ -84,14 +84,24 @@ async def get_health(api: TheApi) -> JSONResponse:
     return answer((await api.health(None)).to_json())
 
 
-@router.get("/live", responses={**answers(LIVE), **problem_answers(), **answers(LIVE, status=503)})
+@router.get(
+    "/live",
+    responses={
+        **answers(LIVE),
+        **problem_answers(),
+        **answers(LIVE, status=503, text="Its loop does not turn."),
+    },
+)
 async def get_liveness(api: TheApi) -> JSONResponse:
     """Liveness of the daemon: 200 while its loop turns, else 503."""
     record = liveness_to_json(await api.run(read_liveness, api.home))
     return answer(record, 200 if record["live"] else NOT_LIVE)
 
 
-@router.get("/ready", responses={**answers(READY), **answers(READY, status=503)})
+@router.get(
+    "/ready",
+    responses={**answers(READY), **answers(READY, status=503, text="A press would give no plan.")},
+)
 async def get_readiness(api: TheApi) -> JSONResponse:
     """Readiness: 200 when a press would give a plan, else 503 with the reasons."""
     record = readiness_to_json(await api.health(None), None)
